@@ -1,0 +1,23 @@
+"""The one door to Numba: every kernel is compiled with the options set here."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+# Kernels are serial and release the GIL: threads are spread over blocks in ``ei_fast.parallel``.
+# No fastmath: without re-association and contraction a kernel gives the same bits on every CPU,
+# and the naive oracle of the tests can follow it operation by operation.
+_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": False}
+
+
+def jit(function: Callable) -> Any:
+    """Compile `function` on its first call and keep the machine code on disk where possible.
+
+    Nothing is compiled at decoration. Where no cache directory can be written, Numba refuses
+    ``cache=True`` at once; the kernel then works uncached.
+    """
+    try:
+        return numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:
+        return numba.njit(**_OPTIONS)(function)

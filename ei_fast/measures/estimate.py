@@ -1,0 +1,116 @@
+"""What is known of a joint EI once it has been computed, estimated or bounded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Z95 = 1.959963984540054
+"""Half width of a 95 % interval in standard errors."""
+
+UNDERSAMPLED = "undersampled"
+
+
+@dataclass(frozen=True)
+class JointEI:
+    """Joint EI of a layer or of an independent part of it, in bits.
+
+    Attributes
+    ----------
+    value, stderr, bias : float
+        Estimate, its standard error, and the size of the bias it may still carry.
+    low, high : float
+        95 % interval: bias included, or bounds on EI where it could not be estimated.
+    output_entropy, conditional_entropy : float
+        H(Y) and H(Y | X), of binned outputs and inputs.
+    n_samples : int
+        Simulated points; 0 where exact.
+    method : str
+        ``"exact"`` or ``"conditional"``.
+    undersampled : bool
+        The states outnumber the samples: `low` and `high` are bounds and `value` is their midpoint.
+    """
+
+    value: float
+    stderr: float
+    bias: float
+    low: float
+    high: float
+    output_entropy: float
+    conditional_entropy: float
+    n_samples: int
+    method: str
+    undersampled: bool = False
+
+    @classmethod
+    def exact(cls, value: float, output_entropy: float) -> "JointEI":
+        """An EI known to rounding."""
+        return cls(value, 0.0, 0.0, value, value, output_entropy, output_entropy - value, 0, "exact")
+
+    @classmethod
+    def sampled(
+        cls, output_entropy: float, conditional_entropy: float, stderr: float, bias: float, n_samples: int
+    ) -> "JointEI":
+        """An EI estimated as H(Y) - H(Y | X)."""
+        value = output_entropy - conditional_entropy
+        half = Z95 * stderr + bias
+        low, high = value - half, value + half
+        return cls(value, stderr, bias, low, high, output_entropy, conditional_entropy, n_samples, "conditional")
+
+    @classmethod
+    def bracketed(
+        cls, output_entropy: tuple[float, float], conditional_entropy: tuple[float, float], n_samples: int
+    ) -> "JointEI":
+        """An EI known only to lie between what bounds on both entropies leave."""
+        low = max(output_entropy[0] - conditional_entropy[1], 0.0)
+        high = output_entropy[1] - conditional_entropy[0]
+        return cls(
+            0.5 * (low + high),
+            0.5 * (high - low) / Z95,
+            0.0,
+            low,
+            high,
+            0.5 * sum(output_entropy),
+            0.5 * sum(conditional_entropy),
+            n_samples,
+            "conditional",
+            undersampled=True,
+        )
+
+    @property
+    def error(self) -> float:
+        """Root of standard error squared plus bias squared: what `tol` is held against."""
+        return float(np.hypot(self.stderr, self.bias))
+
+    @staticmethod
+    def sum(parts: Sequence["JointEI"], ceiling: float) -> "JointEI":
+        """EI of independent parts together; nothing is below 0 or above `ceiling`.
+
+        Where a part is bracketed the whole is: its ends are the sums of the ends.
+        """
+
+        def total(name: str) -> float:
+            return float(sum(getattr(part, name) for part in parts))
+
+        undersampled = any(part.undersampled for part in parts)
+        value, bias = total("value"), total("bias")
+        stderr = float(np.sqrt(sum(part.stderr**2 for part in parts)))
+        if undersampled:
+            low, high = total("low"), total("high")
+        else:
+            low, high = value - Z95 * stderr - bias, value + Z95 * stderr + bias
+        low, high = (min(max(end, 0.0), ceiling) for end in (low, high))
+        if undersampled:
+            value, stderr = 0.5 * (low + high), 0.5 * (high - low) / Z95
+        return JointEI(
+            min(max(value, 0.0), ceiling),
+            stderr,
+            bias,
+            low,
+            high,
+            total("output_entropy"),
+            total("conditional_entropy"),
+            sum(part.n_samples for part in parts),
+            "conditional" if any(part.method != "exact" for part in parts) else "exact",
+            undersampled,
+        )

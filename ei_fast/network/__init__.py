@@ -1,0 +1,1 @@
+"""What is measured: bins, activations as step functions, layers and networks."""

@@ -1,0 +1,67 @@
+"""The one rule by which values fall into bins: comparison with a table of edges.
+
+Bin k of [low, high] holds edges[k] <= v < edges[k + 1]; v = high belongs to the last bin, and under
+clipping whatever lies outside belongs to the outermost one.
+"""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Range = tuple[float, float]
+
+MAX_BINS = 65_536
+"""Bin indices are kept in 16 bits."""
+
+
+def bin_edges(limits: Range, bins: int) -> NDArray[np.float64]:
+    """Edges of `bins` equal bins over `limits`, shape (bins + 1,).
+
+    An edge is (low * (bins - k) + high * k) / bins: correctly rounded on (0, 1), and mirrored exactly
+    on a range symmetric about 0.
+    """
+    low, high = limits
+    k = np.arange(bins + 1, dtype=np.float64)
+    edges = (low * (bins - k) + high * k) / bins
+    edges[0], edges[-1] = low, high
+    return edges
+
+
+def bin_index(values: ArrayLike, edges: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """Bin index of each value, clipped into the outermost bins; same shape as `values`."""
+    return np.searchsorted(edges[1:-1], values, side="right").astype(np.uint16)
+
+
+def check_range(limits: Any, name: str, owner: str) -> Range:
+    """Return `limits` as two floats with low < high, or say what is wrong with them."""
+    rule = f"The {name!r} parameter of {owner} must be two finite numbers (low, high) with low < high"
+    try:
+        low, high = limits
+        numbers = isinstance(low, Real) and isinstance(high, Real)
+    except (TypeError, ValueError):
+        numbers = False
+    if not numbers:
+        raise TypeError(f"{rule}. Got {limits!r} instead.")
+    low, high = float(low), float(high)
+    if not (np.isfinite(low) and np.isfinite(high) and low < high and np.isfinite(high - low)):
+        hint = " Swap the two ends." if low > high else ""
+        raise ValueError(f"{rule}. Got {limits!r} instead.{hint}")
+    if not np.all(np.diff(bin_edges((low, high), 2)) > 0):
+        raise ValueError(f"{rule}, far enough apart to be divided. Got {limits!r} instead.")
+    return low, high
+
+
+def check_bins(bins: Any, owner: str) -> tuple[int, int]:
+    """Return `bins`, one integer or (in_bins, out_bins), as a pair, or say what is wrong with it."""
+    rule = (
+        f"The 'bins' parameter of {owner} must be an integer from 2 to {MAX_BINS}, or a pair (in_bins, out_bins) of them"
+    )
+    pair = tuple(bins) if isinstance(bins, (tuple, list, np.ndarray)) else (bins, bins)
+    if len(pair) != 2 or not all(isinstance(b, Integral) and not isinstance(b, (bool, np.bool_)) for b in pair):
+        raise TypeError(f"{rule}. Got {bins!r} instead.")
+    in_bins, out_bins = int(pair[0]), int(pair[1])
+    if not (2 <= min(in_bins, out_bins) and max(in_bins, out_bins) <= MAX_BINS):
+        raise ValueError(f"{rule}: one bin carries no information. Got {bins!r} instead.")
+    return in_bins, out_bins

@@ -1,0 +1,211 @@
+"""What is measured: a dense `Layer`, or any other map as a `Function`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ei_fast.network.activations import Activation
+from ei_fast.network.bins import Range, check_range
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A dense layer y = activation(x @ weight + bias).
+
+    Parameters
+    ----------
+    weight : array-like (n_in, n_out)
+        Real and finite; column j holds the weights of output neuron j. Kept as a read-only float64 copy.
+    bias : array-like (n_out,), optional
+        Zero where not given.
+    activation : str or Activation, default "sigmoid"
+    name : str, optional
+        A network names its layers ``layer0, layer1, ...`` where they have no name.
+    out_range : (float, float), optional
+        Range over which the outputs are binned. Derived from the activation where not given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and the value.
+    """
+
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    activation: Activation
+    name: str | None
+    out_range: Range | None
+
+    def __init__(
+        self,
+        weight: ArrayLike,
+        bias: ArrayLike | None = None,
+        activation: str | Activation = "sigmoid",
+        name: str | None = None,
+        out_range: Range | None = None,
+    ):
+        owner = f"Layer {name!r}" if name is not None else "Layer"
+        w = _real_array(weight, "weight", owner)
+        if w.ndim != 2 or 0 in w.shape:
+            raise ValueError(
+                f"The 'weight' parameter of {owner} must have shape (n_in, n_out), at least one of each. "
+                f"Got shape {w.shape} instead."
+            )
+        n_out = w.shape[1]
+        b = np.zeros(n_out) if bias is None else _real_array(bias, "bias", owner)
+        if b.shape != (n_out,):
+            raise ValueError(
+                f"The 'bias' parameter of {owner} must have shape ({n_out},), one entry a column of 'weight'. "
+                f"Got shape {b.shape} instead."
+            )
+        for key, array in (("weight", w), ("bias", b)):
+            bad = np.argwhere(~np.isfinite(array))
+            if bad.size:
+                at = tuple(int(k) for k in bad[0])
+                raise ValueError(
+                    f"The {key!r} parameter of {owner} must be finite. Got {array[at]} at index {at} "
+                    f"({len(bad)} such {'entry' if len(bad) == 1 else 'entries'}). Measure an earlier checkpoint."
+                )
+            array.flags.writeable = False
+        try:
+            activation = Activation(activation)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{owner}: {error}") from None
+        object.__setattr__(self, "weight", w)
+        object.__setattr__(self, "bias", b)
+        object.__setattr__(self, "activation", activation)
+        object.__setattr__(self, "name", check_name(name, owner))
+        object.__setattr__(self, "out_range", check_range(out_range, "out_range", owner) if out_range else None)
+
+    @property
+    def n_in(self) -> int:
+        """Number of input neurons."""
+        return self.weight.shape[0]
+
+    @property
+    def n_out(self) -> int:
+        """Number of output neurons."""
+        return self.weight.shape[1]
+
+    def preactivation_hull(self, in_range: Range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Smallest and largest pre-activation of each output with every input in `in_range`, (n_out,) each."""
+        low, high = in_range
+        positive, negative = np.maximum(self.weight, 0.0), np.minimum(self.weight, 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            smallest = self.bias + (positive * low + negative * high).sum(axis=0)
+            largest = self.bias + (positive * high + negative * low).sum(axis=0)
+        return smallest, largest
+
+    def output_hull(self, in_range: Range) -> Range:
+        """Smallest interval that interval arithmetic says holds every output of the layer."""
+        smallest, largest = self.activation.image(*self.preactivation_hull(in_range))
+        return float(np.min(smallest)), float(np.max(largest))
+
+    def named(self, name: str) -> "Layer":
+        """The same layer under another name."""
+        return Layer(self.weight, self.bias, self.activation, name, self.out_range)
+
+    def __repr__(self) -> str:
+        return f"Layer({self.n_in} -> {self.n_out}, {self.activation.name}, name={self.name!r})"
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """Any map from input neurons to output neurons, measured as one layer.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes an (m, n_in) float64 array and returns an (m, n_out) array; row by row, without memory.
+    n_in, n_out : int
+    out_range : (float, float)
+        Range over which the outputs are binned.
+    in_range : (float, float), optional
+        Range of its inputs; where not given, the range that its place in the network implies.
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and the value.
+    """
+
+    fn: Callable[[NDArray[np.float64]], ArrayLike]
+    n_in: int
+    n_out: int
+    out_range: Range
+    in_range: Range | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        owner = f"Function {self.name!r}" if self.name is not None else "Function"
+        check_name(self.name, owner)
+        if not callable(self.fn):
+            raise TypeError(
+                f"The 'fn' parameter of {owner} must be callable: (m, n_in) array -> (m, n_out) array. "
+                f"Got {self.fn!r} instead."
+            )
+        for key in ("n_in", "n_out"):
+            width = getattr(self, key)
+            if not isinstance(width, Integral) or isinstance(width, (bool, np.bool_)):
+                raise TypeError(f"The {key!r} parameter of {owner} must be an integer >= 1. Got {width!r} instead.")
+            if width < 1:
+                raise ValueError(f"The {key!r} parameter of {owner} must be an integer >= 1. Got {width!r} instead.")
+            object.__setattr__(self, key, int(width))
+        object.__setattr__(self, "out_range", check_range(self.out_range, "out_range", owner))
+        if self.in_range is not None:
+            object.__setattr__(self, "in_range", check_range(self.in_range, "in_range", owner))
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs at inputs `x` (m, n_in), checked: shape (m, n_out), real, no NaN."""
+        y = np.asarray(self.fn(x))
+        if y.shape != (len(x), self.n_out):
+            raise ValueError(
+                f"Function {self.name!r} must return an array of shape ({len(x)}, {self.n_out}) "
+                f"for inputs of shape {x.shape}. Got shape {y.shape} instead."
+            )
+        if y.dtype.kind not in "fiub":
+            raise TypeError(f"Function {self.name!r} must return real numbers. Got dtype {y.dtype} instead.")
+        y = y.astype(np.float64, copy=False)
+        if np.isnan(y).any():
+            raise ValueError(
+                f"Function {self.name!r} returned NaN. It must be defined on the whole input range: check 'in_range'."
+            )
+        return y
+
+    def named(self, name: str) -> "Function":
+        """The same map under another name."""
+        return replace(self, name=name)
+
+    def __repr__(self) -> str:
+        return f"Function({self.n_in} -> {self.n_out}, name={self.name!r})"
+
+
+def check_name(name: Any, owner: str) -> str | None:
+    """Return `name` if it may name a layer, or say why not."""
+    if name is not None and (not isinstance(name, str) or not name):
+        raise TypeError(f"The 'name' parameter of {owner} must be a non-empty string. Got {name!r} instead.")
+    return name
+
+
+def _real_array(values: ArrayLike, key: str, owner: str) -> NDArray[np.float64]:
+    """A fresh C-ordered float64 copy of `values`."""
+    if hasattr(values, "toarray"):
+        raise TypeError(
+            f"The {key!r} parameter of {owner} must be a dense array. Got {type(values).__name__} instead. "
+            "Convert it with .toarray()."
+        )
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "fiubO":
+            raise TypeError
+        return np.array(array, dtype=np.float64, order="C")
+    except (TypeError, ValueError):
+        kind = getattr(values, "dtype", type(values).__name__)
+        raise TypeError(
+            f"The {key!r} parameter of {owner} must be an array of real numbers. Got {kind} instead."
+        ) from None

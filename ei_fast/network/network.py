@@ -1,0 +1,140 @@
+"""A sequence of layers whose widths chain, and the ranges over which each is binned."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ei_fast.network.bins import Range, check_range
+from ei_fast.network.layer import Function, Layer
+
+Block = Layer | Function
+
+
+class Network:
+    """Layers that feed each other: the outputs of one are the inputs of the next.
+
+    Parameters
+    ----------
+    layers : sequence of Layer or Function
+        At least one; each takes as many inputs as the one before has outputs.
+    in_range : (float, float), default (0, 1)
+        Range of the first layer's inputs.
+
+    Attributes
+    ----------
+    layers : tuple of Layer or Function
+        Every one with a name of its own.
+    skipped : list of (str, str)
+        Name and reason of what an adapter left out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the layer, the rule and the remedy.
+    """
+
+    def __init__(self, layers: Sequence[Block], in_range: Range = (0.0, 1.0)):
+        if isinstance(layers, (Layer, Function)):
+            layers = [layers]
+        layers = list(layers)
+        if not layers:
+            raise ValueError("The 'layers' parameter of Network must hold at least one layer. Got none instead.")
+        for index, layer in enumerate(layers):
+            if not isinstance(layer, (Layer, Function)):
+                raise TypeError(
+                    "The 'layers' parameter of Network must hold Layer or Function objects. "
+                    f"Got {type(layer).__name__} at index {index} instead. Use ei_fast.as_network for bare arrays."
+                )
+        self.layers: tuple[Block, ...] = _with_names(layers)
+        self.in_range = check_range(in_range, "in_range", "Network")
+        self.skipped: list[tuple[str, str]] = []
+        _check_chain(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Block]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: int) -> Block:
+        return self.layers[index]
+
+    def __repr__(self) -> str:
+        widths = " -> ".join(str(n) for n in [self.layers[0].n_in, *(layer.n_out for layer in self.layers)])
+        return f"Network({widths}, in_range={self.in_range})"
+
+    def ranges(self, in_range: Range | None = None, out_range: Range | None = None) -> list[tuple[Range, Range]]:
+        """Input and output range of every layer.
+
+        The first input range is `in_range`, or the network's own. An output range is `out_range`, or the
+        layer's own, or the activation's codomain where that is bounded, or the hull over the layer's
+        neurons of what interval arithmetic says it can reach. The next layer's inputs have that range.
+        A hull of one point is widened by 1/2 to both sides.
+
+        Raises
+        ------
+        ValueError
+            Where finite weights reach beyond the floating-point numbers.
+        """
+        current = self.in_range if in_range is None else in_range
+        result = []
+        for index, layer in enumerate(self.layers):
+            if isinstance(layer, Function) and layer.in_range is not None:
+                current = layer.in_range
+            if isinstance(layer, Layer):
+                smallest, largest = layer.preactivation_hull(current)
+                if not np.isfinite([smallest, largest]).all():
+                    raise ValueError(
+                        f"Layer {index} ({layer.name!r}): its pre-activations overflow on the input range {current}. "
+                        "Scale its weights down, or give a smaller range."
+                    )
+            following = out_range or layer.out_range or _derived_range(layer, current)
+            result.append((current, following))
+            current = following
+        return result
+
+
+def _derived_range(layer: Block, in_range: Range) -> Range:
+    if not isinstance(layer, Layer):
+        raise TypeError(f"{layer!r} has no rule to derive a range from.")
+    low, high = layer.activation.codomain
+    if not (np.isfinite(low) and np.isfinite(high)):
+        low, high = layer.output_hull(in_range)
+    # Narrower than this the point cannot be told from rounding, nor divided into bins.
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        middle = 0.5 * (low + high)
+        half = max(0.5, 1e-9 * abs(middle))
+        low, high = middle - half, middle + half
+    return low, high
+
+
+def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
+    """Each layer under a name of its own: ``layer0`` where it has none, ``fc1#2`` at its second use."""
+    result: list[Block] = []
+    for index, layer in enumerate(layers):
+        name = unique = layer.name or f"layer{index}"
+        use = 1
+        while any(unique == other.name for other in result):
+            use += 1
+            unique = f"{name}#{use}"
+        result.append(layer if layer.name == unique else layer.named(unique))
+    return tuple(result)
+
+
+def _check_chain(layers: Sequence[Block]) -> None:
+    for index in range(1, len(layers)):
+        before, layer = layers[index - 1], layers[index]
+        if layer.n_in == before.n_out:
+            continue
+        message = (
+            f"Layer {index} ({layer.name!r}) must take as many inputs as layer {index - 1} ({before.name!r}) "
+            f"has outputs, {before.n_out}. Got {layer.n_in} instead."
+        )
+        if _chains_transposed(layers):
+            message += " Transposed the widths chain: weights are (n_in, n_out), PyTorch's are (n_out, n_in); pass weight.T."
+        raise ValueError(message)
+
+
+def _chains_transposed(layers: Sequence[Any]) -> bool:
+    return all(a.n_in == b.n_out for a, b in zip(layers[:-1], layers[1:], strict=True))

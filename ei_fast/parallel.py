@@ -1,0 +1,58 @@
+"""How work is spread inside a process: a small thread pool over blocks whose kernels release the GIL."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
+from types import TracebackType
+from typing import Any, TypeVar
+
+import joblib
+from joblib.parallel import get_active_backend
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def resolve_n_jobs(n_jobs: Any, owner: str) -> int:
+    """Number of threads: `n_jobs`, or the cores this process may use, or 1 inside a joblib worker.
+
+    Negative numbers count back from the cores: -1 is all of them.
+    """
+    if n_jobs is None:
+        inside_worker = get_active_backend()[0].nesting_level > 0
+        return 1 if inside_worker else joblib.cpu_count()
+    rule = f"The 'n_jobs' parameter of {owner} must be None or an integer other than 0"
+    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
+        raise TypeError(f"{rule}. Got {n_jobs!r} instead.")
+    if n_jobs == 0:
+        raise ValueError(f"{rule}. Got 0 instead. Use 1 for no threads, -1 for all cores.")
+    return int(n_jobs) if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + int(n_jobs))
+
+
+class Workers:
+    """A thread pool for as long as a ``with`` block lasts; no thread is started before it has work.
+
+    Results come back in the order of the tasks, so sums over them do not depend on `n_jobs`.
+    """
+
+    def __init__(self, n_jobs: int):
+        self.n_jobs = n_jobs
+        self._pool: ThreadPoolExecutor | None = None
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
+        """[function(task) for task in tasks], in threads where there is more than one task."""
+        tasks = list(tasks)
+        if self.n_jobs == 1 or len(tasks) < 2:
+            return [function(task) for task in tasks]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="ei_fast")
+        return list(self._pool.map(function, tasks))
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)

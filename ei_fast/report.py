@@ -1,0 +1,174 @@
+"""What was measured: one `LayerReport` a layer, together a `Report`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.measures.estimate import UNDERSAMPLED
+from ei_fast.network.bins import Range
+
+CONSTANT = "constant"
+SENSITIVITY_BELOW_EI = "sensitivity < EI"
+TOL_NOT_REACHED = "tol not reached"
+
+_MEANING = {
+    CONSTANT: "No output leaves its bin anywhere on the input range, so that everything is exactly 0.",
+    SENSITIVITY_BELOW_EI: (
+        "Sensitivity is below EI: one input alone, the others at the baseline, moves too few outputs across an edge "
+        "of their bins, by coarse bins or by saturation at the baseline. Degeneracy is then negative and "
+        "says nothing; try more output bins or another baseline."
+    ),
+    UNDERSAMPLED: (
+        "The joint states outnumber the samples, so that no estimate of EI can be trusted. The interval is a bracket of bounds, "
+        "EI its midpoint."
+    ),
+    TOL_NOT_REACHED: "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LayerReport:
+    """Measures of one layer, in bits.
+
+    Attributes
+    ----------
+    name : str
+    n_in, n_out : int
+    activation : str
+        ``"function"`` where the layer is a `Function`.
+    in_range, out_range : (float, float)
+        Ranges over which inputs and outputs are binned.
+    in_bins, out_bins : int
+    ei, ei_stderr : float
+        Effective information I(X; Y) under do(X = H^max), and its standard error; 0.0 where exact.
+    ei_interval : (float, float)
+        95 % interval, what bias may be left included; a bracket of bounds where undersampled.
+    sensitivity, sensitivity_stderr : float
+        Sum of `sensitivity_matrix`; NaN where per-edge measures were not taken.
+    degeneracy, degeneracy_stderr : float
+        Sensitivity - EI.
+    sensitivity_matrix : ndarray (n_in, n_out)
+        I(X_i; Y_j) with only x_i moving, the other inputs at the baseline.
+    output_entropy, conditional_entropy : float
+        H(Y) and H(Y | X) of the binned neurons.
+    joint_method : str
+        ``"exact"`` or ``"conditional"``.
+    pairwise_method : str
+        ``"exact"`` or ``"none"``.
+    n_samples : int
+        Simulated points; 0 where exact.
+    flags : tuple of str
+        What to know before trusting the figures; `explain` says what each means.
+    """
+
+    name: str
+    n_in: int
+    n_out: int
+    activation: str
+    in_range: Range
+    out_range: Range
+    in_bins: int
+    out_bins: int
+    ei: float
+    ei_stderr: float
+    ei_interval: tuple[float, float]
+    sensitivity: float
+    sensitivity_stderr: float
+    degeneracy: float
+    degeneracy_stderr: float
+    sensitivity_matrix: NDArray[np.float64] = field(repr=False)
+    output_entropy: float
+    conditional_entropy: float
+    joint_method: str
+    pairwise_method: str
+    n_samples: int
+    flags: tuple[str, ...]
+
+    def explain(self) -> str:
+        """How EI was found, and what each flag means."""
+        if self.joint_method == "exact":
+            how = "EI is exact to rounding: the layer falls into parts that one input each determines."
+        else:
+            how = (
+                f"EI = H(Y) - H(Y|X) by the conditional estimator from {self.n_samples:,} simulated points: H(Y) of "
+                "outputs under uniform inputs, less its average inside the cells of the binned input."
+            )
+        if self.pairwise_method == "exact":
+            how += " Sensitivity is exact."
+        else:
+            how += " Sensitivity was not measured."
+        return " ".join([f"{self.name}: {how}", *(f"[{flag}] {_MEANING[flag]}" for flag in self.flags)])
+
+
+class Report(Sequence[LayerReport]):
+    """Layer reports in the order of the network; also by name, ``report["fc1"]``.
+
+    Attributes
+    ----------
+    skipped : list of (str, str)
+        Name and reason of what was not measured.
+    provenance : dict
+        Version, parameters, seed, library versions and seconds.
+    """
+
+    def __init__(
+        self, layers: Sequence[LayerReport], skipped: Sequence[tuple[str, str]], provenance: dict[str, Any]
+    ):
+        self._layers = tuple(layers)
+        self.skipped = list(skipped)
+        self.provenance = provenance
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[LayerReport]:
+        return iter(self._layers)
+
+    @overload
+    def __getitem__(self, index: int | str) -> LayerReport: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[LayerReport]: ...
+    def __getitem__(self, index: int | str | slice) -> LayerReport | Sequence[LayerReport]:
+        if isinstance(index, str):
+            for layer in self._layers:
+                if layer.name == index:
+                    return layer
+            raise KeyError(f"{index!r}: the layers are {', '.join(layer.name for layer in self._layers)}")
+        return self._layers[index]
+
+    def __repr__(self) -> str:
+        return f"Report({len(self)} layers: {', '.join(layer.name for layer in self._layers)})"
+
+    def __str__(self) -> str:
+        """A table, one line a layer, in bits."""
+        header = ("layer", "widths", "activation", "EI", "95 % interval", "sensitivity", "degeneracy", "flags")
+        rows = [header, *(_row(layer) for layer in self._layers)]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
+        left = {0, 1, 2, 7}
+        lines = [
+            "  ".join(
+                cell.ljust(width) if k in left else cell.rjust(width)
+                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        lines.insert(1, "-" * max(map(len, lines)))
+        lines += [f"skipped {name}: {reason}" for name, reason in self.skipped]
+        return "\n".join(lines)
+
+
+def _row(layer: LayerReport) -> tuple[str, ...]:
+    low, high = layer.ei_interval
+    return (
+        layer.name,
+        f"{layer.n_in} -> {layer.n_out}",
+        layer.activation,
+        f"{layer.ei:.3f}",
+        "exact" if layer.joint_method == "exact" else f"{low:.3f} .. {high:.3f}",
+        f"{layer.sensitivity:.3f}",
+        f"{layer.degeneracy:.3f}",
+        ", ".join(layer.flags),
+    )
