@@ -148,18 +148,26 @@ def _by_drawn_cells(
     if n_samples is not None:
         m = _MIN_POINTS if n_samples >= 16 * _MIN_POINTS else 16
         n_cells = max(2, n_samples // 2 // m)
-        output = _anywhere(intervention, Stream.MARGINAL, max(2, n_samples - n_cells * m), workers)
-    else:
-        n_cells, m, n = _sizes_from_pilot(intervention, tol, workers)
-        ceiling = _points_ceiling(intervention)
-        output = _anywhere(intervention, Stream.MARGINAL, n, workers)
-        while output.bias > _BIAS_SHARE * tol and output.coverage > 0.5 and 2 * n + n_cells * m <= ceiling:
-            n *= 2
-            output = _anywhere(intervention, Stream.MARGINAL, n, workers)
+        return _drawn_cells(intervention, n_cells, m, max(2, n_samples - n_cells * m), workers)
+    n_cells, m, n = _sizes_from_pilot(intervention, tol, workers)
+    while True:
+        estimate = _drawn_cells(intervention, n_cells, m, n, workers)
+        grown = 2 * (n_cells * m + n)
+        if estimate.error <= tol or estimate.undersampled or grown > _points_ceiling(intervention):
+            return estimate
+        # The pilot was too hopeful: bias falls with the points in a cell and in the marginal, the rest with all.
+        if m < _MAX_POINTS_A_CELL and estimate.bias > _BIAS_SHARE * tol:
+            m, n = 2 * m, 2 * n
+        else:
+            n_cells, n = 2 * n_cells, 2 * n
+
+
+def _drawn_cells(intervention: Intervention, n_cells: int, m: int, n: int, workers: Workers) -> JointEI:
+    """`n_cells` cells with `m` points in each for H(Y | X), and `n` points anywhere for H(Y)."""
+    output = _anywhere(intervention, Stream.MARGINAL, n, workers)
     inside = _drawn(intervention, (Stream.CELLS, Stream.POINTS), n_cells, m, workers)
     spread = float(inside.entropies.std(ddof=1)) / np.sqrt(n_cells)
-    stderr = float(np.hypot(output.stderr, spread))
-    return _finish(intervention, output, inside, stderr, output.n_samples + n_cells * m, workers)
+    return _finish(intervention, output, inside, float(np.hypot(output.stderr, spread)), n + n_cells * m, workers)
 
 
 def _sizes_from_pilot(intervention: Intervention, tol: float, workers: Workers) -> tuple[int, int, int]:

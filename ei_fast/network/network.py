@@ -82,17 +82,24 @@ class Network:
         for index, layer in enumerate(self.layers):
             if isinstance(layer, Function) and layer.in_range is not None:
                 current = layer.in_range
-            if isinstance(layer, Layer):
-                smallest, largest = layer.preactivation_hull(current)
-                if not np.isfinite([smallest, largest]).all():
-                    raise ValueError(
-                        f"Layer {index} ({layer.name!r}): its pre-activations overflow on the input range {current}. "
-                        "Scale its weights down, or give a smaller range."
-                    )
+            _check_reach(index, layer, current)
             following = out_range or layer.out_range or _derived_range(layer, current)
             result.append((current, following))
             current = following
         return result
+
+    def check_ranges(self, ranges: Sequence[tuple[Range, Range]]) -> None:
+        """Raise ValueError where a layer overflows on the input range that it is given."""
+        for index, (layer, (in_range, _)) in enumerate(zip(self.layers, ranges, strict=True)):
+            _check_reach(index, layer, in_range)
+
+
+def _check_reach(index: int, layer: Block, in_range: Range) -> None:
+    if isinstance(layer, Layer) and not np.isfinite(layer.preactivation_hull(in_range)).all():
+        raise ValueError(
+            f"Layer {index} ({layer.name!r}): its pre-activations overflow on the input range {in_range}. "
+            "Scale its weights down, or give a smaller range."
+        )
 
 
 def _derived_range(layer: Block, in_range: Range) -> Range:

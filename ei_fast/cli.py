@@ -1,0 +1,88 @@
+"""The command ``ei-fast``."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+import ei_fast
+
+
+def _said_plainly(command: Callable) -> Callable:
+    """What is wrong with an argument or a file is a message, not a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except (ValueError, TypeError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(ei_fast.__version__, prog_name="ei-fast")
+def main() -> None:
+    """Effective information, sensitivity and degeneracy of neural networks."""
+
+
+@main.command()
+@click.argument("name", type=click.Choice(["iris", "mnist"]))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write into [ei-fast-NAME].")
+@click.option("--epochs", type=click.IntRange(min=1), help="Training epochs [4000 for iris, 500 for mnist].")
+@click.option("--every", type=click.IntRange(min=1), help="Epochs between measurements [50 for iris, 10 for mnist].")
+@click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, data and sampling.")
+@_said_plainly
+def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bins: int, seed: int) -> None:
+    """Train a small network and watch its layers in the causal plane.
+
+    Writes trajectory.npz, causal_plane.png and measures.png.
+    """
+    from ei_fast.demo.runs import run_demo
+
+    report, written = run_demo(name, out or Path(f"ei-fast-{name}"), epochs, every, bins, seed)
+    click.echo(f"\nAfter training, in bits:\n{report}\n")
+    for path in written:
+        click.echo(f"wrote {path}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--activation", default="sigmoid", show_default=True, help="Of layers for which the file names none.")
+@click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron.")
+@click.option("--in-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the inputs [0 1].")
+@click.option("--out-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of every layer's outputs [derived].")
+@click.option("--baseline", type=float, default=0.0, show_default=True, help="Other inputs' value in sensitivity.")
+@click.option("--tol", type=float, default=0.01, show_default=True, help="Error of EI to aim for, in bits.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sampling.")
+@click.option("--explain", is_flag=True, help="Say how each figure was found and what each flag means.")
+@_said_plainly
+def analyze(
+    file: Path,
+    activation: str,
+    bins: int,
+    in_range: tuple[float, float] | None,
+    out_range: tuple[float, float] | None,
+    baseline: float,
+    tol: float,
+    seed: int,
+    explain: bool,
+) -> None:
+    """Measure every layer of the network in FILE, an .npz with weights w0, w1, ... of shape (n_in, n_out)."""
+    report = ei_fast.analyze(
+        file,
+        activation=activation,
+        bins=bins,
+        in_range=in_range or "auto",
+        out_range=out_range or "auto",
+        baseline=baseline,
+        tol=tol,
+        random_state=seed,
+    )
+    click.echo(str(report))
+    if explain:
+        click.echo("\n" + "\n\n".join(layer.explain() for layer in report))

@@ -1,0 +1,1 @@
+"""Pictures of reports and trajectories; nothing here calls ``plt.show()`` or changes a global style."""

@@ -1,0 +1,1 @@
+"""Measures along training: a recorder fills a trajectory."""

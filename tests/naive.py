@@ -1,0 +1,152 @@
+"""A slow, readable oracle of everything the package computes, in plain NumPy and SciPy.
+
+Nothing here calls the package: activations are evaluated and their values binned, where the package
+works with breakpoints of the pre-activation; states are counted with numpy.unique; uniforms come from
+numpy.random, or are recomputed with Python's integers.
+"""
+
+from itertools import product
+
+import numpy as np
+from scipy.special import digamma, expit, ndtr
+
+ACTIVATIONS = {
+    "linear": lambda s: s,
+    "sigmoid": expit,
+    "tanh": np.tanh,
+    "relu": lambda s: np.maximum(s, 0.0),
+}
+
+
+def bins_of(values, limits, bins):
+    """Bin indices by counting the inner edges that are not above a value."""
+    low, high = limits
+    edges = [(low * (bins - k) + high * k) / bins for k in range(1, bins)]
+    return sum((np.asarray(values) >= edge).astype(int) for edge in edges)
+
+
+def outputs(x, weight, bias, activation):
+    """Layer outputs for inputs (m, n_in)."""
+    return ACTIVATIONS[activation](x @ weight + bias)
+
+
+def entropy(states):
+    """Plug-in entropy in bits of rows of `states`."""
+    _, counts = np.unique(states, axis=0, return_counts=True)
+    p = counts / counts.sum()
+    return float(-(p * np.log2(p)).sum())
+
+
+def grassberger(counts):
+    """Grassberger's 2003 entropy in bits, by digamma functions as he writes them."""
+    counts = np.asarray(counts)
+    if len(counts) == 1:
+        return 0.0
+    g = digamma(counts) + 0.5 * (-1.0) ** counts * (digamma((counts + 1) / 2) - digamma(counts / 2))
+    n = counts.sum()
+    return float((np.log(n) - (counts * g).sum() / n) / np.log(2))
+
+
+def splitmix64(state):
+    """The finaliser of SplitMix64 on Python's integers."""
+    mask = (1 << 64) - 1
+    z = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return z ^ (z >> 31)
+
+
+def uniform(pair_keys, neuron, sample):
+    """The uniform on (-1/2, 1/2) that input `neuron` gets in sample number `sample`."""
+    z = splitmix64((int(pair_keys[neuron // 2]) + sample * 0x9E3779B97F4A7C15) % 2**64)
+    k = (z >> 40) if neuron % 2 == 0 else (z >> 8) & 0xFFFFFF
+    return (k - 2**23 + 0.5) * 2.0**-24
+
+
+def edge_information(weight, constant, activation, in_range, in_bins, out_range, out_bins, points=200_001):
+    """I(A; B) of one edge in bits on a fine grid: error about (pieces / points) log2(points)."""
+    low, high = in_range
+    a = low + (high - low) * (np.arange(points) + 0.5) / points
+    joint = np.zeros((in_bins, out_bins))
+    b = ACTIVATIONS[activation](weight * a + constant)
+    np.add.at(joint, (bins_of(a, in_range, in_bins), bins_of(b, out_range, out_bins)), 1.0 / points)
+    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0)
+    inside = joint > 0
+    return float((joint[inside] * np.log2(joint[inside] / independent[inside])).sum())
+
+
+def joint_ei_on_a_grid(weight, bias, activation, in_range, in_bins, out_range, out_bins, points):
+    """EI in bits with `points` inner points along each input in each input cell; for a few inputs."""
+    n_in = weight.shape[0]
+    low, high = in_range
+    width = (high - low) / in_bins
+    inner = np.array(list(product((np.arange(points) + 0.5) / points, repeat=n_in)))
+    inside, keys = 0.0, []
+    for cell in product(range(in_bins), repeat=n_in):
+        y = outputs(low + width * (np.array(cell) + inner), weight, bias, activation)
+        key = _keys(bins_of(y, out_range, out_bins), out_bins)
+        _, counts = np.unique(key, return_counts=True)
+        p = counts / counts.sum()
+        inside -= (p * np.log2(p)).sum() / in_bins**n_in
+        keys.append(np.unique(key, return_counts=True))
+    states = np.concatenate([key for key, _ in keys])
+    _, state = np.unique(states, return_inverse=True)
+    p = np.bincount(state, np.concatenate([counts for _, counts in keys]))
+    p /= p.sum()
+    return float(-(p * np.log2(p)).sum() - inside)
+
+
+def joint_ei_by_sampling(
+    weight, bias, activation, in_range, in_bins, out_range, out_bins, rng, n_cells, m, n, n_control
+):
+    """EI in bits and its standard error, by drawn cells with a control variate.
+
+    H(Y | X) averages over cells the entropy among m points; the control is the sum over outputs of the
+    entropy of a Gaussian with the cell's mean and variance, whose mean comes from `n_control` cells.
+    """
+    n_in = weight.shape[0]
+    low, high = in_range
+    width = (high - low) / in_bins
+    breaks = _breaks(activation, out_range, out_bins)
+    spread = np.sqrt((weight**2).sum(axis=0) * width**2 / 12)
+
+    def control(cells):
+        centre = (low + width * (cells + 0.5)) @ weight + bias
+        p = np.diff(ndtr((breaks[:, None, None] - centre) / spread), axis=0)
+        return -np.where(p > 0, p * np.log2(np.where(p > 0, p, 1.0)), 0.0).sum(axis=(0, 2))
+
+    cells = rng.integers(0, in_bins, (n_cells, n_in))
+    inside = np.empty(n_cells)
+    for r, cell in enumerate(cells):
+        x = low + width * (cell + rng.random((m, n_in)))
+        key = _keys(bins_of(outputs(x, weight, bias, activation), out_range, out_bins), out_bins)
+        inside[r] = grassberger(np.unique(key, return_counts=True)[1])
+    helper = control(cells)
+    slope = np.cov(inside, helper)[0, 1] / max(helper.var(ddof=1), 1e-300)
+    many = np.concatenate([control(rng.integers(0, in_bins, (50_000, n_in))) for _ in range(n_control // 50_000)])
+    conditional = inside.mean() - slope * (helper.mean() - many.mean())
+    variance = (inside - slope * helper).var(ddof=1) / n_cells + slope**2 * many.var() / len(many)
+
+    keys = [
+        _keys(bins_of(outputs(low + (high - low) * rng.random((500_000, n_in)), weight, bias, activation), out_range, out_bins), out_bins)
+        for _ in range(n // 500_000)
+    ]
+    _, counts = np.unique(np.concatenate(keys), return_counts=True)
+    p = counts / counts.sum()
+    plugin = -(p * np.log2(p)).sum()
+    variance += ((p * np.log2(p) ** 2).sum() - plugin**2) / counts.sum()
+    return grassberger(counts) - conditional, float(np.sqrt(variance))
+
+
+def _keys(codes, bins):
+    """One integer for each row of `codes`, exact for as long as it fits into 64 bits."""
+    assert codes.shape[1] * np.log2(bins) <= 63
+    return codes @ (bins ** np.arange(codes.shape[1], dtype=np.int64))
+
+
+def _breaks(activation, limits, bins):
+    """Pre-activations at which an increasing activation meets the edges of its bins, the outer ones infinite."""
+    low, high = limits
+    edges = low + (high - low) * np.arange(1, bins) / bins
+    grid = np.linspace(-60, 60, 2_000_001)
+    inner = np.interp(edges, ACTIVATIONS[activation](grid), grid)
+    return np.concatenate([[-np.inf], inner, [np.inf]])
