@@ -102,10 +102,19 @@ def cell_entropies(keys, weights, out):
 
 
 @jit
-def within_cell_variance(keys, states, log_probability, out):
-    """Variance inside each row of `keys` (r, m) of log2 p(state | row) - log2 p(state).
+def information_variance(keys, states, log_probability, second_order, out):
+    """Variance of each row's mean of log2 p(state | row) - log2 p(state), where rows are all there is.
 
-    `states` is sorted and holds every key; `log_probability` is log2 p of each. out (r,).
+    Parameters
+    ----------
+    keys : (r, m) uint64
+    states, log_probability : (K,) uint64, float64
+        Sorted, holding every key, and log2 p of each.
+    second_order : float
+        What every state that a row of several has adds to the variance, times m**2: the whole of it
+        where the row's states are equally likely.
+    out : (r,) float64, output
+        0 for a row of one state: it always gains the same.
     """
     n_cells, m = keys.shape
     size = _table_size(m)
@@ -133,7 +142,7 @@ def within_cell_variance(keys, states, log_probability, out):
             gain = np.log2(c / m) - log_probability[low]
             mean += c * gain / m
             square += c * gain * gain / m
-        out[r] = max(square - mean * mean, 0.0) * m / (m - 1)
+        out[r] = max(square - mean * mean, 0.0) / (m - 1) + second_order * n_used / m**2
 
 
 @jit

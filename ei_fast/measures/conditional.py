@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
-from ei_fast.kernels.counting import HALVES, PLUGIN, SINGLES, WHOLE, cell_entropies, within_cell_variance
+from ei_fast.kernels.counting import HALVES, PLUGIN, SINGLES, WHOLE, cell_entropies, information_variance
 from ei_fast.measures.bounds import bracketed_ei
 from ei_fast.measures.entropy import (
     LEFT_OVER,
+    SECOND_ORDER,
     Entropy,
     count_keys,
     entropy_of_counts,
@@ -133,12 +134,13 @@ def _every_cell(intervention: Intervention, n_cells: int, m: int, workers: Worke
 
     def spread(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
         variance = np.empty(len(keys))
-        within_cell_variance(keys, states, log_probability, variance)
+        information_variance(keys, states, log_probability, SECOND_ORDER, variance)
         return variance
 
     variance = np.concatenate(workers.map(spread, [keys for keys, _ in visited]))
     # Every cell is there: only what varies inside them is an error.
-    stderr = float(np.sqrt(variance.sum() / m) / n_cells)
+    second_order = SECOND_ORDER * len(states) / (n_cells * m) ** 2 if len(states) > 1 else 0.0
+    stderr = float(np.sqrt(variance.sum() / n_cells**2 + second_order))
     return _finish(intervention, output, inside, stderr, n_cells * m, workers)
 
 
@@ -192,7 +194,7 @@ def _sizes_from_pilot(intervention: Intervention, tol: float, workers: Workers) 
     n_cells = scale * spread_cells / np.sqrt(m)
     n = max(scale * spread_output, _PILOT_POINTS)
     shrink = min(1.0, ceiling / (n_cells * m + n))
-    return max(64, int(n_cells * shrink)), m, max(1024, int(n * shrink))
+    return max(16, int(n_cells * shrink)), m, int(n * shrink)
 
 
 def _points_ceiling(intervention: Intervention) -> int:

@@ -21,6 +21,13 @@ LEFT_OVER = 1 / 3
 
 Measured on sigmoid layers 6->6 to 100->10: a fifth to a third, for 64 to 512 points a cell."""
 
+SECOND_ORDER = (1.6 / _LN2) ** 2
+"""Variance that each state adds to a corrected entropy of n samples, times n**2, in bits**2.
+
+To first order an entropy has the variance of -log2 p over n, which vanishes where the states are
+equally likely. What is left was measured on 2 to 1024 such states, n = 256 to 2**18: a standard
+deviation of 1.5 to 1.9 sqrt(states) / (n ln 2), of which the odd-even steps of G are the larger part."""
+
 
 @lru_cache(maxsize=8)
 def grassberger_weights(size: int) -> NDArray[np.float64]:
@@ -81,12 +88,12 @@ def entropy_of_counts(counts: NDArray[np.int64]) -> Entropy:
         return Entropy(0.0, 0.0, 0.0, 0.0, 1.0, n * (n - 1) // 2, n)
     log_p = np.log2(both / n)
     plugin = -float(both @ log_p) / n
-    stderr = float(np.sqrt(max(both @ log_p**2 / n - plugin**2, 0.0) / n))
+    variance = max(both @ log_p**2 / n - plugin**2, 0.0) / n + SECOND_ORDER * len(both) / n**2
     whole = _corrected(both)
     difference = whole - 0.5 * (_corrected(counts[:, 0]) + _corrected(counts[:, 1]))
     return Entropy(
         value=max(whole + difference, 0.0),
-        stderr=stderr,
+        stderr=float(np.sqrt(variance)),
         bias=LEFT_OVER * abs(difference),
         plugin=plugin,
         coverage=1.0 - float(np.count_nonzero(both == 1)) / n,

@@ -1,0 +1,17 @@
+"""What all tests share."""
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture
+def random_weight():
+    """Weights uniform in ±scale/sqrt(n_in), as the networks of the paper start."""
+
+    def make(n_in, n_out, scale=1.0, seed=0):
+        return np.random.default_rng(seed).uniform(-1, 1, (n_in, n_out)) * scale / np.sqrt(n_in)
+
+    return make

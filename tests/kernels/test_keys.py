@@ -1,0 +1,30 @@
+"""Keys must tell every two states apart, and forget no neuron."""
+
+import numpy as np
+import pytest
+
+from ei_fast.kernels.keys import pack_codes
+
+
+def _keys(codes, bits):
+    keys = np.empty(codes.shape[1], np.uint64)
+    pack_codes(codes, bits, keys)
+    return keys
+
+
+def test_short_codes_are_their_own_key():
+    codes = np.array([[1, 7], [2, 0], [3, 5]], np.uint16)
+    np.testing.assert_array_equal(_keys(codes, 3), [1 | 2 << 3 | 3 << 6, 7 | 0 << 3 | 5 << 6])
+
+
+@pytest.mark.parametrize(("n_out", "bits"), [(21, 3), (22, 3), (30, 3), (128, 3), (5, 16), (65, 1), (40, 13)])
+def test_every_single_neuron_changes_the_key(n_out, bits):
+    codes = np.zeros((n_out, 1 + n_out), np.uint16)
+    codes[np.arange(n_out), 1 + np.arange(n_out)] = 1
+    assert len(np.unique(_keys(codes, bits))) == n_out + 1
+
+
+@pytest.mark.parametrize(("n_out", "bits"), [(4, 3), (30, 3), (9, 8)])
+def test_as_many_keys_as_states(n_out, bits):
+    codes = np.random.default_rng(0).integers(0, 2, (n_out, 3000)).astype(np.uint16)
+    assert len(np.unique(_keys(codes, bits))) == len(np.unique(codes, axis=1).T)

@@ -1,0 +1,46 @@
+"""The counter-based generator against Python's integers and against SplitMix64's published outputs."""
+
+import naive
+import numpy as np
+import pytest
+
+from ei_fast.kernels.uniforms import GAMMA, fill_cells, fill_uniforms, mix64
+
+KEYS = np.array([0x0123456789ABCDEF, 2**64 - 1, 0], dtype=np.uint64)
+
+
+def test_splitmix64_gives_its_published_outputs():
+    # First outputs for seed 1234567, as in the reference implementation by Vigna and in Java's SplittableRandom.
+    state = np.uint64(1234567)
+    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
+    got = [int(mix64(state + GAMMA * np.uint64(n))) for n in range(1, 5)]
+    assert got == expected
+
+
+@pytest.mark.parametrize("n_in", [1, 2, 5, 6])
+def test_uniforms_equal_the_oracle_bit_for_bit(n_in):
+    keys = KEYS[: (n_in + 1) // 2]
+    out = np.empty((n_in, 7), np.float32)
+    fill_uniforms(keys, 1000, out)
+    expected = [[naive.uniform(keys, i, 1000 + t) for t in range(7)] for i in range(n_in)]
+    np.testing.assert_array_equal(out, np.array(expected))
+
+
+def test_uniforms_do_not_depend_on_the_split():
+    whole = np.empty((5, 40), np.float32)
+    fill_uniforms(KEYS, 3, whole)
+    first, second = np.empty((5, 13), np.float32), np.empty((5, 27), np.float32)
+    fill_uniforms(KEYS, 3, first)
+    fill_uniforms(KEYS, 16, second)
+    np.testing.assert_array_equal(whole, np.hstack([first, second]))
+
+
+@pytest.mark.parametrize("bins", [2, 3, 8, 65_536])
+def test_cells_equal_the_oracle(bins):
+    cells = np.empty((6, 5), np.int32)
+    fill_cells(KEYS, 10, bins, cells)
+    for c in range(6):
+        for i in range(5):
+            z = naive.splitmix64((int(KEYS[i // 2]) + (10 + c) * int(GAMMA)) % 2**64)
+            word = z >> 32 if i % 2 == 0 else z & 0xFFFFFFFF
+            assert cells[c, i] == (word * bins) >> 32

@@ -1,0 +1,38 @@
+"""Layers with more states than samples: flagged, and bracketed by bounds that hold."""
+
+import numpy as np
+import pytest
+
+import ei_fast as ef
+
+
+@pytest.mark.parametrize(("n_in", "n_out", "scale"), [(100, 30, 1.0), (100, 30, 5.0), (200, 200, 1.0)])
+def test_wide_layers_are_flagged(random_weight, n_in, n_out, scale):
+    report = ef.analyze(random_weight(n_in, n_out, scale), random_state=0)[0]
+    low, high = report.ei_interval
+    assert "undersampled" in report.flags
+    assert 0 <= low < report.ei < high <= min(n_in, n_out) * 3
+    assert report.ei == pytest.approx((low + high) / 2)
+    assert report.ei_stderr == pytest.approx((high - low) / 2 / 1.959964, rel=1e-6)
+    assert "bounds" in report.explain()
+
+
+def test_the_bracket_holds_what_is_known_by_construction(random_weight):
+    # Blocks of 3 -> 3, each of which can be counted, tied by weights too small to move anything: one
+    # component of 8**36 states whose EI is the blocks' sum.
+    n_blocks = 12
+    blocks = [random_weight(3, 3, 5.0, seed) for seed in range(n_blocks)]
+    weight = np.full((3 * n_blocks, 3 * n_blocks), 1e-9)
+    for k, block in enumerate(blocks):
+        weight[3 * k : 3 * k + 3, 3 * k : 3 * k + 3] = block
+    expected = sum(ef.analyze(block, random_state=0)[0].ei for block in blocks)
+    for seed in range(5):
+        report = ef.analyze(weight, random_state=seed)[0]
+        assert "undersampled" in report.flags
+        assert report.ei_interval[0] < expected < report.ei_interval[1]
+
+
+def test_too_few_samples_are_flagged_too(random_weight):
+    report = ef.analyze(random_weight(25, 6, 5.0), n_samples=2000, random_state=0)[0]
+    assert "undersampled" in report.flags
+    assert report.ei_interval[0] < 10.9 < report.ei_interval[1]
