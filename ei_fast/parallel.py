@@ -24,9 +24,10 @@ def resolve_n_jobs(n_jobs: Any, owner: str) -> int:
     rule = f"The 'n_jobs' parameter of {owner} must be None or an integer other than 0"
     if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
         raise TypeError(f"{rule}. Got {n_jobs!r} instead.")
+    n_jobs = int(n_jobs)
     if n_jobs == 0:
         raise ValueError(f"{rule}. Got 0 instead. Use 1 for no threads, -1 for all cores.")
-    return int(n_jobs) if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + int(n_jobs))
+    return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
 
 
 class Workers:

@@ -22,8 +22,8 @@ _MEANING = {
         "says nothing; try more output bins or another baseline."
     ),
     UNDERSAMPLED: (
-        "The joint states outnumber the samples, so that no estimate of EI can be trusted. The interval is a bracket of bounds, "
-        "EI its midpoint."
+        "The joint states outnumber the samples, so that no estimate of EI can be trusted. The interval is a "
+        "bracket of bounds, EI its midpoint."
     ),
     TOL_NOT_REACHED: "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
 }
@@ -114,9 +114,7 @@ class Report(Sequence[LayerReport]):
         Version, parameters, seed, library versions and seconds.
     """
 
-    def __init__(
-        self, layers: Sequence[LayerReport], skipped: Sequence[tuple[str, str]], provenance: dict[str, Any]
-    ):
+    def __init__(self, layers: Sequence[LayerReport], skipped: Sequence[tuple[str, str]], provenance: dict[str, Any]):
         self._layers = tuple(layers)
         self.skipped = list(skipped)
         self.provenance = provenance

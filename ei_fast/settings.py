@@ -53,7 +53,9 @@ class Settings:
         in_bins, out_bins = check_bins(parameters["bins"], OWNER)
         tol = _real(parameters, "tol", "a finite number of bits above 0")
         if tol <= 0:
-            raise ValueError(f"The 'tol' parameter of {OWNER} must be a finite number of bits above 0. Got {tol} instead.")
+            raise ValueError(
+                f"The 'tol' parameter of {OWNER} must be a finite number of bits above 0. Got {tol} instead."
+            )
         if not isinstance(parameters["verbose"], bool):
             _integer(parameters, "verbose", 0)
         automatic = isinstance(parameters["n_samples"], str) and parameters["n_samples"] == "auto"
@@ -94,7 +96,7 @@ def _real(parameters: Mapping[str, Any], name: str, rule: str) -> float:
     message = f"The {name!r} parameter of {OWNER} must be {rule}. Got {value!r} instead."
     if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
         raise TypeError(message)
-    if not np.isfinite(value):
+    if not np.isfinite(float(value)):
         raise ValueError(message)
     return float(value)
 
@@ -114,5 +116,7 @@ def _range(parameters: Mapping[str, Any], name: str) -> Range | None:
     if isinstance(value, str):
         if value == "auto":
             return None
-        raise ValueError(f"The {name!r} parameter of {OWNER} must be 'auto' or two numbers (low, high). Got {value!r} instead.")
+        raise ValueError(
+            f"The {name!r} parameter of {OWNER} must be 'auto' or two numbers (low, high). Got {value!r} instead."
+        )
     return check_range(value, name, OWNER)

@@ -127,7 +127,12 @@ def joint_ei_by_sampling(
     variance = (inside - slope * helper).var(ddof=1) / n_cells + slope**2 * many.var() / len(many)
 
     keys = [
-        _keys(bins_of(outputs(low + (high - low) * rng.random((500_000, n_in)), weight, bias, activation), out_range, out_bins), out_bins)
+        _keys(
+            bins_of(
+                outputs(low + (high - low) * rng.random((500_000, n_in)), weight, bias, activation), out_range, out_bins
+            ),
+            out_bins,
+        )
         for _ in range(n // 500_000)
     ]
     _, counts = np.unique(np.concatenate(keys), return_counts=True)

@@ -11,7 +11,14 @@ NETWORKS = {"drawn": [(25, 6), (6, 6)], "enumerated": [(4, 5), (5, 3)], "undersa
 
 def _values(report):
     return [
-        (layer.ei, layer.ei_stderr, layer.ei_interval, layer.output_entropy, layer.n_samples, layer.sensitivity_matrix.tolist())
+        (
+            layer.ei,
+            layer.ei_stderr,
+            layer.ei_interval,
+            layer.output_entropy,
+            layer.n_samples,
+            layer.sensitivity_matrix.tolist(),
+        )
         for layer in report
     ]
 

@@ -27,25 +27,39 @@ def _permutation(n, seed=0):
 
 
 def _linear(weight, low=0.0, high=1.0, **params):
-    return {"layer": ef.Layer(weight, activation="linear"), "params": {"in_range": (low, high), "out_range": (low, high), **params}}
+    return {
+        "layer": ef.Layer(weight, activation="linear"),
+        "params": {"in_range": (low, high), "out_range": (low, high), **params},
+    }
+
+
+def _told_apart(n, bins):
+    """All that n inputs have."""
+    return {"ei": n * np.log2(bins), "sensitivity": n * np.log2(bins)}
 
 
 def _same_answer_as_one(n_copies):
     """What one sigmoid of one input tells: copies tell nothing more, but each has its edge."""
     one = ef.analyze(ef.Layer([[4.0]], [-2.0]))[0]
-    return Truth(f"{n_copies} copies", ef.Layer(np.full((1, n_copies), 4.0), [-2.0] * n_copies), one.ei, n_copies * one.sensitivity)
+    return Truth(
+        f"{n_copies} copies",
+        ef.Layer(np.full((1, n_copies), 4.0), [-2.0] * n_copies),
+        one.ei,
+        n_copies * one.sensitivity,
+    )
 
 
 EXACT = [
     # Every input is told apart by its own output, to the bin.
-    *(Truth(f"identity {n}, {bins} bins", ei=n * np.log2(bins), sensitivity=n * np.log2(bins), **_linear(np.eye(n), bins=bins))
+    *(Truth(f"identity {n}, {bins} bins", **_told_apart(n, bins), **_linear(np.eye(n), bins=bins))
       for n, bins in ((1, 2), (2, 8), (3, 10), (5, 7), (40, 8), (2, 256))),
-    Truth("identity on (-1, 1)", ei=3 * 3.0, sensitivity=9.0, **_linear(np.eye(3), -1.0, 1.0)),
-    Truth("identity on (-3, 11), 10 bins", ei=2 * np.log2(10), sensitivity=2 * np.log2(10), **_linear(np.eye(2), -3.0, 11.0, bins=10)),
-    Truth("permutation", ei=18.0, sensitivity=18.0, **_linear(_permutation(6))),
-    Truth("negated permutation", ei=18.0, sensitivity=18.0, **_linear(-_permutation(6), -1.0, 1.0)),
+    Truth("identity on (-1, 1)", **_told_apart(3, 8), **_linear(np.eye(3), -1.0, 1.0)),
+    Truth("identity on (-3, 11), 10 bins", **_told_apart(2, 10), **_linear(np.eye(2), -3.0, 11.0, bins=10)),
+    Truth("permutation", **_told_apart(6, 8), **_linear(_permutation(6))),
+    Truth("negated permutation", **_told_apart(6, 8), **_linear(-_permutation(6), -1.0, 1.0)),
     # ReLU of weight 1 is the identity on (0, 1).
-    Truth("ReLU identity", ef.Layer(np.eye(4), activation="relu"), 4 * 4.0, 16.0, {"bins": 16, "out_range": (0.0, 1.0)}),
+    Truth("ReLU identity", ef.Layer(np.eye(4), activation="relu"), **_told_apart(4, 16),
+          params={"bins": 16, "out_range": (0.0, 1.0)}),
     Truth("zero weights", ef.Layer(np.zeros((4, 3)), np.ones(3)), 0.0, 0.0),
     # Two outputs of one input, binary: y1 tells x < 1/2, y2 tells x < 1/4, and 4 bins tell which quarter.
     Truth("two thresholds", ef.Layer([[1.0, 1.0]], [0.0, 0.25], "linear"), 1.5,
@@ -66,8 +80,5 @@ _NEEDLE = Truth("1 informative output among 30", ef.Layer(_SILENT, activation="l
 # Copies that differ in the last digits only are not recognised as copies: 120 bits of codes, one output's EI.
 _COPIES = Truth("40 copies of the sum", ef.Layer(np.ones((2, 40)) + 1e-12 * np.arange(40), activation="linear"), 0.5,
                 params={"bins": 2, "out_range": (0.0, 2.0)})  # fmt: skip
-
-# Six-fold sum with 8 bins, one copy each of an output and of its mirror image 6 - y.
-_MIRROR = np.hstack([np.ones((6, 1)), -np.ones((6, 1))])
 
 SAMPLED = [_SUM, _NEEDLE, _COPIES]

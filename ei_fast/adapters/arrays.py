@@ -56,14 +56,24 @@ def layers_from_mapping(arrays: Mapping[str, Any], activation: Any) -> list[Laye
     numbered = sorted((int(key[1:]), key) for key in entries if re.fullmatch(r"w\d+", str(key)))
     if numbered:
         if [k for k, _ in numbered] != list(range(len(numbered))):
-            raise ValueError(f"Weights must be named w0, w1, ... without a gap. Got {[key for _, key in numbered]} instead.")
+            raise ValueError(
+                f"Weights must be named w0, w1, ... without a gap. Got {[key for _, key in numbered]} instead."
+            )
         found = [(f"layer{k}", key, f"b{k}") for k, key in numbered]
         weight_of: Callable[[Any], ArrayLike] = np.asarray
     elif any(str(key).endswith("kernel") for key in entries):
-        found = [(_stem(key, "kernel"), key, f"{key[: -len('kernel')]}bias") for key in entries if str(key).endswith("kernel")]
+        found = [
+            (_stem(key, "kernel"), key, f"{key[: -len('kernel')]}bias")
+            for key in entries
+            if str(key).endswith("kernel")
+        ]
         weight_of = np.asarray
     else:
-        found = [(_stem(key, "weight"), key, f"{key[: -len('weight')]}bias") for key in entries if str(key).endswith("weight")]
+        found = [
+            (_stem(key, "weight"), key, f"{key[: -len('weight')]}bias")
+            for key in entries
+            if str(key).endswith("weight")
+        ]
         weight_of = _transposed
     known = {key for _, *keys in found for key in keys}
     unknown = [key for key in entries if key not in known]
@@ -89,7 +99,9 @@ def _one_each(activation: Any, n_layers: int) -> Sequence[Any]:
     if isinstance(activation, (str, Activation)):
         return [activation] * n_layers
     if not isinstance(activation, (list, tuple, np.ndarray)):
-        raise TypeError(f"The 'activation' parameter must be a name or a sequence of names. Got {activation!r} instead.")
+        raise TypeError(
+            f"The 'activation' parameter must be a name or a sequence of names. Got {activation!r} instead."
+        )
     if len(activation) != n_layers:
         raise ValueError(
             f"The 'activation' parameter must be one name or one for each of the {n_layers} layers. "
@@ -119,7 +131,7 @@ def _ndim(values: Any) -> int | None:
 
 
 def _is_layer_like(entry: Any) -> bool:
-    return isinstance(entry, (Layer, Function)) or hasattr(entry, "ndim") and entry.ndim == 2
+    return isinstance(entry, (Layer, Function)) or (hasattr(entry, "ndim") and entry.ndim == 2)
 
 
 def _is_layer_tuple(entry: Any) -> bool:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -24,15 +24,21 @@ def read_npz(path: str | os.PathLike) -> dict[str, Any]:
             f"The file {str(path)!r} must be an .npz file with arrays w0, w1, ... of shape (n_in, n_out). "
             "Write one with numpy.savez."
         )
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except FileNotFoundError:
-        raise
-    except (BadZipFile, EOFError, OSError, AttributeError) as error:
-        raise ValueError(f"The file {str(path)!r} cannot be read as .npz: {error}. Write it again.") from error
-    except ValueError as error:
-        raise ValueError(
-            f"The file {str(path)!r} must hold plain arrays, no Python objects: {error}. "
-            "Save numeric arrays with numpy.savez."
-        ) from error
+    unreadable = f"The file {str(path)!r} cannot be read as .npz: it is damaged or of another kind. Write it again."
+    with path.open("rb") as file:
+        if not is_zipfile(file):
+            raise ValueError(unreadable)
+        file.seek(0)
+        arrays = {}
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                for key in archive.files:
+                    arrays[key] = archive[key]
+        except ValueError:
+            raise ValueError(
+                f"The file {str(path)!r} must hold plain arrays. Its entry number {len(arrays)} is a Python object, "
+                "which could run code. Save numeric arrays with numpy.savez."
+            ) from None
+        except (BadZipFile, EOFError, OSError) as error:
+            raise ValueError(unreadable) from error
+    return arrays

@@ -1,6 +1,7 @@
 """A small trainer: sigmoid layers without bias, summed squared error, plain SGD, NumPy."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,7 @@ class SigmoidNetwork:
 
     def __init__(self, widths: Sequence[int], seed: int):
         self._rng = np.random.default_rng(seed)
-        self.weights = [
-            self._rng.uniform(-1.0, 1.0, (n_in, n_out)) / np.sqrt(n_in)
-            for n_in, n_out in zip(widths[:-1], widths[1:], strict=True)
-        ]
+        self.weights = [self._rng.uniform(-1.0, 1.0, (n_in, n_out)) / np.sqrt(n_in) for n_in, n_out in pairwise(widths)]
 
     def outputs(self, inputs: Array) -> list[Array]:
         """`inputs` and the outputs of every layer, (rows, width) each."""

@@ -52,7 +52,9 @@ def plot_measures(trajectory: Trajectory, figure: Figure | None = None) -> Figur
         right = columns[1].subplots(len(beside), 1, sharex=True, squeeze=False)[:, 0]
         for ax, panel in zip(right, beside, strict=True):
             for (name, values), style in zip(panel.items(), _styles(len(panel)), strict=True):
-                ax.plot(trajectory.steps, values, color="0.15", linewidth=1.4, linestyle=style, label=name.replace("_", " "))
+                ax.plot(
+                    trajectory.steps, values, color="0.15", linewidth=1.4, linestyle=style, label=name.replace("_", " ")
+                )
             _label(ax, "loss" if panel is losses else "other metrics", "")
             if panel is losses and all((values > 0).all() for values in panel.values()):
                 ax.set_yscale("log")

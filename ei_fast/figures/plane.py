@@ -122,7 +122,12 @@ def _draw_arrows(ax: "Axes", x: NDArray[np.float64], y: NDArray[np.float64], col
             xy=(x[k], y[k]),
             xytext=(x[k - 1], y[k - 1]),
             arrowprops={
-                "arrowstyle": "-|>", "color": colour, "linewidth": 0, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 14
+                "arrowstyle": "-|>",
+                "color": colour,
+                "linewidth": 0,
+                "shrinkA": 0,
+                "shrinkB": 0,
+                "mutation_scale": 14,
             },
         )
 

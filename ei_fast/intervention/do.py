@@ -91,7 +91,8 @@ class DenseIntervention(Intervention):
         seed: int,
         place: Sequence[int],
     ):
-        super().__init__(*weight.shape, in_bins, seed, place)
+        n_in, n_out = weight.shape
+        super().__init__(n_in, n_out, in_bins, seed, place)
         self._weight = np.ascontiguousarray(weight)
         self._bias = np.ascontiguousarray(bias)
         # Copies: kernels are compiled for writable arrays, and once.

@@ -29,7 +29,7 @@ def pair_keys(seed: int, place: Sequence[int], stream: Stream, n_in: int) -> NDA
     input neuron of the part.
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(*place, int(stream)))
-    return sequence.generate_state((n_in + 1) // 2, np.uint64)
+    return sequence.generate_state((n_in + 1) // 2, np.uint64).astype(np.uint64, copy=False)
 
 
 def resolve_seed(random_state: Any, owner: str) -> int:
@@ -48,5 +48,5 @@ def resolve_seed(random_state: Any, owner: str) -> int:
     return int(random_state)
 
 
-def _as_int(words: NDArray[np.uint32]) -> int:
+def _as_int(words: NDArray[Any]) -> int:
     return int.from_bytes(words.astype("<u4").tobytes(), "little")

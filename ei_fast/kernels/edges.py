@@ -81,6 +81,4 @@ def sensitivity_edges(weight, bias, baseline, in_edges, breaks, codes, n_codes, 
             out[i, j] = 0.0
             if weight[i, j] != 0.0:
                 constant = bias[j] + baseline * (total[j] - weight[i, j])
-                out[i, j] = edge_information(
-                    weight[i, j], constant, in_edges, breaks, codes, inside, overall, touched
-                )
+                out[i, j] = edge_information(weight[i, j], constant, in_edges, breaks, codes, inside, overall, touched)

@@ -46,12 +46,14 @@ def bracketed_ei(
     singles = workers.map(single, range(intervention.n_out))
     # One sample serves all outputs, so that their errors may add up.
     output_high = sum(one.value + one.bias + Z95 * one.stderr for one, _ in singles)
-    inside = sum(entropies for _, entropies in singles)
+    inside = np.sum([entropies for _, entropies in singles], axis=0)
     output_low = output.plugin - Z95 * output.stderr
     if output.collisions >= _MIN_COLLISIONS:
         pairs = output.n_samples * (output.n_samples - 1) / 2
         # At most the log of a Poisson count's relative error, twice over.
-        output_low = max(output_low, np.log2(pairs / output.collisions) - 2 * Z95 / np.log(2) / np.sqrt(output.collisions))
+        output_low = max(
+            output_low, np.log2(pairs / output.collisions) - 2 * Z95 / np.log(2) / np.sqrt(output.collisions)
+        )
     conditional_low = in_cells.mean() - _margin(in_cells)
     conditional_high = inside.mean() + _margin(inside)
     n_single = intervention.n_out * (_POINTS + _CELLS * _POINTS_A_CELL)

@@ -74,9 +74,7 @@ class Cells:
         return self.statistics[:, PLUGIN]
 
 
-def conditional_ei(
-    intervention: Intervention, tol: float, n_samples: int | None, workers: Workers
-) -> JointEI:
+def conditional_ei(intervention: Intervention, tol: float, n_samples: int | None, workers: Workers) -> JointEI:
     """Joint EI of a connected part of a layer.
 
     Parameters
@@ -144,9 +142,7 @@ def _every_cell(intervention: Intervention, n_cells: int, m: int, workers: Worke
     return _finish(intervention, output, inside, stderr, n_cells * m, workers)
 
 
-def _by_drawn_cells(
-    intervention: Intervention, tol: float, n_samples: int | None, workers: Workers
-) -> JointEI:
+def _by_drawn_cells(intervention: Intervention, tol: float, n_samples: int | None, workers: Workers) -> JointEI:
     if n_samples is not None:
         m = _MIN_POINTS if n_samples >= 16 * _MIN_POINTS else 16
         n_cells = max(2, n_samples // 2 // m)
@@ -174,9 +170,7 @@ def _drawn_cells(intervention: Intervention, n_cells: int, m: int, n: int, worke
 
 def _sizes_from_pilot(intervention: Intervention, tol: float, workers: Workers) -> tuple[int, int, int]:
     """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams."""
-    pilot = _drawn(
-        intervention, (Stream.PILOT_CELLS, Stream.PILOT_POINTS), _PILOT_CELLS, _MIN_POINTS, workers
-    )
+    pilot = _drawn(intervention, (Stream.PILOT_CELLS, Stream.PILOT_POINTS), _PILOT_CELLS, _MIN_POINTS, workers)
     output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, workers)
     ceiling = _points_ceiling(intervention)
     if output.coverage < _HOPELESS_COVERAGE:
@@ -201,9 +195,7 @@ def _points_ceiling(intervention: Intervention) -> int:
     return min(MAX_POINTS, max(2**16, MAX_WORK // intervention.work))
 
 
-def _drawn(
-    intervention: Intervention, streams: tuple[Stream, Stream], n_cells: int, m: int, workers: Workers
-) -> Cells:
+def _drawn(intervention: Intervention, streams: tuple[Stream, Stream], n_cells: int, m: int, workers: Workers) -> Cells:
     weights = grassberger_weights(m + 1)
     per_task = max(1, _TASK_POINTS // m)
 

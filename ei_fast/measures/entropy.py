@@ -107,9 +107,7 @@ def entropy_of_keys(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> En
     return entropy_of_counts(count_keys(first, second)[1])
 
 
-def count_keys(
-    first: NDArray[np.uint64], second: NDArray[np.uint64]
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def count_keys(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Distinct keys in order, (n_states,), and how often each is in either half, (n_states, 2)."""
     size = len(first) + len(second)
     states, counts = np.empty(size, np.uint64), np.empty((size, 2), np.int64)

@@ -32,9 +32,7 @@ def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:
     _, state = np.unique(binned.steps(np.outer(middles, weight) + bias), axis=0, return_inverse=True)
     _, pair = np.unique(np.stack([cell, state.reshape(-1)]), axis=1, return_inverse=True)
     output_entropy = _entropy(state, length)
-    return JointEI.exact(
-        max(_entropy(cell, length) + output_entropy - _entropy(pair, length), 0.0), output_entropy
-    )
+    return JointEI.exact(max(_entropy(cell, length) + output_entropy - _entropy(pair, length), 0.0), output_entropy)
 
 
 def _entropy(state: NDArray[np.intp], length: NDArray[np.float64]) -> float:

@@ -85,6 +85,9 @@ class Activation:
         For anything that is not a name. A map of your own can be measured as a `Function`.
     """
 
+    name: str
+    codomain: Range
+
     def __init__(self, name_or_callable: "str | Activation"):
         if isinstance(name_or_callable, Activation):
             name_or_callable = name_or_callable.name

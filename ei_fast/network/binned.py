@@ -32,7 +32,7 @@ class Component:
 
 
 def reach_of(weight: NDArray[np.float64], bias: NDArray[np.float64], in_range: Range, bins: int) -> NDArray[np.float64]:
-    """How far pre-activations get from the one at the centre of a cell, (n_out,): its cells are 1/bins of the range wide.
+    """How far pre-activations get from that at the centre of a cell 1/bins of the range wide, (n_out,).
 
     A step at the very end of a cell is not inside it: up to rounding, and up to a depth of 1e-12 beyond
     which no more than that share of the samples would lie, the reach ends before it.

@@ -55,13 +55,11 @@ def check_range(limits: Any, name: str, owner: str) -> Range:
 
 def check_bins(bins: Any, owner: str) -> tuple[int, int]:
     """Return `bins`, one integer or (in_bins, out_bins), as a pair, or say what is wrong with it."""
-    rule = (
-        f"The 'bins' parameter of {owner} must be an integer from 2 to {MAX_BINS}, or a pair (in_bins, out_bins) of them"
-    )
+    rule = f"The 'bins' parameter of {owner} must be an integer from 2 to {MAX_BINS}, or two: (in_bins, out_bins)"
     pair = tuple(bins) if isinstance(bins, (tuple, list, np.ndarray)) else (bins, bins)
     if len(pair) != 2 or not all(isinstance(b, Integral) and not isinstance(b, (bool, np.bool_)) for b in pair):
         raise TypeError(f"{rule}. Got {bins!r} instead.")
     in_bins, out_bins = int(pair[0]), int(pair[1])
-    if not (2 <= min(in_bins, out_bins) and max(in_bins, out_bins) <= MAX_BINS):
+    if not (min(in_bins, out_bins) >= 2 and max(in_bins, out_bins) <= MAX_BINS):
         raise ValueError(f"{rule}: one bin carries no information. Got {bins!r} instead.")
     return in_bins, out_bins

@@ -162,7 +162,11 @@ class Function:
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs at inputs `x` (m, n_in), checked: shape (m, n_out), real, no NaN."""
-        y = np.asarray(self.fn(x))
+        try:
+            y = np.asarray(self.fn(x))
+        except Exception as error:
+            error.add_note(f"Raised by Function {self.name!r} for inputs of shape {x.shape}.")
+            raise
         if y.shape != (len(x), self.n_out):
             raise ValueError(
                 f"Function {self.name!r} must return an array of shape ({len(x)}, {self.n_out}) "
@@ -199,13 +203,14 @@ def _real_array(values: ArrayLike, key: str, owner: str) -> NDArray[np.float64]:
             f"The {key!r} parameter of {owner} must be a dense array. Got {type(values).__name__} instead. "
             "Convert it with .toarray()."
         )
+    got = type(values).__name__
     try:
         array = np.asarray(values)
+        got = str(array.dtype)
         if array.dtype.kind not in "fiubO":
             raise TypeError
         return np.array(array, dtype=np.float64, order="C")
     except (TypeError, ValueError):
-        kind = getattr(values, "dtype", type(values).__name__)
         raise TypeError(
-            f"The {key!r} parameter of {owner} must be an array of real numbers. Got {kind} instead."
+            f"The {key!r} parameter of {owner} must be an array of real numbers. Got {got} instead."
         ) from None

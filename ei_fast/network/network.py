@@ -1,6 +1,7 @@
 """A sequence of layers whose widths chain, and the ranges over which each is binned."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -139,9 +140,11 @@ def _check_chain(layers: Sequence[Block]) -> None:
             f"has outputs, {before.n_out}. Got {layer.n_in} instead."
         )
         if _chains_transposed(layers):
-            message += " Transposed the widths chain: weights are (n_in, n_out), PyTorch's are (n_out, n_in); pass weight.T."
+            message += (
+                " Transposed the widths chain: weights are (n_in, n_out), PyTorch's are (n_out, n_in); pass weight.T."
+            )
         raise ValueError(message)
 
 
 def _chains_transposed(layers: Sequence[Any]) -> bool:
-    return all(a.n_in == b.n_out for a, b in zip(layers[:-1], layers[1:], strict=True))
+    return all(a.n_in == b.n_out for a, b in pairwise(layers))

@@ -86,7 +86,7 @@ class Trajectory:
             Where the file is none, or was written by a newer version.
         """
         path = _npz_path(path)
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if "format" not in archive.files:
                 raise ValueError(f"The file {str(path)!r} is not a trajectory. Give one that Trajectory.save wrote.")
             if int(archive["format"]) > _FORMAT:

@@ -45,7 +45,9 @@ def test_against_a_fine_grid(activation, in_range, out_range, in_bins, out_bins)
 @pytest.mark.parametrize("weight", [1.0, -1.0])
 def test_an_identity_carries_all_its_bits(bins, weight):
     limits = (-1.0, 1.0)
-    assert _sensitivity(weight, 0.0, "linear", limits, bins, limits, bins)[0, 0] == pytest.approx(np.log2(bins), abs=1e-12)
+    assert _sensitivity(weight, 0.0, "linear", limits, bins, limits, bins)[0, 0] == pytest.approx(
+        np.log2(bins), abs=1e-12
+    )
 
 
 def test_half_of_a_relu():
@@ -56,4 +58,6 @@ def test_half_of_a_relu():
 
 
 def test_zero_weight_and_unmoved_outputs_are_exactly_zero():
-    assert _sensitivity([[0.0, 0.2, -0.2]], [0.0, 0.0, 0.0], "sigmoid", (0.0, 1.0), 8, (0.0, 1.0), 8).tolist() == [[0.0] * 3]
+    assert _sensitivity([[0.0, 0.2, -0.2]], [0.0, 0.0, 0.0], "sigmoid", (0.0, 1.0), 8, (0.0, 1.0), 8).tolist() == [
+        [0.0] * 3
+    ]

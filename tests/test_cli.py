@@ -1,0 +1,92 @@
+"""The command ei-fast, as it is typed."""
+
+import subprocess
+import sys
+from pathlib import Path
+from shutil import which
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import ei_fast as ef
+from ei_fast.cli import main
+
+
+def _run(*args):
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def _png_size(path):
+    content = path.read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    return int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+
+
+@pytest.mark.parametrize(
+    ("name", "widths"), [("iris", [(4, 5), (5, 5), (5, 3)]), ("mnist", [(25, 6), (6, 6), (6, 6), (6, 5)])]
+)
+def test_demo(name, widths, tmp_path):
+    out = tmp_path / "deep" / "folder"
+    result = _run("demo", name, "--epochs", 4, "--every", 3, "--bins", 4, "--seed", 1, "--out", out)
+    assert result.exit_code == 0, result.output
+    trajectory = ef.Trajectory.load(out / "trajectory.npz")
+    assert trajectory.steps.tolist() == [0, 3, 4]
+    assert list(trajectory.metrics) == ["training_loss", "validation_loss", "validation_accuracy"]
+    assert trajectory.metrics["training_loss"][-1] < trajectory.metrics["training_loss"][0]
+    assert len(trajectory.layers) == len(widths)
+    for (n_in, n_out), layer in zip(widths, trajectory.layers, strict=True):
+        line = next(line for line in result.output.splitlines() if line.startswith(layer))
+        assert f"{n_in} -> {n_out}" in line
+    for picture in ("causal_plane.png", "measures.png"):
+        assert min(_png_size(out / picture)) > 500
+
+
+def test_the_demo_is_reproducible(tmp_path):
+    for folder in ("a", "b"):
+        assert _run("demo", "iris", "--epochs", 2, "--every", 1, "--out", tmp_path / folder).exit_code == 0
+    a, b = (ef.Trajectory.load(tmp_path / folder / "trajectory.npz") for folder in ("a", "b"))
+    np.testing.assert_array_equal(a.ei, b.ei)
+    np.testing.assert_array_equal(a.metrics["training_loss"], b.metrics["training_loss"])
+
+
+def test_analyze(tmp_path, random_weight):
+    path = tmp_path / "net.npz"
+    weights = {"w0": random_weight(4, 3, 5.0), "b0": np.ones(3), "w1": random_weight(3, 2, 5.0)}
+    np.savez(path, **weights, activation=["tanh", "sigmoid"])
+    result = _run("analyze", path, "--bins", 4, "--in-range", -1, 1, "--seed", 3, "--explain")
+    assert result.exit_code == 0, result.output
+    report = ef.analyze(path, bins=4, in_range=(-1, 1), random_state=3)
+    assert result.output.startswith(str(report))
+    assert report[1].explain() in result.output
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--bins", 1), "'bins' parameter"),
+        (("--tol", 0), "'tol' parameter"),
+        (("--in-range", 1, 0), "'in_range' parameter"),
+        (("--activation", "swoosh"), "'swoosh' is not known"),
+    ],
+)
+def test_mistakes_are_messages(tmp_path, args, message):
+    path = tmp_path / "net.npz"
+    np.savez(path, w0=np.eye(2))
+    result = _run("analyze", path, *args)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_bad_files_are_messages(tmp_path):
+    (tmp_path / "net.npz").write_bytes(b"nothing")
+    assert "cannot be read" in _run("analyze", tmp_path / "net.npz").output.replace("\n", " ")
+    assert _run("analyze", tmp_path / "missing.npz").exit_code == 2
+
+
+def test_the_command_is_installed():
+    command = which("ei-fast", path=str(Path(sys.executable).parent))
+    assert command
+    result = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert ef.__version__ in result.stdout
