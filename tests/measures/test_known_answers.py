@@ -5,6 +5,9 @@ import pytest
 from truths import EXACT, SAMPLED
 
 import ei_fast as ef
+from ei_fast.intervention.do import DenseIntervention
+from ei_fast.measures.conditional import conditional_ei
+from ei_fast.parallel import Workers
 
 
 def _block_diagonal(*blocks):
@@ -136,3 +139,27 @@ def test_scaling_a_bias_free_relu_layer_changes_nothing_over_the_derived_range(r
     reports = [ef.analyze(weight * scale, activation="relu", random_state=0)[0] for scale in (1.0, 4.0)]
     assert reports[0].ei == reports[1].ei
     assert reports[0].out_range[1] * 4 == pytest.approx(reports[1].out_range[1])
+
+
+@pytest.mark.parametrize("position", [0, 17, 20, 21, 29])
+def test_keys_forget_no_neuron(position):
+    # All 30 outputs go through the kernel and into the keys; 29 of them never leave their bin.
+    weight = np.full((2, 30), 1e-7)
+    weight[:, position] = 1.0
+    do = DenseIntervention(weight, np.zeros(30), ef.Activation("linear").steps((0.0, 2.0), 8), (0.0, 1.0), 2, 0, (0, 0))
+    one = DenseIntervention(
+        np.ones((2, 1)), np.zeros(1), ef.Activation("linear").steps((0.0, 2.0), 8), (0.0, 1.0), 2, 0, (0, 0)
+    )
+    with Workers(1) as workers:
+        assert conditional_ei(do, 0.01, None, workers) == conditional_ei(one, 0.01, None, workers)
+
+
+def test_copies_tell_no_more_than_one():
+    steps = ef.Activation("sigmoid").steps((0.0, 1.0), 8)
+    estimates = []
+    for n_copies in (1, 40):
+        weight = np.full((3, n_copies), 2.0)
+        do = DenseIntervention(weight, np.full(n_copies, -3.0), steps, (0.0, 1.0), 8, 0, (0, 0))
+        with Workers(1) as workers:
+            estimates.append(conditional_ei(do, 0.01, None, workers))
+    assert estimates[0] == estimates[1]
