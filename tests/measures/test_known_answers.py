@@ -151,7 +151,10 @@ def test_keys_forget_no_neuron(position):
         np.ones((2, 1)), np.zeros(1), ef.Activation("linear").steps((0.0, 2.0), 8), (0.0, 1.0), 2, 0, (0, 0)
     )
     with Workers(1) as workers:
-        assert conditional_ei(do, 0.01, None, workers) == conditional_ei(one, 0.01, None, workers)
+        among, alone = conditional_ei(do, 0.01, None, workers), conditional_ei(one, 0.01, None, workers)
+    # The same states under other keys: only the order in which they are added up may differ.
+    assert among.value == pytest.approx(alone.value, abs=1e-12)
+    assert among.n_samples == alone.n_samples
 
 
 def test_copies_tell_no_more_than_one():
@@ -162,4 +165,5 @@ def test_copies_tell_no_more_than_one():
         do = DenseIntervention(weight, np.full(n_copies, -3.0), steps, (0.0, 1.0), 8, 0, (0, 0))
         with Workers(1) as workers:
             estimates.append(conditional_ei(do, 0.01, None, workers))
-    assert estimates[0] == estimates[1]
+    assert estimates[0].value == pytest.approx(estimates[1].value, abs=1e-12)
+    assert estimates[0].value > 1
