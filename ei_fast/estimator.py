@@ -11,6 +11,8 @@ from tqdm import tqdm
 import ei_fast
 from ei_fast.adapters import as_network
 from ei_fast.intervention.streams import resolve_seed
+from ei_fast.measures.conditional import Plan
+from ei_fast.measures.entropy import estimator_named
 from ei_fast.measures.estimate import UNDERSAMPLED
 from ei_fast.measures.joint import joint_ei
 from ei_fast.measures.sensitivity import edge_sensitivity
@@ -139,7 +141,7 @@ class EffectiveInformation(BaseEstimator):
     def _measure(self, network: Network, settings: Settings, frozen: Frozen) -> Report:
         """Report of `network` over frozen ranges and with a frozen seed."""
         binned = [
-            BinnedLayer(layer, index, *ranges, settings.in_bins, settings.out_bins)
+            BinnedLayer(layer, index, *ranges, settings.in_bins, settings.out_bins, settings.drop)
             for index, (layer, ranges) in enumerate(zip(network, frozen.ranges, strict=True))
         ]
         started = time.perf_counter()
@@ -160,7 +162,8 @@ class EffectiveInformation(BaseEstimator):
 
 def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> LayerReport:
     layer = binned.layer
-    joint = joint_ei(binned, seed, settings.tol, settings.n_samples, workers)
+    plan = Plan(settings.tol, settings.n_samples, estimator_named(settings.entropy))
+    joint = joint_ei(binned, seed, plan, workers)
     pairwise = isinstance(layer, Layer) and settings.pairwise
     if pairwise:
         edges = edge_sensitivity(binned, settings.baseline, workers)

@@ -15,10 +15,10 @@ _MIN_SAMPLES = 256
 
 _CHOICES = {
     # parameter: (what can be chosen, what is known but not built yet)
-    "out_of_range": (("clip",), ("drop",)),
+    "out_of_range": (("clip", "drop"), ()),
     "joint": (("auto", "conditional"), ("plugin", "gaussian")),
     "pairwise": (("auto", "exact", "none"), ("histogram",)),
-    "entropy": (("auto", "grassberger"), ("plugin", "miller-madow", "chao-shen")),
+    "entropy": (("auto", "plugin", "miller-madow", "grassberger", "chao-shen"), ()),
 }
 
 
@@ -33,8 +33,10 @@ class Settings:
     out_bins: int
     in_range: Range | None
     out_range: Range | None
+    drop: bool
     baseline: float
     pairwise: bool
+    entropy: str
     n_samples: int | None
     tol: float
     n_jobs: int
@@ -64,8 +66,10 @@ class Settings:
             out_bins=out_bins,
             in_range=_range(parameters, "in_range"),
             out_range=_range(parameters, "out_range"),
+            drop=parameters["out_of_range"] == "drop",
             baseline=_real(parameters, "baseline", "a finite number"),
             pairwise=parameters["pairwise"] != "none",
+            entropy=parameters["entropy"],
             n_samples=None if automatic else _integer(parameters, "n_samples", _MIN_SAMPLES, "'auto' or "),
             tol=tol,
             n_jobs=resolve_n_jobs(parameters["n_jobs"], OWNER),

@@ -47,6 +47,26 @@ def grassberger(counts):
     return float((np.log(n) - (counts * g).sum() / n) / np.log(2))
 
 
+def entropy_by(name, counts):
+    """Entropy in bits of counts by any of the estimators, one state having none."""
+    counts = np.asarray(counts)
+    if len(counts) == 1:
+        return 0.0
+    if name == "grassberger":
+        return grassberger(counts)
+    n = counts.sum()
+    plugin = -sum(c / n * np.log2(c / n) for c in counts)
+    if name == "plugin":
+        return plugin
+    if name == "miller-madow":
+        return plugin + (len(counts) - 1) / (2 * n * np.log(2))
+    # Chao & Shen: shrink by the coverage, weigh by the chance of being seen.
+    singles = np.count_nonzero(counts == 1)
+    coverage = 1 - min(singles, n - 1) / n
+    p = coverage * counts / n
+    return -sum(q * np.log2(q) / (1 - (1 - q) ** n) for q in p)
+
+
 def splitmix64(state):
     """The finaliser of SplitMix64 on Python's integers."""
     mask = (1 << 64) - 1

@@ -1,4 +1,4 @@
-"""The intervention itself: joint output keys of a layer under uniform inputs, whole or cell by cell."""
+"""The intervention itself: output keys and bins of a layer under uniform inputs, whole or cell by cell."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.streams import Stream, pair_keys
-from ei_fast.kernels.dense import dense_keys
-from ei_fast.kernels.keys import pack_codes
+from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, input_codes
+from ei_fast.kernels.keys import NEVER, pack_codes
 from ei_fast.kernels.uniforms import fill_cells, fill_uniforms
 from ei_fast.network.activations import StepFunction
 from ei_fast.network.binned import reach_of
@@ -17,6 +17,7 @@ from ei_fast.network.layer import Function
 
 Keys = NDArray[np.uint64]
 Cells = NDArray[np.int32]
+Codes = NDArray[np.uint16]
 
 
 class Intervention(ABC):
@@ -24,19 +25,44 @@ class Intervention(ABC):
 
     A sample's inputs and key depend on nothing but the seed, the place, the stream, the sample's index
     and, inside a cell, on the cell: never on how samples are grouped into calls.
+
+    Parameters
+    ----------
+    inputs : sequence of int
+        Neurons whose bins make up a cell; inside a cell all others move over the whole range.
     """
 
-    def __init__(self, n_in: int, n_out: int, in_bins: int, seed: int, place: Sequence[int]):
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        in_bins: int,
+        out_bins: int,
+        drop: bool,
+        inputs: Sequence[int] | None,
+        seed: int,
+        place: Sequence[int],
+    ):
         self.n_in = n_in
         self.n_out = n_out
         self.in_bins = in_bins
+        self.out_bins = out_bins
+        self.drop = drop
+        self.inputs = np.arange(n_in) if inputs is None else np.asarray(inputs, dtype=np.intp)
+        self._bits = (out_bins if drop else out_bins - 1).bit_length()
+        self._outside = out_bins if drop else NEVER
         self._seed = seed
         self._place = tuple(place)
 
     @property
     def log2_cells(self) -> float:
         """log2 of the number of input cells: the number itself overflows at a few hundred inputs."""
-        return self.n_in * float(np.log2(self.in_bins))
+        return len(self.inputs) * float(np.log2(self.in_bins))
+
+    @property
+    def whole_cells(self) -> bool:
+        """Whether a cell holds every input in a bin, so that outputs hardly move inside it."""
+        return len(self.inputs) == self.n_in
 
     @property
     def work(self) -> int:
@@ -45,14 +71,14 @@ class Intervention(ABC):
 
     def drawn_cells(self, stream: Stream, first: int, count: int) -> Cells:
         """Input cells number first, first + 1, ... of a stream, each uniform over all cells: (count, n_in)."""
-        cells = np.empty((count, self.n_in), np.int32)
-        fill_cells(self._keys_of(stream), first, self.in_bins, cells)
-        return cells
+        drawn = np.empty((count, self.n_in), np.int32)
+        fill_cells(self._keys_of(stream), first, self.in_bins, drawn)
+        return self._held(drawn[:, self.inputs])
 
     def enumerated_cells(self, first: int, count: int) -> Cells:
-        """Input cells number first, first + 1, ... of all in_bins ** n_in, the last neuron counting fastest."""
-        shape = (self.in_bins,) * self.n_in
-        return np.stack(np.unravel_index(np.arange(first, first + count), shape), axis=1).astype(np.int32)
+        """Input cells number first, first + 1, ... of all there are, the last neuron counting fastest."""
+        shape = (self.in_bins,) * len(self.inputs)
+        return self._held(np.stack(np.unravel_index(np.arange(first, first + count), shape), axis=1))
 
     def keys_inside(self, stream: Stream, first: int, cells: Cells, m: int) -> Keys:
         """Output keys (r, m) of m samples inside each cell (r, n_in); sample (r, t) is number first + r * m + t."""
@@ -66,6 +92,13 @@ class Intervention(ABC):
         self._fill_keys(self._keys_of(stream), first, None, keys)
         return keys[0]
 
+    def codes_anywhere(self, stream: Stream, first: int, count: int) -> tuple[Codes, Codes]:
+        """Bins of inputs (n_in, count) and outputs (n_out, count) of the same samples."""
+        x_codes = np.empty((self.n_in, count), np.uint16)
+        y_codes = np.empty((self.n_out, count), np.uint16)
+        self._fill_codes(self._keys_of(stream), first, x_codes, y_codes)
+        return x_codes, y_codes
+
     @abstractmethod
     def restricted(self, output: int) -> "Intervention":
         """The same intervention, watching a single output."""
@@ -74,8 +107,18 @@ class Intervention(ABC):
     def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
         """Fill `keys` (r, m); with `cells` None there is one row and its samples fall anywhere."""
 
+    @abstractmethod
+    def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
+        """Fill bins of samples that fall anywhere."""
+
     def _keys_of(self, stream: Stream) -> Keys:
         return pair_keys(self._seed, self._place, stream, self.n_in)
+
+    def _held(self, bins: NDArray[np.integer]) -> Cells:
+        """Cells (r, n_in) from the bins of the inputs that are held in one; `in_bins` stands for "anywhere"."""
+        cells = np.full((len(bins), self.n_in), self.in_bins, np.int32)
+        cells[:, self.inputs] = bins
+        return cells
 
 
 class DenseIntervention(Intervention):
@@ -90,17 +133,23 @@ class DenseIntervention(Intervention):
         in_bins: int,
         seed: int,
         place: Sequence[int],
+        drop: bool = False,
+        inputs: Sequence[int] | None = None,
     ):
         n_in, n_out = weight.shape
-        super().__init__(n_in, n_out, in_bins, seed, place)
+        super().__init__(n_in, n_out, in_bins, steps.n_bins, drop, inputs, seed, place)
         self._weight = np.ascontiguousarray(weight)
         self._bias = np.ascontiguousarray(bias)
         # Copies: kernels are compiled for writable arrays, and once.
-        self._steps = StepFunction(steps.breaks.copy(), steps.codes.copy())
-        self._bits = max(1, int(steps.codes.max()).bit_length())
+        self._breaks, self._codes = steps.breaks.copy(), steps.codes.copy()
+        self._steps = steps
         self._in_range = in_range
-        self._inside = self._scaled(in_bins)
-        self._anywhere = self._scaled(1)
+        edges = bin_edges(in_range, in_bins)
+        self._middles = np.append(0.5 * (edges[:-1] + edges[1:]), 0.5 * (in_range[0] + in_range[1]))
+        width = np.full(n_in, in_range[1] - in_range[0])
+        self._anywhere = self._spread(width)
+        width[self.inputs] /= in_bins
+        self._inside = self._spread(width)
 
     def restricted(self, output: int) -> "DenseIntervention":
         return DenseIntervention(
@@ -111,32 +160,42 @@ class DenseIntervention(Intervention):
             self.in_bins,
             self._seed,
             self._place,
+            self.drop,
+            self.inputs.tolist(),
         )
 
-    def _scaled(self, bins: int) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-        """What the kernel needs for cells that are 1/bins of the range wide: weights, middles, reach."""
-        edges = bin_edges(self._in_range, bins)
-        width = (self._in_range[1] - self._in_range[0]) / bins
-        reach = reach_of(self._weight, self._bias, self._in_range, bins)
-        return (self._weight * width).astype(np.float32), 0.5 * (edges[:-1] + edges[1:]), reach
+    def _spread(self, width: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Weights times the width in which each input moves, and how far pre-activations get by it."""
+        reach = reach_of(self._weight, self._bias, self._in_range, width)
+        return (self._weight * width[:, None]).astype(np.float32), reach
 
     def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
-        scaled, middles, reach = self._anywhere if cells is None else self._inside
+        scaled, reach = self._anywhere if cells is None else self._inside
         if cells is None:
-            cells = np.zeros((1, self.n_in), np.int32)
+            cells = np.full((1, self.n_in), self.in_bins, np.int32)
         dense_keys(
             stream_keys,
             first,
             scaled,
             self._weight,
             self._bias,
-            middles,
+            self._middles,
             cells,
             reach,
-            self._steps.breaks,
-            self._steps.codes,
+            self._breaks,
+            self._codes,
             self._bits,
+            self._outside,
             keys,
+        )
+
+    def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
+        scaled, reach = self._anywhere
+        centre = np.empty((1, self.n_out))
+        cells = np.full((1, self.n_in), self.in_bins, np.int32)
+        cell_centres(self._weight, self._bias, self._middles, cells, centre)
+        dense_codes(
+            stream_keys, first, scaled, centre, reach, self._breaks, self._codes, self.in_bins, x_codes, y_codes
         )
 
 
@@ -151,14 +210,19 @@ class FunctionIntervention(Intervention):
         out_edges: NDArray[np.float64],
         seed: int,
         place: Sequence[int],
+        drop: bool = False,
+        inputs: Sequence[int] | None = None,
         outputs: Sequence[int] | None = None,
     ):
         self._outputs = list(range(function.n_out)) if outputs is None else list(outputs)
-        super().__init__(function.n_in, len(self._outputs), in_bins, seed, place)
+        super().__init__(
+            function.n_in, len(self._outputs), in_bins, len(out_edges) - 1, drop, inputs, seed, place
+        )
         self._function = function
         self._in_range = in_range
         self._out_edges = out_edges
-        self._bits = (len(out_edges) - 2).bit_length()
+        edges = bin_edges(in_range, in_bins)
+        self._low, self._high = np.append(edges[:-1], in_range[0]), np.append(edges[1:], in_range[1])
 
     def restricted(self, output: int) -> "FunctionIntervention":
         return FunctionIntervention(
@@ -168,17 +232,30 @@ class FunctionIntervention(Intervention):
             self._out_edges,
             self._seed,
             self._place,
+            self.drop,
+            self.inputs.tolist(),
             [self._outputs[output]],
         )
+
+    def output_codes(self, x: NDArray[np.float64]) -> Codes:
+        """Bins (n_out, m) of the outputs at inputs `x` (m, n_in)."""
+        y = self._function(x)[:, self._outputs]
+        codes = bin_index(y, self._out_edges)
+        if self.drop:
+            codes[(y < self._out_edges[0]) | (y > self._out_edges[-1])] = self._outside
+        return np.ascontiguousarray(codes.T)
 
     def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
         r, m = keys.shape
         uniforms = np.empty((self.n_in, r * m), np.float32)
         fill_uniforms(stream_keys, first, uniforms)
-        share = uniforms.T.astype(np.float64) + 0.5
-        edges = bin_edges(self._in_range, 1 if cells is None else self.in_bins)
-        cell = np.zeros((1, self.n_in), np.int32) if cells is None else np.repeat(cells, m, axis=0)
-        x = edges[cell] + (edges[cell + 1] - edges[cell]) * share
-        y = self._function(x)[:, self._outputs]
-        codes = np.ascontiguousarray(bin_index(y, self._out_edges).T)
-        pack_codes(codes, self._bits, keys.reshape(-1))
+        cell = np.full((1, self.n_in), self.in_bins) if cells is None else np.repeat(cells, m, axis=0)
+        x = self._low[cell] + (self._high[cell] - self._low[cell]) * (uniforms.T.astype(np.float64) + 0.5)
+        pack_codes(self.output_codes(x), self._bits, self._outside, keys.reshape(-1))
+
+    def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
+        uniforms = np.empty(x_codes.shape, np.float32)
+        fill_uniforms(stream_keys, first, uniforms)
+        input_codes(uniforms, self.in_bins, x_codes)
+        low, high = self._in_range
+        y_codes[:] = self.output_codes(low + (high - low) * (uniforms.T.astype(np.float64) + 0.5))

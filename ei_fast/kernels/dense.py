@@ -69,7 +69,62 @@ def step_codes(s, thresholds, passed, codes, index, out):
 
 
 @jit
-def dense_keys(pair_keys, first, scaled, weight, bias, middles, cells, reach, breaks, codes, bits, keys):
+def cell_centres(weight, bias, middles, cells, centre):
+    """Pre-activation (r, n_out) at the middle of each input cell (r, n_in), in float64.
+
+    The last of `middles` is that of the whole range, where an input is not held in a bin.
+    """
+    n_in, n_out = weight.shape
+    for r in range(cells.shape[0]):
+        centre[r] = bias
+        for i in range(n_in):
+            x = middles[cells[r, i]]
+            for j in range(n_out):
+                centre[r, j] += x * weight[i, j]
+
+
+@jit
+def block_codes(uniforms, scaled, centre, reach, breaks, codes, m, origin, s, index, thresholds, out):
+    """Output codes (n_out, size) of the samples origin ... origin + size - 1, m of them to a cell.
+
+    Most outputs do not leave their bin inside a cell: `reach` tells, and their pre-activations are
+    then not computed.
+    """
+    n_out, size = out.shape
+    for j in range(n_out):
+        added = False
+        cell = origin // m
+        start = 0
+        while start < size:
+            stop = min(size, (cell + 1) * m - origin)
+            here = centre[cell, j]
+            passed = count_at_most(breaks, here - reach[j])
+            n_steps = 0
+            while passed + n_steps < breaks.shape[0] and breaks[passed + n_steps] < here + reach[j]:
+                thresholds[n_steps] = np.float32(breaks[passed + n_steps] - here)
+                n_steps += 1
+            if n_steps == 0:
+                out[j, start:stop] = codes[passed]
+            else:
+                if not added:
+                    preactivation(scaled, j, uniforms, s[:size])
+                    added = True
+                step_codes(
+                    s[start:stop],
+                    thresholds[:n_steps],
+                    np.int32(passed),
+                    codes,
+                    index[start:stop],
+                    out[j, start:stop],
+                )
+            start = stop
+            cell += 1
+
+
+@jit
+def dense_keys(
+    pair_keys, first, scaled, weight, bias, middles, cells, reach, breaks, codes, bits, outside, keys
+):
     """Joint output keys of samples drawn inside input cells.
 
     Parameters
@@ -79,68 +134,62 @@ def dense_keys(pair_keys, first, scaled, weight, bias, middles, cells, reach, br
     first : int
         Index of the first sample in the stream; sample t of cell r is number first + r * m + t.
     scaled : (n_in, n_out) float32
-        Weights times the width of an input bin.
+        Weights times the width in which an input moves.
     weight, bias : (n_in, n_out), (n_out,) float64
-    middles : (in_bins,) float64
-        Middle of each input bin.
+    middles : (in_bins + 1,) float64
+        Middle of each input bin, and of the whole range.
     cells : (r, n_in) int32
-        Bin index of every input.
+        Bin index of every input; in_bins where it moves over the whole range.
     reach : (n_out,) float64
         How far from a cell's centre a pre-activation gets; steps beyond it are not looked at.
     breaks, codes : (K,) float64, (K + 1,) uint16
         The binned activation as a step function.
-    bits : int
-        Bits of one code in a key.
+    bits, outside : int
+        See `pack_codes`.
     keys : (r, m) uint64, output
     """
     n_in, n_out = weight.shape
     n_cells, m = keys.shape
     centre = np.empty((n_cells, n_out), np.float64)
-    for r in range(n_cells):
-        centre[r] = bias
-        for i in range(n_in):
-            x = middles[cells[r, i]]
-            for j in range(n_out):
-                centre[r, j] += x * weight[i, j]
-
+    cell_centres(weight, bias, middles, cells, centre)
     flat = keys.reshape(-1)
     uniforms = np.empty((n_in, BLOCK), np.float32)
     s = np.empty(BLOCK, np.float32)
     index = np.empty(BLOCK, np.int32)
-    block_codes = np.empty((n_out, BLOCK), np.uint16)
     thresholds = np.empty(breaks.shape[0], np.float32)
+    out = np.empty((n_out, BLOCK), np.uint16)
     for origin in range(0, flat.shape[0], BLOCK):
         size = min(BLOCK, flat.shape[0] - origin)
-        drawn = False
-        for j in range(n_out):
-            added = False
-            cell = origin // m
-            start = 0
-            while start < size:
-                stop = min(size, (cell + 1) * m - origin)
-                here = centre[cell, j]
-                passed = count_at_most(breaks, here - reach[j])
-                n_steps = 0
-                while passed + n_steps < breaks.shape[0] and breaks[passed + n_steps] < here + reach[j]:
-                    thresholds[n_steps] = np.float32(breaks[passed + n_steps] - here)
-                    n_steps += 1
-                if n_steps == 0:
-                    block_codes[j, start:stop] = codes[passed]
-                else:
-                    if not drawn:
-                        fill_uniforms(pair_keys, first + origin, uniforms[:, :size])
-                        drawn = True
-                    if not added:
-                        preactivation(scaled, j, uniforms, s[:size])
-                        added = True
-                    step_codes(
-                        s[start:stop],
-                        thresholds[:n_steps],
-                        np.int32(passed),
-                        codes,
-                        index[start:stop],
-                        block_codes[j, start:stop],
-                    )
-                start = stop
-                cell += 1
-        pack_codes(block_codes[:, :size], bits, flat[origin : origin + size])
+        fill_uniforms(pair_keys, first + origin, uniforms[:, :size])
+        block_codes(
+            uniforms[:, :size], scaled, centre, reach, breaks, codes, m, origin, s, index, thresholds, out[:, :size]
+        )
+        pack_codes(out[:, :size], bits, outside, flat[origin : origin + size])
+
+
+@jit
+def input_codes(uniforms, bins, out):
+    """Input bins (n_in, m) of uniforms on (-1/2, 1/2), in whole numbers and so without rounding."""
+    n_in, m = uniforms.shape
+    for i in range(n_in):
+        u, row = uniforms[i], out[i]
+        for t in range(m):
+            k = np.int64(u[t] * np.float32(2.0**24) + np.float32(2.0**23 - 0.5))
+            row[t] = np.uint16((k * bins) >> 24)
+
+
+@jit
+def dense_codes(pair_keys, first, scaled, bias_at_middle, reach, breaks, codes, in_bins, x_codes, y_codes):
+    """Bins of inputs (n_in, m) and outputs (n_out, m) of samples over the whole input range."""
+    n_in, m = x_codes.shape
+    n_out = y_codes.shape[0]
+    uniforms = np.empty((n_in, BLOCK), np.float32)
+    s = np.empty(BLOCK, np.float32)
+    index = np.empty(BLOCK, np.int32)
+    thresholds = np.empty(breaks.shape[0], np.float32)
+    for origin in range(0, m, BLOCK):
+        size = min(BLOCK, m - origin)
+        fill_uniforms(pair_keys, first + origin, uniforms[:, :size])
+        input_codes(uniforms[:, :size], in_bins, x_codes[:, origin : origin + size])
+        out = y_codes[:, origin : origin + size]
+        block_codes(uniforms[:, :size], scaled, bias_at_middle, reach, breaks, codes, m, origin, s, index, thresholds, out)

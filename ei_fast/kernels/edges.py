@@ -6,16 +6,40 @@ from ei_fast.kernels.jit import jit
 
 
 @jit
-def edge_information(weight, constant, in_edges, breaks, codes, inside, overall, touched):
-    """I(A; B) in bits of b = f(weight * a + constant), a uniform over the bins between `in_edges`.
+def table_information(table, outside):
+    """I(X; Y) in bits of a joint table (n_x, n_y) of weights, without the column `outside`.
+
+    What is left is made to add up to 1; NaN where nothing is left.
+    """
+    n_x, n_y = table.shape
+    column = np.zeros(n_y, np.float64)
+    kept = 0.0
+    conditional = 0.0
+    for x in range(n_x):
+        row = 0.0
+        for y in range(n_y):
+            if y != outside and table[x, y] > 0.0:
+                row += table[x, y]
+                column[y] += table[x, y]
+        kept += row
+        for y in range(n_y):
+            if y != outside and 0.0 < table[x, y] < row:
+                conditional -= table[x, y] * np.log2(table[x, y] / row)
+    if kept <= 0.0:
+        return np.nan
+    entropy = 0.0
+    for y in range(n_y):
+        if 0.0 < column[y] < kept:
+            entropy -= column[y] * np.log2(column[y] / kept)
+    return max(entropy - conditional, 0.0) / kept
+
+
+@jit
+def edge_table(weight, constant, in_edges, breaks, codes, table):
+    """Add to `table` (in_bins, n_codes) the joint probabilities of b = f(weight * a + constant) and a uniform a.
 
     The range of a is cut at its bin edges and at (break - constant) / weight. Inside a piece neither bin
     changes, so that its length is its share of one joint probability. O(in_bins + K).
-
-    inside, overall : (n_codes,) float64, all zero on entry and exit
-        Scratch: lengths by output code, inside the current input bin and over all of them.
-    touched : (n_codes,) int64
-        Scratch: codes met inside the current input bin.
     """
     n_bins = in_edges.shape[0] - 1
     n_breaks = breaks.shape[0]
@@ -26,12 +50,9 @@ def edge_information(weight, constant, in_edges, breaks, codes, inside, overall,
     k = 0 if rising else n_breaks - 1
     while 0 <= k < n_breaks and (breaks[k] - constant) / weight <= low:
         k += step
-    conditional = 0.0
     position = low
     for p in range(n_bins):
         end = in_edges[p + 1]
-        share = (end - in_edges[p]) / (high - low)
-        n_touched = 0
         while position < end:
             cut = end
             code = codes[k] if rising else codes[k + 1]
@@ -40,45 +61,37 @@ def edge_information(weight, constant, in_edges, breaks, codes, inside, overall,
                 if at < end:
                     cut = at
                     k += step
-            length = (cut - position) / (high - low)
-            if length > 0:
-                if inside[code] == 0.0:
-                    touched[n_touched] = code
-                    n_touched += 1
-                inside[code] += length
+            if cut > position:
+                table[p, code] += (cut - position) / (high - low)
             position = cut
-        for q in range(n_touched):
-            code = touched[q]
-            overall[code] += inside[code]
-            if n_touched > 1:
-                conditional -= inside[code] * np.log2(inside[code] / share)
-            inside[code] = 0.0
-    entropy = 0.0
-    n_codes = 0
-    for code in range(overall.shape[0]):
-        if overall[code] > 0.0:
-            entropy -= overall[code] * np.log2(overall[code])
-            n_codes += 1
-            overall[code] = 0.0
-    if n_codes < 2:
-        return 0.0
-    return max(entropy - conditional, 0.0)
 
 
 @jit
-def sensitivity_edges(weight, bias, baseline, in_edges, breaks, codes, n_codes, out):
-    """I(A_i; B_j) in bits for every edge of `weight` (n_in, n_out), all other inputs at `baseline`."""
+def _code_at(s, breaks, codes):
+    k = 0
+    while k < breaks.shape[0] and breaks[k] <= s:
+        k += 1
+    return codes[k]
+
+
+@jit
+def sensitivity_edges(weight, bias, baseline, in_edges, breaks, codes, n_codes, outside, out):
+    """I(A_i; B_j) in bits for every edge of `weight` (n_in, n_out), all other inputs at `baseline`.
+
+    An edge whose output is never kept is NaN.
+    """
     n_in, n_out = weight.shape
-    inside = np.zeros(n_codes, np.float64)
-    overall = np.zeros(n_codes, np.float64)
-    touched = np.empty(n_codes, np.int64)
+    table = np.empty((in_edges.shape[0] - 1, n_codes), np.float64)
     total = np.zeros(n_out, np.float64)
     for i in range(n_in):
         for j in range(n_out):
             total[j] += weight[i, j]
     for i in range(n_in):
         for j in range(n_out):
-            out[i, j] = 0.0
-            if weight[i, j] != 0.0:
-                constant = bias[j] + baseline * (total[j] - weight[i, j])
-                out[i, j] = edge_information(weight[i, j], constant, in_edges, breaks, codes, inside, overall, touched)
+            constant = bias[j] + baseline * (total[j] - weight[i, j])
+            if weight[i, j] == 0.0:
+                out[i, j] = np.nan if _code_at(constant, breaks, codes) == outside else 0.0
+                continue
+            table[:] = 0.0
+            edge_table(weight[i, j], constant, in_edges, breaks, codes, table)
+            out[i, j] = table_information(table, outside)

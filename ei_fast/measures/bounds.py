@@ -5,13 +5,15 @@ entropy is in expectation below the true one, and so is -log2 of the probability
 coincide (the Renyi entropy of order 2). Single outputs are well sampled where their joint is not.
 """
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import HALVES, WHOLE, cell_entropies
-from ei_fast.measures.entropy import Entropy, entropy_of_keys, grassberger_weights
+from ei_fast.measures.entropy import Entropy, entropy_of_keys, estimator_named
 from ei_fast.measures.estimate import Z95, JointEI
 from ei_fast.parallel import Workers
 
@@ -20,8 +22,22 @@ _CELLS, _POINTS_A_CELL = 128, 128
 _MIN_COLLISIONS = 100
 
 
+class SampledCells(Protocol):
+    """Entropies inside a sample of cells."""
+
+    @property
+    def plugin(self) -> NDArray[np.float64]:
+        """Plug-in entropy of the joint output in each cell."""
+
+    def mean(self, values: NDArray[np.float64]) -> float:
+        """Average over cells."""
+
+    def mean_stderr(self, values: NDArray[np.float64]) -> float:
+        """Standard error of `mean`."""
+
+
 def bracketed_ei(
-    intervention: Intervention, output: Entropy, in_cells: NDArray[np.float64], n_samples: int, workers: Workers
+    intervention: Intervention, output: Entropy, inside: SampledCells, n_samples: int, workers: Workers
 ) -> JointEI:
     """A bracket of EI from bounds on both entropies, each widened by its 95 % sampling error.
 
@@ -29,40 +45,44 @@ def bracketed_ei(
     ----------
     output : Entropy
         Of the joint output, undersampled as it may be.
-    in_cells : ndarray (r,)
-        Plug-in entropies of the joint output inside a sample of cells.
+    inside : SampledCells
+        The joint output inside cells, undersampled as it may be.
     """
-    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, _CELLS)
-    weights = grassberger_weights(_POINTS_A_CELL + 1)
-
-    def single(j: int) -> tuple[Entropy, NDArray[np.float64]]:
-        watched = intervention.restricted(j)
-        keys = watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _POINTS)
-        statistics = np.empty((_CELLS, 4))
-        cell_entropies(watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _POINTS_A_CELL), weights, statistics)
-        marginal = entropy_of_keys(keys[: _POINTS // 2], keys[_POINTS // 2 :])
-        return marginal, 2.0 * statistics[:, WHOLE] - statistics[:, HALVES]
-
-    singles = workers.map(single, range(intervention.n_out))
-    # One sample serves all outputs, so that their errors may add up.
-    output_high = sum(one.value + one.bias + Z95 * one.stderr for one, _ in singles)
-    inside = np.sum([entropies for _, entropies in singles], axis=0)
     output_low = output.plugin - Z95 * output.stderr
     if output.collisions >= _MIN_COLLISIONS:
-        pairs = output.n_samples * (output.n_samples - 1) / 2
+        pairs = output.n_kept * (output.n_kept - 1) / 2
         # At most the log of a Poisson count's relative error, twice over.
-        output_low = max(
-            output_low, np.log2(pairs / output.collisions) - 2 * Z95 / np.log(2) / np.sqrt(output.collisions)
-        )
-    conditional_low = in_cells.mean() - _margin(in_cells)
-    conditional_high = inside.mean() + _margin(inside)
-    n_single = intervention.n_out * (_POINTS + _CELLS * _POINTS_A_CELL)
+        margin = 2 * Z95 / np.log(2) / np.sqrt(output.collisions)
+        output_low = max(output_low, np.log2(pairs / output.collisions) - margin)
+    conditional_low = inside.mean(inside.plugin) - Z95 * inside.mean_stderr(inside.plugin)
+    if intervention.drop:
+        # A single output is kept where the joint is not, so that it bounds nothing.
+        most = intervention.n_out * float(np.log2(intervention.out_bins))
+        output_high = conditional_high = most
+    else:
+        output_high, conditional_high = _sums_over_outputs(intervention, workers)
+        n_samples += intervention.n_out * (_POINTS + _CELLS * _POINTS_A_CELL)
     return JointEI.bracketed(
-        (max(float(output_low), 0.0), float(output_high)),
-        (max(float(conditional_low), 0.0), float(conditional_high)),
-        n_samples + n_single,
+        (max(float(output_low), 0.0), output_high), (max(conditional_low, 0.0), conditional_high), n_samples
     )
 
 
-def _margin(values: NDArray[np.float64]) -> float:
-    return Z95 * float(values.std(ddof=1)) / np.sqrt(len(values))
+def _sums_over_outputs(intervention: Intervention, workers: Workers) -> tuple[float, float]:
+    """Upper bounds on H(Y) and H(Y | X): the single outputs' entropies added up."""
+    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, _CELLS)
+    estimator = estimator_named("auto")
+    weights = estimator.weights(_POINTS_A_CELL + 1)
+
+    def single(j: int) -> tuple[Entropy, NDArray[np.float64]]:
+        watched = intervention.restricted(j)
+        marginal = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _POINTS), estimator)
+        statistics = np.empty((_CELLS, 5))
+        keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _POINTS_A_CELL)
+        cell_entropies(keys, weights, estimator.addend, estimator.chao_shen, statistics)
+        return marginal, estimator.extrapolated(statistics[:, WHOLE], statistics[:, HALVES])
+
+    singles = workers.map(single, range(intervention.n_out))
+    # One sample serves all outputs, so that their errors may add up.
+    output = sum(one.value + one.bias + Z95 * one.stderr for one, _ in singles)
+    inside = np.sum([entropies for _, entropies in singles], axis=0)
+    return float(output), float(inside.mean() + Z95 * inside.std(ddof=1) / np.sqrt(_CELLS))

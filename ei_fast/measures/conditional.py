@@ -3,27 +3,27 @@
 Y is a function of x, so H(Y | X) is the plain average over input cells of the entropy of Y inside
 one; H(Y) comes from samples over the whole input range (mathematics: Mattsson et al. 2020, eq. 2, by
 the chain rule). Where the cells are few every one is visited and the same samples serve both
-entropies; otherwise cells are drawn.
+entropies; otherwise cells are drawn. Where samples are dropped the cells weigh by what is kept.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
-from ei_fast.kernels.counting import HALVES, PLUGIN, SINGLES, WHOLE, cell_entropies, information_variance
-from ei_fast.measures.bounds import bracketed_ei
-from ei_fast.measures.entropy import (
-    LEFT_OVER,
-    SECOND_ORDER,
-    Entropy,
-    count_keys,
-    entropy_of_counts,
-    entropy_of_keys,
-    grassberger_weights,
+from ei_fast.kernels.counting import (
+    HALVES,
+    KEPT,
+    PLUGIN,
+    SINGLES,
+    WHOLE,
+    cell_entropies,
+    information_variance,
 )
+from ei_fast.measures.bounds import bracketed_ei
+from ei_fast.measures.entropy import SECOND_ORDER, Entropy, Estimator, count_keys, entropy_of_counts, entropy_of_keys
 from ei_fast.measures.estimate import JointEI
 from ei_fast.parallel import Workers
 
@@ -47,131 +47,168 @@ _BIAS_SHARE, _STDERR_SHARE = 0.3, 0.75
 
 
 @dataclass(frozen=True)
+class Plan:
+    """How an EI is to be sampled.
+
+    Attributes
+    ----------
+    tol : float
+        Bits: the root of (standard error**2 + bias**2) to aim for.
+    n_samples : int or None
+        All simulated points, in place of what `tol` asks for.
+    estimator : Estimator
+        Of both entropies.
+    """
+
+    tol: float
+    n_samples: int | None
+    estimator: Estimator
+
+    def shared(self, n_parts: int) -> "Plan":
+        """The plan for each of so many independent parts."""
+        n_samples = None if self.n_samples is None else max(_MIN_POINTS, self.n_samples // max(n_parts, 1))
+        return replace(self, tol=self.tol / np.sqrt(max(n_parts, 1)), n_samples=n_samples)
+
+
+@dataclass(frozen=True)
 class Cells:
-    """Entropies inside a sample of cells: `statistics` (r, 4) as from the kernel `cell_entropies`."""
+    """Entropies inside a sample of cells: `statistics` (r, 5) as from the kernel `cell_entropies`."""
 
     statistics: NDArray[np.float64]
     m: int
+    estimator: Estimator
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """Share of the samples that each cell keeps."""
+        return self.statistics[:, KEPT] / self.m
 
     @property
     def entropies(self) -> NDArray[np.float64]:
-        """Corrected entropy of every cell: what the halves are below the whole is missing once more."""
-        return 2.0 * self.statistics[:, WHOLE] - self.statistics[:, HALVES]
+        """Entropy of every cell, corrected for bias."""
+        return self.estimator.extrapolated(self.statistics[:, WHOLE], self.statistics[:, HALVES])
 
     @property
     def bias(self) -> float:
         """Size of the bias that may be left in the mean of `entropies`."""
-        return LEFT_OVER * abs(float(np.mean(self.statistics[:, WHOLE] - self.statistics[:, HALVES])))
+        return self.estimator.left_over * abs(self.mean(self.statistics[:, WHOLE] - self.statistics[:, HALVES]))
 
     @property
     def coverage(self) -> float:
-        """Mean Good-Turing coverage inside a cell."""
-        return 1.0 - float(np.mean(self.statistics[:, SINGLES])) / self.m
+        """Good-Turing coverage inside a cell, on average."""
+        return 1.0 - float(self.statistics[:, SINGLES].sum() / max(self.statistics[:, KEPT].sum(), 1.0))
 
     @property
     def plugin(self) -> NDArray[np.float64]:
         """Uncorrected entropy of every cell: in expectation not above the true one."""
         return self.statistics[:, PLUGIN]
 
+    def mean(self, values: NDArray[np.float64]) -> float:
+        """Average over cells, each weighing by what it keeps."""
+        return float(values @ self.share / max(self.share.sum(), 1e-300))
 
-def conditional_ei(intervention: Intervention, tol: float, n_samples: int | None, workers: Workers) -> JointEI:
-    """Joint EI of a connected part of a layer.
+    def mean_stderr(self, values: NDArray[np.float64]) -> float:
+        """Standard error of `mean` for drawn cells: a ratio's."""
+        deviations = self.share * (values - self.mean(values)) / max(self.share.mean(), 1e-300)
+        return float(np.sqrt(deviations @ deviations / (len(values) - 1) / len(values)))
 
-    Parameters
-    ----------
-    tol : float
-        Bits: the root of (standard error**2 + bias**2) to aim for.
-    n_samples : int or None
-        All simulated points, in place of what `tol` asks for.
-    """
+
+def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> JointEI:
+    """Joint EI of a connected part of a layer."""
     cells = 2.0**intervention.log2_cells if intervention.log2_cells < 62 else np.inf
-    most = _MAX_ENUMERATED_CELLS if n_samples is None else min(_MAX_ENUMERATED_CELLS, n_samples // _MIN_POINTS)
+    most = _MAX_ENUMERATED_CELLS
+    if plan.n_samples is not None:
+        most = min(most, plan.n_samples // _MIN_POINTS)
     if cells <= most:
-        return _by_every_cell(intervention, round(cells), tol, n_samples, workers)
-    return _by_drawn_cells(intervention, tol, n_samples, workers)
+        return _by_every_cell(intervention, round(cells), plan, workers)
+    return _by_drawn_cells(intervention, plan, workers)
 
 
-def _by_every_cell(
-    intervention: Intervention, n_cells: int, tol: float, n_samples: int | None, workers: Workers
-) -> JointEI:
-    if n_samples is not None:
-        return _every_cell(intervention, n_cells, n_samples // n_cells, workers)
+def _by_every_cell(intervention: Intervention, n_cells: int, plan: Plan, workers: Workers) -> JointEI:
+    if plan.n_samples is not None:
+        return _every_cell(intervention, n_cells, plan.n_samples // n_cells, plan, workers)
     m = _MIN_POINTS
     while m * n_cells < _PILOT_POINTS:
         m *= 2
-    ceiling = min(_MAX_ENUMERATED_POINTS, _points_ceiling(intervention))
+    ceiling = _points_ceiling(intervention)
+    if intervention.whole_cells:
+        ceiling = min(_MAX_ENUMERATED_POINTS, ceiling)
     while True:
-        estimate = _every_cell(intervention, n_cells, m, workers)
-        if estimate.error <= tol or estimate.undersampled or 2 * m * n_cells > ceiling:
+        estimate = _every_cell(intervention, n_cells, m, plan, workers)
+        if estimate.error <= plan.tol or 2 * m * n_cells > ceiling:
             return estimate
         # The error falls as 1/sqrt(m) at least: go straight to where it should do.
         while m * n_cells * 2 <= ceiling:
             m *= 2
-            if estimate.error * np.sqrt(estimate.n_samples / (m * n_cells)) <= _STDERR_SHARE * tol:
+            if estimate.error * np.sqrt(estimate.n_samples / (m * n_cells)) <= _STDERR_SHARE * plan.tol:
                 break
 
 
-def _every_cell(intervention: Intervention, n_cells: int, m: int, workers: Workers) -> JointEI:
+def _every_cell(intervention: Intervention, n_cells: int, m: int, plan: Plan, workers: Workers) -> JointEI:
     """All cells with m points in each, which together are a stratified sample of the whole range."""
-    weights = grassberger_weights(m + 1)
     per_task = max(1, _TASK_POINTS // m)
 
     def visit(first: int) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
         chosen = intervention.enumerated_cells(first, min(per_task, n_cells - first))
         keys = intervention.keys_inside(Stream.POINTS, first * m, chosen, m)
-        statistics = np.empty((len(chosen), 4))
-        cell_entropies(keys, weights, statistics)
-        return keys, statistics
+        return keys, _statistics(keys, plan.estimator)
 
     visited = workers.map(visit, range(0, n_cells, per_task))
-    inside = Cells(np.concatenate([statistics for _, statistics in visited]), m)
+    inside = Cells(np.concatenate([statistics for _, statistics in visited]), m, plan.estimator)
     halves = (np.concatenate([keys[:, half].ravel() for keys, _ in visited]) for half in np.s_[: m // 2, m // 2 :])
     states, counts = count_keys(*halves)
-    output = entropy_of_counts(counts)
-    log_probability = np.log2(counts.sum(axis=1) / (n_cells * m))
+    output = entropy_of_counts(counts, plan.estimator, n_cells * m)
+    kept = max(output.n_kept, 1)
+    log_probability = np.log2(counts.sum(axis=1) / kept)
+    information = output.plugin - inside.mean(inside.plugin) if intervention.drop else 0.0
 
     def spread(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
         variance = np.empty(len(keys))
-        information_variance(keys, states, log_probability, SECOND_ORDER, variance)
+        information_variance(
+            keys, states, log_probability, information, kept / (n_cells * m), SECOND_ORDER, variance
+        )
         return variance
 
     variance = np.concatenate(workers.map(spread, [keys for keys, _ in visited]))
     # Every cell is there: only what varies inside them is an error.
-    second_order = SECOND_ORDER * len(states) / (n_cells * m) ** 2 if len(states) > 1 else 0.0
+    second_order = SECOND_ORDER * len(states) / kept**2 if len(states) > 1 else 0.0
     stderr = float(np.sqrt(variance.sum() / n_cells**2 + second_order))
     return _finish(intervention, output, inside, stderr, n_cells * m, workers)
 
 
-def _by_drawn_cells(intervention: Intervention, tol: float, n_samples: int | None, workers: Workers) -> JointEI:
-    if n_samples is not None:
-        m = _MIN_POINTS if n_samples >= 16 * _MIN_POINTS else 16
-        n_cells = max(2, n_samples // 2 // m)
-        return _drawn_cells(intervention, n_cells, m, max(2, n_samples - n_cells * m), workers)
-    n_cells, m, n = _sizes_from_pilot(intervention, tol, workers)
+def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) -> JointEI:
+    if plan.n_samples is not None:
+        m = _MIN_POINTS if plan.n_samples >= 16 * _MIN_POINTS else 16
+        n_cells = max(2, plan.n_samples // 2 // m)
+        return _drawn_cells(intervention, n_cells, m, max(2, plan.n_samples - n_cells * m), plan, workers)
+    n_cells, m, n = _sizes_from_pilot(intervention, plan, workers)
     while True:
-        estimate = _drawn_cells(intervention, n_cells, m, n, workers)
+        estimate = _drawn_cells(intervention, n_cells, m, n, plan, workers)
         grown = 2 * (n_cells * m + n)
-        if estimate.error <= tol or estimate.undersampled or grown > _points_ceiling(intervention):
+        if estimate.error <= plan.tol or estimate.undersampled or grown > _points_ceiling(intervention):
             return estimate
         # The pilot was too hopeful: bias falls with the points in a cell and in the marginal, the rest with all.
-        if m < _MAX_POINTS_A_CELL and estimate.bias > _BIAS_SHARE * tol:
+        if m < _MAX_POINTS_A_CELL and estimate.bias > _BIAS_SHARE * plan.tol:
             m, n = 2 * m, 2 * n
         else:
             n_cells, n = 2 * n_cells, 2 * n
 
 
-def _drawn_cells(intervention: Intervention, n_cells: int, m: int, n: int, workers: Workers) -> JointEI:
+def _drawn_cells(
+    intervention: Intervention, n_cells: int, m: int, n: int, plan: Plan, workers: Workers
+) -> JointEI:
     """`n_cells` cells with `m` points in each for H(Y | X), and `n` points anywhere for H(Y)."""
-    output = _anywhere(intervention, Stream.MARGINAL, n, workers)
-    inside = _drawn(intervention, (Stream.CELLS, Stream.POINTS), n_cells, m, workers)
-    spread = float(inside.entropies.std(ddof=1)) / np.sqrt(n_cells)
-    return _finish(intervention, output, inside, float(np.hypot(output.stderr, spread)), n + n_cells * m, workers)
+    output = _anywhere(intervention, Stream.MARGINAL, n, plan, workers)
+    inside = _drawn(intervention, (Stream.CELLS, Stream.POINTS), n_cells, m, plan, workers)
+    stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
+    return _finish(intervention, output, inside, stderr, n + n_cells * m, workers)
 
 
-def _sizes_from_pilot(intervention: Intervention, tol: float, workers: Workers) -> tuple[int, int, int]:
+def _sizes_from_pilot(intervention: Intervention, plan: Plan, workers: Workers) -> tuple[int, int, int]:
     """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams."""
-    pilot = _drawn(intervention, (Stream.PILOT_CELLS, Stream.PILOT_POINTS), _PILOT_CELLS, _MIN_POINTS, workers)
-    output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, workers)
+    streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
+    pilot = _drawn(intervention, streams, _PILOT_CELLS, _MIN_POINTS, plan, workers)
+    output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, plan, workers)
     ceiling = _points_ceiling(intervention)
     if output.coverage < _HOPELESS_COVERAGE:
         # Bounds are all there will be, and they gain little from more points.
@@ -179,12 +216,13 @@ def _sizes_from_pilot(intervention: Intervention, tol: float, workers: Workers) 
         return _BOUNDED_CELLS, max(_MIN_POINTS, n // _BOUNDED_CELLS), n
     m = _MIN_POINTS
     # The bias inside cells falls as 1/m.
-    while pilot.bias * _MIN_POINTS / m > _BIAS_SHARE * tol and m < _MAX_POINTS_A_CELL:
+    most = _MAX_POINTS_A_CELL if intervention.whole_cells else ceiling // 16
+    while pilot.bias * _MIN_POINTS / m > _BIAS_SHARE * plan.tol and 2 * m <= most:
         m *= 2
     # Minimise n_cells m + n with spread_cells**2 / n_cells + spread_output**2 / n = variance.
-    spread_cells = max(float(pilot.entropies.std(ddof=1)), 0.05)
+    spread_cells = max(pilot.mean_stderr(pilot.entropies) * np.sqrt(_PILOT_CELLS), 0.05)
     spread_output = output.stderr * np.sqrt(output.n_samples)
-    scale = (spread_cells * np.sqrt(m) + spread_output) / (_STDERR_SHARE * tol) ** 2
+    scale = (spread_cells * np.sqrt(m) + spread_output) / (_STDERR_SHARE * plan.tol) ** 2
     n_cells = scale * spread_cells / np.sqrt(m)
     n = max(scale * spread_output, _PILOT_POINTS)
     shrink = min(1.0, ceiling / (n_cells * m + n))
@@ -195,32 +233,39 @@ def _points_ceiling(intervention: Intervention) -> int:
     return min(MAX_POINTS, max(2**16, MAX_WORK // intervention.work))
 
 
-def _drawn(intervention: Intervention, streams: tuple[Stream, Stream], n_cells: int, m: int, workers: Workers) -> Cells:
-    weights = grassberger_weights(m + 1)
+def _statistics(keys: NDArray[np.uint64], estimator: Estimator) -> NDArray[np.float64]:
+    statistics = np.empty((len(keys), 5))
+    weights = estimator.weights(keys.shape[1] + 1)
+    cell_entropies(keys, weights, estimator.addend, estimator.chao_shen, statistics)
+    return statistics
+
+
+def _drawn(
+    intervention: Intervention, streams: tuple[Stream, Stream], n_cells: int, m: int, plan: Plan, workers: Workers
+) -> Cells:
     per_task = max(1, _TASK_POINTS // m)
 
     def visit(first: int) -> NDArray[np.float64]:
         chosen = intervention.drawn_cells(streams[0], first, min(per_task, n_cells - first))
-        statistics = np.empty((len(chosen), 4))
-        cell_entropies(intervention.keys_inside(streams[1], first * m, chosen, m), weights, statistics)
-        return statistics
+        return _statistics(intervention.keys_inside(streams[1], first * m, chosen, m), plan.estimator)
 
-    return Cells(np.concatenate(workers.map(visit, range(0, n_cells, per_task))), m)
+    return Cells(np.concatenate(workers.map(visit, range(0, n_cells, per_task))), m, plan.estimator)
 
 
-def _anywhere(intervention: Intervention, stream: Stream, n: int, workers: Workers) -> Entropy:
+def _anywhere(intervention: Intervention, stream: Stream, n: int, plan: Plan, workers: Workers) -> Entropy:
     def visit(first: int) -> NDArray[np.uint64]:
         return intervention.keys_anywhere(stream, first, min(_TASK_POINTS, n - first))
 
-    keys = np.concatenate(workers.map(visit, range(0, n, _TASK_POINTS)))
-    return entropy_of_keys(keys[: n // 2], keys[n // 2 :])
+    return entropy_of_keys(np.concatenate(workers.map(visit, range(0, n, _TASK_POINTS))), plan.estimator)
 
 
 def _finish(
     intervention: Intervention, output: Entropy, inside: Cells, stderr: float, n_samples: int, workers: Workers
 ) -> JointEI:
     """The estimate, or bounds where either entropy is undersampled."""
+    if output.n_kept == 0:
+        return JointEI.undefined(n_samples)
     if min(output.coverage, inside.coverage) < MIN_COVERAGE:
-        return bracketed_ei(intervention, output, inside.plugin, n_samples, workers)
-    conditional = float(inside.entropies.mean())
+        return bracketed_ei(intervention, output, inside, n_samples, workers)
+    conditional = inside.mean(inside.entropies)
     return JointEI.sampled(output.value, conditional, stderr, output.bias + inside.bias, n_samples)

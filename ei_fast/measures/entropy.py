@@ -1,9 +1,4 @@
-"""Entropy in bits from counts of states.
-
-The estimator is Grassberger's (2003, arXiv:physics/0307138, eq. 35): log2(n) - sum(c G(c)) / n / ln 2,
-G(c) a digamma-like function. Its remaining bias falls about as 1/n, so that the entropy of the whole
-sample and that of its halves give both a correction and an estimate of what the correction leaves.
-"""
+"""Entropy in bits from counts of states, by one of several estimators."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,14 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.kernels.counting import merge_states
+from ei_fast.kernels.keys import DROPPED
 
 _TABLE = 4096
 _LN2 = float(np.log(2.0))
-
-LEFT_OVER = 1 / 3
-"""Share of the whole-against-halves difference that may be left as bias once it has been added.
-
-Measured on sigmoid layers 6->6 to 100->10: a fifth to a third, for 64 to 512 points a cell."""
 
 SECOND_ORDER = (1.6 / _LN2) ** 2
 """Variance that each state adds to a corrected entropy of n samples, times n**2, in bits**2.
@@ -29,25 +20,89 @@ equally likely. What is left was measured on 2 to 1024 such states, n = 256 to 2
 deviation of 1.5 to 1.9 sqrt(states) / (n ln 2), of which the odd-even steps of G are the larger part."""
 
 
+@dataclass(frozen=True)
+class Estimator:
+    """How an entropy is made from counts.
+
+    Attributes
+    ----------
+    name : str
+        ``"plugin"``: -sum p log2 p of the observed shares. ``"miller-madow"``: plus (states - 1) / (2 n ln 2).
+        ``"grassberger"``: log2 n - sum(c G(c)) / (n ln 2) (Grassberger 2003, arXiv:physics/0307138, eq. 35).
+        ``"chao-shen"``: Horvitz-Thompson over the seen states, probabilities shrunk by the coverage
+        (Chao & Shen 2003, eq. 6 and 8).
+    extrapolate : bool
+        Whether the difference between the whole sample and the mean of its halves is added once more:
+        bias that falls as 1/n is then gone.
+    left_over : float
+        Share of that difference which may be left as bias. A third after extrapolation: on sigmoid
+        layers 6->6 to 100->10, 64 to 512 points a cell, it was a fifth to a third.
+    """
+
+    name: str
+    extrapolate: bool
+    left_over: float
+
+    def weights(self, size: int) -> NDArray[np.float64]:
+        """Weight in bits of a count c = 0 ... size - 1."""
+        return _grassberger_weights(size) if self.name == "grassberger" else _log_weights(size)
+
+    @property
+    def addend(self) -> float:
+        """What every state beyond the first adds, times n."""
+        return 0.5 / _LN2 if self.name == "miller-madow" else 0.0
+
+    @property
+    def chao_shen(self) -> bool:
+        return self.name == "chao-shen"
+
+    def extrapolated(self, whole: NDArray[np.float64], halves: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The entropy to report, from that of the whole sample and the mean of its halves."""
+        return 2.0 * whole - halves if self.extrapolate else whole
+
+    def of_counts(self, counts: NDArray[np.int64]) -> float:
+        """Entropy in bits of counts of states."""
+        counts = counts[counts > 0]
+        if len(counts) < 2:
+            return 0.0
+        n = int(counts.sum())
+        if self.chao_shen:
+            singles = int(np.count_nonzero(counts == 1))
+            p = (1.0 - min(singles, n - 1) / n) * counts / n
+            return float(-(p * np.log2(p) / -np.expm1(n * np.log1p(-p))).sum())
+        return float(np.log2(n) - counts @ self._weights_at(counts) / n + self.addend * (len(counts) - 1) / n)
+
+    def _weights_at(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Weights of counts however large: beyond the table G(c) is log c to 1/c**2, of the even number below c."""
+        if self.name != "grassberger":
+            return np.log2(counts)
+        large = counts >= _TABLE
+        weights = _grassberger_weights(_TABLE)[np.where(large, 0, counts)]
+        weights[large] = np.log2(counts[large] - counts[large] % 2)
+        return weights
+
+
+def estimator_named(name: str) -> Estimator:
+    """The estimator that the `entropy` parameter stands for: "auto" is Grassberger's, extrapolated."""
+    if name == "auto":
+        return Estimator("grassberger", True, 1 / 3)
+    return Estimator(name, False, 1.0)
+
+
 @lru_cache(maxsize=8)
-def grassberger_weights(size: int) -> NDArray[np.float64]:
-    """G(c)/ln 2 in bits for c = 0 ... size - 1 (0 for c = 0), from the recursion of the paper's eq. 32."""
+def _grassberger_weights(size: int) -> NDArray[np.float64]:
+    """G(c)/ln 2 in bits for c = 0 ... size - 1 (0 for c = 0), from the recursion of Grassberger's eq. 32."""
     g = np.zeros(max(size, 3))
     g[1] = -np.euler_gamma - _LN2
     g[2] = g[1] + 2.0
-    for even in range(4, len(g), 2):
-        g[even] = g[even - 2] + 2.0 / (even - 1)
+    g[4::2] = g[2] + np.cumsum(2.0 / np.arange(3, len(g) - 1, 2))
     g[3::2] = g[2:-1:2]
     return g[:size] / _LN2
 
 
-def _weights_at(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """G(c)/ln 2 of each count; beyond the table by its asymptote, off by less than 1/c**2."""
-    table = grassberger_weights(_TABLE)
-    large = counts >= _TABLE
-    weights = table[np.where(large, 0, counts)]
-    weights[large] = np.log2(counts[large] - counts[large] % 2)
-    return weights
+@lru_cache(maxsize=8)
+def _log_weights(size: int) -> NDArray[np.float64]:
+    return np.log2(np.maximum(np.arange(size), 1))
 
 
 @dataclass(frozen=True)
@@ -68,7 +123,8 @@ class Entropy:
         Good-Turing estimate of the probability of the states seen, 1 - singletons / n.
     collisions : int
         Pairs of samples in one state.
-    n_samples : int
+    n_kept, n_samples : int
+        Samples counted, and simulated.
     """
 
     value: float
@@ -77,47 +133,46 @@ class Entropy:
     plugin: float
     coverage: float
     collisions: int
+    n_kept: int
     n_samples: int
 
 
-def entropy_of_counts(counts: NDArray[np.int64]) -> Entropy:
-    """Entropy of a sample counted as two halves: `counts` (n_states, 2)."""
+def entropy_of_counts(counts: NDArray[np.int64], estimator: Estimator, n_samples: int) -> Entropy:
+    """Entropy of a sample counted as two halves: `counts` (n_states, 2), of `n_samples` simulated ones."""
     both = counts.sum(axis=1)
     n = int(both.sum())
-    if len(both) == 1:
-        return Entropy(0.0, 0.0, 0.0, 0.0, 1.0, n * (n - 1) // 2, n)
+    if len(both) < 2:
+        return Entropy(0.0, 0.0, 0.0, 0.0, 1.0, n * (n - 1) // 2, n, n_samples)
     log_p = np.log2(both / n)
     plugin = -float(both @ log_p) / n
     variance = max(both @ log_p**2 / n - plugin**2, 0.0) / n + SECOND_ORDER * len(both) / n**2
-    whole = _corrected(both)
-    difference = whole - 0.5 * (_corrected(counts[:, 0]) + _corrected(counts[:, 1]))
+    whole = estimator.of_counts(both)
+    halves = 0.5 * (estimator.of_counts(counts[:, 0]) + estimator.of_counts(counts[:, 1]))
     return Entropy(
-        value=max(whole + difference, 0.0),
+        value=max(float(estimator.extrapolated(np.float64(whole), np.float64(halves))), 0.0),
         stderr=float(np.sqrt(variance)),
-        bias=LEFT_OVER * abs(difference),
+        bias=estimator.left_over * abs(whole - halves),
         plugin=plugin,
         coverage=1.0 - float(np.count_nonzero(both == 1)) / n,
         collisions=int(both @ (both - 1)) // 2,
-        n_samples=n,
+        n_kept=n,
+        n_samples=n_samples,
     )
 
 
-def entropy_of_keys(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> Entropy:
-    """Entropy of a sample whose states are given as keys, in two halves."""
-    return entropy_of_counts(count_keys(first, second)[1])
+def entropy_of_keys(keys: NDArray[np.uint64], estimator: Estimator) -> Entropy:
+    """Entropy of a sample whose states are given as keys (n,); dropped ones are not counted."""
+    half = len(keys) // 2
+    return entropy_of_counts(count_keys(keys[:half], keys[half:])[1], estimator, len(keys))
 
 
-def count_keys(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def count_keys(
+    first: NDArray[np.uint64], second: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Distinct keys in order, (n_states,), and how often each is in either half, (n_states, 2)."""
     size = len(first) + len(second)
     states, counts = np.empty(size, np.uint64), np.empty((size, 2), np.int64)
     n = merge_states(np.sort(first), np.sort(second), states, counts)
+    # Dropped samples have the largest key.
+    n -= bool(n and states[n - 1] == DROPPED)
     return states[:n], counts[:n]
-
-
-def _corrected(counts: NDArray[np.int64]) -> float:
-    counts = counts[counts > 0]
-    if len(counts) <= 1:
-        return 0.0
-    n = counts.sum()
-    return float(np.log2(n) - counts @ _weights_at(counts) / n)

@@ -29,6 +29,8 @@ class JointEI:
         ``"exact"`` or ``"conditional"``.
     undersampled : bool
         The states outnumber the samples: `low` and `high` are bounds and `value` is their midpoint.
+
+    Where every sample is dropped all figures are NaN.
     """
 
     value: float
@@ -46,6 +48,17 @@ class JointEI:
     def exact(cls, value: float, output_entropy: float) -> "JointEI":
         """An EI known to rounding."""
         return cls(value, 0.0, 0.0, value, value, output_entropy, output_entropy - value, 0, "exact")
+
+    @classmethod
+    def undefined(cls, n_samples: int) -> "JointEI":
+        """No sample is kept: there is nothing to tell."""
+        nan = float("nan")
+        return cls(nan, nan, nan, nan, nan, nan, nan, n_samples, "conditional" if n_samples else "exact")
+
+    @property
+    def is_undefined(self) -> bool:
+        """Whether no sample was kept."""
+        return bool(np.isnan(self.value))
 
     @classmethod
     def sampled(
@@ -99,6 +112,8 @@ class JointEI:
             low, high = total("low"), total("high")
         else:
             low, high = value - Z95 * stderr - bias, value + Z95 * stderr + bias
+        if np.isnan(value):
+            return JointEI.undefined(int(total("n_samples")))
         low, high = (min(max(end, 0.0), ceiling) for end in (low, high))
         if undersampled:
             value, stderr = 0.5 * (low + high), 0.5 * (high - low) / Z95

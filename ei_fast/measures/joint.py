@@ -1,9 +1,10 @@
 """The joint EI of a layer: its independent parts, each by the best method there is, added up."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ei_fast.intervention.do import DenseIntervention, FunctionIntervention
-from ei_fast.measures.conditional import conditional_ei
+from ei_fast.measures.conditional import Plan, conditional_ei
 from ei_fast.measures.estimate import JointEI
 from ei_fast.measures.single_input import exact_ei, is_exact
 from ei_fast.network.binned import BinnedLayer
@@ -11,27 +12,50 @@ from ei_fast.network.layer import Function
 from ei_fast.parallel import Workers
 
 
-def joint_ei(binned: BinnedLayer, seed: int, tol: float, n_samples: int | None, workers: Workers) -> JointEI:
+def joint_ei(
+    binned: BinnedLayer,
+    seed: int,
+    plan: Plan,
+    workers: Workers,
+    inputs: NDArray[np.intp] | None = None,
+    outputs: NDArray[np.intp] | None = None,
+) -> JointEI:
     """EI = I(X; Y) under do(X = H^max), in bits (Mattsson et al. 2020, section 2.2).
 
     Parameters
     ----------
-    tol : float
-        Bits: root of (standard error**2 + bias**2) to aim for.
-    n_samples : int or None
-        All simulated points, in place of what `tol` asks for; shared out over the sampled parts.
+    plan : Plan
+        What to aim for; shared out over the parts that are sampled.
+    inputs, outputs : ndarray of int, optional
+        Subsets of neurons A, B for the group EI I(X_A; Y_B): every input still moves.
     """
+    ceiling = binned.ceiling(inputs, outputs)
     if isinstance(binned.layer, Function):
         function = FunctionIntervention(
-            binned.layer, binned.in_range, binned.in_bins, binned.out_edges, seed, (binned.index, 0)
+            binned.layer,
+            binned.in_range,
+            binned.in_bins,
+            binned.out_edges,
+            seed,
+            (binned.index, 0),
+            binned.drop,
+            inputs,
+            outputs,
         )
         # Somebody else's code need not be safe to run in several threads.
         with Workers(1) as alone:
-            return JointEI.sum([conditional_ei(function, tol, n_samples, alone)], binned.ceiling)
-    parts = binned.components()
-    sampled = [part for part in parts if not is_exact(binned, part)]
-    result = [exact_ei(binned, part) for part in parts if is_exact(binned, part)]
-    for part in sampled:
+            return JointEI.sum([conditional_ei(function, plan, alone)], ceiling)
+    never_kept = binned.outputs_never_kept()
+    if never_kept.size if outputs is None else np.isin(outputs, never_kept).any():
+        return JointEI.undefined(0)
+    exact, sampled = [], []
+    for part in binned.components(outputs):
+        held = np.arange(len(part.inputs)) if inputs is None else np.flatnonzero(np.isin(part.inputs, inputs))
+        if not held.size:
+            continue
+        if is_exact(binned, part):
+            exact.append(exact_ei(binned, part))
+            continue
         intervention = DenseIntervention(
             part.weight,
             part.bias,
@@ -40,7 +64,9 @@ def joint_ei(binned: BinnedLayer, seed: int, tol: float, n_samples: int | None, 
             binned.in_bins,
             seed,
             (binned.index, int(part.inputs[0])),
+            binned.drop,
+            held,
         )
-        share = None if n_samples is None else max(64, n_samples // len(sampled))
-        result.append(conditional_ei(intervention, tol / np.sqrt(len(sampled)), share, workers))
-    return JointEI.sum(result, binned.ceiling)
+        sampled.append(intervention)
+    share = plan.shared(len(sampled))
+    return JointEI.sum(exact + [conditional_ei(one, share, workers) for one in sampled], ceiling)

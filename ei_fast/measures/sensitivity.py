@@ -14,20 +14,21 @@ _TASK_EDGES = 4096
 def edge_sensitivity(binned: BinnedLayer, baseline: float, workers: Workers) -> NDArray[np.float64]:
     """I(X_i; Y_j) in bits with only x_i uniform and all other inputs at `baseline`, (n_in, n_out).
 
-    The layer's sensitivity is the sum (Mattsson et al. 2020, section 2.3). Exact to rounding.
+    The layer's sensitivity is the sum (Mattsson et al. 2020, section 2.3). Exact to rounding. NaN where an
+    output is dropped whatever the input.
     """
     layer = binned.layer
     assert isinstance(layer, Layer)
     steps = binned.steps
     breaks, codes = steps.breaks.copy(), steps.codes.copy()
-    edges, n_codes = binned.in_edges, int(codes.max()) + 1
+    edges, n_codes = binned.in_edges, steps.n_bins + 1
     n_columns = max(1, _TASK_EDGES // layer.n_in)
 
     def columns(first: int) -> NDArray[np.float64]:
         weight = np.ascontiguousarray(layer.weight[:, first : first + n_columns])
         bias = layer.bias[first : first + n_columns].copy()
         out = np.empty(weight.shape)
-        sensitivity_edges(weight, bias, baseline, edges, breaks, codes, n_codes, out)
+        sensitivity_edges(weight, bias, baseline, edges, breaks, codes, n_codes, steps.outside, out)
         return out
 
     return np.concatenate(workers.map(columns, range(0, layer.n_out, n_columns)), axis=1)

@@ -20,7 +20,8 @@ def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:
     """EI of one input onto any number of outputs, exact to rounding.
 
     The input range is cut at the edges of its bins and wherever an output changes its bin. Inside a
-    piece nothing changes, and its length is its probability: I = H(X) + H(Y) - H(X, Y).
+    piece nothing changes, and its length is its probability: I = H(X) + H(Y) - H(X, Y). Pieces in
+    which an output is to be dropped are left out, and the others' lengths made to add up to 1.
     """
     low, high = binned.in_range
     weight, bias = component.weight[0], component.bias
@@ -29,7 +30,12 @@ def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:
     middles = 0.5 * (ends[:-1] + ends[1:])
     length = np.diff(ends) / (high - low)
     cell = np.searchsorted(binned.in_edges, middles, side="right") - 1
-    _, state = np.unique(binned.steps(np.outer(middles, weight) + bias), axis=0, return_inverse=True)
+    codes = binned.steps(np.outer(middles, weight) + bias)
+    kept = ~(codes == binned.steps.outside).any(axis=1)
+    if not kept.any():
+        return JointEI.undefined(0)
+    length, cell = length[kept] / length[kept].sum(), cell[kept]
+    _, state = np.unique(codes[kept], axis=0, return_inverse=True)
     _, pair = np.unique(np.stack([cell, state.reshape(-1)]), axis=1, return_inverse=True)
     output_entropy = _entropy(state, length)
     return JointEI.exact(max(_entropy(cell, length) + output_entropy - _entropy(pair, length), 0.0), output_entropy)

@@ -2,7 +2,7 @@
 
 An elementwise activation followed by binning is a step function of the pre-activation s: a sorted
 table of breakpoints and one code per interval. Kernels see nothing else, so a new activation is a
-new row in the table below and never a new kernel.
+new row in `formulas` and never a new kernel.
 """
 
 from collections.abc import Callable
@@ -14,53 +14,37 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.bins import Range, bin_edges
+from ei_fast.network.formulas import ALIASES, FAMILIES, Formula, Map
 
-_Map = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+_GRID = 2**15
+_SIGN = np.int64(-(2**63))
 
 
 @dataclass(frozen=True)
 class StepFunction:
-    """A binned activation: ``code[k]`` on ``breaks[k - 1] <= s < breaks[k]``.
+    """A binned activation: ``codes[k]`` on ``breaks[k - 1] <= s < breaks[k]``.
 
     Attributes
     ----------
     breaks : ndarray (K,), float64
         Finite, strictly increasing pre-activations at which the bin changes.
     codes : ndarray (K + 1,), uint16
-        Output bin of each interval.
+        Output bin of each interval; `outside` where the output leaves the range and is to be dropped.
+    n_bins : int
     """
 
     breaks: NDArray[np.float64]
     codes: NDArray[np.uint16]
+    n_bins: int
+
+    @property
+    def outside(self) -> int:
+        """The code of outputs that are dropped; under clipping no interval has it."""
+        return self.n_bins
 
     def __call__(self, s: ArrayLike) -> NDArray[np.uint16]:
-        """Output bins at pre-activations `s`, same shape."""
+        """Codes at pre-activations `s`, same shape."""
         return self.codes[np.searchsorted(self.breaks, s, side="right")]
-
-
-@dataclass(frozen=True)
-class _Formula:
-    """A nondecreasing activation: itself, and inf{s : f(s) >= y} for y inside its codomain."""
-
-    function: _Map
-    inverse: _Map
-    codomain: Range
-
-
-def _sigmoid(s: NDArray[np.float64]) -> NDArray[np.float64]:
-    # exp of a non-positive number only: no overflow at either end.
-    small = np.exp(-np.abs(s))
-    return np.where(s >= 0, 1.0, small) / (1.0 + small)
-
-
-_FORMULAS = {
-    "linear": _Formula(np.positive, np.positive, (-np.inf, np.inf)),
-    "sigmoid": _Formula(_sigmoid, lambda y: np.log(y) - np.log1p(-y), (0.0, 1.0)),
-    "tanh": _Formula(np.tanh, np.arctanh, (-1.0, 1.0)),
-    # ReLU is at least y everywhere when y <= 0.
-    "relu": _Formula(lambda s: np.maximum(s, 0.0), lambda y: np.where(y > 0, y, -np.inf), (0.0, np.inf)),
-}
-_ALIASES = {"identity": "linear", "logistic": "sigmoid"}
 
 
 class Activation:
@@ -68,80 +52,253 @@ class Activation:
 
     Parameters
     ----------
-    name_or_callable : str or Activation
-        ``"linear"`` (or ``"identity"``), ``"sigmoid"`` (or ``"logistic"``), ``"tanh"`` or ``"relu"``.
+    name_or_callable : str, Activation or callable
+        ``"linear"``, ``"sigmoid"``, ``"tanh"``, ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (negative_slope=0.01),
+        ``"elu"`` (alpha=1), ``"selu"``, ``"gelu"`` (approximate="none" or "tanh"), ``"silu"``, ``"mish"``,
+        ``"softplus"`` (beta=1), ``"softsign"``, ``"log_sigmoid"``, ``"hard_sigmoid"`` (PyTorch's and Keras 3's: slope 1/6),
+        ``"hard_tanh"`` (min_val=-1, max_val=1) or ``"hard_silu"``; or a function of your own, vectorised over arrays.
+    codomain : (float, float), optional
+        Infimum and supremum of the values of a function of your own; infinite where unbounded. Its steps are found on
+        a grid of 32,768 intervals over the pre-activations a layer can reach, and then to rounding: what
+        comes and goes between two neighbouring points is not seen.
+    **params
+        Of the named activation.
 
     Attributes
     ----------
     name : str
+    params : dict
     codomain : (float, float)
-        Infimum and supremum of the values; infinite where unbounded.
 
     Raises
     ------
     ValueError
-        For a name that is not known.
+        For a name, a parameter or a value that is not known.
     TypeError
-        For anything that is not a name. A map of your own can be measured as a `Function`.
+        For something that is neither a name nor callable.
     """
 
     name: str
+    params: dict[str, Any]
     codomain: Range
 
-    def __init__(self, name_or_callable: "str | Activation"):
+    def __init__(
+        self, name_or_callable: "str | Activation | Callable", codomain: Range | None = None, **params: Any
+    ):
+        self._formula: Formula | None = None
         if isinstance(name_or_callable, Activation):
-            name_or_callable = name_or_callable.name
-        if not isinstance(name_or_callable, str):
+            self.__dict__.update(name_or_callable.__dict__)
+        elif isinstance(name_or_callable, str):
+            self._from_name(name_or_callable, codomain, params)
+        elif callable(name_or_callable):
+            self._from_callable(name_or_callable, codomain, params)
+        else:
             raise TypeError(
-                "The 'name_or_callable' parameter of Activation must be a name; "
-                f"known are {', '.join(_FORMULAS)}. Got {name_or_callable!r} instead. "
-                "A map of your own can be measured as ei_fast.Function."
+                "The 'name_or_callable' parameter of Activation must be a name or a function; "
+                f"known are {', '.join(FAMILIES)}. Got {name_or_callable!r} instead."
             )
-        name = _ALIASES.get(name_or_callable, name_or_callable)
-        if name not in _FORMULAS:
+
+    def _from_name(self, given: str, codomain: Range | None, params: dict[str, Any]) -> None:
+        name = ALIASES.get(given, given)
+        if name not in FAMILIES:
             raise ValueError(
-                f"The activation {name_or_callable!r} is not known. Known are {', '.join([*_FORMULAS, *_ALIASES])}. "
-                "Use one of them, or measure the map as ei_fast.Function."
+                f"The activation {given!r} is not known. Known are {', '.join([*FAMILIES, *ALIASES])}. "
+                "Use one of them, or pass a function of your own with its codomain."
             )
+        if codomain is not None:
+            raise ValueError(f"The 'codomain' parameter of Activation belongs to functions of your own. Got it for {given!r}.")
+        family = FAMILIES[name]
+        unknown = sorted(params.keys() - family.defaults.keys())
+        if unknown:
+            known = ", ".join(family.defaults) or "none"
+            raise ValueError(f"The activation {given!r} has no parameter {unknown[0]!r}. It has {known}.")
+        self.params = family.defaults | params
+        if self.params and not _holds(family.allowed, self.params):
+            raise ValueError(f"The parameters of the activation {given!r}: {family.rule}. Got {self.params} instead.")
         self.name = name
-        self._formula = _FORMULAS[name]
+        self._function: Map | None = None
+        self._formula = _formula(name, tuple(self.params.items()))
         self.codomain = self._formula.codomain
+
+    def _from_callable(self, function: Callable, codomain: Range | None, params: dict[str, Any]) -> None:
+        if params:
+            raise ValueError(f"A function of your own takes no parameters here. Got {sorted(params)}. Bind them beforehand.")
+        try:
+            low, high = (float(end) for end in codomain)  # type: ignore[union-attr]
+        except (TypeError, ValueError):
+            low = high = np.nan
+        if not low < high:
+            raise ValueError(
+                "The 'codomain' parameter of Activation must be (low, high) with low < high, infinite where unbounded, "
+                f"for a function of your own. Got {codomain!r} instead."
+            )
+        self.name, self.params, self.codomain = getattr(function, "__name__", "custom"), {}, (low, high)
+        self._function = function
 
     def __call__(self, s: ArrayLike) -> NDArray[np.float64]:
         """Values at pre-activations `s`, float64, same shape."""
-        return self._formula.function(np.asarray(s, dtype=np.float64))
+        s = np.asarray(s, dtype=np.float64)
+        if self._formula is not None:
+            with np.errstate(over="ignore", under="ignore"):
+                return np.asarray(self._formula.function(s), dtype=np.float64)
+        assert self._function is not None
+        y = np.asarray(self._function(s), dtype=np.float64)
+        if y.shape != s.shape or np.isnan(y).any():
+            raise ValueError(
+                f"The activation {self.name!r} must map an array to an array of the same shape, without NaN. "
+                f"Got shape {y.shape} for shape {s.shape}{', with NaN' if np.isnan(y).any() else ''}."
+            )
+        return y
 
     def image(self, low: ArrayLike, high: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Smallest and largest value on each interval [low, high] of pre-activations."""
-        return self(low), self(high)
+        low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        if self._formula is None:
+            values = self(np.linspace(low, high, _GRID // 64))
+            return values.min(axis=0), values.max(axis=0)
+        points = [low, high, *(np.clip(knot, low, high) for knot in self._formula.knots)]
+        values = self(np.stack(points))
+        return values.min(axis=0), values.max(axis=0)
 
-    def steps(self, out_range: Range, out_bins: int) -> StepFunction:
-        """The activation followed by `out_bins` equal bins over `out_range`, clipped."""
-        return _steps(self.name, out_range, out_bins)
+    def steps(
+        self, out_range: Range, out_bins: int, reach: Range = (-np.inf, np.inf), drop: bool = False
+    ) -> StepFunction:
+        """The activation followed by `out_bins` equal bins over `out_range`.
+
+        Parameters
+        ----------
+        reach : (float, float)
+            Pre-activations among which the steps of a function of your own are looked for.
+        drop : bool, default False
+            Whether outputs outside the range are told apart, to be dropped, or belong to the outermost bins.
+        """
+        if self._formula is not None:
+            return _steps_by_pieces(self, out_range, out_bins, drop)
+        return _steps_on_grid(self, out_range, out_bins, reach, drop)
+
+    def _key(self) -> tuple:
+        return (self.name, tuple(sorted(self.params.items())), self._function)
 
     def __eq__(self, other: Any) -> bool:
-        return isinstance(other, Activation) and self.name == other.name
+        return isinstance(other, Activation) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash(self._key())
 
     def __repr__(self) -> str:
-        return f"Activation({self.name!r})"
+        values = [repr(self.name), *(f"{key}={value!r}" for key, value in self.params.items())]
+        return f"Activation({', '.join(values)})"
+
+    def __str__(self) -> str:
+        changed = {} if self._formula is None else FAMILIES[self.name].defaults
+        values = ", ".join(f"{key}={value}" for key, value in self.params.items() if value != changed.get(key))
+        return f"{self.name}({values})" if values else self.name
+
+
+@lru_cache(maxsize=128)
+def _formula(name: str, params: tuple[tuple[str, Any], ...]) -> Formula:
+    return FAMILIES[name].formula(**dict(params))
+
+
+def _holds(rule: Callable[..., bool], params: dict[str, Any]) -> bool:
+    try:
+        return rule(*params.values())
+    except TypeError:
+        return False
+
+
+def _counted_edges(out_range: Range, out_bins: int, drop: bool) -> NDArray[np.float64]:
+    """The edges whose number below a value tells its bin: the inner ones, and the ends where they matter."""
+    edges = bin_edges(out_range, out_bins)
+    if drop:
+        # The upper end itself belongs to the last bin.
+        return np.concatenate([edges[:-1], [np.nextafter(edges[-1], np.inf)]])
+    return edges[1:-1]
+
+
+def _step_function(breaks: list[float], counts: list[int], out_bins: int, drop: bool) -> StepFunction:
+    """Steps from breakpoints and the number of edges passed on each interval: finite, merged, coded."""
+    at, passed = [], [counts[0]]
+    for position, count in zip(breaks, counts[1:], strict=True):
+        if position == -np.inf or (at and position == at[-1]):
+            passed[-1] = count
+        elif position < np.inf and count != passed[-1]:
+            at.append(position)
+            passed.append(count)
+    # Two steps at one place may have undone each other.
+    keep = [k for k in range(len(at)) if passed[k + 1] != passed[k]]
+    passed, at = [passed[0], *(passed[k + 1] for k in keep)], [at[k] for k in keep]
+    codes = np.array(passed)
+    if drop:
+        codes = np.where((codes == 0) | (codes == out_bins + 1), out_bins, codes - 1)
+    step = StepFunction(np.array(at, dtype=np.float64), codes.astype(np.uint16), out_bins)
+    step.breaks.flags.writeable = step.codes.flags.writeable = False
+    return step
 
 
 @lru_cache(maxsize=256)
-def _steps(name: str, out_range: Range, out_bins: int) -> StepFunction:
-    formula = _FORMULAS[name]
-    infimum, supremum = formula.codomain
-    edges = bin_edges(out_range, out_bins)[1:-1]
-    # Edge k is passed from breakpoint k on: never when f stays below it, always when f starts above it.
-    breaks = np.where(edges < supremum, -np.inf, np.inf)
-    inside = (infimum < edges) & (edges < supremum)
-    breaks[inside] = formula.inverse(edges[inside])
-    # Where several edges share a breakpoint the last one counts; infinite ones are no steps at all.
-    first_code = np.count_nonzero(breaks == -np.inf)
-    finite = np.flatnonzero(np.isfinite(breaks))
-    last = finite[np.append(breaks[finite][1:] != breaks[finite][:-1], True)] if finite.size else finite
-    step = StepFunction(breaks[last], np.concatenate([[first_code], last + 1]).astype(np.uint16))
-    step.breaks.flags.writeable = step.codes.flags.writeable = False
-    return step
+def _steps_by_pieces(activation: Activation, out_range: Range, out_bins: int, drop: bool) -> StepFunction:
+    """Steps of a formula: on each monotone piece the edges between its end values are met in order."""
+    formula = activation._formula
+    assert formula is not None
+    edges = _counted_edges(out_range, out_bins, drop)
+    ends = [-np.inf, *formula.knots, np.inf]
+    values = [formula.limits[0], *activation(np.array(formula.knots)).tolist(), formula.limits[1]]
+    breaks: list[float] = []
+    counts: list[int] = []
+    for left, right, start, stop in zip(ends[:-1], ends[1:], values[:-1], values[1:], strict=True):
+        low, high = min(start, stop), max(start, stop)
+        # A falling piece lies below its first value at once; all others are at or above it.
+        first = int(np.searchsorted(edges, start, side="left" if stop < start else "right"))
+        met = edges[(low < edges) & (edges < high)]
+        if counts:
+            breaks.append(left)
+        counts.append(first)
+        if formula.inverse is not None:
+            at = formula.inverse(met)
+        else:
+            at = _first_float(activation, met, left, right, rising=stop > start)
+        order = 1 if stop > start else -1
+        breaks.extend(at[::order].tolist())
+        counts.extend(first + order * (k + 1) for k in range(len(met)))
+    return _step_function(breaks, counts, out_bins, drop)
+
+
+def _first_float(
+    activation: Activation, edges: NDArray[np.float64], left: float, right: float, rising: bool
+) -> NDArray[np.float64]:
+    """First float of (left, right] from which a rising f is at least, a falling f below, each edge: by bisection."""
+    largest = np.finfo(float).max
+    low = np.full(edges.shape, _ordered(max(left, -largest)))
+    high = np.full(edges.shape, _ordered(min(right, largest)))
+    for _ in range(64):
+        middle = (low >> 1) + (high >> 1) + (low & high & 1)
+        passed = (activation(_from_ordered(middle)) >= edges) == rising
+        high = np.where(passed, middle, high)
+        low = np.where(passed, low, middle)
+    return _from_ordered(high)
+
+
+def _ordered(value: float) -> np.int64:
+    """An integer for every float, in the same order."""
+    bits = np.float64(value).view(np.int64)
+    return bits if bits >= 0 else _SIGN - bits
+
+
+def _from_ordered(keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.where(keys >= 0, keys, _SIGN - keys).view(np.float64)
+
+
+@lru_cache(maxsize=64)
+def _steps_on_grid(activation: Activation, out_range: Range, out_bins: int, reach: Range, drop: bool) -> StepFunction:
+    """Steps of any function: changes between neighbouring points of a grid, each then found to rounding."""
+    edges = _counted_edges(out_range, out_bins, drop)
+    grid = np.linspace(*reach, _GRID + 1)
+    count = np.searchsorted(edges, activation(grid), side="right")
+    at = np.flatnonzero(count[1:] != count[:-1])
+    low, high, before = grid[at], grid[at + 1], count[at]
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        same = np.searchsorted(edges, activation(middle), side="right") == before
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    return _step_function(high.tolist(), [int(count[0]), *count[at + 1].tolist()], out_bins, drop)

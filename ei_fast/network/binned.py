@@ -31,15 +31,17 @@ class Component:
     outputs: NDArray[np.intp]
 
 
-def reach_of(weight: NDArray[np.float64], bias: NDArray[np.float64], in_range: Range, bins: int) -> NDArray[np.float64]:
-    """How far pre-activations get from that at the centre of a cell 1/bins of the range wide, (n_out,).
+def reach_of(
+    weight: NDArray[np.float64], bias: NDArray[np.float64], in_range: Range, width: NDArray[np.float64] | float
+) -> NDArray[np.float64]:
+    """How far pre-activations get from that at the centre of a cell, (n_out,), as inputs move over `width`.
 
     A step at the very end of a cell is not inside it: up to rounding, and up to a depth of 1e-12 beyond
     which no more than that share of the samples would lie, the reach ends before it.
     """
-    scale = np.abs(weight).sum(axis=0)
-    rounding = 8 * np.finfo(float).eps * (np.abs(bias) + scale * np.abs(in_range).max())
-    return scale * (in_range[1] - in_range[0]) / (2 * bins) * (1 - 1e-12) - rounding
+    moves = np.abs(weight).T @ np.broadcast_to(width, weight.shape[:1])
+    rounding = 8 * np.finfo(float).eps * (np.abs(bias) + np.abs(weight).sum(axis=0) * np.abs(in_range).max())
+    return 0.5 * moves * (1 - 1e-12) - rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,8 @@ class BinnedLayer:
         Place of the layer in the measured network; random streams differ from place to place.
     in_range, out_range : (float, float)
     in_bins, out_bins : int
+    drop : bool
+        Whether samples whose outputs leave the range are left out, or fall into the outermost bins.
     """
 
     layer: Layer | Function
@@ -61,6 +65,7 @@ class BinnedLayer:
     out_range: Range
     in_bins: int
     out_bins: int
+    drop: bool = False
 
     @cached_property
     def in_edges(self) -> NDArray[np.float64]:
@@ -76,39 +81,64 @@ class BinnedLayer:
     def steps(self) -> StepFunction:
         """The binned activation of a dense layer."""
         assert isinstance(self.layer, Layer)
-        return self.layer.activation.steps(self.out_range, self.out_bins)
+        return self.layer.activation.steps(self.out_range, self.out_bins, self.reach, self.drop)
 
     @property
-    def ceiling(self) -> float:
-        """min(n_in log2 in_bins, n_out log2 out_bins): no joint EI is above it."""
-        return min(self.layer.n_in * np.log2(self.in_bins), self.layer.n_out * np.log2(self.out_bins))
+    def reach(self) -> Range:
+        """Smallest and largest pre-activation of the layer under any intervention on its inputs."""
+        assert isinstance(self.layer, Layer)
+        smallest, largest = self.layer.preactivation_hull(self.in_range)
+        low, high = float(smallest.min()), float(largest.max())
+        return (low, high) if low < high else (low - 0.5, high + 0.5)
 
-    def components(self) -> list[Component]:
+    def ceiling(self, inputs: NDArray[np.intp] | None = None, outputs: NDArray[np.intp] | None = None) -> float:
+        """min(n_in log2 in_bins, n_out log2 out_bins), of all neurons or of subsets: no joint EI is above it."""
+        n_in = self.layer.n_in if inputs is None else len(inputs)
+        n_out = self.layer.n_out if outputs is None else len(outputs)
+        return float(min(n_in * np.log2(self.in_bins), n_out * np.log2(self.out_bins)))
+
+    def components(self, outputs: NDArray[np.intp] | None = None) -> list[Component]:
         """The dense layer without what cannot matter, split into parts that share no neuron.
 
         Outputs that stay in one bin over the whole input range are left out, as are repetitions of an
         output (equal weights and bias) and inputs that no remaining output listens to. All of that is
         exact: it changes neither H(output) nor H(output | input).
+
+        Parameters
+        ----------
+        outputs : ndarray of int, optional
+            The outputs that are watched; all of them where not given.
         """
         layer = self.layer
         assert isinstance(layer, Layer)
-        middle = 0.5 * (self.in_range[0] + self.in_range[1])
-        centre = layer.bias + middle * layer.weight.sum(axis=0)
-        reach = reach_of(layer.weight, layer.bias, self.in_range, 1)
-        breaks = self.steps.breaks
-        passed = np.searchsorted(breaks, centre - reach, side="right")
-        moves = (reach > 0) & (passed < np.searchsorted(breaks, centre + reach, side="left"))
-        columns = np.vstack([layer.weight, layer.bias])
-        _, firsts = np.unique(columns, axis=1, return_index=True)
-        outputs = np.intersect1d(firsts, np.flatnonzero(moves))
-        if not outputs.size:
+        watched = np.arange(layer.n_out) if outputs is None else outputs
+        _, firsts = np.unique(np.vstack([layer.weight, layer.bias])[:, watched], axis=1, return_index=True)
+        passed, met = self._steps_met()
+        kept = np.intersect1d(watched[firsts], np.flatnonzero(met > passed))
+        if not kept.size:
             return []
-        edges = coo_array((layer.weight[:, outputs] != 0).astype(np.int8))
+        edges = coo_array((layer.weight[:, kept] != 0).astype(np.int8))
         n_in, n_out = edges.shape
         graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
         _, label = connected_components(graph, directed=False)
         result = []
         for part in dict.fromkeys(label[n_in:].tolist()):
-            rows, columns = np.flatnonzero(label[:n_in] == part), outputs[label[n_in:] == part]
+            rows, columns = np.flatnonzero(label[:n_in] == part), kept[label[n_in:] == part]
             result.append(Component(layer.weight[np.ix_(rows, columns)], layer.bias[columns], rows, columns))
         return result
+
+    def outputs_never_kept(self) -> NDArray[np.intp]:
+        """Outputs of a dense layer that are outside the range for every input, and to be dropped."""
+        passed, met = self._steps_met()
+        return np.flatnonzero((met == passed) & (self.steps.codes[passed] == self.steps.outside))
+
+    def _steps_met(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """How many steps each output has passed at its least pre-activation, and at its largest."""
+        layer = self.layer
+        assert isinstance(layer, Layer)
+        low, high = self.in_range
+        centre = layer.bias + 0.5 * (low + high) * layer.weight.sum(axis=0)
+        reach = reach_of(layer.weight, layer.bias, self.in_range, high - low)
+        breaks = self.steps.breaks
+        passed = np.searchsorted(breaks, centre - np.maximum(reach, 0.0), side="right")
+        return passed, np.maximum(passed, np.searchsorted(breaks, centre + np.maximum(reach, 0.0), side="left"))

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Range = tuple[float, float]
 
-MAX_BINS = 65_536
-"""Bin indices are kept in 16 bits."""
+MAX_BINS = 32_768
+"""Bin indices are kept in 16 bits, with room for one that says: outside."""
 
 
 def bin_edges(limits: Range, bins: int) -> NDArray[np.float64]:

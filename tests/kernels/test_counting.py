@@ -1,4 +1,4 @@
-"""Counts against numpy.unique, entropies against the definitions written with digamma functions."""
+"""Counts against numpy.unique, entropies against the definitions written out."""
 
 import naive
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 
 from ei_fast.kernels.counting import (
     HALVES,
+    KEPT,
     PLUGIN,
     SINGLES,
     WHOLE,
@@ -13,37 +14,61 @@ from ei_fast.kernels.counting import (
     information_variance,
     merge_states,
 )
-from ei_fast.measures.entropy import grassberger_weights
+from ei_fast.kernels.keys import DROPPED
+from ei_fast.measures.entropy import estimator_named
+
+ESTIMATORS = ["plugin", "miller-madow", "grassberger", "chao-shen"]
 
 
-@pytest.fixture(params=[(3, 16), (40, 64), (2, 33), (10**9, 50), (1, 20)])
+def _statistics(keys, name="plugin"):
+    estimator = estimator_named(name)
+    out = np.ones((len(keys), 5))
+    cell_entropies(keys, estimator.weights(keys.shape[1] + 1), estimator.addend, estimator.chao_shen, out)
+    return out
+
+
+@pytest.fixture(params=[(3, 16), (40, 64), (2, 33), (10**9, 50), (1, 20), (-5, 40)])
 def keys(request):
     n_states, m = request.param
-    rng = np.random.default_rng(n_states)
-    states = rng.integers(0, 2**63, n_states if n_states < 1000 else m).astype(np.uint64)
-    return rng.choice(states, (5, m))
+    rng = np.random.default_rng(abs(n_states))
+    states = rng.integers(0, 2**63, min(abs(n_states), m)).astype(np.uint64)
+    if n_states < 0:
+        # Some samples, and one whole row, are dropped.
+        states[0] = DROPPED
+    keys = rng.choice(states, (5, m))
+    if n_states < 0:
+        keys[2] = DROPPED
+    return keys
+
+
+def _kept(row):
+    return row[row != DROPPED]
 
 
 def _counts(row):
-    return np.unique(row, return_counts=True)[1]
+    return np.unique(_kept(row), return_counts=True)[1]
 
 
-def test_cell_entropies(keys):
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_cell_entropies(keys, name):
     m = keys.shape[1]
-    out = np.empty((len(keys), 4))
-    cell_entropies(keys, grassberger_weights(m + 1), out)
-    for row, got in zip(keys, out, strict=True):
-        halves = [naive.grassberger(_counts(half)) for half in (row[: m // 2], row[m // 2 :])]
-        assert got[WHOLE] == pytest.approx(naive.grassberger(_counts(row)), abs=1e-12)
+    for row, got in zip(keys, _statistics(keys, name), strict=True):
+        if not len(_kept(row)):
+            assert not got.any()
+            continue
+        halves = [naive.entropy_by(name, _counts(half)) for half in (row[: m // 2], row[m // 2 :])]
+        assert got[WHOLE] == pytest.approx(naive.entropy_by(name, _counts(row)), abs=1e-12)
         assert got[HALVES] == pytest.approx(np.mean(halves), abs=1e-12)
-        assert got[PLUGIN] == pytest.approx(naive.entropy(row), abs=1e-12)
+        assert got[PLUGIN] == pytest.approx(naive.entropy(_kept(row)), abs=1e-12)
         assert got[SINGLES] == (np.count_nonzero(_counts(row) == 1) if len(_counts(row)) > 1 else 0)
+        assert got[KEPT] == len(_kept(row))
 
 
-def test_one_state_has_entropy_exactly_zero():
-    out = np.ones((1, 4))
-    cell_entropies(np.full((1, 64), 7, np.uint64), grassberger_weights(65), out)
-    assert not out.any()
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_one_state_has_entropy_exactly_zero(name):
+    keys = np.full((2, 64), 7, np.uint64)
+    keys[1, :10] = DROPPED
+    assert _statistics(keys, name).tolist() == [[0, 0, 0, 0, 64], [0, 0, 0, 0, 54]]
 
 
 def test_merged_counts_are_exact():
@@ -58,13 +83,17 @@ def test_merged_counts_are_exact():
 
 
 def test_information_variance(keys):
-    states, counts = np.unique(keys, return_counts=True)
+    states, counts = np.unique(_kept(keys), return_counts=True)
     log_p = np.log2(counts / counts.sum())
+    share, information = counts.sum() / keys.size, 0.3
     out = np.empty(len(keys))
-    information_variance(keys, states, log_p, 3.0, out)
+    information_variance(keys, states, log_p, information, share, 3.0, out)
     m = keys.shape[1]
     for row, got in zip(keys, out, strict=True):
-        inverse, own = np.unique(row, return_inverse=True, return_counts=True)[1:]
-        gain = np.log2(own / m)[inverse] - log_p[np.searchsorted(states, row)]
-        expected = gain.var(ddof=1) / m + 3.0 * len(own) / m**2 if len(own) > 1 else 0.0
+        tells = np.zeros(m)
+        inverse, own = np.unique(_kept(row), return_inverse=True, return_counts=True)[1:]
+        gain = np.log2(own / own.sum())[inverse] - log_p[np.searchsorted(states, _kept(row))] if own.size else own
+        tells[row != DROPPED] = (gain - information) / share
+        one_state = len(np.unique(row)) == 1
+        expected = 0.0 if one_state else tells.var(ddof=1) / m + 3.0 * len(own) / m**2
         assert got == pytest.approx(expected, abs=1e-12)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from ei_fast.kernels.keys import pack_codes
+from ei_fast.kernels.keys import DROPPED, NEVER, pack_codes
 
 
-def _keys(codes, bits):
+def _keys(codes, bits, outside=NEVER):
     keys = np.empty(codes.shape[1], np.uint64)
-    pack_codes(codes, bits, keys)
+    pack_codes(codes, bits, outside, keys)
     return keys
 
 
@@ -22,6 +22,15 @@ def test_every_single_neuron_changes_the_key(n_out, bits):
     codes = np.zeros((n_out, 1 + n_out), np.uint16)
     codes[np.arange(n_out), 1 + np.arange(n_out)] = 1
     assert len(np.unique(_keys(codes, bits))) == n_out + 1
+
+
+@pytest.mark.parametrize("n_out", [3, 40])
+def test_a_sample_with_an_output_outside_is_dropped(n_out):
+    codes = np.random.default_rng(0).integers(0, 9, (n_out, 500)).astype(np.uint16)
+    dropped = (codes == 8).any(axis=0)
+    keys = _keys(codes, 4, outside=8)
+    np.testing.assert_array_equal(keys == DROPPED, dropped)
+    np.testing.assert_array_equal(keys[~dropped], _keys(codes, 4)[~dropped])
 
 
 @pytest.mark.parametrize(("n_out", "bits"), [(4, 3), (30, 3), (9, 8)])

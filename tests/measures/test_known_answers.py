@@ -6,8 +6,12 @@ from truths import EXACT, SAMPLED
 
 import ei_fast as ef
 from ei_fast.intervention.do import DenseIntervention
-from ei_fast.measures.conditional import conditional_ei
+from ei_fast.measures.conditional import Plan, conditional_ei
+from ei_fast.measures.entropy import estimator_named
 from ei_fast.parallel import Workers
+
+
+PLAN = Plan(0.01, None, estimator_named("auto"))
 
 
 def _block_diagonal(*blocks):
@@ -151,7 +155,7 @@ def test_keys_forget_no_neuron(position):
         np.ones((2, 1)), np.zeros(1), ef.Activation("linear").steps((0.0, 2.0), 8), (0.0, 1.0), 2, 0, (0, 0)
     )
     with Workers(1) as workers:
-        among, alone = conditional_ei(do, 0.01, None, workers), conditional_ei(one, 0.01, None, workers)
+        among, alone = conditional_ei(do, PLAN, workers), conditional_ei(one, PLAN, workers)
     # The same states under other keys: only the order in which they are added up may differ.
     assert among.value == pytest.approx(alone.value, abs=1e-12)
     assert among.n_samples == alone.n_samples
@@ -164,6 +168,6 @@ def test_copies_tell_no_more_than_one():
         weight = np.full((3, n_copies), 2.0)
         do = DenseIntervention(weight, np.full(n_copies, -3.0), steps, (0.0, 1.0), 8, 0, (0, 0))
         with Workers(1) as workers:
-            estimates.append(conditional_ei(do, 0.01, None, workers))
+            estimates.append(conditional_ei(do, PLAN, workers))
     assert estimates[0].value == pytest.approx(estimates[1].value, abs=1e-12)
     assert estimates[0].value > 1

@@ -69,5 +69,5 @@ def test_names_and_aliases():
     assert Activation(Activation("tanh")) == Activation("tanh")
     with pytest.raises(ValueError, match=r"'swoosh' is not known\. Known are linear, sigmoid"):
         Activation("swoosh")
-    with pytest.raises(TypeError, match=r"must be a name.*ei_fast\.Function"):
-        Activation(np.sin)
+    with pytest.raises(TypeError, match="must be a name or a function"):
+        Activation(3)

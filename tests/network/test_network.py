@@ -58,7 +58,7 @@ BAD_LAYERS = [
     ),
     ({"weight": [[1.0]], "bias": [np.nan]}, ValueError, "'bias' parameter of Layer 'x' must be finite"),
     ({"weight": [[1.0]], "activation": "swoosh"}, ValueError, "Layer 'x': The activation 'swoosh' is not known"),
-    ({"weight": [[1.0]], "activation": 3}, TypeError, "Layer 'x': .* must be a name"),
+    ({"weight": [[1.0]], "activation": 3}, TypeError, "Layer 'x': .* must be a name or a function"),
     ({"weight": [[1.0]], "out_range": (2, 1)}, ValueError, "'out_range' parameter of Layer 'x' must be"),
 ]
 
