@@ -141,7 +141,7 @@ class EffectiveInformation(BaseEstimator):
     def _measure(self, network: Network, settings: Settings, frozen: Frozen) -> Report:
         """Report of `network` over frozen ranges and with a frozen seed."""
         binned = [
-            BinnedLayer(layer, index, *ranges, settings.in_bins, settings.out_bins, settings.drop)
+            BinnedLayer(layer, index, *ranges, settings.in_bins, settings.out_bins, settings.drop, settings.baseline)
             for index, (layer, ranges) in enumerate(zip(network, frozen.ranges, strict=True))
         ]
         started = time.perf_counter()
@@ -166,7 +166,7 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
     joint = joint_ei(binned, seed, plan, workers)
     pairwise = isinstance(layer, Layer) and settings.pairwise
     if pairwise:
-        edges = edge_sensitivity(binned, settings.baseline, workers)
+        edges = edge_sensitivity(binned, workers)
     else:
         edges = np.full((layer.n_in, layer.n_out), np.nan)
     sensitivity = float(edges.sum())

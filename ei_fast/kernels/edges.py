@@ -35,11 +35,16 @@ def table_information(table, outside):
 
 
 @jit
-def edge_table(weight, constant, in_edges, breaks, codes, table):
-    """Add to `table` (in_bins, n_codes) the joint probabilities of b = f(weight * a + constant) and a uniform a.
+def _edge_information(weight, constant, in_edges, breaks, codes, outside, inside, column, touched):
+    """I(A; B) in bits of b = f(weight * a + constant), a uniform over the bins between `in_edges`.
 
     The range of a is cut at its bin edges and at (break - constant) / weight. Inside a piece neither bin
     changes, so that its length is its share of one joint probability. O(in_bins + K).
+
+    inside, column : (n_codes,) float64, all zero on entry and exit
+        Scratch: lengths by output code, inside the current input bin and over all of them.
+    touched : (n_codes,) int64
+        Scratch: codes met inside the current input bin.
     """
     n_bins = in_edges.shape[0] - 1
     n_breaks = breaks.shape[0]
@@ -50,9 +55,11 @@ def edge_table(weight, constant, in_edges, breaks, codes, table):
     k = 0 if rising else n_breaks - 1
     while 0 <= k < n_breaks and (breaks[k] - constant) / weight <= low:
         k += step
+    kept, conditional = 0.0, 0.0
     position = low
     for p in range(n_bins):
         end = in_edges[p + 1]
+        n_touched, row = 0, 0.0
         while position < end:
             cut = end
             code = codes[k] if rising else codes[k + 1]
@@ -61,9 +68,32 @@ def edge_table(weight, constant, in_edges, breaks, codes, table):
                 if at < end:
                     cut = at
                     k += step
-            if cut > position:
-                table[p, code] += (cut - position) / (high - low)
+            length = (cut - position) / (high - low)
             position = cut
+            if length > 0.0 and code != outside:
+                if inside[code] == 0.0:
+                    touched[n_touched] = code
+                    n_touched += 1
+                inside[code] += length
+                row += length
+        kept += row
+        for q in range(n_touched):
+            code = touched[q]
+            column[code] += inside[code]
+            if n_touched > 1:
+                conditional -= inside[code] * np.log2(inside[code] / row)
+            inside[code] = 0.0
+    entropy = 0.0
+    n_codes = 0
+    for code in range(column.shape[0]):
+        if column[code] > 0.0:
+            entropy -= column[code] * np.log2(column[code] / kept)
+            n_codes += 1
+            column[code] = 0.0
+    if kept <= 0.0:
+        return np.nan
+    # One code overall: exactly nothing, whatever rounding says.
+    return max(entropy - conditional, 0.0) / kept if n_codes > 1 else 0.0
 
 
 @jit
@@ -81,17 +111,20 @@ def sensitivity_edges(weight, bias, baseline, in_edges, breaks, codes, n_codes, 
     An edge whose output is never kept is NaN.
     """
     n_in, n_out = weight.shape
-    table = np.empty((in_edges.shape[0] - 1, n_codes), np.float64)
+    inside = np.zeros(n_codes, np.float64)
+    column = np.zeros(n_codes, np.float64)
+    touched = np.empty(n_codes, np.int64)
     total = np.zeros(n_out, np.float64)
     for i in range(n_in):
         for j in range(n_out):
             total[j] += weight[i, j]
     for i in range(n_in):
         for j in range(n_out):
-            constant = bias[j] + baseline * (total[j] - weight[i, j])
-            if weight[i, j] == 0.0:
+            w = weight[i, j]
+            constant = bias[j] + baseline * (total[j] - w)
+            if w != 0.0:
+                out[i, j] = _edge_information(
+                    w, constant, in_edges, breaks, codes, outside, inside, column, touched
+                )
+            else:
                 out[i, j] = np.nan if _code_at(constant, breaks, codes) == outside else 0.0
-                continue
-            table[:] = 0.0
-            edge_table(weight[i, j], constant, in_edges, breaks, codes, table)
-            out[i, j] = table_information(table, outside)

@@ -11,8 +11,8 @@ from ei_fast.parallel import Workers
 _TASK_EDGES = 4096
 
 
-def edge_sensitivity(binned: BinnedLayer, baseline: float, workers: Workers) -> NDArray[np.float64]:
-    """I(X_i; Y_j) in bits with only x_i uniform and all other inputs at `baseline`, (n_in, n_out).
+def edge_sensitivity(binned: BinnedLayer, workers: Workers) -> NDArray[np.float64]:
+    """I(X_i; Y_j) in bits with only x_i uniform and all other inputs at the baseline, (n_in, n_out).
 
     The layer's sensitivity is the sum (Mattsson et al. 2020, section 2.3). Exact to rounding. NaN where an
     output is dropped whatever the input.
@@ -28,7 +28,7 @@ def edge_sensitivity(binned: BinnedLayer, baseline: float, workers: Workers) -> 
         weight = np.ascontiguousarray(layer.weight[:, first : first + n_columns])
         bias = layer.bias[first : first + n_columns].copy()
         out = np.empty(weight.shape)
-        sensitivity_edges(weight, bias, baseline, edges, breaks, codes, n_codes, steps.outside, out)
+        sensitivity_edges(weight, bias, binned.baseline, edges, breaks, codes, n_codes, steps.outside, out)
         return out
 
     return np.concatenate(workers.map(columns, range(0, layer.n_out, n_columns)), axis=1)

@@ -57,6 +57,8 @@ class BinnedLayer:
     in_bins, out_bins : int
     drop : bool
         Whether samples whose outputs leave the range are left out, or fall into the outermost bins.
+    baseline : float
+        Value of the other inputs in sensitivity.
     """
 
     layer: Layer | Function
@@ -66,6 +68,7 @@ class BinnedLayer:
     in_bins: int
     out_bins: int
     drop: bool = False
+    baseline: float = 0.0
 
     @cached_property
     def in_edges(self) -> NDArray[np.float64]:
@@ -87,7 +90,8 @@ class BinnedLayer:
     def reach(self) -> Range:
         """Smallest and largest pre-activation of the layer under any intervention on its inputs."""
         assert isinstance(self.layer, Layer)
-        smallest, largest = self.layer.preactivation_hull(self.in_range)
+        low, high = self.in_range
+        smallest, largest = self.layer.preactivation_hull((min(low, self.baseline), max(high, self.baseline)))
         low, high = float(smallest.min()), float(largest.max())
         return (low, high) if low < high else (low - 0.5, high + 0.5)
 
@@ -113,8 +117,7 @@ class BinnedLayer:
         assert isinstance(layer, Layer)
         watched = np.arange(layer.n_out) if outputs is None else outputs
         _, firsts = np.unique(np.vstack([layer.weight, layer.bias])[:, watched], axis=1, return_index=True)
-        passed, met = self._steps_met()
-        kept = np.intersect1d(watched[firsts], np.flatnonzero(met > passed))
+        kept = np.intersect1d(watched[firsts], np.flatnonzero(self.outputs_that_move()))
         if not kept.size:
             return []
         edges = coo_array((layer.weight[:, kept] != 0).astype(np.int8))
@@ -126,6 +129,11 @@ class BinnedLayer:
             rows, columns = np.flatnonzero(label[:n_in] == part), kept[label[n_in:] == part]
             result.append(Component(layer.weight[np.ix_(rows, columns)], layer.bias[columns], rows, columns))
         return result
+
+    def outputs_that_move(self) -> NDArray[np.bool_]:
+        """Whether each output of a dense layer leaves its bin anywhere on the input range, (n_out,)."""
+        passed, met = self._steps_met()
+        return met > passed
 
     def outputs_never_kept(self) -> NDArray[np.intp]:
         """Outputs of a dense layer that are outside the range for every input, and to be dropped."""

@@ -1,0 +1,37 @@
+"""EI_parts: what each edge carries while all inputs move, exactly."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.kernels.parts import column_parts
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.layer import Layer
+from ei_fast.parallel import Workers
+
+
+def edge_parts(binned: BinnedLayer, workers: Workers) -> NDArray[np.float64]:
+    """I(X_i; Y_j) in bits with every input uniform, (n_in, n_out); their sum is EI_parts.
+
+    Exact to about 1e-10: the pre-activation given one input's bin is a sum of uniforms (Mattsson et al. 2020,
+    section 2.4, whose estimate has this as its limit). NaN where an output is dropped whatever the input.
+    """
+    layer = binned.layer
+    assert isinstance(layer, Layer)
+    steps = binned.steps
+    breaks, codes = steps.breaks.copy(), steps.codes.copy()
+    low, high = binned.in_range
+    centre = layer.bias + 0.5 * (low + high) * layer.weight.sum(axis=0)
+    moving = binned.outputs_that_move()
+
+    def column(j: int) -> NDArray[np.float64]:
+        out = np.zeros(layer.n_in)
+        if moving[j]:
+            weight = layer.weight[:, j].copy()
+            column_parts(
+                weight, centre[j], high - low, binned.in_bins, breaks, codes, steps.outside, steps.n_bins + 1, out
+            )
+        return out
+
+    parts = np.stack(workers.map(column, range(layer.n_out)), axis=1)
+    parts[:, binned.outputs_never_kept()] = np.nan
+    return parts
