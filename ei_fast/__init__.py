@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ei_fast.adapters import as_network
     from ei_fast.estimator import EffectiveInformation, analyze
     from ei_fast.figures.plane import CausalPlaneDisplay
+    from ei_fast.groups import GroupEI, effective_information, ei_parts_matrix, sensitivity_matrix
     from ei_fast.network.activations import Activation
     from ei_fast.network.layer import Function, Layer
     from ei_fast.network.network import Network
@@ -24,6 +25,7 @@ _HOMES = {
     "CausalPlaneDisplay": "figures.plane",
     "EffectiveInformation": "estimator",
     "Function": "network.layer",
+    "GroupEI": "groups",
     "Layer": "network.layer",
     "LayerReport": "report",
     "Network": "network.network",
@@ -32,6 +34,9 @@ _HOMES = {
     "Trajectory": "training.trajectory",
     "analyze": "estimator",
     "as_network": "adapters",
+    "effective_information": "groups",
+    "ei_parts_matrix": "groups",
+    "sensitivity_matrix": "groups",
 }
 
 __all__ = [
@@ -39,6 +44,7 @@ __all__ = [
     "CausalPlaneDisplay",
     "EffectiveInformation",
     "Function",
+    "GroupEI",
     "Layer",
     "LayerReport",
     "Network",
@@ -47,6 +53,9 @@ __all__ = [
     "Trajectory",
     "analyze",
     "as_network",
+    "effective_information",
+    "ei_parts_matrix",
+    "sensitivity_matrix",
 ]
 
 

@@ -1,6 +1,7 @@
 """The public entry: `EffectiveInformation` and its short form `analyze`."""
 
 import time
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numba
@@ -13,14 +14,16 @@ from ei_fast.adapters import as_network
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.conditional import Plan
 from ei_fast.measures.entropy import estimator_named
-from ei_fast.measures.estimate import UNDERSAMPLED
+from ei_fast.measures.estimate import UNDERSAMPLED, Z95, JointEI
 from ei_fast.measures.joint import joint_ei
-from ei_fast.measures.sensitivity import edge_sensitivity
+from ei_fast.measures.pairwise import Pairwise, measure_edges, pairwise_method
+from ei_fast.measures.plugin import DEFAULT_POINTS, check_memory
 from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.bins import Range
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.parallel import Workers
-from ei_fast.report import CONSTANT, SENSITIVITY_BELOW_EI, TOL_NOT_REACHED, LayerReport, Report
+from ei_fast.report import CONSTANT, NOTHING_KEPT, SENSITIVITY_BELOW_EI, TOL_NOT_REACHED, LayerReport, Report
 from ei_fast.settings import OWNER, Frozen, Settings
 
 
@@ -37,18 +40,23 @@ class EffectiveInformation(BaseEstimator):
         Range of the first layer's inputs; the network's own, (0, 1) unless it says otherwise.
     out_range : "auto" or (float, float)
         Range of every layer's outputs; each layer's own, or derived: see `Network.ranges`.
-    out_of_range : "clip"
-        Outputs outside the range belong to the outermost bin.
+    out_of_range : "clip" or "drop"
+        Outputs outside the range belong to the outermost bin; or the sample is left out, of an edge where
+        that output is outside, of the joint where any is.
     baseline : float, default 0.0
         Value of the other inputs in sensitivity.
-    joint : "auto" or "conditional"
-        Estimator of the joint EI. Parts of a layer that one input determines are computed exactly.
-    pairwise : "auto", "exact" or "none"
-        Whether sensitivity is computed.
-    entropy : "auto" or "grassberger"
-        Bias correction of sampled entropies.
+    joint : "auto", "conditional" or "plugin"
+        Estimator of the joint EI. "auto" is the conditional one, and exact for parts of a layer that one
+        input determines; "plugin" counts joint states, as published, for comparison.
+    pairwise : "auto", "exact", "histogram" or "none"
+        How sensitivity and EI_parts are found: exactly for dense layers, from simulated joint histograms
+        for a `Function`, or not at all.
+    entropy : "auto", "plugin", "miller-madow", "grassberger" or "chao-shen"
+        Estimator of sampled entropies. "auto" is Grassberger's for the joint EI, extrapolated from halves of the
+        sample, and Miller and Madow's for histograms; with joint="plugin" it is the plug-in.
     n_samples : "auto" or int
-        All simulated points of a layer, at least 256; ``"auto"`` takes as many as `tol` needs.
+        All simulated points of a layer's joint EI, at least 256, and the points in every edge's histogram;
+        ``"auto"`` takes as many as `tol` needs.
     tol : float, default 0.01
         Bits: the root of (standard error**2 + bias**2) that ``n_samples="auto"`` aims for, up to 2**24
         points or 2**34 multiply-adds a connected part; beyond it the flag is "tol not reached".
@@ -62,7 +70,7 @@ class EffectiveInformation(BaseEstimator):
     Attributes
     ----------
     report_ : Report
-    ei_, sensitivity_, degeneracy_ : ndarray (n_layers,)
+    ei_, sensitivity_, degeneracy_, ei_parts_, phi_ff_ : ndarray (n_layers,)
 
     References
     ----------
@@ -136,14 +144,35 @@ class EffectiveInformation(BaseEstimator):
         self.ei_ = np.array([layer.ei for layer in self.report_])
         self.sensitivity_ = np.array([layer.sensitivity for layer in self.report_])
         self.degeneracy_ = np.array([layer.degeneracy for layer in self.report_])
+        self.ei_parts_ = np.array([layer.ei_parts for layer in self.report_])
+        self.phi_ff_ = np.array([layer.phi_ff for layer in self.report_])
         return self
+
+    def binned_layers(
+        self, network: Network, settings: Settings, ranges: Sequence[tuple[Range, Range]]
+    ) -> list[BinnedLayer]:
+        """Every layer with its bins over the given ranges, checked for size."""
+        binned = [
+            BinnedLayer(
+                layer,
+                index,
+                *ranges[index],
+                settings.in_bins,
+                settings.out_bins,
+                settings.drop,
+                settings.baseline,
+            )
+            for index, layer in enumerate(network)
+        ]
+        for one in binned:
+            pairwise_method(one, settings.pairwise)
+        if settings.joint == "plugin":
+            check_memory(settings.n_samples or DEFAULT_POINTS)
+        return binned
 
     def _measure(self, network: Network, settings: Settings, frozen: Frozen) -> Report:
         """Report of `network` over frozen ranges and with a frozen seed."""
-        binned = [
-            BinnedLayer(layer, index, *ranges, settings.in_bins, settings.out_bins, settings.drop, settings.baseline)
-            for index, (layer, ranges) in enumerate(zip(network, frozen.ranges, strict=True))
-        ]
+        binned = self.binned_layers(network, settings, frozen.ranges)
         started = time.perf_counter()
         with Workers(settings.n_jobs) as workers:
             layers = [
@@ -160,31 +189,54 @@ class EffectiveInformation(BaseEstimator):
         return Report(layers, network.skipped, provenance)
 
 
-def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> LayerReport:
-    layer = binned.layer
-    plan = Plan(settings.tol, settings.n_samples, estimator_named(settings.entropy))
-    joint = joint_ei(binned, seed, plan, workers)
-    pairwise = isinstance(layer, Layer) and settings.pairwise
-    if pairwise:
-        edges = edge_sensitivity(binned, workers)
-    else:
-        edges = np.full((layer.n_in, layer.n_out), np.nan)
-    sensitivity = float(edges.sum())
+def pairwise_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> Pairwise:
+    """Sensitivity and EI_parts of a layer as the settings ask for them."""
+    # Histograms of edges are well covered: Miller and Madow's correction is enough.
+    name = "miller-madow" if settings.entropy == "auto" else settings.entropy
+    return measure_edges(
+        binned,
+        pairwise_method(binned, settings.pairwise),
+        seed,
+        settings.tol,
+        settings.n_samples,
+        estimator_named(name),
+        workers,
+    )
+
+
+def flags_of(joint: JointEI, settings: Settings) -> list[str]:
+    """What is to be known of a joint EI before it is trusted."""
     flags = []
+    if joint.is_undefined:
+        flags.append(NOTHING_KEPT)
     if joint.method == "exact" and joint.output_entropy == 0.0:
         flags.append(CONSTANT)
     if joint.undersampled:
         flags.append(UNDERSAMPLED)
-    # Below the interval, not below the estimate: equality must not be flagged for noise or rounding.
-    if sensitivity < joint.low - 1e-9:
-        flags.append(SENSITIVITY_BELOW_EI)
     if joint.error > settings.tol:
+        flags.append(TOL_NOT_REACHED)
+    return flags
+
+
+def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> LayerReport:
+    layer = binned.layer
+    plan = Plan(settings.tol, settings.n_samples, estimator_named(settings.entropy))
+    joint = joint_ei(binned, seed, plan, workers, settings.joint)
+    pairwise = pairwise_of(binned, settings, seed, workers)
+    sensitivity, parts = pairwise.sensitivity, pairwise.parts
+    flags = flags_of(joint, settings)
+    # Below the interval, not below the estimate: equality must not be flagged for noise or rounding.
+    if sensitivity.total + Z95 * sensitivity.stderr < joint.low - 1e-9:
+        flags.append(SENSITIVITY_BELOW_EI)
+    if NOTHING_KEPT not in flags and pairwise.method != "none" and np.isnan(sensitivity.total + parts.total):
+        flags.append(NOTHING_KEPT)
+    if TOL_NOT_REACHED not in flags and max(sensitivity.stderr, parts.stderr) > settings.tol:
         flags.append(TOL_NOT_REACHED)
     return LayerReport(
         name=str(layer.name),
         n_in=layer.n_in,
         n_out=layer.n_out,
-        activation=layer.activation.name if isinstance(layer, Layer) else "function",
+        activation=str(layer.activation) if isinstance(layer, Layer) else "function",
         in_range=binned.in_range,
         out_range=binned.out_range,
         in_bins=binned.in_bins,
@@ -192,15 +244,20 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
         ei=joint.value,
         ei_stderr=joint.stderr,
         ei_interval=(joint.low, joint.high),
-        sensitivity=sensitivity,
-        sensitivity_stderr=0.0 if pairwise else float("nan"),
-        degeneracy=sensitivity - joint.value,
-        degeneracy_stderr=joint.stderr if pairwise else float("nan"),
-        sensitivity_matrix=edges,
+        sensitivity=sensitivity.total,
+        sensitivity_stderr=sensitivity.stderr,
+        degeneracy=sensitivity.total - joint.value,
+        degeneracy_stderr=float(np.hypot(joint.stderr, sensitivity.stderr)),
+        ei_parts=parts.total,
+        ei_parts_stderr=parts.stderr,
+        phi_ff=joint.value - parts.total,
+        phi_ff_stderr=float(np.hypot(joint.stderr, parts.stderr)),
+        sensitivity_matrix=sensitivity.matrix,
+        ei_parts_matrix=parts.matrix,
         output_entropy=joint.output_entropy,
         conditional_entropy=joint.conditional_entropy,
         joint_method=joint.method,
-        pairwise_method="exact" if pairwise else "none",
+        pairwise_method=pairwise.method,
         n_samples=joint.n_samples,
         flags=tuple(flags),
     )

@@ -13,6 +13,7 @@ from ei_fast.network.bins import Range
 CONSTANT = "constant"
 SENSITIVITY_BELOW_EI = "sensitivity < EI"
 TOL_NOT_REACHED = "tol not reached"
+NOTHING_KEPT = "nothing kept"
 
 _MEANING = {
     CONSTANT: "No output leaves its bin anywhere on the input range, so that everything is exactly 0.",
@@ -24,6 +25,10 @@ _MEANING = {
     UNDERSAMPLED: (
         "The joint states outnumber the samples, so that no estimate of EI can be trusted. The interval is a "
         "bracket of bounds, EI its midpoint."
+    ),
+    NOTHING_KEPT: (
+        "With out_of_range='drop' an output lies outside its range whatever the input, so that no sample is left and "
+        "what it enters is undefined (NaN). Give a wider out_range."
     ),
     TOL_NOT_REACHED: "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
 }
@@ -50,14 +55,20 @@ class LayerReport:
         Sum of `sensitivity_matrix`; NaN where per-edge measures were not taken.
     degeneracy, degeneracy_stderr : float
         Sensitivity - EI.
+    ei_parts, ei_parts_stderr : float
+        Sum of `ei_parts_matrix`.
+    phi_ff, phi_ff_stderr : float
+        EI - EI_parts.
     sensitivity_matrix : ndarray (n_in, n_out)
         I(X_i; Y_j) with only x_i moving, the other inputs at the baseline.
+    ei_parts_matrix : ndarray (n_in, n_out)
+        I(X_i; Y_j) with every input uniform.
     output_entropy, conditional_entropy : float
         H(Y) and H(Y | X) of the binned neurons.
     joint_method : str
-        ``"exact"`` or ``"conditional"``.
+        ``"exact"``, ``"conditional"`` or ``"plugin"``.
     pairwise_method : str
-        ``"exact"`` or ``"none"``.
+        ``"exact"``, ``"histogram"`` or ``"none"``.
     n_samples : int
         Simulated points; 0 where exact.
     flags : tuple of str
@@ -79,7 +90,12 @@ class LayerReport:
     sensitivity_stderr: float
     degeneracy: float
     degeneracy_stderr: float
+    ei_parts: float
+    ei_parts_stderr: float
+    phi_ff: float
+    phi_ff_stderr: float
     sensitivity_matrix: NDArray[np.float64] = field(repr=False)
+    ei_parts_matrix: NDArray[np.float64] = field(repr=False)
     output_entropy: float
     conditional_entropy: float
     joint_method: str
@@ -91,15 +107,21 @@ class LayerReport:
         """How EI was found, and what each flag means."""
         if self.joint_method == "exact":
             how = "EI is exact to rounding: the layer falls into parts that one input each determines."
+        elif self.joint_method == "plugin":
+            how = (
+                f"EI = H(X) + H(Y) - H(X, Y) as counted from {self.n_samples:,} samples: where hardly any state of "
+                "the inputs repeats that is H(Y), whatever the layer tells."
+            )
         else:
             how = (
                 f"EI = H(Y) - H(Y|X) by the conditional estimator from {self.n_samples:,} simulated points: H(Y) of "
                 "outputs under uniform inputs, less its average inside the cells of the binned input."
             )
-        if self.pairwise_method == "exact":
-            how += " Sensitivity is exact."
-        else:
-            how += " Sensitivity was not measured."
+        how += {
+            "exact": " Sensitivity and EI_parts are exact.",
+            "histogram": " Sensitivity and EI_parts come from simulated joint histograms of every edge.",
+            "none": " Sensitivity and EI_parts were not measured.",
+        }[self.pairwise_method]
         return " ".join([f"{self.name}: {how}", *(f"[{flag}] {_MEANING[flag]}" for flag in self.flags)])
 
 
@@ -142,10 +164,13 @@ class Report(Sequence[LayerReport]):
 
     def __str__(self) -> str:
         """A table, one line a layer, in bits."""
-        header = ("layer", "widths", "activation", "EI", "95 % interval", "sensitivity", "degeneracy", "flags")
+        header = (
+            *("layer", "widths", "activation", "EI", "95 % interval"),
+            *("sensitivity", "degeneracy", "EI_parts", "phi_ff", "flags"),
+        )
         rows = [header, *(_row(layer) for layer in self._layers)]
         widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
-        left = {0, 1, 2, 7}
+        left = {0, 1, 2, len(header) - 1}
         lines = [
             "  ".join(
                 cell.ljust(width) if k in left else cell.rjust(width)
@@ -168,5 +193,7 @@ def _row(layer: LayerReport) -> tuple[str, ...]:
         "exact" if layer.joint_method == "exact" else f"{low:.3f} .. {high:.3f}",
         f"{layer.sensitivity:.3f}",
         f"{layer.degeneracy:.3f}",
+        f"{layer.ei_parts:.3f}",
+        f"{layer.phi_ff:.3f}",
         ", ".join(layer.flags),
     )

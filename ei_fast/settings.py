@@ -16,8 +16,8 @@ _MIN_SAMPLES = 256
 _CHOICES = {
     # parameter: (what can be chosen, what is known but not built yet)
     "out_of_range": (("clip", "drop"), ()),
-    "joint": (("auto", "conditional"), ("plugin", "gaussian")),
-    "pairwise": (("auto", "exact", "none"), ("histogram",)),
+    "joint": (("auto", "conditional", "plugin"), ("gaussian",)),
+    "pairwise": (("auto", "exact", "histogram", "none"), ()),
     "entropy": (("auto", "plugin", "miller-madow", "grassberger", "chao-shen"), ()),
 }
 
@@ -35,7 +35,8 @@ class Settings:
     out_range: Range | None
     drop: bool
     baseline: float
-    pairwise: bool
+    joint: str
+    pairwise: str
     entropy: str
     n_samples: int | None
     tol: float
@@ -68,7 +69,8 @@ class Settings:
             out_range=_range(parameters, "out_range"),
             drop=parameters["out_of_range"] == "drop",
             baseline=_real(parameters, "baseline", "a finite number"),
-            pairwise=parameters["pairwise"] != "none",
+            joint=parameters["joint"],
+            pairwise=parameters["pairwise"],
             entropy=parameters["entropy"],
             n_samples=None if automatic else _integer(parameters, "n_samples", _MIN_SAMPLES, "'auto' or "),
             tol=tol,

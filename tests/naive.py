@@ -119,7 +119,8 @@ def uniform_sum_cdf(points, widths):
     """P(S <= z) of a sum of uniforms on [-a, a], for every z.
 
     Few of them by the inclusion-exclusion formula with 80 digits, many by quadrature of the inversion
-    formula of Gil-Pelaez with Gauss-Legendre panels that resolve its fastest oscillation.
+    formula of Gil-Pelaez with Gauss-Legendre panels that resolve its fastest oscillation. One that dwarfs the
+    others together is integrated out by quadrature over where it leaves them room.
     """
     widths = np.asarray([a for a in widths if a > 0])
     points = np.asarray(points, dtype=float)
@@ -136,9 +137,27 @@ def uniform_sum_cdf(points, widths):
                 values.append(float(sum(sign * (z + c) ** len(exact) for c, sign in corners if z + c > 0) / scale))
         return np.array(values).reshape(points.shape)
     support = widths.sum()
+    largest = widths.max()
+    rest = np.delete(widths, widths.argmax())
+    if largest > 20 * rest.sum():
+        # P = 1/2a * integral of F_rest from z - a to z + a, F_rest being 0, then rising within rest.sum(), then 1.
+        nodes, weights = np.polynomial.legendre.leggauss(400)
+        inner = rest.sum() * nodes
+        rising = uniform_sum_cdf(inner, rest)
+
+        def primitive(z):
+            if z <= -rest.sum():
+                return 0.0
+            if z >= rest.sum():
+                return z
+            middle, half = (z - rest.sum()) / 2, (z + rest.sum()) / 2
+            return half * (weights * np.interp(middle + half * nodes, inner, rising)).sum()
+
+        values = [(primitive(z + largest) - primitive(z - largest)) / (2 * largest) for z in points.ravel()]
+        return np.array(values).reshape(points.shape)
     end = 1.0
-    while np.log(np.maximum(1.0, end * widths)).sum() < 50 and end * end * (widths**2).sum() / 6 < 300:
-        end *= 1.1
+    while np.log(np.maximum(1.0, end * widths)).sum() < 45 and (np.minimum(end * widths, 3) ** 2).sum() / 6 < 45:
+        end *= 1.05
     nodes, weights = np.polynomial.legendre.leggauss(32)
     panels = int(np.ceil(end * support / 8)) + 1
     edges = np.linspace(0.0, end, panels + 1)

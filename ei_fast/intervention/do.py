@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.streams import Stream, pair_keys
 from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, input_codes
+from ei_fast.kernels.histograms import single_input_codes
 from ei_fast.kernels.keys import NEVER, pack_codes
 from ei_fast.kernels.uniforms import fill_cells, fill_uniforms
 from ei_fast.network.activations import StepFunction
@@ -49,8 +50,8 @@ class Intervention(ABC):
         self.out_bins = out_bins
         self.drop = drop
         self.inputs = np.arange(n_in) if inputs is None else np.asarray(inputs, dtype=np.intp)
-        self._bits = (out_bins if drop else out_bins - 1).bit_length()
-        self._outside = out_bins if drop else NEVER
+        self.bits = (out_bins if drop else out_bins - 1).bit_length()
+        self.outside = out_bins if drop else NEVER
         self._seed = seed
         self._place = tuple(place)
 
@@ -99,6 +100,18 @@ class Intervention(ABC):
         self._fill_codes(self._keys_of(stream), first, x_codes, y_codes)
         return x_codes, y_codes
 
+    def codes_alone(
+        self, i: int, baseline: float, stream: Stream, first: int, count: int
+    ) -> tuple[Codes, Codes]:
+        """Bins of input i (1, count) and of the outputs (n_out, count) as it moves alone, the others at `baseline`."""
+        pair = np.empty((2, count), np.float32)
+        fill_uniforms(self._keys_of(stream)[i // 2 : i // 2 + 1], first, pair)
+        uniforms = pair[i % 2 : i % 2 + 1]
+        x_codes, y_codes = np.empty((1, count), np.uint16), np.empty((self.n_out, count), np.uint16)
+        input_codes(uniforms, self.in_bins, x_codes)
+        self._fill_codes_alone(i, baseline, uniforms[0], y_codes)
+        return x_codes, y_codes
+
     @abstractmethod
     def restricted(self, output: int) -> "Intervention":
         """The same intervention, watching a single output."""
@@ -110,6 +123,10 @@ class Intervention(ABC):
     @abstractmethod
     def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
         """Fill bins of samples that fall anywhere."""
+
+    @abstractmethod
+    def _fill_codes_alone(self, i: int, baseline: float, uniforms: NDArray[np.float32], y_codes: Codes) -> None:
+        """Fill bins of the outputs as input i alone moves by `uniforms` on (-1/2, 1/2)."""
 
     def _keys_of(self, stream: Stream) -> Keys:
         return pair_keys(self._seed, self._place, stream, self.n_in)
@@ -184,8 +201,8 @@ class DenseIntervention(Intervention):
             reach,
             self._breaks,
             self._codes,
-            self._bits,
-            self._outside,
+            self.bits,
+            self.outside,
             keys,
         )
 
@@ -197,6 +214,13 @@ class DenseIntervention(Intervention):
         dense_codes(
             stream_keys, first, scaled, centre, reach, self._breaks, self._codes, self.in_bins, x_codes, y_codes
         )
+
+
+    def _fill_codes_alone(self, i: int, baseline: float, uniforms: NDArray[np.float32], y_codes: Codes) -> None:
+        weight = self._weight[i].copy()
+        constants = self._bias + baseline * (self._weight.sum(axis=0) - weight)
+        low, high = self._in_range
+        single_input_codes(weight, constants, low, high - low, uniforms, self._breaks, self._codes, y_codes)
 
 
 class FunctionIntervention(Intervention):
@@ -242,7 +266,7 @@ class FunctionIntervention(Intervention):
         y = self._function(x)[:, self._outputs]
         codes = bin_index(y, self._out_edges)
         if self.drop:
-            codes[(y < self._out_edges[0]) | (y > self._out_edges[-1])] = self._outside
+            codes[(y < self._out_edges[0]) | (y > self._out_edges[-1])] = self.outside
         return np.ascontiguousarray(codes.T)
 
     def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
@@ -251,7 +275,13 @@ class FunctionIntervention(Intervention):
         fill_uniforms(stream_keys, first, uniforms)
         cell = np.full((1, self.n_in), self.in_bins) if cells is None else np.repeat(cells, m, axis=0)
         x = self._low[cell] + (self._high[cell] - self._low[cell]) * (uniforms.T.astype(np.float64) + 0.5)
-        pack_codes(self.output_codes(x), self._bits, self._outside, keys.reshape(-1))
+        pack_codes(self.output_codes(x), self.bits, self.outside, keys.reshape(-1))
+
+    def _fill_codes_alone(self, i: int, baseline: float, uniforms: NDArray[np.float32], y_codes: Codes) -> None:
+        low, high = self._in_range
+        x = np.full((len(uniforms), self.n_in), baseline)
+        x[:, i] = low + (high - low) * (uniforms.astype(np.float64) + 0.5)
+        y_codes[:] = self.output_codes(x)
 
     def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
         uniforms = np.empty(x_codes.shape, np.float32)

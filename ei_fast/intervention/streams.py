@@ -20,6 +20,9 @@ class Stream(IntEnum):
     BOUND_CELLS = 6
     BOUND_POINTS = 7
     BOUND_MARGINAL = 8
+    HISTOGRAM = 9
+    SENSITIVITY = 10
+    PLUGIN = 11
 
 
 def pair_keys(seed: int, place: Sequence[int], stream: Stream, n_in: int) -> NDArray[np.uint64]:

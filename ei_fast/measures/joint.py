@@ -1,11 +1,15 @@
 """The joint EI of a layer: its independent parts, each by the best method there is, added up."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.intervention.do import DenseIntervention, FunctionIntervention
-from ei_fast.measures.conditional import Plan, conditional_ei
+from ei_fast.intervention.do import DenseIntervention, FunctionIntervention, Intervention
+from ei_fast.measures.conditional import MIN_COVERAGE, Plan, conditional_ei
+from ei_fast.measures.entropy import estimator_named
 from ei_fast.measures.estimate import JointEI
+from ei_fast.measures.plugin import DEFAULT_POINTS, counted_ei
 from ei_fast.measures.single_input import exact_ei, is_exact
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Function
@@ -17,6 +21,7 @@ def joint_ei(
     seed: int,
     plan: Plan,
     workers: Workers,
+    method: str = "auto",
     inputs: NDArray[np.intp] | None = None,
     outputs: NDArray[np.intp] | None = None,
 ) -> JointEI:
@@ -26,9 +31,14 @@ def joint_ei(
     ----------
     plan : Plan
         What to aim for; shared out over the parts that are sampled.
+    method : str
+        ``"plugin"`` counts joint states; its figure stays as counted, and where they are undersampled the
+        interval is the conditional estimator's.
     inputs, outputs : ndarray of int, optional
         Subsets of neurons A, B for the group EI I(X_A; Y_B): every input still moves.
     """
+    if method == "plugin":
+        return _counted(binned, seed, plan, workers, inputs, outputs)
     ceiling = binned.ceiling(inputs, outputs)
     if isinstance(binned.layer, Function):
         function = FunctionIntervention(
@@ -70,3 +80,36 @@ def joint_ei(
         sampled.append(intervention)
     share = plan.shared(len(sampled))
     return JointEI.sum(exact + [conditional_ei(one, share, workers) for one in sampled], ceiling)
+
+
+def _counted(
+    binned: BinnedLayer,
+    seed: int,
+    plan: Plan,
+    workers: Workers,
+    inputs: NDArray[np.intp] | None,
+    outputs: NDArray[np.intp] | None,
+) -> JointEI:
+    if inputs is not None or outputs is not None:
+        raise ValueError("joint='plugin' must be asked of whole layers. Got a group of neurons; use joint='auto'.")
+    layer, place = binned.layer, (binned.index, 0)
+    if isinstance(layer, Function):
+        workers = Workers(1)
+        do: Intervention = FunctionIntervention(
+            layer, binned.in_range, binned.in_bins, binned.out_edges, seed, place, binned.drop
+        )
+    else:
+        do = DenseIntervention(
+            layer.weight, layer.bias, binned.steps, binned.in_range, binned.in_bins, seed, place, binned.drop
+        )
+    n = plan.n_samples or DEFAULT_POINTS
+    estimator = estimator_named("plugin") if plan.estimator.extrapolate else plan.estimator
+    counted, coverage = counted_ei(do, n, estimator, workers)
+    if counted.is_undefined:
+        return counted
+    undersampled = coverage < MIN_COVERAGE
+    bounds = joint_ei(binned, seed, plan, workers) if undersampled else counted
+    low, high = (min(max(end, 0.0), binned.ceiling()) for end in (bounds.low, bounds.high))
+    return replace(
+        counted, value=max(counted.value, 0.0), low=low, high=high, method="plugin", undersampled=undersampled
+    )

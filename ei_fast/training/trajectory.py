@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 _FORMAT = 1
 
-MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy")
+MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
 """What is kept of every layer at every step, in bits."""
 
 
@@ -31,7 +31,7 @@ class Trajectory:
     ----------
     steps : ndarray (n_steps,), int64
     layers : tuple of str
-    ei, ei_stderr, sensitivity, degeneracy : ndarray (n_steps, n_layers)
+    ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff : ndarray (n_steps, n_layers)
     metrics : dict of str to ndarray (n_steps,)
     """
 
@@ -39,6 +39,8 @@ class Trajectory:
     ei_stderr: NDArray[np.float64]
     sensitivity: NDArray[np.float64]
     degeneracy: NDArray[np.float64]
+    ei_parts: NDArray[np.float64]
+    phi_ff: NDArray[np.float64]
 
     def __init__(
         self,

@@ -1,0 +1,186 @@
+"""Sensitivity and EI_parts by simulation: joint histograms of every edge, filled block by block.
+
+The only way for maps that are not dense layers, and an independent check of the exact one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.intervention.do import Codes, Intervention
+from ei_fast.intervention.streams import Stream
+from ei_fast.kernels.histograms import add_influence, add_to_histograms, histograms_information
+from ei_fast.measures.entropy import Estimator
+from ei_fast.parallel import Workers
+
+MAX_CELLS = 2**25
+"""n_in * n_out * in_bins * out_bins beyond which histograms are refused: 128 MiB of counts."""
+
+MAX_POINTS = 2**22
+MAX_WORK = 2**33
+_PILOT_POINTS = 2**15
+_CHUNK = 2**12
+_INFLUENCE_POINTS = 2**12
+_LN2 = float(np.log(2.0))
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Bits of every edge, (n_in, n_out); NaN where no sample is kept.
+
+    Attributes
+    ----------
+    matrix : ndarray (n_in, n_out)
+        0.0 where exact; corrected estimates of weak edges may come out slightly below 0.
+    stderr : float
+        Standard error of the sum; 0.0 where exact.
+    bias : float
+        Size of the correction that the estimator made to the sum: what it leaves is less.
+    n_samples : int
+        Simulated points in every edge's histogram; 0 where exact.
+    """
+
+    matrix: NDArray[np.float64]
+    stderr: float
+    bias: float
+    n_samples: int
+
+    @property
+    def total(self) -> float:
+        """The layer's figure."""
+        return float(self.matrix.sum())
+
+
+# Bins of inputs (n_x, m) and outputs (n_y, m) of samples first ... first + m - 1 of one group of edges.
+Source = Callable[[int, int], tuple[Codes, Codes]]
+
+
+def _fill(
+    source: Source, shape: tuple[int, int, int, int], outside: int, n: int
+) -> NDArray[np.int32]:
+    histograms = np.zeros(shape, np.int32)
+    for first in range(0, n, _CHUNK):
+        add_to_histograms(*source(first, min(_CHUNK, n - first)), outside, histograms)
+    return histograms
+
+
+def _edges(
+    sources: Sequence[Source],
+    shapes: Sequence[tuple[int, int, int, int]],
+    outside: int,
+    n: int,
+    estimator: Estimator,
+    workers: Workers,
+    together: bool,
+) -> tuple[list[NDArray[np.float64]], float, float]:
+    """Bits of groups of edges, the standard error of their sum, and the size of the correction to it."""
+
+    def group(k: int) -> tuple[NDArray[np.float64], float, float, NDArray[np.float64]]:
+        histograms = _fill(sources[k], shapes[k], outside, n)
+        bits = np.empty(shapes[k][:2])
+        freedom, kept = np.empty(bits.shape, np.int64), np.empty(bits.shape, np.int64)
+        table = estimator.weights(4096)
+        parity = int(estimator.name == "grassberger")
+        histograms_information(
+            histograms, table, parity, estimator.addend, estimator.chao_shen, bits, freedom, kept
+        )
+        # Where x and y are independent nothing is told to first order; what is left is a chi-square.
+        share = np.maximum(kept, 1)
+        second_order = float((2 * freedom / (2 * share * _LN2) ** 2).sum())
+        correction = float((freedom / (2 * share * _LN2)).sum())
+        influence = np.zeros(min(n, _INFLUENCE_POINTS))
+        add_influence(*sources[k](0, len(influence)), outside, histograms, n, influence)
+        return bits, second_order, correction, influence
+
+    groups = workers.map(group, range(len(sources)))
+    second_order = sum(one[1] for one in groups)
+    # Groups that share their samples add up sample by sample, others are independent.
+    influences = [sum(one[3] for one in groups)] if together else [one[3] for one in groups]
+    variance = sum(float(np.var(influence)) for influence in influences) / n + second_order
+    return [one[0] for one in groups], float(np.sqrt(variance)), sum(one[2] for one in groups)
+
+
+def _sized(
+    measure: Callable[[int], Edges], tol: float, n_samples: int | None, work: int
+) -> Edges:
+    """The measure with as many points as asked for, or as `tol` needs after a pilot."""
+    if n_samples is not None:
+        return measure(n_samples)
+    ceiling = min(MAX_POINTS, max(_PILOT_POINTS, MAX_WORK // work))
+    pilot = measure(min(_PILOT_POINTS, ceiling))
+    needed = pilot.n_samples * max((pilot.stderr / (0.75 * tol)) ** 2, pilot.bias / tol)
+    n = int(min(max(np.nan_to_num(needed), pilot.n_samples), ceiling))
+    return pilot if n == pilot.n_samples else measure(n)
+
+
+def histogram_parts(
+    intervention: Intervention,
+    tol: float,
+    n_samples: int | None,
+    estimator: Estimator,
+    workers: Workers,
+    n_groups: int,
+) -> Edges:
+    """I(X_i; Y_j) of every edge with all inputs uniform, by simulation.
+
+    Parameters
+    ----------
+    tol : float
+        Bits: standard error of the sum to aim for.
+    n_samples : int or None
+        Points in every histogram, in place of what `tol` asks for.
+    n_groups : int
+        Groups of inputs that are worked on apart.
+    """
+    shape = (intervention.n_in, intervention.n_out, intervention.in_bins, intervention.out_bins)
+
+    def source(first: int, m: int) -> tuple[Codes, Codes]:
+        return intervention.codes_anywhere(Stream.HISTOGRAM, first, m)
+
+    def part(rows: slice) -> Source:
+        def of_rows(first: int, m: int) -> tuple[Codes, Codes]:
+            x_codes, y_codes = source(first, m)
+            return x_codes[rows], y_codes
+
+        return of_rows
+
+    # Groups of inputs, so that there is work for several threads; each simulates the samples again.
+    size = max(1, -(-intervention.n_in // n_groups))
+    rows = [slice(k, min(k + size, intervention.n_in)) for k in range(0, intervention.n_in, size)]
+    sources = [part(one) for one in rows]
+    shapes = [(one.stop - one.start, *shape[1:]) for one in rows]
+
+    def measure(n: int) -> Edges:
+        bits, stderr, bias = _edges(sources, shapes, intervention.outside, n, estimator, workers, together=True)
+        return Edges(np.concatenate(bits), stderr, bias, n)
+
+    return _sized(measure, tol, n_samples, intervention.n_in * intervention.n_out)
+
+
+def histogram_sensitivity(
+    intervention: Intervention,
+    baseline: float,
+    tol: float,
+    n_samples: int | None,
+    estimator: Estimator,
+    workers: Workers,
+) -> Edges:
+    """I(X_i; Y_j) of every edge with only x_i moving and the others at `baseline`, by simulation."""
+    shape = (1, intervention.n_out, intervention.in_bins, intervention.out_bins)
+
+    def alone(i: int) -> Source:
+        def of_input(first: int, m: int) -> tuple[Codes, Codes]:
+            return intervention.codes_alone(i, baseline, Stream.SENSITIVITY, first, m)
+
+        return of_input
+
+    sources = [alone(i) for i in range(intervention.n_in)]
+
+    def measure(n: int) -> Edges:
+        shapes = [shape] * len(sources)
+        bits, stderr, bias = _edges(sources, shapes, intervention.outside, n, estimator, workers, together=False)
+        return Edges(np.concatenate(bits), stderr, bias, n)
+
+    return _sized(measure, tol, n_samples, intervention.n_in * intervention.n_out)

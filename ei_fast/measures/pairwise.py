@@ -1,0 +1,96 @@
+"""The per-edge measures of a layer, exact or by simulation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ei_fast.intervention.do import DenseIntervention, FunctionIntervention, Intervention
+from ei_fast.measures.entropy import Estimator
+from ei_fast.measures.histogram import MAX_CELLS, Edges, histogram_parts, histogram_sensitivity
+from ei_fast.measures.parts import edge_parts
+from ei_fast.measures.sensitivity import edge_sensitivity
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.layer import Function, Layer
+from ei_fast.parallel import Workers
+
+MAX_EXACT_CELLS = 2**24
+"""in_bins * out_bins beyond which one edge's exact table is refused: 128 MiB."""
+
+
+@dataclass(frozen=True)
+class Pairwise:
+    """Sensitivity and EI_parts of a layer's edges, and how they were found."""
+
+    sensitivity: Edges
+    parts: Edges
+    method: str
+
+
+def pairwise_method(binned: BinnedLayer, asked: str) -> str:
+    """What "auto" means for the layer, and whether the method is open to it.
+
+    Raises
+    ------
+    ValueError
+        Where an exact measure is asked of a `Function`.
+    MemoryError
+        Where tables would take more than they may.
+    """
+    layer = binned.layer
+    name = f"layer {binned.index} ({layer.name!r})"
+    method = asked
+    if asked == "auto":
+        method = "histogram" if isinstance(layer, Function) else "exact"
+    if method == "exact" and isinstance(layer, Function):
+        raise ValueError(
+            f"pairwise='exact' must be asked of dense layers. Got {name}, which is a Function. Use 'auto' or 'histogram'."
+        )
+    cells = binned.in_bins * binned.out_bins
+    if method == "exact" and cells > MAX_EXACT_CELLS:
+        raise MemoryError(
+            f"pairwise='exact' takes a table of in_bins * out_bins = {cells:,} cells for an edge of {name}, more than the "
+            f"{MAX_EXACT_CELLS:,} it may take. Use fewer bins, or pairwise='none'."
+        )
+    if method == "histogram" and layer.n_in * layer.n_out * cells > MAX_CELLS:
+        raise MemoryError(
+            f"pairwise='histogram' takes n_in * n_out * in_bins * out_bins = {layer.n_in * layer.n_out * cells:,} counts "
+            f"for {name}, more than the {MAX_CELLS:,} it may take. Use fewer bins, "
+            f"{'' if isinstance(layer, Function) else 'pairwise=exact '}or pairwise='none'."
+        )
+    return method
+
+
+def measure_edges(
+    binned: BinnedLayer,
+    method: str,
+    seed: int,
+    tol: float,
+    n_samples: int | None,
+    estimator: Estimator,
+    workers: Workers,
+) -> Pairwise:
+    """Sensitivity and EI_parts by `method`, "exact", "histogram" or "none"."""
+    layer = binned.layer
+    if method == "none":
+        nothing = Edges(np.full((layer.n_in, layer.n_out), np.nan), np.nan, 0.0, 0)
+        return Pairwise(nothing, nothing, method)
+    if method == "exact":
+        return Pairwise(
+            Edges(edge_sensitivity(binned, workers), 0.0, 0.0, 0), Edges(edge_parts(binned, workers), 0.0, 0.0, 0), method
+        )
+    place = (binned.index, 0)
+    if isinstance(layer, Layer):
+        do: Intervention = DenseIntervention(
+            layer.weight, layer.bias, binned.steps, binned.in_range, binned.in_bins, seed, place, binned.drop
+        )
+    else:
+        do = FunctionIntervention(
+            layer, binned.in_range, binned.in_bins, binned.out_edges, seed, place, binned.drop
+        )
+        # Somebody else's code need not be safe to run in several threads, nor cheap to run again.
+        workers = Workers(1)
+    return Pairwise(
+        histogram_sensitivity(do, binned.baseline, tol, n_samples, estimator, workers),
+        histogram_parts(do, tol, n_samples, estimator, workers, n_groups=4 if isinstance(layer, Layer) else 1),
+        method,
+    )
