@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ei_fast.network.layer import Function, Layer
     from ei_fast.network.network import Network
     from ei_fast.report import LayerReport, Report
+    from ei_fast.samples import mutual_information
+    from ei_fast.sweep import bin_sweep
     from ei_fast.training.recorder import Recorder
     from ei_fast.training.trajectory import Trajectory
 
@@ -33,9 +35,11 @@ _HOMES = {
     "Report": "report",
     "Trajectory": "training.trajectory",
     "analyze": "estimator",
+    "bin_sweep": "sweep",
     "as_network": "adapters",
     "effective_information": "groups",
     "ei_parts_matrix": "groups",
+    "mutual_information": "samples",
     "sensitivity_matrix": "groups",
 }
 
@@ -53,8 +57,10 @@ __all__ = [
     "Trajectory",
     "analyze",
     "as_network",
+    "bin_sweep",
     "effective_information",
     "ei_parts_matrix",
+    "mutual_information",
     "sensitivity_matrix",
 ]
 

@@ -136,10 +136,7 @@ class EffectiveInformation(BaseEstimator):
         TypeError, ValueError
             Before any work, naming the parameter or layer, the rule, the value and the remedy.
         """
-        settings = Settings.checked(self.get_params(deep=False))
-        network = as_network(model, activation=self.activation)
-        ranges = tuple(network.ranges(settings.in_range, settings.out_range))
-        frozen = Frozen(ranges, resolve_seed(self.random_state, OWNER))
+        network, settings, frozen = self.check(model)
         self.report_ = self._measure(network, settings, frozen)
         self.ei_ = np.array([layer.ei for layer in self.report_])
         self.sensitivity_ = np.array([layer.sensitivity for layer in self.report_])
@@ -147,6 +144,14 @@ class EffectiveInformation(BaseEstimator):
         self.ei_parts_ = np.array([layer.ei_parts for layer in self.report_])
         self.phi_ff_ = np.array([layer.phi_ff for layer in self.report_])
         return self
+
+    def check(self, model: Any) -> tuple[Network, Settings, Frozen]:
+        """All that `fit` checks before it begins to work: the network, the settings, the ranges and the seed."""
+        settings = Settings.checked(self.get_params(deep=False))
+        network = as_network(model, activation=self.activation)
+        ranges = tuple(network.ranges(settings.in_range, settings.out_range))
+        self.binned_layers(network, settings, ranges)
+        return network, settings, Frozen(ranges, resolve_seed(self.random_state, OWNER))
 
     def binned_layers(
         self, network: Network, settings: Settings, ranges: Sequence[tuple[Range, Range]]

@@ -128,15 +128,13 @@ def _group(neurons: Any, name: str, width: int) -> NDArray[np.intp] | None:
     if neurons is None:
         return None
     rule = f"The {name!r} parameter of effective_information must be None, or different integers from 0 to {width - 1}"
-    chosen = [neurons] if isinstance(neurons, Integral) else neurons
-    if isinstance(chosen, str) or not all(
-        isinstance(k, Integral) and not isinstance(k, (bool, np.bool_)) for k in _listed(chosen, rule)
-    ):
+    chosen: list[Any] = [neurons] if isinstance(neurons, Integral) else _listed(neurons, rule)
+    if not all(isinstance(k, Integral) and not isinstance(k, (bool, np.bool_)) for k in chosen):
         raise TypeError(f"{rule}. Got {neurons!r} instead.")
-    chosen = [int(k) for k in chosen]
-    if not chosen or len(set(chosen)) < len(chosen) or not all(0 <= k < width for k in chosen):
+    group = sorted(int(k) for k in chosen)
+    if not group or len(set(group)) < len(group) or group[0] < 0 or group[-1] >= width:
         raise ValueError(f"{rule}, at least one. Got {neurons!r} instead.")
-    return np.array(sorted(chosen), dtype=np.intp)
+    return np.array(group, dtype=np.intp)
 
 
 def _listed(values: Any, rule: str) -> list:
@@ -144,5 +142,3 @@ def _listed(values: Any, rule: str) -> list:
         return list(values)
     except TypeError:
         raise TypeError(f"{rule}. Got {values!r} instead.") from None
-
-

@@ -54,11 +54,10 @@ class Settings:
         for name, (built, announced) in _CHOICES.items():
             _check_choice(parameters, name, built, announced)
         in_bins, out_bins = check_bins(parameters["bins"], OWNER)
-        tol = _real(parameters, "tol", "a finite number of bits above 0")
-        if tol <= 0:
-            raise ValueError(
-                f"The 'tol' parameter of {OWNER} must be a finite number of bits above 0. Got {tol} instead."
-            )
+        rule = "a number of bits from 1e-6 to 100"
+        tol = _real(parameters, "tol", rule)
+        if not 1e-6 <= tol <= 100:
+            raise ValueError(f"The 'tol' parameter of {OWNER} must be {rule}. Got {tol} instead.")
         if not isinstance(parameters["verbose"], bool):
             _integer(parameters, "verbose", 0)
         automatic = isinstance(parameters["n_samples"], str) and parameters["n_samples"] == "auto"

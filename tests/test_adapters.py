@@ -126,7 +126,9 @@ def test_refused(model, error, message):
 def test_refused_activations():
     with pytest.raises(ValueError, match="one for each of the 2 layers. Got 3 names"):
         ef.as_network([A, B], activation=["relu"] * 3)
-    with pytest.raises(TypeError, match="'activation' parameter must be a name"):
+    with pytest.raises(TypeError, match="'activation' parameter must be a name, an Activation or a sequence"):
         ef.as_network([A, B], activation=3)
-    with pytest.raises(ValueError, match="Layer 'layer1': The activation 'x' is not known"):
+    with pytest.raises(ValueError, match="The activation 'x' is not known"):
         ef.as_network([A, B], activation=["relu", "x"])
+    with pytest.raises(ValueError, match="The activation 'x' is not known"):
+        ef.as_network(ef.Layer(A), activation="x")

@@ -4,10 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ei_fast.adapters.arrays import layers_from_arrays, layers_from_mapping
+from ei_fast.adapters.arrays import check_activation, layers_from_arrays, layers_from_mapping
 from ei_fast.adapters.npz import read_npz
 from ei_fast.network.activations import Activation
-from ei_fast.network.bins import Range
+from ei_fast.network.bins import Range, check_range
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 
@@ -41,8 +41,9 @@ def as_network(
     TypeError, ValueError
         Naming the layer or key, the rule and the remedy.
     """
+    check_activation(activation)
     if isinstance(model, Network):
-        if in_range is None or tuple(in_range) == model.in_range:
+        if in_range is None or check_range(in_range, "in_range", "as_network") == model.in_range:
             return model
         return Network(model.layers, in_range)
     layers: list[Layer | Function]

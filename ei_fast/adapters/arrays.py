@@ -94,14 +94,21 @@ def _layer(name: str, weight: Any, bias: Any, activation: Any, *, default: Any) 
     return Layer(weight, bias, default if activation is None else activation, name=name)
 
 
+def check_activation(activation: Any) -> None:
+    """Raise where `activation` is no activation, nor a sequence of them, whether it will be needed or not."""
+    for one in activation if isinstance(activation, (list, tuple, np.ndarray)) else [activation]:
+        if not isinstance(one, (str, Activation)):
+            raise TypeError(
+                "The 'activation' parameter must be a name, an Activation or a sequence of them. "
+                f"Got {activation!r} instead. A function of your own is Activation(function, codomain)."
+            )
+        Activation(one)
+
+
 def _one_each(activation: Any, n_layers: int) -> Sequence[Any]:
     """The `activation` parameter spread over the layers: one for all, or one for each."""
     if isinstance(activation, (str, Activation)):
         return [activation] * n_layers
-    if not isinstance(activation, (list, tuple, np.ndarray)):
-        raise TypeError(
-            f"The 'activation' parameter must be a name or a sequence of names. Got {activation!r} instead."
-        )
     if len(activation) != n_layers:
         raise ValueError(
             f"The 'activation' parameter must be one name or one for each of the {n_layers} layers. "

@@ -40,7 +40,7 @@ class Intervention(ABC):
         in_bins: int,
         out_bins: int,
         drop: bool,
-        inputs: Sequence[int] | None,
+        inputs: Sequence[int] | NDArray[np.intp] | None,
         seed: int,
         place: Sequence[int],
     ):
@@ -100,9 +100,7 @@ class Intervention(ABC):
         self._fill_codes(self._keys_of(stream), first, x_codes, y_codes)
         return x_codes, y_codes
 
-    def codes_alone(
-        self, i: int, baseline: float, stream: Stream, first: int, count: int
-    ) -> tuple[Codes, Codes]:
+    def codes_alone(self, i: int, baseline: float, stream: Stream, first: int, count: int) -> tuple[Codes, Codes]:
         """Bins of input i (1, count) and of the outputs (n_out, count) as it moves alone, the others at `baseline`."""
         pair = np.empty((2, count), np.float32)
         fill_uniforms(self._keys_of(stream)[i // 2 : i // 2 + 1], first, pair)
@@ -151,7 +149,7 @@ class DenseIntervention(Intervention):
         seed: int,
         place: Sequence[int],
         drop: bool = False,
-        inputs: Sequence[int] | None = None,
+        inputs: Sequence[int] | NDArray[np.intp] | None = None,
     ):
         n_in, n_out = weight.shape
         super().__init__(n_in, n_out, in_bins, steps.n_bins, drop, inputs, seed, place)
@@ -181,19 +179,24 @@ class DenseIntervention(Intervention):
             self.inputs.tolist(),
         )
 
-    def _spread(self, width: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Weights times the width in which each input moves, and how far pre-activations get by it."""
+    def _spread(
+        self, width: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+        """Weights times the width in which each input moves, scaled for float32; the scale; and the reach."""
+        moves = self._weight * width[:, None]
+        scale = np.ldexp(1.0, -np.frexp(np.abs(moves).max(axis=0))[1])
         reach = reach_of(self._weight, self._bias, self._in_range, width)
-        return (self._weight * width[:, None]).astype(np.float32), reach
+        return (moves * scale).astype(np.float32), scale, reach
 
     def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
-        scaled, reach = self._anywhere if cells is None else self._inside
+        scaled, scale, reach = self._anywhere if cells is None else self._inside
         if cells is None:
             cells = np.full((1, self.n_in), self.in_bins, np.int32)
         dense_keys(
             stream_keys,
             first,
             scaled,
+            scale,
             self._weight,
             self._bias,
             self._middles,
@@ -207,14 +210,13 @@ class DenseIntervention(Intervention):
         )
 
     def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
-        scaled, reach = self._anywhere
+        scaled, scale, reach = self._anywhere
         centre = np.empty((1, self.n_out))
         cells = np.full((1, self.n_in), self.in_bins, np.int32)
         cell_centres(self._weight, self._bias, self._middles, cells, centre)
         dense_codes(
-            stream_keys, first, scaled, centre, reach, self._breaks, self._codes, self.in_bins, x_codes, y_codes
+            stream_keys, first, scaled, scale, centre, reach, self._breaks, self._codes, self.in_bins, x_codes, y_codes
         )
-
 
     def _fill_codes_alone(self, i: int, baseline: float, uniforms: NDArray[np.float32], y_codes: Codes) -> None:
         weight = self._weight[i].copy()
@@ -235,13 +237,11 @@ class FunctionIntervention(Intervention):
         seed: int,
         place: Sequence[int],
         drop: bool = False,
-        inputs: Sequence[int] | None = None,
-        outputs: Sequence[int] | None = None,
+        inputs: Sequence[int] | NDArray[np.intp] | None = None,
+        outputs: Sequence[int] | NDArray[np.intp] | None = None,
     ):
         self._outputs = list(range(function.n_out)) if outputs is None else list(outputs)
-        super().__init__(
-            function.n_in, len(self._outputs), in_bins, len(out_edges) - 1, drop, inputs, seed, place
-        )
+        super().__init__(function.n_in, len(self._outputs), in_bins, len(out_edges) - 1, drop, inputs, seed, place)
         self._function = function
         self._in_range = in_range
         self._out_edges = out_edges

@@ -178,24 +178,34 @@ def information_variance(keys, states, log_probability, information, kept_share,
 
 
 @jit
-def merge_states(first, second, states, counts):
-    """Count the states of two sorted key arrays; return how many differ.
+def run_lengths(ordered, states, counts):
+    """Distinct keys of a sorted array, and how often each is in it; return how many differ, DROPPED left out."""
+    n = 0
+    t = 0
+    while t < ordered.shape[0] and ordered[t] != DROPPED:
+        start = t
+        while t < ordered.shape[0] and ordered[t] == ordered[start]:
+            t += 1
+        states[n] = ordered[start]
+        counts[n] = t - start
+        n += 1
+    return n
 
-    states[:n] are the distinct keys in order, counts[:n] (n, 2) how often each stands in either array.
-    """
+
+@jit
+def merge_counts(states_a, counts_a, states_b, counts_b, states, counts):
+    """Add up the counts of two samples whose states are in order; return how many states there are."""
     i, j, n = 0, 0, 0
-    while i < first.shape[0] or j < second.shape[0]:
-        if j == second.shape[0] or (i < first.shape[0] and first[i] <= second[j]):
-            key = first[i]
-        else:
-            key = second[j]
-        a, b = i, j
-        while i < first.shape[0] and first[i] == key:
+    while i < states_a.shape[0] or j < states_b.shape[0]:
+        from_a = j == states_b.shape[0] or (i < states_a.shape[0] and states_a[i] <= states_b[j])
+        key = states_a[i] if from_a else states_b[j]
+        counts[n] = 0
+        if i < states_a.shape[0] and states_a[i] == key:
+            counts[n] += counts_a[i]
             i += 1
-        while j < second.shape[0] and second[j] == key:
+        if j < states_b.shape[0] and states_b[j] == key:
+            counts[n] += counts_b[j]
             j += 1
         states[n] = key
-        counts[n, 0] = i - a
-        counts[n, 1] = j - b
         n += 1
     return n

@@ -84,7 +84,7 @@ def cell_centres(weight, bias, middles, cells, centre):
 
 
 @jit
-def block_codes(uniforms, scaled, centre, reach, breaks, codes, m, origin, s, index, thresholds, out):
+def block_codes(uniforms, scaled, scale, centre, reach, breaks, codes, m, origin, s, index, thresholds, out):
     """Output codes (n_out, size) of the samples origin ... origin + size - 1, m of them to a cell.
 
     Most outputs do not leave their bin inside a cell: `reach` tells, and their pre-activations are
@@ -101,7 +101,7 @@ def block_codes(uniforms, scaled, centre, reach, breaks, codes, m, origin, s, in
             passed = count_at_most(breaks, here - reach[j])
             n_steps = 0
             while passed + n_steps < breaks.shape[0] and breaks[passed + n_steps] < here + reach[j]:
-                thresholds[n_steps] = np.float32(breaks[passed + n_steps] - here)
+                thresholds[n_steps] = np.float32((breaks[passed + n_steps] - here) * scale[j])
                 n_steps += 1
             if n_steps == 0:
                 out[j, start:stop] = codes[passed]
@@ -123,7 +123,7 @@ def block_codes(uniforms, scaled, centre, reach, breaks, codes, m, origin, s, in
 
 @jit
 def dense_keys(
-    pair_keys, first, scaled, weight, bias, middles, cells, reach, breaks, codes, bits, outside, keys
+    pair_keys, first, scaled, scale, weight, bias, middles, cells, reach, breaks, codes, bits, outside, keys
 ):
     """Joint output keys of samples drawn inside input cells.
 
@@ -134,7 +134,9 @@ def dense_keys(
     first : int
         Index of the first sample in the stream; sample t of cell r is number first + r * m + t.
     scaled : (n_in, n_out) float32
-        Weights times the width in which an input moves.
+        Weights times the width in which an input moves, times `scale`.
+    scale : (n_out,) float64
+        A power of two for each output that keeps its pre-activations well inside the range of float32.
     weight, bias : (n_in, n_out), (n_out,) float64
     middles : (in_bins + 1,) float64
         Middle of each input bin, and of the whole range.
@@ -162,7 +164,19 @@ def dense_keys(
         size = min(BLOCK, flat.shape[0] - origin)
         fill_uniforms(pair_keys, first + origin, uniforms[:, :size])
         block_codes(
-            uniforms[:, :size], scaled, centre, reach, breaks, codes, m, origin, s, index, thresholds, out[:, :size]
+            uniforms[:, :size],
+            scaled,
+            scale,
+            centre,
+            reach,
+            breaks,
+            codes,
+            m,
+            origin,
+            s,
+            index,
+            thresholds,
+            out[:, :size],
         )
         pack_codes(out[:, :size], bits, outside, flat[origin : origin + size])
 
@@ -179,10 +193,9 @@ def input_codes(uniforms, bins, out):
 
 
 @jit
-def dense_codes(pair_keys, first, scaled, bias_at_middle, reach, breaks, codes, in_bins, x_codes, y_codes):
+def dense_codes(pair_keys, first, scaled, scale, bias_at_middle, reach, breaks, codes, in_bins, x_codes, y_codes):
     """Bins of inputs (n_in, m) and outputs (n_out, m) of samples over the whole input range."""
     n_in, m = x_codes.shape
-    n_out = y_codes.shape[0]
     uniforms = np.empty((n_in, BLOCK), np.float32)
     s = np.empty(BLOCK, np.float32)
     index = np.empty(BLOCK, np.int32)
@@ -192,4 +205,18 @@ def dense_codes(pair_keys, first, scaled, bias_at_middle, reach, breaks, codes, 
         fill_uniforms(pair_keys, first + origin, uniforms[:, :size])
         input_codes(uniforms[:, :size], in_bins, x_codes[:, origin : origin + size])
         out = y_codes[:, origin : origin + size]
-        block_codes(uniforms[:, :size], scaled, bias_at_middle, reach, breaks, codes, m, origin, s, index, thresholds, out)
+        block_codes(
+            uniforms[:, :size],
+            scaled,
+            scale,
+            bias_at_middle,
+            reach,
+            breaks,
+            codes,
+            m,
+            origin,
+            s,
+            index,
+            thresholds,
+            out,
+        )

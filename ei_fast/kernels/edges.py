@@ -123,8 +123,6 @@ def sensitivity_edges(weight, bias, baseline, in_edges, breaks, codes, n_codes, 
             w = weight[i, j]
             constant = bias[j] + baseline * (total[j] - w)
             if w != 0.0:
-                out[i, j] = _edge_information(
-                    w, constant, in_edges, breaks, codes, outside, inside, column, touched
-                )
+                out[i, j] = _edge_information(w, constant, in_edges, breaks, codes, outside, inside, column, touched)
             else:
                 out[i, j] = np.nan if _code_at(constant, breaks, codes) == outside else 0.0

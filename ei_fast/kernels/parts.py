@@ -141,7 +141,7 @@ def _series_cdf(phi, period, support, peeled, centres, spacing, in_bins, sines, 
 
 @jit
 def _trigonometry(centres, peeled, period, terms):
-    """Sines and cosines (terms, V) of frequency times edge position: K positions, or 2K on both sides of a peeled width."""
+    """Sines and cosines (terms, V) of frequency times position: of K edges, or on both sides of a peeled width."""
     n_breaks = centres.shape[0]
     n_edges = 2 * n_breaks if peeled > 0.0 else n_breaks
     sines, cosines = np.empty((terms, n_edges), np.float64), np.empty((terms, n_edges), np.float64)
@@ -238,9 +238,7 @@ def column_parts(weight, centre, width, in_bins, breaks, codes, outside, n_codes
         _by_series(0, widths, spacings, in_bins, centres, 0.0, terms, codes, outside, cdf, table, bits)
     elif peeled_terms <= MAX_TERMS:
         bits[0] = _dominating_edge(widths, spacings[0], in_bins, centres, peeled_terms, codes, outside, cdf, table)
-        _by_series(
-            1, widths, spacings, in_bins, centres, widths[0], peeled_terms, codes, outside, cdf, table, bits
-        )
+        _by_series(1, widths, spacings, in_bins, centres, widths[0], peeled_terms, codes, outside, cdf, table, bits)
     else:
         for k in range(n):
             _closed_cdf(k, widths, centres, in_bins, spacings[k], cdf)

@@ -2,17 +2,17 @@
 
 H(Y) is at most the sum of the outputs' own entropies, and so is the entropy inside a cell; a plug-in
 entropy is in expectation below the true one, and so is -log2 of the probability that two samples
-coincide (the Renyi entropy of order 2). Single outputs are well sampled where their joint is not.
+coincide (the Renyi entropy of order 2). Single outputs are mostly well sampled where their joint is not.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
-from ei_fast.kernels.counting import HALVES, WHOLE, cell_entropies
+from ei_fast.kernels.counting import HALVES, SINGLES, WHOLE, cell_entropies
 from ei_fast.measures.entropy import Entropy, entropy_of_keys, estimator_named
 from ei_fast.measures.estimate import Z95, JointEI
 from ei_fast.parallel import Workers
@@ -20,6 +20,7 @@ from ei_fast.parallel import Workers
 _POINTS = 2**14
 _CELLS, _POINTS_A_CELL = 128, 128
 _MIN_COLLISIONS = 100
+_SAFE_COVERAGE = 0.95
 
 
 class SampledCells(Protocol):
@@ -72,17 +73,27 @@ def _sums_over_outputs(intervention: Intervention, workers: Workers) -> tuple[fl
     cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, _CELLS)
     estimator = estimator_named("auto")
     weights = estimator.weights(_POINTS_A_CELL + 1)
+    # What no sample can exceed stands in where an output alone has more bins than the sample can see.
+    most = float(np.log2(intervention.out_bins))
 
-    def single(j: int) -> tuple[Entropy, NDArray[np.float64]]:
+    def single(j: int) -> tuple[float, NDArray[np.float64]]:
         watched = intervention.restricted(j)
         marginal = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _POINTS), estimator)
+        high = (
+            min(marginal.value + marginal.bias + Z95 * marginal.stderr, most) if _is_safe(marginal.coverage) else most
+        )
         statistics = np.empty((_CELLS, 5))
         keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _POINTS_A_CELL)
         cell_entropies(keys, weights, estimator.addend, estimator.chao_shen, statistics)
-        return marginal, estimator.extrapolated(statistics[:, WHOLE], statistics[:, HALVES])
+        safe = _is_safe(1 - statistics[:, SINGLES] / _POINTS_A_CELL)
+        return high, np.where(safe, estimator.extrapolated(statistics[:, WHOLE], statistics[:, HALVES]), most)
 
     singles = workers.map(single, range(intervention.n_out))
     # One sample serves all outputs, so that their errors may add up.
-    output = sum(one.value + one.bias + Z95 * one.stderr for one, _ in singles)
+    output = sum(one for one, _ in singles)
     inside = np.sum([entropies for _, entropies in singles], axis=0)
     return float(output), float(inside.mean() + Z95 * inside.std(ddof=1) / np.sqrt(_CELLS))
+
+
+def _is_safe(coverage: Any) -> Any:
+    return coverage > _SAFE_COVERAGE

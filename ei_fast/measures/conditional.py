@@ -23,7 +23,14 @@ from ei_fast.kernels.counting import (
     information_variance,
 )
 from ei_fast.measures.bounds import bracketed_ei
-from ei_fast.measures.entropy import SECOND_ORDER, Entropy, Estimator, count_keys, entropy_of_counts, entropy_of_keys
+from ei_fast.measures.entropy import (
+    MIN_COVERAGE,
+    SECOND_ORDER,
+    Entropy,
+    Estimator,
+    entropy_of_keys,
+    entropy_of_quarters,
+)
 from ei_fast.measures.estimate import JointEI
 from ei_fast.parallel import Workers
 
@@ -32,12 +39,8 @@ MAX_POINTS = 2**24
 MAX_WORK = 2**34
 """... and multiply-adds, whichever is less: beyond it `tol` is given up."""
 
-MIN_COVERAGE = 0.9
-"""Good-Turing coverage below which no entropy is reported as if it were known."""
-
 _TASK_POINTS = 2**16
 _MAX_ENUMERATED_CELLS = 2**15
-_MAX_ENUMERATED_POINTS = 2**22
 _PILOT_CELLS, _PILOT_POINTS = 512, 2**15
 _HOPELESS_COVERAGE = 0.05
 _BOUNDED_CELLS = 256
@@ -110,7 +113,53 @@ class Cells:
     def mean_stderr(self, values: NDArray[np.float64]) -> float:
         """Standard error of `mean` for drawn cells: a ratio's."""
         deviations = self.share * (values - self.mean(values)) / max(self.share.mean(), 1e-300)
-        return float(np.sqrt(deviations @ deviations / (len(values) - 1) / len(values)))
+        freedom = len(values) - 1
+        # Student's t of few cells, to first order, in the normal's place.
+        return float(np.sqrt(deviations @ deviations / freedom / len(values))) * (1 + 1.21 / freedom)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Both entropies from one simulation.
+
+    Attributes
+    ----------
+    output : Entropy
+        H(Y).
+    inside : Cells
+        H(Y | X) cell by cell.
+    stderr : float
+        Standard error of their difference.
+    n_samples : int
+    """
+
+    output: Entropy
+    inside: Cells
+    stderr: float
+    n_samples: int
+
+    @property
+    def bias(self) -> float:
+        """Size of the bias that may be left in the difference."""
+        return self.output.bias + self.inside.bias
+
+    @property
+    def resolved(self) -> bool:
+        """Whether both entropies can be relied on."""
+        return self.output.n_kept == 0 or (self.output.resolved and self.inside.coverage >= MIN_COVERAGE)
+
+    def is_good_enough(self, tol: float) -> bool:
+        """Whether the root of squared error and squared bias is within `tol`."""
+        return self.output.n_kept == 0 or (self.resolved and float(np.hypot(self.stderr, self.bias)) <= tol)
+
+    def estimate(self, intervention: Intervention, workers: Workers) -> JointEI:
+        """EI, or a bracket of bounds where an entropy cannot be relied on."""
+        if self.output.n_kept == 0:
+            return JointEI.undefined(self.n_samples)
+        if not self.resolved:
+            return bracketed_ei(intervention, self.output, self.inside, self.n_samples, workers)
+        conditional = self.inside.mean(self.inside.entropies)
+        return JointEI.sampled(self.output.value, conditional, self.stderr, self.bias, self.n_samples)
 
 
 def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> JointEI:
@@ -119,32 +168,31 @@ def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> 
     most = _MAX_ENUMERATED_CELLS
     if plan.n_samples is not None:
         most = min(most, plan.n_samples // _MIN_POINTS)
-    if cells <= most:
-        return _by_every_cell(intervention, round(cells), plan, workers)
-    return _by_drawn_cells(intervention, plan, workers)
+    sample = _by_every_cell if cells <= most else _by_drawn_cells
+    return sample(intervention, plan, workers).estimate(intervention, workers)
 
 
-def _by_every_cell(intervention: Intervention, n_cells: int, plan: Plan, workers: Workers) -> JointEI:
+def _by_every_cell(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:
+    n_cells = intervention.in_bins ** len(intervention.inputs)
     if plan.n_samples is not None:
         return _every_cell(intervention, n_cells, plan.n_samples // n_cells, plan, workers)
     m = _MIN_POINTS
     while m * n_cells < _PILOT_POINTS:
         m *= 2
     ceiling = _points_ceiling(intervention)
-    if intervention.whole_cells:
-        ceiling = min(_MAX_ENUMERATED_POINTS, ceiling)
     while True:
-        estimate = _every_cell(intervention, n_cells, m, plan, workers)
-        if estimate.error <= plan.tol or 2 * m * n_cells > ceiling:
-            return estimate
+        sample = _every_cell(intervention, n_cells, m, plan, workers)
+        if sample.is_good_enough(plan.tol) or 2 * m * n_cells > ceiling:
+            return sample
+        error = np.hypot(sample.stderr, sample.bias)
         # The error falls as 1/sqrt(m) at least: go straight to where it should do.
         while m * n_cells * 2 <= ceiling:
             m *= 2
-            if estimate.error * np.sqrt(estimate.n_samples / (m * n_cells)) <= _STDERR_SHARE * plan.tol:
+            if error * np.sqrt(sample.n_samples / (m * n_cells)) <= _STDERR_SHARE * plan.tol:
                 break
 
 
-def _every_cell(intervention: Intervention, n_cells: int, m: int, plan: Plan, workers: Workers) -> JointEI:
+def _every_cell(intervention: Intervention, n_cells: int, m: int, plan: Plan, workers: Workers) -> Sample:
     """All cells with m points in each, which together are a stratified sample of the whole range."""
     per_task = max(1, _TASK_POINTS // m)
 
@@ -155,65 +203,67 @@ def _every_cell(intervention: Intervention, n_cells: int, m: int, plan: Plan, wo
 
     visited = workers.map(visit, range(0, n_cells, per_task))
     inside = Cells(np.concatenate([statistics for _, statistics in visited]), m, plan.estimator)
-    halves = (np.concatenate([keys[:, half].ravel() for keys, _ in visited]) for half in np.s_[: m // 2, m // 2 :])
-    states, counts = count_keys(*halves)
-    output = entropy_of_counts(counts, plan.estimator, n_cells * m)
+    quarters = [
+        np.concatenate([keys[:, k * m // 4 : (k + 1) * m // 4].ravel() for keys, _ in visited]) for k in range(4)
+    ]
+    output, counts = entropy_of_quarters(quarters, plan.estimator)
     kept = max(output.n_kept, 1)
-    log_probability = np.log2(counts.sum(axis=1) / kept)
+    log_probability = np.log2(counts.counts / kept)
     information = output.plugin - inside.mean(inside.plugin) if intervention.drop else 0.0
 
     def spread(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
         variance = np.empty(len(keys))
-        information_variance(
-            keys, states, log_probability, information, kept / (n_cells * m), SECOND_ORDER, variance
-        )
+        share = kept / (n_cells * m)
+        information_variance(keys, counts.states, log_probability, information, share, SECOND_ORDER, variance)
         return variance
 
     variance = np.concatenate(workers.map(spread, [keys for keys, _ in visited]))
     # Every cell is there: only what varies inside them is an error.
-    second_order = SECOND_ORDER * len(states) / kept**2 if len(states) > 1 else 0.0
+    second_order = SECOND_ORDER * len(counts.states) / kept**2 if len(counts.states) > 1 else 0.0
     stderr = float(np.sqrt(variance.sum() / n_cells**2 + second_order))
-    return _finish(intervention, output, inside, stderr, n_cells * m, workers)
+    return Sample(output, inside, stderr, n_cells * m)
 
 
-def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) -> JointEI:
+def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:
     if plan.n_samples is not None:
-        m = _MIN_POINTS if plan.n_samples >= 16 * _MIN_POINTS else 16
+        # Half of the points inside cells, of which there must be enough to know their spread.
+        m = int(np.clip(plan.n_samples // 256, 16, _MIN_POINTS))
         n_cells = max(2, plan.n_samples // 2 // m)
-        return _drawn_cells(intervention, n_cells, m, max(2, plan.n_samples - n_cells * m), plan, workers)
-    n_cells, m, n = _sizes_from_pilot(intervention, plan, workers)
+        return _drawn_cells(intervention, n_cells, m, max(4, plan.n_samples - n_cells * m), plan, workers)
+    n_cells, m, n, hopeless = _sizes_from_pilot(intervention, plan, workers)
     while True:
-        estimate = _drawn_cells(intervention, n_cells, m, n, plan, workers)
+        sample = _drawn_cells(intervention, n_cells, m, n, plan, workers)
         grown = 2 * (n_cells * m + n)
-        if estimate.error <= plan.tol or estimate.undersampled or grown > _points_ceiling(intervention):
-            return estimate
+        if hopeless or sample.is_good_enough(plan.tol) or grown > _points_ceiling(intervention):
+            return sample
         # The pilot was too hopeful: bias falls with the points in a cell and in the marginal, the rest with all.
-        if m < _MAX_POINTS_A_CELL and estimate.bias > _BIAS_SHARE * plan.tol:
+        if m < _MAX_POINTS_A_CELL and (sample.bias > _BIAS_SHARE * plan.tol or not sample.resolved):
             m, n = 2 * m, 2 * n
         else:
             n_cells, n = 2 * n_cells, 2 * n
 
 
-def _drawn_cells(
-    intervention: Intervention, n_cells: int, m: int, n: int, plan: Plan, workers: Workers
-) -> JointEI:
+def _drawn_cells(intervention: Intervention, n_cells: int, m: int, n: int, plan: Plan, workers: Workers) -> Sample:
     """`n_cells` cells with `m` points in each for H(Y | X), and `n` points anywhere for H(Y)."""
     output = _anywhere(intervention, Stream.MARGINAL, n, plan, workers)
     inside = _drawn(intervention, (Stream.CELLS, Stream.POINTS), n_cells, m, plan, workers)
     stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
-    return _finish(intervention, output, inside, stderr, n + n_cells * m, workers)
+    return Sample(output, inside, stderr, n + n_cells * m)
 
 
-def _sizes_from_pilot(intervention: Intervention, plan: Plan, workers: Workers) -> tuple[int, int, int]:
-    """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams."""
+def _sizes_from_pilot(intervention: Intervention, plan: Plan, workers: Workers) -> tuple[int, int, int, bool]:
+    """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams.
+
+    Last comes whether more points are hopeless: bounds are then all there will be.
+    """
     streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
     pilot = _drawn(intervention, streams, _PILOT_CELLS, _MIN_POINTS, plan, workers)
     output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, plan, workers)
     ceiling = _points_ceiling(intervention)
     if output.coverage < _HOPELESS_COVERAGE:
-        # Bounds are all there will be, and they gain little from more points.
+        # Bounds gain little from more points.
         n = min(ceiling // 2, 2**18)
-        return _BOUNDED_CELLS, max(_MIN_POINTS, n // _BOUNDED_CELLS), n
+        return _BOUNDED_CELLS, max(_MIN_POINTS, n // _BOUNDED_CELLS), n, True
     m = _MIN_POINTS
     # The bias inside cells falls as 1/m.
     most = _MAX_POINTS_A_CELL if intervention.whole_cells else ceiling // 16
@@ -226,7 +276,7 @@ def _sizes_from_pilot(intervention: Intervention, plan: Plan, workers: Workers) 
     n_cells = scale * spread_cells / np.sqrt(m)
     n = max(scale * spread_output, _PILOT_POINTS)
     shrink = min(1.0, ceiling / (n_cells * m + n))
-    return max(16, int(n_cells * shrink)), m, int(n * shrink)
+    return max(16, int(n_cells * shrink)), m, max(4, int(n * shrink)), False
 
 
 def _points_ceiling(intervention: Intervention) -> int:
@@ -257,15 +307,3 @@ def _anywhere(intervention: Intervention, stream: Stream, n: int, plan: Plan, wo
         return intervention.keys_anywhere(stream, first, min(_TASK_POINTS, n - first))
 
     return entropy_of_keys(np.concatenate(workers.map(visit, range(0, n, _TASK_POINTS))), plan.estimator)
-
-
-def _finish(
-    intervention: Intervention, output: Entropy, inside: Cells, stderr: float, n_samples: int, workers: Workers
-) -> JointEI:
-    """The estimate, or bounds where either entropy is undersampled."""
-    if output.n_kept == 0:
-        return JointEI.undefined(n_samples)
-    if min(output.coverage, inside.coverage) < MIN_COVERAGE:
-        return bracketed_ei(intervention, output, inside, n_samples, workers)
-    conditional = inside.mean(inside.entropies)
-    return JointEI.sampled(output.value, conditional, stderr, output.bias + inside.bias, n_samples)

@@ -1,13 +1,16 @@
 """Entropy in bits from counts of states, by one of several estimators."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.kernels.counting import merge_states
-from ei_fast.kernels.keys import DROPPED
+from ei_fast.kernels.counting import merge_counts, run_lengths
+
+Bits = TypeVar("Bits", float, NDArray[np.float64])
 
 _TABLE = 4096
 _LN2 = float(np.log(2.0))
@@ -56,7 +59,7 @@ class Estimator:
     def chao_shen(self) -> bool:
         return self.name == "chao-shen"
 
-    def extrapolated(self, whole: NDArray[np.float64], halves: NDArray[np.float64]) -> NDArray[np.float64]:
+    def extrapolated(self, whole: Bits, halves: Bits) -> Bits:
         """The entropy to report, from that of the whole sample and the mean of its halves."""
         return 2.0 * whole - halves if self.extrapolate else whole
 
@@ -121,6 +124,9 @@ class Entropy:
         The uncorrected entropy: in expectation not above the true one.
     coverage : float
         Good-Turing estimate of the probability of the states seen, 1 - singletons / n.
+    resolved : bool
+        Whether `value` can be relied on: the states seen hold most of the probability, and what each doubling
+        of the sample adds falls off as it does for a finite number of states.
     collisions : int
         Pairs of samples in one state.
     n_kept, n_samples : int
@@ -132,47 +138,84 @@ class Entropy:
     bias: float
     plugin: float
     coverage: float
+    resolved: bool
     collisions: int
     n_kept: int
     n_samples: int
 
 
-def entropy_of_counts(counts: NDArray[np.int64], estimator: Estimator, n_samples: int) -> Entropy:
-    """Entropy of a sample counted as two halves: `counts` (n_states, 2), of `n_samples` simulated ones."""
-    both = counts.sum(axis=1)
-    n = int(both.sum())
-    if len(both) < 2:
-        return Entropy(0.0, 0.0, 0.0, 0.0, 1.0, n * (n - 1) // 2, n, n_samples)
-    log_p = np.log2(both / n)
-    plugin = -float(both @ log_p) / n
-    variance = max(both @ log_p**2 / n - plugin**2, 0.0) / n + SECOND_ORDER * len(both) / n**2
-    whole = estimator.of_counts(both)
-    halves = 0.5 * (estimator.of_counts(counts[:, 0]) + estimator.of_counts(counts[:, 1]))
-    return Entropy(
-        value=max(float(estimator.extrapolated(np.float64(whole), np.float64(halves))), 0.0),
+@dataclass(frozen=True)
+class Counts:
+    """States in order, (K,), and how often each was seen, (K,)."""
+
+    states: NDArray[np.uint64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, keys: NDArray[np.uint64]) -> "Counts":
+        """Of the keys (n,) of a sample; dropped ones are not counted."""
+        states, counts = np.empty(len(keys), np.uint64), np.empty(len(keys), np.int64)
+        n = run_lengths(np.sort(keys), states, counts)
+        return cls(states[:n], counts[:n])
+
+    def __add__(self, other: "Counts") -> "Counts":
+        size = len(self.states) + len(other.states)
+        states, counts = np.empty(size, np.uint64), np.empty(size, np.int64)
+        n = merge_counts(self.states, self.counts, other.states, other.counts, states, counts)
+        return Counts(states[:n], counts[:n])
+
+
+MIN_COVERAGE = 0.9
+"""Good-Turing coverage below which no entropy is reported as if it were known."""
+
+_MAX_GROWTH = 0.8
+"""What a doubling of the sample adds, as a share of what the one before added, above which there is no end in sight.
+
+The bias of a finite number of states halves; states in a tail that goes on add the same every time."""
+
+
+def entropy_of_quarters(quarters: Sequence[NDArray[np.uint64]], estimator: Estimator) -> tuple[Entropy, Counts]:
+    """Entropy of a sample that comes as the keys of four equal parts, and the counts of the whole."""
+    parts = [Counts.of(keys) for keys in quarters]
+    halves = [parts[0] + parts[1], parts[2] + parts[3]]
+    whole = halves[0] + halves[1]
+    counts = whole.counts
+    n, n_samples = int(counts.sum()), sum(len(keys) for keys in quarters)
+    if len(counts) < 2:
+        # A second state that three samples out of n would show was missed once in twenty samples at most.
+        missed = min(3.0 / max(n, 1), 0.5)
+        bias = -missed * np.log2(missed) - (1 - missed) * np.log2(1 - missed)
+        return Entropy(0.0, 0.0, float(bias), 0.0, 1.0, True, n * (n - 1) // 2, n, n_samples), whole
+    log_p = np.log2(counts / n)
+    plugin = -float(counts @ log_p) / n
+    noise = SECOND_ORDER * len(counts) / n**2
+    variance = max(counts @ log_p**2 / n - plugin**2, 0.0) / n + noise
+    of_whole = estimator.of_counts(counts)
+    of_halves = float(np.mean([estimator.of_counts(half.counts) for half in halves]))
+    of_quarters = float(np.mean([estimator.of_counts(part.counts) for part in parts]))
+    added, added_before = of_whole - of_halves, of_halves - of_quarters
+    coverage = 1.0 - float(np.count_nonzero(counts == 1)) / n
+    left_over, resolved = estimator.left_over, coverage >= MIN_COVERAGE
+    if abs(added) > 4 * np.sqrt(noise):
+        growth = added / added_before if added_before * added > 0 else 0.0
+        resolved = resolved and growth < _MAX_GROWTH
+        # A geometric series of further doublings, of which one has been added where it is extrapolated.
+        growth = min(max(growth, 0.0), 0.95)
+        left_over = max(left_over, growth / (1 - growth) - float(estimator.extrapolate))
+    entropy = Entropy(
+        value=max(float(estimator.extrapolated(of_whole, of_halves)), 0.0),
         stderr=float(np.sqrt(variance)),
-        bias=estimator.left_over * abs(whole - halves),
+        bias=left_over * abs(added),
         plugin=plugin,
-        coverage=1.0 - float(np.count_nonzero(both == 1)) / n,
-        collisions=int(both @ (both - 1)) // 2,
+        coverage=coverage,
+        resolved=resolved,
+        collisions=int(counts @ (counts - 1)) // 2,
         n_kept=n,
         n_samples=n_samples,
     )
+    return entropy, whole
 
 
 def entropy_of_keys(keys: NDArray[np.uint64], estimator: Estimator) -> Entropy:
     """Entropy of a sample whose states are given as keys (n,); dropped ones are not counted."""
-    half = len(keys) // 2
-    return entropy_of_counts(count_keys(keys[:half], keys[half:])[1], estimator, len(keys))
-
-
-def count_keys(
-    first: NDArray[np.uint64], second: NDArray[np.uint64]
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Distinct keys in order, (n_states,), and how often each is in either half, (n_states, 2)."""
-    size = len(first) + len(second)
-    states, counts = np.empty(size, np.uint64), np.empty((size, 2), np.int64)
-    n = merge_states(np.sort(first), np.sort(second), states, counts)
-    # Dropped samples have the largest key.
-    n -= bool(n and states[n - 1] == DROPPED)
-    return states[:n], counts[:n]
+    return entropy_of_quarters(np.array_split(keys, 4), estimator)[0]

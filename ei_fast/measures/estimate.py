@@ -76,7 +76,7 @@ class JointEI:
     ) -> "JointEI":
         """An EI known only to lie between what bounds on both entropies leave."""
         low = max(output_entropy[0] - conditional_entropy[1], 0.0)
-        high = output_entropy[1] - conditional_entropy[0]
+        high = max(output_entropy[1] - conditional_entropy[0], low)
         return cls(
             0.5 * (low + high),
             0.5 * (high - low) / Z95,

@@ -57,9 +57,7 @@ class Edges:
 Source = Callable[[int, int], tuple[Codes, Codes]]
 
 
-def _fill(
-    source: Source, shape: tuple[int, int, int, int], outside: int, n: int
-) -> NDArray[np.int32]:
+def _fill(source: Source, shape: tuple[int, int, int, int], outside: int, n: int) -> NDArray[np.int32]:
     histograms = np.zeros(shape, np.int32)
     for first in range(0, n, _CHUNK):
         add_to_histograms(*source(first, min(_CHUNK, n - first)), outside, histograms)
@@ -83,9 +81,7 @@ def _edges(
         freedom, kept = np.empty(bits.shape, np.int64), np.empty(bits.shape, np.int64)
         table = estimator.weights(4096)
         parity = int(estimator.name == "grassberger")
-        histograms_information(
-            histograms, table, parity, estimator.addend, estimator.chao_shen, bits, freedom, kept
-        )
+        histograms_information(histograms, table, parity, estimator.addend, estimator.chao_shen, bits, freedom, kept)
         # Where x and y are independent nothing is told to first order; what is left is a chi-square.
         share = np.maximum(kept, 1)
         second_order = float((2 * freedom / (2 * share * _LN2) ** 2).sum())
@@ -102,9 +98,7 @@ def _edges(
     return [one[0] for one in groups], float(np.sqrt(variance)), sum(one[2] for one in groups)
 
 
-def _sized(
-    measure: Callable[[int], Edges], tol: float, n_samples: int | None, work: int
-) -> Edges:
+def _sized(measure: Callable[[int], Edges], tol: float, n_samples: int | None, work: int) -> Edges:
     """The measure with as many points as asked for, or as `tol` needs after a pilot."""
     if n_samples is not None:
         return measure(n_samples)

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.do import DenseIntervention, FunctionIntervention, Intervention
-from ei_fast.measures.conditional import MIN_COVERAGE, Plan, conditional_ei
-from ei_fast.measures.entropy import estimator_named
+from ei_fast.measures.conditional import Plan, conditional_ei
+from ei_fast.measures.entropy import MIN_COVERAGE, estimator_named
 from ei_fast.measures.estimate import JointEI
 from ei_fast.measures.plugin import DEFAULT_POINTS, counted_ei
-from ei_fast.measures.single_input import exact_ei, is_exact
+from ei_fast.measures.single_input import exact_ei
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Function
 from ei_fast.parallel import Workers
@@ -63,7 +63,7 @@ def joint_ei(
         held = np.arange(len(part.inputs)) if inputs is None else np.flatnonzero(np.isin(part.inputs, inputs))
         if not held.size:
             continue
-        if is_exact(binned, part):
+        if len(part.inputs) == 1:
             exact.append(exact_ei(binned, part))
             continue
         intervention = DenseIntervention(

@@ -43,18 +43,19 @@ def pairwise_method(binned: BinnedLayer, asked: str) -> str:
         method = "histogram" if isinstance(layer, Function) else "exact"
     if method == "exact" and isinstance(layer, Function):
         raise ValueError(
-            f"pairwise='exact' must be asked of dense layers. Got {name}, which is a Function. Use 'auto' or 'histogram'."
+            f"pairwise='exact' must be asked of dense layers. Got {name}, which is a Function. "
+            "Use 'auto' or 'histogram'."
         )
     cells = binned.in_bins * binned.out_bins
     if method == "exact" and cells > MAX_EXACT_CELLS:
         raise MemoryError(
-            f"pairwise='exact' takes a table of in_bins * out_bins = {cells:,} cells for an edge of {name}, more than the "
-            f"{MAX_EXACT_CELLS:,} it may take. Use fewer bins, or pairwise='none'."
+            f"pairwise='exact' takes a table of in_bins * out_bins = {cells:,} cells for an edge of {name}, more "
+            f"than the {MAX_EXACT_CELLS:,} it may take. Use fewer bins, or pairwise='none'."
         )
     if method == "histogram" and layer.n_in * layer.n_out * cells > MAX_CELLS:
         raise MemoryError(
-            f"pairwise='histogram' takes n_in * n_out * in_bins * out_bins = {layer.n_in * layer.n_out * cells:,} counts "
-            f"for {name}, more than the {MAX_CELLS:,} it may take. Use fewer bins, "
+            f"pairwise='histogram' takes n_in * n_out * in_bins * out_bins = {layer.n_in * layer.n_out * cells:,} "
+            f"counts for {name}, more than the {MAX_CELLS:,} it may take. Use fewer bins, "
             f"{'' if isinstance(layer, Function) else 'pairwise=exact '}or pairwise='none'."
         )
     return method
@@ -76,7 +77,9 @@ def measure_edges(
         return Pairwise(nothing, nothing, method)
     if method == "exact":
         return Pairwise(
-            Edges(edge_sensitivity(binned, workers), 0.0, 0.0, 0), Edges(edge_parts(binned, workers), 0.0, 0.0, 0), method
+            Edges(edge_sensitivity(binned, workers), 0.0, 0.0, 0),
+            Edges(edge_parts(binned, workers), 0.0, 0.0, 0),
+            method,
         )
     place = (binned.index, 0)
     if isinstance(layer, Layer):
@@ -84,9 +87,7 @@ def measure_edges(
             layer.weight, layer.bias, binned.steps, binned.in_range, binned.in_bins, seed, place, binned.drop
         )
     else:
-        do = FunctionIntervention(
-            layer, binned.in_range, binned.in_bins, binned.out_edges, seed, place, binned.drop
-        )
+        do = FunctionIntervention(layer, binned.in_range, binned.in_bins, binned.out_edges, seed, place, binned.drop)
         # Somebody else's code need not be safe to run in several threads, nor cheap to run again.
         workers = Workers(1)
     return Pairwise(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.keys import DROPPED, NEVER, pack_codes
-from ei_fast.measures.entropy import Estimator, count_keys, entropy_of_counts
+from ei_fast.measures.entropy import Estimator, entropy_of_keys
 from ei_fast.measures.estimate import JointEI
 from ei_fast.parallel import Workers
 
@@ -50,10 +50,7 @@ def counted_ei(intervention: Intervention, n: int, estimator: Estimator, workers
 
     parts = workers.map(visit, range(0, n, _TASK_POINTS))
     x, y, pair = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    half = n // 2
-    h_x, h_y, h_pair = (
-        entropy_of_counts(count_keys(keys[:half], keys[half:])[1], estimator, n) for keys in (x, y, pair)
-    )
+    h_x, h_y, h_pair = (entropy_of_keys(keys, estimator) for keys in (x, y, pair))
     if h_y.n_kept == 0:
         return JointEI.undefined(n), 1.0
     estimate = JointEI.sampled(

@@ -55,7 +55,7 @@ class Activation:
     name_or_callable : str, Activation or callable
         ``"linear"``, ``"sigmoid"``, ``"tanh"``, ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (negative_slope=0.01),
         ``"elu"`` (alpha=1), ``"selu"``, ``"gelu"`` (approximate="none" or "tanh"), ``"silu"``, ``"mish"``,
-        ``"softplus"`` (beta=1), ``"softsign"``, ``"log_sigmoid"``, ``"hard_sigmoid"`` (PyTorch's and Keras 3's: slope 1/6),
+        ``"softplus"`` (beta=1), ``"softsign"``, ``"log_sigmoid"``, ``"hard_sigmoid"`` (slope 1/6),
         ``"hard_tanh"`` (min_val=-1, max_val=1) or ``"hard_silu"``; or a function of your own, vectorised over arrays.
     codomain : (float, float), optional
         Infimum and supremum of the values of a function of your own; infinite where unbounded. Its steps are found on
@@ -82,9 +82,7 @@ class Activation:
     params: dict[str, Any]
     codomain: Range
 
-    def __init__(
-        self, name_or_callable: "str | Activation | Callable", codomain: Range | None = None, **params: Any
-    ):
+    def __init__(self, name_or_callable: "str | Activation | Callable", codomain: Range | None = None, **params: Any):
         self._formula: Formula | None = None
         if isinstance(name_or_callable, Activation):
             self.__dict__.update(name_or_callable.__dict__)
@@ -106,7 +104,9 @@ class Activation:
                 "Use one of them, or pass a function of your own with its codomain."
             )
         if codomain is not None:
-            raise ValueError(f"The 'codomain' parameter of Activation belongs to functions of your own. Got it for {given!r}.")
+            raise ValueError(
+                f"The 'codomain' parameter of Activation belongs to functions of your own. Got it for {given!r}."
+            )
         family = FAMILIES[name]
         unknown = sorted(params.keys() - family.defaults.keys())
         if unknown:
@@ -122,7 +122,9 @@ class Activation:
 
     def _from_callable(self, function: Callable, codomain: Range | None, params: dict[str, Any]) -> None:
         if params:
-            raise ValueError(f"A function of your own takes no parameters here. Got {sorted(params)}. Bind them beforehand.")
+            raise ValueError(
+                f"A function of your own takes no parameters here. Got {sorted(params)}. Bind them beforehand."
+            )
         try:
             low, high = (float(end) for end in codomain)  # type: ignore[union-attr]
         except (TypeError, ValueError):
@@ -218,7 +220,8 @@ def _counted_edges(out_range: Range, out_bins: int, drop: bool) -> NDArray[np.fl
 
 def _step_function(breaks: list[float], counts: list[int], out_bins: int, drop: bool) -> StepFunction:
     """Steps from breakpoints and the number of edges passed on each interval: finite, merged, coded."""
-    at, passed = [], [counts[0]]
+    at: list[float] = []
+    passed = [counts[0]]
     for position, count in zip(breaks, counts[1:], strict=True):
         if position == -np.inf or (at and position == at[-1]):
             passed[-1] = count

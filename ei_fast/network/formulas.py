@@ -58,7 +58,9 @@ class Family:
 
 def _with_minimum(function: Map) -> Formula:
     """A function that falls from 0 to its one minimum and then rises without end, as GELU does."""
-    lowest = minimize_scalar(lambda s: float(function(np.float64(s))), bounds=(-3.0, 0.0), method="bounded", options={"xatol": 1e-10})
+    lowest = minimize_scalar(
+        lambda s: float(function(np.array(s))), bounds=(-3.0, 0.0), method="bounded", options={"xatol": 1e-10}
+    )
     return Formula(function, (0.0, np.inf), (float(lowest.x),))
 
 
@@ -73,7 +75,9 @@ def _gelu(approximate: str) -> Formula:
 
 
 def _elu(alpha: float, scale: float = 1.0) -> Formula:
-    return Formula(lambda s: scale * np.where(s > 0, s, alpha * np.expm1(np.minimum(s, 0.0))), (-scale * alpha, np.inf), (0.0,))
+    return Formula(
+        lambda s: scale * np.where(s > 0, s, alpha * np.expm1(np.minimum(s, 0.0))), (-scale * alpha, np.inf), (0.0,)
+    )
 
 
 def _clipped(low: float, high: float) -> Formula:

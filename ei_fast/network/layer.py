@@ -79,7 +79,7 @@ class Layer:
         object.__setattr__(self, "bias", b)
         object.__setattr__(self, "activation", activation)
         object.__setattr__(self, "name", check_name(name, owner))
-        object.__setattr__(self, "out_range", check_range(out_range, "out_range", owner) if out_range else None)
+        object.__setattr__(self, "out_range", None if out_range is None else check_range(out_range, "out_range", owner))
 
     @property
     def n_in(self) -> int:
@@ -90,6 +90,10 @@ class Layer:
     def n_out(self) -> int:
         """Number of output neurons."""
         return self.weight.shape[1]
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs (m, n_out) at inputs `x` (m, n_in)."""
+        return self.activation(x @ self.weight + self.bias)
 
     def preactivation_hull(self, in_range: Range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Smallest and largest pre-activation of each output with every input in `in_range`, (n_out,) each."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.layer import Function, Layer
@@ -68,7 +70,8 @@ class Network:
     def ranges(self, in_range: Range | None = None, out_range: Range | None = None) -> list[tuple[Range, Range]]:
         """Input and output range of every layer.
 
-        The first input range is `in_range`, or the network's own. An output range is `out_range`, or the
+        The first input range is `in_range`, or its own where the first layer is a `Function` that has one, or
+        the network's. An output range is `out_range`, or the
         layer's own, or the activation's codomain where that is bounded, or the hull over the layer's
         neurons of what interval arithmetic says it can reach. The next layer's inputs have that range.
         A hull of one point is widened by 1/2 to both sides.
@@ -78,16 +81,55 @@ class Network:
         ValueError
             Where finite weights reach beyond the floating-point numbers.
         """
-        current = self.in_range if in_range is None else in_range
+        current = in_range or self.in_range
         result = []
         for index, layer in enumerate(self.layers):
-            if isinstance(layer, Function) and layer.in_range is not None:
+            if isinstance(layer, Function) and layer.in_range is not None and (index or in_range is None):
                 current = layer.in_range
             _check_reach(index, layer, current)
             following = out_range or layer.out_range or _derived_range(layer, current)
             result.append((current, following))
             current = following
         return result
+
+    def between(self, first: int, last: int) -> Function:
+        """Layers `first` to `last`, both included, as one `Function`.
+
+        Parameters
+        ----------
+        first, last : int
+            Places in the network; negative ones count from its end.
+
+        Returns
+        -------
+        Function
+            With the input range of the first of the layers and the output range of the last, as `ranges` has them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For places that the network does not have, or in the wrong order.
+        """
+        n = len(self.layers)
+        rule = f"The 'first' and 'last' parameters of Network.between must be places from 0 to {n - 1}, first <= last"
+        places = []
+        for place in (first, last):
+            if not isinstance(place, Integral) or isinstance(place, (bool, np.bool_)):
+                raise TypeError(f"{rule}. Got {first!r} and {last!r} instead.")
+            places.append(int(place) + (n if place < 0 else 0))
+        start, stop = places
+        if not 0 <= start <= stop < n:
+            raise ValueError(f"{rule}. Got {first} and {last} instead.")
+        blocks = self.layers[start : stop + 1]
+        ranges = self.ranges()
+
+        def through(x: NDArray[np.float64]) -> NDArray[np.float64]:
+            for block in blocks:
+                x = block(x)
+            return x
+
+        name = " -> ".join(str(block.name) for block in blocks)
+        return Function(through, blocks[0].n_in, blocks[-1].n_out, ranges[stop][1], ranges[start][0], name)
 
     def check_ranges(self, ranges: Sequence[tuple[Range, Range]]) -> None:
         """Raise ValueError where a layer overflows on the input range that it is given."""
@@ -96,7 +138,12 @@ class Network:
 
 
 def _check_reach(index: int, layer: Block, in_range: Range) -> None:
-    if isinstance(layer, Layer) and not np.isfinite(layer.preactivation_hull(in_range)).all():
+    if not isinstance(layer, Layer):
+        return
+    smallest, largest = layer.preactivation_hull(in_range)
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = np.max(largest) - np.min(smallest)
+    if not np.isfinite(spread):
         raise ValueError(
             f"Layer {index} ({layer.name!r}): its pre-activations overflow on the input range {in_range}. "
             "Scale its weights down, or give a smaller range."

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from ei_fast.adapters import as_network
 from ei_fast.estimator import EffectiveInformation
@@ -47,8 +48,9 @@ class Recorder:
             raise TypeError(
                 f"The 'estimator' parameter of Recorder must be an EffectiveInformation. Got {estimator!r} instead."
             )
-        self._estimator = estimator
-        self._settings = Settings.checked(estimator.get_params(deep=False))
+        # Of its own: what becomes of the one it was given must not change a recording half-way.
+        self._estimator = clone(estimator)
+        self._settings = Settings.checked(self._estimator.get_params(deep=False))
         self._frozen: Frozen | None = None
         self._widths: list[tuple[str, int, int]] = []
         self._steps: list[int] = []

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ei_fast.adapters.npz import read_npz
+
 _FORMAT = 1
 
 MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
@@ -88,20 +90,21 @@ class Trajectory:
             Where the file is none, or was written by a newer version.
         """
         path = _npz_path(path)
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if "format" not in archive.files:
-                raise ValueError(f"The file {str(path)!r} is not a trajectory. Give one that Trajectory.save wrote.")
-            if int(archive["format"]) > _FORMAT:
-                raise ValueError(
-                    f"The file {str(path)!r} was written by a newer version of ei_fast "
-                    f"(format {int(archive['format'])}, known is {_FORMAT}). Upgrade ei_fast to read it."
-                )
-            return cls(
-                archive["steps"],
-                archive["layers"].tolist(),
-                {name: archive[f"measure/{name}"] for name in MEASURES},
-                {key.removeprefix("metric/"): archive[key] for key in archive.files if key.startswith("metric/")},
+        arrays = read_npz(path)
+        needed = {"format", "steps", "layers", *(f"measure/{name}" for name in MEASURES)}
+        if "format" in arrays and int(arrays["format"]) > _FORMAT:
+            raise ValueError(
+                f"The file {str(path)!r} was written by a newer version of ei_fast "
+                f"(format {int(arrays['format'])}, known is {_FORMAT}). Upgrade ei_fast to read it."
             )
+        if needed - arrays.keys():
+            raise ValueError(f"The file {str(path)!r} is not a trajectory. Give one that Trajectory.save wrote.")
+        return cls(
+            arrays["steps"],
+            arrays["layers"].tolist(),
+            {name: arrays[f"measure/{name}"] for name in MEASURES},
+            {key.removeprefix("metric/"): values for key, values in arrays.items() if key.startswith("metric/")},
+        )
 
 
 def _npz_path(path: str | os.PathLike) -> Path:

@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 import ei_fast as ef
 from ei_fast.figures.measures import plot_measures
 from ei_fast.figures.style import layer_colours
-from ei_fast.training.trajectory import Trajectory
+from ei_fast.training.trajectory import MEASURES, Trajectory
 
 
 def _trajectory(n_steps=7, n_layers=3, metrics=True):
     rng = np.random.default_rng(0)
     sensitivity, ei = rng.uniform(0, 20, (n_steps, n_layers)), rng.uniform(0, 9, (n_steps, n_layers))
     measures = {"ei": ei, "ei_stderr": 0.01 + 0 * ei, "sensitivity": sensitivity, "degeneracy": sensitivity - ei}
+    measures |= {"ei_parts": ei / 2, "phi_ff": ei / 2}
     beside = {
         "loss": rng.uniform(0.1, 1, n_steps),
         "val_loss": rng.uniform(0.1, 1, n_steps),
@@ -89,9 +90,7 @@ def test_any_size_is_drawn(n_layers, n_steps, tmp_path):
 
 
 def test_a_layer_that_does_not_move_is_drawn(tmp_path):
-    still = Trajectory(
-        [0, 1], ["a"], {name: np.ones((2, 1)) for name in ("ei", "ei_stderr", "sensitivity", "degeneracy")}, {}
-    )
+    still = Trajectory([0, 1], ["a"], {name: np.ones((2, 1)) for name in MEASURES}, {})
     figure = Figure(layout="constrained")
     ef.CausalPlaneDisplay.from_trajectory(still).plot(figure.subplots())
     figure.savefig(tmp_path / "plane.png")

@@ -12,7 +12,8 @@ from ei_fast.kernels.counting import (
     WHOLE,
     cell_entropies,
     information_variance,
-    merge_states,
+    merge_counts,
+    run_lengths,
 )
 from ei_fast.kernels.keys import DROPPED
 from ei_fast.measures.entropy import estimator_named
@@ -71,15 +72,23 @@ def test_one_state_has_entropy_exactly_zero(name):
     assert _statistics(keys, name).tolist() == [[0, 0, 0, 0, 64], [0, 0, 0, 0, 54]]
 
 
-def test_merged_counts_are_exact():
+def test_run_lengths_and_merged_counts_are_exact():
     rng = np.random.default_rng(1)
     first, second = rng.integers(0, 30, 50).astype(np.uint64), rng.integers(20, 60, 70).astype(np.uint64)
-    states, counts = np.empty(120, np.uint64), np.empty((120, 2), np.int64)
-    n = merge_states(np.sort(first), np.sort(second), states, counts)
-    expected = np.unique(np.concatenate([first, second]))
-    np.testing.assert_array_equal(states[:n], expected)
-    np.testing.assert_array_equal(counts[:n, 0], [np.count_nonzero(first == key) for key in expected])
-    np.testing.assert_array_equal(counts[:n, 1], [np.count_nonzero(second == key) for key in expected])
+    first[3] = DROPPED
+    runs = []
+    for keys in (first, second):
+        states, counts = np.empty(len(keys), np.uint64), np.empty(len(keys), np.int64)
+        n = run_lengths(np.sort(keys), states, counts)
+        runs.append((states[:n], counts[:n]))
+        expected = np.unique(_kept(keys), return_counts=True)
+        np.testing.assert_array_equal(states[:n], expected[0])
+        np.testing.assert_array_equal(counts[:n], expected[1])
+    states, counts = np.empty(120, np.uint64), np.empty(120, np.int64)
+    n = merge_counts(*runs[0], *runs[1], states, counts)
+    expected = np.unique(_kept(np.concatenate([first, second])), return_counts=True)
+    np.testing.assert_array_equal(states[:n], expected[0])
+    np.testing.assert_array_equal(counts[:n], expected[1])
 
 
 def test_information_variance(keys):

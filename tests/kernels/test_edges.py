@@ -14,7 +14,9 @@ def _sensitivity(weight, bias, activation, in_range, in_bins, out_range, out_bin
     weight, bias = np.atleast_2d(np.asarray(weight, float)), np.atleast_1d(np.asarray(bias, float))
     out = np.empty(weight.shape)
     edges = bin_edges(in_range, in_bins)
-    sensitivity_edges(weight, bias, baseline, edges, steps.breaks.copy(), steps.codes.copy(), out_bins + 1, out_bins, out)
+    sensitivity_edges(
+        weight, bias, baseline, edges, steps.breaks.copy(), steps.codes.copy(), out_bins + 1, out_bins, out
+    )
     return out
 
 

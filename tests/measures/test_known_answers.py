@@ -10,7 +10,6 @@ from ei_fast.measures.conditional import Plan, conditional_ei
 from ei_fast.measures.entropy import estimator_named
 from ei_fast.parallel import Workers
 
-
 PLAN = Plan(0.01, None, estimator_named("auto"))
 
 
