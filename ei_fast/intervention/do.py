@@ -103,10 +103,10 @@ class Intervention(ABC):
     def codes_alone(self, i: int, baseline: float, stream: Stream, first: int, count: int) -> tuple[Codes, Codes]:
         """Bins of input i (1, count) and of the outputs (n_out, count) as it moves alone, the others at `baseline`."""
         pair = np.empty((2, count), np.float32)
-        fill_uniforms(self._keys_of(stream)[i // 2 : i // 2 + 1], first, pair)
+        fill_uniforms(self._keys_of(stream)[i // 2 : i // 2 + 1], first, count, pair)
         uniforms = pair[i % 2 : i % 2 + 1]
         x_codes, y_codes = np.empty((1, count), np.uint16), np.empty((self.n_out, count), np.uint16)
-        input_codes(uniforms, self.in_bins, x_codes)
+        input_codes(uniforms, self.in_bins, count, x_codes)
         self._fill_codes_alone(i, baseline, uniforms[0], y_codes)
         return x_codes, y_codes
 
@@ -153,12 +153,12 @@ class DenseIntervention(Intervention):
     ):
         n_in, n_out = weight.shape
         super().__init__(n_in, n_out, in_bins, steps.n_bins, drop, inputs, seed, place)
-        self._weight = np.ascontiguousarray(weight)
-        self._bias = np.ascontiguousarray(bias)
+        self.weight = np.ascontiguousarray(weight)
+        self.bias = np.ascontiguousarray(bias)
         # Copies: kernels are compiled for writable arrays, and once.
         self._breaks, self._codes = steps.breaks.copy(), steps.codes.copy()
-        self._steps = steps
-        self._in_range = in_range
+        self.steps = steps
+        self.in_range = in_range
         edges = bin_edges(in_range, in_bins)
         self._middles = np.append(0.5 * (edges[:-1] + edges[1:]), 0.5 * (in_range[0] + in_range[1]))
         width = np.full(n_in, in_range[1] - in_range[0])
@@ -168,10 +168,10 @@ class DenseIntervention(Intervention):
 
     def restricted(self, output: int) -> "DenseIntervention":
         return DenseIntervention(
-            self._weight[:, [output]],
-            self._bias[[output]],
-            self._steps,
-            self._in_range,
+            self.weight[:, [output]],
+            self.bias[[output]],
+            self.steps,
+            self.in_range,
             self.in_bins,
             self._seed,
             self._place,
@@ -179,13 +179,19 @@ class DenseIntervention(Intervention):
             self.inputs.tolist(),
         )
 
+    def centres(self, cells: Cells) -> NDArray[np.float64]:
+        """Pre-activations (r, n_out) at the middle of each cell."""
+        centre = np.empty((len(cells), self.n_out))
+        cell_centres(self.weight, self.bias, self._middles, cells, centre)
+        return centre
+
     def _spread(
         self, width: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
         """Weights times the width in which each input moves, scaled for float32; the scale; and the reach."""
-        moves = self._weight * width[:, None]
+        moves = self.weight * width[:, None]
         scale = np.ldexp(1.0, -np.frexp(np.abs(moves).max(axis=0))[1])
-        reach = reach_of(self._weight, self._bias, self._in_range, width)
+        reach = reach_of(self.weight, self.bias, self.in_range, width)
         return (moves * scale).astype(np.float32), scale, reach
 
     def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
@@ -197,8 +203,8 @@ class DenseIntervention(Intervention):
             first,
             scaled,
             scale,
-            self._weight,
-            self._bias,
+            self.weight,
+            self.bias,
             self._middles,
             cells,
             reach,
@@ -211,17 +217,15 @@ class DenseIntervention(Intervention):
 
     def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
         scaled, scale, reach = self._anywhere
-        centre = np.empty((1, self.n_out))
-        cells = np.full((1, self.n_in), self.in_bins, np.int32)
-        cell_centres(self._weight, self._bias, self._middles, cells, centre)
+        centre = self.centres(np.full((1, self.n_in), self.in_bins, np.int32))
         dense_codes(
             stream_keys, first, scaled, scale, centre, reach, self._breaks, self._codes, self.in_bins, x_codes, y_codes
         )
 
     def _fill_codes_alone(self, i: int, baseline: float, uniforms: NDArray[np.float32], y_codes: Codes) -> None:
-        weight = self._weight[i].copy()
-        constants = self._bias + baseline * (self._weight.sum(axis=0) - weight)
-        low, high = self._in_range
+        weight = self.weight[i].copy()
+        constants = self.bias + baseline * (self.weight.sum(axis=0) - weight)
+        low, high = self.in_range
         single_input_codes(weight, constants, low, high - low, uniforms, self._breaks, self._codes, y_codes)
 
 
@@ -272,7 +276,7 @@ class FunctionIntervention(Intervention):
     def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
         r, m = keys.shape
         uniforms = np.empty((self.n_in, r * m), np.float32)
-        fill_uniforms(stream_keys, first, uniforms)
+        fill_uniforms(stream_keys, first, r * m, uniforms)
         cell = np.full((1, self.n_in), self.in_bins) if cells is None else np.repeat(cells, m, axis=0)
         x = self._low[cell] + (self._high[cell] - self._low[cell]) * (uniforms.T.astype(np.float64) + 0.5)
         pack_codes(self.output_codes(x), self.bits, self.outside, keys.reshape(-1))
@@ -285,7 +289,7 @@ class FunctionIntervention(Intervention):
 
     def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
         uniforms = np.empty(x_codes.shape, np.float32)
-        fill_uniforms(stream_keys, first, uniforms)
-        input_codes(uniforms, self.in_bins, x_codes)
+        fill_uniforms(stream_keys, first, x_codes.shape[1], uniforms)
+        input_codes(uniforms, self.in_bins, x_codes.shape[1], x_codes)
         low, high = self._in_range
         y_codes[:] = self.output_codes(low + (high - low) * (uniforms.T.astype(np.float64) + 0.5))

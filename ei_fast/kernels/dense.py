@@ -84,14 +84,13 @@ def cell_centres(weight, bias, middles, cells, centre):
 
 
 @jit
-def block_codes(uniforms, scaled, scale, centre, reach, breaks, codes, m, origin, s, index, thresholds, out):
-    """Output codes (n_out, size) of the samples origin ... origin + size - 1, m of them to a cell.
+def block_codes(uniforms, scaled, scale, centre, reach, breaks, codes, m, origin, size, s, index, thresholds, out):
+    """Output codes out[:, :size] of the samples origin ... origin + size - 1, m of them to a cell.
 
     Most outputs do not leave their bin inside a cell: `reach` tells, and their pre-activations are
     then not computed.
     """
-    n_out, size = out.shape
-    for j in range(n_out):
+    for j in range(out.shape[0]):
         added = False
         cell = origin // m
         start = 0
@@ -162,9 +161,9 @@ def dense_keys(
     out = np.empty((n_out, BLOCK), np.uint16)
     for origin in range(0, flat.shape[0], BLOCK):
         size = min(BLOCK, flat.shape[0] - origin)
-        fill_uniforms(pair_keys, first + origin, uniforms[:, :size])
+        fill_uniforms(pair_keys, first + origin, size, uniforms)
         block_codes(
-            uniforms[:, :size],
+            uniforms,
             scaled,
             scale,
             centre,
@@ -173,19 +172,19 @@ def dense_keys(
             codes,
             m,
             origin,
+            size,
             s,
             index,
             thresholds,
-            out[:, :size],
+            out,
         )
-        pack_codes(out[:, :size], bits, outside, flat[origin : origin + size])
+        pack_codes(out, bits, outside, flat[origin : origin + size])
 
 
 @jit
-def input_codes(uniforms, bins, out):
-    """Input bins (n_in, m) of uniforms on (-1/2, 1/2), in whole numbers and so without rounding."""
-    n_in, m = uniforms.shape
-    for i in range(n_in):
+def input_codes(uniforms, bins, m, out):
+    """Input bins out[:, :m] of uniforms on (-1/2, 1/2), in whole numbers and so without rounding."""
+    for i in range(uniforms.shape[0]):
         u, row = uniforms[i], out[i]
         for t in range(m):
             k = np.int64(u[t] * np.float32(2.0**24) + np.float32(2.0**23 - 0.5))
@@ -200,13 +199,14 @@ def dense_codes(pair_keys, first, scaled, scale, bias_at_middle, reach, breaks, 
     s = np.empty(BLOCK, np.float32)
     index = np.empty(BLOCK, np.int32)
     thresholds = np.empty(breaks.shape[0], np.float32)
+    # Whole blocks of their own: slices of the results would not be contiguous, nor their loops vectorised.
+    x_block, y_block = np.empty((n_in, BLOCK), np.uint16), np.empty((y_codes.shape[0], BLOCK), np.uint16)
     for origin in range(0, m, BLOCK):
         size = min(BLOCK, m - origin)
-        fill_uniforms(pair_keys, first + origin, uniforms[:, :size])
-        input_codes(uniforms[:, :size], in_bins, x_codes[:, origin : origin + size])
-        out = y_codes[:, origin : origin + size]
+        fill_uniforms(pair_keys, first + origin, size, uniforms)
+        input_codes(uniforms, in_bins, size, x_block)
         block_codes(
-            uniforms[:, :size],
+            uniforms,
             scaled,
             scale,
             bias_at_middle,
@@ -215,8 +215,11 @@ def dense_codes(pair_keys, first, scaled, scale, bias_at_middle, reach, breaks, 
             codes,
             m,
             origin,
+            size,
             s,
             index,
             thresholds,
-            out,
+            y_block,
         )
+        x_codes[:, origin : origin + size] = x_block[:, :size]
+        y_codes[:, origin : origin + size] = y_block[:, :size]

@@ -14,14 +14,14 @@ NEVER = -1
 
 @jit
 def pack_codes(codes, bits, outside, keys):
-    """Fold the codes (n_out, m) of each sample into one key: keys[t] for codes[:, t].
+    """Fold the codes (n_out, >= m) of each sample into one key: keys[t] for codes[:, t], t < m.
 
     Codes take `bits` bits each. As long as all of them fit into 64 bits the key is the code vector
     itself and two states never share one. Longer vectors are hashed word by word; the chance that any
     two of N states share a key is then at most about N**2 / 2**65. A sample with a code `outside` gets
     the key DROPPED.
     """
-    n_out, m = codes.shape
+    n_out, m = codes.shape[0], keys.shape[0]
     per_word = 64 // bits
     keys[:] = np.uint64(0)
     if n_out <= per_word:

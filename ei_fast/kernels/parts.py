@@ -35,7 +35,7 @@ def _finish(cdf, codes, outside, table):
 
 
 @jit
-def _closed_cdf(i, widths, centres, in_bins, spacing, cdf):
+def closed_cdf(i, widths, centres, in_bins, spacing, cdf):
     """CDF (in_bins, K) of an edge with the widest few other inputs exactly, all further ones as one uniform.
 
     `widths` come in falling order; i is the edge's own. With up to four inputs nothing is lumped. With
@@ -99,7 +99,7 @@ def _series_sum(phi, period, spacing, in_bins, sines, cosines, integrated, total
 
 
 @jit
-def _series_cdf(phi, period, support, peeled, centres, spacing, in_bins, sines, cosines, total, cdf):
+def series_cdf(phi, period, support, peeled, centres, spacing, in_bins, sines, cosines, total, cdf):
     """CDF (in_bins, K) of an edge by the series; of the rest, integrated once, where a width is `peeled`.
 
     With a dominating half width a the CDF is (G(z + a) - G(z - a)) / 2a, G the integrated CDF of the rest,
@@ -140,7 +140,7 @@ def _series_cdf(phi, period, support, peeled, centres, spacing, in_bins, sines, 
 
 
 @jit
-def _trigonometry(centres, peeled, period, terms):
+def trigonometry(centres, peeled, period, terms):
     """Sines and cosines (terms, V) of frequency times position: of K edges, or on both sides of a peeled width."""
     n_breaks = centres.shape[0]
     n_edges = 2 * n_breaks if peeled > 0.0 else n_breaks
@@ -164,17 +164,17 @@ def _by_series(first, widths, spacings, in_bins, centres, peeled, terms, codes, 
     period = 2 * support
     phi = np.empty((n, terms), np.float64)
     leave_one_out(rest, in_bins, period, phi)
-    sines, cosines = _trigonometry(centres, peeled, period, terms)
+    sines, cosines = trigonometry(centres, peeled, period, terms)
     total = np.empty((sines.shape[1], in_bins), np.float64)
     for k in range(n):
         own = support - rest[k] * (1 - 1 / in_bins)
-        _series_cdf(phi[k], period, own, peeled, centres, spacings[first + k], in_bins, sines, cosines, total, cdf)
+        series_cdf(phi[k], period, own, peeled, centres, spacings[first + k], in_bins, sines, cosines, total, cdf)
         out[first + k] = _finish(cdf, codes, outside, table)
 
 
 @jit
-def _dominating_edge(widths, spacing, in_bins, centres, terms, codes, outside, cdf, table):
-    """Bits of the edge of the widest input: its own width inside a bin is peeled, or one of many."""
+def dominated_cdf(widths, spacing, in_bins, centres, terms, cdf):
+    """CDF (in_bins, K) of the edge of the widest input: its own width inside a bin is peeled, or one of many."""
     own = widths[0] / in_bins
     rest = widths[1:]
     peeled = own if own > 0.05 * rest.sum() else 0.0
@@ -189,10 +189,9 @@ def _dominating_edge(widths, spacing, in_bins, centres, terms, codes, outside, c
             phi[0, m] *= 1.0 - u * u / 6 if u < 1e-5 else np.sin(u) / u
         if peeled == 0.0:
             phi[0, m] *= np.sin(t * own) / (t * own)
-    sines, cosines = _trigonometry(centres, peeled, period, terms)
+    sines, cosines = trigonometry(centres, peeled, period, terms)
     total = np.empty((sines.shape[1], in_bins), np.float64)
-    _series_cdf(phi[0], period, support, peeled, centres, spacing, in_bins, sines, cosines, total, cdf)
-    return _finish(cdf, codes, outside, table)
+    series_cdf(phi[0], period, support, peeled, centres, spacing, in_bins, sines, cosines, total, cdf)
 
 
 @jit
@@ -237,11 +236,12 @@ def column_parts(weight, centre, width, in_bins, breaks, codes, outside, n_codes
     if terms <= MAX_TERMS:
         _by_series(0, widths, spacings, in_bins, centres, 0.0, terms, codes, outside, cdf, table, bits)
     elif peeled_terms <= MAX_TERMS:
-        bits[0] = _dominating_edge(widths, spacings[0], in_bins, centres, peeled_terms, codes, outside, cdf, table)
+        dominated_cdf(widths, spacings[0], in_bins, centres, peeled_terms, cdf)
+        bits[0] = _finish(cdf, codes, outside, table)
         _by_series(1, widths, spacings, in_bins, centres, widths[0], peeled_terms, codes, outside, cdf, table, bits)
     else:
         for k in range(n):
-            _closed_cdf(k, widths, centres, in_bins, spacings[k], cdf)
+            closed_cdf(k, widths, centres, in_bins, spacings[k], cdf)
             bits[k] = _finish(cdf, codes, outside, table)
     for k in range(n):
         out[order[k]] = bits[k]

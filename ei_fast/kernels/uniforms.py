@@ -28,24 +28,26 @@ def mix64(z):
 
 
 @jit
-def fill_uniforms(pair_keys, first, out):
-    """Fill `out` (n_in, m), float32, with uniforms on (-1/2, 1/2) for samples first, first+1, ...
+def fill_uniforms(pair_keys, first, m, out):
+    """Fill out[:, :m], (n_in, >= m) float32, with uniforms on (-1/2, 1/2) for samples first, first+1, ...
 
     A value is (k - 2**23 + 1/2) * 2**-24 for a 24-bit integer k: exact in float32, symmetric about
     0, and never an end of the interval. Neurons 2p and 2p+1 share ``pair_keys[p]``.
     """
-    n_in, m = out.shape
+    n_in = out.shape[0]
     for p in range(pair_keys.shape[0]):
         start = pair_keys[p] + GAMMA * np.uint64(first)
         if 2 * p + 1 < n_in:
+            even, odd = out[2 * p], out[2 * p + 1]
             for t in range(m):
                 z = mix64(start + GAMMA * np.uint64(t))
-                out[2 * p, t] = (np.float32(z >> _U40) - _CENTRE_24) * _STEP_24
-                out[2 * p + 1, t] = (np.float32((z >> _U8) & _LOW_24) - _CENTRE_24) * _STEP_24
+                even[t] = (np.float32(z >> _U40) - _CENTRE_24) * _STEP_24
+                odd[t] = (np.float32((z >> _U8) & _LOW_24) - _CENTRE_24) * _STEP_24
         else:
+            last = out[2 * p]
             for t in range(m):
                 z = mix64(start + GAMMA * np.uint64(t))
-                out[2 * p, t] = (np.float32(z >> _U40) - _CENTRE_24) * _STEP_24
+                last[t] = (np.float32(z >> _U40) - _CENTRE_24) * _STEP_24
 
 
 @jit

@@ -23,6 +23,7 @@ from ei_fast.kernels.counting import (
     information_variance,
 )
 from ei_fast.measures.bounds import bracketed_ei
+from ei_fast.measures.control import NO_CONTROLS, Controls, controls_of
 from ei_fast.measures.entropy import (
     MIN_COVERAGE,
     SECOND_ORDER,
@@ -40,8 +41,8 @@ MAX_WORK = 2**34
 """... and multiply-adds, whichever is less: beyond it `tol` is given up."""
 
 _TASK_POINTS = 2**16
-_MAX_ENUMERATED_CELLS = 2**15
-_PILOT_CELLS, _PILOT_POINTS = 512, 2**15
+_MAX_ENUMERATED_CELLS = 2**12
+_PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 512, 2**15, 64
 _HOPELESS_COVERAGE = 0.05
 _BOUNDED_CELLS = 256
 _MIN_POINTS, _MAX_POINTS_A_CELL = 64, 4096
@@ -75,11 +76,26 @@ class Plan:
 
 @dataclass(frozen=True)
 class Cells:
-    """Entropies inside a sample of cells: `statistics` (r, 5) as from the kernel `cell_entropies`."""
+    """Entropies inside a sample of cells.
+
+    Attributes
+    ----------
+    statistics : ndarray (r, 5)
+        As from the kernel `cell_entropies`.
+    m : int
+        Points in a cell.
+    estimator : Estimator
+    control : ndarray (r,)
+        What a control variate has in excess of its known mean in each cell; 0 without one.
+    slope : float
+        How much of it is taken off.
+    """
 
     statistics: NDArray[np.float64]
     m: int
     estimator: Estimator
+    control: NDArray[np.float64] | float = 0.0
+    slope: float = 0.0
 
     @property
     def share(self) -> NDArray[np.float64]:
@@ -88,8 +104,16 @@ class Cells:
 
     @property
     def entropies(self) -> NDArray[np.float64]:
-        """Entropy of every cell, corrected for bias."""
-        return self.estimator.extrapolated(self.statistics[:, WHOLE], self.statistics[:, HALVES])
+        """Entropy of every cell, corrected for bias and by the control."""
+        corrected = self.estimator.extrapolated(self.statistics[:, WHOLE], self.statistics[:, HALVES])
+        return corrected - self.slope * self.control
+
+    def regressed(self) -> "Cells":
+        """The same cells with the slope that the sample itself suggests."""
+        deviation = self.control - np.mean(self.control)
+        spread = float(np.sum(deviation**2))
+        corrected = self.estimator.extrapolated(self.statistics[:, WHOLE], self.statistics[:, HALVES])
+        return replace(self, slope=float(np.sum(corrected * deviation)) / spread if spread > 0 else 0.0)
 
     @property
     def bias(self) -> float:
@@ -168,8 +192,13 @@ def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> 
     most = _MAX_ENUMERATED_CELLS
     if plan.n_samples is not None:
         most = min(most, plan.n_samples // _MIN_POINTS)
-    sample = _by_every_cell if cells <= most else _by_drawn_cells
-    return sample(intervention, plan, workers).estimate(intervention, workers)
+    if cells <= most:
+        sample = _by_every_cell(intervention, plan, workers)
+    elif plan.n_samples is None:
+        sample = _by_drawn_cells(intervention, plan, workers)
+    else:
+        sample = _by_so_many_points(intervention, plan, plan.n_samples, workers)
+    return sample.estimate(intervention, workers)
 
 
 def _by_every_cell(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:
@@ -224,59 +253,86 @@ def _every_cell(intervention: Intervention, n_cells: int, m: int, plan: Plan, wo
     return Sample(output, inside, stderr, n_cells * m)
 
 
+def _by_so_many_points(intervention: Intervention, plan: Plan, n_samples: int, workers: Workers) -> Sample:
+    """Half of the points inside cells, of which there must be enough to know their spread."""
+    m = int(np.clip(n_samples // 256, 16, _MIN_POINTS))
+    sizes = Sizes(max(2, n_samples // 2 // m), m, max(4, n_samples // 2))
+    controls = controls_of(intervention) if sizes.n_cells >= _MIN_PILOT_CELLS else NO_CONTROLS
+    return _drawn_cells(intervention, sizes, controls, None, plan, workers)
+
+
 def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:
-    if plan.n_samples is not None:
-        # Half of the points inside cells, of which there must be enough to know their spread.
-        m = int(np.clip(plan.n_samples // 256, 16, _MIN_POINTS))
-        n_cells = max(2, plan.n_samples // 2 // m)
-        return _drawn_cells(intervention, n_cells, m, max(4, plan.n_samples - n_cells * m), plan, workers)
-    n_cells, m, n, hopeless = _sizes_from_pilot(intervention, plan, workers)
+    """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams."""
+    ceiling = _points_ceiling(intervention)
+    output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, NO_CONTROLS, plan, workers)
+    if output.n_kept and output.coverage < _HOPELESS_COVERAGE:
+        # Bounds are all there will be, and they gain little from more points.
+        n = min(ceiling // 2, 2**18)
+        sizes = Sizes(_BOUNDED_CELLS, max(_MIN_POINTS, n // _BOUNDED_CELLS), n)
+        return _drawn_cells(intervention, sizes, NO_CONTROLS, 0.0, plan, workers)
+    controls = controls_of(intervention)
+    streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
+    pilot = _drawn(intervention, streams, _PILOT_CELLS, _MIN_POINTS, controls, plan, workers).regressed()
+    if controls.output is not None:
+        output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, controls, plan, workers)
+    sizes = _cheapest(pilot, output, plan.tol, intervention.whole_cells, ceiling)
     while True:
-        sample = _drawn_cells(intervention, n_cells, m, n, plan, workers)
-        grown = 2 * (n_cells * m + n)
-        if hopeless or sample.is_good_enough(plan.tol) or grown > _points_ceiling(intervention):
+        sample = _drawn_cells(intervention, sizes, controls, pilot.slope, plan, workers)
+        if sample.is_good_enough(plan.tol) or 2 * sizes.total > ceiling:
             return sample
         # The pilot was too hopeful: bias falls with the points in a cell and in the marginal, the rest with all.
-        if m < _MAX_POINTS_A_CELL and (sample.bias > _BIAS_SHARE * plan.tol or not sample.resolved):
-            m, n = 2 * m, 2 * n
+        if sizes.m < _MAX_POINTS_A_CELL and (sample.bias > _BIAS_SHARE * plan.tol or not sample.resolved):
+            sizes = Sizes(sizes.n_cells, 2 * sizes.m, 2 * sizes.n)
         else:
-            n_cells, n = 2 * n_cells, 2 * n
+            sizes = Sizes(2 * sizes.n_cells, sizes.m, 2 * sizes.n)
 
 
-def _drawn_cells(intervention: Intervention, n_cells: int, m: int, n: int, plan: Plan, workers: Workers) -> Sample:
-    """`n_cells` cells with `m` points in each for H(Y | X), and `n` points anywhere for H(Y)."""
-    output = _anywhere(intervention, Stream.MARGINAL, n, plan, workers)
-    inside = _drawn(intervention, (Stream.CELLS, Stream.POINTS), n_cells, m, plan, workers)
-    stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
-    return Sample(output, inside, stderr, n + n_cells * m)
+@dataclass(frozen=True)
+class Sizes:
+    """How many cells, points in each, and points anywhere."""
+
+    n_cells: int
+    m: int
+    n: int
+
+    @property
+    def total(self) -> int:
+        """All points."""
+        return self.n_cells * self.m + self.n
 
 
-def _sizes_from_pilot(intervention: Intervention, plan: Plan, workers: Workers) -> tuple[int, int, int, bool]:
-    """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams.
-
-    Last comes whether more points are hopeless: bounds are then all there will be.
-    """
-    streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
-    pilot = _drawn(intervention, streams, _PILOT_CELLS, _MIN_POINTS, plan, workers)
-    output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, plan, workers)
-    ceiling = _points_ceiling(intervention)
-    if output.coverage < _HOPELESS_COVERAGE:
-        # Bounds gain little from more points.
-        n = min(ceiling // 2, 2**18)
-        return _BOUNDED_CELLS, max(_MIN_POINTS, n // _BOUNDED_CELLS), n, True
+def _cheapest(pilot: Cells, output: Entropy, tol: float, whole_cells: bool, ceiling: int) -> Sizes:
+    """Sizes that reach `tol` with the fewest points, up to `ceiling`."""
     m = _MIN_POINTS
     # The bias inside cells falls as 1/m.
-    most = _MAX_POINTS_A_CELL if intervention.whole_cells else ceiling // 16
-    while pilot.bias * _MIN_POINTS / m > _BIAS_SHARE * plan.tol and 2 * m <= most:
+    most = _MAX_POINTS_A_CELL if whole_cells else ceiling // 16
+    while pilot.bias * _MIN_POINTS / m > _BIAS_SHARE * tol and 2 * m <= most:
         m *= 2
-    # Minimise n_cells m + n with spread_cells**2 / n_cells + spread_output**2 / n = variance.
-    spread_cells = max(pilot.mean_stderr(pilot.entropies) * np.sqrt(_PILOT_CELLS), 0.05)
+    # Minimise n_cells m + n with spread_cells**2 / n_cells + spread_output**2 / n = variance. A part of the
+    # cells' spread is noise that falls with m, so that more points in fewer cells cost no more.
+    spread_cells = max(pilot.mean_stderr(pilot.entropies) * np.sqrt(len(pilot.statistics)), 0.05)
     spread_output = output.stderr * np.sqrt(output.n_samples)
-    scale = (spread_cells * np.sqrt(m) + spread_output) / (_STDERR_SHARE * plan.tol) ** 2
+    scale = (spread_cells * np.sqrt(m) + spread_output) / (_STDERR_SHARE * tol) ** 2
     n_cells = scale * spread_cells / np.sqrt(m)
     n = max(scale * spread_output, _PILOT_POINTS)
     shrink = min(1.0, ceiling / (n_cells * m + n))
-    return max(16, int(n_cells * shrink)), m, max(4, int(n * shrink)), False
+    return Sizes(max(_MIN_PILOT_CELLS, int(n_cells * shrink)), m, max(4, int(n * shrink)))
+
+
+def _drawn_cells(
+    intervention: Intervention,
+    sizes: Sizes,
+    controls: Controls,
+    slope: float | None,
+    plan: Plan,
+    workers: Workers,
+) -> Sample:
+    """Entropies of drawn cells, by a `slope` found elsewhere or their own, and of points anywhere."""
+    output = _anywhere(intervention, Stream.MARGINAL, sizes.n, controls, plan, workers)
+    inside = _drawn(intervention, (Stream.CELLS, Stream.POINTS), sizes.n_cells, sizes.m, controls, plan, workers)
+    inside = inside.regressed() if slope is None else replace(inside, slope=slope)
+    stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
+    return Sample(output, inside, stderr, sizes.total)
 
 
 def _points_ceiling(intervention: Intervention) -> int:
@@ -291,19 +347,32 @@ def _statistics(keys: NDArray[np.uint64], estimator: Estimator) -> NDArray[np.fl
 
 
 def _drawn(
-    intervention: Intervention, streams: tuple[Stream, Stream], n_cells: int, m: int, plan: Plan, workers: Workers
+    intervention: Intervention,
+    streams: tuple[Stream, Stream],
+    n_cells: int,
+    m: int,
+    controls: Controls,
+    plan: Plan,
+    workers: Workers,
 ) -> Cells:
     per_task = max(1, _TASK_POINTS // m)
 
-    def visit(first: int) -> NDArray[np.float64]:
+    def visit(first: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         chosen = intervention.drawn_cells(streams[0], first, min(per_task, n_cells - first))
-        return _statistics(intervention.keys_inside(streams[1], first * m, chosen, m), plan.estimator)
+        keys = intervention.keys_inside(streams[1], first * m, chosen, m)
+        excess = np.zeros(len(chosen)) if controls.cells is None else controls.cells(chosen) - controls.cells.mean
+        return _statistics(keys, plan.estimator), excess
 
-    return Cells(np.concatenate(workers.map(visit, range(0, n_cells, per_task))), m, plan.estimator)
+    visited = workers.map(visit, range(0, n_cells, per_task))
+    statistics, excess = (np.concatenate(column) for column in zip(*visited, strict=True))
+    return Cells(statistics, m, plan.estimator, excess)
 
 
-def _anywhere(intervention: Intervention, stream: Stream, n: int, plan: Plan, workers: Workers) -> Entropy:
+def _anywhere(
+    intervention: Intervention, stream: Stream, n: int, controls: Controls, plan: Plan, workers: Workers
+) -> Entropy:
     def visit(first: int) -> NDArray[np.uint64]:
         return intervention.keys_anywhere(stream, first, min(_TASK_POINTS, n - first))
 
-    return entropy_of_keys(np.concatenate(workers.map(visit, range(0, n, _TASK_POINTS))), plan.estimator)
+    keys = np.concatenate(workers.map(visit, range(0, n, _TASK_POINTS)))
+    return entropy_of_keys(keys, plan.estimator, controls.output)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,8 +174,22 @@ _MAX_GROWTH = 0.8
 The bias of a finite number of states halves; states in a tail that goes on add the same every time."""
 
 
-def entropy_of_quarters(quarters: Sequence[NDArray[np.uint64]], estimator: Estimator) -> tuple[Entropy, Counts]:
-    """Entropy of a sample that comes as the keys of four equal parts, and the counts of the whole."""
+class StateControl(Protocol):
+    """A figure of every state whose mean is known: a control variate of -log2 p."""
+
+    mean: float
+
+    def __call__(self, counts: Counts) -> NDArray[np.float64]:
+        """The figure of each state, (K,)."""
+
+
+def entropy_of_quarters(
+    quarters: Sequence[NDArray[np.uint64]], estimator: Estimator, control: StateControl | None = None
+) -> tuple[Entropy, Counts]:
+    """Entropy of a sample that comes as the keys of four equal parts, and the counts of the whole.
+
+    What the sample's mean of the `control` has in excess of the known one is taken off, by regression.
+    """
     parts = [Counts.of(keys) for keys in quarters]
     halves = [parts[0] + parts[1], parts[2] + parts[3]]
     whole = halves[0] + halves[1]
@@ -189,7 +203,15 @@ def entropy_of_quarters(quarters: Sequence[NDArray[np.uint64]], estimator: Estim
     log_p = np.log2(counts / n)
     plugin = -float(counts @ log_p) / n
     noise = SECOND_ORDER * len(counts) / n**2
-    variance = max(counts @ log_p**2 / n - plugin**2, 0.0) / n + noise
+    surprise, excess = -log_p - plugin, 0.0
+    if control is not None:
+        figure = control(whole)
+        mean = float(counts @ figure) / n
+        spread = float(counts @ (figure - mean) ** 2)
+        slope = float(counts @ (surprise * (figure - mean))) / spread if spread > 0 else 0.0
+        surprise = surprise - slope * (figure - mean)
+        excess = slope * (mean - control.mean)
+    variance = float(counts @ surprise**2) / n**2 + noise
     of_whole = estimator.of_counts(counts)
     of_halves = float(np.mean([estimator.of_counts(half.counts) for half in halves]))
     of_quarters = float(np.mean([estimator.of_counts(part.counts) for part in parts]))
@@ -203,7 +225,7 @@ def entropy_of_quarters(quarters: Sequence[NDArray[np.uint64]], estimator: Estim
         growth = min(max(growth, 0.0), 0.95)
         left_over = max(left_over, growth / (1 - growth) - float(estimator.extrapolate))
     entropy = Entropy(
-        value=max(float(estimator.extrapolated(of_whole, of_halves)), 0.0),
+        value=max(float(estimator.extrapolated(of_whole, of_halves)) - excess, 0.0),
         stderr=float(np.sqrt(variance)),
         bias=left_over * abs(added),
         plugin=plugin,
@@ -216,6 +238,8 @@ def entropy_of_quarters(quarters: Sequence[NDArray[np.uint64]], estimator: Estim
     return entropy, whole
 
 
-def entropy_of_keys(keys: NDArray[np.uint64], estimator: Estimator) -> Entropy:
+def entropy_of_keys(
+    keys: NDArray[np.uint64], estimator: Estimator, control: StateControl | None = None
+) -> Entropy:
     """Entropy of a sample whose states are given as keys (n,); dropped ones are not counted."""
-    return entropy_of_quarters(np.array_split(keys, 4), estimator)[0]
+    return entropy_of_quarters(np.array_split(keys, 4), estimator, control)[0]

@@ -112,7 +112,7 @@ class Network:
         """
         n = len(self.layers)
         rule = f"The 'first' and 'last' parameters of Network.between must be places from 0 to {n - 1}, first <= last"
-        places = []
+        places: list[int] = []
         for place in (first, last):
             if not isinstance(place, Integral) or isinstance(place, (bool, np.bool_)):
                 raise TypeError(f"{rule}. Got {first!r} and {last!r} instead.")

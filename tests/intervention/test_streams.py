@@ -16,7 +16,7 @@ N = 200_000
 @pytest.fixture(scope="module", params=[0, 1, 12345])
 def uniforms(request):
     out = np.empty((9, N), np.float32)
-    fill_uniforms(pair_keys(request.param, (0, 0), Stream.MARGINAL, 9), 0, out)
+    fill_uniforms(pair_keys(request.param, (0, 0), Stream.MARGINAL, 9), 0, N, out)
     return out
 
 

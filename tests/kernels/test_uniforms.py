@@ -21,17 +21,17 @@ def test_splitmix64_gives_its_published_outputs():
 def test_uniforms_equal_the_oracle_bit_for_bit(n_in):
     keys = KEYS[: (n_in + 1) // 2]
     out = np.empty((n_in, 7), np.float32)
-    fill_uniforms(keys, 1000, out)
+    fill_uniforms(keys, 1000, 7, out)
     expected = [[naive.uniform(keys, i, 1000 + t) for t in range(7)] for i in range(n_in)]
     np.testing.assert_array_equal(out, np.array(expected))
 
 
 def test_uniforms_do_not_depend_on_the_split():
     whole = np.empty((5, 40), np.float32)
-    fill_uniforms(KEYS, 3, whole)
+    fill_uniforms(KEYS, 3, 40, whole)
     first, second = np.empty((5, 13), np.float32), np.empty((5, 27), np.float32)
-    fill_uniforms(KEYS, 3, first)
-    fill_uniforms(KEYS, 16, second)
+    fill_uniforms(KEYS, 3, 13, first)
+    fill_uniforms(KEYS, 16, 27, second)
     np.testing.assert_array_equal(whole, np.hstack([first, second]))
 
 

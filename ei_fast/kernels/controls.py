@@ -1,0 +1,89 @@
+"""Control variates: cheap figures that move with the sampled ones and whose mean is known exactly."""
+
+from math import erf
+
+import numpy as np
+
+from ei_fast.kernels.dense import count_at_most
+from ei_fast.kernels.jit import jit
+from ei_fast.kernels.parts import (
+    MAX_TERMS,
+    closed_cdf,
+    dominated_cdf,
+    series_cdf,
+    trigonometry,
+)
+from ei_fast.kernels.uniform_sums import leave_one_out, terms_needed
+
+_FAR = 8.0
+
+
+@jit
+def gaussian_entropy(centre, spread, breaks):
+    """Entropy in bits of a Gaussian pre-activation over the intervals between `breaks`."""
+    k = count_at_most(breaks, centre - _FAR * spread)
+    below = 0.0
+    entropy = 0.0
+    while k < breaks.shape[0] and breaks[k] < centre + _FAR * spread:
+        here = 0.5 * (1.0 + erf((breaks[k] - centre) / (spread * np.sqrt(2.0))))
+        if here > below:
+            entropy -= (here - below) * np.log2(here - below)
+            below = here
+        k += 1
+    if 0.0 < below < 1.0:
+        entropy -= (1.0 - below) * np.log2(1.0 - below)
+    return entropy
+
+
+@jit
+def add_gaussian_entropies(centres, spreads, breaks, out):
+    """Add to out (r,) the entropies of all outputs, their pre-activations Gaussian around `centres` (r, n_out)."""
+    for r in range(centres.shape[0]):
+        for j in range(centres.shape[1]):
+            if spreads[j] > 0.0:
+                out[r] += gaussian_entropy(centres[r, j], spreads[j], breaks)
+
+
+@jit
+def lattice_characteristic(spacings, bins, frequencies, out):
+    """Characteristic function at `frequencies` of a sum of uniforms on lattices of `bins` points around 0."""
+    for q in range(frequencies.shape[0]):
+        product = 1.0
+        for k in range(spacings.shape[0]):
+            half = 0.5 * frequencies[q] * spacings[k]
+            below = bins * np.sin(half)
+            # At a multiple of pi all points are in phase, up to a sign.
+            product *= np.sin(bins * half) / below if abs(below) > 1e-9 else np.cos(bins * half) / np.cos(half)
+        out[q] = product
+
+
+@jit
+def marginal_cdf(weight, centre, width, breaks, out):
+    """P(pre-activation < break) for every break, with all inputs uniform over a range of `width`; out (K,)."""
+    order = np.argsort(-np.abs(weight))
+    n = 0
+    while n < order.shape[0] and weight[order[n]] != 0.0:
+        n += 1
+    widths = np.empty(n, np.float64)
+    for k in range(n):
+        widths[k] = np.abs(weight[order[k]]) * width / 2
+    centres = breaks - centre
+    cdf = np.empty((1, breaks.shape[0]), np.float64)
+    terms, peeled_terms = MAX_TERMS + 1, MAX_TERMS + 1
+    if n > 4:
+        terms = terms_needed(widths, 0, widths[0], 2 * widths.sum(), MAX_TERMS)
+        if terms > MAX_TERMS:
+            rest = widths[1:]
+            peeled_terms = terms_needed(rest, 0, rest[0], 2 * rest.sum(), MAX_TERMS)
+    if terms <= MAX_TERMS:
+        period = 2 * widths.sum()
+        phi = np.empty((n, terms), np.float64)
+        leave_one_out(widths, 1, period, phi)
+        sines, cosines = trigonometry(centres, 0.0, period, terms)
+        total = np.empty((sines.shape[1], 1), np.float64)
+        series_cdf(phi[0], period, widths.sum(), 0.0, centres, 0.0, 1, sines, cosines, total, cdf)
+    elif peeled_terms <= MAX_TERMS:
+        dominated_cdf(widths, 0.0, 1, centres, peeled_terms, cdf)
+    else:
+        closed_cdf(0, widths, centres, 1, 0.0, cdf)
+    out[:] = cdf[0]

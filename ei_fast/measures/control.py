@@ -1,0 +1,139 @@
+"""Control variates of both entropies of a dense layer.
+
+Inside a cell: the entropies of the single outputs, their pre-activations taken as Gaussian, added up. It
+moves with the joint entropy from cell to cell, needs no sample, and need not be accurate: its mean
+over all cells is known exactly, so that subtracting what a sample of cells has in excess of it adds no
+bias. Of the whole output: the sum over outputs of -log2 P(Y_j), whose mean is the sum of the exact H(Y_j).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.intervention.do import Cells, DenseIntervention, Intervention
+from ei_fast.kernels.controls import (
+    add_gaussian_entropies,
+    lattice_characteristic,
+    marginal_cdf,
+)
+from ei_fast.measures.entropy import Counts
+
+_PAD = 8.0
+_STEP = 0.2
+_MAX_WORK = 500_000
+
+
+class CellControl:
+    """Sum over outputs of the entropy of a Gaussian pre-activation inside a cell, in bits.
+
+    Attributes
+    ----------
+    mean : float
+        Its exact average over all cells.
+    """
+
+    def __init__(self, do: DenseIntervention):
+        self._do = do
+        width = (do.in_range[1] - do.in_range[0]) / do.in_bins
+        self._spreads = np.sqrt((do.weight**2).sum(axis=0) * width**2 / 12)
+        self._breaks = do.steps.breaks.copy()
+        centre = do.bias + 0.5 * sum(do.in_range) * do.weight.sum(axis=0)
+        self.mean = sum(
+            self._mean_of_output(do.weight[:, j] * width, centre[j], self._spreads[j]) for j in range(do.n_out)
+        )
+
+    def __call__(self, cells: Cells) -> NDArray[np.float64]:
+        """The control in each cell, (r,)."""
+        out = np.zeros(len(cells))
+        add_gaussian_entropies(self._do.centres(cells), self._spreads, self._breaks, out)
+        return out
+
+    def _mean_of_output(self, spacings: NDArray[np.float64], centre: float, spread: float) -> float:
+        """Mean of one output's entropy g(C), C the sum of uniforms on lattices that the cells' middles are.
+
+        g is smooth on the scale of `spread`: faded out beyond what C reaches it is a short Fourier series,
+        and the mean of each of its terms is C's characteristic function.
+        """
+        spacings = spacings[spacings != 0.0]
+        reach = 0.5 * (self._do.in_bins - 1) * np.abs(spacings).sum()
+        half = reach + _PAD * spread
+        size = 1 << int(np.ceil(np.log2(2 * half / (_STEP * spread))))
+        at = -half + 2 * half / size * np.arange(size)
+        g = np.zeros(size)
+        add_gaussian_entropies((centre + at)[:, None], np.array([spread]), self._breaks, g)
+        g *= _fade((np.abs(at) - reach) / (_PAD * spread))
+        series = np.fft.rfft(g) / size
+        series[1::2] *= -1
+        series = 2 * series.real
+        series[0] /= 2
+        terms = int(np.flatnonzero(np.abs(series) > 1e-12 * np.abs(series).max(initial=1e-300)).max(initial=0)) + 1
+        phi = np.empty(terms)
+        lattice_characteristic(spacings, self._do.in_bins, np.pi / half * np.arange(terms), phi)
+        return float(series[:terms] @ phi)
+
+
+class OutputControl:
+    """Sum over outputs of -log2 P(Y_j) in bits, P exact.
+
+    Attributes
+    ----------
+    mean : float
+        Its exact mean, the sum of the outputs' entropies.
+    """
+
+    def __init__(self, do: DenseIntervention):
+        self._bits = do.bits
+        low, high = do.in_range
+        breaks, codes = do.steps.breaks.copy(), do.steps.codes
+        centre = do.bias + 0.5 * (low + high) * do.weight.sum(axis=0)
+        self._surprise = np.zeros((do.n_out, do.steps.n_bins + 1))
+        self.mean = 0.0
+        cdf = np.empty(len(breaks))
+        for j in range(do.n_out):
+            marginal_cdf(do.weight[:, j].copy(), centre[j], high - low, breaks, cdf)
+            pieces = np.diff(np.concatenate([[0.0], np.maximum.accumulate(cdf), [1.0]]))
+            p = np.bincount(codes, pieces, minlength=do.steps.n_bins + 1)
+            seen = p > 1e-300
+            self._surprise[j, seen] = -np.log2(p[seen])
+            self.mean += float(p @ self._surprise[j])
+
+    def __call__(self, counts: Counts) -> NDArray[np.float64]:
+        """The control in each state, (K,): states are their own codes, which is why they must fit into 64 bits."""
+        out = np.zeros(len(counts.states))
+        mask = np.uint64((1 << self._bits) - 1)
+        for j, surprise in enumerate(self._surprise):
+            out += surprise[(counts.states >> np.uint64(j * self._bits)) & mask]
+        return out
+
+    @staticmethod
+    def is_open_to(do: DenseIntervention) -> bool:
+        """Whether the states of the intervention can be read back into codes."""
+        return do.n_out <= 64 // do.bits
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The control variates that an intervention is open to; None where it is to neither or to one only."""
+
+    cells: CellControl | None
+    output: OutputControl | None
+
+
+NO_CONTROLS = Controls(None, None)
+
+
+def controls_of(do: Intervention) -> Controls:
+    """The controls of a dense layer whose outputs are clipped, where they cost less than they save."""
+    if not isinstance(do, DenseIntervention) or do.drop or not do.whole_cells:
+        return NO_CONTROLS
+    cheap = do.n_in**1.5 * do.n_out * do.in_bins < _MAX_WORK
+    return Controls(CellControl(do) if cheap else None, OutputControl(do) if OutputControl.is_open_to(do) else None)
+
+
+def _fade(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 up to share 0, 0 from 1 on, smooth between."""
+    inner = np.clip(share, 1e-12, 1 - 1e-12)
+    with np.errstate(over="ignore"):
+        between = 1 / (1 + np.exp(1 / (1 - inner) - 1 / inner))
+    return np.where(share <= 0, 1.0, np.where(share >= 1, 0.0, between))
