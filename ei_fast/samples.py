@@ -100,7 +100,8 @@ def _two_ranges(ranges: Any) -> list[Range]:
         of_x, of_y = ranges
     except (TypeError, ValueError):
         raise TypeError(
-            f"The 'range' parameter of {_OWNER} must be ((low, high), (low, high)), of x and of y. Got {ranges!r} instead."
+            f"The 'range' parameter of {_OWNER} must be ((low, high), (low, high)), of x and of y. "
+            f"Got {ranges!r} instead."
         ) from None
     return [check_range(of_x, "range", _OWNER), check_range(of_y, "range", _OWNER)]
 

@@ -34,16 +34,16 @@ class Estimator:
         ``"grassberger"``: log2 n - sum(c G(c)) / (n ln 2) (Grassberger 2003, arXiv:physics/0307138, eq. 35).
         ``"chao-shen"``: Horvitz-Thompson over the seen states, probabilities shrunk by the coverage
         (Chao & Shen 2003, eq. 6 and 8).
-    extrapolate : bool
-        Whether the difference between the whole sample and the mean of its halves is added once more:
-        bias that falls as 1/n is then gone.
+    extrapolation : float
+        How many times the difference between the whole sample and the mean of its halves is added once more.
+        Bias that falls as 1/n takes one; inside cells a little more was left: on layers 6->6 to 100->10, sigmoid
+        and tanh, 64 to 1024 points a cell, 1.24 to 1.53 times would have been right.
     left_over : float
-        Share of that difference which may be left as bias. A third after extrapolation: on sigmoid
-        layers 6->6 to 100->10, 64 to 512 points a cell, it was a fifth to a third.
+        Share of that difference which may be left as bias.
     """
 
     name: str
-    extrapolate: bool
+    extrapolation: float
     left_over: float
 
     def weights(self, size: int) -> NDArray[np.float64]:
@@ -61,7 +61,7 @@ class Estimator:
 
     def extrapolated(self, whole: Bits, halves: Bits) -> Bits:
         """The entropy to report, from that of the whole sample and the mean of its halves."""
-        return 2.0 * whole - halves if self.extrapolate else whole
+        return whole + self.extrapolation * (whole - halves)
 
     def of_counts(self, counts: NDArray[np.int64]) -> float:
         """Entropy in bits of counts of states."""
@@ -88,8 +88,8 @@ class Estimator:
 def estimator_named(name: str) -> Estimator:
     """The estimator that the `entropy` parameter stands for: "auto" is Grassberger's, extrapolated."""
     if name == "auto":
-        return Estimator("grassberger", True, 1 / 3)
-    return Estimator(name, False, 1.0)
+        return Estimator("grassberger", 1.3, 1 / 4)
+    return Estimator(name, 0.0, 1.0)
 
 
 @lru_cache(maxsize=8)
@@ -218,14 +218,21 @@ def entropy_of_quarters(
     added, added_before = of_whole - of_halves, of_halves - of_quarters
     coverage = 1.0 - float(np.count_nonzero(counts == 1)) / n
     left_over, resolved = estimator.left_over, coverage >= MIN_COVERAGE
+    share = 1.0 if estimator.extrapolation else 0.0
     if abs(added) > 4 * np.sqrt(noise):
         growth = added / added_before if added_before * added > 0 else 0.0
         resolved = resolved and growth < _MAX_GROWTH
-        # A geometric series of further doublings, of which one has been added where it is extrapolated.
+        # Further doublings would add a geometric series, were their growth to stay; it falls, down to 1/2.
+        # Half-way between the two ends is nearest, and half of what lies between is what may be missed.
         growth = min(max(growth, 0.0), 0.95)
-        left_over = max(left_over, growth / (1 - growth) - float(estimator.extrapolate))
+        series = growth / (1 - growth)
+        if estimator.extrapolation:
+            share = 0.5 * (1.0 + series)
+            left_over = max(0.5 * abs(series - 1.0), 0.5 * left_over)
+        else:
+            left_over = max(left_over, series)
     entropy = Entropy(
-        value=max(float(estimator.extrapolated(of_whole, of_halves)) - excess, 0.0),
+        value=max(of_whole + share * added - excess, 0.0),
         stderr=float(np.sqrt(variance)),
         bias=left_over * abs(added),
         plugin=plugin,

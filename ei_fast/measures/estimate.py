@@ -11,6 +11,11 @@ Z95 = 1.959963984540054
 UNDERSAMPLED = "undersampled"
 
 
+def half_width(stderr: float, bias: float) -> float:
+    """Half width of a 95 % interval: the bias is anywhere within plus and minus its size, uniformly."""
+    return Z95 * float(np.hypot(stderr, bias / np.sqrt(3.0)))
+
+
 @dataclass(frozen=True)
 class JointEI:
     """Joint EI of a layer or of an independent part of it, in bits.
@@ -66,7 +71,7 @@ class JointEI:
     ) -> "JointEI":
         """An EI estimated as H(Y) - H(Y | X)."""
         value = output_entropy - conditional_entropy
-        half = Z95 * stderr + bias
+        half = half_width(stderr, bias)
         low, high = value - half, value + half
         return cls(value, stderr, bias, low, high, output_entropy, conditional_entropy, n_samples, "conditional")
 
@@ -111,7 +116,8 @@ class JointEI:
         if undersampled:
             low, high = total("low"), total("high")
         else:
-            low, high = value - Z95 * stderr - bias, value + Z95 * stderr + bias
+            half = half_width(stderr, bias)
+            low, high = value - half, value + half
         if np.isnan(value):
             return JointEI.undefined(int(total("n_samples")))
         low, high = (min(max(end, 0.0), ceiling) for end in (low, high))
