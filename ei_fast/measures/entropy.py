@@ -245,8 +245,6 @@ def entropy_of_quarters(
     return entropy, whole
 
 
-def entropy_of_keys(
-    keys: NDArray[np.uint64], estimator: Estimator, control: StateControl | None = None
-) -> Entropy:
+def entropy_of_keys(keys: NDArray[np.uint64], estimator: Estimator, control: StateControl | None = None) -> Entropy:
     """Entropy of a sample whose states are given as keys (n,); dropped ones are not counted."""
     return entropy_of_quarters(np.array_split(keys, 4), estimator, control)[0]
