@@ -63,9 +63,8 @@ class CellControl:
         g = np.zeros(size)
         add_gaussian_entropies((centre + at)[:, None], np.array([spread]), self._breaks, g)
         g *= _fade((np.abs(at) - reach) / (_PAD * spread))
-        series = np.fft.rfft(g) / size
+        series = 2 * np.fft.rfft(g).real / size
         series[1::2] *= -1
-        series = 2 * series.real
         series[0] /= 2
         terms = int(np.flatnonzero(np.abs(series) > 1e-12 * np.abs(series).max(initial=1e-300)).max(initial=0)) + 1
         phi = np.empty(terms)
