@@ -5,8 +5,6 @@ import numpy as np
 from ei_fast.kernels.dense import count_at_most
 from ei_fast.kernels.jit import jit
 
-_LN2 = np.log(2.0)
-
 
 @jit
 def add_to_histograms(x_codes, y_codes, outside, histograms):

@@ -11,6 +11,7 @@ from ei_fast.kernels.jit import jit
 from ei_fast.kernels.uniform_sums import (
     few_uniforms_cdf,
     leave_one_out,
+    sinc,
     suffix_moments,
     terms_needed,
 )
@@ -185,10 +186,9 @@ def dominated_cdf(widths, spacing, in_bins, centres, terms, cdf):
         t = 2 * np.pi * (m + 1) / period
         phi[0, m] = 1.0
         for k in range(rest.shape[0]):
-            u = t * rest[k]
-            phi[0, m] *= 1.0 - u * u / 6 if u < 1e-5 else np.sin(u) / u
+            phi[0, m] *= sinc(t * rest[k])
         if peeled == 0.0:
-            phi[0, m] *= np.sin(t * own) / (t * own)
+            phi[0, m] *= sinc(t * own)
     sines, cosines = trigonometry(centres, peeled, period, terms)
     total = np.empty((sines.shape[1], in_bins), np.float64)
     series_cdf(phi[0], period, support, peeled, centres, spacing, in_bins, sines, cosines, total, cdf)

@@ -118,7 +118,7 @@ def terms_needed(widths, largest, shrunk, period, most):
 
 
 @jit
-def _sinc(u):
+def sinc(u):
     return 1.0 - u * u / 6 if abs(u) < 1e-5 else np.sin(u) / u
 
 
@@ -129,15 +129,15 @@ def leave_one_out(widths, in_bins, period, phi):
     Products come from prefixes and suffixes: sincs have zeros, so that nothing may be divided out.
     """
     n, terms = phi.shape
-    sinc = np.empty(n, np.float64)
+    factor = np.empty(n, np.float64)
     suffix = np.empty(n + 1, np.float64)
     for m in range(terms):
         t = 2 * np.pi * (m + 1) / period
         suffix[n] = 1.0
         for k in range(n - 1, -1, -1):
-            sinc[k] = _sinc(t * widths[k])
-            suffix[k] = suffix[k + 1] * sinc[k]
+            factor[k] = sinc(t * widths[k])
+            suffix[k] = suffix[k + 1] * factor[k]
         prefix = 1.0
         for k in range(n):
-            phi[k, m] = prefix * suffix[k + 1] * _sinc(t * widths[k] / in_bins)
-            prefix *= sinc[k]
+            phi[k, m] = prefix * suffix[k + 1] * sinc(t * widths[k] / in_bins)
+            prefix *= factor[k]
