@@ -76,6 +76,15 @@ def entropy_by(name, counts):
     if name == "grassberger":
         return grassberger(counts)
     n = counts.sum()
+    if name == "zhang":
+        # Zhang's own form: powers of 1 - p, each estimated without bias, summed up to n - 1.
+        total = 0.0
+        for c in counts:
+            term = 1.0
+            for v in range(1, n - c + 1):
+                term *= 1 - (c - 1) / (n - v)
+                total += c / n * term / v
+        return float(total / np.log(2))
     plugin = -sum(c / n * np.log2(c / n) for c in counts)
     if name == "plugin":
         return plugin

@@ -5,14 +5,15 @@ entropy is in expectation below the true one, and so is -log2 of the probability
 coincide (the Renyi entropy of order 2). Single outputs are mostly well sampled where their joint is not.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
-from ei_fast.kernels.counting import HALVES, SINGLES, WHOLE, cell_entropies
+from ei_fast.kernels.counting import ONCE
+from ei_fast.measures.cells import SampledCells, statistics_of
 from ei_fast.measures.entropy import Entropy, entropy_of_keys, estimator_named
 from ei_fast.measures.estimate import Z95, JointEI
 from ei_fast.parallel import Workers
@@ -21,20 +22,6 @@ _POINTS = 2**14
 _CELLS, _POINTS_A_CELL = 128, 128
 _MIN_COLLISIONS = 100
 _SAFE_COVERAGE = 0.95
-
-
-class SampledCells(Protocol):
-    """Entropies inside a sample of cells."""
-
-    @property
-    def plugin(self) -> NDArray[np.float64]:
-        """Plug-in entropy of the joint output in each cell."""
-
-    def mean(self, values: NDArray[np.float64]) -> float:
-        """Average over cells."""
-
-    def mean_stderr(self, values: NDArray[np.float64]) -> float:
-        """Standard error of `mean`."""
 
 
 def bracketed_ei(
@@ -72,7 +59,6 @@ def _sums_over_outputs(intervention: Intervention, workers: Workers) -> tuple[fl
     """Upper bounds on H(Y) and H(Y | X): the single outputs' entropies added up."""
     cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, _CELLS)
     estimator = estimator_named("auto")
-    weights = estimator.weights(_POINTS_A_CELL + 1)
     # What no sample can exceed stands in where an output alone has more bins than the sample can see.
     most = float(np.log2(intervention.out_bins))
 
@@ -82,11 +68,10 @@ def _sums_over_outputs(intervention: Intervention, workers: Workers) -> tuple[fl
         high = (
             min(marginal.value + marginal.bias + Z95 * marginal.stderr, most) if _is_safe(marginal.coverage) else most
         )
-        statistics = np.empty((_CELLS, 5))
         keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _POINTS_A_CELL)
-        cell_entropies(keys, weights, estimator.addend, estimator.chao_shen, statistics)
-        safe = _is_safe(1 - statistics[:, SINGLES] / _POINTS_A_CELL)
-        return high, np.where(safe, estimator.extrapolated(statistics[:, WHOLE], statistics[:, HALVES]), most)
+        inside = SampledCells(statistics_of(keys, estimator), _POINTS_A_CELL, estimator)
+        safe = _is_safe(1 - inside.statistics[:, ONCE] / _POINTS_A_CELL)
+        return high, np.where(safe, inside.corrected, most)
 
     singles = workers.map(single, range(intervention.n_out))
     # One sample serves all outputs, so that their errors may add up.

@@ -13,24 +13,20 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
-from ei_fast.kernels.counting import (
-    HALVES,
-    KEPT,
-    PLUGIN,
-    SINGLES,
-    WHOLE,
-    cell_entropies,
-    information_variance,
-)
+from ei_fast.kernels.counting import information_variance
 from ei_fast.measures.bounds import bracketed_ei
+from ei_fast.measures.cells import SampledCells, statistics_of
 from ei_fast.measures.control import NO_CONTROLS, Controls, controls_of
 from ei_fast.measures.entropy import (
-    MIN_COVERAGE,
-    SECOND_ORDER,
+    Counts,
     Entropy,
     Estimator,
+    digamma_bits,
+    digamma_table,
+    entropy_of_counts,
     entropy_of_keys,
-    entropy_of_quarters,
+    surprise,
+    variance_of_mean,
 )
 from ei_fast.measures.estimate import JointEI
 from ei_fast.parallel import Workers
@@ -75,74 +71,6 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Entropies inside a sample of cells.
-
-    Attributes
-    ----------
-    statistics : ndarray (r, 5)
-        As from the kernel `cell_entropies`.
-    m : int
-        Points in a cell.
-    estimator : Estimator
-    control : ndarray (r,)
-        What a control variate has in excess of its known mean in each cell; 0 without one.
-    slope : float
-        How much of it is taken off.
-    """
-
-    statistics: NDArray[np.float64]
-    m: int
-    estimator: Estimator
-    control: NDArray[np.float64] | float = 0.0
-    slope: float = 0.0
-
-    @property
-    def share(self) -> NDArray[np.float64]:
-        """Share of the samples that each cell keeps."""
-        return self.statistics[:, KEPT] / self.m
-
-    @property
-    def entropies(self) -> NDArray[np.float64]:
-        """Entropy of every cell, corrected for bias and by the control."""
-        corrected = self.estimator.extrapolated(self.statistics[:, WHOLE], self.statistics[:, HALVES])
-        return corrected - self.slope * self.control
-
-    def regressed(self) -> "Cells":
-        """The same cells with the slope that the sample itself suggests."""
-        deviation = self.control - np.mean(self.control)
-        spread = float(np.sum(deviation**2))
-        corrected = self.estimator.extrapolated(self.statistics[:, WHOLE], self.statistics[:, HALVES])
-        return replace(self, slope=float(np.sum(corrected * deviation)) / spread if spread > 0 else 0.0)
-
-    @property
-    def bias(self) -> float:
-        """Size of the bias that may be left in the mean of `entropies`."""
-        return self.estimator.left_over * abs(self.mean(self.statistics[:, WHOLE] - self.statistics[:, HALVES]))
-
-    @property
-    def coverage(self) -> float:
-        """Good-Turing coverage inside a cell, on average."""
-        return 1.0 - float(self.statistics[:, SINGLES].sum() / max(self.statistics[:, KEPT].sum(), 1.0))
-
-    @property
-    def plugin(self) -> NDArray[np.float64]:
-        """Uncorrected entropy of every cell: in expectation not above the true one."""
-        return self.statistics[:, PLUGIN]
-
-    def mean(self, values: NDArray[np.float64]) -> float:
-        """Average over cells, each weighing by what it keeps."""
-        return float(values @ self.share / max(self.share.sum(), 1e-300))
-
-    def mean_stderr(self, values: NDArray[np.float64]) -> float:
-        """Standard error of `mean` for drawn cells: a ratio's."""
-        deviations = self.share * (values - self.mean(values)) / max(self.share.mean(), 1e-300)
-        freedom = len(values) - 1
-        # Student's t of few cells, to first order, in the normal's place.
-        return float(np.sqrt(deviations @ deviations / freedom / len(values))) * (1 + 1.21 / freedom)
-
-
-@dataclass(frozen=True)
 class Sample:
     """Both entropies from one simulation.
 
@@ -150,7 +78,7 @@ class Sample:
     ----------
     output : Entropy
         H(Y).
-    inside : Cells
+    inside : SampledCells
         H(Y | X) cell by cell.
     stderr : float
         Standard error of their difference.
@@ -158,7 +86,7 @@ class Sample:
     """
 
     output: Entropy
-    inside: Cells
+    inside: SampledCells
     stderr: float
     n_samples: int
 
@@ -170,7 +98,7 @@ class Sample:
     @property
     def resolved(self) -> bool:
         """Whether both entropies can be relied on."""
-        return self.output.n_kept == 0 or (self.output.resolved and self.inside.coverage >= MIN_COVERAGE)
+        return self.output.n_kept == 0 or (self.output.resolved and self.inside.resolved)
 
     def is_good_enough(self, tol: float) -> bool:
         """Whether the root of squared error and squared bias is within `tol`."""
@@ -228,29 +156,41 @@ def _every_cell(intervention: Intervention, n_cells: int, m: int, plan: Plan, wo
     def visit(first: int) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
         chosen = intervention.enumerated_cells(first, min(per_task, n_cells - first))
         keys = intervention.keys_inside(Stream.POINTS, first * m, chosen, m)
-        return keys, _statistics(keys, plan.estimator)
+        return keys, statistics_of(keys, plan.estimator)
 
     visited = workers.map(visit, range(0, n_cells, per_task))
-    inside = Cells(np.concatenate([statistics for _, statistics in visited]), m, plan.estimator)
-    quarters = [
-        np.concatenate([keys[:, k * m // 4 : (k + 1) * m // 4].ravel() for keys, _ in visited]) for k in range(4)
-    ]
-    output, counts = entropy_of_quarters(quarters, plan.estimator)
+    inside = SampledCells(np.concatenate([statistics for _, statistics in visited]), m, plan.estimator)
+    counts = Counts.of(np.concatenate([keys.ravel() for keys, _ in visited]))
+    output = entropy_of_counts(counts, n_cells * m, plan.estimator)
+    stderr = _stderr_of_every_cell([keys for keys, _ in visited], inside, output, counts, workers)
+    return Sample(output, inside, stderr, n_cells * m)
+
+
+def _stderr_of_every_cell(
+    visited: list[NDArray[np.uint64]], inside: SampledCells, output: Entropy, counts: Counts, workers: Workers
+) -> float:
+    """Standard error of H(Y) - H(Y | X) from the same points: only what varies inside the cells is an error."""
     kept = max(output.n_kept, 1)
-    log_probability = np.log2(counts.counts / kept)
-    information = output.plugin - inside.mean(inside.plugin) if intervention.drop else 0.0
+    tells = digamma_bits(kept) + surprise(counts.counts, output.unseen)
+    tells_inside = surprise(np.arange(inside.m + 1), inside.estimator.adds(inside.unseen))
+    information = output.plugin - inside.mean(inside.plugin)
 
     def spread(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
-        variance = np.empty(len(keys))
-        share = kept / (n_cells * m)
-        information_variance(keys, counts.states, log_probability, information, share, SECOND_ORDER, variance)
-        return variance
+        out = np.empty((len(keys), 2))
+        information_variance(
+            keys,
+            counts.states,
+            tells,
+            digamma_table(inside.m + 1),
+            tells_inside,
+            information,
+            kept / output.n_samples,
+            out,
+        )
+        return out
 
-    variance = np.concatenate(workers.map(spread, [keys for keys, _ in visited]))
-    # Every cell is there: only what varies inside them is an error.
-    second_order = SECOND_ORDER * len(counts.states) / kept**2 if len(counts.states) > 1 else 0.0
-    stderr = float(np.sqrt(variance.sum() / n_cells**2 + second_order))
-    return Sample(output, inside, stderr, n_cells * m)
+    variance, n_states = np.concatenate(workers.map(spread, visited)).sum(axis=0)
+    return float(np.sqrt(variance_of_mean(variance / len(inside.statistics) ** 2, n_states, kept)))
 
 
 def _by_so_many_points(intervention: Intervention, plan: Plan, n_samples: int, workers: Workers) -> Sample:
@@ -273,18 +213,19 @@ def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) ->
     controls = controls_of(intervention)
     streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
     pilot = _drawn(intervention, streams, _PILOT_CELLS, _MIN_POINTS, controls, plan, workers).regressed()
+    m = _enough_points(pilot, plan.tol, intervention.whole_cells, ceiling)
+    if _MIN_POINTS < m <= _MAX_POINTS_A_CELL:
+        # Part of the cells' spread is noise, of which less is left with more points.
+        n_cells = max(_MIN_PILOT_CELLS, _PILOT_CELLS * _MIN_POINTS // m)
+        pilot = _drawn(intervention, streams, n_cells, m, controls, plan, workers).regressed()
     if controls.output is not None:
         output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, controls, plan, workers)
-    sizes = _cheapest(pilot, output, plan.tol, intervention.whole_cells, ceiling)
+    sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
     while True:
         sample = _drawn_cells(intervention, sizes, controls, pilot.slope, plan, workers)
         if sample.is_good_enough(plan.tol) or 2 * sizes.total > ceiling:
             return sample
-        # The pilot was too hopeful: bias falls with the points in a cell and in the marginal, the rest with all.
-        if sizes.m < _MAX_POINTS_A_CELL and (sample.bias > _BIAS_SHARE * plan.tol or not sample.resolved):
-            sizes = Sizes(sizes.n_cells, 2 * sizes.m, 2 * sizes.n)
-        else:
-            sizes = Sizes(2 * sizes.n_cells, sizes.m, 2 * sizes.n)
+        sizes = sizes.mended(sample, plan.tol)
 
 
 @dataclass(frozen=True)
@@ -300,16 +241,34 @@ class Sizes:
         """All points."""
         return self.n_cells * self.m + self.n
 
+    def mended(self, sample: Sample, tol: float) -> "Sizes":
+        """Twice as many of what this `sample` was short of, the pilot having been too hopeful."""
+        few_inside = self.m < _MAX_POINTS_A_CELL and _is_short(sample.inside, tol)
+        few_outside = _is_short(sample.output, tol)
+        if few_inside or few_outside:
+            # Bias: of entropies inside cells by the points in a cell, of the output's by those anywhere.
+            return replace(self, m=self.m * 2 if few_inside else self.m, n=self.n * 2 if few_outside else self.n)
+        return replace(self, n_cells=2 * self.n_cells, n=2 * self.n)
 
-def _cheapest(pilot: Cells, output: Entropy, tol: float, whole_cells: bool, ceiling: int) -> Sizes:
-    """Sizes that reach `tol` with the fewest points, up to `ceiling`."""
-    m = _MIN_POINTS
-    # The bias inside cells falls as 1/m.
-    most = _MAX_POINTS_A_CELL if whole_cells else ceiling // 16
-    while pilot.bias * _MIN_POINTS / m > _BIAS_SHARE * tol and 2 * m <= most:
+
+def _is_short(entropy: Entropy | SampledCells, tol: float) -> bool:
+    return not entropy.resolved or entropy.bias > _BIAS_SHARE * tol
+
+
+def _enough_points(pilot: SampledCells, tol: float, whole_cells: bool, ceiling: int) -> int:
+    """Points in a cell with which bias should be small enough: it falls as one over them, or nearly."""
+    m = pilot.m
+    most = ceiling // (2 * _MIN_PILOT_CELLS)
+    if whole_cells:
+        most = min(most, _MAX_POINTS_A_CELL)
+    while pilot.bias * pilot.m / m > _BIAS_SHARE * tol and 2 * m <= most:
         m *= 2
-    # Minimise n_cells m + n with spread_cells**2 / n_cells + spread_output**2 / n = variance. A part of the
-    # cells' spread is noise that falls with m, so that more points in fewer cells cost no more.
+    return m
+
+
+def _cheapest(pilot: SampledCells, m: int, output: Entropy, tol: float, ceiling: int) -> Sizes:
+    """Sizes with m points in a cell that reach `tol` with the fewest points, up to `ceiling`."""
+    # Minimise n_cells m + n with spread_cells**2 / n_cells + spread_output**2 / n = variance.
     spread_cells = max(pilot.mean_stderr(pilot.entropies) * np.sqrt(len(pilot.statistics)), 0.05)
     spread_output = output.stderr * np.sqrt(output.n_samples)
     scale = (spread_cells * np.sqrt(m) + spread_output) / (_STDERR_SHARE * tol) ** 2
@@ -339,13 +298,6 @@ def _points_ceiling(intervention: Intervention) -> int:
     return min(MAX_POINTS, max(2**16, MAX_WORK // intervention.work))
 
 
-def _statistics(keys: NDArray[np.uint64], estimator: Estimator) -> NDArray[np.float64]:
-    statistics = np.empty((len(keys), 5))
-    weights = estimator.weights(keys.shape[1] + 1)
-    cell_entropies(keys, weights, estimator.addend, estimator.chao_shen, statistics)
-    return statistics
-
-
 def _drawn(
     intervention: Intervention,
     streams: tuple[Stream, Stream],
@@ -354,18 +306,18 @@ def _drawn(
     controls: Controls,
     plan: Plan,
     workers: Workers,
-) -> Cells:
+) -> SampledCells:
     per_task = max(1, _TASK_POINTS // m)
 
     def visit(first: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         chosen = intervention.drawn_cells(streams[0], first, min(per_task, n_cells - first))
         keys = intervention.keys_inside(streams[1], first * m, chosen, m)
         excess = np.zeros(len(chosen)) if controls.cells is None else controls.cells(chosen) - controls.cells.mean
-        return _statistics(keys, plan.estimator), excess
+        return statistics_of(keys, plan.estimator), excess
 
     visited = workers.map(visit, range(0, n_cells, per_task))
     statistics, excess = (np.concatenate(column) for column in zip(*visited, strict=True))
-    return Cells(statistics, m, plan.estimator, excess)
+    return SampledCells(statistics, m, plan.estimator, excess)
 
 
 def _anywhere(

@@ -1,26 +1,20 @@
-"""Entropy in bits from counts of states, by one of several estimators."""
+"""Entropy from counts of states, by one of several estimators."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import digamma
 
-from ei_fast.kernels.counting import merge_counts, run_lengths
+from ei_fast.kernels.counting import run_lengths
+from ei_fast.measures.unseen import NOTHING_UNSEEN, Unseen
 
-Bits = TypeVar("Bits", float, NDArray[np.float64])
-
-_TABLE = 4096
 _LN2 = float(np.log(2.0))
 
-SECOND_ORDER = (1.6 / _LN2) ** 2
-"""Variance that each state adds to a corrected entropy of n samples, times n**2, in bits**2.
-
-To first order an entropy has the variance of -log2 p over n, which vanishes where the states are
-equally likely. What is left was measured on 2 to 1024 such states, n = 256 to 2**18: a standard
-deviation of 1.5 to 1.9 sqrt(states) / (n ln 2), of which the odd-even steps of G are the larger part."""
+_SECOND_ORDER = 0.5 / _LN2**2
+"""Variance in bits**2 that each state adds to an entropy of n samples, times n**2: a chi-square's."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +27,30 @@ class Estimator:
         ``"plugin"``: -sum p log2 p of the observed shares. ``"miller-madow"``: plus (states - 1) / (2 n ln 2).
         ``"grassberger"``: log2 n - sum(c G(c)) / (n ln 2) (Grassberger 2003, arXiv:physics/0307138, eq. 35).
         ``"chao-shen"``: Horvitz-Thompson over the seen states, probabilities shrunk by the coverage
-        (Chao & Shen 2003, eq. 6 and 8).
-    extrapolation : float
-        How many times the difference between the whole sample and the mean of its halves is added once more.
-        Bias that falls as 1/n takes one; inside cells a little more was left: on layers 6->6 to 100->10, sigmoid
-        and tanh, 64 to 1024 points a cell, 1.24 to 1.53 times would have been right.
-    left_over : float
-        Share of that difference which may be left as bias.
+        (Chao & Shen 2003, eq. 6 and 8). ``"zhang+unseen"``: digamma in log's place (Zhang 2012), and what that is
+        known to miss; see `Unseen`.
     """
 
     name: str
-    extrapolation: float
-    left_over: float
+
+    @property
+    def sees_unseen(self) -> bool:
+        """Whether the entropy of states not met is added."""
+        return self.name == "zhang+unseen"
+
+    def adds(self, unseen: Unseen) -> Unseen:
+        """What the estimator takes into account of the unseen."""
+        return unseen if self.sees_unseen else NOTHING_UNSEEN
+
+    def heads(self, size: int) -> NDArray[np.float64]:
+        """The table of n = 0 ... size - 1 samples, in bits."""
+        return digamma_table(size) if self.sees_unseen else log_table(size)
 
     def weights(self, size: int) -> NDArray[np.float64]:
-        """Weight in bits of a count c = 0 ... size - 1."""
-        return _grassberger_weights(size) if self.name == "grassberger" else _log_weights(size)
+        """The table of counts c = 0 ... size - 1, in bits."""
+        if self.name == "grassberger":
+            return _grassberger_table(size)
+        return digamma_table(size) if self.sees_unseen else log_table(size)
 
     @property
     def addend(self) -> float:
@@ -59,12 +61,8 @@ class Estimator:
     def chao_shen(self) -> bool:
         return self.name == "chao-shen"
 
-    def extrapolated(self, whole: Bits, halves: Bits) -> Bits:
-        """The entropy to report, from that of the whole sample and the mean of its halves."""
-        return whole + self.extrapolation * (whole - halves)
-
     def of_counts(self, counts: NDArray[np.int64]) -> float:
-        """Entropy in bits of counts of states."""
+        """Entropy in bits of counts of states, the unseen ones apart."""
         counts = counts[counts > 0]
         if len(counts) < 2:
             return 0.0
@@ -73,27 +71,28 @@ class Estimator:
             singles = int(np.count_nonzero(counts == 1))
             p = (1.0 - min(singles, n - 1) / n) * counts / n
             return float(-(p * np.log2(p) / -np.expm1(n * np.log1p(-p))).sum())
-        return float(np.log2(n) - counts @ self._weights_at(counts) / n + self.addend * (len(counts) - 1) / n)
+        head = digamma_bits(n) if self.sees_unseen else np.log2(n)
+        return float(head - counts @ self._weights_of(counts) / n + self.addend * (len(counts) - 1) / n)
 
-    def _weights_at(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Weights of counts however large: beyond the table G(c) is log c to 1/c**2, of the even number below c."""
-        if self.name != "grassberger":
-            return np.log2(counts)
-        large = counts >= _TABLE
-        weights = _grassberger_weights(_TABLE)[np.where(large, 0, counts)]
-        weights[large] = np.log2(counts[large] - counts[large] % 2)
-        return weights
+    def _weights_of(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        if self.sees_unseen:
+            return digamma_bits(counts)
+        if self.name == "grassberger":
+            # Beyond the table G(c) is log c to 1/c**2, of the even number below c.
+            large = counts >= 4096
+            weights = _grassberger_table(4096)[np.where(large, 0, counts)]
+            weights[large] = np.log2(counts[large] - counts[large] % 2)
+            return weights
+        return np.log2(counts)
 
 
 def estimator_named(name: str) -> Estimator:
-    """The estimator that the `entropy` parameter stands for: "auto" is Grassberger's, extrapolated."""
-    if name == "auto":
-        return Estimator("grassberger", 1.3, 1 / 4)
-    return Estimator(name, 0.0, 1.0)
+    """The estimator that the `entropy` parameter stands for; "auto" is Zhang's and the unseen."""
+    return Estimator("zhang+unseen" if name == "auto" else name)
 
 
 @lru_cache(maxsize=8)
-def _grassberger_weights(size: int) -> NDArray[np.float64]:
+def _grassberger_table(size: int) -> NDArray[np.float64]:
     """G(c)/ln 2 in bits for c = 0 ... size - 1 (0 for c = 0), from the recursion of Grassberger's eq. 32."""
     g = np.zeros(max(size, 3))
     g[1] = -np.euler_gamma - _LN2
@@ -104,8 +103,39 @@ def _grassberger_weights(size: int) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=8)
-def _log_weights(size: int) -> NDArray[np.float64]:
+def log_table(size: int) -> NDArray[np.float64]:
+    """log2 c for c = 0 ... size - 1, 0 for c = 0."""
     return np.log2(np.maximum(np.arange(size), 1))
+
+
+@lru_cache(maxsize=8)
+def digamma_table(size: int) -> NDArray[np.float64]:
+    """`digamma_bits` of c = 0 ... size - 1, 0 for c = 0."""
+    return np.append(0.0, digamma_bits(np.arange(1, size)))
+
+
+def digamma_bits(counts: Any) -> Any:
+    """digamma / ln 2: in bits what stands in Zhang's estimator where plug-in has log2."""
+    return digamma(counts) / _LN2
+
+
+def surprise(counts: NDArray[np.integer], unseen: Unseen) -> NDArray[np.float64]:
+    """What a sample of a state seen so often tells, in bits, less `digamma_bits` of the sample's size.
+
+    It is -log2 p as the jackknife sees it: the difference that leaving the sample out makes to n times the
+    entropy. Its variance over samples holds the noise of rare states and of what is `unseen`, as -log2 p's does not.
+    """
+    at = np.maximum(counts, 1)
+    return unseen.left_out(counts) - digamma_bits(at) - (at > 1) / _LN2
+
+
+def variance_of_mean(jackknife: float, n_states: float, n: float) -> float:
+    """Variance of an entropy of n samples, given that of its jackknife.
+
+    That counts twice what is of second order in 1/n, and is all there is where states are equally likely.
+    """
+    second_order = _SECOND_ORDER * n_states / n**2
+    return max(jackknife - second_order, second_order)
 
 
 @dataclass(frozen=True)
@@ -125,12 +155,13 @@ class Entropy:
     coverage : float
         Good-Turing estimate of the probability of the states seen, 1 - singletons / n.
     resolved : bool
-        Whether `value` can be relied on: the states seen hold most of the probability, and what each doubling
-        of the sample adds falls off as it does for a finite number of states.
+        Whether `value` can be relied on: the states seen hold most of the probability, and there is an end to new ones.
     collisions : int
         Pairs of samples in one state.
     n_kept, n_samples : int
         Samples counted, and simulated.
+    unseen : Unseen
+        What is in `value` for states not met.
     """
 
     value: float
@@ -142,6 +173,7 @@ class Entropy:
     collisions: int
     n_kept: int
     n_samples: int
+    unseen: Unseen = NOTHING_UNSEEN
 
 
 @dataclass(frozen=True)
@@ -158,20 +190,9 @@ class Counts:
         n = run_lengths(np.sort(keys), states, counts)
         return cls(states[:n], counts[:n])
 
-    def __add__(self, other: "Counts") -> "Counts":
-        size = len(self.states) + len(other.states)
-        states, counts = np.empty(size, np.uint64), np.empty(size, np.int64)
-        n = merge_counts(self.states, self.counts, other.states, other.counts, states, counts)
-        return Counts(states[:n], counts[:n])
-
 
 MIN_COVERAGE = 0.9
 """Good-Turing coverage below which no entropy is reported as if it were known."""
-
-_MAX_GROWTH = 0.8
-"""What a doubling of the sample adds, as a share of what the one before added, above which there is no end in sight.
-
-The bias of a finite number of states halves; states in a tail that goes on add the same every time."""
 
 
 class StateControl(Protocol):
@@ -183,68 +204,51 @@ class StateControl(Protocol):
         """The figure of each state, (K,)."""
 
 
-def entropy_of_quarters(
-    quarters: Sequence[NDArray[np.uint64]], estimator: Estimator, control: StateControl | None = None
-) -> tuple[Entropy, Counts]:
-    """Entropy of a sample that comes as the keys of four equal parts, and the counts of the whole.
+def entropy_of_counts(
+    counted: Counts, n_samples: int, estimator: Estimator, control: StateControl | None = None
+) -> Entropy:
+    """Entropy of a sample of `n_samples`, dropped ones included.
 
     What the sample's mean of the `control` has in excess of the known one is taken off, by regression.
     """
-    parts = [Counts.of(keys) for keys in quarters]
-    halves = [parts[0] + parts[1], parts[2] + parts[3]]
-    whole = halves[0] + halves[1]
-    counts = whole.counts
-    n, n_samples = int(counts.sum()), sum(len(keys) for keys in quarters)
+    counts = counted.counts
+    n = int(counts.sum())
     if len(counts) < 2:
         # A second state that three samples out of n would show was missed once in twenty samples at most.
         missed = min(3.0 / max(n, 1), 0.5)
         bias = -missed * np.log2(missed) - (1 - missed) * np.log2(1 - missed)
-        return Entropy(0.0, 0.0, float(bias), 0.0, 1.0, True, n * (n - 1) // 2, n, n_samples), whole
-    log_p = np.log2(counts / n)
-    plugin = -float(counts @ log_p) / n
-    noise = SECOND_ORDER * len(counts) / n**2
-    surprise, excess = -log_p - plugin, 0.0
+        return Entropy(0.0, 0.0, float(bias), 0.0, 1.0, True, n * (n - 1) // 2, n, n_samples)
+    plugin = float(np.log2(n) - counts @ np.log2(counts) / n)
+    once, twice, thrice = (int(np.count_nonzero(counts == c)) for c in (1, 2, 3))
+    unseen = Unseen.after(n, once, twice, thrice)
+    tells = surprise(counts, estimator.adds(unseen))
+    tells = tells - float(counts @ tells) / n
+    excess = 0.0
     if control is not None:
-        figure = control(whole)
+        figure = control(counted)
         mean = float(counts @ figure) / n
         spread = float(counts @ (figure - mean) ** 2)
-        slope = float(counts @ (surprise * (figure - mean))) / spread if spread > 0 else 0.0
-        surprise = surprise - slope * (figure - mean)
+        slope = float(counts @ (tells * (figure - mean))) / spread if spread > 0 else 0.0
+        tells = tells - slope * (figure - mean)
         excess = slope * (mean - control.mean)
-    variance = float(counts @ surprise**2) / n**2 + noise
-    of_whole = estimator.of_counts(counts)
-    of_halves = float(np.mean([estimator.of_counts(half.counts) for half in halves]))
-    of_quarters = float(np.mean([estimator.of_counts(part.counts) for part in parts]))
-    added, added_before = of_whole - of_halves, of_halves - of_quarters
-    coverage = 1.0 - float(np.count_nonzero(counts == 1)) / n
-    left_over, resolved = estimator.left_over, coverage >= MIN_COVERAGE
-    share = 1.0 if estimator.extrapolation else 0.0
-    if abs(added) > 4 * np.sqrt(noise):
-        growth = added / added_before if added_before * added > 0 else 0.0
-        resolved = resolved and growth < _MAX_GROWTH
-        # Further doublings would add a geometric series, were their growth to stay; it falls, down to 1/2.
-        # Half-way between the two ends is nearest, and half of what lies between is what may be missed.
-        growth = min(max(growth, 0.0), 0.95)
-        series = growth / (1 - growth)
-        if estimator.extrapolation:
-            share = 0.5 * (1.0 + series)
-            left_over = max(0.5 * abs(series - 1.0), 0.5 * left_over)
-        else:
-            left_over = max(left_over, series)
-    entropy = Entropy(
-        value=max(of_whole + share * added - excess, 0.0),
+    variance = variance_of_mean(float(counts @ tells**2) / n**2, len(counts), n)
+    best = estimator_named("auto").of_counts(counts) + unseen.bits
+    value = best if estimator.sees_unseen else estimator.of_counts(counts)
+    coverage = 1.0 - once / n
+    return Entropy(
+        value=max(value - excess, 0.0),
         stderr=float(np.sqrt(variance)),
-        bias=left_over * abs(added),
+        bias=unseen.bias + abs(best - value),
         plugin=plugin,
         coverage=coverage,
-        resolved=resolved,
+        resolved=coverage >= MIN_COVERAGE and not unseen.endless,
         collisions=int(counts @ (counts - 1)) // 2,
         n_kept=n,
         n_samples=n_samples,
+        unseen=estimator.adds(unseen),
     )
-    return entropy, whole
 
 
 def entropy_of_keys(keys: NDArray[np.uint64], estimator: Estimator, control: StateControl | None = None) -> Entropy:
     """Entropy of a sample whose states are given as keys (n,); dropped ones are not counted."""
-    return entropy_of_quarters(np.array_split(keys, 4), estimator, control)[0]
+    return entropy_of_counts(Counts.of(keys), len(keys), estimator, control)

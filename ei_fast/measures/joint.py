@@ -103,7 +103,7 @@ def _counted(
             layer.weight, layer.bias, binned.steps, binned.in_range, binned.in_bins, seed, place, binned.drop
         )
     n = plan.n_samples or DEFAULT_POINTS
-    estimator = estimator_named("plugin") if plan.estimator.extrapolation else plan.estimator
+    estimator = estimator_named("plugin") if plan.estimator.sees_unseen else plan.estimator
     counted, coverage = counted_ei(do, n, estimator, workers)
     if counted.is_undefined:
         return counted
