@@ -52,8 +52,8 @@ class EffectiveInformation(BaseEstimator):
         How sensitivity and EI_parts are found: exactly for dense layers, from simulated joint histograms
         for a `Function`, or not at all.
     entropy : "auto", "plugin", "miller-madow", "grassberger" or "chao-shen"
-        Estimator of sampled entropies. "auto" is Grassberger's for the joint EI, extrapolated from halves of the
-        sample, and Miller and Madow's for histograms; with joint="plugin" it is the plug-in.
+        Estimator of sampled entropies. "auto" is Zhang's for the joint EI, both inside cells and out, and what
+        it is known to miss added; Miller and Madow's for histograms; and the plug-in with joint="plugin".
     n_samples : "auto" or int
         All simulated points of a layer's joint EI, at least 256, and the points in every edge's histogram;
         ``"auto"`` takes as many as `tol` needs.
@@ -262,6 +262,7 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
         output_entropy=joint.output_entropy,
         conditional_entropy=joint.conditional_entropy,
         joint_method=joint.method,
+        entropy_estimator=joint.estimator,
         pairwise_method=pairwise.method,
         n_samples=joint.n_samples,
         flags=tuple(flags),

@@ -33,6 +33,16 @@ _MEANING = {
     TOL_NOT_REACHED: "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
 }
 
+_ENTROPIES = {
+    "bounds": "each known by bounds only",
+    "none": "neither of which is defined",
+    "zhang+unseen": "each by Zhang's estimator, states not met taken into account",
+    "plugin": "each by plug-in, uncorrected",
+    "miller-madow": "each by Miller and Madow's estimator",
+    "grassberger": "each by Grassberger's estimator",
+    "chao-shen": "each by Chao and Shen's estimator",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class LayerReport:
@@ -67,6 +77,9 @@ class LayerReport:
         H(Y) and H(Y | X) of the binned neurons.
     joint_method : str
         ``"exact"``, ``"conditional"`` or ``"plugin"``.
+    entropy_estimator : str
+        Of H(Y) and H(Y | X): ``"exact"``, ``"bounds"`` where undersampled, ``"zhang+unseen"``, ``"plugin"``,
+        ``"miller-madow"``, ``"grassberger"`` or ``"chao-shen"``.
     pairwise_method : str
         ``"exact"``, ``"histogram"`` or ``"none"``.
     n_samples : int
@@ -99,6 +112,7 @@ class LayerReport:
     output_entropy: float
     conditional_entropy: float
     joint_method: str
+    entropy_estimator: str
     pairwise_method: str
     n_samples: int
     flags: tuple[str, ...]
@@ -115,7 +129,8 @@ class LayerReport:
         else:
             how = (
                 f"EI = H(Y) - H(Y|X) by the conditional estimator from {self.n_samples:,} simulated points: H(Y) of "
-                "outputs under uniform inputs, less its average inside the cells of the binned input."
+                "outputs under uniform inputs, less its average inside the cells of the binned input, "
+                f"{_ENTROPIES[self.entropy_estimator]}."
             )
         how += {
             "exact": " Sensitivity and EI_parts are exact.",

@@ -111,7 +111,8 @@ class Sample:
         if not self.resolved:
             return bracketed_ei(intervention, self.output, self.inside, self.n_samples, workers)
         conditional = self.inside.mean(self.inside.entropies)
-        return JointEI.sampled(self.output.value, conditional, self.stderr, self.bias, self.n_samples)
+        name = self.inside.estimator.name
+        return JointEI.sampled(self.output.value, conditional, self.stderr, self.bias, self.n_samples, name)
 
 
 def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> JointEI:

@@ -32,6 +32,8 @@ class JointEI:
         Simulated points; 0 where exact.
     method : str
         ``"exact"`` or ``"conditional"``.
+    estimator : str
+        Of both entropies: a name of `Estimator`, ``"exact"`` or ``"bounds"``.
     undersampled : bool
         The states outnumber the samples: `low` and `high` are bounds and `value` is their midpoint.
 
@@ -47,18 +49,20 @@ class JointEI:
     conditional_entropy: float
     n_samples: int
     method: str
+    estimator: str
     undersampled: bool = False
 
     @classmethod
     def exact(cls, value: float, output_entropy: float) -> "JointEI":
         """An EI known to rounding."""
-        return cls(value, 0.0, 0.0, value, value, output_entropy, output_entropy - value, 0, "exact")
+        return cls(value, 0.0, 0.0, value, value, output_entropy, output_entropy - value, 0, "exact", "exact")
 
     @classmethod
     def undefined(cls, n_samples: int) -> "JointEI":
         """No sample is kept: there is nothing to tell."""
         nan = float("nan")
-        return cls(nan, nan, nan, nan, nan, nan, nan, n_samples, "conditional" if n_samples else "exact")
+        method = "conditional" if n_samples else "exact"
+        return cls(nan, nan, nan, nan, nan, nan, nan, n_samples, method, "none")
 
     @property
     def is_undefined(self) -> bool:
@@ -67,13 +71,21 @@ class JointEI:
 
     @classmethod
     def sampled(
-        cls, output_entropy: float, conditional_entropy: float, stderr: float, bias: float, n_samples: int
+        cls,
+        output_entropy: float,
+        conditional_entropy: float,
+        stderr: float,
+        bias: float,
+        n_samples: int,
+        estimator: str,
     ) -> "JointEI":
         """An EI estimated as H(Y) - H(Y | X)."""
         value = output_entropy - conditional_entropy
         half = half_width(stderr, bias)
         low, high = value - half, value + half
-        return cls(value, stderr, bias, low, high, output_entropy, conditional_entropy, n_samples, "conditional")
+        return cls(
+            value, stderr, bias, low, high, output_entropy, conditional_entropy, n_samples, "conditional", estimator
+        )
 
     @classmethod
     def bracketed(
@@ -92,6 +104,7 @@ class JointEI:
             0.5 * sum(conditional_entropy),
             n_samples,
             "conditional",
+            "bounds",
             undersampled=True,
         )
 
@@ -133,5 +146,6 @@ class JointEI:
             total("conditional_entropy"),
             sum(part.n_samples for part in parts),
             "conditional" if any(part.method != "exact" for part in parts) else "exact",
+            "bounds" if undersampled else next((part.estimator for part in parts if part.method != "exact"), "exact"),
             undersampled,
         )

@@ -59,6 +59,7 @@ def counted_ei(intervention: Intervention, n: int, estimator: Estimator, workers
         float(np.sqrt(h_y.stderr**2 + h_pair.stderr**2)),
         h_pair.bias + h_x.bias + h_y.bias,
         n,
+        estimator.name,
     )
     return estimate, h_pair.coverage
 
