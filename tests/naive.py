@@ -308,3 +308,21 @@ def _breaks(activation, limits, bins):
     grid = np.linspace(-60, 60, 2_000_001)
     inner = np.interp(edges, ACTIVATIONS[activation](grid), grid)
     return np.concatenate([[-np.inf], inner, [np.inf]])
+
+
+def edge_histograms(x, y, in_range, out_range, bins, drop=False):
+    """Counts (n_in, n_out, bins, bins) of what goes in, x (m, n_in), and comes out, y (m, n_out), edge by edge."""
+    counts = np.zeros((x.shape[1], y.shape[1], bins, bins), int)
+    x_codes, y_codes = bins_of(x, in_range, bins), bins_of(y, out_range, bins)
+    for i in range(x.shape[1]):
+        for j in range(y.shape[1]):
+            kept = (y[:, j] >= out_range[0]) & (y[:, j] <= out_range[1]) if drop else np.full(len(y), True)
+            np.add.at(counts[i, j], (x_codes[kept, i], y_codes[kept, j]), 1)
+    return counts
+
+
+def information_by(name, counts):
+    """H(X) + H(Y) - H(X, Y) of a table of counts by any of the estimators."""
+    parts = counts.sum(axis=1), counts.sum(axis=0), counts.ravel()
+    of_x, of_y, of_both = (entropy_by(name, part[part > 0]) for part in parts)
+    return of_x + of_y - of_both

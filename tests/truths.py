@@ -82,3 +82,24 @@ _COPIES = Truth("40 copies of the sum", ef.Layer(np.ones((2, 40)) + 1e-12 * np.a
                 params={"bins": 2, "out_range": (0.0, 2.0)})  # fmt: skip
 
 SAMPLED = [_SUM, _NEEDLE, _COPIES]
+
+# A range of outputs on which each activation does something.
+OUT_RANGES = {
+    "linear": (-2.0, 2.0),
+    "sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "relu": (0.0, 2.0),
+    "relu6": (0.0, 6.0),
+    "leaky_relu": (-0.05, 2.0),
+    "elu": (-1.0, 2.0),
+    "selu": (-1.8, 2.0),
+    "gelu": (-0.2, 2.0),
+    "silu": (-0.3, 2.0),
+    "mish": (-0.4, 2.0),
+    "softplus": (0.0, 3.0),
+    "softsign": (-1.0, 1.0),
+    "log_sigmoid": (-4.0, 0.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "hard_tanh": (-1.0, 1.0),
+    "hard_silu": (-0.4, 2.0),
+}

@@ -1,0 +1,138 @@
+"""Joint histograms by simulation: their counts exactly the oracle's, their bits those of the exact route."""
+
+import naive
+import numpy as np
+import pytest
+from truths import OUT_RANGES
+
+import ei_fast as ef
+from ei_fast.intervention.do import DenseIntervention, FunctionIntervention
+from ei_fast.intervention.streams import Stream, pair_keys
+from ei_fast.measures import histogram
+from ei_fast.network.bins import bin_edges
+
+BINS = 8
+
+
+def _limits(activation, drop):
+    low, high = OUT_RANGES[activation]
+    return (0.5 * low + 0.1 * high, 0.7 * high + 0.1 * low) if drop else (low, high)
+
+
+@pytest.mark.parametrize("drop", [False, True], ids=["clip", "drop"])
+@pytest.mark.parametrize("activation", OUT_RANGES)
+def test_both_routes_agree(random_weight, activation, drop):
+    layer = ef.Layer(random_weight(5, 4, 4.0), [0.0, -0.5, 0.5, 1.0], activation)
+    params = {
+        "in_range": (-1.0, 1.0),
+        "out_range": _limits(activation, drop),
+        "out_of_range": "drop" if drop else "clip",
+        "joint": "conditional",
+        "n_samples": 200_000,
+        "random_state": 3,
+    }
+    exact = ef.analyze(layer, pairwise="exact", **params)[0]
+    sampled = ef.analyze(layer, pairwise="histogram", **params)[0]
+    assert exact.sensitivity_stderr == exact.ei_parts_stderr == 0.0
+    assert 0 < sampled.ei_parts_stderr < 0.02
+    for name in ("sensitivity", "ei_parts"):
+        error = getattr(sampled, f"{name}_stderr")
+        # Undefined where an output is never kept; by both routes.
+        difference = getattr(sampled, f"{name}_matrix") - getattr(exact, f"{name}_matrix")
+        undefined = np.isnan(getattr(exact, f"{name}_matrix"))
+        np.testing.assert_array_equal(np.isnan(difference), undefined)
+        assert np.count_nonzero(undefined) <= 10
+        assert abs(np.nansum(difference)) <= 4 * error + 1e-12
+        assert np.nanmax(np.abs(difference)) < 4 * error + 1e-12
+
+
+@pytest.mark.parametrize(("activation", "drop"), [("sigmoid", False), ("relu", True), ("gelu", True), ("tanh", False)])
+@pytest.mark.parametrize("kind", ["dense", "function"])
+def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
+    n_in, n_out, n, in_range = 5, 3, 3000, (-1.0, 2.0)
+    weight, bias = random_weight(n_in, n_out, 4.0), np.array([0.3, -0.4, 0.0])
+    limits = _limits(activation, drop)
+    place = (0, 0)
+    if kind == "dense":
+        steps = ef.Activation(activation).steps(limits, BINS, (-12.0, 12.0), drop)
+        do = DenseIntervention(weight, bias, steps, in_range, BINS, 7, place, drop)
+    else:
+        block = ef.Function(lambda x: naive.outputs(x, weight, bias, activation), n_in, n_out, limits)
+        do = FunctionIntervention(block, in_range, BINS, bin_edges(limits, BINS), 7, place, drop)
+
+    def uniforms(stream):
+        keys = pair_keys(7, place, stream, n_in)
+        return np.array([[naive.uniform(keys, i, t) + 0.5 for i in range(n_in)] for t in range(n)])
+
+    low, high = in_range
+    x = low + (high - low) * uniforms(Stream.HISTOGRAM)
+    expected = naive.edge_histograms(x, naive.outputs(x, weight, bias, activation), in_range, limits, BINS, drop)
+    source = lambda first, m: do.codes_anywhere(Stream.HISTOGRAM, first, m)  # noqa: E731
+    got = histogram._fill(source, (n_in, n_out, BINS, BINS), do.outside, n)
+    np.testing.assert_array_equal(got, expected)
+
+    baseline = 0.25
+    moved = low + (high - low) * uniforms(Stream.SENSITIVITY)
+    for i in range(n_in):
+        x = np.full((n, n_in), baseline)
+        x[:, i] = moved[:, i]
+        y = naive.outputs(x, weight, bias, activation)
+        expected = naive.edge_histograms(x[:, [i]], y, in_range, limits, BINS, drop)
+        source = lambda first, m, i=i: do.codes_alone(i, baseline, Stream.SENSITIVITY, first, m)  # noqa: E731
+        got = histogram._fill(source, (1, n_out, BINS, BINS), do.outside, n)
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("entropy", ["plugin", "miller-madow", "grassberger", "chao-shen"])
+def test_bits_from_counts(random_weight, entropy):
+    weight = random_weight(3, 2, 4.0)
+    report = ef.analyze(weight, pairwise="histogram", entropy=entropy, n_samples=5000, random_state=1)[0]
+    keys = pair_keys(1, (0, 0), Stream.HISTOGRAM, 3)
+    x = np.array([[naive.uniform(keys, i, t) + 0.5 for i in range(3)] for t in range(5000)])
+    y = naive.outputs(x, weight, 0.0, "sigmoid")
+    counts = naive.edge_histograms(x, y, (0.0, 1.0), (0.0, 1.0), BINS)
+    for i in range(3):
+        for j in range(2):
+            expected = naive.information_by(entropy, counts[i, j])
+            assert report.ei_parts_matrix[i, j] == pytest.approx(expected, abs=1e-12)
+
+
+def test_auto_reaches_tol_and_says_so(random_weight):
+    layer = ef.Layer(random_weight(10, 5, 3.0))
+    exact = ef.analyze(layer, random_state=0)[0]
+    reports = [ef.analyze(layer, pairwise="histogram", tol=0.01, random_state=seed)[0] for seed in range(20)]
+    stated = np.array([report.ei_parts_stderr for report in reports])
+    errors = np.array([report.ei_parts for report in reports]) - exact.ei_parts
+    assert (stated <= 0.01).all()
+    assert np.sqrt(np.mean(errors**2)) == pytest.approx(stated.mean(), rel=0.5)
+    assert (np.abs(errors) < 4 * stated).all()
+
+
+def test_stated_errors_are_those_seen(random_weight):
+    layer = ef.Layer(random_weight(6, 4, 3.0))
+    params = {"pairwise": "histogram", "n_samples": 4000, "joint": "conditional"}
+    reports = [ef.analyze(layer, random_state=seed, **params)[0] for seed in range(200)]
+    exact = ef.analyze(layer, random_state=0)[0]
+    for name in ("sensitivity", "ei_parts"):
+        errors = np.array([getattr(report, name) for report in reports]) - getattr(exact, name)
+        stated = np.mean([getattr(report, f"{name}_stderr") for report in reports])
+        assert np.sqrt(np.mean(errors**2)) == pytest.approx(stated, rel=0.2)
+
+
+def test_any_number_of_threads(random_weight):
+    layer = ef.Layer(random_weight(9, 4, 3.0))
+    one, three = (ef.analyze(layer, pairwise="histogram", random_state=0, n_jobs=n)[0] for n in (1, 3))
+    np.testing.assert_array_equal(one.ei_parts_matrix, three.ei_parts_matrix)
+    np.testing.assert_array_equal(one.sensitivity_matrix, three.sensitivity_matrix)
+    assert one.ei_parts_stderr == three.ei_parts_stderr
+
+
+@pytest.mark.parametrize("pairwise", ["histogram", "auto"])
+def test_more_counts_than_may_be_are_refused_with_the_figure(pairwise):
+    wide = ef.Function(lambda x: x, 200, 200, (0.0, 1.0), name="wide")
+    message = (
+        r"pairwise='histogram' takes n_in \* n_out \* in_bins \* out_bins = 163,840,000 counts "
+        r"for layer 0 \('wide'\), more than the 33,554,432"
+    )
+    with pytest.raises(MemoryError, match=message):
+        ef.analyze(wide, bins=64, pairwise=pairwise)
