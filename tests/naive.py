@@ -227,25 +227,26 @@ def step_pieces(activation, out_range, out_bins, drop=False):
     return pieces
 
 
-def joint_ei_on_a_grid(weight, bias, activation, in_range, in_bins, out_range, out_bins, points):
+def joint_ei_on_a_grid(weight, bias, activation, in_range, in_bins, out_range, out_bins, points, drop=False):
     """EI in bits with `points` inner points along each input in each input cell; for a few inputs."""
     n_in = weight.shape[0]
     low, high = in_range
     width = (high - low) / in_bins
     inner = np.array(list(product((np.arange(points) + 0.5) / points, repeat=n_in)))
-    inside, keys = 0.0, []
+    inside, kept, counted = [], [], []
     for cell in product(range(in_bins), repeat=n_in):
         y = outputs(low + width * (np.array(cell) + inner), weight, bias, activation)
-        key = _keys(bins_of(y, out_range, out_bins), out_bins)
-        _, counts = np.unique(key, return_counts=True)
-        p = counts / counts.sum()
-        inside -= (p * np.log2(p)).sum() / in_bins**n_in
-        keys.append(np.unique(key, return_counts=True))
-    states = np.concatenate([key for key, _ in keys])
-    _, state = np.unique(states, return_inverse=True)
-    p = np.bincount(state, np.concatenate([counts for _, counts in keys]))
+        if drop:
+            y = y[((y >= out_range[0]) & (y <= out_range[1])).all(axis=1)]
+        states, counts = np.unique(_keys(bins_of(y, out_range, out_bins), out_bins), return_counts=True)
+        p = counts / max(counts.sum(), 1)
+        inside.append(-(p * np.log2(p)).sum())
+        kept.append(len(y))
+        counted.append((states, counts))
+    _, state = np.unique(np.concatenate([states for states, _ in counted]), return_inverse=True)
+    p = np.bincount(state, np.concatenate([counts for _, counts in counted]))
     p /= p.sum()
-    return float(-(p * np.log2(p)).sum() - inside)
+    return float(-(p * np.log2(p)).sum() - np.average(inside, weights=kept))
 
 
 def joint_ei_by_sampling(

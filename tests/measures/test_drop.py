@@ -1,0 +1,92 @@
+"""Outputs outside the range left out: kept inputs are no longer uniform, and cells weigh by what is kept."""
+
+import naive
+import numpy as np
+import pytest
+
+import ei_fast as ef
+from ei_fast.measures import conditional
+
+CASES = [
+    # activation, scale, bias, in_range, out_range
+    ("linear", 3.0, 0.0, (0.0, 1.0), (-0.5, 0.5)),
+    ("relu", 3.0, 0.2, (-1.0, 1.0), (0.0, 1.0)),
+    ("tanh", 4.0, 0.0, (-1.0, 1.0), (-0.9, 0.6)),
+    ("gelu", 4.0, -0.3, (-1.0, 1.0), (-0.1, 1.0)),
+]
+
+
+def _both(layer, monkeypatch, **params):
+    """By every cell, and by drawn cells."""
+    every = ef.analyze(layer, out_of_range="drop", random_state=0, **params)[0]
+    monkeypatch.setattr(conditional, "_MAX_ENUMERATED_CELLS", 1)
+    drawn = ef.analyze(layer, out_of_range="drop", random_state=0, **params)[0]
+    return every, drawn
+
+
+@pytest.mark.parametrize(("activation", "scale", "bias", "in_range", "out_range"), CASES)
+def test_joint_ei(random_weight, monkeypatch, activation, scale, bias, in_range, out_range):
+    weight = random_weight(2, 2, scale)
+    layer = ef.Layer(weight, [bias, bias], activation, out_range=out_range)
+    expected = naive.joint_ei_on_a_grid(
+        weight, np.full(2, bias), activation, in_range, 8, out_range, 8, points=300, drop=True
+    )
+    for report in _both(layer, monkeypatch, in_range=in_range):
+        assert 0 < report.ei_stderr < 0.015
+        assert abs(report.ei - expected) < 4 * report.ei_stderr + 0.001
+        assert report.ei <= report.output_entropy <= 6
+
+
+def test_cells_weigh_by_what_they_keep(monkeypatch):
+    # y = x1 + x2, kept on (0, 1) and told apart there into two bins.
+    weight = np.array([[1.0], [1.0]])
+    layer = ef.Layer(weight, activation="linear", out_range=(0.0, 1.0))
+    # Cells of four bins a side, k = i + j: those with k < 3 are kept whole, those with k = 3 by half. An edge of the
+    # output's two bins, 1/2, halves the cells with k = 1.
+    cells = np.add.outer(np.arange(4), np.arange(4))
+    kept = np.select([cells < 3, cells == 3], [1.0, 0.5], 0.0)
+    low = np.select([cells < 1, cells == 1], [1.0, 0.5], 0.0)
+    inside = np.where(cells == 1, 1.0, 0.0)
+    p = (low * kept).sum() / kept.sum()
+    expected = -p * np.log2(p) - (1 - p) * np.log2(1 - p) - (kept * inside).sum() / kept.sum()
+    for report in _both(layer, monkeypatch, bins=(4, 2)):
+        assert abs(report.ei - expected) < 4 * report.ei_stderr
+        assert report.ei_stderr < 0.01
+
+
+def test_stated_errors_are_those_seen(random_weight, monkeypatch):
+    layer = ef.Layer(random_weight(2, 2, 3.0), activation="linear", out_range=(-0.5, 0.5))
+    params = {"out_of_range": "drop", "pairwise": "none", "n_samples": 20_000}
+    expected = ef.analyze(layer, out_of_range="drop", pairwise="none", tol=0.001, random_state=0)[0].ei
+    for most in (4096, 1):
+        monkeypatch.setattr(conditional, "_MAX_ENUMERATED_CELLS", most)
+        reports = [ef.analyze(layer, random_state=seed, **params)[0] for seed in range(100)]
+        errors = np.array([report.ei for report in reports]) - expected
+        stated = np.mean([report.ei_stderr for report in reports])
+        assert np.sqrt(np.mean(errors**2)) == pytest.approx(stated, rel=0.25)
+
+
+def test_nothing_outside_nothing_changes(random_weight):
+    layer = ef.Layer(random_weight(3, 3, 4.0))
+    clip, drop = (ef.analyze(layer, out_of_range=how, random_state=0)[0] for how in ("clip", "drop"))
+    assert drop.ei == pytest.approx(clip.ei, abs=1e-12)
+    assert drop.ei_parts == pytest.approx(clip.ei_parts, abs=1e-9)
+    assert drop.sensitivity == pytest.approx(clip.sensitivity, abs=1e-12)
+
+
+def test_one_input_is_exact():
+    # y = 2 x on (0, 1): the upper half of the inputs is left out; what is kept is told in full.
+    report = ef.analyze(ef.Layer([[2.0]], activation="linear", out_range=(0.0, 1.0)), bins=(8, 4), out_of_range="drop")[
+        0
+    ]
+    for figure in (report.ei, report.sensitivity, report.ei_parts):
+        assert figure == pytest.approx(2.0, abs=1e-12)
+    assert report.joint_method == "exact"
+
+
+def test_where_nothing_is_kept_nothing_is_said():
+    layer = ef.Layer(np.ones((3, 2)), [0.0, 50.0], "linear", out_range=(0.0, 3.0))
+    report = ef.analyze(layer, out_of_range="drop", random_state=0)[0]
+    assert np.isnan(report.ei)
+    assert "nothing kept" in report.flags
+    assert "wider out_range" in report.explain()

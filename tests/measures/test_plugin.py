@@ -1,0 +1,80 @@
+"""EI by counting joint states, as published: the figure itself, what it misses, and what is refused."""
+
+import naive
+import numpy as np
+import pytest
+
+import ei_fast as ef
+from ei_fast.intervention.streams import Stream, pair_keys
+
+
+def _points(n_in, n, seed):
+    keys = pair_keys(seed, (0, 0), Stream.PLUGIN, n_in)
+    return np.array([[naive.uniform(keys, i, t) + 0.5 for i in range(n_in)] for t in range(n)])
+
+
+@pytest.mark.parametrize(("n_in", "activation"), [(2, "sigmoid"), (2, "relu"), (30, "tanh")])
+def test_the_figure_is_that_of_the_same_counts(random_weight, n_in, activation):
+    weight = random_weight(n_in, 3, 5.0)
+    layer = ef.Layer(weight, activation=activation, out_range=(-1.0, 1.0))
+    report = ef.analyze(layer, joint="plugin", n_samples=4000, random_state=6)[0]
+    x = _points(n_in, 4000, 6)
+    of_x = naive.bins_of(x, (0.0, 1.0), 8)
+    of_y = naive.bins_of(naive.outputs(x, weight, 0.0, activation), (-1.0, 1.0), 8)
+    expected = naive.entropy(of_x) + naive.entropy(of_y) - naive.entropy(np.hstack([of_x, of_y]))
+    assert report.ei == pytest.approx(expected, abs=1e-9)
+    assert report.output_entropy == pytest.approx(naive.entropy(of_y), abs=1e-9)
+    assert (report.joint_method, report.entropy_estimator, report.n_samples) == ("plugin", "plugin", 4000)
+
+
+def test_the_same_counts_under_drop(random_weight):
+    weight = random_weight(2, 2, 3.0)
+    layer = ef.Layer(weight, activation="linear", out_range=(-0.5, 0.5))
+    report = ef.analyze(layer, joint="plugin", n_samples=4000, random_state=6, out_of_range="drop")[0]
+    x = _points(2, 4000, 6)
+    y = x @ weight
+    x, y = (values[(np.abs(y) <= 0.5).all(axis=1)] for values in (x, y))
+    assert 100 < len(x) < 3900
+    of_x, of_y = naive.bins_of(x, (0.0, 1.0), 8), naive.bins_of(y, (-0.5, 0.5), 8)
+    expected = naive.entropy(of_x) + naive.entropy(of_y) - naive.entropy(np.hstack([of_x, of_y]))
+    assert report.ei == pytest.approx(expected, abs=1e-9)
+
+
+def test_where_all_is_well_sampled_it_is_the_conditional_figure_and_a_known_excess(random_weight):
+    weight, n = random_weight(2, 2, 5.0), 200_000
+    counted = ef.analyze(weight, joint="plugin", n_samples=n, random_state=0)[0]
+    ei = ef.analyze(weight, tol=0.001, random_state=0)[0]
+    x = np.random.default_rng(0).random((n, 2))
+    of_x, of_y = naive.bins_of(x, (0.0, 1.0), 8), naive.bins_of(naive.outputs(x, weight, 0.0, "sigmoid"), (0, 1), 8)
+    k_x, k_y, k_xy = (len(np.unique(states, axis=0)) for states in (of_x, of_y, np.hstack([of_x, of_y])))
+    excess = (k_xy - k_x - k_y + 1) / (2 * n * np.log(2))
+    assert counted.flags == ()
+    assert abs(counted.ei - excess - ei.ei) < 4 * np.hypot(counted.ei_stderr, ei.ei_stderr)
+
+
+def test_where_no_input_repeats_it_is_the_output_entropy_and_flagged(random_weight):
+    weight = random_weight(25, 4, 3.0)
+    counted = ef.analyze(weight, joint="plugin", n_samples=100_000, random_state=0)[0]
+    right = ef.analyze(weight, random_state=0)[0]
+    assert counted.ei == pytest.approx(counted.output_entropy, abs=1e-9)
+    assert counted.ei > right.ei + 0.5
+    assert "undersampled" in counted.flags
+    assert counted.ei_interval[0] <= right.ei <= counted.ei_interval[1]
+    assert "whatever the layer tells" in counted.explain()
+
+
+def test_a_function_is_counted_too(random_weight):
+    weight = random_weight(2, 3, 5.0)
+    block = ef.Function(lambda x: naive.outputs(x, weight, 0.0, "sigmoid"), 2, 3, (0.0, 1.0))
+    params = {"joint": "plugin", "n_samples": 3000, "random_state": 1}
+    assert ef.analyze(block, **params)[0].ei == pytest.approx(ef.analyze(weight, **params)[0].ei, abs=1e-12)
+
+
+def test_what_would_not_fit_is_refused_before_any_work(random_weight):
+    with pytest.raises(MemoryError, match=r"n_samples=100,000,000 needs about 11\.2 GiB, more than the 4 GiB"):
+        ef.analyze(random_weight(4, 4), joint="plugin", n_samples=100_000_000)
+
+
+def test_groups_are_not_counted(random_weight):
+    with pytest.raises(ValueError, match="joint='plugin' must be asked of whole layers"):
+        ef.effective_information(random_weight(4, 4), inputs=[0], joint="plugin")
