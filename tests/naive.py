@@ -46,6 +46,12 @@ def bins_of(values, limits, bins):
     return sum((np.asarray(values) >= edge).astype(int) for edge in edges)
 
 
+def codes_of(values, limits, bins, drop):
+    """Bin indices; where outputs are dropped, `bins` stands for outside."""
+    codes = bins_of(values, limits, bins)
+    return np.where((values < limits[0]) | (values > limits[1]), bins, codes) if drop else codes
+
+
 def outputs(x, weight, bias, activation):
     """Layer outputs for inputs (m, n_in)."""
     return ACTIVATIONS[activation](x @ weight + bias)

@@ -1,0 +1,108 @@
+"""Entropy estimators: their formulas against the oracle's, their bias where the entropy is known."""
+
+import naive
+import numpy as np
+import pytest
+
+from ei_fast.measures.cells import SampledCells, statistics_of
+from ei_fast.measures.entropy import entropy_of_keys, estimator_named
+from ei_fast.measures.unseen import Unseen
+
+NAMES = ["plugin", "miller-madow", "grassberger", "chao-shen", "auto"]
+
+
+def _entropy(p):
+    return float(-(p[p > 0] * np.log2(p[p > 0])).sum())
+
+
+def _drawn(p, n, seed):
+    return np.random.default_rng(seed).choice(len(p), n, p=p).astype(np.uint64)
+
+
+def _geometric_parts(n_states):
+    """States of all sizes, such as hyperplanes leave of a cell."""
+    p = np.random.default_rng(3).exponential(size=n_states) ** 3
+    return p / p.sum()
+
+
+@pytest.mark.parametrize("name", NAMES[:4])
+@pytest.mark.parametrize(
+    "counts", [[1], [5], [1, 1], [3, 1, 1, 2, 9], [5000, 4097, 2, 1], [1] * 40, list(range(1, 60))]
+)
+def test_formulas(name, counts):
+    got = estimator_named(name).of_counts(np.array([0, *counts]))
+    # Large counts take the place of Grassberger's G by its limit.
+    assert got == pytest.approx(naive.entropy_by(name, counts), abs=1e-7 if max(counts) > 4000 else 1e-9)
+
+
+@pytest.mark.parametrize("counts", [[5], [3, 1, 1, 2, 9], [1] * 40, list(range(1, 60))])
+def test_zhangs_formula(counts):
+    assert estimator_named("auto").of_counts(np.array(counts)) == pytest.approx(
+        naive.entropy_by("zhang", counts), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("p", [np.full(64, 1 / 64), _geometric_parts(100), _geometric_parts(1000)], ids=len)
+@pytest.mark.parametrize("n", [500, 4000])
+def test_bias_and_error_are_as_stated(p, n):
+    if len(p) > n / 4:
+        pytest.skip("undersampled")
+    estimates = [entropy_of_keys(_drawn(p, n, seed), estimator_named("auto")) for seed in range(400)]
+    errors = np.array([one.value for one in estimates]) - _entropy(p)
+    stated = np.array([one.stderr for one in estimates])
+    assert abs(errors.mean()) < 4 * errors.std() / 20 + np.mean([one.bias for one in estimates])
+    assert errors.std() == pytest.approx(stated.mean(), rel=0.2)
+
+
+@pytest.mark.parametrize("name", NAMES[:4])
+def test_a_biased_estimator_says_how_much(name):
+    p = _geometric_parts(300)
+    estimates = [entropy_of_keys(_drawn(p, 1000, seed), estimator_named(name)) for seed in range(100)]
+    bias = np.mean([one.value for one in estimates]) - _entropy(p)
+    assert abs(bias) < 1.5 * np.mean([one.bias for one in estimates]) + 0.01
+
+
+def test_auto_beats_the_others_inside_cells():
+    # 400 cells of 64 points each, states of all sizes in every one: the average of their entropies.
+    rng = np.random.default_rng(0)
+    cells = [rng.exponential(size=30) ** 4 for _ in range(400)]
+    cells = [p / p.sum() for p in cells]
+    truth = np.mean([_entropy(p) for p in cells])
+    bias = {}
+    for name in NAMES:
+        estimates = []
+        for seed in range(10):
+            keys = np.stack([_drawn(p, 64, 1000 * seed + k) for k, p in enumerate(cells)])
+            inside = SampledCells(statistics_of(keys, estimator_named(name)), 64, estimator_named(name))
+            estimates.append(inside.mean(inside.entropies))
+        bias[name] = np.mean(estimates) - truth
+    assert abs(bias["auto"]) < 0.01
+    assert bias["plugin"] < bias["miller-madow"] < bias["grassberger"] < -0.01
+
+
+def test_an_endless_tail_is_not_believed():
+    # 3 % of the probability in states that never come twice: the coverage is high, the entropy unknown.
+    rng = np.random.default_rng(0)
+    keys = np.where(rng.random(100_000) < 0.03, rng.integers(10, 2**62, 100_000), rng.integers(0, 8, 100_000))
+    entropy = entropy_of_keys(keys.astype(np.uint64), estimator_named("auto"))
+    assert entropy.coverage > 0.95
+    assert not entropy.resolved
+
+
+def test_a_few_stray_states_are_no_tail():
+    keys = np.append(np.arange(2**16) % 8, [100, 101]).astype(np.uint64)
+    entropy = entropy_of_keys(keys, estimator_named("auto"))
+    assert entropy.resolved
+    assert entropy.value == pytest.approx(3.0, abs=0.001)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
+def test_the_unseen_of_a_power_law(exponent):
+    # New states at the rate U(v) = v**-a: f1 = n U, f2 = -n**2 U'/2, f3 = n**3 U''/6, and the integral of U/v is U/a.
+    n = 10_000
+    rate = n**-exponent
+    once, twice = n * rate, n * rate * exponent / 2
+    thrice = n * rate * exponent * (exponent + 1) / 6
+    unseen = Unseen.after(1e12 * n, 1e12 * once, 1e12 * twice, 1e12 * thrice)
+    assert unseen.bits == pytest.approx(rate / exponent / np.log(2), rel=1e-4)
+    assert unseen.a_single * once - unseen.a_double * twice == pytest.approx(n * unseen.bits, rel=1e-9)
