@@ -42,11 +42,12 @@ def test_zhangs_formula(counts):
     )
 
 
-@pytest.mark.parametrize("p", [np.full(64, 1 / 64), _geometric_parts(100), _geometric_parts(1000)], ids=len)
-@pytest.mark.parametrize("n", [500, 4000])
+@pytest.mark.parametrize(
+    ("p", "n"),
+    [(p, n) for p in (np.full(64, 1 / 64), _geometric_parts(100)) for n in (500, 4000)]
+    + [(_geometric_parts(1000), 4000)],
+)
 def test_bias_and_error_are_as_stated(p, n):
-    if len(p) > n / 4:
-        pytest.skip("undersampled")
     estimates = [entropy_of_keys(_drawn(p, n, seed), estimator_named("auto")) for seed in range(400)]
     errors = np.array([one.value for one in estimates]) - _entropy(p)
     stated = np.array([one.stderr for one in estimates])
