@@ -258,7 +258,7 @@ def joint_ei_on_a_grid(weight, bias, activation, in_range, in_bins, out_range, o
 def joint_ei_by_sampling(
     weight, bias, activation, in_range, in_bins, out_range, out_bins, rng, n_cells, m, n, n_control
 ):
-    """EI in bits and its standard error, by drawn cells with a control variate.
+    """EI in bits and its standard error, by drawn cells with a control variate; by every cell where `n_cells` is None.
 
     H(Y | X) averages over cells the entropy among m points; the control is the sum over outputs of the
     entropy of a Gaussian with the cell's mean and variance, whose mean comes from `n_control` cells.
@@ -274,17 +274,26 @@ def joint_ei_by_sampling(
         p = np.diff(ndtr((breaks[:, None, None] - centre) / spread), axis=0)
         return -np.where(p > 0, p * np.log2(np.where(p > 0, p, 1.0)), 0.0).sum(axis=(0, 2))
 
-    cells = rng.integers(0, in_bins, (n_cells, n_in))
-    inside = np.empty(n_cells)
-    for r, cell in enumerate(cells):
+    def inside(cell):
         x = low + width * (cell + rng.random((m, n_in)))
-        key = _keys(bins_of(outputs(x, weight, bias, activation), out_range, out_bins), out_bins)
-        inside[r] = grassberger(np.unique(key, return_counts=True)[1])
-    helper = control(cells)
-    slope = np.cov(inside, helper)[0, 1] / max(helper.var(ddof=1), 1e-300)
-    many = np.concatenate([control(rng.integers(0, in_bins, (50_000, n_in))) for _ in range(n_control // 50_000)])
-    conditional = inside.mean() - slope * (helper.mean() - many.mean())
-    variance = (inside - slope * helper).var(ddof=1) / n_cells + slope**2 * many.var() / len(many)
+        counts = np.unique(
+            _keys(bins_of(outputs(x, weight, bias, activation), out_range, out_bins), out_bins), return_counts=True
+        )[1]
+        # The entropy, and the variance of what a point tells.
+        return grassberger(counts), (counts @ np.log2(counts / m) ** 2) / m - entropy_by("plugin", counts) ** 2
+
+    if n_cells is None:
+        entropies, tells = np.transpose([inside(np.array(cell)) for cell in product(range(in_bins), repeat=n_in)])
+        conditional = entropies.mean()
+        variance = tells.sum() / m / len(tells) ** 2
+    else:
+        cells = rng.integers(0, in_bins, (n_cells, n_in))
+        entropies = np.array([inside(cell)[0] for cell in cells])
+        helper = control(cells)
+        slope = np.cov(entropies, helper)[0, 1] / max(helper.var(ddof=1), 1e-300)
+        many = np.concatenate([control(rng.integers(0, in_bins, (50_000, n_in))) for _ in range(n_control // 50_000)])
+        conditional = entropies.mean() - slope * (helper.mean() - many.mean())
+        variance = (entropies - slope * helper).var(ddof=1) / n_cells + slope**2 * many.var() / len(many)
 
     keys = [
         _keys(

@@ -19,6 +19,7 @@ from ei_fast.network.layer import Function
 Keys = NDArray[np.uint64]
 Cells = NDArray[np.int32]
 Codes = NDArray[np.uint16]
+Outputs = Sequence[int] | NDArray[np.intp]
 
 
 class Intervention(ABC):
@@ -111,8 +112,8 @@ class Intervention(ABC):
         return x_codes, y_codes
 
     @abstractmethod
-    def restricted(self, output: int) -> "Intervention":
-        """The same intervention, watching a single output."""
+    def restricted(self, outputs: Outputs) -> "Intervention":
+        """The same intervention, watching some of the outputs."""
 
     @abstractmethod
     def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
@@ -166,10 +167,10 @@ class DenseIntervention(Intervention):
         width[self.inputs] /= in_bins
         self._inside = self._spread(width)
 
-    def restricted(self, output: int) -> "DenseIntervention":
+    def restricted(self, outputs: Outputs) -> "DenseIntervention":
         return DenseIntervention(
-            self.weight[:, [output]],
-            self.bias[[output]],
+            self.weight[:, outputs],
+            self.bias[outputs],
             self.steps,
             self.in_range,
             self.in_bins,
@@ -252,7 +253,7 @@ class FunctionIntervention(Intervention):
         edges = bin_edges(in_range, in_bins)
         self._low, self._high = np.append(edges[:-1], in_range[0]), np.append(edges[1:], in_range[1])
 
-    def restricted(self, output: int) -> "FunctionIntervention":
+    def restricted(self, outputs: Outputs) -> "FunctionIntervention":
         return FunctionIntervention(
             self._function,
             self._in_range,
@@ -262,7 +263,7 @@ class FunctionIntervention(Intervention):
             self._place,
             self.drop,
             self.inputs.tolist(),
-            [self._outputs[output]],
+            [self._outputs[k] for k in outputs],
         )
 
     def output_codes(self, x: NDArray[np.float64]) -> Codes:

@@ -2,7 +2,8 @@
 
 H(Y) is at most the sum of the outputs' own entropies, and so is the entropy inside a cell; a plug-in
 entropy is in expectation below the true one, and so is -log2 of the probability that two samples
-coincide (the Renyi entropy of order 2). Single outputs are mostly well sampled where their joint is not.
+coincide (the Renyi entropy of order 2). Single outputs are mostly well sampled where their joint is not; and
+so are a few of them together, whose EI is a lower bound on that of all.
 """
 
 from typing import Any
@@ -15,11 +16,14 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import ONCE
 from ei_fast.measures.cells import SampledCells, statistics_of
 from ei_fast.measures.entropy import Entropy, entropy_of_keys, estimator_named
-from ei_fast.measures.estimate import Z95, JointEI
+from ei_fast.measures.estimate import Z95, JointEI, half_width
 from ei_fast.parallel import Workers
 
 _POINTS = 2**14
 _CELLS, _POINTS_A_CELL = 128, 128
+_PART_POINTS, _PART_CELLS, _PART_POINTS_A_CELL = 2**17, 512, 256
+_PART_BITS = 13.0
+"""Entropy of a part of the outputs that _PART_POINTS still tell well."""
 _MIN_COLLISIONS = 100
 _SAFE_COVERAGE = 0.95
 
@@ -47,23 +51,56 @@ def bracketed_ei(
         # A single output is kept where the joint is not, so that it bounds nothing.
         most = intervention.n_out * float(np.log2(intervention.out_bins))
         output_high = conditional_high = most
+        part = 0.0
     else:
-        output_high, conditional_high = _sums_over_outputs(intervention, workers)
+        outputs, inside_outputs = _single_outputs(intervention, workers)
+        # One sample serves all outputs, so that their errors may add up.
+        output_high, inside_sum = float(outputs.sum()), inside_outputs.sum(axis=0)
+        conditional_high = float(inside_sum.mean() + Z95 * inside_sum.std(ddof=1) / np.sqrt(_CELLS))
+        part = _ei_of_a_part(intervention, outputs, inside_outputs.mean(axis=1))
         n_samples += intervention.n_out * (_POINTS + _CELLS * _POINTS_A_CELL)
+        n_samples += _PART_POINTS + _PART_CELLS * _PART_POINTS_A_CELL
     return JointEI.bracketed(
-        (max(float(output_low), 0.0), output_high), (max(conditional_low, 0.0), conditional_high), n_samples
+        (max(float(output_low), 0.0), output_high), (max(conditional_low, 0.0), conditional_high), part, n_samples
     )
 
 
-def _sums_over_outputs(intervention: Intervention, workers: Workers) -> tuple[float, float]:
-    """Upper bounds on H(Y) and H(Y | X): the single outputs' entropies added up."""
+def _ei_of_a_part(
+    intervention: Intervention, outputs: NDArray[np.float64], inside_outputs: NDArray[np.float64]
+) -> float:
+    """Lower bound on EI: that of the outputs that tell most each, as many as can be counted together.
+
+    Parameters
+    ----------
+    outputs, inside_outputs : ndarray (n_out,)
+        Entropy of each output, and inside a cell.
+    """
+    order = np.argsort(inside_outputs - outputs, kind="stable")
+    estimator = estimator_named("auto")
+    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, _PART_CELLS)
+    n = int(np.count_nonzero(np.cumsum(outputs[order]) <= _PART_BITS))
+    # States of very unequal probability need more samples than their entropy tells.
+    while n > 0:
+        watched = intervention.restricted(np.sort(order[:n]))
+        output = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _PART_POINTS), estimator)
+        keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _PART_POINTS_A_CELL)
+        inside = SampledCells(statistics_of(keys, estimator), _PART_POINTS_A_CELL, estimator)
+        if output.resolved and inside.resolved:
+            stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
+            return output.value - inside.mean(inside.entropies) - half_width(stderr, output.bias + inside.bias)
+        n = n * 3 // 4
+    return 0.0
+
+
+def _single_outputs(intervention: Intervention, workers: Workers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Upper bounds on the entropy of every output, (n_out,), and on that inside each of some cells, (n_out, r)."""
     cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, _CELLS)
     estimator = estimator_named("auto")
     # What no sample can exceed stands in where an output alone has more bins than the sample can see.
     most = float(np.log2(intervention.out_bins))
 
     def single(j: int) -> tuple[float, NDArray[np.float64]]:
-        watched = intervention.restricted(j)
+        watched = intervention.restricted([j])
         marginal = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _POINTS), estimator)
         high = (
             min(marginal.value + marginal.bias + Z95 * marginal.stderr, most) if _is_safe(marginal.coverage) else most
@@ -74,10 +111,7 @@ def _sums_over_outputs(intervention: Intervention, workers: Workers) -> tuple[fl
         return high, np.where(safe, inside.corrected, most)
 
     singles = workers.map(single, range(intervention.n_out))
-    # One sample serves all outputs, so that their errors may add up.
-    output = sum(one for one, _ in singles)
-    inside = np.sum([entropies for _, entropies in singles], axis=0)
-    return float(output), float(inside.mean() + Z95 * inside.std(ddof=1) / np.sqrt(_CELLS))
+    return np.array([high for high, _ in singles]), np.array([inside for _, inside in singles])
 
 
 def _is_safe(coverage: Any) -> Any:

@@ -89,10 +89,14 @@ class JointEI:
 
     @classmethod
     def bracketed(
-        cls, output_entropy: tuple[float, float], conditional_entropy: tuple[float, float], n_samples: int
+        cls,
+        output_entropy: tuple[float, float],
+        conditional_entropy: tuple[float, float],
+        least: float,
+        n_samples: int,
     ) -> "JointEI":
-        """An EI known only to lie between what bounds on both entropies leave."""
-        low = max(output_entropy[0] - conditional_entropy[1], 0.0)
+        """An EI known only to lie between what bounds on both entropies leave, and not to be below `least`."""
+        low = max(output_entropy[0] - conditional_entropy[1], least, 0.0)
         high = max(output_entropy[1] - conditional_entropy[0], low)
         return cls(
             0.5 * (low + high),

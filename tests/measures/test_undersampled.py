@@ -6,21 +6,23 @@ import pytest
 import ei_fast as ef
 
 
-@pytest.mark.parametrize(("n_in", "n_out", "scale"), [(100, 30, 1.0), (100, 30, 5.0), (200, 200, 1.0)])
+@pytest.mark.parametrize(("n_in", "n_out", "scale"), [(100, 30, 1.0), (100, 30, 5.0), (200, 200, 1.0), (200, 200, 5.0)])
 def test_wide_layers_are_flagged(random_weight, n_in, n_out, scale):
     report = ef.analyze(random_weight(n_in, n_out, scale), random_state=0)[0]
     low, high = report.ei_interval
     assert "undersampled" in report.flags
-    assert 0 <= low < report.ei < high <= min(n_in, n_out) * 3
+    assert low < report.ei < high <= min(n_in, n_out) * 3
+    # Some of the outputs can be counted, and tell that much at least.
+    assert low > 7
     assert report.ei == pytest.approx((low + high) / 2)
     assert report.ei_stderr == pytest.approx((high - low) / 2 / 1.959964, rel=1e-6)
     assert "bounds" in report.explain()
 
 
-def test_the_bracket_holds_what_is_known_by_construction(random_weight):
+@pytest.mark.parametrize("n_blocks", [12, 60])
+def test_the_bracket_holds_what_is_known_by_construction(random_weight, n_blocks):
     # Blocks of 3 -> 3, each of which can be counted, tied by weights too small to move anything: one
-    # component of 8**36 states whose EI is the blocks' sum.
-    n_blocks = 12
+    # component of 8**36 states or more whose EI is the blocks' sum.
     blocks = [random_weight(3, 3, 5.0, seed) for seed in range(n_blocks)]
     weight = np.full((3 * n_blocks, 3 * n_blocks), 1e-9)
     for k, block in enumerate(blocks):
@@ -36,3 +38,13 @@ def test_too_few_samples_are_flagged_too(random_weight):
     report = ef.analyze(random_weight(25, 6, 5.0), n_samples=2000, random_state=0)[0]
     assert "undersampled" in report.flags
     assert report.ei_interval[0] < 10.9 < report.ei_interval[1]
+
+
+def test_the_bracket_holds_where_the_ceiling_is_reached():
+    # An identity, tied: every output tells its input to the bin.
+    weight = np.full((30, 30), 1e-9)
+    np.fill_diagonal(weight, 1.0)
+    report = ef.analyze(weight, activation="linear", out_range=(0.0, 1.0), random_state=0)[0]
+    low, high = report.ei_interval
+    assert "undersampled" in report.flags
+    assert 9 < low <= report.ei <= high == 90
