@@ -1,9 +1,9 @@
-"""The parameters of a measurement, checked once and before any work."""
+"""The parameters of a measurement: what each may be, checked once and before any work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,15 +11,111 @@ from ei_fast.network.bins import Range, check_bins, check_range
 from ei_fast.parallel import resolve_n_jobs
 
 OWNER = "EffectiveInformation"
-_MIN_SAMPLES = 256
 
-_CHOICES = {
-    # parameter: (what can be chosen, what is known but not built yet)
-    "out_of_range": (("clip", "drop"), ()),
-    "joint": (("auto", "conditional", "plugin"), ("gaussian",)),
-    "pairwise": (("auto", "exact", "histogram", "none"), ()),
-    "entropy": (("auto", "plugin", "miller-madow", "grassberger", "chao-shen"), ()),
+
+class Constraint(Protocol):
+    """What a parameter may be."""
+
+    def checked(self, name: str, value: Any) -> Any:
+        """The value in the form that is worked with; TypeError or ValueError where it is not allowed."""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some names; `announced` ones are known, but not built yet."""
+
+    options: tuple[str, ...]
+    announced: tuple[str, ...] = ()
+
+    def checked(self, name: str, value: Any) -> str:
+        rule = f"one of {', '.join(map(repr, self.options))}"
+        if not isinstance(value, str):
+            raise TypeError(_refused(name, rule, value))
+        if value in self.announced:
+            raise ValueError(_refused(name, rule, value, ", which this version does not have yet"))
+        if value not in self.options:
+            raise ValueError(_refused(name, rule, value))
+        return value
+
+
+@dataclass(frozen=True)
+class Number:
+    """A real number of an interval, its ends included."""
+
+    rule: str
+    low: float = -np.finfo(float).max
+    high: float = np.finfo(float).max
+
+    def checked(self, name: str, value: Any) -> float:
+        if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
+            raise TypeError(_refused(name, self.rule, value))
+        if not self.low <= float(value) <= self.high:
+            raise ValueError(_refused(name, self.rule, value))
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An integer from `least` on; or "auto", which becomes None; or a bool, where it is allowed."""
+
+    least: int
+    automatic: bool = False
+    boolean: bool = False
+
+    def checked(self, name: str, value: Any) -> int | None:
+        if self.automatic and isinstance(value, str) and value == "auto":
+            return None
+        rule = ("'auto' or " if self.automatic else "") + f"an integer >= {self.least}"
+        if not isinstance(value, Integral) or (isinstance(value, bool) and not self.boolean):
+            raise TypeError(_refused(name, rule, value))
+        if value < self.least:
+            raise ValueError(_refused(name, rule, value))
+        return int(value)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Two numbers (low, high); or "auto", which becomes None."""
+
+    def checked(self, name: str, value: Any) -> Range | None:
+        if not isinstance(value, str):
+            return check_range(value, name, OWNER)
+        if value != "auto":
+            raise ValueError(_refused(name, "'auto' or two numbers (low, high)", value))
+        return None
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A number of bins, or two."""
+
+    def checked(self, name: str, value: Any) -> tuple[int, int]:
+        return check_bins(value, OWNER)
+
+
+@dataclass(frozen=True)
+class Threads:
+    """A number of threads."""
+
+    def checked(self, name: str, value: Any) -> int:
+        return resolve_n_jobs(value, OWNER)
+
+
+CONSTRAINTS: dict[str, Constraint] = {
+    "bins": Bins(),
+    "in_range": Limits(),
+    "out_range": Limits(),
+    "out_of_range": OneOf(("clip", "drop")),
+    "baseline": Number("a finite number"),
+    "joint": OneOf(("auto", "conditional", "plugin"), announced=("gaussian",)),
+    "pairwise": OneOf(("auto", "exact", "histogram", "none")),
+    "entropy": OneOf(("auto", "plugin", "miller-madow", "grassberger", "chao-shen")),
+    "n_samples": Whole(256, automatic=True),
+    "tol": Number("a number of bits from 1e-6 to 100", 1e-6, 100.0),
+    "n_jobs": Threads(),
+    "verbose": Whole(0, boolean=True),
 }
+"""Of parameters that stand on their own; `activation` is checked with the model, `random_state` where it is used."""
 
 
 @dataclass(frozen=True)
@@ -51,30 +147,11 @@ class Settings:
         TypeError, ValueError
             Naming the parameter, the rule and the value.
         """
-        for name, (built, announced) in _CHOICES.items():
-            _check_choice(parameters, name, built, announced)
-        in_bins, out_bins = check_bins(parameters["bins"], OWNER)
-        rule = "a number of bits from 1e-6 to 100"
-        tol = _real(parameters, "tol", rule)
-        if not 1e-6 <= tol <= 100:
-            raise ValueError(f"The 'tol' parameter of {OWNER} must be {rule}. Got {tol} instead.")
-        if not isinstance(parameters["verbose"], bool):
-            _integer(parameters, "verbose", 0)
-        automatic = isinstance(parameters["n_samples"], str) and parameters["n_samples"] == "auto"
-        return cls(
-            in_bins=in_bins,
-            out_bins=out_bins,
-            in_range=_range(parameters, "in_range"),
-            out_range=_range(parameters, "out_range"),
-            drop=parameters["out_of_range"] == "drop",
-            baseline=_real(parameters, "baseline", "a finite number"),
-            joint=parameters["joint"],
-            pairwise=parameters["pairwise"],
-            entropy=parameters["entropy"],
-            n_samples=None if automatic else _integer(parameters, "n_samples", _MIN_SAMPLES, "'auto' or "),
-            tol=tol,
-            n_jobs=resolve_n_jobs(parameters["n_jobs"], OWNER),
-        )
+        values = {name: constraint.checked(name, parameters[name]) for name, constraint in CONSTRAINTS.items()}
+        values["in_bins"], values["out_bins"] = values.pop("bins")
+        values["drop"] = values.pop("out_of_range") == "drop"
+        del values["verbose"]
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -85,43 +162,5 @@ class Frozen:
     seed: int
 
 
-def _check_choice(parameters: Mapping[str, Any], name: str, built: tuple[str, ...], announced: tuple[str, ...]) -> None:
-    value = parameters[name]
-    rule = f"The {name!r} parameter of {OWNER} must be one of {', '.join(map(repr, built))}. Got {value!r} instead"
-    if not isinstance(value, str):
-        raise TypeError(f"{rule}.")
-    if value in announced:
-        raise ValueError(f"{rule}, which this version does not have yet.")
-    if value not in built:
-        raise ValueError(f"{rule}.")
-
-
-def _real(parameters: Mapping[str, Any], name: str, rule: str) -> float:
-    value = parameters[name]
-    message = f"The {name!r} parameter of {OWNER} must be {rule}. Got {value!r} instead."
-    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
-        raise TypeError(message)
-    if not np.isfinite(float(value)):
-        raise ValueError(message)
-    return float(value)
-
-
-def _integer(parameters: Mapping[str, Any], name: str, least: int, otherwise: str = "") -> int:
-    value = parameters[name]
-    message = f"The {name!r} parameter of {OWNER} must be {otherwise}an integer >= {least}. Got {value!r} instead."
-    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)):
-        raise TypeError(message)
-    if value < least:
-        raise ValueError(message)
-    return int(value)
-
-
-def _range(parameters: Mapping[str, Any], name: str) -> Range | None:
-    value = parameters[name]
-    if isinstance(value, str):
-        if value == "auto":
-            return None
-        raise ValueError(
-            f"The {name!r} parameter of {OWNER} must be 'auto' or two numbers (low, high). Got {value!r} instead."
-        )
-    return check_range(value, name, OWNER)
+def _refused(name: str, rule: str, value: Any, more: str = "") -> str:
+    return f"The {name!r} parameter of {OWNER} must be {rule}. Got {value!r} instead{more}."
