@@ -70,6 +70,8 @@ class EffectiveInformation(BaseEstimator):
     Attributes
     ----------
     report_ : Report
+    n_features_in_ : int
+        Of a 2-D array, one dense layer: its number of columns, n_out.
     ei_, sensitivity_, degeneracy_, ei_parts_, phi_ff_ : ndarray (n_layers,)
 
     References
@@ -137,6 +139,7 @@ class EffectiveInformation(BaseEstimator):
             Before any work, naming the parameter or layer, the rule, the value and the remedy.
         """
         network, settings, frozen = self.check(model)
+        self._set_n_features_in(model)
         self.report_ = self._measure(network, settings, frozen)
         self.ei_ = np.array([layer.ei for layer in self.report_])
         self.sensitivity_ = np.array([layer.sensitivity for layer in self.report_])
@@ -148,10 +151,22 @@ class EffectiveInformation(BaseEstimator):
     def check(self, model: Any) -> tuple[Network, Settings, Frozen]:
         """All that `fit` checks before it begins to work: the network, the settings, the ranges and the seed."""
         settings = Settings.checked(self.get_params(deep=False))
+        if getattr(model, "ndim", None) == 2 and 0 in model.shape:
+            raise ValueError(
+                f"The 'model' parameter of {OWNER}.fit must be a weight array (n_in, n_out), at least one of each. Got "
+                f"{model.shape[1]} feature(s) (shape={model.shape}) while a minimum of 1 is required."
+            )
         network = as_network(model, activation=self.activation)
         ranges = tuple(network.ranges(settings.in_range, settings.out_range))
         self.binned_layers(network, settings, ranges)
         return network, settings, Frozen(ranges, resolve_seed(self.random_state, OWNER))
+
+    def _set_n_features_in(self, model: Any) -> None:
+        """As scikit-learn has it of a 2-D array, which is one dense layer here: its number of columns."""
+        if getattr(model, "ndim", None) == 2:
+            self.n_features_in_ = int(model.shape[1])
+        elif hasattr(self, "n_features_in_"):
+            del self.n_features_in_
 
     def binned_layers(
         self, network: Network, settings: Settings, ranges: Sequence[tuple[Range, Range]]

@@ -67,8 +67,9 @@ class Layer:
             if bad.size:
                 at = tuple(int(k) for k in bad[0])
                 raise ValueError(
-                    f"The {key!r} parameter of {owner} must be finite. Got {array[at]} at index {at} "
-                    f"({len(bad)} such {'entry' if len(bad) == 1 else 'entries'}). Measure an earlier checkpoint."
+                    f"The {key!r} parameter of {owner} must be finite, neither NaN nor inf. Got {array[at]} "
+                    f"at index {at} ({len(bad)} such {'entry' if len(bad) == 1 else 'entries'}). "
+                    "Measure an earlier checkpoint."
                 )
             array.flags.writeable = False
         try:
@@ -204,17 +205,21 @@ def _real_array(values: ArrayLike, key: str, owner: str) -> NDArray[np.float64]:
     """A fresh C-ordered float64 copy of `values`."""
     if hasattr(values, "toarray"):
         raise TypeError(
-            f"The {key!r} parameter of {owner} must be a dense array. Got {type(values).__name__} instead. "
-            "Convert it with .toarray()."
+            f"The {key!r} parameter of {owner} must be a dense array. Got {type(values).__name__} instead: "
+            "sparse input is not supported. Convert it with .toarray()."
         )
-    got = type(values).__name__
+    rule = f"The {key!r} parameter of {owner} must be an array of real numbers"
+    if np.ma.is_masked(values):
+        raise ValueError(f"{rule}. Got a masked array instead, some of whose entries are missing. Fill them in.")
     try:
         array = np.asarray(values)
-        got = str(array.dtype)
-        if array.dtype.kind not in "fiubO":
-            raise TypeError
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{rule}. Got {type(values).__name__} instead: {error}.") from None
+    if array.dtype.kind == "c":
+        raise ValueError(f"{rule}. Got {array.dtype} instead. Complex data not supported: pass the real part.")
+    if array.dtype.kind not in "fiubO":
+        raise TypeError(f"{rule}. Got {array.dtype} instead.")
+    try:
         return np.array(array, dtype=np.float64, order="C")
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"The {key!r} parameter of {owner} must be an array of real numbers. Got {got} instead."
-        ) from None
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{rule}. Got {array.dtype} instead: {error}.") from None
