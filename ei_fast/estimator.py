@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 import ei_fast
 from ei_fast.adapters import as_network
+from ei_fast.files import plain
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.conditional import Plan
 from ei_fast.measures.entropy import estimator_named
@@ -201,7 +202,7 @@ class EffectiveInformation(BaseEstimator):
             ]
         provenance = {
             "ei_fast": ei_fast.__version__,
-            "parameters": self.get_params(deep=False),
+            "parameters": plain(self.get_params(deep=False)),
             "seed": frozen.seed,
             "libraries": {"numpy": np.__version__, "numba": numba.__version__},
             "seconds": time.perf_counter() - started,

@@ -1,14 +1,24 @@
 """What was measured: one `LayerReport` a layer, together a `Report`."""
 
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, overload
+from dataclasses import dataclass, field, fields
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
+from ei_fast.frames import frame_of
 from ei_fast.measures.estimate import UNDERSAMPLED
 from ei_fast.network.bins import Range
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_KIND, _FORMAT = "report", 1
 
 CONSTANT = "constant"
 SENSITIVITY_BELOW_EI = "sensitivity < EI"
@@ -117,6 +127,11 @@ class LayerReport:
     n_samples: int
     flags: tuple[str, ...]
 
+    def _figures(self) -> dict[str, Any]:
+        """Every attribute but the matrices."""
+        names = [one.name for one in fields(self) if not one.name.endswith("_matrix")]
+        return {name: getattr(self, name) for name in names}
+
     def explain(self) -> str:
         """How EI was found, and what each flag means."""
         if self.joint_method == "exact":
@@ -148,7 +163,7 @@ class Report(Sequence[LayerReport]):
     skipped : list of (str, str)
         Name and reason of what was not measured.
     provenance : dict
-        Version, parameters, seed, library versions and seconds.
+        Version, parameters, seed, library versions and seconds, as plain values.
     """
 
     def __init__(self, layers: Sequence[LayerReport], skipped: Sequence[tuple[str, str]], provenance: dict[str, Any]):
@@ -174,18 +189,78 @@ class Report(Sequence[LayerReport]):
             raise KeyError(f"{index!r}: the layers are {', '.join(layer.name for layer in self._layers)}")
         return self._layers[index]
 
+    def to_frame(self) -> "DataFrame":
+        """One row a layer, a column for each of its figures; `interval` and ranges have one for either end.
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        rows = []
+        for layer in self._layers:
+            row: dict[str, Any] = {}
+            for name, value in layer._figures().items():
+                if name == "flags":
+                    row[name] = ", ".join(value)
+                elif isinstance(value, tuple):
+                    row |= {f"{name}_low": value[0], f"{name}_high": value[1]}
+                else:
+                    row[name] = value
+            rows.append(row)
+        return frame_of(rows, list(rows[0]), "Report.to_frame")
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the report as ``.npz``: plain arrays and text, no Python objects.
+
+        Raises
+        ------
+        ValueError
+            Where `path` does not end in ``.npz``.
+        """
+        arrays: dict[str, Any] = {
+            "kind": _KIND,
+            "format": _FORMAT,
+            "layers": to_json([layer._figures() for layer in self._layers]),
+            "skipped": to_json(self.skipped),
+            "provenance": to_json(self.provenance),
+        }
+        for k, layer in enumerate(self._layers):
+            arrays[f"sensitivity/{k}"] = layer.sensitivity_matrix
+            arrays[f"ei_parts/{k}"] = layer.ei_parts_matrix
+        write_npz(npz_path(path, f"The path of a report must end in .npz. Got {str(path)!r} instead."), arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Report":
+        """Read a report that `save` wrote: the same to the last bit.
+
+        Raises
+        ------
+        ValueError
+            Where the file is none, is damaged, or was written by a newer version.
+        """
+        arrays = read_npz(path, "a report")
+        path = Path(path)
+        known_format(path, arrays, _KIND, _FORMAT)
+        try:
+            layers = []
+            for k, figures in enumerate(from_json(arrays["layers"])):
+                pairs = {name: tuple(value) for name, value in figures.items() if isinstance(value, list)}
+                matrices = {f"{name}_matrix": arrays[f"{name}/{k}"] for name in ("sensitivity", "ei_parts")}
+                layers.append(LayerReport(**(figures | pairs | matrices)))
+            skipped = [(str(name), str(reason)) for name, reason in from_json(arrays["skipped"])]
+            return cls(layers, skipped, from_json(arrays["provenance"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"The file {str(path)!r} is a damaged report: {error!r}. Save it again.") from error
+
     def __repr__(self) -> str:
         return f"Report({len(self)} layers: {', '.join(layer.name for layer in self._layers)})"
 
     def __str__(self) -> str:
         """A table, one line a layer, in bits."""
-        header = (
-            *("layer", "widths", "activation", "EI", "95 % interval"),
-            *("sensitivity", "degeneracy", "EI_parts", "phi_ff", "flags"),
-        )
-        rows = [header, *(_row(layer) for layer in self._layers)]
-        widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
-        left = {0, 1, 2, len(header) - 1}
+        rows = [_HEADER, *(_row(layer) for layer in self._layers)]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
+        left = {0, 1, 2, len(_HEADER) - 1}
         lines = [
             "  ".join(
                 cell.ljust(width) if k in left else cell.rjust(width)
@@ -196,6 +271,23 @@ class Report(Sequence[LayerReport]):
         lines.insert(1, "-" * max(map(len, lines)))
         lines += [f"skipped {name}: {reason}" for name, reason in self.skipped]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The same table for a notebook; what a flag means comes with it."""
+        head = "".join(f"<th>{escape(title)}</th>" for title in _HEADER)
+        lines = []
+        for layer in self._layers:
+            *figures, _ = (f"<td>{escape(cell)}</td>" for cell in _row(layer))
+            flags = ", ".join(f'<abbr title="{escape(_MEANING[flag])}">{escape(flag)}</abbr>' for flag in layer.flags)
+            lines.append(f"<tr>{''.join(figures)}<td>{flags}</td></tr>")
+        skipped = "".join(f"<p>skipped {escape(name)}: {escape(reason)}</p>" for name, reason in self.skipped)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>{skipped}"
+
+
+_HEADER = (
+    *("layer", "widths", "activation", "EI", "95 % interval"),
+    *("sensitivity", "degeneracy", "EI_parts", "phi_ff", "flags"),
+)
 
 
 def _row(layer: LayerReport) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from ei_fast.adapters import as_network
 from ei_fast.estimator import EffectiveInformation
+from ei_fast.frames import frame_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -37,10 +38,7 @@ def bin_sweep(model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32,
     TypeError, ValueError
         Before any work, as `EffectiveInformation.fit`.
     """
-    try:
-        from pandas import DataFrame
-    except ImportError as error:
-        raise ImportError("ei_fast.bin_sweep returns a pandas frame: pip install pandas") from error
+    frame_of([], [], "ei_fast.bin_sweep")
     if "bins" in params or isinstance(bins, (int, str)):
         raise TypeError(
             f"The 'bins' parameter of bin_sweep must be a sequence of numbers of bins. Got {bins!r} instead."
@@ -54,4 +52,4 @@ def bin_sweep(model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32,
         for layer in estimator.set_params(verbose=0).fit(network).report_:
             row = {"in_bins": layer.in_bins, "out_bins": layer.out_bins, "layer": layer.name}
             rows.append(row | {name: getattr(layer, name) for name in _COLUMNS} | {"flags": ", ".join(layer.flags)})
-    return DataFrame(rows)
+    return frame_of(rows, ["in_bins", "out_bins", "layer", *_COLUMNS, "flags"], "ei_fast.bin_sweep")

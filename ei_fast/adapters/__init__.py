@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ei_fast.adapters.arrays import check_activation, layers_from_arrays, layers_from_mapping
-from ei_fast.adapters.npz import read_npz
+from ei_fast.files import read_npz
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.layer import Function, Layer

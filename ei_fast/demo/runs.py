@@ -58,7 +58,7 @@ def run_demo(
         if epoch:
             network.train_epoch(data.train_inputs, data.train_targets, run.batch, _RATE)
         if epoch % every == 0 or epoch == epochs:
-            recorder.record(
+            report = recorder.record(
                 network.weights,
                 step=epoch,
                 training_loss=network.loss(data.train_inputs, data.train_targets),
@@ -72,4 +72,5 @@ def run_demo(
     CausalPlaneDisplay.from_trajectory(trajectory).plot(figure.subplots())
     figure.savefig(written[1], dpi=150)
     plot_measures(trajectory).savefig(written[2], dpi=150)
-    return recorder.report_, written
+    assert report is not None
+    return report, written

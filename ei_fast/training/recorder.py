@@ -1,17 +1,23 @@
 """Measure a network again and again as it trains."""
 
-from typing import Any
+import os
+import time
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
+from filelock import FileLock
 from sklearn.base import clone
 
 from ei_fast.adapters import as_network
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
-from ei_fast.network.network import Network
 from ei_fast.report import Report
 from ei_fast.settings import OWNER, Frozen, Settings
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.continuation import Widths, continued, provenance_of, taken, widths_of
+from ei_fast.training.trajectory import Trajectory, checked_path
 
 
 class Recorder:
@@ -24,6 +30,15 @@ class Recorder:
     ----------
     estimator : EffectiveInformation
         Says what is measured and how.
+    every : int, default 1
+        Steps that are multiples of it are measured; at others `record` does nothing.
+    time_budget : float, optional
+        Largest part of the time since the recorder was made that measuring may take, above 0 and below 1. A record
+        that would take more is left out; how many were is said at the end.
+    path : str or path, optional
+        An ``.npz`` file that holds the trajectory after every record, whole at any moment. One that exists is
+        continued: with its ranges and its seed, and without measuring again the steps that it has. Beside it
+        ``<path>.lock`` keeps other recorders out for as long as this one is open.
 
     Attributes
     ----------
@@ -32,18 +47,29 @@ class Recorder:
     report_ : Report
         Of the last record.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For a file that another recorder has open, or that was recorded with other settings, which are named.
+
     Examples
     --------
     >>> import numpy as np
     >>> import ei_fast as ef
-    >>> recorder = ef.Recorder(ef.EffectiveInformation(random_state=0))
-    >>> for step in range(3):
-    ...     _ = recorder.record([np.eye(2) * step], step=step, loss=1.0 / (1 + step))
+    >>> with ef.Recorder(ef.EffectiveInformation(random_state=0)) as recorder:
+    ...     for step in range(3):
+    ...         _ = recorder.record([np.eye(2) * step], step=step, loss=1.0 / (1 + step))
     >>> recorder.trajectory_
     Trajectory(3 steps, layers layer0)
     """
 
-    def __init__(self, estimator: EffectiveInformation):
+    def __init__(
+        self,
+        estimator: EffectiveInformation,
+        every: int = 1,
+        time_budget: float | None = None,
+        path: str | os.PathLike | None = None,
+    ):
         if not isinstance(estimator, EffectiveInformation):
             raise TypeError(
                 f"The 'estimator' parameter of Recorder must be an EffectiveInformation. Got {estimator!r} instead."
@@ -51,14 +77,24 @@ class Recorder:
         # Of its own: what becomes of the one it was given must not change a recording half-way.
         self._estimator = clone(estimator)
         self._settings = Settings.checked(self._estimator.get_params(deep=False))
+        self._every = _checked_every(every)
+        self._budget = None if time_budget is None else _checked_budget(time_budget)
+        self.trajectory_ = Trajectory.empty()
         self._frozen: Frozen | None = None
-        self._widths: list[tuple[str, int, int]] = []
-        self._steps: list[int] = []
-        self._measures: list[dict[str, list[float]]] = []
-        self._metrics: list[dict[str, float]] = []
+        self._widths: Widths = []
+        self._last_step: int | None = None
+        self._replayed_until: int | None = None
+        self._started, self._spent, self._last_cost, self._left_out = time.monotonic(), 0.0, 0.0, 0
+        self._path: Path | None = None
+        self._lock: FileLock | None = None
+        if path is not None:
+            self._path = checked_path(path)
+            self._lock = taken(self._path)
+            if self._path.exists():
+                self._continue(self._path)
 
-    def record(self, model: Any, step: int | None = None, **metrics: float) -> Report:
-        """Measure `model` now.
+    def record(self, model: Any, step: int | None = None, **metrics: float) -> Report | None:
+        """Measure `model` now, if its turn has come.
 
         Parameters
         ----------
@@ -71,7 +107,9 @@ class Recorder:
 
         Returns
         -------
-        Report
+        Report or None
+            None where the step is no multiple of `every`, is in the file that is continued, or does not fit into
+            the time budget.
 
         Raises
         ------
@@ -80,38 +118,82 @@ class Recorder:
         """
         step = self._checked_step(step)
         values = {name: _checked_metric(name, value) for name, value in metrics.items()}
+        if self._path is not None and self._lock is None:
+            raise ValueError(f"The recorder is closed: {str(self._path)!r} may be another's. Open a new one to go on.")
+        started = time.monotonic()
+        if not self._is_due(step, started):
+            self._last_step = step
+            return None
         network = as_network(model, activation=self._estimator.activation)
-        if self._frozen is None:
+        frozen, widths = self._frozen, self._widths
+        if frozen is None:
             ranges = tuple(network.ranges(self._settings.in_range, self._settings.out_range))
-            self._frozen = Frozen(ranges, resolve_seed(self._estimator.random_state, OWNER))
-            self._widths = _widths(network)
-        elif _widths(network) != self._widths:
+            frozen, widths = Frozen(ranges, resolve_seed(self._estimator.random_state, OWNER)), widths_of(network)
+        if widths_of(network) != widths:
             raise ValueError(
-                f"The 'model' parameter of Recorder.record must have the layers of the first record, {self._widths}. "
-                f"Got {_widths(network)} instead. Use another Recorder for another network."
+                f"The 'model' parameter of Recorder.record must have the layers of the first record, {widths}. "
+                f"Got {widths_of(network)} instead. Use another Recorder for another network."
             )
-        network.check_ranges(self._frozen.ranges)
-        self.report_ = self._estimator._measure(network, self._settings, self._frozen)
-        self._steps.append(step)
-        self._measures.append({name: [getattr(layer, name) for layer in self.report_] for name in MEASURES})
-        self._metrics.append(values)
-        return self.report_
+        network.check_ranges(frozen.ranges)
+        report = self._estimator._measure(network, self._settings, frozen)
+        if self._frozen is None:
+            self._frozen, self._widths = frozen, widths
+            names = [name for name, _, _ in widths]
+            self.trajectory_ = Trajectory.empty(names, provenance_of(self._estimator, frozen, widths))
+        trajectory = self.trajectory_.extended(step, report, values)
+        if self._path is not None:
+            trajectory.save(self._path)
+        # Only now: a record that could not be written is not in the file, nor here.
+        self.trajectory_, self.report_, self._last_step = trajectory, report, step
+        self._last_cost = time.monotonic() - started
+        # The first one pays for compilation, which is not held against the others.
+        self._spent += self._last_cost if len(trajectory) > 1 else 0.0
+        return report
 
-    @property
-    def trajectory_(self) -> Trajectory:
-        """Everything recorded so far."""
-        names = dict.fromkeys(name for metrics in self._metrics for name in metrics)
-        return Trajectory(
-            self._steps,
-            [name for name, _, _ in self._widths],
-            {name: [measures[name] for measures in self._measures] for name in MEASURES},
-            {name: [metrics.get(name, np.nan) for metrics in self._metrics] for name in names},
-        )
+    def close(self) -> None:
+        """Let others have the file; say how many records the time budget left out."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        if self._left_out:
+            warnings.warn(
+                f"{self._left_out} records were left out to stay within time_budget={self._budget}.", stacklevel=2
+            )
+            self._left_out = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _continue(self, path: Path) -> None:
+        try:
+            self.trajectory_, self._frozen, self._widths = continued(path, self._estimator)
+        except BaseException:
+            self.close()
+            raise
+        if len(self.trajectory_):
+            self._replayed_until = int(self.trajectory_.steps[-1])
+
+    def _is_due(self, step: int, now: float) -> bool:
+        """Whether the step's turn has come, and one more record, as costly as the last, fits into the time budget."""
+        if step % self._every or (self._replayed_until is not None and step <= self._replayed_until):
+            return False
+        if self._budget is None or not len(self.trajectory_):
+            return True
+        if self._spent + self._last_cost <= self._budget * (now - self._started):
+            return True
+        self._left_out += 1
+        return False
 
     def _checked_step(self, step: Any) -> int:
-        last = self._steps[-1] if self._steps else None
+        last = self._last_step
         if step is None:
-            return 0 if last is None else last + 1
+            before = self._replayed_until if last is None else last
+            return 0 if before is None else before + 1
         rule = "The 'step' parameter of Recorder.record must be an integer above the last one"
         if isinstance(step, (bool, np.bool_)) or not isinstance(step, (int, np.integer)):
             raise TypeError(f"{rule}. Got {step!r} instead.")
@@ -120,8 +202,22 @@ class Recorder:
         return int(step)
 
 
-def _widths(network: Network) -> list[tuple[str, int, int]]:
-    return [(str(layer.name), layer.n_in, layer.n_out) for layer in network]
+def _checked_every(every: Any) -> int:
+    rule = "The 'every' parameter of Recorder must be an integer >= 1"
+    if isinstance(every, (bool, np.bool_)) or not isinstance(every, (int, np.integer)):
+        raise TypeError(f"{rule}. Got {every!r} instead.")
+    if every < 1:
+        raise ValueError(f"{rule}. Got {every!r} instead.")
+    return int(every)
+
+
+def _checked_budget(share: Any) -> float:
+    rule = "The 'time_budget' parameter of Recorder must be None or a number above 0 and below 1"
+    if isinstance(share, (bool, np.bool_)) or not isinstance(share, (int, float, np.number)):
+        raise TypeError(f"{rule}. Got {share!r} instead.")
+    if not 0 < share < 1:
+        raise ValueError(f"{rule}. Got {share!r} instead.")
+    return float(share)
 
 
 def _checked_metric(name: str, value: Any) -> float:

@@ -3,13 +3,19 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.adapters.npz import read_npz
+from ei_fast.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
+from ei_fast.frames import frame_of
+from ei_fast.report import Report
 
-_FORMAT = 1
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_KIND, _FORMAT = "trajectory", 1
 
 MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
 """What is kept of every layer at every step, in bits."""
@@ -28,6 +34,8 @@ class Trajectory:
         One entry for each of `MEASURES`, in bits.
     metrics : mapping of str to array-like (n_steps,)
         Losses, accuracies and the like; NaN where a step did not have one.
+    provenance : dict, optional
+        Version, parameters, seed and ranges behind the figures, as plain values.
 
     Attributes
     ----------
@@ -35,6 +43,7 @@ class Trajectory:
     layers : tuple of str
     ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff : ndarray (n_steps, n_layers)
     metrics : dict of str to ndarray (n_steps,)
+    provenance : dict
     """
 
     ei: NDArray[np.float64]
@@ -50,12 +59,33 @@ class Trajectory:
         layers: Sequence[str],
         measures: Mapping[str, ArrayLike],
         metrics: Mapping[str, ArrayLike],
+        provenance: Mapping[str, Any] | None = None,
     ):
         self.steps = np.asarray(steps, dtype=np.int64)
         self.layers = tuple(layers)
         for name in MEASURES:
             setattr(self, name, np.asarray(measures[name], dtype=np.float64).reshape(len(self.steps), len(self.layers)))
-        self.metrics = {name: np.asarray(values, dtype=np.float64) for name, values in metrics.items()}
+        self.metrics = {
+            name: np.asarray(values, dtype=np.float64).reshape(len(self.steps)) for name, values in metrics.items()
+        }
+        self.provenance = dict(provenance or {})
+
+    @classmethod
+    def empty(cls, layers: Sequence[str] = (), provenance: Mapping[str, Any] | None = None) -> "Trajectory":
+        """A trajectory without steps."""
+        return cls([], layers, {name: np.empty((0, len(layers))) for name in MEASURES}, {}, provenance)
+
+    def extended(self, step: int, report: Report, metrics: Mapping[str, float]) -> "Trajectory":
+        """The same with one more step; metrics that either did not have are NaN there."""
+        names = dict.fromkeys([*self.metrics, *metrics])
+        before = np.full(len(self), np.nan)
+        return Trajectory(
+            np.append(self.steps, step),
+            self.layers,
+            {name: np.vstack([getattr(self, name), [getattr(layer, name) for layer in report]]) for name in MEASURES},
+            {name: np.append(self.metrics.get(name, before), metrics.get(name, np.nan)) for name in names},
+            self.provenance,
+        )
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -63,52 +93,63 @@ class Trajectory:
     def __repr__(self) -> str:
         return f"Trajectory({len(self)} steps, layers {', '.join(self.layers)})"
 
+    def to_frame(self) -> "DataFrame":
+        """One row for each step and layer: step, layer, the measures in bits, and the metrics of the step.
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        rows = [
+            {"step": int(step), "layer": layer}
+            | {name: float(getattr(self, name)[t, k]) for name in MEASURES}
+            | {name: float(values[t]) for name, values in self.metrics.items()}
+            for t, step in enumerate(self.steps)
+            for k, layer in enumerate(self.layers)
+        ]
+        return frame_of(rows, ["step", "layer", *MEASURES, *self.metrics], "Trajectory.to_frame")
+
     def save(self, path: str | os.PathLike) -> None:
-        """Write the trajectory as ``.npz``: plain arrays, no Python objects.
+        """Write the trajectory as ``.npz``: plain arrays and text, no Python objects.
+
+        The file is there as a whole or as it was before, whenever the process may be killed.
 
         Raises
         ------
         ValueError
             Where `path` does not end in ``.npz``.
         """
-        path = _npz_path(path)
         arrays = {f"measure/{name}": getattr(self, name) for name in MEASURES}
         arrays |= {f"metric/{name}": values for name, values in self.metrics.items()}
-        # A file object, since savez would take names of metrics for parameters of its own otherwise.
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file, format=np.int64(_FORMAT), steps=self.steps, layers=np.array(self.layers, dtype=str), **arrays
-            )
+        arrays |= {"kind": np.array(_KIND), "format": np.int64(_FORMAT), "steps": self.steps}
+        arrays |= {"layers": np.array(self.layers, dtype=str), "provenance": to_json(self.provenance)}
+        write_npz(checked_path(path), arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Trajectory":
-        """Read a trajectory that `save` wrote.
+        """Read a trajectory that `save` wrote: the same to the last bit.
 
         Raises
         ------
         ValueError
-            Where the file is none, or was written by a newer version.
+            Where the file is none, is damaged, or was written by a newer version.
         """
-        path = _npz_path(path)
+        path = checked_path(path)
         arrays = read_npz(path)
-        needed = {"format", "steps", "layers", *(f"measure/{name}" for name in MEASURES)}
-        if "format" in arrays and int(arrays["format"]) > _FORMAT:
-            raise ValueError(
-                f"The file {str(path)!r} was written by a newer version of ei_fast "
-                f"(format {int(arrays['format'])}, known is {_FORMAT}). Upgrade ei_fast to read it."
+        known_format(path, arrays, _KIND, _FORMAT)
+        try:
+            return cls(
+                arrays["steps"],
+                arrays["layers"].tolist(),
+                {name: arrays[f"measure/{name}"] for name in MEASURES},
+                {key.removeprefix("metric/"): values for key, values in arrays.items() if key.startswith("metric/")},
+                from_json(arrays["provenance"]),
             )
-        if needed - arrays.keys():
-            raise ValueError(f"The file {str(path)!r} is not a trajectory. Give one that Trajectory.save wrote.")
-        return cls(
-            arrays["steps"],
-            arrays["layers"].tolist(),
-            {name: arrays[f"measure/{name}"] for name in MEASURES},
-            {key.removeprefix("metric/"): values for key, values in arrays.items() if key.startswith("metric/")},
-        )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"The file {str(path)!r} is a damaged trajectory: {error!r}. Record it again.") from error
 
 
-def _npz_path(path: str | os.PathLike) -> Path:
-    path = Path(path)
-    if path.suffix != ".npz":
-        raise ValueError(f"The path of a trajectory must end in .npz. Got {str(path)!r} instead.")
-    return path
+def checked_path(path: str | os.PathLike) -> Path:
+    """The path of a trajectory's file."""
+    return npz_path(path, f"The path of a trajectory must end in .npz. Got {str(path)!r} instead.")

@@ -1,5 +1,9 @@
 """Recorder and trajectory: what is kept, what is frozen, what is refused."""
 
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 
@@ -63,6 +67,8 @@ def test_save_and_load_bit_for_bit(trajectory, tmp_path):
     for name in MEASURES:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(trajectory, name))
     assert list(loaded.metrics) == ["loss", "accuracy", "file"]
+    assert loaded.provenance == trajectory.provenance
+    assert loaded.provenance["seed"] == 0
     for name, values in trajectory.metrics.items():
         np.testing.assert_array_equal(loaded.metrics[name], values)
 
@@ -73,9 +79,12 @@ def test_files_that_are_no_trajectories(trajectory, tmp_path):
     np.savez(tmp_path / "other.npz", w0=np.eye(2))
     with pytest.raises(ValueError, match="is not a trajectory"):
         ef.Trajectory.load(tmp_path / "other.npz")
-    np.savez(tmp_path / "newer.npz", format=np.int64(99))
+    np.savez(tmp_path / "newer.npz", kind="trajectory", format=np.int64(99))
     with pytest.raises(ValueError, match="newer version"):
         ef.Trajectory.load(tmp_path / "newer.npz")
+    np.savez(tmp_path / "damaged.npz", kind="trajectory", format=np.int64(1), steps=np.arange(3))
+    with pytest.raises(ValueError, match="is a damaged trajectory"):
+        ef.Trajectory.load(tmp_path / "damaged.npz")
 
 
 def test_an_empty_recorder_has_an_empty_trajectory(recorder):
@@ -113,3 +122,196 @@ def test_a_network_that_outgrows_the_frozen_range_is_refused(recorder):
     recorder.record(ef.Layer(np.eye(2), activation="relu"))
     with pytest.raises(ValueError, match="overflow"):
         recorder.record(ef.Layer(np.full((2, 2), 1.7e308), activation="relu"))
+
+
+def test_a_frame_has_a_row_for_each_step_and_layer(trajectory):
+    frame = trajectory.to_frame()
+    assert list(frame.columns) == ["step", "layer", *MEASURES, "loss", "accuracy"]
+    assert frame[["step", "layer"]].values.tolist() == [
+        [step, layer] for step in (0, 5, 10) for layer in ("layer0", "layer1")
+    ]
+    np.testing.assert_array_equal(frame["ei"], trajectory.ei.ravel())
+    np.testing.assert_array_equal(frame["loss"][::2], trajectory.metrics["loss"])
+
+
+def test_only_every_so_manyth_step_is_measured(random_weight):
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0), every=3)
+    reports = [recorder.record(random_weight(2, 2)) for _ in range(8)]
+    assert [report is not None for report in reports] == [True, False, False, True, False, False, True, False]
+    assert recorder.record(random_weight(2, 2), step=20) is None
+    assert recorder.trajectory_.steps.tolist() == [0, 3, 6]
+
+
+def test_a_time_budget_leaves_records_out_and_says_so(random_weight, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("ei_fast.training.recorder.time.monotonic", lambda: clock[0])
+    real = ef.EffectiveInformation._measure
+
+    def takes_a_second(*args):
+        clock[0] += 1.0
+        return real(*args)
+
+    monkeypatch.setattr(ef.EffectiveInformation, "_measure", takes_a_second)
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0), time_budget=0.1)
+    for _ in range(100):
+        recorder.record(random_weight(2, 2))
+        clock[0] += 1.0
+    # The first one is free; of what follows a tenth of the time.
+    taken = len(recorder.trajectory_)
+    assert 8 <= taken <= 12
+    with pytest.warns(UserWarning, match=f"{100 - taken} records were left out to stay within time_budget=0.1"):
+        recorder.close()
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"every": 0}, ValueError, "'every' parameter of Recorder must be an integer >= 1. Got 0"),
+        ({"every": 1.5}, TypeError, "'every' parameter"),
+        ({"time_budget": 1}, ValueError, "'time_budget' parameter of Recorder must be None or a number above 0"),
+        ({"time_budget": "5%"}, TypeError, "'time_budget' parameter"),
+        ({"path": "run.csv"}, ValueError, "must end in .npz"),
+    ],
+)
+def test_bad_recorders(params, error, message):
+    with pytest.raises(error, match=message):
+        ef.Recorder(ef.EffectiveInformation(), **params)
+
+
+def _record(path, steps, random_weight, **params):
+    with ef.Recorder(ef.EffectiveInformation(**params), path=path) as recorder:
+        for step in steps:
+            recorder.record(random_weight(6, 3, 1.0 + step), step=step, loss=1.0 / (1 + step))
+    return recorder.trajectory_
+
+
+def _same(one, other):
+    assert one.layers == other.layers
+    np.testing.assert_array_equal(one.steps, other.steps)
+    for name in MEASURES:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    for name in one.metrics:
+        np.testing.assert_array_equal(one.metrics[name], other.metrics[name])
+    assert {**one.provenance, "parameters": None} == {**other.provenance, "parameters": None}
+
+
+@pytest.mark.parametrize("seed", [5, None])
+def test_a_recording_is_continued_as_if_it_had_never_stopped(tmp_path, random_weight, seed):
+    path = tmp_path / "run.npz"
+    first = _record(path, range(4), random_weight, random_state=seed)
+    _same(ef.Trajectory.load(path), first)
+    # The training is repeated from step 2: what is there is not measured again.
+    second = _record(path, range(2, 7), random_weight, random_state=seed)
+    whole = _record(None, range(7), random_weight, random_state=first.provenance["seed"])
+    _same(second, whole)
+    _same(ef.Trajectory.load(path), whole)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run.npz", "run.npz.lock"]
+
+
+def test_threads_and_verbosity_may_change(tmp_path, random_weight):
+    _record(tmp_path / "run.npz", [0], random_weight, n_jobs=1)
+    assert len(_record(tmp_path / "run.npz", [1], random_weight, n_jobs=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"bins": 4}, "was recorded with bins=8, and cannot be continued with bins=4"),
+        ({"tol": 0.1}, "with tol=0.01, and cannot be continued with tol=0.1"),
+        ({"activation": ef.Activation("tanh")}, "with activation='sigmoid', .* with activation="),
+        ({"random_state": 6}, "with random_state=5, .* with random_state=6"),
+    ],
+)
+def test_other_settings_are_refused_by_name(tmp_path, random_weight, params, message):
+    path = tmp_path / "run.npz"
+    _record(path, [0], random_weight, random_state=5)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=message):
+        _record(path, [1], random_weight, **({"random_state": 5} | params))
+    assert path.read_bytes() == before
+    # Refused, but let go of.
+    assert len(_record(path, [1], random_weight, random_state=5)) == 2
+
+
+def test_another_version_is_refused(tmp_path, random_weight, monkeypatch):
+    _record(tmp_path / "run.npz", [0], random_weight)
+    monkeypatch.setattr("ei_fast.__version__", "9.0")
+    with pytest.raises(ValueError, match="was recorded with ei_fast='.*', and cannot be continued with ei_fast='9.0'"):
+        _record(tmp_path / "run.npz", [1], random_weight)
+
+
+def test_other_files_are_not_overwritten(tmp_path, trajectory):
+    np.savez(tmp_path / "weights.npz", w0=np.eye(2))
+    with pytest.raises(ValueError, match="is not a trajectory"):
+        ef.Recorder(ef.EffectiveInformation(), path=tmp_path / "weights.npz")
+    trajectory.provenance.clear()
+    trajectory.save(tmp_path / "bare.npz")
+    with pytest.raises(ValueError, match="does not say how it was recorded"):
+        ef.Recorder(ef.EffectiveInformation(), path=tmp_path / "bare.npz")
+
+
+def test_two_recorders_on_one_file(tmp_path):
+    path = tmp_path / "run.npz"
+    with ef.Recorder(ef.EffectiveInformation(), path=path) as recorder:
+        with pytest.raises(ValueError, match="must be a file that no other recorder has open.* Close the other one"):
+            ef.Recorder(ef.EffectiveInformation(), path=path)
+        code = f"import ei_fast as ef; ef.Recorder(ef.EffectiveInformation(), path={str(path)!r})"
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "no other recorder has open" in other.stderr
+        recorder.record(np.eye(2))
+    with pytest.raises(ValueError, match="The recorder is closed"):
+        recorder.record(np.eye(2))
+    with ef.Recorder(ef.EffectiveInformation(), path=path) as recorder:
+        assert len(recorder.trajectory_) == 1
+
+
+def test_a_failed_record_leaves_the_recorder_and_the_file_as_they_were(tmp_path, random_weight):
+    path = tmp_path / "run.npz"
+    with ef.Recorder(ef.EffectiveInformation(random_state=0), path=path) as recorder:
+        recorder.record(random_weight(3, 2))
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match="finite"):
+            recorder.record(np.full((3, 2), np.nan))
+        assert path.read_bytes() == before
+        recorder.record(random_weight(3, 2), step=1)
+    assert ef.Trajectory.load(path).steps.tolist() == [0, 1]
+
+
+_TRAINING = """
+import sys
+import numpy as np
+import ei_fast as ef
+weight = np.random.default_rng(0).normal(size=(3, 2))
+with ef.Recorder(ef.EffectiveInformation(random_state=0, pairwise="none"), path=sys.argv[1]) as recorder:
+    for step in range(int(sys.argv[2])):
+        recorder.record(weight * (1 + step / 100), step=step, loss=1 / (1 + step))
+        print(step, flush=True)
+"""
+
+
+def test_killed_at_any_moment_the_file_holds_every_completed_step(tmp_path):
+    path, steps = tmp_path / "run.npz", 400
+    rng = np.random.default_rng(0)
+    done = -1
+    for _ in range(10):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _TRAINING, str(path), str(steps)], stdout=subprocess.PIPE, text=True
+        )
+        # Once it is at work, at any moment of the next records.
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]
+        time.sleep(rng.uniform(0.0, 0.08))
+        process.kill()
+        lines += process.stdout.readlines()
+        process.wait()
+        complete = [int(line) for line in lines if line.endswith("\n") and line.strip()]
+        done = max([done, *complete])
+        kept = ef.Trajectory.load(path).steps.tolist()
+        assert kept == list(range(len(kept)))
+        assert len(kept) > done
+    subprocess.run([sys.executable, "-c", _TRAINING, str(path), str(steps)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", _TRAINING, str(tmp_path / "whole.npz"), str(steps)], check=True, capture_output=True
+    )
+    assert path.read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert not list(tmp_path.glob(".*.tmp"))

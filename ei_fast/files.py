@@ -1,0 +1,113 @@
+"""Files of plain arrays: NumPy's own format, read without executing anything, written whole or not at all."""
+
+import glob
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from zipfile import BadZipFile, is_zipfile
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def read_npz(path: str | os.PathLike, holds: str = "arrays w0, w1, ... of shape (n_in, n_out)") -> dict[str, Any]:
+    """Arrays of an ``.npz`` file by name. Pickled content is refused: it could run code.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where the file is of another kind, damaged or holds Python objects.
+    """
+    path = npz_path(path, f"The file {str(path)!r} must be an .npz file with {holds}. Write one with numpy.savez.")
+    unreadable = f"The file {str(path)!r} cannot be read as .npz: it is damaged or of another kind. Write it again."
+    with path.open("rb") as file:
+        if not is_zipfile(file):
+            raise ValueError(unreadable)
+        file.seek(0)
+        arrays = {}
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                for key in archive.files:
+                    arrays[key] = archive[key]
+        except ValueError:
+            raise ValueError(
+                f"The file {str(path)!r} must hold plain arrays. Its entry number {len(arrays)} is a Python object, "
+                "which could run code. Save numeric arrays with numpy.savez."
+            ) from None
+        except (BadZipFile, EOFError, OSError) as error:
+            raise ValueError(unreadable) from error
+    return arrays
+
+
+def write_npz(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
+    """Write arrays so that at every moment `path` holds either what it held before or all of them."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            # To a file object, since savez would add a suffix to a path.
+            np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in arrays.items()})
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what a process that was killed while it wrote `path` has left behind."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        temporary.unlink(missing_ok=True)
+
+
+def npz_path(path: str | os.PathLike, otherwise: str) -> Path:
+    """The path, if it ends in ``.npz``; or ValueError with what is to be said `otherwise`."""
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise ValueError(otherwise)
+    return path
+
+
+def known_format(path: Path, arrays: Mapping[str, Any], kind: str, newest: int) -> None:
+    """Raise ValueError where a file is not of a `kind` of ours, or of a version that is newer than this one."""
+    try:
+        stated, version = str(arrays["kind"]), int(arrays["format"])
+    except (KeyError, TypeError, ValueError):
+        stated, version = "", 0
+    if stated != kind:
+        raise ValueError(f"The file {str(path)!r} is not a {kind}. Give one that {kind.capitalize()}.save wrote.")
+    if version > newest:
+        raise ValueError(
+            f"The file {str(path)!r} was written by a newer version of ei_fast (format {version}, known is {newest}). "
+            "Upgrade ei_fast to read it."
+        )
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it; what JSON does not have is described."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    return repr(value)
+
+
+def to_json(value: Any) -> np.ndarray:
+    """A value as an array that holds its JSON; floats keep every bit."""
+    return np.array(json.dumps(plain(value)))
+
+
+def from_json(array: Any) -> Any:
+    """What `to_json` made an array of."""
+    return json.loads(str(array))
