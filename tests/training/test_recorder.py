@@ -294,16 +294,13 @@ def test_killed_at_any_moment_the_file_holds_every_completed_step(tmp_path):
     rng = np.random.default_rng(0)
     done = -1
     for _ in range(10):
-        process = subprocess.Popen(
-            [sys.executable, "-c", _TRAINING, str(path), str(steps)], stdout=subprocess.PIPE, text=True
-        )
-        # Once it is at work, at any moment of the next records.
-        assert process.stdout is not None
-        lines = [process.stdout.readline()]
-        time.sleep(rng.uniform(0.0, 0.08))
-        process.kill()
-        lines += process.stdout.readlines()
-        process.wait()
+        command = [sys.executable, "-c", _TRAINING, str(path), str(steps)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            # Once it is at work, at any moment of the next records.
+            lines = [process.stdout.readline()]
+            time.sleep(rng.uniform(0.0, 0.08))
+            process.kill()
+            lines += process.stdout.readlines()
         complete = [int(line) for line in lines if line.endswith("\n") and line.strip()]
         done = max([done, *complete])
         kept = ef.Trajectory.load(path).steps.tolist()

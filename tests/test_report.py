@@ -1,0 +1,111 @@
+"""A report as a table, in a notebook, as a frame, and in a file."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+
+import ei_fast as ef
+
+
+@pytest.fixture
+def report(random_weight):
+    layers = [
+        ef.Layer(random_weight(3, 2, 4.0), name="<fc1>"),
+        ef.Layer(np.zeros((2, 2)), activation=ef.Activation("leaky_relu", negative_slope=0.5), name="fc2"),
+        ef.Layer([[1.0], [1.0]], [9.0], "linear", name="fc3", out_range=(0.0, 1.0)),
+    ]
+    net = ef.Network(layers)
+    net.skipped = [("scaler", "comes <before> the network")]
+    # The last layer keeps nothing: its figures are NaN.
+    params = {"activation": ef.Activation("tanh"), "random_state": np.random.default_rng(0), "out_of_range": "drop"}
+    return ef.analyze(net, **params)
+
+
+def _assert_same(one, other):
+    for field in dataclasses.fields(one):
+        mine, yours = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(mine, np.ndarray):
+            np.testing.assert_array_equal(mine, yours)
+            assert mine.dtype == yours.dtype
+        else:
+            # NaN is what it was, too.
+            assert repr(mine) == repr(yours)
+
+
+def test_save_and_load_bit_for_bit(report, tmp_path):
+    report.save(tmp_path / "report.npz")
+    loaded = ef.Report.load(tmp_path / "report.npz")
+    assert len(loaded) == 3
+    for mine, yours in zip(report, loaded, strict=True):
+        _assert_same(mine, yours)
+    assert loaded.skipped == report.skipped
+    assert loaded.provenance == report.provenance
+    assert str(loaded) == str(report)
+    assert [layer.explain() for layer in loaded] == [layer.explain() for layer in report]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.npz"]
+
+
+def test_provenance_says_how_to_do_it_again(report):
+    provenance = report.provenance
+    assert provenance["ei_fast"] == ef.__version__
+    assert provenance["libraries"] == {"numpy": np.__version__, "numba": sys.modules["numba"].__version__}
+    assert provenance["parameters"]["out_of_range"] == "drop"
+    assert provenance["parameters"]["activation"] == "Activation('tanh')"
+    assert provenance["seconds"] > 0
+    assert isinstance(provenance["seed"], int)
+
+
+def test_files_that_are_no_reports(report, tmp_path):
+    with pytest.raises(ValueError, match=r"path of a report must end in \.npz. Got .*report.txt"):
+        report.save(tmp_path / "report.txt")
+    np.savez(tmp_path / "other.npz", w0=np.eye(2))
+    with pytest.raises(ValueError, match="is not a report. Give one that Report.save wrote"):
+        ef.Report.load(tmp_path / "other.npz")
+    np.savez(tmp_path / "newer.npz", kind="report", format=2, layers="[]")
+    with pytest.raises(ValueError, match="written by a newer version of ei_fast"):
+        ef.Report.load(tmp_path / "newer.npz")
+    for layers in ("[{}]", "{", "3", '[{"name": 1}]'):
+        np.savez(tmp_path / "damaged.npz", kind="report", format=1, layers=layers, skipped="[]", provenance="{}")
+        with pytest.raises(ValueError, match="is a damaged report"):
+            ef.Report.load(tmp_path / "damaged.npz")
+    with pytest.raises(FileNotFoundError):
+        ef.Report.load(tmp_path / "missing.npz")
+
+
+def test_a_file_is_there_as_a_whole_or_not_at_all(report, tmp_path, monkeypatch):
+    report.save(tmp_path / "report.npz")
+    before = (tmp_path / "report.npz").read_bytes()
+    monkeypatch.setattr("ei_fast.files.os.fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        report.save(tmp_path / "report.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.npz"]
+    assert (tmp_path / "report.npz").read_bytes() == before
+
+
+def test_a_frame(report):
+    frame = report.to_frame()
+    assert frame["name"].tolist() == ["<fc1>", "fc2", "fc3"]
+    assert frame["ei"][0] == report[0].ei
+    assert (frame["ei_interval_low"][0], frame["ei_interval_high"][0]) == report[0].ei_interval
+    assert (frame["in_range_low"][2], frame["in_range_high"][2]) == report[2].in_range
+    assert frame["flags"].tolist() == ["", "constant", "nothing kept"]
+    assert not [name for name in frame if name.endswith("matrix")]
+
+
+def test_without_pandas_the_remedy_is_named(report, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    for call in (report.to_frame, lambda: ef.bin_sweep(np.eye(2))):
+        with pytest.raises(ImportError, match=r'makes a pandas frame: pip install "ei_fast\[pandas\]"'):
+            call()
+
+
+def test_a_notebook_shows_the_table(report):
+    html = report._repr_html_()
+    assert html.count("<tr>") == 4
+    assert "&lt;fc1&gt;" in html
+    assert "<fc1>" not in html
+    assert f"{report[0].ei:.3f}" in html
+    assert '<abbr title="No output leaves its bin' in html
+    assert "comes &lt;before&gt; the network" in html
