@@ -196,10 +196,9 @@ class EffectiveInformation(BaseEstimator):
         binned = self.binned_layers(network, settings, frozen.ranges)
         started = time.perf_counter()
         with Workers(settings.n_jobs) as workers:
-            layers = [
-                _measure_layer(one, settings, frozen.seed, workers)
-                for one in tqdm(binned, desc="measuring", unit="layer", disable=not self.verbose)
-            ]
+            # Even a disabled bar starts a thread.
+            watched = tqdm(binned, desc="measuring", unit="layer") if self.verbose else binned
+            layers = [_measure_layer(one, settings, frozen.seed, workers) for one in watched]
         provenance = {
             "ei_fast": ei_fast.__version__,
             "parameters": plain(self.get_params(deep=False)),

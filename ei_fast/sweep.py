@@ -48,7 +48,7 @@ def bin_sweep(model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32,
     for estimator in estimators:
         estimator.check(network)
     rows = []
-    for estimator in tqdm(estimators, desc="sweeping bins", disable=not params.get("verbose", 0)):
+    for estimator in tqdm(estimators, desc="sweeping bins") if params.get("verbose", 0) else estimators:
         for layer in estimator.set_params(verbose=0).fit(network).report_:
             row = {"in_bins": layer.in_bins, "out_bins": layer.out_bins, "layer": layer.name}
             rows.append(row | {name: getattr(layer, name) for name in _COLUMNS} | {"flags": ", ".join(layer.flags)})

@@ -30,9 +30,9 @@ def test_results_keep_the_order_of_the_tasks():
 
 
 def test_no_thread_is_left_behind(random_weight):
-    before = threading.active_count()
+    before = threading.enumerate()
     ef.analyze(random_weight(25, 6), n_jobs=4)
-    assert threading.active_count() == before
+    assert threading.enumerate() == before
 
 
 def test_an_error_in_a_task_comes_out_and_stops_the_rest():
