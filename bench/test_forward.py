@@ -46,7 +46,7 @@ def test_intervention(benchmark, n_in, n_out):
     keys = benchmark(do.keys_anywhere, Stream.MARGINAL, 0, N)
     # Both simulate the same layer: the first output's entropy agrees to sampling noise of 1e4 samples.
     y = _forward(_weight(n_in, n_out), np.random.default_rng(0))[:, 0]
-    first = do.restricted(0).keys_anywhere(Stream.MARGINAL, 0, N)
+    first = do.restricted([0]).keys_anywhere(Stream.MARGINAL, 0, N)
     expected = _first_output_entropy((y * 8).astype(int))
     assert entropy_of_keys(first, estimator_named("auto")).value == pytest.approx(expected, abs=0.05)
     assert len(keys) == N

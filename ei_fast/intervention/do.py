@@ -101,11 +101,18 @@ class Intervention(ABC):
         self._fill_codes(self._keys_of(stream), first, x_codes, y_codes)
         return x_codes, y_codes
 
-    def codes_alone(self, i: int, baseline: float, stream: Stream, first: int, count: int) -> tuple[Codes, Codes]:
-        """Bins of input i (1, count) and of the outputs (n_out, count) as it moves alone, the others at `baseline`."""
+    def codes_alone(
+        self, i: int, baseline: float, stream: Stream, first: int, count: int, n: int
+    ) -> tuple[Codes, Codes]:
+        """Bins of input i (1, count) and of the outputs (n_out, count) as it moves alone, the others at `baseline`.
+
+        Sample t of n falls into the t-th of n equal parts of the range, anywhere in it: in one dimension that
+        leaves hardly any noise.
+        """
         pair = np.empty((2, count), np.float32)
         fill_uniforms(self._keys_of(stream)[i // 2 : i // 2 + 1], first, count, pair)
-        uniforms = pair[i % 2 : i % 2 + 1]
+        parts = np.arange(first, first + count) + (pair[i % 2].astype(np.float64) + 0.5)
+        uniforms = (parts / n - 0.5).astype(np.float32)[None]
         x_codes, y_codes = np.empty((1, count), np.uint16), np.empty((self.n_out, count), np.uint16)
         input_codes(uniforms, self.in_bins, count, x_codes)
         self._fill_codes_alone(i, baseline, uniforms[0], y_codes)
@@ -273,6 +280,11 @@ class FunctionIntervention(Intervention):
         if self.drop:
             codes[(y < self._out_edges[0]) | (y > self._out_edges[-1])] = self.outside
         return np.ascontiguousarray(codes.T)
+
+    @property
+    def work(self) -> int:
+        # Somebody else's code costs several times what a kernel does.
+        return 8 * super().work
 
     def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
         r, m = keys.shape

@@ -91,7 +91,7 @@ def measure_edges(
         # Somebody else's code need not be safe to run in several threads, nor cheap to run again.
         workers = Workers(1)
     return Pairwise(
-        histogram_sensitivity(do, binned.baseline, tol, n_samples, estimator, workers),
+        histogram_sensitivity(do, binned.baseline, tol, n_samples, workers),
         histogram_parts(do, tol, n_samples, estimator, workers, n_groups=4 if isinstance(layer, Layer) else 1),
         method,
     )

@@ -72,13 +72,14 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
     np.testing.assert_array_equal(got, expected)
 
     baseline = 0.25
-    moved = low + (high - low) * uniforms(Stream.SENSITIVITY)
+    # One sample to each of n parts of the range.
+    moved = low + (high - low) * (np.arange(n)[:, None] + uniforms(Stream.SENSITIVITY)) / n
     for i in range(n_in):
         x = np.full((n, n_in), baseline)
         x[:, i] = moved[:, i]
         y = naive.outputs(x, weight, bias, activation)
         expected = naive.edge_histograms(x[:, [i]], y, in_range, limits, BINS, drop)
-        source = lambda first, m, i=i: do.codes_alone(i, baseline, Stream.SENSITIVITY, first, m)  # noqa: E731
+        source = lambda first, m, i=i: do.codes_alone(i, baseline, Stream.SENSITIVITY, first, m, n)  # noqa: E731
         got = histogram._fill(source, (1, n_out, BINS, BINS), do.outside, n)
         np.testing.assert_array_equal(got, expected)
 
