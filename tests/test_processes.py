@@ -23,14 +23,19 @@ print(ef.analyze(np.arange(12.0).reshape(4, 3) / 4 - 1, random_state=0)[0].ei)
 """
 
 
+WEIGHT = np.arange(12.0).reshape(4, 3) / 4 - 1
+
+
 def _ei(seed=0):
-    return ef.analyze(np.arange(12.0).reshape(4, 3) / 4 - 1, random_state=seed)[0].ei
+    return ef.analyze(WEIGHT, random_state=seed)[0].ei
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_inside_joblib(backend):
-    got = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(_ei)(seed) for seed in (0, 1, 0, 1))
-    assert got == [_ei(0), _ei(1)] * 2
+    reports = joblib.Parallel(n_jobs=2, backend=backend)(
+        joblib.delayed(ef.analyze)(WEIGHT, random_state=seed) for seed in (0, 1, 0, 1)
+    )
+    assert [report[0].ei for report in reports] == [_ei(0), _ei(1)] * 2
 
 
 _IN_A_POOL = """

@@ -1,0 +1,112 @@
+"""What is timed: library by layer by samples. Every case says what must be equal before its time may count."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import ei_fast as ef
+from ei_fast.intervention.do import DenseIntervention
+from ei_fast.measures.cells import statistics_of
+from ei_fast.measures.entropy import entropy_of_keys, estimator_named
+from ei_fast.intervention.streams import Stream
+from ei_fast.parallel import Workers
+
+WIDTHS = [(2, 2), (4, 4), (6, 6), (25, 6), (100, 30), (784, 128)]
+SEED_NETWORK = [(25, 6), (6, 6), (6, 6), (6, 5)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sigmoid layer without bias, weights uniform in ±1/sqrt(n_in), both ranges (0, 1)."""
+
+    n_in: int
+    n_out: int
+    bins: int = 8
+
+    @property
+    def weight(self) -> np.ndarray:
+        return np.random.default_rng(0).uniform(-1, 1, (self.n_in, self.n_out)) / np.sqrt(self.n_in)
+
+    def __str__(self) -> str:
+        return f"{self.n_in}->{self.n_out}, {self.bins} bins"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One piece of work, done by ei_fast and by a peer.
+
+    Attributes
+    ----------
+    work : str
+    case : Case
+    ours, theirs : callable of a Case
+    peer : str
+    tolerance : float
+        Bits by which both results may differ: noise and known bias of the peer's.
+    scale : float
+        How many times the peer's work would be needed; 1 unless it is measured on a part of it.
+    target : str
+    """
+
+    work: str
+    case: Case
+    ours: Callable[[Case], Any]
+    theirs: Callable[[Case], Any]
+    peer: str
+    tolerance: float
+    target: str
+    scale: float = 1.0
+
+    def __str__(self) -> str:
+        return f"{self.work}, {self.case}"
+
+
+def joint(case: Case) -> float:
+    """At the default tol of 0.01 bits, joint EI alone."""
+    return ef.analyze(case.weight, bins=case.bins, pairwise="none", random_state=0)[0].ei
+
+
+def plugin(case: Case) -> float:
+    """A million samples counted, as published."""
+    params = {"joint": "plugin", "pairwise": "none", "n_samples": 10**6, "random_state": 0}
+    return ef.analyze(case.weight, bins=case.bins, **params)[0].ei
+
+
+def parts(case: Case) -> float:
+    return ef.ei_parts_matrix(case.weight, bins=case.bins).sum()
+
+
+def parts_by_histogram(case: Case) -> float:
+    params = {"pairwise": "histogram", "n_samples": 10**5, "joint": "conditional", "random_state": 0}
+    return ef.ei_parts_matrix(case.weight, bins=case.bins, **params).sum()
+
+
+def sensitivity(case: Case) -> float:
+    return ef.sensitivity_matrix(case.weight, bins=case.bins).sum()
+
+
+def report(case: Case) -> ef.Report:
+    return ef.analyze(case.weight, bins=case.bins, random_state=0)
+
+
+def seed_network() -> ef.Report:
+    """Whole report of the network of the paper's MNIST run."""
+    return ef.analyze([Case(*widths).weight for widths in SEED_NETWORK], random_state=0)
+
+
+def conditional(case: Case, samples: int) -> float:
+    """The sampling half of the conditional estimator: half of the points anywhere, half in cells of 256; in threads."""
+    steps = ef.Activation("sigmoid").steps((0.0, 1.0), case.bins)
+    do = DenseIntervention(case.weight, np.zeros(case.n_out), steps, (0.0, 1.0), case.bins, 0, (0, 0))
+    auto, task = estimator_named("auto"), 2**14
+    with Workers(2) as workers:
+        keys = workers.map(lambda first: do.keys_anywhere(Stream.MARGINAL, first, task), range(0, samples // 2, task))
+        inside = workers.map(
+            lambda first: statistics_of(
+                do.keys_inside(Stream.POINTS, first, do.drawn_cells(Stream.CELLS, first // 256, task // 256), 256), auto
+            ),
+            range(0, samples // 2, task),
+        )
+    return entropy_of_keys(np.concatenate(keys), auto).value - float(np.concatenate(inside)[:, 0].mean())
