@@ -1,7 +1,7 @@
 """One seed, many streams: who draws which uniforms."""
 
-from collections.abc import Sequence
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ class Stream(IntEnum):
     PLUGIN = 11
 
 
-def pair_keys(seed: int, place: Sequence[int], stream: Stream, n_in: int) -> NDArray[np.uint64]:
+@lru_cache(maxsize=256)
+def pair_keys(seed: int, place: tuple[int, ...], stream: Stream, n_in: int) -> NDArray[np.uint64]:
     """Stream keys of every pair of neurons, (ceil(n_in / 2),) uint64.
 
     `place` tells apart the parts that are measured under one seed: the layer's index and the first

@@ -16,6 +16,7 @@ from ei_fast.kernels.parts import (
 from ei_fast.kernels.uniform_sums import leave_one_out, terms_needed
 
 _FAR = 8.0
+_FEW_BINS = 32
 
 
 @jit
@@ -45,16 +46,41 @@ def add_gaussian_entropies(centres, spreads, breaks, out):
 
 
 @jit
-def lattice_characteristic(spacings, bins, frequencies, out):
-    """Characteristic function at `frequencies` of a sum of uniforms on lattices of `bins` points around 0."""
-    for q in range(frequencies.shape[0]):
-        product = 1.0
-        for k in range(spacings.shape[0]):
-            half = 0.5 * frequencies[q] * spacings[k]
-            below = bins * np.sin(half)
-            # At a multiple of pi all points are in phase, up to a sign.
-            product *= np.sin(bins * half) / below if abs(below) > 1e-9 else np.cos(bins * half) / np.cos(half)
-        out[q] = product
+def lattice_characteristic(spacings, bins, step, out):
+    """Characteristic function at frequencies 0, step, 2 step, ... of a sum of uniforms on lattices of `bins` points.
+
+    That of one lattice around 0 is sin(bins h) / (bins sin h), h being half the frequency times the spacing: a Chebyshev
+    polynomial of cos h, which goes round from one frequency to the next.
+    """
+    n = out.shape[0]
+    out[:] = 1.0
+    cosines = np.empty(n, np.float64)
+    before, now = np.empty(n, np.float64), np.empty(n, np.float64)
+    for k in range(spacings.shape[0]):
+        turn = 0.5 * step * spacings[k]
+        if bins > _FEW_BINS:
+            for q in range(n):
+                below = bins * np.sin(q * turn)
+                # At a multiple of pi all points are in phase, up to a sign.
+                if abs(below) > 1e-9:
+                    out[q] *= np.sin(bins * (q * turn)) / below
+                else:
+                    out[q] *= np.cos(bins * (q * turn)) / np.cos(q * turn)
+            continue
+        c, s = np.cos(turn), np.sin(turn)
+        x, y = 1.0, 0.0
+        for q in range(n):
+            cosines[q] = 2.0 * x
+            x, y = c * x - s * y, c * y + s * x
+        before[:] = 1.0
+        now[:] = cosines
+        for _ in range(bins - 2):
+            for q in range(n):
+                following = cosines[q] * now[q] - before[q]
+                before[q] = now[q]
+                now[q] = following
+        for q in range(n):
+            out[q] *= now[q] / bins
 
 
 @jit

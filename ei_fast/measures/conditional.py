@@ -24,7 +24,6 @@ from ei_fast.measures.entropy import (
     digamma_bits,
     digamma_table,
     entropy_of_counts,
-    entropy_of_keys,
     surprise,
     variance_of_mean,
 )
@@ -36,10 +35,10 @@ MAX_POINTS = 2**24
 MAX_WORK = 2**34
 """... and multiply-adds, whichever is less: beyond it `tol` is given up."""
 
-_TASK_POINTS = 2**16
+_TASK_POINTS = 2**14
 _MAX_ENUMERATED_CELLS = 2**12
 _PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 512, 2**15, 64
-_HOPELESS_COVERAGE = 0.05
+_HOPELESS_COVERAGE, _HOPELESS_WORK = 0.05, 2**32
 _BOUNDED_CELLS = 256
 _MIN_POINTS, _MAX_POINTS_A_CELL = 64, 4096
 _BIAS_SHARE, _STDERR_SHARE = 0.3, 0.75
@@ -205,10 +204,11 @@ def _by_so_many_points(intervention: Intervention, plan: Plan, n_samples: int, w
 def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:
     """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams."""
     ceiling = _points_ceiling(intervention)
-    output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, NO_CONTROLS, plan, workers)
+    counted = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, workers)
+    output = entropy_of_counts(counted, _PILOT_POINTS, plan.estimator)
     if output.n_kept and output.coverage < _HOPELESS_COVERAGE:
         # Bounds are all there will be, and they gain little from more points.
-        n = min(ceiling // 2, 2**18)
+        n = min(ceiling // 2, 2**18, max(2**14, _HOPELESS_WORK // intervention.work))
         sizes = Sizes(_BOUNDED_CELLS, max(_MIN_POINTS, n // _BOUNDED_CELLS), n)
         return _drawn_cells(intervention, sizes, NO_CONTROLS, 0.0, plan, workers)
     controls = controls_of(intervention)
@@ -220,7 +220,7 @@ def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) ->
         n_cells = max(_MIN_PILOT_CELLS, _PILOT_CELLS * _MIN_POINTS // m)
         pilot = _drawn(intervention, streams, n_cells, m, controls, plan, workers).regressed()
     if controls.output is not None:
-        output = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, controls, plan, workers)
+        output = entropy_of_counts(counted, _PILOT_POINTS, plan.estimator, controls.output)
     sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
     while True:
         sample = _drawn_cells(intervention, sizes, controls, pilot.slope, plan, workers)
@@ -288,7 +288,8 @@ def _drawn_cells(
     workers: Workers,
 ) -> Sample:
     """Entropies of drawn cells, by a `slope` found elsewhere or their own, and of points anywhere."""
-    output = _anywhere(intervention, Stream.MARGINAL, sizes.n, controls, plan, workers)
+    counted = _anywhere(intervention, Stream.MARGINAL, sizes.n, workers)
+    output = entropy_of_counts(counted, sizes.n, plan.estimator, controls.output)
     inside = _drawn(intervention, (Stream.CELLS, Stream.POINTS), sizes.n_cells, sizes.m, controls, plan, workers)
     inside = inside.regressed() if slope is None else replace(inside, slope=slope)
     stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
@@ -321,11 +322,10 @@ def _drawn(
     return SampledCells(statistics, m, plan.estimator, excess)
 
 
-def _anywhere(
-    intervention: Intervention, stream: Stream, n: int, controls: Controls, plan: Plan, workers: Workers
-) -> Entropy:
+def _anywhere(intervention: Intervention, stream: Stream, n: int, workers: Workers) -> Counts:
+    """States of n points anywhere, counted."""
+
     def visit(first: int) -> NDArray[np.uint64]:
         return intervention.keys_anywhere(stream, first, min(_TASK_POINTS, n - first))
 
-    keys = np.concatenate(workers.map(visit, range(0, n, _TASK_POINTS)))
-    return entropy_of_keys(keys, plan.estimator, controls.output)
+    return Counts.of(np.concatenate(workers.map(visit, range(0, n, _TASK_POINTS))))

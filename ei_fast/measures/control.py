@@ -68,7 +68,7 @@ class CellControl:
         series[0] /= 2
         terms = int(np.flatnonzero(np.abs(series) > 1e-12 * np.abs(series).max(initial=1e-300)).max(initial=0)) + 1
         phi = np.empty(terms)
-        lattice_characteristic(spacings, self._do.in_bins, np.pi / half * np.arange(terms), phi)
+        lattice_characteristic(spacings, self._do.in_bins, np.pi / half, phi)
         return float(series[:terms] @ phi)
 
 

@@ -120,6 +120,8 @@ class BinnedLayer:
         kept = np.intersect1d(watched[firsts], np.flatnonzero(self.outputs_that_move()))
         if not kept.size:
             return []
+        if (layer.weight[:, kept] != 0).all():
+            return [Component(layer.weight[:, kept], layer.bias[kept], np.arange(layer.n_in), kept)]
         edges = coo_array((layer.weight[:, kept] != 0).astype(np.int8))
         n_in, n_out = edges.shape
         graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
