@@ -8,9 +8,9 @@ import numpy as np
 
 import ei_fast as ef
 from ei_fast.intervention.do import DenseIntervention
+from ei_fast.intervention.streams import Stream
 from ei_fast.measures.cells import statistics_of
 from ei_fast.measures.entropy import entropy_of_keys, estimator_named
-from ei_fast.intervention.streams import Stream
 from ei_fast.parallel import Workers
 
 WIDTHS = [(2, 2), (4, 4), (6, 6), (25, 6), (100, 30), (784, 128)]

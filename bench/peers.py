@@ -1,4 +1,4 @@
-"""The same work by others: deep-ei, bare forward passes, scikit-learn. Each takes a `Case` and returns bits, or outputs."""
+"""The same work by others: deep-ei, bare forward passes, scikit-learn."""
 
 import networkx as nx
 import numpy as np

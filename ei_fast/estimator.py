@@ -16,8 +16,9 @@ from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.conditional import Plan
 from ei_fast.measures.entropy import estimator_named
 from ei_fast.measures.estimate import UNDERSAMPLED, Z95, JointEI
+from ei_fast.measures.histogram import Edges
 from ei_fast.measures.joint import joint_ei
-from ei_fast.measures.pairwise import Pairwise, measure_edges, pairwise_method
+from ei_fast.measures.pairwise import measure_edges, pairwise_method
 from ei_fast.measures.plugin import DEFAULT_POINTS, check_memory
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Range
@@ -209,18 +210,13 @@ class EffectiveInformation(BaseEstimator):
         return Report(layers, network.skipped, provenance)
 
 
-def pairwise_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> Pairwise:
-    """Sensitivity and EI_parts of a layer as the settings ask for them."""
+def edges_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers, measure: str) -> Edges:
+    """ "sensitivity" or "parts" of a layer's edges as the settings ask for them."""
     # Histograms of edges are well covered: Miller and Madow's correction is enough.
     name = "miller-madow" if settings.entropy == "auto" else settings.entropy
+    method = pairwise_method(binned, settings.pairwise)
     return measure_edges(
-        binned,
-        pairwise_method(binned, settings.pairwise),
-        seed,
-        settings.tol,
-        settings.n_samples,
-        estimator_named(name),
-        workers,
+        binned, measure, method, seed, settings.tol, settings.n_samples, estimator_named(name), workers
     )
 
 
@@ -242,13 +238,13 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
     layer = binned.layer
     plan = Plan(settings.tol, settings.n_samples, estimator_named(settings.entropy))
     joint = joint_ei(binned, seed, plan, workers, settings.joint)
-    pairwise = pairwise_of(binned, settings, seed, workers)
-    sensitivity, parts = pairwise.sensitivity, pairwise.parts
+    sensitivity, parts = (edges_of(binned, settings, seed, workers, one) for one in ("sensitivity", "parts"))
+    pairwise = pairwise_method(binned, settings.pairwise)
     flags = flags_of(joint, settings)
     # Below the interval, not below the estimate: equality must not be flagged for noise or rounding.
     if sensitivity.total + Z95 * sensitivity.stderr < joint.low - 1e-9:
         flags.append(SENSITIVITY_BELOW_EI)
-    if NOTHING_KEPT not in flags and pairwise.method != "none" and np.isnan(sensitivity.total + parts.total):
+    if NOTHING_KEPT not in flags and pairwise != "none" and np.isnan(sensitivity.total + parts.total):
         flags.append(NOTHING_KEPT)
     if TOL_NOT_REACHED not in flags and max(sensitivity.stderr, parts.stderr) > settings.tol:
         flags.append(TOL_NOT_REACHED)
@@ -278,7 +274,7 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
         conditional_entropy=joint.conditional_entropy,
         joint_method=joint.method,
         entropy_estimator=joint.estimator,
-        pairwise_method=pairwise.method,
+        pairwise_method=pairwise,
         n_samples=joint.n_samples,
         flags=tuple(flags),
     )

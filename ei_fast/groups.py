@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters import as_network
-from ei_fast.estimator import EffectiveInformation, flags_of, pairwise_of
+from ei_fast.estimator import EffectiveInformation, edges_of, flags_of
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.conditional import Plan
 from ei_fast.measures.entropy import estimator_named
 from ei_fast.measures.estimate import JointEI
+from ei_fast.measures.histogram import Edges
 from ei_fast.measures.joint import joint_ei
-from ei_fast.measures.pairwise import Pairwise
 from ei_fast.measures.parts import edge_parts
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Layer
@@ -90,7 +90,7 @@ def sensitivity_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
     **params
         Of `EffectiveInformation`.
     """
-    return _pairwise(layer, params).sensitivity.matrix
+    return _edges(layer, params, "sensitivity").matrix
 
 
 def ei_parts_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
@@ -102,16 +102,16 @@ def ei_parts_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
     **params
         Of `EffectiveInformation`.
     """
-    return _pairwise(layer, params).parts.matrix
+    return _edges(layer, params, "parts").matrix
 
 
-def _pairwise(layer: Any, params: dict[str, Any]) -> Pairwise:
+def _edges(layer: Any, params: dict[str, Any], measure: str) -> Edges:
     estimator = EffectiveInformation(**params)
     settings = Settings.checked(estimator.get_params(deep=False))
     binned = _only_layer(layer, estimator, settings)
     seed = resolve_seed(estimator.random_state, OWNER)
     with Workers(settings.n_jobs) as workers:
-        return pairwise_of(binned, settings, seed, workers)
+        return edges_of(binned, settings, seed, workers, measure)
 
 
 def _only_layer(layer: Any, estimator: EffectiveInformation, settings: Settings) -> BinnedLayer:

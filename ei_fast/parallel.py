@@ -40,10 +40,10 @@ class Workers:
         self.n_jobs = n_jobs
         self._pool: ThreadPoolExecutor | None = None
 
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
-        """[function(task) for task in tasks], in threads where there is more than one task."""
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], small: bool = False) -> list[Result]:
+        """[function(task) for task in tasks], in threads unless there is one task, or `small` work in them all."""
         tasks = list(tasks)
-        if self.n_jobs == 1 or len(tasks) < 2:
+        if small or self.n_jobs == 1 or len(tasks) < 2:
             return [function(task) for task in tasks]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="ei_fast")

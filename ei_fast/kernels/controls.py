@@ -49,8 +49,8 @@ def add_gaussian_entropies(centres, spreads, breaks, out):
 def lattice_characteristic(spacings, bins, step, out):
     """Characteristic function at frequencies 0, step, 2 step, ... of a sum of uniforms on lattices of `bins` points.
 
-    That of one lattice around 0 is sin(bins h) / (bins sin h), h being half the frequency times the spacing: a Chebyshev
-    polynomial of cos h, which goes round from one frequency to the next.
+    That of one lattice around 0 is sin(bins h) / (bins sin h), h being half the frequency times the spacing: a
+    Chebyshev polynomial of cos h, which goes round from one frequency to the next.
     """
     n = out.shape[0]
     out[:] = 1.0

@@ -11,7 +11,7 @@ from ei_fast.kernels.jit import jit
 from ei_fast.kernels.keys import pack_codes
 from ei_fast.kernels.uniforms import fill_uniforms
 
-BLOCK = 1024
+BLOCK = 512
 """Samples that go through the layer together: what they need stays in the cache."""
 
 _SEARCH_ABOVE = 48
@@ -31,11 +31,46 @@ def count_at_most(breaks, value):
 
 
 @jit
-def preactivation(weight, j, uniforms, s):
-    """s[t] = sum over i of weight[i, j] * uniforms[i, t], added in the order of i, in float32."""
+def preactivations(weight, chosen, uniforms, m, s):
+    """s[k, t] = sum over i of weight[i, chosen[k]] * uniforms[i, t], t < m, added in the order of i, in float32.
+
+    `chosen` are up to four outputs: what is loaded of the uniforms then serves four sums. The rows of s lie in one
+    piece, a constant apart, which is how the compiler knows that they do not overlap.
+    """
+    n_in = weight.shape[0]
+    flat = s.reshape(-1)
+    flat[:] = np.float32(0.0)
+    if chosen.shape[0] == 1:
+        _one_preactivation(weight, chosen[0], uniforms, flat[:m])
+        return
+    # Where there are fewer than four the last one is computed again.
+    last = chosen.shape[0] - 1
+    j0, j1, j2, j3 = chosen[0], chosen[min(1, last)], chosen[min(2, last)], chosen[min(3, last)]
+    i = 0
+    while i + 2 <= n_in:
+        a0, a1, a2, a3 = weight[i, j0], weight[i, j1], weight[i, j2], weight[i, j3]
+        b0, b1, b2, b3 = weight[i + 1, j0], weight[i + 1, j1], weight[i + 1, j2], weight[i + 1, j3]
+        u, v = uniforms[i], uniforms[i + 1]
+        for t in range(m):
+            flat[t] = (flat[t] + a0 * u[t]) + b0 * v[t]
+            flat[BLOCK + t] = (flat[BLOCK + t] + a1 * u[t]) + b1 * v[t]
+            flat[2 * BLOCK + t] = (flat[2 * BLOCK + t] + a2 * u[t]) + b2 * v[t]
+            flat[3 * BLOCK + t] = (flat[3 * BLOCK + t] + a3 * u[t]) + b3 * v[t]
+        i += 2
+    if i < n_in:
+        a0, a1, a2, a3 = weight[i, j0], weight[i, j1], weight[i, j2], weight[i, j3]
+        u = uniforms[i]
+        for t in range(m):
+            flat[t] = flat[t] + a0 * u[t]
+            flat[BLOCK + t] = flat[BLOCK + t] + a1 * u[t]
+            flat[2 * BLOCK + t] = flat[2 * BLOCK + t] + a2 * u[t]
+            flat[3 * BLOCK + t] = flat[3 * BLOCK + t] + a3 * u[t]
+
+
+@jit
+def _one_preactivation(weight, j, uniforms, s):
     n_in = weight.shape[0]
     m = s.shape[0]
-    s[:] = np.float32(0.0)
     i = 0
     # Four inputs at a time save three of four loads and stores of s; the order of additions stays.
     while i + 4 <= n_in:
@@ -90,34 +125,46 @@ def block_codes(uniforms, scaled, scale, centre, reach, breaks, codes, m, origin
     Most outputs do not leave their bin inside a cell: `reach` tells, and their pre-activations are
     then not computed.
     """
+    first_cell, last_cell = origin // m, (origin + size - 1) // m
+    moving = np.empty(out.shape[0], np.int64)
+    n_moving = 0
     for j in range(out.shape[0]):
-        added = False
-        cell = origin // m
-        start = 0
-        while start < size:
-            stop = min(size, (cell + 1) * m - origin)
+        for cell in range(first_cell, last_cell + 1):
             here = centre[cell, j]
             passed = count_at_most(breaks, here - reach[j])
-            n_steps = 0
-            while passed + n_steps < breaks.shape[0] and breaks[passed + n_steps] < here + reach[j]:
-                thresholds[n_steps] = np.float32((breaks[passed + n_steps] - here) * scale[j])
-                n_steps += 1
-            if n_steps == 0:
-                out[j, start:stop] = codes[passed]
-            else:
-                if not added:
-                    preactivation(scaled, j, uniforms, s[:size])
-                    added = True
-                step_codes(
-                    s[start:stop],
-                    thresholds[:n_steps],
-                    np.int32(passed),
-                    codes,
-                    index[start:stop],
-                    out[j, start:stop],
-                )
-            start = stop
-            cell += 1
+            start, stop = max(0, cell * m - origin), min(size, (cell + 1) * m - origin)
+            if passed < breaks.shape[0] and breaks[passed] < here + reach[j]:
+                moving[n_moving] = j
+                n_moving += 1
+                break
+            out[j, start:stop] = codes[passed]
+    group = 0
+    while group < n_moving:
+        # One or two that are left over are computed faster one by one.
+        chosen = moving[group : min(group + 4, n_moving) if n_moving - group > 2 else group + 1]
+        group += chosen.shape[0]
+        preactivations(scaled, chosen, uniforms, size, s)
+        for k in range(chosen.shape[0]):
+            j = chosen[k]
+            for cell in range(first_cell, last_cell + 1):
+                start, stop = max(0, cell * m - origin), min(size, (cell + 1) * m - origin)
+                here = centre[cell, j]
+                passed = count_at_most(breaks, here - reach[j])
+                n_steps = 0
+                while passed + n_steps < breaks.shape[0] and breaks[passed + n_steps] < here + reach[j]:
+                    thresholds[n_steps] = np.float32((breaks[passed + n_steps] - here) * scale[j])
+                    n_steps += 1
+                if n_steps == 0:
+                    out[j, start:stop] = codes[passed]
+                else:
+                    step_codes(
+                        s[k, start:stop],
+                        thresholds[:n_steps],
+                        np.int32(passed),
+                        codes,
+                        index[start:stop],
+                        out[j, start:stop],
+                    )
 
 
 @jit
@@ -155,7 +202,7 @@ def dense_keys(
     cell_centres(weight, bias, middles, cells, centre)
     flat = keys.reshape(-1)
     uniforms = np.empty((n_in, BLOCK), np.float32)
-    s = np.empty(BLOCK, np.float32)
+    s = np.empty((4, BLOCK), np.float32)
     index = np.empty(BLOCK, np.int32)
     thresholds = np.empty(breaks.shape[0], np.float32)
     out = np.empty((n_out, BLOCK), np.uint16)
@@ -196,7 +243,7 @@ def dense_codes(pair_keys, first, scaled, scale, bias_at_middle, reach, breaks, 
     """Bins of inputs (n_in, m) and outputs (n_out, m) of samples over the whole input range."""
     n_in, m = x_codes.shape
     uniforms = np.empty((n_in, BLOCK), np.float32)
-    s = np.empty(BLOCK, np.float32)
+    s = np.empty((4, BLOCK), np.float32)
     index = np.empty(BLOCK, np.int32)
     thresholds = np.empty(breaks.shape[0], np.float32)
     # Whole blocks of their own: slices of the results would not be contiguous, nor their loops vectorised.

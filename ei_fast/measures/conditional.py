@@ -40,7 +40,7 @@ _MAX_ENUMERATED_CELLS = 2**12
 _PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 512, 2**15, 64
 _HOPELESS_COVERAGE, _HOPELESS_WORK = 0.05, 2**32
 _BOUNDED_CELLS = 256
-_MIN_POINTS, _MAX_POINTS_A_CELL = 64, 4096
+_FEW_POINTS, _MIN_POINTS, _MAX_POINTS_A_CELL = 32, 64, 4096
 _BIAS_SHARE, _STDERR_SHARE = 0.3, 0.75
 """Parts of `tol` given to the bias of each entropy and to the standard error; what is left is reserve."""
 
@@ -133,7 +133,7 @@ def _by_every_cell(intervention: Intervention, plan: Plan, workers: Workers) -> 
     n_cells = intervention.in_bins ** len(intervention.inputs)
     if plan.n_samples is not None:
         return _every_cell(intervention, n_cells, plan.n_samples // n_cells, plan, workers)
-    m = _MIN_POINTS
+    m = _FEW_POINTS
     while m * n_cells < _PILOT_POINTS:
         m *= 2
     ceiling = _points_ceiling(intervention)

@@ -12,6 +12,7 @@ from ei_fast.kernels.counting import run_lengths
 from ei_fast.measures.unseen import NOTHING_UNSEEN, Unseen
 
 _LN2 = float(np.log(2.0))
+_TABLE = 4096
 
 _SECOND_ORDER = 0.5 / _LN2**2
 """Variance in bits**2 that each state adds to an entropy of n samples, times n**2: a chi-square's."""
@@ -61,26 +62,27 @@ class Estimator:
     def chao_shen(self) -> bool:
         return self.name == "chao-shen"
 
-    def of_counts(self, counts: NDArray[np.int64]) -> float:
-        """Entropy in bits of counts of states, the unseen ones apart."""
-        counts = counts[counts > 0]
-        if len(counts) < 2:
+    def of_counts(self, counts: NDArray[np.integer], alike: NDArray[np.integer] | None = None) -> float:
+        """Entropy in bits of counts of states, `alike` of them with each; those not seen apart."""
+        alike = np.ones(len(counts), np.int64) if alike is None else alike
+        counts, alike = counts[counts > 0], alike[counts > 0]
+        n, states = int(counts @ alike), int(alike.sum())
+        if states < 2:
             return 0.0
-        n = int(counts.sum())
         if self.chao_shen:
-            singles = int(np.count_nonzero(counts == 1))
+            singles = int(alike[counts == 1].sum())
             p = (1.0 - min(singles, n - 1) / n) * counts / n
-            return float(-(p * np.log2(p) / -np.expm1(n * np.log1p(-p))).sum())
+            return float(-alike @ (p * np.log2(p) / -np.expm1(n * np.log1p(-p))))
         head = digamma_bits(n) if self.sees_unseen else np.log2(n)
-        return float(head - counts @ self._weights_of(counts) / n + self.addend * (len(counts) - 1) / n)
+        return float(head - (alike * counts) @ self._weights_of(counts) / n + self.addend * (states - 1) / n)
 
-    def _weights_of(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _weights_of(self, counts: NDArray[np.integer]) -> NDArray[np.float64]:
         if self.sees_unseen:
-            return digamma_bits(counts)
+            return _digammas_of(counts)
         if self.name == "grassberger":
             # Beyond the table G(c) is log c to 1/c**2, of the even number below c.
-            large = counts >= 4096
-            weights = _grassberger_table(4096)[np.where(large, 0, counts)]
+            large = counts >= _TABLE
+            weights = _grassberger_table(_TABLE)[np.where(large, 0, counts)]
             weights[large] = np.log2(counts[large] - counts[large] % 2)
             return weights
         return np.log2(counts)
@@ -119,6 +121,15 @@ def digamma_bits(counts: Any) -> Any:
     return digamma(counts) / _LN2
 
 
+def _digammas_of(counts: NDArray[np.integer]) -> NDArray[np.float64]:
+    """`digamma_bits` of many counts, most of them small: by table as far as it goes."""
+    table = digamma_table(_TABLE)
+    bits = table[np.minimum(counts, _TABLE - 1)]
+    large = counts >= _TABLE
+    bits[large] = digamma_bits(counts[large])
+    return bits
+
+
 def surprise(counts: NDArray[np.integer], unseen: Unseen) -> NDArray[np.float64]:
     """What a sample of a state seen so often tells, in bits, less `digamma_bits` of the sample's size.
 
@@ -126,7 +137,7 @@ def surprise(counts: NDArray[np.integer], unseen: Unseen) -> NDArray[np.float64]
     entropy. Its variance over samples holds the noise of rare states and of what is `unseen`, as -log2 p's does not.
     """
     at = np.maximum(counts, 1)
-    return unseen.left_out(counts) - digamma_bits(at) - (at > 1) / _LN2
+    return unseen.left_out(counts) - _digammas_of(at) - (at > 1) / _LN2
 
 
 def variance_of_mean(jackknife: float, n_states: float, n: float) -> float:
@@ -213,27 +224,31 @@ def entropy_of_counts(
     """
     counts = counted.counts
     n = int(counts.sum())
+    times, alike = _numbers_of_times(counts)
     if len(counts) < 2:
         # A second state that three samples out of n would show was missed once in twenty samples at most.
         missed = min(3.0 / max(n, 1), 0.5)
         bias = -missed * np.log2(missed) - (1 - missed) * np.log2(1 - missed)
         return Entropy(0.0, 0.0, float(bias), 0.0, 1.0, True, n * (n - 1) // 2, n, n_samples)
-    plugin = float(np.log2(n) - counts @ np.log2(counts) / n)
-    once, twice, thrice = (int(np.count_nonzero(counts == c)) for c in (1, 2, 3))
+    plugin = float(np.log2(n) - (alike * times) @ np.log2(times) / n)
+    once, twice, thrice = (int(alike[times == c].sum()) for c in (1, 2, 3))
     unseen = Unseen.after(n, once, twice, thrice)
-    tells = surprise(counts, estimator.adds(unseen))
-    tells = tells - float(counts @ tells) / n
-    excess = 0.0
+    tells = surprise(times, estimator.adds(unseen))
+    tells = tells - float((alike * times) @ tells) / n
+    jackknife, excess = float((alike * times) @ tells**2) / n**2, 0.0
     if control is not None:
+        tells = surprise(counts, estimator.adds(unseen))
+        tells = tells - float(counts @ tells) / n
         figure = control(counted)
         mean = float(counts @ figure) / n
         spread = float(counts @ (figure - mean) ** 2)
         slope = float(counts @ (tells * (figure - mean))) / spread if spread > 0 else 0.0
         tells = tells - slope * (figure - mean)
         excess = slope * (mean - control.mean)
-    variance = variance_of_mean(float(counts @ tells**2) / n**2, len(counts), n)
-    best = estimator_named("auto").of_counts(counts) + unseen.bits
-    value = best if estimator.sees_unseen else estimator.of_counts(counts)
+        jackknife = float(counts @ tells**2) / n**2
+    variance = variance_of_mean(jackknife, len(counts), n)
+    best = estimator_named("auto").of_counts(times, alike) + unseen.bits
+    value = best if estimator.sees_unseen else estimator.of_counts(times, alike)
     coverage = 1.0 - once / n
     return Entropy(
         value=max(value - excess, 0.0),
@@ -247,6 +262,15 @@ def entropy_of_counts(
         n_samples=n_samples,
         unseen=estimator.adds(unseen),
     )
+
+
+def _numbers_of_times(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How often states were seen, and how many states as often: all that an entropy depends on, and short."""
+    small = counts < 2**16
+    alike = np.bincount(counts[small])
+    times = np.flatnonzero(alike)
+    more, alike_more = np.unique(counts[~small], return_counts=True)
+    return np.concatenate([times, more]), np.concatenate([alike[times], alike_more])
 
 
 def entropy_of_keys(keys: NDArray[np.uint64], estimator: Estimator, control: StateControl | None = None) -> Entropy:

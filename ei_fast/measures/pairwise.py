@@ -1,7 +1,5 @@
 """The per-edge measures of a layer, exact or by simulation."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ei_fast.intervention.do import DenseIntervention, FunctionIntervention, Intervention
@@ -15,15 +13,6 @@ from ei_fast.parallel import Workers
 
 MAX_EXACT_CELLS = 2**24
 """in_bins * out_bins beyond which one edge's exact table is refused: 128 MiB."""
-
-
-@dataclass(frozen=True)
-class Pairwise:
-    """Sensitivity and EI_parts of a layer's edges, and how they were found."""
-
-    sensitivity: Edges
-    parts: Edges
-    method: str
 
 
 def pairwise_method(binned: BinnedLayer, asked: str) -> str:
@@ -63,24 +52,21 @@ def pairwise_method(binned: BinnedLayer, asked: str) -> str:
 
 def measure_edges(
     binned: BinnedLayer,
+    measure: str,
     method: str,
     seed: int,
     tol: float,
     n_samples: int | None,
     estimator: Estimator,
     workers: Workers,
-) -> Pairwise:
-    """Sensitivity and EI_parts by `method`, "exact", "histogram" or "none"."""
+) -> Edges:
+    """ "sensitivity" or "parts" (EI_parts) of every edge by `method`, "exact", "histogram" or "none"."""
     layer = binned.layer
     if method == "none":
-        nothing = Edges(np.full((layer.n_in, layer.n_out), np.nan), np.nan, 0.0, 0)
-        return Pairwise(nothing, nothing, method)
+        return Edges(np.full((layer.n_in, layer.n_out), np.nan), np.nan, 0.0, 0)
     if method == "exact":
-        return Pairwise(
-            Edges(edge_sensitivity(binned, workers), 0.0, 0.0, 0),
-            Edges(edge_parts(binned, workers), 0.0, 0.0, 0),
-            method,
-        )
+        exact = edge_sensitivity if measure == "sensitivity" else edge_parts
+        return Edges(exact(binned, workers), 0.0, 0.0, 0)
     place = (binned.index, 0)
     if isinstance(layer, Layer):
         do: Intervention = DenseIntervention(
@@ -90,8 +76,6 @@ def measure_edges(
         do = FunctionIntervention(layer, binned.in_range, binned.in_bins, binned.out_edges, seed, place, binned.drop)
         # Somebody else's code need not be safe to run in several threads, nor cheap to run again.
         workers = Workers(1)
-    return Pairwise(
-        histogram_sensitivity(do, binned.baseline, tol, n_samples, workers),
-        histogram_parts(do, tol, n_samples, estimator, workers, n_groups=4 if isinstance(layer, Layer) else 1),
-        method,
-    )
+    if measure == "sensitivity":
+        return histogram_sensitivity(do, binned.baseline, tol, n_samples, workers)
+    return histogram_parts(do, tol, n_samples, estimator, workers, n_groups=4 if isinstance(layer, Layer) else 1)

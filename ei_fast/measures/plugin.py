@@ -50,7 +50,7 @@ def counted_ei(intervention: Intervention, n: int, estimator: Estimator, workers
 
     parts = workers.map(visit, range(0, n, _TASK_POINTS))
     x, y, pair = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    h_x, h_y, h_pair = (entropy_of_keys(keys, estimator) for keys in (x, y, pair))
+    h_pair, h_x, h_y = workers.map(lambda keys: entropy_of_keys(keys, estimator), [pair, x, y])
     if h_y.n_kept == 0:
         return JointEI.undefined(n), 1.0
     estimate = JointEI.sampled(
