@@ -81,7 +81,11 @@ _NEEDLE = Truth("1 informative output among 30", ef.Layer(_SILENT, activation="l
 _COPIES = Truth("40 copies of the sum", ef.Layer(np.ones((2, 40)) + 1e-12 * np.arange(40), activation="linear"), 0.5,
                 params={"bins": 2, "out_range": (0.0, 2.0)})  # fmt: skip
 
-SAMPLED = [_SUM, _NEEDLE, _COPIES]
+# As many as a word has bits: all of them at once at their last bin must not be taken for a sample left out.
+_FULL_WORD = Truth("64 copies of the sum", ef.Layer(np.ones((2, 64)) + 1e-12 * np.arange(64), activation="linear"), 0.5,
+                   params={"bins": 2, "out_range": (0.0, 2.0)})  # fmt: skip
+
+SAMPLED = [_SUM, _NEEDLE, _COPIES, _FULL_WORD]
 
 # A range of outputs on which each activation does something.
 OUT_RANGES = {

@@ -8,6 +8,9 @@ from ei_fast.kernels.uniforms import mix64
 DROPPED = np.uint64(2**64 - 1)
 """Key of a sample that is left out, since one of its outputs lies outside the range."""
 
+WORD_BITS = 63
+"""Bits of codes in a word: the last one stays 0, so that no state is taken for DROPPED."""
+
 NEVER = -1
 """In place of the code for "outside" where nothing is left out."""
 
@@ -16,13 +19,13 @@ NEVER = -1
 def pack_codes(codes, bits, outside, keys):
     """Fold the codes (n_out, >= m) of each sample into one key: keys[t] for codes[:, t], t < m.
 
-    Codes take `bits` bits each. As long as all of them fit into 64 bits the key is the code vector
+    Codes take `bits` bits each. As long as all of them fit into 63 bits the key is the code vector
     itself and two states never share one. Longer vectors are hashed word by word; the chance that any
     two of N states share a key is then at most about N**2 / 2**65. A sample with a code `outside` gets
     the key DROPPED.
     """
     n_out, m = codes.shape[0], keys.shape[0]
-    per_word = 64 // bits
+    per_word = WORD_BITS // bits
     keys[:] = np.uint64(0)
     if n_out <= per_word:
         for j in range(n_out):

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.intervention.do import Intervention
+from ei_fast.intervention.do import Intervention, Keys
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import ONCE
+from ei_fast.kernels.keys import WORD_BITS
 from ei_fast.measures.cells import SampledCells, statistics_of
 from ei_fast.measures.entropy import Entropy, entropy_of_keys, estimator_named
 from ei_fast.measures.estimate import Z95, JointEI, half_width
@@ -99,18 +100,25 @@ def _single_outputs(intervention: Intervention, workers: Workers) -> tuple[NDArr
     # What no sample can exceed stands in where an output alone has more bins than the sample can see.
     most = float(np.log2(intervention.out_bins))
 
-    def single(j: int) -> tuple[float, NDArray[np.float64]]:
-        watched = intervention.restricted([j])
-        marginal = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _POINTS), estimator)
-        high = (
-            min(marginal.value + marginal.bias + Z95 * marginal.stderr, most) if _is_safe(marginal.coverage) else most
-        )
-        keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _POINTS_A_CELL)
-        inside = SampledCells(statistics_of(keys, estimator), _POINTS_A_CELL, estimator)
-        safe = _is_safe(1 - inside.statistics[:, ONCE] / _POINTS_A_CELL)
-        return high, np.where(safe, inside.corrected, most)
+    def several(first: int) -> list[tuple[float, NDArray[np.float64]]]:
+        """As many outputs at once as a key holds, each then read out of it."""
+        n = min(at_once, intervention.n_out - first)
+        watched = intervention.restricted(range(first, first + n))
+        anywhere = watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _POINTS)
+        inside = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _POINTS_A_CELL)
+        shifts = [np.uint64(k * intervention.bits) for k in range(n)]
+        return [single((anywhere >> shift) & mask, (inside >> shift) & mask) for shift in shifts]
 
-    singles = workers.map(single, range(intervention.n_out))
+    def single(anywhere: Keys, inside: Keys) -> tuple[float, NDArray[np.float64]]:
+        marginal = entropy_of_keys(anywhere, estimator)
+        high = marginal.value + marginal.bias + Z95 * marginal.stderr
+        cell = SampledCells(statistics_of(inside, estimator), _POINTS_A_CELL, estimator)
+        safe = _is_safe(1 - cell.statistics[:, ONCE] / _POINTS_A_CELL)
+        return min(high, most) if _is_safe(marginal.coverage) else most, np.where(safe, cell.corrected, most)
+
+    at_once, mask = WORD_BITS // intervention.bits, np.uint64((1 << intervention.bits) - 1)
+    groups = workers.map(several, range(0, intervention.n_out, at_once))
+    singles = [one for group in groups for one in group]
     return np.array([high for high, _ in singles]), np.array([inside for _, inside in singles])
 
 

@@ -17,6 +17,7 @@ from ei_fast.kernels.controls import (
     lattice_characteristic,
     marginal_cdf,
 )
+from ei_fast.kernels.keys import WORD_BITS
 from ei_fast.measures.entropy import Counts
 
 _PAD = 8.0
@@ -108,7 +109,7 @@ class OutputControl:
     @staticmethod
     def is_open_to(do: DenseIntervention) -> bool:
         """Whether the states of the intervention can be read back into codes."""
-        return do.n_out <= 64 // do.bits
+        return do.n_out <= WORD_BITS // do.bits
 
 
 @dataclass(frozen=True)

@@ -78,4 +78,4 @@ def measure_edges(
         workers = Workers(1)
     if measure == "sensitivity":
         return histogram_sensitivity(do, binned.baseline, tol, n_samples, workers)
-    return histogram_parts(do, tol, n_samples, estimator, workers, n_groups=4 if isinstance(layer, Layer) else 1)
+    return histogram_parts(do, tol, n_samples, estimator, workers, n_groups=2 if isinstance(layer, Layer) else 1)

@@ -37,3 +37,12 @@ def test_a_sample_with_an_output_outside_is_dropped(n_out):
 def test_as_many_keys_as_states(n_out, bits):
     codes = np.random.default_rng(0).integers(0, 2, (n_out, 3000)).astype(np.uint16)
     assert len(np.unique(_keys(codes, bits))) == len(np.unique(codes, axis=1).T)
+
+
+@pytest.mark.parametrize(("n_out", "bits"), [(64, 1), (32, 2), (16, 4), (8, 8), (4, 16), (63, 1), (21, 3)])
+def test_outputs_all_in_their_last_bin_are_not_left_out(n_out, bits):
+    codes = np.full((n_out, 3), 2**bits - 1, np.uint16)
+    codes[0, 1] = 0
+    keys = _keys(codes, bits)
+    assert (keys != DROPPED).all()
+    assert keys[0] == keys[2] != keys[1]
