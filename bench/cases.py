@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import peers
+from shapes import SEED_NETWORK, weight_of
 
 import ei_fast as ef
 from ei_fast.intervention.do import DenseIntervention
@@ -12,9 +14,6 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.measures.cells import statistics_of
 from ei_fast.measures.entropy import entropy_of_keys, estimator_named
 from ei_fast.parallel import Workers
-
-WIDTHS = [(2, 2), (4, 4), (6, 6), (25, 6), (100, 30), (784, 128)]
-SEED_NETWORK = [(25, 6), (6, 6), (6, 6), (6, 5)]
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Case:
 
     @property
     def weight(self) -> np.ndarray:
-        return np.random.default_rng(0).uniform(-1, 1, (self.n_in, self.n_out)) / np.sqrt(self.n_in)
+        return weight_of(self.n_in, self.n_out)
 
     def __str__(self) -> str:
         return f"{self.n_in}->{self.n_out}, {self.bins} bins"
@@ -110,3 +109,19 @@ def conditional(case: Case, samples: int) -> float:
             range(0, samples // 2, task),
         )
     return entropy_of_keys(np.concatenate(keys), auto).value - float(np.concatenate(inside)[:, 0].mean())
+
+
+CONTESTS = [
+    Contest("joint EI, counted", Case(25, 6), plugin, lambda case: peers.deep_ei_joint(case, 10**6), "deep-ei", 0.02, "60"),
+    # Well sampled: what counting has in excess is known, and small.
+    Contest("joint EI", Case(2, 2), joint, lambda case: peers.deep_ei_joint(case, 10**6), "deep-ei", 0.02, ""),
+    Contest("joint EI", Case(4, 4), joint, lambda case: peers.deep_ei_joint(case, 10**6), "deep-ei", 0.03, "2,000"),
+    Contest("EI_parts", Case(25, 6), parts, lambda case: peers.deep_ei_parts(case, 10**6), "deep-ei", 0.02, "2,000"),
+    # A tenth of the million samples it needs: its bias is 49 / (2 N ln 2) an edge, over 3,000 edges.
+    Contest("EI_parts", Case(100, 30), parts, lambda case: peers.deep_ei_parts(case, 10**5), "deep-ei", 1.2, "2,000", 10.0),
+    Contest(
+        "EI_parts by histogram", Case(100, 30, 64), parts_by_histogram, lambda case: peers.deep_ei_parts(case, 10**5),
+        "deep-ei", 45.0, "10",
+    ),
+    Contest("sensitivity", Case(100, 30), sensitivity, lambda case: peers.deep_ei_sensitivity(case, 5000), "deep-ei", 0.5, "500"),
+]  # fmt: skip
