@@ -84,9 +84,11 @@ def lattice_characteristic(spacings, bins, step, out):
 
 
 @jit
-def marginal_cdf(weight, centre, width, breaks, out):
-    """P(pre-activation < break) for every break, with all inputs uniform over a range of `width`; out (K,)."""
-    order = np.argsort(-np.abs(weight))
+def marginal_cdf(weight, order, centre, width, breaks, out):
+    """P(pre-activation < break) for every break, with all inputs uniform over a range of `width`; out (K,).
+
+    `order` lists the inputs by falling size of their weights.
+    """
     n = 0
     while n < order.shape[0] and weight[order[n]] != 0.0:
         n += 1
@@ -94,7 +96,9 @@ def marginal_cdf(weight, centre, width, breaks, out):
     for k in range(n):
         widths[k] = np.abs(weight[order[k]]) * width / 2
     centres = breaks - centre
-    cdf = np.empty((1, breaks.shape[0]), np.float64)
+    # A literal would have everything that it is passed to compiled once more for it.
+    one = np.int64(1)
+    cdf = np.empty((one, breaks.shape[0]), np.float64)
     terms, peeled_terms = MAX_TERMS + 1, MAX_TERMS + 1
     if n > 4:
         terms = terms_needed(widths, 0, widths[0], 2 * widths.sum(), MAX_TERMS)
@@ -104,12 +108,12 @@ def marginal_cdf(weight, centre, width, breaks, out):
     if terms <= MAX_TERMS:
         period = 2 * widths.sum()
         phi = np.empty((n, terms), np.float64)
-        leave_one_out(widths, 1, period, phi)
+        leave_one_out(widths, one, period, phi)
         sines, cosines = trigonometry(centres, 0.0, period, terms)
         total = np.empty((sines.shape[1], 1), np.float64)
-        series_cdf(phi[0], period, widths.sum(), 0.0, centres, 0.0, 1, sines, cosines, total, cdf)
+        series_cdf(phi[0], period, widths.sum(), 0.0, centres, 0.0, one, sines, cosines, total, cdf)
     elif peeled_terms <= MAX_TERMS:
-        dominated_cdf(widths, 0.0, 1, centres, peeled_terms, cdf)
+        dominated_cdf(widths, 0.0, one, centres, peeled_terms, cdf)
     else:
-        closed_cdf(0, widths, centres, 1, 0.0, cdf)
+        closed_cdf(np.int64(0), widths, centres, one, 0.0, cdf)
     out[:] = cdf[0]

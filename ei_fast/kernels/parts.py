@@ -56,7 +56,13 @@ def closed_cdf(i, widths, centres, in_bins, spacing, cdf):
             lumped += a * a
     if n > _LUMPED + 1:
         chosen[size - 1] = np.sqrt(lumped)
-    chosen = np.sort(chosen)[::-1].copy()
+    # Falling but for the last, or for the edge's own, that is narrower here.
+    for k in range(1, size):
+        a, at = chosen[k], k
+        while at > 0 and chosen[at - 1] < a:
+            chosen[at] = chosen[at - 1]
+            at -= 1
+        chosen[at] = a
     moments = np.empty((size + 1, 4), np.float64)
     suffix_moments(chosen, moments)
     for p in range(in_bins):
@@ -195,13 +201,15 @@ def dominated_cdf(widths, spacing, in_bins, centres, terms, cdf):
 
 
 @jit
-def column_parts(weight, centre, width, in_bins, breaks, codes, outside, n_codes, out):
+def column_parts(weight, order, centre, width, in_bins, breaks, codes, outside, n_codes, out):
     """I(X_i; Y) in bits of every edge into one output.
 
     Parameters
     ----------
     weight : (n,) float64
         Weights from all inputs; an input of weight 0 gets exactly 0.
+    order : (n,) int64
+        Inputs by falling size of their weights.
     centre : float
         Pre-activation at the middle of the input range.
     width : float
@@ -210,7 +218,6 @@ def column_parts(weight, centre, width, in_bins, breaks, codes, outside, n_codes
     breaks, codes : (K,) float64, (K + 1,) uint16
     out : (n,) float64, output
     """
-    order = np.argsort(-np.abs(weight))
     n = 0
     while n < order.shape[0] and weight[order[n]] != 0.0:
         n += 1
@@ -234,11 +241,13 @@ def column_parts(weight, centre, width, in_bins, breaks, codes, outside, n_codes
             rest = widths[1:]
             peeled_terms = terms_needed(rest, 0, rest[0] / in_bins, 2 * (rest.sum() + widths[0] / in_bins), MAX_TERMS)
     if terms <= MAX_TERMS:
-        _by_series(0, widths, spacings, in_bins, centres, 0.0, terms, codes, outside, cdf, table, bits)
+        _by_series(np.int64(0), widths, spacings, in_bins, centres, 0.0, terms, codes, outside, cdf, table, bits)
     elif peeled_terms <= MAX_TERMS:
         dominated_cdf(widths, spacings[0], in_bins, centres, peeled_terms, cdf)
         bits[0] = _finish(cdf, codes, outside, table)
-        _by_series(1, widths, spacings, in_bins, centres, widths[0], peeled_terms, codes, outside, cdf, table, bits)
+        _by_series(
+            np.int64(1), widths, spacings, in_bins, centres, widths[0], peeled_terms, codes, outside, cdf, table, bits
+        )
     else:
         for k in range(n):
             closed_cdf(k, widths, centres, in_bins, spacings[k], cdf)

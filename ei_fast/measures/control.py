@@ -91,7 +91,8 @@ class OutputControl:
         self.mean = 0.0
         cdf = np.empty(len(breaks))
         for j in range(do.n_out):
-            marginal_cdf(do.weight[:, j].copy(), centre[j], high - low, breaks, cdf)
+            weight = do.weight[:, j].copy()
+            marginal_cdf(weight, np.argsort(-np.abs(weight), kind="stable"), centre[j], high - low, breaks, cdf)
             pieces = np.diff(np.concatenate([[0.0], np.maximum.accumulate(cdf), [1.0]]))
             p = np.bincount(codes, pieces, minlength=do.steps.n_bins + 1)
             seen = p > 1e-300

@@ -30,8 +30,18 @@ def edge_parts(binned: BinnedLayer, workers: Workers) -> NDArray[np.float64]:
         out = np.zeros(layer.n_in)
         if moving[j]:
             weight = layer.weight[:, j].copy()
+            order = np.argsort(-np.abs(weight), kind="stable")
             column_parts(
-                weight, centre[j], high - low, binned.in_bins, breaks, codes, steps.outside, steps.n_bins + 1, out
+                weight,
+                order,
+                centre[j],
+                high - low,
+                binned.in_bins,
+                breaks,
+                codes,
+                steps.outside,
+                steps.n_bins + 1,
+                out,
             )
         return out
 
