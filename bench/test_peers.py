@@ -58,14 +58,16 @@ def test_whole_report_of_the_seeds_network(benchmark):
         # The published call takes ten million samples: a tenth of them is enough to agree to a few hundredths.
         assert layer.ei_parts == pytest.approx(peers.deep_ei_parts(case, 100_000), abs=0.05)
     benchmark.group = "whole report, 25->6->6->6->5"
+    benchmark.extra_info.update(side="ours", peer="deep-ei, 10⁷ samples", scale=1.0, target="8,000")
     benchmark.pedantic(seed_network, rounds=15, warmup_rounds=1)
 
 
 def test_the_published_calls_of_the_seeds_network(benchmark):
     benchmark.group = "whole report, 25->6->6->6->5"
-    benchmark.extra_info.update(scale=100.0)
+    benchmark.extra_info.update(side="theirs", peer="deep-ei, 10⁷ samples", scale=100.0, target="8,000")
 
     def published():
+        # A hundredth of the samples; the work grows with their number.
         for widths in SEED_NETWORK:
             peers.deep_ei_joint(Case(*widths), 100_000)
             peers.deep_ei_parts(Case(*widths), 100_000)
