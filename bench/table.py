@@ -37,7 +37,7 @@ def growth(benchmarks: list[dict]) -> Figure:
     """Time against samples and widths, log-log, with the slope of a straight line through each."""
     curves: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for one in benchmarks:
-        if one["group"].startswith("growth"):
+        if (one["group"] or "").startswith("growth"):
             size = next(value for value in reversed(one["params"].values()) if isinstance(value, int))
             curves[one["group"].removeprefix("growth with ")].append((size, one["stats"]["median"]))
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")

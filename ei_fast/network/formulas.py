@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, ndtr
 
 Array = NDArray[np.float64]
@@ -58,6 +57,9 @@ class Family:
 
 def _with_minimum(function: Map) -> Formula:
     """A function that falls from 0 to its one minimum and then rises without end, as GELU does."""
+    # Heavy, and needed for a few activations only.
+    from scipy.optimize import minimize_scalar
+
     lowest = minimize_scalar(
         lambda s: float(function(np.array(s))), bounds=(-3.0, 0.0), method="bounded", options={"xatol": 1e-10}
     )
