@@ -15,3 +15,14 @@ def random_weight():
         return np.random.default_rng(seed).uniform(-1, 1, (n_in, n_out)) * scale / np.sqrt(n_in)
 
     return make
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Any measurement fails."""
+
+    def work(*args, **kwargs):
+        pytest.fail("work was begun before the input was checked")
+
+    monkeypatch.setattr("ei_fast.estimator.joint_ei", work)
+    monkeypatch.setattr("ei_fast.estimator.measure_edges", work)

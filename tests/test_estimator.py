@@ -10,18 +10,6 @@ from sklearn.base import clone
 import ei_fast as ef
 from ei_fast.measures import joint
 
-
-@pytest.fixture
-def no_work(monkeypatch):
-    """Any measurement fails."""
-
-    def work(*args, **kwargs):
-        pytest.fail("work was begun before the input was checked")
-
-    monkeypatch.setattr("ei_fast.estimator.joint_ei", work)
-    monkeypatch.setattr("ei_fast.estimator.measure_edges", work)
-
-
 BAD = [
     ("bins", 1, ValueError),
     ("bins", 8.0, TypeError),

@@ -96,15 +96,6 @@ BAD = {
 }
 
 
-@pytest.fixture
-def no_work(monkeypatch):
-    def work(*args, **kwargs):
-        pytest.fail("work was begun before the input was checked")
-
-    monkeypatch.setattr("ei_fast.estimator.joint_ei", work)
-    monkeypatch.setattr("ei_fast.estimator.measure_edges", work)
-
-
 @pytest.mark.parametrize("kind", BAD)
 def test_what_is_no_network(no_work, kind):
     model, error, message = BAD[kind]
