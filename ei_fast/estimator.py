@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Self
 
 import numba
@@ -121,6 +122,12 @@ class EffectiveInformation(BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        # scikit-learn reads the signature anew every time, which takes a quarter of a millisecond.
+        return super()._get_param_names()
 
     def fit(self, model: Any, y: Any = None) -> Self:
         """Measure every layer of `model`.

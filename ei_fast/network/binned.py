@@ -134,14 +134,15 @@ class BinnedLayer:
 
     def outputs_that_move(self) -> NDArray[np.bool_]:
         """Whether each output of a dense layer leaves its bin anywhere on the input range, (n_out,)."""
-        passed, met = self._steps_met()
+        passed, met = self._steps_met
         return met > passed
 
     def outputs_never_kept(self) -> NDArray[np.intp]:
         """Outputs of a dense layer that are outside the range for every input, and to be dropped."""
-        passed, met = self._steps_met()
+        passed, met = self._steps_met
         return np.flatnonzero((met == passed) & (self.steps.codes[passed] == self.steps.outside))
 
+    @cached_property
     def _steps_met(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """How many steps each output has passed at its least pre-activation, and at its largest."""
         layer = self.layer
