@@ -8,7 +8,14 @@ import numba
 # Kernels are serial and release the GIL: threads are spread over blocks in ``ei_fast.parallel``.
 # No fastmath: without re-association and contraction a kernel gives the same bits on every CPU,
 # and the naive oracle of the tests can follow it operation by operation.
-_OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": False}
+# Nobody calls a kernel through a C pointer: the wrapper for that would only be compiled.
+_OPTIONS: Any = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": False,
+    "boundscheck": False,
+    "no_cfunc_wrapper": True,
+}
 
 
 def jit(function: Callable) -> Any:
