@@ -17,7 +17,7 @@ def _said_plainly(command: Callable) -> Callable:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, MemoryError) as error:
             raise click.ClickException(str(error)) from error
 
     return wrapped
