@@ -86,10 +86,6 @@ def sensitivity(case: Case) -> float:
     return ef.sensitivity_matrix(case.weight, bins=case.bins).sum()
 
 
-def report(case: Case) -> ef.Report:
-    return ef.analyze(case.weight, bins=case.bins, random_state=0)
-
-
 def seed_network() -> ef.Report:
     """Whole report of the network of the paper's MNIST run."""
     return ef.analyze([Case(*widths).weight for widths in SEED_NETWORK], random_state=0)

@@ -218,7 +218,7 @@ class EffectiveInformation(BaseEstimator):
 
 
 def edges_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers, measure: str) -> Edges:
-    """ "sensitivity" or "parts" of a layer's edges as the settings ask for them."""
+    """One measure of a layer's edges, "sensitivity" or "parts", as the settings ask for it."""
     # Histograms of edges are well covered: Miller and Madow's correction is enough.
     name = "miller-madow" if settings.entropy == "auto" else settings.entropy
     method = pairwise_method(binned, settings.pairwise)

@@ -16,7 +16,7 @@ OWNER = "EffectiveInformation"
 class Constraint(Protocol):
     """What a parameter may be."""
 
-    def checked(self, name: str, value: Any) -> Any:
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> Any:
         """The value in the form that is worked with; TypeError or ValueError where it is not allowed."""
 
 
@@ -27,14 +27,14 @@ class OneOf:
     options: tuple[str, ...]
     announced: tuple[str, ...] = ()
 
-    def checked(self, name: str, value: Any) -> str:
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> str:
         rule = f"one of {', '.join(map(repr, self.options))}"
         if not isinstance(value, str):
-            raise TypeError(_refused(name, rule, value))
+            raise TypeError(_refused(owner, name, rule, value))
         if value in self.announced:
-            raise ValueError(_refused(name, rule, value, ", which this version does not have yet"))
+            raise ValueError(_refused(owner, name, rule, value, ", which this version does not have yet"))
         if value not in self.options:
-            raise ValueError(_refused(name, rule, value))
+            raise ValueError(_refused(owner, name, rule, value))
         return value
 
 
@@ -46,11 +46,11 @@ class Number:
     low: float = -np.finfo(float).max
     high: float = np.finfo(float).max
 
-    def checked(self, name: str, value: Any) -> float:
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> float:
         if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
-            raise TypeError(_refused(name, self.rule, value))
+            raise TypeError(_refused(owner, name, self.rule, value))
         if not self.low <= float(value) <= self.high:
-            raise ValueError(_refused(name, self.rule, value))
+            raise ValueError(_refused(owner, name, self.rule, value))
         return float(value)
 
 
@@ -62,14 +62,14 @@ class Whole:
     automatic: bool = False
     boolean: bool = False
 
-    def checked(self, name: str, value: Any) -> int | None:
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> Any:
         if self.automatic and isinstance(value, str) and value == "auto":
             return None
         rule = ("'auto' or " if self.automatic else "") + f"an integer >= {self.least}"
         if not isinstance(value, Integral) or (isinstance(value, bool) and not self.boolean):
-            raise TypeError(_refused(name, rule, value))
+            raise TypeError(_refused(owner, name, rule, value))
         if value < self.least:
-            raise ValueError(_refused(name, rule, value))
+            raise ValueError(_refused(owner, name, rule, value))
         return int(value)
 
 
@@ -77,11 +77,11 @@ class Whole:
 class Limits:
     """Two numbers (low, high); or "auto", which becomes None."""
 
-    def checked(self, name: str, value: Any) -> Range | None:
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> Range | None:
         if not isinstance(value, str):
-            return check_range(value, name, OWNER)
+            return check_range(value, name, owner)
         if value != "auto":
-            raise ValueError(_refused(name, "'auto' or two numbers (low, high)", value))
+            raise ValueError(_refused(owner, name, "'auto' or two numbers (low, high)", value))
         return None
 
 
@@ -89,16 +89,16 @@ class Limits:
 class Bins:
     """A number of bins, or two."""
 
-    def checked(self, name: str, value: Any) -> tuple[int, int]:
-        return check_bins(value, OWNER)
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> tuple[int, int]:
+        return check_bins(value, owner)
 
 
 @dataclass(frozen=True)
 class Threads:
     """A number of threads."""
 
-    def checked(self, name: str, value: Any) -> int:
-        return resolve_n_jobs(value, OWNER)
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> int:
+        return resolve_n_jobs(value, owner)
 
 
 CONSTRAINTS: dict[str, Constraint] = {
@@ -162,5 +162,5 @@ class Frozen:
     seed: int
 
 
-def _refused(name: str, rule: str, value: Any, more: str = "") -> str:
-    return f"The {name!r} parameter of {OWNER} must be {rule}. Got {value!r} instead{more}."
+def _refused(owner: str, name: str, rule: str, value: Any, more: str = "") -> str:
+    return f"The {name!r} parameter of {owner} must be {rule}. Got {value!r} instead{more}."

@@ -58,9 +58,9 @@ def bracketed_ei(
         # One sample serves all outputs, so that their errors may add up.
         output_high, inside_sum = float(outputs.sum()), inside_outputs.sum(axis=0)
         conditional_high = float(inside_sum.mean() + Z95 * inside_sum.std(ddof=1) / np.sqrt(_CELLS))
-        part = _ei_of_a_part(intervention, outputs, inside_outputs.mean(axis=1))
-        n_samples += intervention.n_out * (_POINTS + _CELLS * _POINTS_A_CELL)
-        n_samples += _PART_POINTS + _PART_CELLS * _PART_POINTS_A_CELL
+        part, n_tries = _ei_of_a_part(intervention, outputs, inside_outputs.mean(axis=1))
+        n_samples += -(-intervention.n_out // _at_once(intervention)) * (_POINTS + _CELLS * _POINTS_A_CELL)
+        n_samples += n_tries * (_PART_POINTS + _PART_CELLS * _PART_POINTS_A_CELL)
     return JointEI.bracketed(
         (max(float(output_low), 0.0), output_high), (max(conditional_low, 0.0), conditional_high), part, n_samples
     )
@@ -68,8 +68,8 @@ def bracketed_ei(
 
 def _ei_of_a_part(
     intervention: Intervention, outputs: NDArray[np.float64], inside_outputs: NDArray[np.float64]
-) -> float:
-    """Lower bound on EI: that of the outputs that tell most each, as many as can be counted together.
+) -> tuple[float, int]:
+    """Lower bound on EI: that of the outputs that tell most each, as many as can be counted together; and tries.
 
     Parameters
     ----------
@@ -81,16 +81,19 @@ def _ei_of_a_part(
     cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, _PART_CELLS)
     n = int(np.count_nonzero(np.cumsum(outputs[order]) <= _PART_BITS))
     # States of very unequal probability need more samples than their entropy tells.
+    n_tries = 0
     while n > 0:
+        n_tries += 1
         watched = intervention.restricted(np.sort(order[:n]))
         output = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _PART_POINTS), estimator)
         keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _PART_POINTS_A_CELL)
         inside = SampledCells(statistics_of(keys, estimator), _PART_POINTS_A_CELL, estimator)
         if output.resolved and inside.resolved:
             stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
-            return output.value - inside.mean(inside.entropies) - half_width(stderr, output.bias + inside.bias)
+            ei = output.value - inside.mean(inside.entropies)
+            return ei - half_width(stderr, output.bias + inside.bias), n_tries
         n = n * 3 // 4
-    return 0.0
+    return 0.0, n_tries
 
 
 def _single_outputs(intervention: Intervention, workers: Workers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -116,10 +119,15 @@ def _single_outputs(intervention: Intervention, workers: Workers) -> tuple[NDArr
         safe = _is_safe(1 - cell.statistics[:, ONCE] / _POINTS_A_CELL)
         return min(high, most) if _is_safe(marginal.coverage) else most, np.where(safe, cell.corrected, most)
 
-    at_once, mask = WORD_BITS // intervention.bits, np.uint64((1 << intervention.bits) - 1)
+    at_once, mask = _at_once(intervention), np.uint64((1 << intervention.bits) - 1)
     groups = workers.map(several, range(0, intervention.n_out, at_once))
     singles = [one for group in groups for one in group]
     return np.array([high for high, _ in singles]), np.array([inside for _, inside in singles])
+
+
+def _at_once(intervention: Intervention) -> int:
+    """How many outputs' bins a key holds as they are."""
+    return WORD_BITS // intervention.bits
 
 
 def _is_safe(coverage: Any) -> Any:

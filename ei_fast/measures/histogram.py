@@ -171,10 +171,10 @@ def histogram_sensitivity(
 
     def jumps(i: int) -> float:
         """Sum of the squared differences between what neighbouring samples tell over all outputs."""
-        influence = np.zeros(pilot)
-        add_influence(
-            *source(i, pilot)(0, pilot), do.outside, _fill(source(i, pilot), shape, do.outside, pilot), pilot, influence
-        )
+        codes = source(i, pilot)(0, pilot)
+        histograms, influence = np.zeros(shape, np.int32), np.zeros(pilot)
+        add_to_histograms(*codes, do.outside, histograms)
+        add_influence(*codes, do.outside, histograms, pilot, influence)
         return float(np.sum(np.diff(influence) ** 2))
 
     def bits(i: int) -> NDArray[np.float64]:
@@ -184,7 +184,7 @@ def histogram_sensitivity(
         return out
 
     # Where in its part a bin ends is uniform: a jump of d has the variance d**2 times the mean of u (1 - u).
-    spread = float(np.sqrt(np.nansum(workers.map(jumps, range(do.n_in))) / 6))
+    spread = float(np.sqrt(sum(workers.map(jumps, range(do.n_in))) / 6))
     ceiling = min(MAX_POINTS, max(pilot, MAX_WORK // (do.n_in * do.n_out)))
     n = n_samples or int(min(max(spread / (0.75 * tol), pilot), ceiling))
     return Edges(np.concatenate(workers.map(bits, range(do.n_in))), spread / n, 0.0, n)

@@ -60,7 +60,7 @@ def measure_edges(
     estimator: Estimator,
     workers: Workers,
 ) -> Edges:
-    """ "sensitivity" or "parts" (EI_parts) of every edge by `method`, "exact", "histogram" or "none"."""
+    """One measure of every edge, "sensitivity" or "parts" (EI_parts), by `method`: "exact", "histogram" or "none"."""
     layer = binned.layer
     if method == "none":
         return Edges(np.full((layer.n_in, layer.n_out), np.nan), np.nan, 0.0, 0)

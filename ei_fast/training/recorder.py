@@ -15,9 +15,12 @@ from ei_fast.adapters import as_network
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.report import Report
-from ei_fast.settings import OWNER, Frozen, Settings
+from ei_fast.settings import OWNER, Frozen, Number, Settings, Whole
 from ei_fast.training.continuation import Widths, continued, provenance_of, taken, widths_of
 from ei_fast.training.trajectory import Trajectory, checked_path
+
+_EVERY = Whole(1)
+_BUDGET = Number("None or a number above 0 and below 1", np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
 
 
 class Recorder:
@@ -77,8 +80,8 @@ class Recorder:
         # Of its own: what becomes of the one it was given must not change a recording half-way.
         self._estimator = clone(estimator)
         self._settings = Settings.checked(self._estimator.get_params(deep=False))
-        self._every = _checked_every(every)
-        self._budget = None if time_budget is None else _checked_budget(time_budget)
+        self._every = _EVERY.checked("every", every, "Recorder")
+        self._budget = None if time_budget is None else _BUDGET.checked("time_budget", time_budget, "Recorder")
         self.trajectory_ = Trajectory.empty()
         self._frozen: Frozen | None = None
         self._widths: Widths = []
@@ -121,7 +124,11 @@ class Recorder:
         if self._path is not None and self._lock is None:
             raise ValueError(f"The recorder is closed: {str(self._path)!r} may be another's. Open a new one to go on.")
         started = time.monotonic()
-        if not self._is_due(step, started):
+        due = self._is_due(step)
+        if due and not self._affords_one_more(started):
+            self._left_out += 1
+            due = False
+        if not due:
             self._last_step = step
             return None
         network = as_network(model, activation=self._estimator.activation)
@@ -178,16 +185,15 @@ class Recorder:
         if len(self.trajectory_):
             self._replayed_until = int(self.trajectory_.steps[-1])
 
-    def _is_due(self, step: int, now: float) -> bool:
-        """Whether the step's turn has come, and one more record, as costly as the last, fits into the time budget."""
-        if step % self._every or (self._replayed_until is not None and step <= self._replayed_until):
-            return False
+    def _is_due(self, step: int) -> bool:
+        """Whether the step is to be measured, and is not in the file already."""
+        return step % self._every == 0 and (self._replayed_until is None or step > self._replayed_until)
+
+    def _affords_one_more(self, now: float) -> bool:
+        """Whether one more record, as costly as the last, fits into the time budget; the first always does."""
         if self._budget is None or not len(self.trajectory_):
             return True
-        if self._spent + self._last_cost <= self._budget * (now - self._started):
-            return True
-        self._left_out += 1
-        return False
+        return self._spent + self._last_cost <= self._budget * (now - self._started)
 
     def _checked_step(self, step: Any) -> int:
         last = self._last_step
@@ -200,24 +206,6 @@ class Recorder:
         if last is not None and step <= last:
             raise ValueError(f"{rule}, {last}. Got {step} instead.")
         return int(step)
-
-
-def _checked_every(every: Any) -> int:
-    rule = "The 'every' parameter of Recorder must be an integer >= 1"
-    if isinstance(every, (bool, np.bool_)) or not isinstance(every, (int, np.integer)):
-        raise TypeError(f"{rule}. Got {every!r} instead.")
-    if every < 1:
-        raise ValueError(f"{rule}. Got {every!r} instead.")
-    return int(every)
-
-
-def _checked_budget(share: Any) -> float:
-    rule = "The 'time_budget' parameter of Recorder must be None or a number above 0 and below 1"
-    if isinstance(share, (bool, np.bool_)) or not isinstance(share, (int, float, np.number)):
-        raise TypeError(f"{rule}. Got {share!r} instead.")
-    if not 0 < share < 1:
-        raise ValueError(f"{rule}. Got {share!r} instead.")
-    return float(share)
 
 
 def _checked_metric(name: str, value: Any) -> float:
