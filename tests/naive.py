@@ -111,11 +111,21 @@ def splitmix64(state):
     return z ^ (z >> 31)
 
 
-def uniform(pair_keys, neuron, sample):
+def word(stream_keys, neuron, sample):
+    """The 32 random bits that input `neuron` gets in sample number `sample`."""
+    mask = (1 << 32) - 1
+    page, place = divmod(sample, 1024)
+    key = splitmix64((int(stream_keys[neuron]) + page * 0x9E3779B97F4A7C15) % 2**64)
+    z = ((key >> 32) + place * 0x9E3779B9) & mask
+    z = ((z ^ (z >> 16)) * 0x21F0AAAD) & mask
+    z ^= key & mask
+    z = ((z ^ (z >> 15)) * 0xD35A2D97) & mask
+    return z ^ (z >> 15)
+
+
+def uniform(stream_keys, neuron, sample):
     """The uniform on (-1/2, 1/2) that input `neuron` gets in sample number `sample`."""
-    z = splitmix64((int(pair_keys[neuron // 2]) + sample * 0x9E3779B97F4A7C15) % 2**64)
-    k = (z >> 40) if neuron % 2 == 0 else (z >> 8) & 0xFFFFFF
-    return (k - 2**23 + 0.5) * 2.0**-24
+    return ((word(stream_keys, neuron, sample) >> 8) - 2**23 + 0.5) * 2.0**-24
 
 
 def edge_information(weight, constant, activation, in_range, in_bins, out_range, out_bins, points=200_001):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.intervention.streams import Stream, pair_keys
+from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, input_codes
 from ei_fast.kernels.histograms import single_input_codes
 from ei_fast.kernels.keys import NEVER, pack_codes
@@ -109,9 +109,9 @@ class Intervention(ABC):
         Sample t of n falls into the t-th of n equal parts of the range, anywhere in it: in one dimension that
         leaves hardly any noise.
         """
-        pair = np.empty((2, count), np.float32)
-        fill_uniforms(self._keys_of(stream)[i // 2 : i // 2 + 1], first, count, pair)
-        parts = np.arange(first, first + count) + (pair[i % 2].astype(np.float64) + 0.5)
+        inside = np.empty((1, count), np.float32)
+        fill_uniforms(self._keys_of(stream)[i : i + 1], first, count, inside)
+        parts = np.arange(first, first + count) + (inside[0].astype(np.float64) + 0.5)
         uniforms = (parts / n - 0.5).astype(np.float32)[None]
         x_codes, y_codes = np.empty((1, count), np.uint16), np.empty((self.n_out, count), np.uint16)
         input_codes(uniforms, self.in_bins, count, x_codes)
@@ -135,7 +135,7 @@ class Intervention(ABC):
         """Fill bins of the outputs as input i alone moves by `uniforms` on (-1/2, 1/2)."""
 
     def _keys_of(self, stream: Stream) -> Keys:
-        return pair_keys(self._seed, self._place, stream, self.n_in)
+        return neuron_keys(self._seed, self._place, stream, self.n_in)
 
     def _held(self, bins: NDArray[np.integer]) -> Cells:
         """Cells (r, n_in) from the bins of the inputs that are held in one; `in_bins` stands for "anywhere"."""

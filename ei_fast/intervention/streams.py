@@ -26,14 +26,14 @@ class Stream(IntEnum):
 
 
 @lru_cache(maxsize=256)
-def pair_keys(seed: int, place: tuple[int, ...], stream: Stream, n_in: int) -> NDArray[np.uint64]:
-    """Stream keys of every pair of neurons, (ceil(n_in / 2),) uint64.
+def neuron_keys(seed: int, place: tuple[int, ...], stream: Stream, n_in: int) -> NDArray[np.uint64]:
+    """Stream key of every input neuron, (n_in,) uint64.
 
     `place` tells apart the parts that are measured under one seed: the layer's index and the first
     input neuron of the part.
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(*place, int(stream)))
-    return sequence.generate_state((n_in + 1) // 2, np.uint64).astype(np.uint64, copy=False)
+    return sequence.generate_state(n_in, np.uint64).astype(np.uint64, copy=False)
 
 
 def resolve_seed(random_state: Any, owner: str) -> int:

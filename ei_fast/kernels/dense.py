@@ -169,13 +169,13 @@ def block_codes(uniforms, scaled, scale, centre, reach, breaks, codes, m, origin
 
 @jit
 def dense_keys(
-    pair_keys, first, scaled, scale, weight, bias, middles, cells, reach, breaks, codes, bits, outside, keys
+    stream_keys, first, scaled, scale, weight, bias, middles, cells, reach, breaks, codes, bits, outside, keys
 ):
     """Joint output keys of samples drawn inside input cells.
 
     Parameters
     ----------
-    pair_keys : (ceil(n_in / 2),) uint64
+    stream_keys : (n_in,) uint64
         Stream keys of the uniforms.
     first : int
         Index of the first sample in the stream; sample t of cell r is number first + r * m + t.
@@ -208,7 +208,7 @@ def dense_keys(
     out = np.empty((n_out, BLOCK), np.uint16)
     for origin in range(0, flat.shape[0], BLOCK):
         size = min(BLOCK, flat.shape[0] - origin)
-        fill_uniforms(pair_keys, first + origin, size, uniforms)
+        fill_uniforms(stream_keys, first + origin, size, uniforms)
         block_codes(
             uniforms,
             scaled,
@@ -239,7 +239,7 @@ def input_codes(uniforms, bins, m, out):
 
 
 @jit
-def dense_codes(pair_keys, first, scaled, scale, bias_at_middle, reach, breaks, codes, in_bins, x_codes, y_codes):
+def dense_codes(stream_keys, first, scaled, scale, bias_at_middle, reach, breaks, codes, in_bins, x_codes, y_codes):
     """Bins of inputs (n_in, m) and outputs (n_out, m) of samples over the whole input range."""
     n_in, m = x_codes.shape
     uniforms = np.empty((n_in, BLOCK), np.float32)
@@ -250,7 +250,7 @@ def dense_codes(pair_keys, first, scaled, scale, bias_at_middle, reach, breaks, 
     x_block, y_block = np.empty((n_in, BLOCK), np.uint16), np.empty((y_codes.shape[0], BLOCK), np.uint16)
     for origin in range(0, m, BLOCK):
         size = min(BLOCK, m - origin)
-        fill_uniforms(pair_keys, first + origin, size, uniforms)
+        fill_uniforms(stream_keys, first + origin, size, uniforms)
         input_codes(uniforms, in_bins, size, x_block)
         block_codes(
             uniforms,

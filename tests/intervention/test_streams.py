@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ei_fast.intervention.streams import Stream, pair_keys, resolve_seed
+from ei_fast.intervention.streams import Stream, neuron_keys, resolve_seed
 from ei_fast.kernels.uniforms import fill_cells, fill_uniforms
 
 LEVEL = 1e-4
@@ -16,7 +16,7 @@ N = 200_000
 @pytest.fixture(scope="module", params=[0, 1, 12345])
 def uniforms(request):
     out = np.empty((9, N), np.float32)
-    fill_uniforms(pair_keys(request.param, (0, 0), Stream.MARGINAL, 9), 0, N, out)
+    fill_uniforms(neuron_keys(request.param, (0, 0), Stream.MARGINAL, 9), 0, N, out)
     return out
 
 
@@ -72,7 +72,7 @@ def test_sums_over_neurons_have_the_right_variance(uniforms):
 
 def test_cells_are_uniform_and_independent():
     cells = np.empty((N, 4), np.int32)
-    fill_cells(pair_keys(3, (0, 0), Stream.CELLS, 4), 0, 8, cells)
+    fill_cells(neuron_keys(3, (0, 0), Stream.CELLS, 4), 0, 8, cells)
     index = cells @ 8 ** np.arange(4)
     assert _chi2(np.bincount(index, minlength=8**4)) > LEVEL
     assert _chi2(np.bincount(index[:-1] % 64 * 64 + index[1:] % 64, minlength=8**4)) > LEVEL
@@ -80,17 +80,17 @@ def test_cells_are_uniform_and_independent():
 
 def test_streams_layers_and_seeds_differ():
     keys = [
-        tuple(pair_keys(seed, place, stream, 4))
+        tuple(neuron_keys(seed, place, stream, 4))
         for seed in (0, 1, 2**100)
         for place in ((0, 0), (1, 0), (0, 1))
         for stream in Stream
     ]
-    assert len({key for pair in keys for key in pair}) == 2 * len(keys)
+    assert len({key for layer in keys for key in layer}) == 4 * len(keys)
 
 
 def test_a_neurons_key_does_not_depend_on_how_many_there_are():
-    few, many = pair_keys(7, (0, 0), Stream.POINTS, 4), pair_keys(7, (0, 0), Stream.POINTS, 400)
-    np.testing.assert_array_equal(few, many[:2])
+    few, many = neuron_keys(7, (0, 0), Stream.POINTS, 4), neuron_keys(7, (0, 0), Stream.POINTS, 400)
+    np.testing.assert_array_equal(few, many[:4])
 
 
 def test_seeds():

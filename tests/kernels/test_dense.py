@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ei_fast.intervention.do import DenseIntervention
-from ei_fast.intervention.streams import Stream, pair_keys
+from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.network.activations import Activation
 
 BINS = 8
@@ -30,7 +30,7 @@ def _intervention(weight, bias, activation, in_range, out_range):
 
 
 def _uniforms(n_in, stream, first, count):
-    keys = pair_keys(5, (0, 0), stream, n_in)
+    keys = neuron_keys(5, (0, 0), stream, n_in)
     return np.array([[naive.uniform(keys, i, first + t) for i in range(n_in)] for t in range(count)])
 
 

@@ -4,9 +4,9 @@ import naive
 import numpy as np
 import pytest
 
-from ei_fast.kernels.uniforms import GAMMA, fill_cells, fill_uniforms, mix64
+from ei_fast.kernels.uniforms import GAMMA, PAGE, fill_cells, fill_uniforms, mix64
 
-KEYS = np.array([0x0123456789ABCDEF, 2**64 - 1, 0], dtype=np.uint64)
+KEYS = np.array([0x0123456789ABCDEF, 2**64 - 1, 0, 1, 2**63], dtype=np.uint64)
 
 
 def test_splitmix64_gives_its_published_outputs():
@@ -17,30 +17,31 @@ def test_splitmix64_gives_its_published_outputs():
     assert got == expected
 
 
-@pytest.mark.parametrize("n_in", [1, 2, 5, 6])
-def test_uniforms_equal_the_oracle_bit_for_bit(n_in):
-    keys = KEYS[: (n_in + 1) // 2]
-    out = np.empty((n_in, 7), np.float32)
-    fill_uniforms(keys, 1000, 7, out)
-    expected = [[naive.uniform(keys, i, 1000 + t) for t in range(7)] for i in range(n_in)]
+# Within a page, over the ends of pages, and where the count has left 32 bits.
+@pytest.mark.parametrize("first", [0, 1000, PAGE - 1, 2**33 - 5])
+@pytest.mark.parametrize("n_in", [1, 2, 5])
+def test_uniforms_equal_the_oracle_bit_for_bit(n_in, first):
+    keys = KEYS[:n_in]
+    out = np.empty((n_in, 40), np.float32)
+    fill_uniforms(keys, first, 40, out)
+    expected = [[naive.uniform(keys, i, first + t) for t in range(40)] for i in range(n_in)]
     np.testing.assert_array_equal(out, np.array(expected))
 
 
 def test_uniforms_do_not_depend_on_the_split():
-    whole = np.empty((5, 40), np.float32)
-    fill_uniforms(KEYS, 3, 40, whole)
-    first, second = np.empty((5, 13), np.float32), np.empty((5, 27), np.float32)
-    fill_uniforms(KEYS, 3, 13, first)
-    fill_uniforms(KEYS, 16, 27, second)
+    whole = np.empty((5, 4000), np.float32)
+    fill_uniforms(KEYS, 3, 4000, whole)
+    first, second = np.empty((5, 1300), np.float32), np.empty((5, 2700), np.float32)
+    fill_uniforms(KEYS, 3, 1300, first)
+    fill_uniforms(KEYS, 1303, 2700, second)
     np.testing.assert_array_equal(whole, np.hstack([first, second]))
 
 
 @pytest.mark.parametrize("bins", [2, 3, 8, 32_768])
 def test_cells_equal_the_oracle(bins):
+    first = PAGE - 3
     cells = np.empty((6, 5), np.int32)
-    fill_cells(KEYS, 10, bins, cells)
+    fill_cells(KEYS, first, bins, cells)
     for c in range(6):
         for i in range(5):
-            z = naive.splitmix64((int(KEYS[i // 2]) + (10 + c) * int(GAMMA)) % 2**64)
-            word = z >> 32 if i % 2 == 0 else z & 0xFFFFFFFF
-            assert cells[c, i] == (word * bins) >> 32
+            assert cells[c, i] == (naive.word(KEYS, i, first + c) * bins) >> 32

@@ -7,7 +7,7 @@ from truths import OUT_RANGES
 
 import ei_fast as ef
 from ei_fast.intervention.do import DenseIntervention, FunctionIntervention
-from ei_fast.intervention.streams import Stream, pair_keys
+from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.measures import histogram
 from ei_fast.network.bins import bin_edges
 
@@ -61,7 +61,7 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
         do = FunctionIntervention(block, in_range, BINS, bin_edges(limits, BINS), 7, place, drop)
 
     def uniforms(stream):
-        keys = pair_keys(7, place, stream, n_in)
+        keys = neuron_keys(7, place, stream, n_in)
         return np.array([[naive.uniform(keys, i, t) + 0.5 for i in range(n_in)] for t in range(n)])
 
     low, high = in_range
@@ -88,7 +88,7 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
 def test_bits_from_counts(random_weight, entropy):
     weight = random_weight(3, 2, 4.0)
     report = ef.analyze(weight, pairwise="histogram", entropy=entropy, n_samples=5000, random_state=1)[0]
-    keys = pair_keys(1, (0, 0), Stream.HISTOGRAM, 3)
+    keys = neuron_keys(1, (0, 0), Stream.HISTOGRAM, 3)
     x = np.array([[naive.uniform(keys, i, t) + 0.5 for i in range(3)] for t in range(5000)])
     y = naive.outputs(x, weight, 0.0, "sigmoid")
     counts = naive.edge_histograms(x, y, (0.0, 1.0), (0.0, 1.0), BINS)

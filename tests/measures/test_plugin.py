@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.intervention.streams import Stream, pair_keys
+from ei_fast.intervention.streams import Stream, neuron_keys
 
 
 def _points(n_in, n, seed):
-    keys = pair_keys(seed, (0, 0), Stream.PLUGIN, n_in)
+    keys = neuron_keys(seed, (0, 0), Stream.PLUGIN, n_in)
     return np.array([[naive.uniform(keys, i, t) + 0.5 for i in range(n_in)] for t in range(n)])
 
 
