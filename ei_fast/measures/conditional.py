@@ -37,9 +37,10 @@ MAX_WORK = 2**34
 
 _TASK_POINTS = 2**14
 _MAX_ENUMERATED_CELLS = 2**12
-_PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 512, 2**15, 64
+_PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 256, 2**14, 64
 _HOPELESS_COVERAGE, _HOPELESS_WORK = 0.05, 2**32
 _BOUNDED_CELLS = 256
+# With fewer, which samples are found good enough would depend on how they fell, and that is a bias.
 _FEW_POINTS, _MIN_POINTS, _MAX_POINTS_A_CELL = 32, 64, 4096
 _BIAS_SHARE, _STDERR_SHARE = 0.3, 0.75
 """Parts of `tol` given to the bias of each entropy and to the standard error; what is left is reserve."""
@@ -134,18 +135,18 @@ def _by_every_cell(intervention: Intervention, plan: Plan, workers: Workers) -> 
     if plan.n_samples is not None:
         return _every_cell(intervention, n_cells, plan.n_samples // n_cells, plan, workers)
     m = _FEW_POINTS
-    while m * n_cells < _PILOT_POINTS:
+    while m * n_cells < 2 * _PILOT_POINTS:
         m *= 2
     ceiling = _points_ceiling(intervention)
     while True:
         sample = _every_cell(intervention, n_cells, m, plan, workers)
         if sample.is_good_enough(plan.tol) or 2 * m * n_cells > ceiling:
             return sample
-        error = np.hypot(sample.stderr, sample.bias)
-        # The error falls as 1/sqrt(m) at least: go straight to where it should do.
-        while m * n_cells * 2 <= ceiling:
+        # The bias falls as 1/m, or nearly, the standard error as its root at least: go straight to where it should do.
+        while 2 * m * n_cells <= ceiling:
             m *= 2
-            if error * np.sqrt(sample.n_samples / (m * n_cells)) <= _STDERR_SHARE * plan.tol:
+            fewer = sample.n_samples / (m * n_cells)
+            if np.hypot(sample.stderr * np.sqrt(fewer), sample.bias * fewer) <= _STDERR_SHARE * plan.tol:
                 break
 
 

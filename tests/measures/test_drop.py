@@ -60,7 +60,7 @@ def test_stated_errors_are_those_seen(random_weight, monkeypatch):
     expected = ef.analyze(layer, out_of_range="drop", pairwise="none", tol=0.001, random_state=0)[0].ei
     for most in (4096, 1):
         monkeypatch.setattr(conditional, "_MAX_ENUMERATED_CELLS", most)
-        reports = [ef.analyze(layer, random_state=seed, **params)[0] for seed in range(100)]
+        reports = [ef.analyze(layer, random_state=seed, **params)[0] for seed in range(400)]
         errors = np.array([report.ei for report in reports]) - expected
         stated = np.mean([report.ei_stderr for report in reports])
         assert np.sqrt(np.mean(errors**2)) == pytest.approx(stated, rel=0.25)
