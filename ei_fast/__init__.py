@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ei_fast.adapters import as_network
+    from ei_fast.description import describe
     from ei_fast.estimator import EffectiveInformation, analyze
     from ei_fast.figures.plane import CausalPlaneDisplay
     from ei_fast.groups import GroupEI, effective_information, ei_parts_matrix, sensitivity_matrix
@@ -35,8 +36,9 @@ _HOMES = {
     "Report": "report",
     "Trajectory": "training.trajectory",
     "analyze": "estimator",
-    "bin_sweep": "sweep",
     "as_network": "adapters",
+    "bin_sweep": "sweep",
+    "describe": "description",
     "effective_information": "groups",
     "ei_parts_matrix": "groups",
     "mutual_information": "samples",
@@ -58,6 +60,7 @@ __all__ = [
     "analyze",
     "as_network",
     "bin_sweep",
+    "describe",
     "effective_information",
     "ei_parts_matrix",
     "mutual_information",

@@ -17,10 +17,34 @@ def _said_plainly(command: Callable) -> Callable:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except (ValueError, TypeError, OSError, MemoryError) as error:
+        except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
             raise click.ClickException(str(error)) from error
 
     return wrapped
+
+
+def _how_to_read(command: Callable) -> Callable:
+    """Options of commands that read a file of weights."""
+    for option in (
+        click.option("--order", help="Names of the dense layers in order, with commas between them."),
+        click.option(
+            "--activation",
+            default="sigmoid",
+            show_default=True,
+            help="Of layers for which the file names none: one, or one for each, with commas between them.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _names(listed: str | None) -> list[str] | None:
+    return None if listed is None else [name.strip() for name in listed.split(",")]
+
+
+def _one_or_each(listed: str) -> str | list[str]:
+    names = [name.strip() for name in listed.split(",")]
+    return names[0] if len(names) == 1 else names
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,7 +76,7 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
 
 @main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--activation", default="sigmoid", show_default=True, help="Of layers for which the file names none.")
+@_how_to_read
 @click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron.")
 @click.option("--in-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the inputs [0 1].")
 @click.option("--out-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of every layer's outputs [derived].")
@@ -64,6 +88,7 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
 def analyze(
     file: Path,
     activation: str,
+    order: str | None,
     bins: int,
     in_range: tuple[float, float] | None,
     out_range: tuple[float, float] | None,
@@ -72,10 +97,9 @@ def analyze(
     seed: int,
     explain: bool,
 ) -> None:
-    """Measure every layer of the network in FILE, an .npz with weights w0, w1, ... of shape (n_in, n_out)."""
+    """Measure every layer of the network in FILE: .npz, .safetensors, or .pt, .pth, .ckpt with a state dict."""
     report = ei_fast.analyze(
-        file,
-        activation=activation,
+        ei_fast.as_network(file, _one_or_each(activation), order=_names(order)),
         bins=bins,
         in_range=in_range or "auto",
         out_range=out_range or "auto",
@@ -86,3 +110,12 @@ def analyze(
     click.echo(str(report))
     if explain:
         click.echo("\n" + "\n\n".join(layer.explain() for layer in report))
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_how_to_read
+@_said_plainly
+def describe(file: Path, activation: str, order: str | None) -> None:
+    """Say what of FILE would be measured, layer by layer, and what is skipped and why."""
+    ei_fast.describe(file, activation=_one_or_each(activation), order=_names(order))

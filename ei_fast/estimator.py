@@ -165,7 +165,7 @@ class EffectiveInformation(BaseEstimator):
                 f"The 'model' parameter of {OWNER}.fit must be a weight array (n_in, n_out), at least one of each. Got "
                 f"{model.shape[1]} feature(s) (shape={model.shape}) while a minimum of 1 is required."
             )
-        network = as_network(model, activation=self.activation)
+        network = as_network(model, activation=self.activation, in_range=settings.in_range)
         ranges = tuple(network.ranges(settings.in_range, settings.out_range))
         self.binned_layers(network, settings, ranges)
         return network, settings, Frozen(ranges, resolve_seed(self.random_state, OWNER))

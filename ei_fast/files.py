@@ -4,13 +4,18 @@ import glob
 import json
 import os
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
-from zipfile import BadZipFile, is_zipfile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+# Compressed weights of which nearly all are zero shrink by less.
+_MOST_EXPANSION = 100
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read_npz(path: str | os.PathLike, holds: str = "arrays w0, w1, ... of shape (n_in, n_out)") -> dict[str, Any]:
@@ -24,24 +29,45 @@ def read_npz(path: str | os.PathLike, holds: str = "arrays w0, w1, ... of shape 
         Where the file is of another kind, damaged or holds Python objects.
     """
     path = npz_path(path, f"The file {str(path)!r} must be an .npz file with {holds}. Write one with numpy.savez.")
-    unreadable = f"The file {str(path)!r} cannot be read as .npz: it is damaged or of another kind. Write it again."
+    arrays: dict[str, Any] = {}
     with path.open("rb") as file:
-        if not is_zipfile(file):
-            raise ValueError(unreadable)
-        file.seek(0)
-        arrays = {}
         try:
-            with np.load(file, allow_pickle=False) as archive:
-                for key in archive.files:
-                    arrays[key] = archive[key]
-        except ValueError:
+            with ZipFile(file) as archive:
+                python_object = _check_claims(archive, path.stat().st_size)
+            if python_object is None:
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as stored:
+                    arrays.update(stored)
+        except Exception as error:
+            # Damaged bytes may fail in any way: as an archive, as compressed data, as a header or as an array.
             raise ValueError(
-                f"The file {str(path)!r} must hold plain arrays. Its entry number {len(arrays)} is a Python object, "
-                "which could run code. Save numeric arrays with numpy.savez."
-            ) from None
-        except (BadZipFile, EOFError, OSError) as error:
-            raise ValueError(unreadable) from error
+                f"The file {str(path)!r} cannot be read as .npz: it is damaged or of another kind ({error}). "
+                "Write it again."
+            ) from error
+    if python_object is not None:
+        raise ValueError(
+            f"The file {str(path)!r} must hold plain arrays. Its entry number {python_object} is a Python object, "
+            "which could run code. Save numeric arrays with numpy.savez."
+        )
     return arrays
+
+
+def _check_claims(archive: ZipFile, size: int) -> int | None:
+    """Number of the first entry that is a Python object, by its header; raise where entries claim what they lack.
+
+    Before anything is allocated: a small file may claim to expand to any size.
+    """
+    if sum(member.file_size for member in archive.infolist()) > _MOST_EXPANSION * size + 2**24:
+        raise ValueError("its entries would expand to much more than weights do")
+    for number, member in enumerate(archive.infolist()):
+        with archive.open(member) as content:
+            version = np.lib.format.read_magic(content)
+            shape, _, dtype = _HEADERS[version](content)
+            if dtype.hasobject:
+                return number
+            if not dtype.itemsize or prod(shape) * dtype.itemsize != member.file_size - content.tell():
+                raise ValueError(f"the entry {member.filename} claims another size than it has")
+    return None
 
 
 def write_npz(path: Path, arrays: Mapping[str, ArrayLike]) -> None:

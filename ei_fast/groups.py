@@ -115,7 +115,7 @@ def _edges(layer: Any, params: dict[str, Any], measure: str) -> Edges:
 
 
 def _only_layer(layer: Any, estimator: EffectiveInformation, settings: Settings) -> BinnedLayer:
-    network = as_network(layer, activation=estimator.activation)
+    network = as_network(layer, activation=estimator.activation, in_range=settings.in_range)
     if len(network) != 1:
         raise ValueError(
             f"The 'layer' parameter must be a single layer. Got {len(network)} layers instead. "

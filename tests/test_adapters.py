@@ -92,8 +92,16 @@ def test_a_cut_off_file(tmp_path):
 
 
 def test_other_files(tmp_path):
-    with pytest.raises(ValueError, match=r"must be an \.npz file"):
-        ef.as_network("weights.csv")
+    for name, why in [
+        ("weights.csv", "Save the weights in one of these formats"),
+        ("net.pkl", "Pickles run code when they are read"),
+        ("net.joblib", "Pickles run code when they are read"),
+        ("net.onnx", "The format .onnx is not read yet"),
+        ("net.keras", "The format .keras is not read yet"),
+        ("net.h5", "The format .h5 is not read yet"),
+    ]:
+        with pytest.raises(ValueError, match=rf"must be \.npz, \.safetensors, .*Got '{name}' instead. {why}"):
+            ef.as_network(name)
     with pytest.raises(FileNotFoundError):
         ef.as_network(tmp_path / "missing.npz")
 
@@ -113,7 +121,16 @@ def test_other_files(tmp_path):
         ({"w0": A, "w2": B}, ValueError, r"named w0, w1, ... without a gap. Got \['w0', 'w2'\]"),
         ({"x": A}, ValueError, "Got 'x' instead, which belongs to none"),
         ({}, ValueError, "Got none instead"),
-        ({"fc.weight": A, "bn.running_mean": [1.0]}, ValueError, "Got 'bn.running_mean' instead"),
+        ({"fc.weight": A, "bn.running_mean": [1.0]}, ValueError, "Got 'bn.running_mean' instead.*Give order="),
+        ({"conv.weight": np.ones((4, 3, 2, 2))}, ValueError, r"Got 'conv.weight' of shape \(4, 3, 2, 2\).*Give order="),
+        ({"fc.weight": A, "ln.weight": np.ones(2)}, ValueError, r"Got 'ln.weight' of shape \(2,\) instead"),
+        ({"conv/kernel": np.ones((3, 3, 1, 8))}, ValueError, r"Got 'conv/kernel' of shape \(3, 3, 1, 8\) instead"),
+        ({"in_proj_weight": A}, ValueError, "Got 'in_proj_weight' instead, which belongs to none"),
+        ({"w0": A, "activation": ["relu"] * 3}, ValueError, "one name or one a layer. Got 3 names"),
+        ({"w0": np.ma.masked_less(A, 1)}, ValueError, "Got a masked array instead"),
+        ({(0, 1): A}, TypeError, r"must be strings. Got \(0, 1\) instead"),
+        ({"a": {"kernel": A}, "a/kernel": A}, ValueError, "must differ. Got 'a/kernel' twice"),
+        ({"params": {"a": {"kernel": A}}, "a": {"kernel": A}}, ValueError, "must differ. Got 'a/kernel' twice"),
         ({"w0": A, "activation": 3}, TypeError, "'activation' must be one name or one a layer"),
         ([A * np.nan], ValueError, "Layer 'layer0' must be finite"),
     ],
@@ -132,3 +149,114 @@ def test_refused_activations():
         ef.as_network([A, B], activation=["relu", "x"])
     with pytest.raises(ValueError, match="The activation 'x' is not known"):
         ef.as_network(ef.Layer(A), activation="x")
+
+
+FORWARD = {"fc1.weight": A.T, "fc2.weight": B.T}
+HEAD = np.arange(20.0).reshape(4, 5)
+
+
+def _names(net):
+    return [layer.name for layer in net]
+
+
+def test_order_leaves_out():
+    model = {**FORWARD, "emb.weight": np.ones((50, 7)), "ln.weight": np.ones(3), "ln.bias": np.ones(3), "scale": 2.0}
+    net = ef.as_network(model, order=["fc1", "fc2"], activation=["relu", "linear"])
+    _same(net, (A, [0] * 3, "relu"), (B, [0] * 4, "linear"))
+    assert net.skipped == [("emb", "not in order"), ("ln", "not in order"), ("scale", "not in order")]
+    assert ef.as_network(FORWARD).skipped == []
+    # A part that a layer has and a dense layer has not is told of under its own name.
+    assert ef.as_network({**FORWARD, "fc1.mask": A}, order=["fc1"]).skipped == [
+        ("fc2", "not in order"),
+        ("fc1.mask", "not in order"),
+    ]
+
+
+def test_order_orders():
+    model = {"fc2.weight": B.T, "fc1.weight": A.T}
+    assert _names(ef.as_network(model, order=["fc1", "fc2"])) == ["fc1", "fc2"]
+    square = {"a.weight": np.eye(3), "b.weight": 2 * np.eye(3)}
+    assert _names(ef.as_network(square, order=("b", "a", "b"))) == ["b", "a", "b#2"]
+
+
+def test_activations_that_a_dict_states_stay_with_their_layers():
+    model = {"w0": np.eye(3), "w1": np.eye(3), "activation": ["relu", "tanh"]}
+    net = ef.as_network(model, order=["layer1", "layer0"])
+    assert [layer.activation.name for layer in net] == ["tanh", "relu"]
+
+
+@pytest.mark.parametrize(
+    ("order", "error", "message"),
+    [
+        ("fc1", TypeError, "'order' parameter must be the names .* Got 'fc1' instead"),
+        ([1], TypeError, r"Got \[1\] instead"),
+        ([], ValueError, "Got none instead"),
+        (["fc3"], ValueError, r"names 'fc3', .*Candidates are fc1 \(2 -> 3\), fc2 \(3 -> 4\), bn \(batch norm\)"),
+        (["conv"], ValueError, r"Got 'conv.weight' of shape \(4, 3, 2, 2\) instead.* without 'conv'"),
+        (["bn", "fc1"], ValueError, "names the batch norm 'bn' first"),
+        (["fc1", "fc2", "bn"], ValueError, r"'bn.running_mean' must have shape \(4,\), .* Got shape \(3,\)"),
+    ],
+)
+def test_refused_orders(order, error, message):
+    norm = {"bn.running_mean": np.zeros(3), "bn.running_var": np.ones(3)}
+    with pytest.raises(error, match=message):
+        ef.as_network({**FORWARD, **norm, "conv.weight": np.ones((4, 3, 2, 2))}, order=order)
+
+
+def test_an_order_that_does_not_chain_is_not_guessed():
+    shuffled = {"fc2.weight": B.T, "fc1.weight": A.T, "fc3.weight": HEAD.T}
+    with pytest.raises(ValueError, match=r"cannot be told. .* fc2 \(3 -> 4\), .*order=\['fc2', 'fc1', ...\]"):
+        ef.as_network(shuffled)
+    assert _names(ef.as_network(shuffled, order=["fc1", "fc2", "fc3"])) == ["fc1", "fc2", "fc3"]
+    with pytest.raises(ValueError, match=r"pass weight\.T"):
+        ef.as_network({"fc1.weight": A, "fc2.weight": B, "fc3.weight": HEAD})
+    with pytest.raises(ValueError, match=r"Layer 1 \('b'\) must take as many inputs"):
+        ef.as_network({"a.weight": A.T, "b.weight": np.ones((7, 9))})
+
+
+def test_trees_are_put_in_order():
+    tree = {f"Dense_{k}": {"kernel": np.full((3, 3), k), "bias": np.zeros(3)} for k in (0, 1, 10, 11, 2)}
+    numbered = ef.as_network({"params": tree})
+    assert [layer.weight[0, 0] for layer in numbered] == [0, 1, 2, 10, 11]
+    assert numbered[3].name == "Dense_10"
+    by_width = {"alpha": {"kernel": B}, "head": {"kernel": HEAD}, "zeta": {"kernel": A}}
+    assert _names(ef.as_network(by_width)) == ["zeta", "alpha", "head"]
+    inner = ef.as_network({"params": {"mlp": {"a": {"kernel": A}}, "top": {"kernel": B}}})
+    assert _names(inner) == ["mlp/a", "top"]
+
+
+def test_trees_whose_order_cannot_be_told():
+    for kernels in ([np.eye(3), np.eye(3)], [A, np.ones((4, 5))], [A, np.ones((3, 2))]):
+        tree = {"b": {"kernel": kernels[0]}, "a": {"kernel": kernels[1]}}
+        with pytest.raises(ValueError, match=r"cannot be told. Candidates are b \(.*\), a \(.*\). Give order="):
+            ef.as_network(tree)
+        assert ef.as_network(tree, order=["b"]).skipped == [("a", "not in order")]
+    # Very many orders to try: told quickly that it is not known.
+    many = {chr(0x4E00 + k): {"kernel": np.ones((k % 7 + 1, (3 * k + 1) % 7 + 1))} for k in range(300)}
+    with pytest.raises(ValueError, match="cannot be told"):
+        ef.as_network(many)
+
+
+def test_a_tree_with_convolutions():
+    tree = {"params": {"Conv_0": {"kernel": np.ones((3, 3, 1, 8))}, "Dense_0": {"kernel": A, "bias": np.ones(3)}}}
+    with pytest.raises(ValueError, match=r"Got 'Conv_0/kernel' of shape \(3, 3, 1, 8\)"):
+        ef.as_network(tree)
+    net = ef.as_network(tree, order=["Dense_0"])
+    _same(net, (A, [1] * 3, "sigmoid"))
+    assert net.skipped == [("Conv_0", "not in order")]
+
+
+def test_a_tree_inside_itself():
+    tree = {}
+    tree["again"] = tree
+    with pytest.raises(ValueError, match="nested less deeply"):
+        ef.as_network(tree)
+
+
+def test_batch_norms_need_an_order():
+    norm = {"bn.running_mean": np.zeros(3), "bn.running_var": np.ones(3), "bn.num_batches_tracked": 5}
+    with pytest.raises(ValueError, match=r"Where the batch norm 'bn' stands .*bn \(batch norm\). Give order="):
+        ef.as_network({**FORWARD, **norm})
+    norm["bn.running_var"] = np.array([1.0, -1.0, 1.0])
+    with pytest.raises(ValueError, match="'bn.running_var' must hold variances, all >= 0. Got -1.0"):
+        ef.as_network({**FORWARD, **norm}, order=["fc1", "bn", "fc2"])

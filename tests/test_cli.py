@@ -91,3 +91,26 @@ def test_the_command_is_installed():
     assert command
     result = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
     assert ef.__version__ in result.stdout
+
+
+def test_describe_and_analyze_of_a_state_dict(tmp_path):
+    import torch
+
+    path = tmp_path / "net.pt"
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
+    torch.save(model.state_dict(), path)
+    unclear = _run("describe", path)
+    assert unclear.exit_code == 1
+    assert "'3.weight' of shape (2,)" in unclear.output
+    assert "Traceback" not in unclear.output
+    options = ("--order", "0, 2", "--activation", "tanh,linear")
+    described = _run("describe", path, *options)
+    assert described.exit_code == 0, described.output
+    lines = described.output.splitlines()
+    assert lines[2].split()[:6] == ["0", "dense", "4", "->", "3", "tanh"]
+    assert lines[3].split()[:6] == ["2", "dense", "3", "->", "2", "linear"]
+    assert lines[4] == "skipped 3: not in order"
+    analyzed = _run("analyze", path, *options, "--seed", 0)
+    assert analyzed.exit_code == 0, analyzed.output
+    network = ef.as_network(path, ["tanh", "linear"], order=["0", "2"])
+    assert analyzed.output.strip() == str(ef.analyze(network, random_state=0))

@@ -35,6 +35,15 @@ def test_importing_loads_no_framework_and_nothing_heavy():
     assert _python(code) == []
 
 
+def test_measuring_arrays_loads_no_framework():
+    frameworks = ["torch", "keras", "tensorflow", "onnx", "jax", "safetensors"]
+    code = (
+        "import sys, ei_fast, numpy as np; ei_fast.analyze({'w0': np.ones((2, 2))}, random_state=0); "
+        f"print(*[name for name in {frameworks} if name in sys.modules])"
+    )
+    assert _python(code) == []
+
+
 def test_importing_changes_no_global_state():
     code = """
 import logging, os, random, sys, threading, warnings

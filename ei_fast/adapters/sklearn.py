@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, QuantileTransformer
 from sklearn.utils.validation import check_is_fitted
 
+from ei_fast.adapters.chain import SoftmaxOf
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
@@ -53,18 +52,13 @@ def network_from_sklearn(model: Any, in_range: Range | None) -> Network:
     for k, (weight, bias) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
         activation = model.activation if k < last else model.out_activation_
         if activation == "softmax":
-            layers.append(_softmax(weight, bias, f"layer{k}"))
+            # Checked as any other layer's, and its own copy.
+            layers.append(SoftmaxOf(Layer(weight, bias, "linear", name=f"layer{k}")).function((0.0, 1.0)))
         else:
             layers.append(Layer(weight, bias, _OTHERS.get(activation, activation), name=f"layer{k}"))
     network = Network(layers, in_range or implied or (0.0, 1.0))
     network.skipped = skipped
     return network
-
-
-def _softmax(weight: NDArray[np.float64], bias: NDArray[np.float64], name: str) -> Function:
-    # Checked as any other layer's, and its own copy.
-    linear = Layer(weight, bias, "linear", name=name)
-    return Function(lambda x: softmax(linear(x), axis=1), linear.n_in, linear.n_out, (0.0, 1.0), name=name)
 
 
 def _range_after(step: Any) -> Range | None:

@@ -27,6 +27,8 @@ class Layer:
         A network names its layers ``layer0, layer1, ...`` where they have no name.
     out_range : (float, float), optional
         Range over which the outputs are binned. Derived from the activation where not given.
+    in_range : (float, float), optional
+        Range of its inputs; where not given, the range that its place in the network implies.
 
     Raises
     ------
@@ -39,6 +41,7 @@ class Layer:
     activation: Activation
     name: str | None
     out_range: Range | None
+    in_range: Range | None
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Layer:
         activation: str | Activation = "sigmoid",
         name: str | None = None,
         out_range: Range | None = None,
+        in_range: Range | None = None,
     ):
         owner = f"Layer {name!r}" if name is not None else "Layer"
         w = _real_array(weight, "weight", owner)
@@ -80,7 +84,8 @@ class Layer:
         object.__setattr__(self, "bias", b)
         object.__setattr__(self, "activation", activation)
         object.__setattr__(self, "name", check_name(name, owner))
-        object.__setattr__(self, "out_range", None if out_range is None else check_range(out_range, "out_range", owner))
+        for key, limits in (("out_range", out_range), ("in_range", in_range)):
+            object.__setattr__(self, key, None if limits is None else check_range(limits, key, owner))
 
     @property
     def n_in(self) -> int:
@@ -112,7 +117,11 @@ class Layer:
 
     def named(self, name: str) -> "Layer":
         """The same layer under another name."""
-        return Layer(self.weight, self.bias, self.activation, name, self.out_range)
+        return Layer(self.weight, self.bias, self.activation, name, self.out_range, self.in_range)
+
+    def over(self, in_range: Range) -> "Layer":
+        """The same layer with an input range of its own."""
+        return Layer(self.weight, self.bias, self.activation, self.name, self.out_range, in_range)
 
     def __repr__(self) -> str:
         return f"Layer({self.n_in} -> {self.n_out}, {self.activation.name}, name={self.name!r})"
@@ -190,6 +199,10 @@ class Function:
         """The same map under another name."""
         return replace(self, name=name)
 
+    def over(self, in_range: Range) -> "Function":
+        """The same map with an input range of its own."""
+        return replace(self, in_range=in_range)
+
     def __repr__(self) -> str:
         return f"Function({self.n_in} -> {self.n_out}, name={self.name!r})"
 
@@ -201,7 +214,7 @@ def check_name(name: Any, owner: str) -> str | None:
     return name
 
 
-def _real_array(values: ArrayLike, key: str, owner: str) -> NDArray[np.float64]:
+def _real_array(values: Any, key: str, owner: str) -> NDArray[np.float64]:
     """A fresh C-ordered float64 copy of `values`."""
     if hasattr(values, "toarray"):
         raise TypeError(
@@ -209,6 +222,9 @@ def _real_array(values: ArrayLike, key: str, owner: str) -> NDArray[np.float64]:
             "sparse input is not supported. Convert it with .toarray()."
         )
     rule = f"The {key!r} parameter of {owner} must be an array of real numbers"
+    if hasattr(values, "detach") and values.is_floating_point():
+        # A tensor may need a gradient, be on another device or of a type that NumPy has not.
+        values = values.detach().cpu().double()
     if np.ma.is_masked(values):
         raise ValueError(f"{rule}. Got a masked array instead, some of whose entries are missing. Fill them in.")
     try:

@@ -1,6 +1,6 @@
 """A sequence of layers whose widths chain, and the ranges over which each is binned."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from numbers import Integral
 from typing import Any
@@ -23,6 +23,9 @@ class Network:
         At least one; each takes as many inputs as the one before has outputs.
     in_range : (float, float), default (0, 1)
         Range of the first layer's inputs.
+    restarts : sequence of int
+        Places of layers whose inputs are not the outputs of the one before, since the model does something else
+        in between that is no layer. Each has an `in_range` of its own.
 
     Attributes
     ----------
@@ -37,7 +40,7 @@ class Network:
         Naming the layer, the rule and the remedy.
     """
 
-    def __init__(self, layers: Sequence[Block], in_range: Range = (0.0, 1.0)):
+    def __init__(self, layers: Sequence[Block], in_range: Range = (0.0, 1.0), restarts: Sequence[int] = ()):
         if isinstance(layers, (Layer, Function)):
             layers = [layers]
         layers = list(layers)
@@ -52,7 +55,14 @@ class Network:
         self.layers: tuple[Block, ...] = _with_names(layers)
         self.in_range = check_range(in_range, "in_range", "Network")
         self.skipped: list[tuple[str, str]] = []
-        _check_chain(self.layers)
+        self.restarts = frozenset(restarts)
+        for index in self.restarts:
+            if self.layers[index].in_range is None:
+                raise ValueError(
+                    f"Layer {index} ({self.layers[index].name!r}) of Network must have an 'in_range': "
+                    "no layer before it tells what its inputs are. Got None instead."
+                )
+        _check_chain(self.layers, self.restarts)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -67,13 +77,19 @@ class Network:
         widths = " -> ".join(str(n) for n in [self.layers[0].n_in, *(layer.n_out for layer in self.layers)])
         return f"Network({widths}, in_range={self.in_range})"
 
+    def over(self, in_range: Range) -> "Network":
+        """The same network with another range of the first layer's inputs."""
+        network = Network(self.layers, in_range, sorted(self.restarts))
+        network.skipped = self.skipped
+        return network
+
     def ranges(self, in_range: Range | None = None, out_range: Range | None = None) -> list[tuple[Range, Range]]:
         """Input and output range of every layer.
 
-        The first input range is `in_range`, or its own where the first layer is a `Function` that has one, or
-        the network's. An output range is `out_range`, or the
-        layer's own, or the activation's codomain where that is bounded, or the hull over the layer's
-        neurons of what interval arithmetic says it can reach. The next layer's inputs have that range.
+        The first input range is `in_range`, or the first layer's own where it has one, or the network's. An output
+        range is `out_range`, or the layer's own, or the activation's codomain where that is bounded, or the
+        hull over the layer's neurons of what interval arithmetic says it can reach. The next layer's inputs have
+        that range.
         A hull of one point is widened by 1/2 to both sides.
 
         Raises
@@ -84,7 +100,7 @@ class Network:
         current = in_range or self.in_range
         result = []
         for index, layer in enumerate(self.layers):
-            if isinstance(layer, Function) and layer.in_range is not None and (index or in_range is None):
+            if layer.in_range is not None and (in_range is None or index or index in self.restarts):
                 current = layer.in_range
             _check_reach(index, layer, current)
             following = out_range or layer.out_range or _derived_range(layer, current)
@@ -120,6 +136,11 @@ class Network:
         start, stop = places
         if not 0 <= start <= stop < n:
             raise ValueError(f"{rule}. Got {first} and {last} instead.")
+        if any(start < place <= stop for place in self.restarts):
+            raise ValueError(
+                f"Layers {start} to {stop} do not feed each other: the model does something between them that is no "
+                "layer. Name it in 'blocks' of as_network."
+            )
         blocks = self.layers[start : stop + 1]
         ranges = self.ranges()
 
@@ -177,10 +198,10 @@ def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
     return tuple(result)
 
 
-def _check_chain(layers: Sequence[Block]) -> None:
+def _check_chain(layers: Sequence[Block], restarts: Collection[int]) -> None:
     for index in range(1, len(layers)):
         before, layer = layers[index - 1], layers[index]
-        if layer.n_in == before.n_out:
+        if layer.n_in == before.n_out or index in restarts:
             continue
         message = (
             f"Layer {index} ({layer.name!r}) must take as many inputs as layer {index - 1} ({before.name!r}) "

@@ -131,7 +131,7 @@ class Recorder:
         if not due:
             self._last_step = step
             return None
-        network = as_network(model, activation=self._estimator.activation)
+        network = as_network(model, activation=self._estimator.activation, in_range=self._settings.in_range)
         frozen, widths = self._frozen, self._widths
         if frozen is None:
             ranges = tuple(network.ranges(self._settings.in_range, self._settings.out_range))

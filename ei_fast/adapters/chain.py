@@ -1,0 +1,341 @@
+"""From what a model was seen to do with its inputs to a `Network`, and the proof that the two agree.
+
+An adapter watches a model run and writes down every operation on values that depend on the input. Here those
+are put together to layers: a dense map, what can be folded into it, and its activation. Whatever else there is
+stands in `skipped` with a reason, and the layer after it starts anew: its inputs are not the outputs of the one before.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax, logsumexp, softmax
+
+from ei_fast.network.activations import Activation
+from ei_fast.network.bins import Range
+from ei_fast.network.layer import Function, Layer
+from ei_fast.network.network import Network
+
+Array = NDArray[np.float64]
+Step = tuple[Hashable, ...]
+LINEAR = Activation("linear")
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """x @ weight + bias; weight (n_in, n_out)."""
+
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """scale * x + shift, neuron by neuron; each (n,) or a number."""
+
+    scale: Array
+    shift: Array
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """An activation."""
+
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Softmax over the neurons, or its logarithm."""
+
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Same:
+    """The values as they are, perhaps in another shape."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Part of the model that is measured as one map."""
+
+    function: Function
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Anything else, and why it is no layer."""
+
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation: which values it reads and writes, by number."""
+
+    name: str
+    does: Dense | Affine | Pointwise | Softmax | Same | Block | Unknown
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One run of a model.
+
+    Attributes
+    ----------
+    ops : list of Op
+        In the order in which they were done.
+    values : dict of ndarray
+        By number, (rows, ..., neurons). The model's input is number 0.
+    outputs : tuple of int
+        Numbers of the values that the model returns.
+    path : tuple of tuple
+        What was done, each time beginning with a name, for comparison with another run.
+    """
+
+    ops: list[Op]
+    values: dict[int, Array]
+    outputs: tuple[int, ...]
+    path: tuple[Step, ...]
+
+    def rows(self, value: int, width: int) -> Array:
+        """A value as (rows, width)."""
+        return self.values[value].reshape(-1, width)
+
+
+@dataclass
+class Piece:
+    """A layer and where it is in the model: from the value `start` to the value `end`."""
+
+    layer: Layer | Function
+    start: int
+    end: int
+
+
+@dataclass
+class SoftmaxOf:
+    """A dense layer that ends in softmax, as the function of a `Function`: no output depends on its own sum alone."""
+
+    linear: Layer
+    log: bool = False
+
+    @property
+    def n_in(self) -> int:
+        return self.linear.n_in
+
+    def __call__(self, x: Array) -> Array:
+        y = self.linear(x)
+        return log_softmax(y, axis=1) if self.log else softmax(y, axis=1)
+
+    def function(self, in_range: Range) -> Function:
+        """The layer over inputs in `in_range`: its outputs' range is (0, 1), or for the logarithm their hull."""
+        linear = self.linear
+        out_range = (0.0, 1.0)
+        if self.log:
+            smallest, largest = linear.preactivation_hull(in_range)
+            # An output is smallest where its own sum is, and all others are largest.
+            others = np.where(np.eye(linear.n_out, dtype=bool), smallest[:, None], largest[None, :])
+            low = float(np.min(smallest - logsumexp(others, axis=1)))
+            out_range = (min(low, -1e-9), 0.0)
+        return Function(self, linear.n_in, linear.n_out, out_range, name=linear.name)
+
+
+@dataclass
+class _Assembly:
+    """Layers found so far."""
+
+    recording: Recording
+    in_range: Range
+    pieces: list[Piece] = field(default_factory=list)
+    restarts: list[int] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, layer: Layer | Function | SoftmaxOf, start: int, end: int) -> None:
+        # Behind a value of another width, as that of one token of many, a layer starts anew as well.
+        width = self.pieces[-1].layer.n_out if self.pieces else layer.n_in
+        follows = start == (self.pieces[-1].end if self.pieces else 0) and layer.n_in == width
+        own_range = None if follows else self.in_range if start == 0 else self._seen(start)
+        if isinstance(layer, SoftmaxOf):
+            layer = layer.function(own_range or self._range_before())
+        if own_range is not None:
+            layer = layer.over(own_range)
+            self.restarts.append(len(self.pieces))
+            if self.skipped:
+                name, reason = self.skipped[-1]
+                seen = f"the inputs of {layer.name!r} after it are binned over the range seen for random inputs"
+                self.skipped[-1] = (name, f"{reason}; {seen}")
+        self.pieces.append(Piece(layer, start, end))
+
+    def network(self) -> Network:
+        network = Network([piece.layer for piece in self.pieces], self.in_range, self.restarts)
+        # Under the names that are the layers' own in the network.
+        for piece, layer in zip(self.pieces, network.layers, strict=True):
+            piece.layer = layer
+        network.skipped = self.skipped
+        return network
+
+    def _range_before(self) -> Range:
+        if not self.pieces:
+            return self.in_range
+        return self.network().ranges()[-1][1]
+
+    def _seen(self, value: int) -> Range:
+        """Hull of what the neurons of a value were seen to be, widened where it is one point."""
+        seen = self.recording.values[value]
+        low, high = float(seen.min()), float(seen.max())
+        return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece]]:
+    """The network in a recording whose inputs were drawn from `in_range`, and where its layers are.
+
+    Raises
+    ------
+    TypeError
+        Where nothing was found that can be measured.
+    """
+    ops = _alive(recording)
+    readers: dict[int, list[Op]] = {}
+    for op in ops:
+        for value in op.reads:
+            readers.setdefault(value, []).append(op)
+    # Where a value comes from: an earlier one, and the affine maps on the way from there.
+    origin: dict[int, tuple[int, tuple[Op, ...]]] = {0: (0, ())}
+    done: set[Op] = set()
+    found = _Assembly(recording, in_range)
+    for op in ops:
+        if op in done:
+            continue
+        done.add(op)
+        start, affines = origin.get(op.reads[0], (op.reads[0], ())) if op.reads else (-1, ())
+        if isinstance(op.does, Same):
+            origin[op.writes[0]] = (start, affines)
+        elif isinstance(op.does, Affine):
+            origin[op.writes[0]] = (start, (*affines, op))
+            done.discard(op)
+        elif isinstance(op.does, Dense):
+            done.update(affines)
+            layer, end = _dense_layer(op, affines, readers, done)
+            found.add(layer, start, end)
+            origin[end] = (end, ())
+        elif isinstance(op.does, Block) and not affines:
+            end = _through_same(op.writes[0], readers, done)
+            found.add(op.does.function, start, end)
+            origin[end] = (end, ())
+        else:
+            found.skipped.append((op.name, _why_skipped(op)))
+    # Affine maps that no dense layer took in.
+    found.skipped += [(op.name, _why_skipped(op)) for op in ops if op not in done]
+    if not found.pieces:
+        raise TypeError(
+            "The model has no dense layer that could be measured. It has "
+            + ("; ".join(f"{name}: {reason}" for name, reason in found.skipped) or "nothing that depends on its input")
+            + "."
+        )
+    return found.network(), found.pieces
+
+
+def verify(pieces: Sequence[Piece], recordings: Sequence[Recording], digits: float) -> None:
+    """Raise ValueError where a layer does not do what the model was seen to do.
+
+    Parameters
+    ----------
+    digits : float
+        What rounding may make of numbers near 1, in the arithmetic that the model ran in.
+    """
+    first = recordings[0]
+    for other in recordings[1:]:
+        if other.path != first.path:
+            raise ValueError(
+                f"The model does not do the same for all inputs: {_where_they_part(first.path, other.path)}. "
+                "Name the module that decides in 'blocks' to measure it whole, or use verify=False to measure what it "
+                "does inside in_range."
+            )
+    for piece in pieces:
+        for recording in recordings:
+            expected = recording.rows(piece.end, piece.layer.n_out)
+            got = piece.layer(recording.rows(piece.start, piece.layer.n_in))
+            size = np.maximum(1.0, np.max(np.abs(expected), initial=0.0))
+            off = np.abs(got - expected)
+            if not np.all(off <= digits * size * np.sqrt(piece.layer.n_in)):
+                raise ValueError(
+                    f"Layer {piece.layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on "
+                    "random inputs: it would be measured wrongly. Name it in 'blocks' to measure it as it runs."
+                )
+
+
+def _alive(recording: Recording) -> list[Op]:
+    """The operations on which the outputs depend."""
+    needed = set(recording.outputs)
+    alive = []
+    for op in reversed(recording.ops):
+        if needed.intersection(op.writes):
+            needed.update(op.reads)
+            alive.append(op)
+    return alive[::-1]
+
+
+def _dense_layer(
+    op: Op, before: tuple[Op, ...], readers: dict[int, list[Op]], done: set[Op]
+) -> tuple[Layer | SoftmaxOf, int]:
+    """The layer that begins with a dense map, and the value at which it ends."""
+    assert isinstance(op.does, Dense)
+    weight, bias = op.does.weight, op.does.bias
+    for earlier in reversed(before):
+        assert isinstance(earlier.does, Affine)
+        bias = bias + np.broadcast_to(earlier.does.shift, weight.shape[:1]) @ weight
+        weight = np.reshape(earlier.does.scale, (-1, 1)) * weight
+    activation, log = LINEAR, None
+    end = _through_same(op.writes[0], readers, done)
+    while len(readers.get(end, ())) == 1:
+        (following,) = readers[end]
+        does = following.does
+        if isinstance(does, Affine):
+            weight, bias = weight * does.scale, bias * does.scale + does.shift
+        elif isinstance(does, Pointwise):
+            activation = does.activation
+        elif isinstance(does, Softmax):
+            log = does.log
+        else:
+            break
+        done.add(following)
+        end = _through_same(following.writes[0], readers, done)
+        if not isinstance(does, Affine):
+            break
+    layer = Layer(weight, bias, activation, name=op.name)
+    return (layer if log is None else SoftmaxOf(layer, log)), end
+
+
+def _through_same(value: int, readers: dict[int, list[Op]], done: set[Op]) -> int:
+    """The value behind all that leave it as it is and are its only readers."""
+    while len(readers.get(value, ())) == 1 and isinstance(readers[value][0].does, Same):
+        done.add(readers[value][0])
+        value = readers[value][0].writes[0]
+    return value
+
+
+def _why_skipped(op: Op) -> str:
+    if isinstance(op.does, Unknown):
+        return op.does.reason
+    what = {
+        Affine: "a scale and shift that belongs to no dense layer",
+        Pointwise: "an activation that follows no dense layer",
+        Softmax: "a softmax that follows no dense layer",
+        Block: "a block whose inputs are scaled and shifted on the way to it",
+    }
+    return f"{what[type(op.does)]}: name what holds it in 'blocks' to measure it"
+
+
+def _where_they_part(one: Sequence[Step], other: Sequence[Step]) -> str:
+    after = "the input"
+    for first, second in zip_longest(one, other):
+        if first != second:
+            break
+        after = repr(first[0])
+    told = " or ".join("ended" if step is None else f"went on with {step[0]!r}" for step in (first, second))
+    return f"after {after} it {told}"

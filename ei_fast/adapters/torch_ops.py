@@ -1,0 +1,249 @@
+"""What PyTorch's functions mean: dense maps, affine ones, activations, and what leaves values as they are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ei_fast.adapters.chain import Affine, Dense, Pointwise, Same, Softmax
+from ei_fast.network.activations import Activation
+from ei_fast.network.bins import Range
+
+Meaning = Dense | Affine | Pointwise | Softmax | Same
+Given = Callable[..., Any]
+
+BOUNDED: dict[str, Range] = {
+    "softmax": (0.0, 1.0),
+    "lstm_cell": (-1.0, 1.0),
+    "rnn_tanh_cell": (-1.0, 1.0),
+    # A mean of tanh and the state before, which begins at 0.
+    "gru_cell": (-1.0, 1.0),
+}
+"""Ranges of outputs, whatever goes in, of functions that are no activation."""
+
+_SAME = {
+    "flatten", "view", "reshape", "contiguous", "detach", "clone", "to", "float", "double", "half", "bfloat16",
+    "type", "type_as", "squeeze", "unsqueeze", "ravel", "alias", "identity", "cpu", "view_as", "reshape_as",
+    "unflatten",
+}  # fmt: skip
+_DROPOUT = {
+    "dropout",
+    "alpha_dropout",
+    "feature_dropout",
+    "feature_alpha_dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+}
+
+
+def plain_name(function: Any) -> str:
+    """The name of a function without what tells methods, operators and in-place versions apart."""
+    name = str(getattr(function, "__name__", function)).strip("_")
+    # An in-place operator: iadd; a reflected one: radd, of which only rsub and rtruediv are not the same.
+    if name in ("iadd", "isub", "imul", "itruediv", "imatmul", "radd", "rmul"):
+        name = name[1:]
+    return {"truediv": "div", "true_divide": "div", "subtract": "sub", "multiply": "mul", "divide": "div"}.get(
+        name, name
+    )
+
+
+def meaning_of(name: str, args: tuple, kwargs: dict[str, Any], result: torch.Tensor, first: bool) -> Meaning | None:
+    """What a function did with the one value that depends on the input; None where it is nothing that is known.
+
+    Parameters
+    ----------
+    first : bool
+        Whether it read the model's input itself, which may be flattened: its shape is not yet one of neurons.
+    """
+
+    def given(position: int, key: str, default: Any = None) -> Any:
+        return args[position] if len(args) > position else kwargs.get(key, default)
+
+    x = given(0, "input")
+    if name in _DROPOUT:
+        return None if given(2, "training", True) and given(1, "p", 0.5) else Same()
+    if name in _SAME:
+        return Same() if _keeps_neurons(x, result, first) else None
+    if name in _DENSE:
+        return _DENSE[name](given)
+    if name in _AFFINE:
+        return _per_neuron(_AFFINE[name](given), result)
+    if name in ("softmax", "log_softmax"):
+        return Softmax(name == "log_softmax") if given(1, "dim") in (-1, result.dim() - 1) else None
+    if name in _ACTIVATIONS:
+        try:
+            activation = _ACTIVATIONS[name](given)
+        except (ValueError, TypeError):
+            # A parameter with which it is no activation that is known.
+            return None
+        return None if activation is None else Pointwise(activation)
+    return None
+
+
+def _keeps_neurons(x: Any, result: torch.Tensor, first: bool) -> bool:
+    if not isinstance(x, torch.Tensor) or x.shape[:1] != result.shape[:1] or x.numel() != result.numel():
+        return False
+    one_row = x.dim() <= 2 and result.dim() <= 2
+    return first or one_row or x.shape[-1:] == result.shape[-1:] or x.numel() == len(x) * x.shape[-1]
+
+
+def _array(values: Any) -> NDArray[np.float64]:
+    if isinstance(values, torch.Tensor):
+        return values.detach().to(torch.float64).cpu().numpy()
+    return np.asarray(values, dtype=np.float64)
+
+
+def _linear(given: Given) -> Dense:
+    weight, bias = given(1, "weight"), given(2, "bias")
+    return Dense(_array(weight).T, np.zeros(len(weight)) if bias is None else _array(bias))
+
+
+def _matmul(given: Given) -> Dense | None:
+    weight = given(1, "other", given(1, "mat2"))
+    if not isinstance(weight, torch.Tensor) or weight.dim() != 2 or given(0, "input").dim() < 2:
+        return None
+    return _dense(given(0, "input"), weight, np.zeros(weight.shape[1]))
+
+
+def _addmm(given: Given) -> Dense | None:
+    bias, x, weight = given(0, "input"), given(1, "mat1"), given(2, "mat2")
+    if given(3, "beta", 1) != 1 or given(4, "alpha", 1) != 1 or bias.numel() not in (1, weight.shape[1]):
+        return None
+    return _dense(x, weight, np.broadcast_to(_array(bias).reshape(-1), weight.shape[1:]))
+
+
+def _dense(x: torch.Tensor, weight: torch.Tensor, bias: NDArray[np.float64]) -> Dense | None:
+    # Where the weights come first the product is over rows of the input.
+    return Dense(_array(weight), bias) if x.shape[-1] == weight.shape[0] else None
+
+
+_DENSE: dict[str, Callable[[Given], Dense | None]] = {
+    "linear": _linear,
+    "matmul": _matmul,
+    "mm": _matmul,
+    "addmm": _addmm,
+}
+
+Scaled = tuple[Any, Any] | None
+
+
+def _batch_norm(given: Given) -> Scaled:
+    mean, variance = given(1, "running_mean"), given(2, "running_var")
+    if given(5, "training", False) or mean is None or variance is None:
+        return None
+    weight, bias, eps = given(3, "weight"), given(4, "bias"), given(7, "eps", 1e-5)
+    scale = (1.0 if weight is None else _array(weight)) / np.sqrt(_array(variance) + eps)
+    return scale, (0.0 if bias is None else _array(bias)) - _array(mean) * scale
+
+
+def _constant(given: Given, either: bool) -> NDArray[np.float64] | None:
+    """What the value is added to or multiplied with, which may come first where `either` may."""
+    first, second = given(0, "input"), given(1, "other")
+    if second is None or given(2, "rounding_mode") is not None:
+        return None
+    if not isinstance(first, torch.Tensor) or (
+        either and isinstance(second, torch.Tensor) and first.dim() < second.dim()
+    ):
+        first, second = second, first
+    return _array(second) * _array(given(2, "alpha", 1))
+
+
+def _scaled(make: Callable[[Any], tuple[Any, Any]], either: bool = False) -> Callable[[Given], Scaled]:
+    def read(given: Given) -> Scaled:
+        constant = _constant(given, either)
+        return None if constant is None else make(constant)
+
+    return read
+
+
+_AFFINE: dict[str, Callable[[Given], Scaled]] = {
+    "batch_norm": _batch_norm,
+    "add": _scaled(lambda c: (1.0, c), either=True),
+    "mul": _scaled(lambda c: (c, 0.0), either=True),
+    "sub": _scaled(lambda c: (1.0, -c)),
+    "rsub": _scaled(lambda c: (-1.0, c)),
+    "div": _scaled(lambda c: (1.0 / c, 0.0)),
+    "neg": lambda given: (-1.0, 0.0),
+}
+
+
+def _per_neuron(scaled: Scaled, result: torch.Tensor) -> Affine | None:
+    """Scale and shift as one number a neuron, or none where they differ from row to row."""
+    if scaled is None or result.dim() != 2:
+        return None
+    parts = []
+    for part in scaled:
+        part = np.asarray(part, dtype=np.float64)
+        if part.size not in (1, result.shape[1]) or (part.ndim > 1 and part.shape[0] != 1):
+            return None
+        parts.append(np.broadcast_to(part.reshape(-1), result.shape[1:]))
+    return Affine(*parts)
+
+
+def _softplus(given: Given) -> Activation:
+    return Activation("softplus", beta=float(given(1, "beta", 1)))
+
+
+def _elu(given: Given) -> Activation | None:
+    if given(2, "scale", 1) is not True and given(2, "scale", 1) not in (1, False):
+        return None
+    return Activation("elu", alpha=float(given(1, "alpha", 1.0)))
+
+
+def _clamp(given: Given) -> Activation | None:
+    low, high = (None if end is None else float(end) for end in (given(1, "min"), given(2, "max")))
+    if low == 0 and high is None:
+        return Activation("relu")
+    return None if low is None or high is None else Activation("hard_tanh", min_val=low, max_val=high)
+
+
+def _prelu(given: Given) -> Activation | None:
+    slope = given(1, "weight")
+    return Activation("leaky_relu", negative_slope=float(slope)) if slope.numel() == 1 else None
+
+
+def _rrelu(given: Given) -> Activation | None:
+    if given(3, "training", False):
+        return None
+    return Activation("leaky_relu", negative_slope=(given(1, "lower", 1 / 8) + given(2, "upper", 1 / 3)) / 2)
+
+
+def _threshold(given: Given) -> Activation | None:
+    return Activation("relu") if given(1, "threshold") == 0 and given(2, "value") == 0 else None
+
+
+def _celu(given: Given) -> Activation:
+    alpha = float(given(1, "alpha", 1.0))
+    if alpha == 1.0:
+        return Activation("elu")
+    return Activation(lambda s: np.maximum(s, 0) + np.minimum(0, alpha * np.expm1(s / alpha)), (-alpha, np.inf))
+
+
+def _named(name: str) -> Callable[[Given], Activation]:
+    return lambda given: Activation(name)
+
+
+_ACTIVATIONS: dict[str, Callable[[Given], Activation | None]] = {
+    **{name: _named(name) for name in ("relu", "relu6", "sigmoid", "tanh", "selu", "silu", "mish", "softsign")},
+    "log_sigmoid": _named("log_sigmoid"),
+    "logsigmoid": _named("log_sigmoid"),
+    "expit": _named("sigmoid"),
+    "hardsigmoid": _named("hard_sigmoid"),
+    "hardswish": _named("hard_silu"),
+    "leaky_relu": lambda given: Activation("leaky_relu", negative_slope=float(given(1, "negative_slope", 0.01))),
+    "elu": _elu,
+    "celu": _celu,
+    "gelu": lambda given: Activation("gelu", approximate=given(1, "approximate", "none")),
+    "softplus": _softplus,
+    "hardtanh": lambda given: Activation(
+        "hard_tanh", min_val=float(given(1, "min_val", -1.0)), max_val=float(given(2, "max_val", 1.0))
+    ),
+    "clamp": _clamp,
+    "clip": _clamp,
+    "prelu": _prelu,
+    "rrelu": _rrelu,
+    "threshold": _threshold,
+}

@@ -1,0 +1,593 @@
+"""PyTorch models: what is extracted is the model, and what is not is named."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import ei_fast as ef
+from ei_fast.adapters import chain, torch_ops
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+def _trained(model, width):
+    """With batch statistics of its own."""
+    model.train()
+    with torch.no_grad():
+        for _ in range(3):
+            model(torch.randn(64, width))
+    return model
+
+
+def _names(net):
+    return [layer.name for layer in net]
+
+
+def _activations(net):
+    return [str(layer.activation) if isinstance(layer, ef.Layer) else "function" for layer in net]
+
+
+def _agrees(net, model, width, spread=3.0):
+    """The whole chain against the model in float64, far into saturation."""
+    x = np.random.default_rng(5).uniform(-spread, spread, (200, width))
+    y = x
+    for layer in net:
+        y = layer(y)
+    with torch.no_grad():
+        expected = copy.deepcopy(model).double().eval()(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-9)
+
+
+class Residual(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.inner = nn.Linear(width, width)
+        self.outer = nn.Linear(width, width)
+
+    def forward(self, x):
+        return x + self.outer(torch.relu(self.inner(x)))
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc1(self.fc1(x).tanh()).sigmoid()
+
+
+class Functional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2, self.fc3 = nn.Linear(6, 5), nn.Linear(5, 4, bias=False), nn.Linear(4, 3)
+        self.shift = nn.Parameter(torch.randn(4))
+
+    def forward(self, x):
+        x = F.leaky_relu(self.fc1(x.view(x.size(0), -1)), 0.2)
+        x = F.dropout(F.gelu(self.shift + self.fc2(x), approximate="tanh"), training=self.training)
+        return torch.clamp(self.fc3(x) / 2, -0.5, 0.5).squeeze(-1)
+
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleDict({"first": nn.Linear(3, 4), "act": nn.SiLU(), "second": nn.Linear(4, 2)})
+
+    def forward(self, x):
+        return self.parts["second"](self.parts["act"](self.parts["first"](x)))
+
+
+class Cell(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.out = nn.LSTMCell(5, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        hidden, _ = self.cell(x)
+        return self.out(hidden)
+
+
+class Branching(nn.Module):
+    def __init__(self, threshold):
+        super().__init__()
+        self.fc1, self.threshold = nn.Linear(4, 3), threshold
+
+    def forward(self, x):
+        y = self.fc1(x)
+        return torch.relu(y) if x.max() < self.threshold else torch.tanh(y)
+
+
+class Unseen(torch.autograd.Function):
+    """Not a function that can be watched."""
+
+    @staticmethod
+    def forward(context, x):
+        return torch.from_numpy(np.sin(x.detach().numpy()))
+
+
+class Hidden(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc2(Unseen.apply(self.fc1(x)))
+
+
+def test_a_plain_network():
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3), nn.Sigmoid())
+    net = ef.as_network(model)
+    assert _names(net) == ["0", "2", "4"]
+    assert _activations(net) == ["relu", "tanh", "sigmoid"]
+    assert not net.skipped
+    _agrees(net, model, 6)
+
+
+def test_batch_norm_and_dropout():
+    model = nn.Sequential(
+        nn.BatchNorm1d(6),
+        nn.Linear(6, 5),
+        nn.BatchNorm1d(5),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(5, 4),
+        nn.Tanh(),
+        nn.BatchNorm1d(4, affine=False),
+        nn.Linear(4, 3),
+    )
+    with torch.no_grad():
+        for norm in (model[0], model[2]):
+            norm.weight.uniform_(0.5, 2)
+            norm.bias.normal_()
+    _trained(model, 6)
+    net = ef.as_network(model)
+    assert _names(net) == ["1", "5", "8"]
+    assert not net.skipped
+    _agrees(net, model, 6)
+
+
+def test_functional_activations():
+    model = Functional()
+    net = ef.as_network(model)
+    assert _activations(net) == [
+        "leaky_relu(negative_slope=0.2)",
+        "gelu(approximate=tanh)",
+        "hard_tanh(min_val=-0.5, max_val=0.5)",
+    ]
+    assert not net.skipped
+    _agrees(net, model, 6)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        nn.ReLU(), nn.ReLU(inplace=True), nn.ReLU6(), nn.LeakyReLU(0.3), nn.ELU(0.7), nn.SELU(), nn.CELU(),
+        nn.CELU(2.0),
+        nn.SiLU(), nn.Mish(), nn.GELU(), nn.GELU("tanh"), nn.Softplus(2.0), nn.Softsign(), nn.LogSigmoid(),
+        nn.Hardsigmoid(), nn.Hardtanh(-0.3, 0.6), nn.Hardswish(), nn.Sigmoid(), nn.Tanh(), nn.PReLU(), nn.RReLU(),
+        nn.Threshold(0, 0), nn.Softmax(dim=1), nn.Softmax(dim=-1), nn.LogSoftmax(dim=1), nn.Identity(),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_activation(activation):
+    model = nn.Sequential(nn.Linear(5, 4), activation)
+    with torch.no_grad():
+        model[0].weight.mul_(5)
+    net = ef.as_network(model)
+    assert len(net) == 1
+    assert not net.skipped
+    _agrees(net, model, 5)
+    low, high = net.ranges()[0][1]
+    outputs = net[0](np.random.default_rng(0).uniform(0, 1, (500, 5)))
+    assert low - 1e-12 <= outputs.min() <= outputs.max() <= high + 1e-12
+
+
+@pytest.mark.parametrize(
+    "activation", [nn.PReLU(4), nn.Threshold(0.1, 3.0), nn.Tanhshrink(), nn.LayerNorm(4), nn.Softmax(dim=0)], ids=str
+)
+def test_what_is_no_activation_we_have_is_named(activation):
+    model = nn.Sequential(nn.Linear(5, 4), activation, nn.Linear(4, 2))
+    net = ef.as_network(model)
+    assert _activations(net) == ["linear", "linear"]
+    ((name, reason),) = net.skipped
+    assert name == "1"
+    assert "name the module that holds it in 'blocks'" in reason
+    assert net.restarts == {1}
+    assert "'2' after it" in reason
+    report = ef.analyze(model, random_state=0, tol=0.1)
+    assert report.skipped == net.skipped
+    # What the block's outputs were seen to be.
+    seen = activation(model[0](torch.from_numpy(np.random.default_rng(0).uniform(size=(1021, 5))).float()))
+    assert report[1].in_range == pytest.approx((seen.min().item(), seen.max().item()), abs=1e-5)
+
+
+def test_a_residual_network():
+    model = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), Residual(), nn.Linear(4, 2))
+    net = ef.as_network(model)
+    assert _names(net) == ["0", "2.inner", "2.outer", "3"]
+    assert [name for name, _ in net.skipped] == ["2"]
+    assert net.restarts == {3}
+    with pytest.raises(ValueError, match="do not feed each other"):
+        net.between(2, 3)
+    whole = ef.as_network(model, blocks={"2": (-3, 3)})
+    assert _names(whole) == ["0", "2", "3"]
+    assert whole[1].out_range == (-3, 3)
+    assert not whole.skipped
+    _agrees(whole, model, 6)
+    assert ef.analyze(whole, random_state=0, tol=0.1)[1].joint_method
+    with pytest.raises(ValueError, match=r"output range of the block '2' cannot be derived. Give it: blocks=\{'2'"):
+        ef.as_network(model, blocks=["2"])
+
+
+def test_a_residual_sum_around_a_pre_activation():
+    # The second reader of the first layer's sum sees it before the activation: the layer ends there.
+    class Skip(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+
+        def forward(self, x):
+            y = self.fc(x)
+            return torch.relu(y) + y
+
+    net = ef.as_network(Skip())
+    assert _activations(net) == ["linear"]
+    assert [name for name, _ in net.skipped] == ["relu", "add"]
+
+
+def test_layers_that_read_the_same_input():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 3), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return {"a": self.a(x).relu(), "b": self.b(x)}
+
+    net = ef.as_network(Two(), in_range=(-1, 2))
+    assert _activations(net) == ["relu", "linear"]
+    assert net.restarts == {1}
+    assert [limits for limits, _ in net.ranges()] == [(-1, 2), (-1, 2)]
+
+
+def test_an_encoder_layer():
+    model = nn.Sequential(nn.Linear(8, 8), nn.TransformerEncoderLayer(8, 2, 16, batch_first=True))
+    parts = ef.as_network(model, input_shape=(5, 8))
+    assert _names(parts) == ["0", "1.linear1", "1.linear2"]
+    assert "1.norm1" in [name for name, _ in parts.skipped]
+    # One token at a time, and then a whole sample: five tokens of eight.
+    whole = ef.as_network(model, input_shape=(5, 8), blocks={"1": (-3, 3)})
+    assert [(layer.n_in, layer.n_out) for layer in whole] == [(8, 8), (40, 40)]
+    assert whole.restarts == {1}
+
+
+def test_what_is_done_inside_a_block_is_nothing_to_the_rest():
+    net = ef.as_network(nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 3), nn.Sigmoid())), blocks=["1"])
+    assert _names(net) == ["0", "1"]
+    assert net[1].out_range == (0.0, 1.0)
+
+
+def test_a_module_used_twice():
+    model = Twice()
+    net = ef.as_network(model)
+    assert _names(net) == ["fc1", "fc1#2"]
+    assert _activations(net) == ["tanh", "sigmoid"]
+    _agrees(net, model, 4)
+
+
+def test_a_module_dict():
+    model = Named()
+    net = ef.as_network(model)
+    assert _names(net) == ["parts.first", "parts.second"]
+    assert _activations(net) == ["silu", "linear"]
+    _agrees(net, model, 3)
+
+
+def test_an_lstm_cell():
+    model = Cell()
+    assert [name for name, _ in ef.as_network(model).skipped] == ["cell"]
+    net = ef.as_network(model, blocks=["cell"])
+    assert net[0].out_range == (-1.0, 1.0)
+    assert not net.skipped
+    _agrees(net, model, 5)
+
+
+def test_a_cell_that_also_keeps_its_state_has_no_one_output():
+    class Both(Cell):
+        def forward(self, x):
+            return self.cell(x)
+
+    net = ef.as_network(Both(), blocks=["cell"])
+    assert _names(net) == ["cell"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_other_number_types(dtype):
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4)).to(dtype)
+    net = ef.as_network(model)
+    np.testing.assert_array_equal(net[0].weight, model[0].weight.detach().double().numpy().T)
+
+
+def test_a_model_that_insists_on_its_number_type():
+    class Insists(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+            self.register_buffer("ones", torch.ones(3, 3))
+
+        def forward(self, x):
+            return torch.relu(self.fc(x.float()) @ torch.eye(3))
+
+    model = Insists()
+    net = ef.as_network(model)
+    assert _names(net)[0] == "fc"
+    x = torch.rand(10, 4)
+    y = x.double().numpy()
+    for layer in net:
+        y = layer(y)
+    np.testing.assert_allclose(y, model(x).detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda m: torch.compile(m, backend="eager")], ids=["dp", "compile"])
+def test_wrappers(wrap):
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4))
+    wrapped = ef.as_network(wrap(model))
+    assert _names(wrapped) == ["0", "2"]
+    np.testing.assert_array_equal(wrapped[1].weight, ef.as_network(model)[1].weight)
+
+
+def test_the_model_is_left_as_it_was():
+    model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(), nn.Linear(5, 4)).half()
+    model[4].eval()
+    model[0].weight.grad = torch.ones_like(model[0].weight)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.random.get_rng_state()
+    ef.analyze(model, random_state=0, tol=0.1)
+    assert [module.training for module in model] == [True, True, True, True, False]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert model[0].weight.dtype == torch.float16
+    assert torch.equal(model[0].weight.grad, torch.ones_like(model[0].weight))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_images_are_flattened():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.ReLU())
+    flat = ef.as_network(model)
+    shaped = ef.as_network(model, input_shape=(3, 2, 2))
+    for net in (flat, shaped):
+        assert _names(net) == ["1"]
+        assert not net.skipped
+    np.testing.assert_array_equal(flat[0].weight, shaped[0].weight)
+
+
+def test_weights_without_modules():
+    class Bare(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w, self.b = nn.Parameter(torch.randn(4, 3)), nn.Parameter(torch.randn(3))
+
+        def forward(self, x):
+            return torch.sigmoid(-(x @ self.w) * 2 + 1 - self.b)
+
+    model = Bare()
+    net = ef.as_network(model)
+    assert len(net) == 1
+    assert not net.skipped
+    _agrees(net, model, 4)
+
+
+def test_the_same_weights_through_numpy_and_torch_are_the_same_bits():
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4), nn.Tanh())
+    arrays = [(m.weight.detach().numpy().T, m.bias.detach().numpy(), "tanh") for m in (model[0], model[2])]
+    params = {"random_state": 0, "tol": 0.05}
+    for one, other in zip(ef.analyze(model, **params), ef.analyze(arrays, **params), strict=True):
+        assert (one.ei, one.ei_stderr, one.sensitivity, one.ei_parts) == (
+            other.ei, other.ei_stderr, other.sensitivity, other.ei_parts
+        )  # fmt: skip
+    tensors = ef.as_network([model[0].weight.T, model[2].weight.T.bfloat16()])
+    np.testing.assert_array_equal(tensors[0].weight, arrays[0][0])
+
+
+def test_the_input_range_reaches_the_model():
+    model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+    near, far = (ef.analyze(model, in_range=limits, random_state=0, tol=0.5) for limits in ((0, 0.01), (-5, 5)))
+    assert near[0].in_range == (0, 0.01)
+    assert near[1].in_range != far[1].in_range
+
+
+def test_a_recorder_records_a_module():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2), nn.Softmax(1))
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0, tol=0.1))
+    for step in range(2):
+        recorder.record(model, step=step)
+        with torch.no_grad():
+            model[0].weight.mul_(2)
+    assert recorder.trajectory_.ei.shape == (2, 2)
+
+
+# What cannot be measured.
+
+
+def test_not_a_number():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    with torch.no_grad():
+        model[2].weight[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="Layer '2' must be finite"):
+        ef.as_network(model)
+
+
+def test_what_the_model_raises_comes_through():
+    class Refuses(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x):
+            raise KeyError("not today")
+
+    with pytest.raises(KeyError, match="not today") as raised:
+        ef.as_network(Refuses())
+    assert any("input_shape" in note for note in raised.value.__notes__)
+
+
+def test_a_model_that_branches_on_its_input():
+    # Far out it takes the other branch.
+    with pytest.raises(
+        ValueError, match="does not do the same for all inputs: after .* went on with 'relu' or .*'tanh'"
+    ):
+        ef.as_network(Branching(2.0))
+    assert _activations(ef.as_network(Branching(2.0), verify=False)) == ["relu"]
+    # It never does.
+    assert _activations(ef.as_network(Branching(1e9))) == ["relu"]
+
+
+def test_what_cannot_be_seen_is_not_taken_for_a_constant():
+    with pytest.raises(TypeError, match="fc2: it reads what came from the input in a way that cannot be seen"):
+        ef.as_network(Hidden())
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        (nn.ReLU(), TypeError, "no dense layer that tells what its inputs are. Give 'input_shape'"),
+        (nn.Conv2d(1, 2, 3), TypeError, "Give 'input_shape'"),
+        (nn.LSTM(3, 4), TypeError, "no dense layer that could be measured. It has .*lstm"),
+        (nn.Linear(2, 2, dtype=torch.complex64), TypeError, "real numbers. Got 'weight', which is complex"),
+        (torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)), TypeError, "ScriptModule does not show what it does"),
+    ],
+)
+def test_refused(model, error, message):
+    with pytest.raises(error, match=message):
+        ef.as_network(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"blocks": "0"}, TypeError, "'blocks' parameter must be a list of module names.* Got '0'"),
+        ({"blocks": ["9"]}, ValueError, "Got '9', which the model does not have; it has 0, 1"),
+        ({"blocks": {"1": (1, 0)}}, ValueError, r"blocks\['1'\]"),
+        ({"input_shape": (0,)}, ValueError, "'input_shape' parameter of as_network must be integers >= 1"),
+        ({"order": ["0"]}, ValueError, "'order' parameter of as_network is for dicts and files"),
+        ({"in_range": (1, 1)}, ValueError, "in_range"),
+    ],
+)
+def test_refused_options(options, error, message):
+    with pytest.raises(error, match=message):
+        ef.as_network(nn.Sequential(nn.Linear(4, 3), nn.Tanh()), **options)
+
+
+def test_options_of_modules_are_refused_elsewhere():
+    for options in ({"blocks": ["a"]}, {"input_shape": (2,)}):
+        with pytest.raises(ValueError, match="is for models of a framework that can be run. Got it for ndarray"):
+            ef.as_network(np.ones((2, 2)), **options)
+
+
+def test_a_block_that_is_not_run():
+    class Idle(Twice):
+        def __init__(self):
+            super().__init__()
+            self.idle = nn.Tanh()
+
+    with pytest.raises(ValueError, match="Got 'idle', which it does not run"):
+        ef.as_network(Idle(), blocks=["idle"])
+
+
+# Verification sees what goes wrong.
+
+WHOLE = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Sigmoid(), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+
+
+def _refused_by_verification(name):
+    with pytest.raises(ValueError, match=f"Layer '{name}' as extracted differs from the model's by up to"):
+        ef.as_network(WHOLE)
+    ef.as_network(WHOLE, verify=False)
+
+
+def test_verification_sees_a_wrong_weight(monkeypatch):
+    true = torch_ops._DENSE["linear"]
+
+    def wrong(given):
+        dense = true(given)
+        if dense.weight.shape == (4, 3):
+            dense.weight[0, 0] += 1e-3
+        return dense
+
+    monkeypatch.setattr(torch_ops, "_array", lambda t, keep=torch_ops._array: keep(t).copy())
+    monkeypatch.setitem(torch_ops._DENSE, "linear", wrong)
+    _refused_by_verification("3")
+
+
+def test_verification_sees_a_missing_bias(monkeypatch):
+    true = torch_ops._DENSE["linear"]
+    monkeypatch.setitem(torch_ops._DENSE, "linear", lambda given: chain.Dense(true(given).weight, 0 * true(given).bias))
+    _refused_by_verification("0")
+
+
+def test_verification_sees_a_batch_norm_left_out(monkeypatch):
+    _trained(WHOLE, 5)
+    monkeypatch.setitem(torch_ops._AFFINE, "batch_norm", lambda given: (1.0, 0.0))
+    _refused_by_verification("0")
+
+
+@pytest.mark.parametrize(("function", "name"), [("sigmoid", "0"), ("tanh", "3")])
+def test_verification_sees_a_missed_activation(monkeypatch, function, name):
+    monkeypatch.setitem(torch_ops._ACTIVATIONS, function, lambda given: ef.Activation("linear"))
+    _refused_by_verification(name)
+
+
+def test_verification_sees_what_only_saturation_hides(monkeypatch):
+    # A hard tanh at 100 and one at 200 are the same on (0, 1); ten times as far they are not.
+    model = nn.Sequential(nn.Linear(5, 4), nn.Hardtanh(-100, 100))
+    with torch.no_grad():
+        model[0].weight.fill_(15)
+        model[0].bias.zero_()
+    true = torch_ops._ACTIVATIONS["hardtanh"]
+    monkeypatch.setitem(
+        torch_ops._ACTIVATIONS, "hardtanh", lambda given: ef.Activation("hard_tanh", min_val=-200, max_val=200)
+    )
+    with pytest.raises(ValueError, match="Layer '0' as extracted differs"):
+        ef.as_network(model)
+    monkeypatch.setitem(torch_ops._ACTIVATIONS, "hardtanh", true)
+    ef.as_network(model)
+
+
+def test_verification_sees_a_scale_that_is_not_undone(monkeypatch):
+    model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    _trained(model, 5)
+    monkeypatch.setitem(torch_ops._AFFINE, "batch_norm", lambda given: (1.0, 0.0))
+    with pytest.raises(ValueError, match="Layer '3' as extracted differs"):
+        ef.as_network(model)
+
+
+def test_verification_sees_a_wrong_softmax(monkeypatch):
+    model = nn.Sequential(nn.Linear(5, 4), nn.LogSoftmax(1))
+    ef.as_network(model)
+    monkeypatch.setattr(torch_ops, "Softmax", lambda log: chain.Softmax(False))
+    with pytest.raises(ValueError, match="Layer '0' as extracted differs"):
+        ef.as_network(model)
+
+
+# What is printed.
+
+
+def test_describe(capsys):
+    model = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), Residual(), nn.Linear(4, 2), nn.Softmax(1))
+    ef.describe(model)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["layer", "kind", "neurons", "activation", "inputs", "outputs"]
+    assert lines[2].split() == ["0", "dense", "6", "->", "4", "tanh", "(0,", "1)", "(-1,", "1)"]
+    assert lines[5].split()[:2] == ["3", "function"]
+    assert "*" in lines[5]
+    assert lines[6].startswith("* not the outputs of the layer before")
+    assert lines[7].startswith("skipped 2: add of 2 values is no dense layer")
