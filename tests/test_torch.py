@@ -452,8 +452,10 @@ def test_a_model_that_branches_on_its_input():
 
 
 def test_what_cannot_be_seen_is_not_taken_for_a_constant():
-    with pytest.raises(TypeError, match="fc2: it reads what came from the input in a way that cannot be seen"):
-        ef.as_network(Hidden())
+    net = ef.as_network(Hidden())
+    assert _names(net) == ["fc2"]
+    assert net.restarts == {0}
+    assert [name for name, _ in net.skipped] == ["unseen", "fc1"]
 
 
 @pytest.mark.parametrize(
@@ -501,6 +503,232 @@ def test_a_block_that_is_not_run():
 
     with pytest.raises(ValueError, match="Got 'idle', which it does not run"):
         ef.as_network(Idle(), blocks=["idle"])
+
+
+# What is done where it cannot be seen, or in ways that are easily missed.
+
+
+class Does(nn.Module):
+    """A model whose forward is a function of itself and the input."""
+
+    def __init__(self, forward, **modules):
+        super().__init__()
+        self._forward = forward
+        for name, module in modules.items():
+            setattr(self, name, module)
+
+    def forward(self, x):
+        return self._forward(self, x)
+
+
+def _changed(y, change):
+    change(y)
+    return y
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda y: y.view(-1).relu_(),
+        lambda y: y.chunk(2, 1)[0].sigmoid_(),
+        lambda y: y[:, :2].zero_(),
+        lambda y: y.data.relu_(),
+        lambda y: np.tanh(y.numpy(), out=y.numpy()),
+    ],
+)
+def test_a_change_through_a_view_is_seen(change):
+    last = ef.as_network(Does(lambda s, x: _changed(s.a(x), change), a=nn.Linear(4, 4)))
+    assert _activations(last) == ["linear"]
+    assert "a change in place that was not seen" in dict(last.skipped)["in place"]
+    tiny = nn.Linear(4, 3)
+    with torch.no_grad():
+        for parameter in tiny.parameters():
+            parameter.mul_(1e-9)
+    middle = ef.as_network(Does(lambda s, x: s.b(_changed(s.a(x), change)), a=nn.Linear(4, 4), b=tiny))
+    assert middle.restarts == {1}
+
+
+def test_a_block_that_changes_its_input():
+    block = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 3), nn.Sigmoid())
+
+    def forward(self, x):
+        hidden = self.a(x)
+        return self.b(hidden), self.c(hidden)
+
+    net = ef.as_network(Does(forward, a=nn.Linear(4, 4), b=block, c=nn.Linear(4, 2)), blocks=["b"])
+    assert net.restarts == {2}
+    # After the block it is not negative anywhere.
+    assert net.ranges()[2][0][0] == 0.0
+    x = np.full((3, 4), -1.0)
+    net[1](x)
+    assert (x == -1.0).all()
+
+
+@pytest.mark.parametrize(
+    "mixing", [lambda s, x: torch.sigmoid(x - x.mean(0)), lambda s, x: torch.sigmoid(x + torch.arange(len(x))[:, None])]
+)
+def test_a_block_whose_rows_depend_on_each_other(mixing):
+    model = nn.Sequential(nn.Linear(4, 3), Does(mixing))
+    with pytest.raises(ValueError, match="The block '1' must map every row by itself"):
+        ef.as_network(model, blocks=["1"])
+
+
+def test_ranges_of_blocks_are_held_against_what_is_seen():
+    started = Does(lambda s, x: s.cell(x, torch.full((len(x), 3), 5.0, dtype=x.dtype)), cell=nn.GRUCell(4, 3))
+    with pytest.raises(ValueError, match="output range of the block '0' cannot be derived"):
+        ef.as_network(nn.Sequential(started), blocks=["0"])
+    with pytest.raises(ValueError, match=r"The output range of the block '0' must hold its outputs. Got \(100"):
+        ef.as_network(nn.Sequential(nn.Linear(4, 3)), blocks={"0": (100, 101)})
+
+
+def test_a_softplus_that_turns_linear_early_is_another_function():
+    net = ef.as_network(nn.Sequential(nn.Linear(4, 3), nn.Softplus(threshold=1.0)))
+    assert [name for name, _ in net.skipped] == ["1"]
+
+
+def test_what_is_lost_sight_of_is_named():
+    def hidden(self, x):
+        return self.c(self.b(Unseen.apply(self.a(x))))
+
+    def written(self, x):
+        out = torch.zeros(len(x), 4, dtype=x.dtype)
+        out[:, :2].copy_(self.a(x))
+        return self.c(out) + self.b(x)
+
+    for forward, widths, left in (
+        (hidden, ((4, 4), (4, 4), (4, 2)), {"a", "unseen"}),
+        (written, ((4, 2), (4, 2), (4, 2)), {"a", "unseen"}),
+    ):
+        parts = {name: nn.Linear(*width) for name, width in zip("abc", widths, strict=True)}
+        net = ef.as_network(Does(forward, **parts))
+        assert left <= {name for name, _ in net.skipped}
+    half = ef.as_network(Does(lambda s, x: (s.a(x), Unseen.apply(s.b(x))), a=nn.Linear(4, 3), b=nn.Linear(4, 3)))
+    assert _names(half) == ["a"]
+    assert {"b", "unseen"} <= {name for name, _ in half.skipped}
+
+
+def test_what_is_returned_is_not_folded_away():
+    net = ef.as_network(Does(lambda s, x: (lambda y: (y, y.relu()))(s.a(x)), a=nn.Linear(4, 3)))
+    assert _activations(net) == ["linear"]
+    assert [name for name, _ in net.skipped] == ["relu"]
+
+
+def test_ranges_that_were_seen_hold_for_one_input_range():
+    net = ef.as_network(nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 2)), in_range=(-1, 2))
+    ef.analyze(net, in_range=(-1, 2), random_state=0, tol=0.5)
+    with pytest.raises(ValueError, match=r"inputs of layer 1 \('2'\) are binned over what was seen"):
+        ef.analyze(net, in_range=(0, 5))
+
+
+def test_modules_that_the_model_does_not_hold_are_left_alone():
+    outside = nn.BatchNorm1d(3)
+    with pytest.raises(TypeError, match="uses a BatchNorm1d that it does not hold"):
+        ef.as_network(nn.Sequential(nn.Linear(4, 3), Does(lambda s, x: outside(x)), nn.Linear(3, 2)))
+    assert int(outside.num_batches_tracked) == 0
+
+
+def test_the_generators_of_random_numbers_stay():
+    import random
+
+    def noisy(self, x):
+        np.random.rand()  # noqa: NPY002
+        random.random()
+        torch.rand(1)
+        return self.a(x)
+
+    def states():
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.random.get_rng_state().tolist()  # noqa: NPY002
+
+    model = Does(noisy, a=nn.Linear(4, 3))
+    before = states()
+    ef.as_network(model)
+    assert states() == before
+
+
+def test_a_model_that_remembers():
+    class Remembers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.last, self.n = nn.Linear(4, 3), 0.0, 0
+
+        def forward(self, x):
+            self.n += 1
+            self.last = torch.tanh(self.a(x) + self.last)
+            return self.last * self.n
+
+    model = Remembers()
+    assert _activations(ef.as_network(model)) == ["tanh"]
+    assert model.n == 0
+
+
+@pytest.mark.parametrize(
+    ("forward", "parts", "width", "left"),
+    [
+        # Scales before a change of shape, one of another width, of the wrong side, of nothing, and by zero.
+        (lambda s, x: s.a((x * 2).view(-1, 2, 3)).flatten(1), {"a": nn.Linear(3, 2)}, 6, ["view"]),
+        (lambda s, x: s.a(x * torch.arange(1, 5)), {"a": nn.Linear(4, 2)}, 1, ["mul"]),
+        (lambda s, x: torch.full((len(x),) * 2, 0.1, dtype=x.dtype) @ s.a(x), {"a": nn.Linear(4, 2)}, 4, ["matmul"]),
+        (lambda s, x: torch.sub(2, s.a(x)), {"a": nn.Linear(4, 2)}, 4, ["sub"]),
+        (lambda s, x: torch.div(2, s.a(x)), {"a": nn.Linear(4, 2)}, 4, ["div"]),
+        (lambda s, x: torch.add(torch.ones(2), s.a(x), alpha=2), {"a": nn.Linear(4, 2)}, 4, ["add"]),
+        (lambda s, x: s.a(x) / torch.tensor([1.0, 0.0]), {"a": nn.Linear(4, 2)}, 4, ["div"]),
+        (lambda s, x: s.a(x).squeeze(-1).softmax(-1), {"a": nn.Linear(4, 1)}, 4, ["softmax"]),
+        (lambda s, x: s.a(x).view(-1, 2, 2).softmax(-1), {"a": nn.Linear(4, 4)}, 4, ["softmax"]),
+        (lambda s, x: s.a(x).to(torch.int64), {"a": nn.Linear(4, 4)}, 4, ["to"]),
+    ],
+)
+def test_what_only_looks_like_a_scale_or_a_softmax(forward, parts, width, left):
+    net = ef.as_network(Does(forward, **parts), input_shape=(width,))
+    assert _names(net) == ["a"]
+    assert set(left) <= {name for name, _ in net.skipped}
+
+
+def test_scales_on_either_side():
+    model = Does(lambda s, x: torch.ones(3) * 2 * (1 - s.a(x)) + torch.arange(3), a=nn.Linear(4, 3))
+    net = ef.as_network(model)
+    assert not net.skipped
+    _agrees(net, model, 4)
+
+
+def test_a_last_step_in_fewer_digits():
+    for forward in (lambda s, x: s.a(x).float(), lambda s, x: torch.softmax(s.a(x).float(), -1)):
+        net = ef.as_network(Does(forward, a=nn.Linear(4, 3)))
+        assert len(net) == 1
+        assert not net.skipped
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (lambda s, x: s.b(x, flag=True), "1 such values, 1 arguments and 1 keywords instead"),
+        (lambda s, x: s.b((x,)), "as its first argument"),
+        (lambda s, x: s.b(None, x), "1 such values, 2 arguments"),
+    ],
+)
+def test_blocks_that_are_called_in_other_ways(forward, message):
+    class Inner(nn.Module):
+        def forward(self, x, y=None, flag=False):
+            return torch.sigmoid(x[0] if isinstance(x, tuple) else y if x is None else x)
+
+    with pytest.raises(ValueError, match=message):
+        ef.as_network(Does(forward, b=Inner(), unused=nn.Linear(4, 4)), blocks=["b"])
+
+
+def test_a_block_that_returns_nothing_of_use():
+    model = Does(lambda s, x: (s.b(x), s.a(x))[1], b=Does(lambda s, x: "x"), a=nn.Linear(4, 4))
+    with pytest.raises(ValueError, match="The block 'b' must map rows to rows. Got str for"):
+        ef.as_network(model, blocks=["b"])
+
+
+def test_values_that_are_no_numbers_before_a_layer():
+    with pytest.raises(ValueError, match=r"The inputs of layer 'b' \(after 'log'\) are not finite"):
+        ef.as_network(Does(lambda s, x: s.b(torch.log(s.a(x) - 9)), a=nn.Linear(4, 4), b=nn.Linear(4, 2)))
+
+
+def test_scripted_parts():
+    net = ef.as_network(nn.Sequential(nn.Linear(4, 3), torch.jit.script(nn.ReLU()), nn.Linear(3, 2)))
+    assert _names(net) == ["2"]
+    assert [name for name, _ in net.skipped] == ["unseen", "0"]
 
 
 # Verification sees what goes wrong.

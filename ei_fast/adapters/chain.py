@@ -128,6 +128,10 @@ class SoftmaxOf:
     def n_in(self) -> int:
         return self.linear.n_in
 
+    @property
+    def name(self) -> str | None:
+        return self.linear.name
+
     def __call__(self, x: Array) -> Array:
         y = self.linear(x)
         return log_softmax(y, axis=1) if self.log else softmax(y, axis=1)
@@ -159,7 +163,7 @@ class _Assembly:
         # Behind a value of another width, as that of one token of many, a layer starts anew as well.
         width = self.pieces[-1].layer.n_out if self.pieces else layer.n_in
         follows = start == (self.pieces[-1].end if self.pieces else 0) and layer.n_in == width
-        own_range = None if follows else self.in_range if start == 0 else self._seen(start)
+        own_range = None if follows else self.in_range if start == 0 else self._seen(start, layer.name)
         if isinstance(layer, SoftmaxOf):
             layer = layer.function(own_range or self._range_before())
         if own_range is not None:
@@ -184,9 +188,16 @@ class _Assembly:
             return self.in_range
         return self.network().ranges()[-1][1]
 
-    def _seen(self, value: int) -> Range:
+    def _seen(self, value: int, name: str | None) -> Range:
         """Hull of what the neurons of a value were seen to be, widened where it is one point."""
         seen = self.recording.values[value]
+        if not seen.size or not np.isfinite(seen).all():
+            what = "not finite" if seen.size else "missing"
+            after = f" (after {self.skipped[-1][0]!r})" if self.skipped else ""
+            raise ValueError(
+                f"The inputs of layer {name!r}{after} are {what} where the model runs on random inputs, so that its "
+                "range cannot be told. Give an 'in_range' on which they are numbers."
+            )
         low, high = float(seen.min()), float(seen.max())
         return (low, high) if high > low else (low - 0.5, high + 0.5)
 
@@ -199,11 +210,8 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     TypeError
         Where nothing was found that can be measured.
     """
-    ops = _alive(recording)
-    readers: dict[int, list[Op]] = {}
-    for op in ops:
-        for value in op.reads:
-            readers.setdefault(value, []).append(op)
+    ops, dead = _alive(recording)
+    readers = _Readers(ops, recording)
     # Where a value comes from: an earlier one, and the affine maps on the way from there.
     origin: dict[int, tuple[int, tuple[Op, ...]]] = {0: (0, ())}
     done: set[Op] = set()
@@ -213,7 +221,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
             continue
         done.add(op)
         start, affines = origin.get(op.reads[0], (op.reads[0], ())) if op.reads else (-1, ())
-        if isinstance(op.does, Same):
+        if isinstance(op.does, Same) and not (affines and readers.change_width(op)):
             origin[op.writes[0]] = (start, affines)
         elif isinstance(op.does, Affine):
             origin[op.writes[0]] = (start, (*affines, op))
@@ -229,6 +237,8 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
             origin[end] = (end, ())
         else:
             found.skipped.append((op.name, _why_skipped(op)))
+    unread = "nothing that the model returns was seen to depend on it"
+    found.skipped += [(op.name, unread) for op in dead if isinstance(op.does, (Dense, Block))]
     # Affine maps that no dense layer took in.
     found.skipped += [(op.name, _why_skipped(op)) for op in ops if op not in done]
     if not found.pieces:
@@ -240,13 +250,15 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     return found.network(), found.pieces
 
 
-def verify(pieces: Sequence[Piece], recordings: Sequence[Recording], digits: float) -> None:
+def verify(pieces: Sequence[Piece], recordings: Sequence[Recording], digits: float, eps: float) -> None:
     """Raise ValueError where a layer does not do what the model was seen to do.
 
     Parameters
     ----------
     digits : float
-        What rounding may make of numbers near 1, in the arithmetic that the model ran in.
+        What rounding may make of a sum of products, as a share of the sum of their sizes.
+    eps : float
+        Of the arithmetic that the model ran in: what rounding may make of an output, as a share of it.
     """
     first = recordings[0]
     for other in recordings[1:]:
@@ -258,31 +270,77 @@ def verify(pieces: Sequence[Piece], recordings: Sequence[Recording], digits: flo
             )
     for piece in pieces:
         for recording in recordings:
-            expected = recording.rows(piece.end, piece.layer.n_out)
-            got = piece.layer(recording.rows(piece.start, piece.layer.n_in))
-            size = np.maximum(1.0, np.max(np.abs(expected), initial=0.0))
-            off = np.abs(got - expected)
-            if not np.all(off <= digits * size * np.sqrt(piece.layer.n_in)):
+            layer = piece.layer
+            x, expected = recording.rows(piece.start, layer.n_in), recording.rows(piece.end, layer.n_out)
+            allowed = digits * _size_of_sums(layer, x) + 64 * eps * np.max(np.abs(expected), initial=0.0)
+            off = np.abs(layer(x) - expected)
+            if not np.all(off <= allowed):
                 raise ValueError(
-                    f"Layer {piece.layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on "
-                    "random inputs: it would be measured wrongly. Name it in 'blocks' to measure it as it runs."
+                    f"Layer {layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on random "
+                    "inputs: it would be measured wrongly. Name it, or the module around it, in 'blocks' to measure it "
+                    "as it runs."
                 )
+            if isinstance(layer, Function):
+                _check_row_by_row(layer, x, expected, allowed)
 
 
-def _alive(recording: Recording) -> list[Op]:
-    """The operations on which the outputs depend."""
+def _size_of_sums(layer: Layer | Function, x: Array) -> float:
+    """Largest sum of the sizes of what a pre-activation adds up; of a map that shows none, the size of its outputs."""
+    linear = layer if isinstance(layer, Layer) else getattr(layer.fn, "linear", None)
+    if linear is None:
+        return float(np.max(np.abs(layer(x)), initial=0.0))
+    return float(np.max(np.abs(x) @ np.abs(linear.weight) + np.abs(linear.bias), initial=0.0))
+
+
+def _check_row_by_row(layer: Function, x: Array, expected: Array, allowed: float) -> None:
+    """Raise ValueError where what a map makes of a row depends on the other rows, or on their number."""
+    few = len(x) // 3
+    again = np.concatenate([layer(x[:few]), layer(x[few:][::-1])[::-1]])
+    if not np.all(np.abs(again - expected) <= allowed):
+        raise ValueError(
+            f"The block {layer.name!r} must map every row by itself. What it makes of one depends on the others, or on "
+            "what it did before. It has no effective information; name a smaller block."
+        )
+
+
+def _alive(recording: Recording) -> tuple[list[Op], list[Op]]:
+    """The operations on which the outputs depend, and the others."""
     needed = set(recording.outputs)
-    alive = []
+    alive, dead = [], []
     for op in reversed(recording.ops):
         if needed.intersection(op.writes):
             needed.update(op.reads)
             alive.append(op)
-    return alive[::-1]
+        else:
+            dead.append(op)
+    return alive[::-1], dead[::-1]
 
 
-def _dense_layer(
-    op: Op, before: tuple[Op, ...], readers: dict[int, list[Op]], done: set[Op]
-) -> tuple[Layer | SoftmaxOf, int]:
+class _Readers:
+    """Who reads which value."""
+
+    def __init__(self, ops: Sequence[Op], recording: Recording):
+        self._recording = recording
+        self._of: dict[int, list[Op]] = {}
+        for op in ops:
+            for value in op.reads:
+                self._of.setdefault(value, []).append(op)
+
+    def only(self, value: int) -> Op | None:
+        """The one operation that reads a value which nobody else sees: what is returned is seen by the user."""
+        readers = self._of.get(value, ())
+        return readers[0] if len(readers) == 1 and value not in self._recording.outputs else None
+
+    def width(self, value: int) -> int:
+        """Numbers along the last axis of a value."""
+        return self._recording.values[value].shape[-1] if self._recording.values[value].ndim else 0
+
+    def change_width(self, op: Op) -> bool:
+        """Whether what an operation writes has another width than what it reads."""
+        return self.width(op.reads[0]) != self.width(op.writes[0])
+
+
+def _dense_layer(op: Op, before: tuple[Op, ...], readers: _Readers, done: set[Op]) -> tuple[Layer | SoftmaxOf, int]:
     """The layer that begins with a dense map, and the value at which it ends."""
     assert isinstance(op.does, Dense)
     weight, bias = op.does.weight, op.does.bias
@@ -292,14 +350,13 @@ def _dense_layer(
         weight = np.reshape(earlier.does.scale, (-1, 1)) * weight
     activation, log = LINEAR, None
     end = _through_same(op.writes[0], readers, done)
-    while len(readers.get(end, ())) == 1:
-        (following,) = readers[end]
+    while (following := readers.only(end)) is not None:
         does = following.does
         if isinstance(does, Affine):
             weight, bias = weight * does.scale, bias * does.scale + does.shift
         elif isinstance(does, Pointwise):
             activation = does.activation
-        elif isinstance(does, Softmax):
+        elif isinstance(does, Softmax) and readers.width(end) == weight.shape[1]:
             log = does.log
         else:
             break
@@ -311,11 +368,11 @@ def _dense_layer(
     return (layer if log is None else SoftmaxOf(layer, log)), end
 
 
-def _through_same(value: int, readers: dict[int, list[Op]], done: set[Op]) -> int:
+def _through_same(value: int, readers: _Readers, done: set[Op]) -> int:
     """The value behind all that leave it as it is and are its only readers."""
-    while len(readers.get(value, ())) == 1 and isinstance(readers[value][0].does, Same):
-        done.add(readers[value][0])
-        value = readers[value][0].writes[0]
+    while (reader := readers.only(value)) is not None and isinstance(reader.does, Same):
+        done.add(reader)
+        value = reader.writes[0]
     return value
 
 
@@ -327,6 +384,7 @@ def _why_skipped(op: Op) -> str:
         Pointwise: "an activation that follows no dense layer",
         Softmax: "a softmax that follows no dense layer",
         Block: "a block whose inputs are scaled and shifted on the way to it",
+        Same: "another shape of values that are scaled and shifted",
     }
     return f"{what[type(op.does)]}: name what holds it in 'blocks' to measure it"
 

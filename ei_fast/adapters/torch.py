@@ -1,12 +1,13 @@
 """PyTorch modules: what they do is written down while they run.
 
 A copy of the model, in evaluation mode, on the CPU and in float64, runs on random inputs under a
-`TorchFunctionMode`, which sees every function of PyTorch that is called: module or functional, each looks the same
-there. What is no dense layer, activation or the like is named in `skipped`, and never taken for one: the layers are
-compared with the run itself.
+`TorchFunctionMode`, which sees the functions of PyTorch that are called from Python: module or functional, each looks
+the same there. What is no dense layer, activation or the like is named in `skipped`, and so is what reads values that
+came about unseen. The layers are compared with the run itself.
 """
 
 import copy
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from ei_fast.adapters.chain import Block, Op, Recording, Unknown, assemble, verify
@@ -24,7 +26,7 @@ from ei_fast.network.bins import Range, check_range
 from ei_fast.network.layer import Function
 from ei_fast.network.network import Network
 
-# Prime, and so no width: what has as many rows comes from the inputs.
+# Unlikely as a width: what has as many rows, and is not known, comes from the inputs in a way that was not seen.
 _ROWS, _FEW_ROWS = 1021, 61
 _BEYOND = 10.0
 _DIGITS = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
@@ -74,7 +76,7 @@ def network_from_torch(
         low, high = in_range
         middle, half = 0.5 * (low + high), 0.5 * _BEYOND * (high - low)
         beyond = subject.run(_inputs((middle - half, middle + half), _ROWS, shape))
-        verify(pieces, [recording, beyond], _DIGITS[subject.dtype])
+        verify(pieces, [recording, beyond], _DIGITS[subject.coarsest], float(torch.finfo(subject.coarsest).eps))
     return network
 
 
@@ -112,7 +114,8 @@ class _Subject:
     """A copy of the model that can be run and watched."""
 
     def __init__(self, model: nn.Module, ranges: dict[str, Range | None]):
-        complex_one = next((name for name, tensor in model.state_dict().items() if tensor.is_complex()), None)
+        held = [*model.named_parameters(), *model.named_buffers()]
+        complex_one = next((name for name, tensor in held if tensor.is_complex()), None)
         if complex_one is not None:
             raise TypeError(f"The model must compute with real numbers. Got {complex_one!r}, which is complex.")
         found = [p.dtype for p in model.parameters() if p.is_floating_point()]
@@ -122,16 +125,15 @@ class _Subject:
         except Exception as error:
             error.add_note("Raised by copy.deepcopy of the model, of which ei_fast runs a copy.")
             raise
-        self._model.requires_grad_(False)
         self._ranges = ranges
         self.blocks_met: set[str] = set()
-        self.dtype = torch.float64
+        self.dtype = self.coarsest = torch.float64
         self._model.double()
 
     def input_shape(self, in_range: Range, given: Sequence[int] | None) -> tuple[int, ...]:
         """Shape of a sample that the model takes."""
         if given is not None:
-            shape = tuple(given)
+            shape = tuple(given) if isinstance(given, Sequence) else ()
             if not shape or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in shape):
                 raise ValueError(
                     f"The 'input_shape' parameter of as_network must be integers >= 1, those of one sample. "
@@ -175,10 +177,19 @@ class _Subject:
     def run(self, inputs: NDArray[np.float64]) -> Recording:
         """Run the model on inputs (rows, ...) and write down what it does."""
         x = torch.from_numpy(inputs).to(self.dtype)
-        notes = _Notes(self._model, x, self._ranges, self.dtype)
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), notes.watching():
-            output = self._model(x)
+        # Of its own, since a model may keep something from one run to the next.
+        model = copy.deepcopy(self._model)
+        notes = _Notes(model, x, self._ranges, self.dtype)
+        # What the model draws from is the caller's.
+        generators = random.getstate(), np.random.get_state()  # noqa: NPY002
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]), notes.watching():
+                output = model(x)
+        finally:
+            random.setstate(generators[0])
+            np.random.set_state(generators[1])  # noqa: NPY002
         self.blocks_met |= notes.blocks_met
+        self.coarsest = notes.coarsest
         return notes.recording(output)
 
 
@@ -196,23 +207,28 @@ class _Notes(TorchFunctionMode):
     _path: list[tuple] = field(default_factory=list)
     # Tensors are kept, so that none is taken for another that had its place in memory.
     _number: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
-    _constants: dict[int, torch.Tensor] = field(default_factory=dict)
+    _constants: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     _modules: list[str] = field(default_factory=list)
     _pausing: bool = False
     _block: "list[tuple[Any, torch.Tensor]] | None" = None
 
     def __post_init__(self) -> None:
         super().__init__()
-        self._constants = {id(t): t for t in (*self.model.parameters(), *self.model.buffers())}
+        self.coarsest = self.dtype
+        self._own = {id(module) for module in self.model.modules()}
+        self._note_constants([*self.model.parameters(), *self.model.buffers()])
         self._set(self.x)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Within this, functions and modules are written down."""
-        handles = []
+        handles = [register_module_forward_pre_hook(self._refuse_foreign)]
         for name, module in self.model.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue
             handles.append(module.register_forward_pre_hook(self._enter(name), with_kwargs=True))
-            handles.append(module.register_forward_hook(self._leave(name, module), with_kwargs=True))
+            leave = self._leave(name, module)
+            handles.append(module.register_forward_hook(leave, with_kwargs=True, always_call=True))
         try:
             with self:
                 yield
@@ -224,11 +240,15 @@ class _Notes(TorchFunctionMode):
         kwargs = kwargs or {}
         if self._pausing:
             return function(*args, **kwargs)
-        reads, unseen = self._read((args, kwargs))
-        rows = {tensor.shape[:1] for tensor in _tensors((args, kwargs)) if id(tensor) in self._number}
+        if self._block is not None:
+            result = function(*args, **kwargs)
+            self._block.extend(((plain_name(function), args, kwargs), tensor) for tensor in _tensors(result))
+            return result
+        reads = self._read((args, kwargs))
+        shapes = [tensor.shape for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
         result = function(*args, **kwargs)
-        if not reads and not unseen:
-            self._constants.update((id(tensor), tensor) for tensor in _tensors(result))
+        if not reads:
+            self._note_constants(_tensors(result))
             return result
         written = _tensors(result)
         name = plain_name(function)
@@ -236,24 +256,30 @@ class _Notes(TorchFunctionMode):
             written = _tensors(args)[:1]
         if not written:
             return result
-        if self._block is not None:
-            self._block.extend(((name, function, args, kwargs), tensor) for tensor in written)
-            return result
-        if unseen:
-            does: Any = Unknown("it reads what came from the input in a way that cannot be seen")
-        elif len(reads) > 1 or len(written) > 1 or written[0].shape[:1] not in rows:
-            does = Unknown(_no_layer(name, len(reads)))
+        if len(reads) > 1 or len(written) > 1 or len(shapes) != 1 or written[0].shape[:1] != shapes[0][:1]:
+            does: Any = Unknown(_no_layer(name, len(reads)))
         else:
-            does = meaning_of(name, args, kwargs, written[0], first=reads == (0,)) or Unknown(_no_layer(name, 1))
+            at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
+            does = meaning_of(name, args, kwargs, at, written[0], reads == (0,)) or Unknown(_no_layer(name, 1))
         self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
         return result
 
     def recording(self, output: Any) -> Recording:
-        tensors = [tensor for tensor in _tensors(output) if id(tensor) in self._number]
-        if not tensors:
+        reads = self._read(output)
+        if not reads:
             raise TypeError("What the model returns does not depend on its input in a way that could be followed.")
-        outputs = tuple(self._number[id(tensor)][0] for tensor in tensors)
-        return Recording(self._ops, self._values, outputs, tuple(self._path))
+        return Recording(self._ops, self._values, reads, tuple(self._path))
+
+    def _refuse_foreign(self, module: nn.Module, args: Any) -> None:
+        """Raise where the model uses a module that it does not hold: that is the user's own and no copy."""
+        state = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        if state and id(module) not in self._own:
+            raise TypeError(
+                f"The model uses a {type(module).__name__} that it does not hold. Make it an attribute of the model."
+            )
+
+    def _note_constants(self, tensors: Sequence[torch.Tensor]) -> None:
+        self._constants.update((id(tensor), (tensor._version, tensor)) for tensor in tensors)
 
     def _enter(self, name: str) -> Callable:
         def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
@@ -266,10 +292,12 @@ class _Notes(TorchFunctionMode):
     def _leave(self, name: str, module: nn.Module) -> Callable:
         def hook(_: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
             self._modules.pop()
-            inside = name in self.ranges and not any(outer in self.ranges for outer in self._modules)
-            if not inside:
+            if name not in self.ranges or any(outer in self.ranges for outer in self._modules):
                 return
             steps, self._block = self._block, None
+            if result is None:
+                # Where it raised, what it raised comes through.
+                return
             self.blocks_met.add(name)
             # Hooks run while functions are watched; what is done here is not the model's.
             self._pausing = True
@@ -283,35 +311,63 @@ class _Notes(TorchFunctionMode):
     ) -> tuple[Any, tuple[int, ...], list[torch.Tensor]]:
         inputs = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
         outputs = _tensors(result)
-        if len(inputs) != 1 or not _tensors(args) or inputs[0] is not _tensors(args)[0] or kwargs:
+        if len(inputs) != 1 or inputs[0] is not args[0] or kwargs:
             raise ValueError(
-                f"The block {name!r} must take one value that depends on the model's input, as its first argument. "
-                f"Got {len(inputs)} instead. Name the module around it."
+                f"The block {name!r} must be called with one value that depends on the model's input, as its first "
+                f"argument and without keywords. Got {len(inputs)} such values, {len(args)} arguments and "
+                f"{len(kwargs)} keywords instead. Name the module around it."
+            )
+        if not outputs or outputs[0].shape[:1] != inputs[0].shape[:1]:
+            got = tuple(outputs[0].shape) if outputs else type(result).__name__
+            raise ValueError(
+                f"The block {name!r} must map rows to rows. Got {got} for {tuple(inputs[0].shape)} instead. "
+                "Name the module around it."
             )
         x, y = inputs[0], outputs[0]
-        if y.shape[:1] != x.shape[:1]:
+        low, high = float(y.min()), float(y.max())
+        seen = f"For inputs drawn at random its outputs are from {low:.3g} to {high:.3g}."
+        given = self.ranges[name]
+        if given is not None and (high < given[0] or low > given[1]):
             raise ValueError(
-                f"The block {name!r} must map rows to rows. Got {tuple(y.shape)} for {tuple(x.shape)} instead."
+                f"The output range of the block {name!r} must hold its outputs. Got {given} instead. {seen}"
             )
-        out_range = self.ranges[name] or _bounded_by(y, steps)
+        derived = _bounded_by(y, steps)
+        if derived is not None and not derived[0] <= low <= high <= derived[1]:
+            derived = None
+        out_range = given or derived
         if out_range is None:
             raise ValueError(
                 f"The output range of the block {name!r} cannot be derived. Give it: blocks={{{name!r}: (low, high)}}. "
-                f"For inputs drawn at random its outputs are from {float(y.min()):.3g} to {float(y.max()):.3g}."
+                f"{seen}"
             )
         run = _RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype)
         function = Function(run, x[0].numel(), y[0].numel(), out_range, name=name)
         return Block(function), (self._number[id(x)][0],), outputs
 
-    def _read(self, values: Any) -> tuple[tuple[int, ...], bool]:
-        """Numbers of the values among tensors, and whether there is one of which nobody saw where it came from."""
-        tensors = _tensors(values)
-        reads = tuple(dict.fromkeys(self._number[id(t)][0] for t in tensors if id(t) in self._number))
-        unseen = any(
-            t.dim() and t.shape[0] == len(self.x) and id(t) not in self._number and id(t) not in self._constants
-            for t in tensors
-        )
-        return reads, unseen
+    def _read(self, values: Any) -> tuple[int, ...]:
+        """Numbers of the values among tensors.
+
+        What is not what it was, though nobody saw it change (a view of it was written to, say), gets a number of its
+        own, and so does what has come from the input in a way that nobody saw.
+        """
+        reads: list[int] = []
+        for tensor in _tensors(values):
+            number = self._number.get(id(tensor), (None,))[0]
+            if number is not None and not self._is_as_noted(tensor, number):
+                self._write("in place", Unknown("a change in place that was not seen"), (number,), [tensor])
+            elif number is None and self._is_unseen(tensor):
+                self._write("unseen", Unknown("it came from the input in a way that cannot be seen"), (), [tensor])
+            if id(tensor) in self._number:
+                reads.append(self._number[id(tensor)][0])
+        return tuple(dict.fromkeys(reads))
+
+    def _is_unseen(self, tensor: torch.Tensor) -> bool:
+        known = self._constants.get(id(tensor))
+        return bool(tensor.dim()) and len(tensor) == len(self.x) and (known is None or known[0] != tensor._version)
+
+    def _is_as_noted(self, tensor: torch.Tensor, number: int) -> bool:
+        now, noted = _numbers(tensor), self._values[number]
+        return now.shape == noted.shape and np.array_equal(now, noted, equal_nan=True)
 
     def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
         numbers = tuple(self._set(tensor) for tensor in written)
@@ -319,14 +375,19 @@ class _Notes(TorchFunctionMode):
         self._path.append((name, type(does).__name__, reads, numbers))
 
     def _set(self, tensor: torch.Tensor) -> int:
-        """The tensor's number from now on: it may have had another before it was changed in place."""
-        number = self._next()
+        """Write down a tensor's values; their number is its own until it is changed in place."""
+        number = len(self._values)
         self._number[id(tensor)] = (number, tensor)
-        self._values[number] = tensor.detach().to(torch.float64, copy=True).numpy()
+        self._values[number] = _numbers(tensor)
+        if tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(self.coarsest).eps:
+            self.coarsest = tensor.dtype
         return number
 
-    def _next(self) -> int:
-        return len(self._values)
+
+def _numbers(tensor: torch.Tensor) -> NDArray[np.float64]:
+    """A copy as NumPy has it; of complex numbers the real part, since no layer reads them."""
+    dense = tensor.detach().to_dense() if tensor.layout != torch.strided else tensor.detach()
+    return (dense.real if dense.is_complex() else dense).to(torch.float64, copy=True).numpy()
 
 
 @dataclass
@@ -339,19 +400,20 @@ class _RunBlock:
     dtype: torch.dtype
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows = torch.from_numpy(np.ascontiguousarray(x)).to(self.dtype).reshape(len(x), *self.shape)
+        # Copies: the module may write to what goes in, and use again what came out.
+        rows = torch.from_numpy(np.array(x)).to(self.dtype).reshape(len(x), *self.shape)
         with torch.no_grad():
             y = _tensors(self.module(rows, *self.more))[0]
-        return y.reshape(len(x), -1).to(torch.float64).numpy()
+        return _numbers(y.reshape(len(x), -1))
 
 
 def _bounded_by(y: torch.Tensor, steps: list[tuple[Any, torch.Tensor]]) -> Range | None:
     """The range that the last step of a block has whatever goes in."""
-    for (name, _, args, kwargs), tensor in reversed(steps):
+    for (name, args, kwargs), tensor in reversed(steps):
         if tensor is y:
             if name in BOUNDED:
                 return BOUNDED[name]
-            does = meaning_of(name, args, kwargs, tensor, first=False)
+            does = meaning_of(name, args, kwargs, 0, tensor, False)
             low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
             return (low, high) if np.isfinite(low) and np.isfinite(high) else None
     return None

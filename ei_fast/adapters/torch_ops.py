@@ -50,29 +50,36 @@ def plain_name(function: Any) -> str:
     )
 
 
-def meaning_of(name: str, args: tuple, kwargs: dict[str, Any], result: torch.Tensor, first: bool) -> Meaning | None:
+def meaning_of(
+    name: str, args: tuple, kwargs: dict[str, Any], at: int, result: torch.Tensor, reads_input: bool
+) -> Meaning | None:
     """What a function did with the one value that depends on the input; None where it is nothing that is known.
 
     Parameters
     ----------
-    first : bool
-        Whether it read the model's input itself, which may be flattened: its shape is not yet one of neurons.
+    at : int
+        Which of the arguments that value is.
+    reads_input : bool
+        Whether it is the model's input itself, which may be flattened: its shape is not yet one of neurons.
     """
 
     def given(position: int, key: str, default: Any = None) -> Any:
         return args[position] if len(args) > position else kwargs.get(key, default)
 
+    if at != {"addmm": 1}.get(name, 0) and not (at == 1 and name in ("add", "mul")):
+        return None
     x = given(0, "input")
     if name in _DROPOUT:
         return None if given(2, "training", True) and given(1, "p", 0.5) else Same()
     if name in _SAME:
-        return Same() if _keeps_neurons(x, result, first) else None
+        return Same() if _keeps_neurons(x, result, reads_input) else None
     if name in _DENSE:
         return _DENSE[name](given)
     if name in _AFFINE:
-        return _per_neuron(_AFFINE[name](given), result)
+        return _per_neuron(_AFFINE[name](given), given(at, "input"), result)
     if name in ("softmax", "log_softmax"):
-        return Softmax(name == "log_softmax") if given(1, "dim") in (-1, result.dim() - 1) else None
+        over_neurons = result.dim() > 1 and given(1, "dim") in (-1, result.dim() - 1)
+        return Softmax(name == "log_softmax") if over_neurons else None
     if name in _ACTIVATIONS:
         try:
             activation = _ACTIVATIONS[name](given)
@@ -83,11 +90,11 @@ def meaning_of(name: str, args: tuple, kwargs: dict[str, Any], result: torch.Ten
     return None
 
 
-def _keeps_neurons(x: Any, result: torch.Tensor, first: bool) -> bool:
-    if not isinstance(x, torch.Tensor) or x.shape[:1] != result.shape[:1] or x.numel() != result.numel():
+def _keeps_neurons(x: Any, result: torch.Tensor, reads_input: bool) -> bool:
+    if not result.is_floating_point() or x.shape[:1] != result.shape[:1] or x.numel() != result.numel():
         return False
     one_row = x.dim() <= 2 and result.dim() <= 2
-    return first or one_row or x.shape[-1:] == result.shape[-1:] or x.numel() == len(x) * x.shape[-1]
+    return reads_input or one_row or x.shape[-1:] == result.shape[-1:] or x.numel() == len(x) * x.shape[-1]
 
 
 def _array(values: Any) -> NDArray[np.float64]:
@@ -139,30 +146,33 @@ def _batch_norm(given: Given) -> Scaled:
     return scale, (0.0 if bias is None else _array(bias)) - _array(mean) * scale
 
 
-def _constant(given: Given, either: bool) -> NDArray[np.float64] | None:
-    """What the value is added to or multiplied with, which may come first where `either` may."""
-    first, second = given(0, "input"), given(1, "other")
-    if second is None or given(2, "rounding_mode") is not None:
+def _constant(given: Given) -> NDArray[np.float64] | None:
+    """What the value is added to or multiplied with, or is divided by."""
+    operands = [given(0, "input"), given(1, "other")]
+    alpha = given(2, "alpha", 1)
+    if operands[1] is None or given(2, "rounding_mode") is not None or isinstance(alpha, str):
         return None
-    if not isinstance(first, torch.Tensor) or (
-        either and isinstance(second, torch.Tensor) and first.dim() < second.dim()
-    ):
-        first, second = second, first
-    return _array(second) * _array(given(2, "alpha", 1))
+    # Where the value comes second, the constant is smaller than it, or no tensor: `_per_neuron` sees to that.
+    sizes = [operand.numel() if isinstance(operand, torch.Tensor) else 0 for operand in operands]
+    if sizes[0] < sizes[1]:
+        return _array(operands[0]) if alpha == 1 else None
+    return _array(operands[1]) * _array(alpha)
 
 
-def _scaled(make: Callable[[Any], tuple[Any, Any]], either: bool = False) -> Callable[[Given], Scaled]:
+def _scaled(make: Callable[[Any], tuple[Any, Any]]) -> Callable[[Given], Scaled]:
     def read(given: Given) -> Scaled:
-        constant = _constant(given, either)
-        return None if constant is None else make(constant)
+        constant = _constant(given)
+        # What is not finite is no scale.
+        with np.errstate(divide="ignore"):
+            return None if constant is None else make(constant)
 
     return read
 
 
 _AFFINE: dict[str, Callable[[Given], Scaled]] = {
     "batch_norm": _batch_norm,
-    "add": _scaled(lambda c: (1.0, c), either=True),
-    "mul": _scaled(lambda c: (c, 0.0), either=True),
+    "add": _scaled(lambda c: (1.0, c)),
+    "mul": _scaled(lambda c: (c, 0.0)),
     "sub": _scaled(lambda c: (1.0, -c)),
     "rsub": _scaled(lambda c: (-1.0, c)),
     "div": _scaled(lambda c: (1.0 / c, 0.0)),
@@ -170,25 +180,34 @@ _AFFINE: dict[str, Callable[[Given], Scaled]] = {
 }
 
 
-def _per_neuron(scaled: Scaled, result: torch.Tensor) -> Affine | None:
+def _per_neuron(scaled: Scaled, x: Any, result: torch.Tensor) -> Affine | None:
     """Scale and shift as one number a neuron, or none where they differ from row to row."""
-    if scaled is None or result.dim() != 2:
+    if scaled is None or result.dim() != 2 or x.shape != result.shape:
         return None
     parts = []
     for part in scaled:
         part = np.asarray(part, dtype=np.float64)
-        if part.size not in (1, result.shape[1]) or (part.ndim > 1 and part.shape[0] != 1):
+        if (
+            part.size not in (1, result.shape[1])
+            or (part.ndim > 1 and part.shape[0] != 1)
+            or not np.isfinite(part).all()
+        ):
             return None
         parts.append(np.broadcast_to(part.reshape(-1), result.shape[1:]))
     return Affine(*parts)
 
 
-def _softplus(given: Given) -> Activation:
+def _softplus(given: Given) -> Activation | None:
+    # At the default threshold of 20 the two differ by 2e-9.
+    if given(2, "threshold", 20) < 20:
+        return None
     return Activation("softplus", beta=float(given(1, "beta", 1)))
 
 
 def _elu(given: Given) -> Activation | None:
-    if given(2, "scale", 1) is not True and given(2, "scale", 1) not in (1, False):
+    # Third is either the scale of the C++ function, or whether it is done in place.
+    scale = given(2, "scale", 1)
+    if not isinstance(scale, bool) and scale != 1:
         return None
     return Activation("elu", alpha=float(given(1, "alpha", 1.0)))
 

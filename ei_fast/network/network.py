@@ -79,6 +79,13 @@ class Network:
 
     def over(self, in_range: Range) -> "Network":
         """The same network with another range of the first layer's inputs."""
+        if self.restarts and in_range != self.in_range:
+            index = min(self.restarts)
+            raise ValueError(
+                f"The inputs of layer {index} ({self.layers[index].name!r}) are binned over what was seen of the model "
+                f"on {self.in_range}. Got the range {in_range} for the network instead. Give 'in_range' to as_network, "
+                "with the model."
+            )
         network = Network(self.layers, in_range, sorted(self.restarts))
         network.skipped = self.skipped
         return network
