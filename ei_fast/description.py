@@ -38,7 +38,9 @@ def description(network: Network) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "-" * max(map(len, lines)))
     if network.restarts:
-        lines.append("* not the outputs of the layer before: the range that was seen for random inputs")
+        lines.append(
+            "* not the outputs of the layer before: the model's own input, or the range seen for random inputs"
+        )
     lines += [f"skipped {name}: {reason}" for name, reason in network.skipped]
     return "\n".join(lines)
 

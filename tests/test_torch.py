@@ -701,6 +701,7 @@ def test_a_last_step_in_fewer_digits():
     ("forward", "message"),
     [
         (lambda s, x: s.b(x, flag=True), "1 such values, 1 arguments and 1 keywords instead"),
+        (lambda s, x: s.b(x=x), "1 such values, 0 arguments and 1 keywords"),
         (lambda s, x: s.b((x,)), "as its first argument"),
         (lambda s, x: s.b(None, x), "1 such values, 2 arguments"),
     ],

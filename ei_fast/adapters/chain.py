@@ -169,7 +169,7 @@ class _Assembly:
         if own_range is not None:
             layer = layer.over(own_range)
             self.restarts.append(len(self.pieces))
-            if self.skipped:
+            if self.skipped and start != 0:
                 name, reason = self.skipped[-1]
                 seen = f"the inputs of {layer.name!r} after it are binned over the range seen for random inputs"
                 self.skipped[-1] = (name, f"{reason}; {seen}")

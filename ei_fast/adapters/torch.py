@@ -311,7 +311,7 @@ class _Notes(TorchFunctionMode):
     ) -> tuple[Any, tuple[int, ...], list[torch.Tensor]]:
         inputs = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
         outputs = _tensors(result)
-        if len(inputs) != 1 or inputs[0] is not args[0] or kwargs:
+        if len(inputs) != 1 or kwargs or not args or inputs[0] is not args[0]:
             raise ValueError(
                 f"The block {name!r} must be called with one value that depends on the model's input, as its first "
                 f"argument and without keywords. Got {len(inputs)} such values, {len(args)} arguments and "
