@@ -25,26 +25,18 @@ def _said_plainly(command: Callable) -> Callable:
 
 def _how_to_read(command: Callable) -> Callable:
     """Options of commands that read a file of weights."""
-    for option in (
-        click.option("--order", help="Names of the dense layers in order, with commas between them."),
-        click.option(
-            "--activation",
-            default="sigmoid",
-            show_default=True,
-            help="Of layers for which the file names none: one, or one for each, with commas between them.",
-        ),
-    ):
-        command = option(command)
-    return command
+    help_text = "Of layers for which the file names none: one, or one for each, with commas between them."
+    with_order = click.option("--order", help="Names of the dense layers in order, with commas between them.")
+    return click.option("--activation", default="sigmoid", show_default=True, help=help_text)(with_order(command))
 
 
 def _names(listed: str | None) -> list[str] | None:
     return None if listed is None else [name.strip() for name in listed.split(",")]
 
 
-def _one_or_each(listed: str) -> str | list[str]:
-    names = [name.strip() for name in listed.split(",")]
-    return names[0] if len(names) == 1 else names
+def _network_in(file: Path, activation: str, order: str | None) -> Any:
+    names = _names(activation) or []
+    return ei_fast.as_network(file, names[0] if len(names) == 1 else names, order=_names(order))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,7 +91,7 @@ def analyze(
 ) -> None:
     """Measure every layer of the network in FILE: .npz, .safetensors, or .pt, .pth, .ckpt with a state dict."""
     report = ei_fast.analyze(
-        ei_fast.as_network(file, _one_or_each(activation), order=_names(order)),
+        _network_in(file, activation, order),
         bins=bins,
         in_range=in_range or "auto",
         out_range=out_range or "auto",
@@ -118,4 +110,4 @@ def analyze(
 @_said_plainly
 def describe(file: Path, activation: str, order: str | None) -> None:
     """Say what of FILE would be measured, layer by layer, and what is skipped and why."""
-    ei_fast.describe(file, activation=_one_or_each(activation), order=_names(order))
+    ei_fast.describe(_network_in(file, activation, order))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ei_fast.adapters import as_network
+from ei_fast.frames import lines_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 
@@ -29,14 +30,12 @@ def describe(model: Any, **options: Any) -> None:
 
 def description(network: Network) -> str:
     """The text of `describe`: a line for each layer, with the ranges over which it is binned."""
-    rows = [_HEADER]
+    rows = []
     for index, (layer, (in_range, out_range)) in enumerate(zip(network, network.ranges(), strict=True)):
         kind, activation = ("dense", str(layer.activation)) if isinstance(layer, Layer) else ("function", "")
         inputs = f"{_said(in_range)} *" if index in network.restarts else _said(in_range)
         rows.append((str(layer.name), kind, f"{layer.n_in} -> {layer.n_out}", activation, inputs, _said(out_range)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines = lines_of(_HEADER, rows)
     if network.restarts:
         lines.append(
             "* not the outputs of the layer before: the model's own input, or the range seen for random inputs"

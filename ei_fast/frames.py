@@ -1,10 +1,24 @@
-"""Tables as pandas frames, where pandas is there."""
+"""Tables: as text, and as pandas frames where pandas is there."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Lines of a table with a rule below its header; the columns number `right` end where their titles end."""
+    table = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if k in right else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
 def frame_of(rows: Sequence[dict[str, Any]], columns: Sequence[str], what: str) -> "DataFrame":

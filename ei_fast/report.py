@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
-from ei_fast.frames import frame_of
+from ei_fast.frames import frame_of, lines_of
 from ei_fast.measures.estimate import UNDERSAMPLED
 from ei_fast.network.bins import Range
 
@@ -258,17 +258,7 @@ class Report(Sequence[LayerReport]):
 
     def __str__(self) -> str:
         """A table, one line a layer, in bits."""
-        rows = [_HEADER, *(_row(layer) for layer in self._layers)]
-        widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
-        left = {0, 1, 2, len(_HEADER) - 1}
-        lines = [
-            "  ".join(
-                cell.ljust(width) if k in left else cell.rjust(width)
-                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        lines.insert(1, "-" * max(map(len, lines)))
+        lines = lines_of(_HEADER, [_row(layer) for layer in self._layers], right=range(3, len(_HEADER) - 1))
         lines += [f"skipped {name}: {reason}" for name, reason in self.skipped]
         return "\n".join(lines)
 

@@ -386,6 +386,21 @@ def test_weights_without_modules():
     _agrees(net, model, 4)
 
 
+def test_products_with_bare_weights():
+    weight, bias = torch.randn(4, 3).double(), torch.randn(3).double()
+    for forward in (
+        lambda s, x: torch.addmm(s.bias, x, s.weight).tanh(),
+        lambda s, x: torch.tanh(torch.mm(x, s.weight) + s.bias),
+        lambda s, x: torch.tanh(s.bias + torch.matmul(x, s.weight)),
+    ):
+        model = Does(forward)
+        model.weight, model.bias = nn.Parameter(weight), nn.Parameter(bias)
+        net = ef.as_network(model)
+        assert _activations(net) == ["tanh"]
+        assert not net.skipped
+        _agrees(net, model, 4)
+
+
 def test_the_same_weights_through_numpy_and_torch_are_the_same_bits():
     model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4), nn.Tanh())
     arrays = [(m.weight.detach().numpy().T, m.bias.detach().numpy(), "tanh") for m in (model[0], model[2])]
@@ -805,6 +820,30 @@ def test_verification_sees_a_wrong_softmax(monkeypatch):
     monkeypatch.setattr(torch_ops, "Softmax", lambda log: chain.Softmax(False))
     with pytest.raises(ValueError, match="Layer '0' as extracted differs"):
         ef.as_network(model)
+
+
+def test_verification_sees_a_wrong_product(monkeypatch):
+    model = Does(lambda s, x: torch.relu(x @ s.weight))
+    model.weight = nn.Parameter(torch.randn(4, 3))
+    true = torch_ops._DENSE["matmul"]
+    monkeypatch.setitem(torch_ops._DENSE, "matmul", lambda given: chain.Dense(true(given).weight + 1e-3, np.zeros(3)))
+    with pytest.raises(ValueError, match="Layer 'matmul' as extracted differs"):
+        ef.as_network(model)
+
+
+def test_verification_sees_a_wrong_scale(monkeypatch):
+    monkeypatch.setitem(torch_ops._AFFINE, "mul", lambda given: (2.0, 0.0))
+    with pytest.raises(ValueError, match="Layer 'a' as extracted differs"):
+        ef.as_network(Does(lambda s, x: s.a(x) * 3, a=nn.Linear(4, 3)))
+
+
+def test_verification_sees_a_wrong_block(monkeypatch):
+    from ei_fast.adapters import torch as adapter
+
+    true = adapter._RunBlock.__call__
+    monkeypatch.setattr(adapter._RunBlock, "__call__", lambda self, x: true(self, x) + 1e-3)
+    with pytest.raises(ValueError, match="Layer '1' as extracted differs"):
+        ef.as_network(nn.Sequential(nn.Linear(5, 4), nn.Sequential(nn.Linear(4, 3), nn.Sigmoid())), blocks=["1"])
 
 
 # What is printed.

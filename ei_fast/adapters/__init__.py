@@ -96,7 +96,7 @@ def as_network(
         from ei_fast.adapters.weight_files import layers_from_file
 
         layers, skipped = layers_from_file(model, activation, order)
-    elif isinstance(model, Mapping) and stored:
+    elif stored:
         layers, skipped = layers_from_mapping(model, activation, order)
     else:
         layers = layers_from_arrays(model, activation)

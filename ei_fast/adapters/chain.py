@@ -108,7 +108,7 @@ class Recording:
         return self.values[value].reshape(-1, width)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Piece:
     """A layer and where it is in the model: from the value `start` to the value `end`."""
 
@@ -177,16 +177,11 @@ class _Assembly:
 
     def network(self) -> Network:
         network = Network([piece.layer for piece in self.pieces], self.in_range, self.restarts)
-        # Under the names that are the layers' own in the network.
-        for piece, layer in zip(self.pieces, network.layers, strict=True):
-            piece.layer = layer
         network.skipped = self.skipped
         return network
 
     def _range_before(self) -> Range:
-        if not self.pieces:
-            return self.in_range
-        return self.network().ranges()[-1][1]
+        return self.network().ranges()[-1][1] if self.pieces else self.in_range
 
     def _seen(self, value: int, name: str | None) -> Range:
         """Hull of what the neurons of a value were seen to be, widened where it is one point."""
@@ -219,13 +214,13 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     for op in ops:
         if op in done:
             continue
-        done.add(op)
+        if not isinstance(op.does, Affine):
+            done.add(op)
         start, affines = origin.get(op.reads[0], (op.reads[0], ())) if op.reads else (-1, ())
         if isinstance(op.does, Same) and not (affines and readers.change_width(op)):
             origin[op.writes[0]] = (start, affines)
         elif isinstance(op.does, Affine):
             origin[op.writes[0]] = (start, (*affines, op))
-            done.discard(op)
         elif isinstance(op.does, Dense):
             done.update(affines)
             layer, end = _dense_layer(op, affines, readers, done)
@@ -247,7 +242,10 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
             + ("; ".join(f"{name}: {reason}" for name, reason in found.skipped) or "nothing that depends on its input")
             + "."
         )
-    return found.network(), found.pieces
+    network = found.network()
+    # Under the names that the layers have in the network: one that is used twice has two.
+    pieces = [Piece(layer, piece.start, piece.end) for layer, piece in zip(network, found.pieces, strict=True)]
+    return network, pieces
 
 
 def verify(pieces: Sequence[Piece], recordings: Sequence[Recording], digits: float, eps: float) -> None:
@@ -272,7 +270,7 @@ def verify(pieces: Sequence[Piece], recordings: Sequence[Recording], digits: flo
         for recording in recordings:
             layer = piece.layer
             x, expected = recording.rows(piece.start, layer.n_in), recording.rows(piece.end, layer.n_out)
-            allowed = digits * _size_of_sums(layer, x) + 64 * eps * np.max(np.abs(expected), initial=0.0)
+            allowed = digits * _size_of_sums(layer, x, expected) + 64 * eps * np.max(np.abs(expected), initial=0.0)
             off = np.abs(layer(x) - expected)
             if not np.all(off <= allowed):
                 raise ValueError(
@@ -284,11 +282,11 @@ def verify(pieces: Sequence[Piece], recordings: Sequence[Recording], digits: flo
                 _check_row_by_row(layer, x, expected, allowed)
 
 
-def _size_of_sums(layer: Layer | Function, x: Array) -> float:
+def _size_of_sums(layer: Layer | Function, x: Array, expected: Array) -> float:
     """Largest sum of the sizes of what a pre-activation adds up; of a map that shows none, the size of its outputs."""
     linear = layer if isinstance(layer, Layer) else getattr(layer.fn, "linear", None)
     if linear is None:
-        return float(np.max(np.abs(layer(x)), initial=0.0))
+        return float(np.max(np.abs(expected), initial=0.0))
     return float(np.max(np.abs(x) @ np.abs(linear.weight) + np.abs(linear.bias), initial=0.0))
 
 
