@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,17 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from ei_fast.adapters.chain import Block, Op, Recording, Unknown, assemble, verify
+from ei_fast.adapters.chain import assemble
+from ei_fast.adapters.operations import Block, Op, Recording, Unknown
 from ei_fast.adapters.torch_ops import BOUNDED, meaning_of, plain_name
+from ei_fast.adapters.verification import verify
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.layer import Function
 from ei_fast.network.network import Network
 
-# Unlikely as a width: what has as many rows, and is not known, comes from the inputs in a way that was not seen.
-_ROWS, _FEW_ROWS = 1021, 61
+# Unlikely as widths: what has as many rows, and is not known, comes from the inputs in a way that was not seen.
+# Every place of an image is another sample for a convolution, and every value that it writes is kept.
+_ROWS, _FEW_ROWS, _FEWEST_ROWS = 1021, 61, 13
 _BEYOND = 10.0
 _DIGITS = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
@@ -64,7 +68,8 @@ def network_from_torch(
     in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
     subject = _Subject(model, ranges)
     shape = subject.input_shape(in_range, input_shape)
-    recording = subject.run(_inputs(in_range, _ROWS, shape))
+    rows = _ROWS if len(shape) < 3 else _FEW_ROWS if prod(shape) < 2**14 else _FEWEST_ROWS
+    recording = subject.run(_inputs(in_range, rows, shape))
     network, pieces = assemble(recording, in_range)
     missing = [name for name in ranges if name not in subject.blocks_met]
     if missing:
@@ -75,7 +80,7 @@ def network_from_torch(
     if check:
         low, high = in_range
         middle, half = 0.5 * (low + high), 0.5 * _BEYOND * (high - low)
-        beyond = subject.run(_inputs((middle - half, middle + half), _ROWS, shape))
+        beyond = subject.run(_inputs((middle - half, middle + half), rows, shape))
         verify(pieces, [recording, beyond], _DIGITS[subject.coarsest], float(torch.finfo(subject.coarsest).eps))
     return network
 
@@ -142,11 +147,13 @@ class _Subject:
             candidates = [shape]
         else:
             candidates = list(dict.fromkeys(self._widths()))
-            if not candidates:
-                raise TypeError(
-                    "The model has no dense layer that tells what its inputs are. Give 'input_shape', the shape of "
-                    "one sample, to as_network."
-                )
+        asks = (
+            "The model has no dense layer that tells what its inputs are. Give 'input_shape', the shape of one sample, "
+            "to as_network: (channels, height, width) for images."
+        )
+        convolves = any(parameter.ndim > 2 for parameter in self._model.parameters())
+        if not candidates:
+            raise ValueError(asks) if convolves else TypeError(asks)
         errors = []
         # Some models insist on the number type that they were made in.
         for dtype in dict.fromkeys([torch.float64, self._own_dtype]):
@@ -154,15 +161,18 @@ class _Subject:
             self._model.to(dtype)
             for shape in candidates:
                 try:
-                    self.run(_inputs(in_range, _FEW_ROWS, shape))
+                    self.run(_inputs(in_range, _FEW_ROWS if len(shape) < 3 else 2, shape))
                     return shape
                 except Exception as error:
-                    error.add_note(f"Raised by the model for inputs of shape {(_FEW_ROWS, *shape)}.")
+                    error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
                     if given is None:
                         error.add_note("Where it takes another, give 'input_shape', the shape of one sample.")
                     errors.append(error)
         # Of those in the model's own number type, the first: it is for the likeliest shape.
-        raise errors[-len(candidates)]
+        likeliest = errors[-len(candidates)]
+        if given is None and convolves:
+            raise ValueError(asks) from likeliest
+        raise likeliest
 
     def _widths(self) -> Iterator[tuple[int, ...]]:
         for module in self._model.modules():
@@ -242,7 +252,7 @@ class _Notes(TorchFunctionMode):
             return function(*args, **kwargs)
         if self._block is not None:
             result = function(*args, **kwargs)
-            self._block.extend(((plain_name(function), args, kwargs), tensor) for tensor in _tensors(result))
+            self._block.extend(((function, args, kwargs), tensor) for tensor in _tensors(result))
             return result
         reads = self._read((args, kwargs))
         shapes = [tensor.shape for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
@@ -260,7 +270,7 @@ class _Notes(TorchFunctionMode):
             does: Any = Unknown(_no_layer(name, len(reads)))
         else:
             at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
-            does = meaning_of(name, args, kwargs, at, written[0], reads == (0,)) or Unknown(_no_layer(name, 1))
+            does = meaning_of(function, args, kwargs, at, written[0]) or Unknown(_no_layer(name, 1))
         self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
         return result
 
@@ -409,11 +419,11 @@ class _RunBlock:
 
 def _bounded_by(y: torch.Tensor, steps: list[tuple[Any, torch.Tensor]]) -> Range | None:
     """The range that the last step of a block has whatever goes in."""
-    for (name, args, kwargs), tensor in reversed(steps):
+    for (function, args, kwargs), tensor in reversed(steps):
         if tensor is y:
-            if name in BOUNDED:
-                return BOUNDED[name]
-            does = meaning_of(name, args, kwargs, 0, tensor, False)
+            if plain_name(function) in BOUNDED:
+                return BOUNDED[plain_name(function)]
+            does = meaning_of(function, args, kwargs, 0, tensor)
             low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
             return (low, high) if np.isfinite(low) and np.isfinite(high) else None
     return None
