@@ -830,10 +830,10 @@ def test_verification_sees_a_wrong_scale(monkeypatch):
 
 
 def test_verification_sees_a_wrong_block(monkeypatch):
-    from ei_fast.adapters import torch as adapter
+    from ei_fast.adapters import torch_notes as adapter
 
-    true = adapter._RunBlock.__call__
-    monkeypatch.setattr(adapter._RunBlock, "__call__", lambda self, x: true(self, x) + 1e-3)
+    true = adapter.RunBlock.__call__
+    monkeypatch.setattr(adapter.RunBlock, "__call__", lambda self, x: true(self, x) + 1e-3)
     with pytest.raises(ValueError, match="Layer '1' as extracted differs"):
         ef.as_network(nn.Sequential(nn.Linear(5, 4), nn.Sequential(nn.Linear(4, 3), nn.Sigmoid())), blocks=["1"])
 

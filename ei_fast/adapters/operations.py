@@ -181,12 +181,18 @@ class Recording:
         Numbers of the values that the model returns.
     path : tuple of tuple
         What was done, each time beginning with a name, for comparison with another run.
+    arithmetic : str
+        The coarsest that the model ran in.
+    blocks : frozenset of str
+        Names of the blocks that it ran.
     """
 
     ops: list[Op]
     values: dict[int, Array]
     outputs: tuple[int, ...]
     path: tuple[Step, ...]
+    arithmetic: str
+    blocks: frozenset[str] = frozenset()
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Of one sample of a value."""
