@@ -8,12 +8,15 @@ came about unseen. The layers are compared with the run itself.
 
 import copy
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from ei_fast.adapters.operations import Recording
 from ei_fast.adapters.torch_notes import Notes
@@ -90,10 +93,7 @@ class _Subject:
 
     def input_shape(self, in_range: Range, given: Sequence[int] | None) -> tuple[int, ...]:
         """Shape of a sample that the model takes."""
-        if given is not None:
-            candidates = [check_shape(given)]
-        else:
-            candidates = list(dict.fromkeys(self._widths()))
+        candidates = list(dict.fromkeys(self._widths())) if given is None else [check_shape(given)]
         asks = (
             "The model has no dense layer that tells what its inputs are. Give 'input_shape', the shape of one sample, "
             "to as_network: (channels, height, width) for images."
@@ -136,13 +136,51 @@ class _Subject:
         x = torch.from_numpy(inputs).to(self.dtype)
         # Of its own, since a model may keep something from one run to the next.
         model = copy.deepcopy(self._model)
-        notes = Notes(model, x, self._ranges, self.dtype)
+        notes = Notes(x, [*model.parameters(), *model.buffers()], self._ranges, self.dtype)
         # What the model draws from is the caller's.
         generators = random.getstate(), np.random.get_state()  # noqa: NPY002
         try:
-            with torch.no_grad(), torch.random.fork_rng(devices=[]), notes.watching():
+            with torch.no_grad(), torch.random.fork_rng(devices=[]), _watched(model, notes):
                 output = model(x)
         finally:
             random.setstate(generators[0])
             np.random.set_state(generators[1])  # noqa: NPY002
         return notes.recording(output)
+
+
+@contextmanager
+def _watched(model: nn.Module, notes: Notes) -> Iterator[None]:
+    """Within this, what the model does is written down."""
+    own = {id(module) for module in model.modules()}
+
+    def refuse_foreign(module: nn.Module, args: Any) -> None:
+        state = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        if state and id(module) not in own:
+            # It is the user's own and no copy.
+            raise TypeError(
+                f"The model uses a {type(module).__name__} that it does not hold. Make it an attribute of the model."
+            )
+
+    handles = [register_module_forward_pre_hook(refuse_foreign)]
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            continue
+        enter, leave = _hooks(name, module, notes)
+        handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
+        handles.append(module.register_forward_hook(leave, with_kwargs=True, always_call=True))
+    try:
+        with notes:
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hooks(name: str, module: nn.Module, notes: Notes) -> tuple[Callable, Callable]:
+    def enter(_: nn.Module, args: Any, kwargs: Any) -> None:
+        notes.enter(name)
+
+    def leave(_: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
+        notes.leave(name, module, args, kwargs, result)
+
+    return enter, leave

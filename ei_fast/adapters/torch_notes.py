@@ -4,7 +4,7 @@ A `TorchFunctionMode` sees the functions of PyTorch that are called from Python:
 same there. What is no dense layer, activation or the like is named, and so is what reads values that came about unseen.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from ei_fast.adapters.operations import Block, Op, Recording, Unknown
+from ei_fast.adapters.operations import Block, Does, Op, Recording, Unknown
 from ei_fast.adapters.torch_ops import BOUNDED, meaning_of, plain_name
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -24,10 +23,22 @@ from ei_fast.network.layer import Function
 
 @dataclass(eq=False)
 class Notes(TorchFunctionMode):
-    """Everything that is done to values that depend on the input."""
+    """Everything that is done to values that depend on the input.
 
-    model: nn.Module
+    Attributes
+    ----------
+    x : tensor
+        The input.
+    held : sequence of tensor
+        What the model holds.
+    ranges : dict of str to (float, float) or None
+        Output ranges of the modules that are blocks.
+    dtype : torch.dtype
+        In which the model is run.
+    """
+
     x: torch.Tensor
+    held: Sequence[torch.Tensor]
     ranges: dict[str, Range | None]
     dtype: torch.dtype
     _blocks_met: set[str] = field(default_factory=set)
@@ -44,26 +55,8 @@ class Notes(TorchFunctionMode):
     def __post_init__(self) -> None:
         super().__init__()
         self._coarsest = self.dtype
-        self._own = {id(module) for module in self.model.modules()}
-        self._note_constants([*self.model.parameters(), *self.model.buffers()])
+        self._note_constants(self.held)
         self._set(self.x)
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Within this, functions and modules are written down."""
-        handles = [register_module_forward_pre_hook(self._refuse_foreign)]
-        for name, module in self.model.named_modules():
-            if isinstance(module, torch.jit.ScriptModule):
-                continue
-            handles.append(module.register_forward_pre_hook(self._enter(name), with_kwargs=True))
-            leave = self._leave(name, module)
-            handles.append(module.register_forward_hook(leave, with_kwargs=True, always_call=True))
-        try:
-            with self:
-                yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -100,41 +93,45 @@ class Notes(TorchFunctionMode):
         arithmetic = str(self._coarsest).removeprefix("torch.")
         return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, frozenset(self._blocks_met))
 
-    def _refuse_foreign(self, module: nn.Module, args: Any) -> None:
-        """Raise where the model uses a module that it does not hold: that is the user's own and no copy."""
-        state = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-        if state and id(module) not in self._own:
-            raise TypeError(
-                f"The model uses a {type(module).__name__} that it does not hold. Make it an attribute of the model."
-            )
-
     def _note_constants(self, tensors: Sequence[torch.Tensor]) -> None:
         self._constants.update((id(tensor), (tensor._version, tensor)) for tensor in tensors)
 
-    def _enter(self, name: str) -> Callable:
-        def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
-            self._modules.append(name)
-            if name in self.ranges and self._block is None:
-                self._block = []
+    def enter(self, name: str) -> None:
+        """What follows is done by the module of that name."""
+        self._modules.append(name)
+        if name in self.ranges and self._block is None:
+            self._block = []
 
-        return hook
-
-    def _leave(self, name: str, module: nn.Module) -> Callable:
-        def hook(_: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
-            self._modules.pop()
-            if name not in self.ranges or any(outer in self.ranges for outer in self._modules):
-                return
-            steps, self._block = self._block, None
-            if result is None:
-                # Where it raised, what it raised comes through.
-                return
-            self._blocks_met.add(name)
-            # Hooks run while functions are watched; what is done here is not the model's.
-            self._pausing = True
+    def leave(self, name: str, module: nn.Module, args: tuple, kwargs: Mapping[str, Any], result: Any) -> None:
+        """The module has returned `result` for those arguments, or None where it raised."""
+        self._modules.pop()
+        if name not in self.ranges or any(outer in self.ranges for outer in self._modules):
+            return
+        steps, self._block = self._block, None
+        if result is None:
+            return
+        self._blocks_met.add(name)
+        with self.paused():
             self._write(name, *self._block_op(name, module, args, kwargs, result, steps or []))
-            self._pausing = False
 
-        return hook
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within this, what is done is not the model's."""
+        before, self._pausing = self._pausing, True
+        try:
+            yield
+        finally:
+            self._pausing = before
+
+    def write(self, name: str, does: Does, read: Sequence[torch.Tensor], written: Sequence[torch.Tensor]) -> None:
+        """Write down what was done while paused."""
+        if self._block is None and not self._pausing:
+            with self.paused():
+                reads = self._read(read)
+                if reads:
+                    self._write(name, does, reads, list(written))
+                else:
+                    self._note_constants(written)
 
     def _block_op(
         self, name: str, module: nn.Module, args: Any, kwargs: Any, result: Any, steps: list[tuple[Any, torch.Tensor]]
@@ -217,7 +214,7 @@ class Notes(TorchFunctionMode):
 def _numbers(tensor: torch.Tensor) -> NDArray[np.float64]:
     """A copy as NumPy has it; of complex numbers the real part, since no layer reads them."""
     dense = tensor.detach().to_dense() if tensor.layout != torch.strided else tensor.detach()
-    return (dense.real if dense.is_complex() else dense).to(torch.float64, copy=True).numpy()
+    return (dense.real if dense.is_complex() else dense).cpu().to(torch.float64, copy=True).numpy()
 
 
 @dataclass

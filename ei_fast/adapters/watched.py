@@ -1,4 +1,4 @@
-"""From a model that can be run to a `Network`: it runs on random inputs, and every layer is compared with what it did."""
+"""From a model that can be run to a `Network`: it runs on random inputs, and its layers must do what it did."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
