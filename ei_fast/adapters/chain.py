@@ -16,6 +16,7 @@ from ei_fast.adapters.operations import (
     Affine,
     Array,
     Block,
+    Combine,
     Conv,
     Dense,
     Op,
@@ -29,6 +30,7 @@ from ei_fast.adapters.operations import (
     Unknown,
     Window,
 )
+from ei_fast.adapters.pointwise import put_together
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
@@ -115,6 +117,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     TypeError
         Where nothing was found that can be measured.
     """
+    recording = put_together(recording)
     ops, dead = _alive(recording)
     found = _Assembly(recording, in_range, _Readers(ops, recording))
     for op in ops:
@@ -469,6 +472,8 @@ class _Readers:
 def _why_skipped(op: Op) -> str:
     if isinstance(op.does, Unknown):
         return op.does.reason
+    if isinstance(op.does, Combine):
+        return no_layer(op.does.function.__name__, len(op.reads))
     what = {
         Affine: "a scale and shift that belongs to no layer",
         Pointwise: "an activation that follows no dense layer or convolution",
@@ -478,3 +483,9 @@ def _why_skipped(op: Op) -> str:
         Block: "a block whose inputs are scaled and shifted on the way to it",
     }
     return f"{what[type(op.does)]}: name what holds it in 'blocks' to measure it"
+
+
+def no_layer(name: str, n_reads: int) -> str:
+    """Why a function of so many values is skipped."""
+    what = f"{name} of {n_reads} values" if n_reads > 1 else name
+    return f"{what} is no dense layer; name the module that holds it in 'blocks' to measure it as one map"

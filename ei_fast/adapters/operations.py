@@ -4,7 +4,7 @@ A value has one row for each row of the input; what comes after is the shape of 
 told here, and nothing of the frameworks in which they were seen.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -120,6 +120,13 @@ class Pointwise:
 
 
 @dataclass(frozen=True)
+class Combine:
+    """Two values, or one twice, number by number."""
+
+    function: Callable[[Array, Array], Array]
+
+
+@dataclass(frozen=True)
 class Softmax:
     """Softmax over the last axis, or its logarithm."""
 
@@ -154,7 +161,7 @@ class Unknown:
     reason: str
 
 
-Does = Dense | Conv | Pool | Affine | Pointwise | Softmax | Same | Pad | Block | Unknown
+Does = Dense | Conv | Pool | Affine | Pointwise | Combine | Softmax | Same | Pad | Block | Unknown
 
 
 @dataclass(frozen=True, eq=False)
