@@ -1,10 +1,14 @@
 """What all tests share."""
 
+import os
+
 import matplotlib
 import numpy as np
 import pytest
 
 matplotlib.use("Agg")
+# Read when Keras is imported.
+os.environ["KERAS_BACKEND"] = "torch"
 
 
 @pytest.fixture

@@ -21,10 +21,11 @@ class Does(nn.Module):
 class LeNet(nn.Module):
     """LeCun et al. 1998, with today's pools and activations of two kinds."""
 
-    def __init__(self):
+    def __init__(self, channels=(6, 16), hidden=(120, 84), side=28):
         super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
-        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+        self.conv1, self.conv2 = nn.Conv2d(1, channels[0], 5, padding=2), nn.Conv2d(*channels, 5)
+        seen = channels[1] * ((side // 2 - 4) // 2) ** 2
+        self.fc1, self.fc2, self.fc3 = nn.Linear(seen, hidden[0]), nn.Linear(*hidden), nn.Linear(hidden[1], 10)
 
     def forward(self, x):
         x = F.max_pool2d(torch.tanh(self.conv1(x)), 2)

@@ -241,11 +241,14 @@ def test_a_pre_activation_that_something_else_sees():
         (lambda y: torch.relu(y) + y, "composite"),
         (lambda y: y * torch.sigmoid(y), "silu"),
         (lambda y: y * 0.5 * (1 + torch.erf(y / 2**0.5)), "gelu"),
-        (lambda y: 0.5 * y * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (y + 0.044715 * y * y * y))), "gelu(approximate=tanh)"),
+        (
+            lambda y: y * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (y + 0.044715 * y * y * y))) / 2,
+            "gelu(approximate=tanh)",
+        ),
         (lambda y: y * torch.tanh(F.softplus(y)), "mish"),
         (lambda y: torch.minimum(torch.maximum(y, -y), torch.exp(-y) * y), "composite"),
     ],
-)  # fmt: skip
+)
 def test_activations_written_out_in_steps(activation, name):
     model = Does(lambda s, x: s.b(activation(s.a(x))), a=nn.Linear(4, 5), b=nn.Linear(5, 3))
     net = ef.as_network(model)
@@ -260,7 +263,7 @@ def test_steps_that_are_no_activation():
         lambda s, x: (y := s.a(x)) * torch.softmax(y, -1),
         lambda s, x: (y := s.a(x)) * y.flip(-1),
         lambda s, x: (y := s.a(x)) * (torch.sigmoid(y) * torch.arange(4)),
-        lambda s, x: (y := s.a(x)) * torch.sigmoid(s.b(x)),
+        lambda s, x: s.a(x) * torch.sigmoid(s.b(x)),
         lambda s, x: ((y := s.a(x)) * (z := torch.sigmoid(y)), z),
     ):
         net = ef.as_network(Does(forward, a=nn.Linear(4, 4), b=nn.Linear(4, 4)))
@@ -530,8 +533,11 @@ def test_refused_options(options, error, message):
 
 
 def test_options_of_modules_are_refused_elsewhere():
-    for options in ({"blocks": ["a"]}, {"input_shape": (2,)}):
-        with pytest.raises(ValueError, match="is for models of a framework that can be run. Got it for ndarray"):
+    for options, whose in (
+        ({"blocks": ["a"]}, "PyTorch and Keras"),
+        ({"input_shape": (2,)}, "a framework that can be run"),
+    ):
+        with pytest.raises(ValueError, match=f"is for models of {whose}. Got it for ndarray"):
             ef.as_network(np.ones((2, 2)), **options)
 
 

@@ -225,15 +225,19 @@ class _Assembly:
     ) -> None:
         self.done.update(view.by, tail.ops)
         start, before = view.source, self.pieces[-1] if self.pieces else None
+        origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
         name = layer.linear.name if isinstance(layer, (SoftmaxOf, PooledOf)) else layer.name
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if start == (before.end if before else 0):
             # From patch to patch no neuron feeds another; else it must be the one in the same place.
             in_order = (view.is_identity and self.in_order) or map_of.patch or (before and before.layer.patch)
             follows = before is None or (feeds(before.layer, map_of) and in_order)
-            range_before = self.network().ranges()[-1][1] if before else self.in_range
         else:
-            follows, range_before = False, self.in_range if start == 0 else self._seen(start, name)
+            follows = False
+        if origin is not None:
+            range_before = self.network().ranges()[origin][1]
+        else:
+            range_before = self.in_range if start == 0 else self._seen(start, name)
         if isinstance(layer, (SoftmaxOf, PooledOf)):
             layer = layer.function(range_before)
         if not follows:
@@ -350,12 +354,15 @@ class _Tail:
         # After each step: the number of operations, the base and the end, and how the latter comes from the former.
         states = [self._follow_same(readers)]
         while (following := readers.only(self.end)) is not None:
-            step = self._step(following)
+            taken = [following]
+            if isinstance(following.does, Pad) and (pool := readers.only(following.writes[0])) is not None:
+                taken.append(pool)
+            step = self._step(taken)
             if step is None:
                 break
             self._steps.append(step)
-            self.ops.append(following)
-            self.end = following.writes[0]
+            self.ops += taken
+            self.end = taken[-1].writes[0]
             if isinstance(step, Pool):
                 self.base, self._view = self.end, _View.of(self.end, recording)
             states.append(self._follow_same(readers))
@@ -407,10 +414,10 @@ class _Tail:
             self._view = self._view.after(reader, self._recording.shape(self.end))
         return len(self.ops), self.base, self.end, self._view
 
-    def _step(self, op: Op) -> Affine | Pointwise | Softmax | Pool | None:
-        """What an operation does to each neuron, or channel; None where it is nothing of the kind."""
-        does = op.does
-        if self._does is None:
+    def _step(self, ops: Sequence[Op]) -> Affine | Pointwise | Softmax | Pool | None:
+        """What an operation, or padding and a pool, does to each neuron or channel; None if nothing of the kind."""
+        *before, does = (op.does for op in ops)
+        if self._does is None or (before and not isinstance(does, Pool)):
             return None
         if isinstance(does, Affine):
             shape = self._recording.shape(self.base)
@@ -424,6 +431,10 @@ class _Tail:
         if isinstance(does, Pool) and isinstance(self._does, Conv):
             fits = prod(does.window.size) <= _MOST_PLACES
             arranged = self._view.is_identity and self._recording.shape(self.end) == self._recording.shape(self.base)
+            for padding in before:
+                assert isinstance(padding, Pad)
+                arranged = arranged and padding.widths[0] == (0, 0)
+                does = replace(does, window=does.window.begun_before([n for n, _ in padding.widths[1:]]))
             return does if fits and arranged else None
         return None
 
@@ -473,7 +484,7 @@ def _why_skipped(op: Op) -> str:
     if isinstance(op.does, Unknown):
         return op.does.reason
     if isinstance(op.does, Combine):
-        return no_layer(op.does.function.__name__, len(op.reads))
+        return no_layer(getattr(op.does.function, "__name__", op.name), len(op.reads))
     what = {
         Affine: "a scale and shift that belongs to no layer",
         Pointwise: "an activation that follows no dense layer or convolution",

@@ -49,6 +49,11 @@ class Window:
             )
         ]
 
+    def begun_before(self, padding: Sequence[int]) -> "Window":
+        """The window over the values before they were padded by so many at their beginning."""
+        before = tuple(n + more for n, more in zip(self.before, padding, strict=True))
+        return Window(self.size, self.stride, self.dilation, before)
+
     def seen_through(self, outer: "Window") -> "Window":
         """The smallest box that holds all that the windows inside a window of `outer` see."""
         inner = zip(self.size, self.stride, self.dilation, self.before, strict=True)
@@ -121,9 +126,9 @@ class Pointwise:
 
 @dataclass(frozen=True)
 class Combine:
-    """Two values, or one twice, number by number."""
+    """Several values, or one several times, number by number."""
 
-    function: Callable[[Array, Array], Array]
+    function: Callable[..., Array]
 
 
 @dataclass(frozen=True)

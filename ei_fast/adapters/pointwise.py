@@ -80,15 +80,26 @@ def put_together(recording: Recording) -> Recording:
         for value in op.reads:
             readers.setdefault(value, []).append(op)
     for start in [op.writes[0] for op in ops if len(op.writes) == 1]:
-        if len(readers.get(start, ())) > 1 and start not in recording.outputs:
-            steps = _steps_to_one(start, ops, readers, recording)
-            if steps:
-                at = ops.index(steps[-1])
-                function = Composite(_as_functions(start, steps))
-                whole = Op(steps[-1].name, Pointwise(activation_of(function)), (start,), steps[-1].writes)
-                ops = [whole if k == at else op for k, op in enumerate(ops) if k == at or op not in steps]
-                readers[start] = [whole]
+        if len(readers.get(start, ())) < 2 or start in recording.outputs:
+            continue
+        steps = _steps_to_one(start, ops, readers, recording)
+        if steps:
+            activation = activation_of(Composite(_as_functions(start, steps)))
+            # What is halved at the end, say, may have a name, where its double has none.
+            last = readers.get(steps[-1].writes[0], [])
+            if len(last) == 1 and _is_line(last[0]) and steps[-1].writes[0] not in recording.outputs:
+                named = _named(Composite(_as_functions(start, [*steps, last[0]])))
+                if named is not None:
+                    activation, steps = named, [*steps, last[0]]
+            whole = Op(steps[-1].name, Pointwise(activation), (start,), steps[-1].writes)
+            at = ops.index(steps[-1])
+            ops = [whole if k == at else op for k, op in enumerate(ops) if k == at or op not in steps]
+            readers[start] = [whole]
     return replace(recording, ops=ops)
+
+
+def _is_line(op: Op) -> bool:
+    return isinstance(op.does, Affine) and np.size(op.does.scale) == 1 == np.size(op.does.shift)
 
 
 def _steps_to_one(start: int, ops: Sequence[Op], readers: dict[int, list[Op]], recording: Recording) -> list[Op]:
@@ -99,9 +110,7 @@ def _steps_to_one(start: int, ops: Sequence[Op], readers: dict[int, list[Op]], r
         if op not in waiting:
             continue
         waiting.discard(op)
-        one_by_one = isinstance(op.does, (Pointwise, Combine)) or (
-            isinstance(op.does, Affine) and np.size(op.does.scale) == 1 == np.size(op.does.shift)
-        )
+        one_by_one = isinstance(op.does, (Pointwise, Combine)) or _is_line(op)
         end = op.writes[0] if op.writes else -1
         if not one_by_one or not inside.issuperset(op.reads) or recording.values[end].shape != shape:
             return []
