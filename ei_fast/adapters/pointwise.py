@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.adapters.operations import Affine, Combine, Op, Pointwise, Recording
+from ei_fast.adapters.operations import Affine, Combine, Op, Pointwise, Recording, Same
 from ei_fast.network.activations import Activation
 
 Array = NDArray[np.float64]
@@ -110,7 +110,8 @@ def _steps_to_one(start: int, ops: Sequence[Op], readers: dict[int, list[Op]], r
         if op not in waiting:
             continue
         waiting.discard(op)
-        one_by_one = isinstance(op.does, (Pointwise, Combine)) or _is_line(op)
+        as_it_is = isinstance(op.does, Same) and op.does.order is None
+        one_by_one = as_it_is or isinstance(op.does, (Pointwise, Combine)) or _is_line(op)
         end = op.writes[0] if op.writes else -1
         if not one_by_one or not inside.issuperset(op.reads) or recording.values[end].shape != shape:
             return []
@@ -131,6 +132,8 @@ def _as_functions(start: int, steps: Sequence[Op]) -> tuple[tuple[Callable[..., 
         does = op.does
         if isinstance(does, Affine):
             function: Callable[..., Array] = Line(float(np.ravel(does.scale)[0]), float(np.ravel(does.shift)[0]))
+        elif isinstance(does, Same):
+            function = np.positive
         elif isinstance(does, Pointwise):
             function = does.activation
         else:
