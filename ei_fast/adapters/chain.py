@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-from ei_fast.adapters.maps import PooledOf, SoftmaxOf, pooled
+from ei_fast.adapters.maps import PooledOf, SoftmaxOf, pooled, size_pooled
 from ei_fast.adapters.operations import (
     Affine,
     Array,
@@ -38,8 +38,8 @@ from ei_fast.network.network import Network, feeds
 
 LINEAR = Activation("linear")
 _PADDING = -1
-# Places of a convolution that its pool may take in; numbers that a verification gathers.
-_MOST_PLACES, _MOST_GATHERED = 64, 2**24
+# Weights of a convolution at all places that its pool sees; numbers that a verification gathers.
+_MOST_WEIGHTS, _MOST_GATHERED = 2**24, 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -429,7 +429,7 @@ class _Tail:
             neurons = self._view.is_identity and self._recording.shape(self.end)[-1] == self._does.weight.shape[1]
             return does if neurons else None
         if isinstance(does, Pool) and isinstance(self._does, Conv):
-            fits = prod(does.window.size) <= _MOST_PLACES
+            fits = size_pooled(self._does, does, self._channels) <= _MOST_WEIGHTS
             arranged = self._view.is_identity and self._recording.shape(self.end) == self._recording.shape(self.base)
             for padding in before:
                 assert isinstance(padding, Pad)

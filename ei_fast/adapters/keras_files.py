@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 from ei_fast.adapters.weight_files import MOST_JSON, stored_members
 
@@ -48,9 +48,9 @@ def model_from_keras_file(path: Path) -> Any:
         if sizes["config.json"] > MOST_JSON:
             raise ValueError(f"The file {str(path)!r} must describe its model in less than {MOST_JSON} bytes.")
         keras = _keras(path)
-        config = _config(path, archive.read("config.json"))
+        config = _config(path, _content(path, archive, "config.json"))
         _check_classes(path, config, keras)
-        _check_weights(path, archive.read("model.weights.h5"))
+        _check_weights(path, _content(path, archive, "model.weights.h5"))
     try:
         # Without memory for the numbers first: how many there are is the file's claim.
         with keras.device("meta"):
@@ -96,6 +96,13 @@ def _keras(path: Path) -> Any:
             "Set the environment variable KERAS_BACKEND=torch before it starts."
         )
     return keras
+
+
+def _content(path: Path, archive: ZipFile, name: str) -> bytes:
+    try:
+        return archive.read(name)
+    except (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+        raise ValueError(f"The file {str(path)!r} is damaged at {name!r} ({error}). Save the model again.") from None
 
 
 def _config(path: Path, text: bytes) -> dict[str, Any]:

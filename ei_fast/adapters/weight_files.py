@@ -281,7 +281,7 @@ def stored_members(path: Path, file: IO[bytes], wrote: str) -> list[ZipInfo]:
     """
     try:
         members = ZipFile(file).infolist()
-    except (BadZipFile, EOFError, NotImplementedError, ValueError) as error:
+    except (BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
         raise ValueError(
             f"The file {str(path)!r} must be an archive that {wrote} wrote. "
             f"It is damaged or of another kind ({error}). Save it again."
