@@ -26,7 +26,7 @@ def as_network(
 
     Parameters
     ----------
-    model : Network, Layer, Function, array, list, dict, path, scikit-learn model or torch.nn.Module
+    model : Network, Layer, Function, array, list, dict, path, or a model of scikit-learn, PyTorch, Keras or ONNX
         - a 2-D array is one dense layer, (n_in, n_out);
         - a list holds layers in order: `Layer`, `Function`, 2-D arrays, or tuples (weight, bias) and
           (weight, bias, activation), bias being None where there is none;
@@ -35,9 +35,12 @@ def as_network(
           ``"<layer>.bias"``; or ``"<layer>/kernel"`` as Keras has them, (n_in, n_out), with ``"<layer>/bias"``; or
           such dicts inside each other, as Flax and JAX have them;
         - a path names a file of such a dict: ``.npz``, ``.safetensors`` (or the index of several),
-          or ``.pt``, ``.pth``, ``.ckpt`` with a state dict. No file's content is ever executed;
+          or ``.pt``, ``.pth``, ``.ckpt`` with a state dict; or of a whole model: ``.keras`` or ``.onnx``. No file's
+          content is ever executed;
         - a fitted `MLPClassifier` or `MLPRegressor`, or a pipeline that ends in one;
-        - a PyTorch module: a copy of it runs, and every layer is compared with that run.
+        - a PyTorch module, of which a copy runs, a built Keras model on the torch backend, or an `onnx.ModelProto`, run
+          by onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its
+          channels, with the pool behind it as one `Function`.
     activation : str, Activation, or one a layer, default "sigmoid"
         Activation of the layers that do not say.
     in_range : (float, float), optional
@@ -46,13 +49,14 @@ def as_network(
         Names of the dense layers of a dict or file, in the order in which they feed each other; what it leaves out is
         skipped.
     blocks : sequence of str, or dict of str to (float, float), optional
-        Modules of a PyTorch model that are measured as one `Function` each, and the ranges of their outputs where these
-        cannot be derived.
+        Modules of a PyTorch model, or layers of a Keras model, that are measured as one `Function` each, and the ranges
+        of their outputs where these cannot be derived.
     verify : bool, default True
-        Whether the layers of a PyTorch model are compared with the model itself on random inputs, inside
+        Whether the layers of a model that runs are compared with the model itself on random inputs, inside
         `in_range` and ten times as far.
     input_shape : sequence of int, optional
-        Of one sample that a PyTorch model takes; where not given, what its first dense layer takes.
+        Of one sample that such a model takes; where not given, what it says of itself, or in PyTorch what its
+        first dense layer takes. A PyTorch model that begins with a convolution does not tell.
 
     Returns
     -------
