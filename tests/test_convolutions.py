@@ -250,6 +250,13 @@ def test_a_pool_over_everything():
     assert "too much of it at once" in dict(large.skipped)["2"]
 
 
+def test_a_pool_that_always_sees_padding():
+    model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 2))
+    net = ef.as_network(model, input_shape=(2, 4, 4))
+    assert [layer.patch for layer in net] == [(2, 3, 3), None]
+    assert "nowhere without padding" in dict(net.skipped)["2"]
+
+
 def test_input_shape_must_be_given():
     for model in (nn.Conv2d(1, 2, 3), nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))):
         with pytest.raises(ValueError, match="Give 'input_shape', the shape of one sample"):

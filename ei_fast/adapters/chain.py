@@ -38,8 +38,10 @@ from ei_fast.network.network import Network, feeds
 
 LINEAR = Activation("linear")
 _PADDING = -1
-# Weights of a convolution at all places that its pool sees; numbers that a verification gathers.
-_MOST_WEIGHTS, _MOST_GATHERED = 2**24, 2**24
+# Weights of a convolution at all places that its pool sees.
+_MOST_WEIGHTS = 2**24
+# Numbers that the verification of a layer gathers, and products that it takes.
+_MOST_GATHERED, _MOST_PRODUCTS = 2**22, 2**31
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +149,7 @@ class _Assembly:
     readers: "_Readers"
     done: set[Op] = field(default_factory=set)
     pieces: list[Piece] = field(default_factory=list)
+    out_ranges: list[Range] = field(default_factory=list)
     restarts: list[int] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     views: dict[int, _View] = field(default_factory=dict)
@@ -200,10 +203,13 @@ class _Assembly:
             view, folded = _View.of(op.reads[0], self.recording), does
         assert isinstance(folded, Conv)
         channels = view.places.shape[0]
-        tail = _Tail(op, folded, self.recording, self.readers, channels)
-        extent = self.recording.shape(tail.base)[1:]
-        inputs, at = _patches(view.places, tail.window, extent)
-        if not len(inputs):
+        # Where no pool lies wholly inside, single places of the convolution may.
+        for with_pools in (True, False):
+            tail = _Tail(op, folded, self.recording, self.readers, channels, with_pools)
+            inputs, at = _patches(view.places, tail.window, self.recording.shape(tail.base)[1:])
+            if len(inputs):
+                break
+        else:
             size = "x".join(map(str, tail.window.size))
             return f"its window of {size} lies nowhere wholly inside what it reads, so that no patch is free to move"
         self._add(tail.layer(), view, inputs, tail, at)
@@ -235,7 +241,7 @@ class _Assembly:
         else:
             follows = False
         if origin is not None:
-            range_before = self.network().ranges()[origin][1]
+            range_before = self.out_ranges[origin]
         else:
             range_before = self.in_range if start == 0 else self._seen(start, name)
         if isinstance(layer, (SoftmaxOf, PooledOf)):
@@ -247,8 +253,9 @@ class _Assembly:
         if at is not None:
             outputs = outputs[at]
         # Some of many places are enough.
-        most = max(1, _MOST_GATHERED // (len(self.recording.values[start]) * layer.n_in))
-        some = _spread(len(inputs), most)
+        cost = len(self.recording.values[start]) * layer.n_in
+        some = _spread(len(inputs), max(1, min(_MOST_GATHERED // cost, _MOST_PRODUCTS // (cost * layer.n_out))))
+        self.out_ranges.append(Network([layer], range_before).ranges()[0][1])
         self.pieces.append(Piece(layer, start, tail.end, inputs[some], outputs[some]))
         self.views[tail.end] = _View.of(tail.end, self.recording)
         self.in_order = tail.in_order
@@ -305,7 +312,7 @@ def _patches(places: Places, window: Window, extent: Sequence[int]) -> tuple[Pla
     n_in = places.shape[0] * prod(window.size)
     if 0 in counts:
         return np.empty((0, n_in), dtype=np.intp), np.empty(0, dtype=np.intp)
-    most = max(64, _MOST_GATHERED // (4 * n_in))
+    most = max(64, _MOST_GATHERED // n_in)
     some = _spread(prod(counts), most)
     which = [one[k] for one, k in zip(inner, np.unravel_index(some, counts), strict=True)]
     # (m, channels, size, ...): each axis of the window along an axis of its own.
@@ -344,9 +351,10 @@ class _Tail:
         recording: Recording,
         readers: "_Readers",
         channels: int = 0,
+        with_pools: bool = True,
     ):
         self._name, self._does, self._recording, self._channels = op.name, does, recording, channels
-        self._axis = 0 if isinstance(does, Conv) else -1
+        self._axis, self._with_pools = 0 if isinstance(does, Conv) else -1, with_pools
         self._steps: list[Affine | Pointwise | Softmax | Pool] = []
         self.ops: list[Op] = []
         self.base = self.end = op.writes[0]
@@ -428,7 +436,7 @@ class _Tail:
         if isinstance(does, Softmax) and self._axis == -1:
             neurons = self._view.is_identity and self._recording.shape(self.end)[-1] == self._does.weight.shape[1]
             return does if neurons else None
-        if isinstance(does, Pool) and isinstance(self._does, Conv):
+        if isinstance(does, Pool) and isinstance(self._does, Conv) and self._with_pools:
             fits = size_pooled(self._does, does, self._channels) <= _MOST_WEIGHTS
             arranged = self._view.is_identity and self._recording.shape(self.end) == self._recording.shape(self.base)
             for padding in before:
@@ -489,7 +497,7 @@ def _why_skipped(op: Op) -> str:
         Affine: "a scale and shift that belongs to no layer",
         Pointwise: "an activation that follows no dense layer or convolution",
         Softmax: "a softmax that follows no dense layer",
-        Pool: "a pool that follows no convolution, or sees too much of it at once",
+        Pool: "a pool that follows no convolution, or sees too much of it at once, or nowhere without padding",
         Pad: "padding that is no convolution's",
         Block: "a block whose inputs are scaled and shifted on the way to it",
     }

@@ -240,7 +240,7 @@ class _Graph:
     def run(self, inputs: NDArray[np.float64]) -> Recording:
         """Run the model on inputs (rows, ...) and write down what its nodes do."""
         found = self._values(inputs.astype(self._dtype))
-        numbers, values = {self._input: 0}, {0: found[self._input].astype(np.float64)}
+        numbers, values = {self._input: 0}, {0: found[self._input]}
         coarsest = self._dtype
         ops: list[Op] = []
         for node in self._nodes:
@@ -259,7 +259,8 @@ class _Graph:
             reads = tuple(numbers[node.input[k]] for k in at)
             for name in written:
                 numbers[name] = len(values)
-                values[numbers[name]] = found[name].astype(np.float64)
+                half = found[name].dtype.itemsize < 4 or found[name].dtype.kind != "f"
+                values[numbers[name]] = found[name].astype(np.float64 if half else found[name].dtype)
                 if found[name].dtype == np.float16:
                     coarsest = "float16"
             reason = f"{node.op_type} is no dense layer or convolution, activation or pool"

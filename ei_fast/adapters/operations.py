@@ -188,7 +188,7 @@ class Recording:
     ops : list of Op
         In the order in which they were done.
     values : dict of ndarray
-        By number, (rows, ...). The model's input is number 0.
+        By number, (rows, ...), float32 where the model computes so. The model's input is number 0.
     outputs : tuple of int
         Numbers of the values that the model returns.
     path : tuple of tuple
@@ -200,7 +200,7 @@ class Recording:
     """
 
     ops: list[Op]
-    values: dict[int, Array]
+    values: dict[int, NDArray[np.floating]]
     outputs: tuple[int, ...]
     path: tuple[Step, ...]
     arithmetic: str
@@ -211,6 +211,7 @@ class Recording:
         return self.values[value].shape[1:]
 
     def rows(self, value: int, places: Places) -> Array:
-        """What stands at `places` (m, n) of each sample, as (rows * m, n)."""
+        """What stands at `places` (m, n) of each sample, as (rows * m, n) in float64."""
         values = self.values[value]
-        return values.reshape(len(values), -1)[:, places].reshape(-1, places.shape[1])
+        found = values.reshape(len(values), -1)[:, places].reshape(-1, places.shape[1])
+        return found.astype(np.float64, copy=False)

@@ -20,9 +20,12 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from ei_fast.adapters.operations import Recording
 from ei_fast.adapters.torch_notes import Notes
-from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs, probe
+from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs, random_inputs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
+
+# Rows with which a shape is tried: more than one, and unlikely as a width.
+_PROBED = 61
 
 
 def network_from_torch(
@@ -108,7 +111,7 @@ class _Subject:
             self._model.to(dtype)
             for shape in candidates:
                 try:
-                    self.run(probe(in_range, shape))
+                    self.run(random_inputs(in_range, _PROBED if len(shape) < 3 else 2, shape))
                     return shape
                 except Exception as error:
                     error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")

@@ -44,7 +44,7 @@ class Notes(TorchFunctionMode):
     dtype: torch.dtype
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
-    _values: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
     _path: list[tuple] = field(default_factory=list)
     # Tensors are kept, so that none is taken for another that had its place in memory.
     _number: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
@@ -203,7 +203,7 @@ class Notes(TorchFunctionMode):
         return bool(tensor.dim()) and len(tensor) == len(self.x) and (known is None or known[0] != tensor._version)
 
     def _is_as_noted(self, tensor: torch.Tensor, number: int) -> bool:
-        now, noted = _numbers(tensor), self._values[number]
+        now, noted = _numbers(tensor, copy=False), self._values[number]
         return now.shape == noted.shape and np.array_equal(now, noted, equal_nan=True)
 
     def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
@@ -221,10 +221,11 @@ class Notes(TorchFunctionMode):
         return number
 
 
-def _numbers(tensor: torch.Tensor) -> NDArray[np.float64]:
-    """A copy as NumPy has it; of complex numbers the real part, since no layer reads them."""
+def _numbers(tensor: torch.Tensor, copy: bool = True) -> NDArray[np.floating]:
+    """The values as NumPy has them; of complex numbers the real part, since no layer reads them."""
     dense = tensor.detach().to_dense() if tensor.layout != torch.strided else tensor.detach()
-    return (dense.real if dense.is_complex() else dense).cpu().to(torch.float64, copy=True).numpy()
+    dtype = torch.float32 if dense.dtype == torch.float32 else torch.float64
+    return (dense.real if dense.is_complex() else dense).cpu().to(dtype, copy=copy).numpy()
 
 
 @dataclass
@@ -241,7 +242,7 @@ class RunBlock:
         rows = torch.from_numpy(np.array(x)).to(self.dtype).reshape(len(x), *self.shape)
         with torch.no_grad():
             y = _tensors(self.module(rows, *self.more))[0]
-        return _numbers(y.reshape(len(x), -1))
+        return _numbers(y.reshape(len(x), -1)).astype(np.float64, copy=False)
 
 
 def _bounded_by(y: torch.Tensor, steps: list[tuple[Any, torch.Tensor]]) -> Range | None:

@@ -16,9 +16,12 @@ from ei_fast.network.network import Network
 Run = Callable[[Array], Recording]
 Blocks = Sequence[str] | Mapping[str, Range | None]
 
-# Unlikely as widths: what has as many rows, and is not known, comes from the inputs in a way that was not seen.
-# Every place of an image is another sample for a convolution, and every value that it writes is kept.
-_ROWS, _FEW_ROWS, _FEWEST_ROWS = 1021, 61, 13
+# Of how many rows the runs may be, by how much memory they take: unlikely as widths, since what has as many rows, and
+# is not known, comes from the inputs in a way that was not seen.
+_ROWS = (1021, 509, 251, 127, 61, 31, 13, 7)
+# Every place of an image is another sample for a convolution.
+_ROWS_OF_IMAGES = 61
+_MOST_VALUES = 2**25
 _BEYOND = 10.0
 # What rounding may make of a sum of products, as a share of the sum of their sizes.
 _DIGITS = {"float64": 1e-8, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
@@ -45,7 +48,11 @@ def network_from_runs(
     TypeError, ValueError
         Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
     """
-    rows = _ROWS if len(shape) < 3 else _FEW_ROWS if prod(shape) < 2**14 else _FEWEST_ROWS
+    # What is kept of a run is every value, and how many there are is not known before.
+    probed = run(random_inputs(in_range, 2, shape))
+    kept = sum(prod(probed.shape(value)) for value in probed.values)
+    fitting = (n for n in _ROWS if n * kept <= _MOST_VALUES and (len(shape) < 3 or n <= _ROWS_OF_IMAGES))
+    rows = next(fitting, _ROWS[-1])
     recording = run(random_inputs(in_range, rows, shape))
     network, pieces = assemble(recording, in_range)
     missing = [name for name in block_names if name not in recording.blocks]
@@ -55,20 +62,26 @@ def network_from_runs(
             "which it does not run, or runs inside another block."
         )
     if check:
+        verify(pieces, recording)
+        path = recording.path
+        # Before there is another.
+        del recording
         low, high = in_range
         middle, half = 0.5 * (low + high), 0.5 * _BEYOND * (high - low)
-        verify(pieces, [recording, run(random_inputs((middle - half, middle + half), rows, shape))])
+        beyond = run(random_inputs((middle - half, middle + half), rows, shape))
+        if beyond.path != path:
+            raise ValueError(
+                f"The model does not do the same for all inputs: {_where_they_part(path, beyond.path)}. "
+                "Name the module that decides in 'blocks' to measure it whole, or use verify=False to measure what it "
+                "does inside in_range."
+            )
+        verify(pieces, beyond)
     return network
 
 
 def random_inputs(in_range: Range, rows: int, shape: Sequence[int]) -> Array:
     """The same whenever they are drawn, (rows, *shape)."""
     return np.random.default_rng(0).uniform(*in_range, (rows, *shape))
-
-
-def probe(in_range: Range, shape: Sequence[int]) -> Array:
-    """A few inputs, to see whether a model takes that shape."""
-    return random_inputs(in_range, _FEW_ROWS if len(shape) < 3 else 2, shape)
 
 
 def check_shape(input_shape: Any) -> tuple[int, ...]:
@@ -96,31 +109,22 @@ def check_blocks(blocks: Blocks, known: Sequence[str]) -> dict[str, Range | None
     return ranges
 
 
-def verify(pieces: Sequence[Piece], recordings: Sequence[Recording]) -> None:
+def verify(pieces: Sequence[Piece], recording: Recording) -> None:
     """Raise ValueError where a layer does not do what the model was seen to do."""
-    first = recordings[0]
-    for other in recordings[1:]:
-        if other.path != first.path:
-            raise ValueError(
-                f"The model does not do the same for all inputs: {_where_they_part(first.path, other.path)}. "
-                "Name the module that decides in 'blocks' to measure it whole, or use verify=False to measure what it "
-                "does inside in_range."
-            )
+    digits, eps = _DIGITS[recording.arithmetic], _EPS[recording.arithmetic]
     for piece in pieces:
-        for recording in recordings:
-            digits, eps = _DIGITS[recording.arithmetic], _EPS[recording.arithmetic]
-            layer = piece.layer
-            x, expected = recording.rows(piece.start, piece.inputs), recording.rows(piece.end, piece.outputs)
-            allowed = digits * _size_of_sums(layer, x, expected) + 64 * eps * np.max(np.abs(expected), initial=0.0)
-            off = np.abs(layer(x) - expected)
-            if not np.all(off <= allowed):
-                raise ValueError(
-                    f"Layer {layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on random "
-                    "inputs: it would be measured wrongly. Name it, or the module around it, in 'blocks' to measure it "
-                    "as it runs."
-                )
-            if isinstance(layer, Function):
-                _check_row_by_row(layer, x, expected, allowed)
+        layer = piece.layer
+        x, expected = recording.rows(piece.start, piece.inputs), recording.rows(piece.end, piece.outputs)
+        allowed = digits * _size_of_sums(layer, x, expected) + 64 * eps * np.max(np.abs(expected), initial=0.0)
+        off = np.abs(layer(x) - expected)
+        if not np.all(off <= allowed):
+            raise ValueError(
+                f"Layer {layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on random "
+                "inputs: it would be measured wrongly. Name it, or the module around it, in 'blocks' to measure it "
+                "as it runs."
+            )
+        if isinstance(layer, Function):
+            _check_row_by_row(layer, x, expected, allowed)
 
 
 def _size_of_sums(layer: Layer | Function, x: Array, expected: Array) -> float:
