@@ -165,14 +165,13 @@ class _Assembly:
                 self.done.add(op)
             return
         self.done.add(op)
-        why: str | None
+        why: str | None = None
         if view is not None and isinstance(does, Dense):
-            why = self._dense(op, does, view)
+            self._dense(op, does, view)
         elif view is not None and isinstance(does, Conv):
             why = self._conv(op, does, view)
         elif view is not None and isinstance(does, Block) and view.scale is None:
-            self._block(op, does)
-            why = None
+            self._block(op, does, view)
         else:
             why = _why_skipped(op)
         if why is not None:
@@ -186,18 +185,17 @@ class _Assembly:
         network.skipped = self.skipped
         return network
 
-    def _dense(self, op: Op, does: Dense, view: _View) -> str | None:
+    def _dense(self, op: Op, does: Dense, view: _View) -> None:
         n_in = does.weight.shape[0]
         # What was padded is no output of the layer before; and values may be scaled each in its own way.
         folded = None if (view.places < 0).any() else _folded_before(does, view, axis=-1)
         if folded is None:
             view, folded = _View.of(op.reads[0], self.recording), does
         tail = _Tail(op, folded, self.recording, self.readers)
-        layer = tail.layer()
-        self._add(layer, view, view.places.reshape(-1, n_in), tail)
-        return None
+        self._add(tail.layer(), view, view.places.reshape(-1, n_in), tail)
 
     def _conv(self, op: Op, does: Conv, view: _View) -> str | None:
+        """Why the convolution is skipped, if it is."""
         folded = _folded_before(does, view, axis=0)
         if folded is None:
             view, folded = _View.of(op.reads[0], self.recording), does
@@ -215,8 +213,7 @@ class _Assembly:
         self._add(tail.layer(), view, inputs, tail, at)
         return None
 
-    def _block(self, op: Op, does: Block) -> None:
-        view = self.view(op.reads[0])
+    def _block(self, op: Op, does: Block, view: _View) -> None:
         if (view.places < 0).any():
             view = _View.of(op.reads[0], self.recording)
         self._add(does.function, view, view.places.reshape(1, -1), _Tail(op, None, self.recording, self.readers))
