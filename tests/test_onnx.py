@@ -1,5 +1,6 @@
 """ONNX models: what is extracted is the graph, as onnxruntime runs it, whoever exported it."""
 
+import sys
 import warnings
 
 import keras
@@ -354,3 +355,11 @@ def test_a_shuffle_of_channels():
     for net in (ef.as_network(model, input_shape=(2, 6, 6)),):
         assert [layer.patch for layer in net] == [(2, 2, 2), (4, 2, 2)]
         assert not net.skipped
+
+
+def test_missing_libraries(tmp_path, monkeypatch):
+    path = export_onnx(nn.Linear(4, 2), tmp_path / "net.onnx", 4)
+    monkeypatch.delitem(sys.modules, "ei_fast.adapters.onnx", raising=False)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match=r'without onnx and onnxruntime: pip install "ei_fast\[onnx\]"'):
+        ef.as_network(path)

@@ -1,7 +1,8 @@
 """From whatever holds the weights to a `Network`: one file a kind of source."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +94,14 @@ def as_network(
             from ei_fast.adapters.keras_files import model_from_keras_file
 
             model = model_from_keras_file(Path(model))
-        from ei_fast.adapters.keras import network_from_keras
-
+        network_from_keras = _adapter("keras", "A Keras model cannot be read without Keras 3 and PyTorch")
         return network_from_keras(model, in_range, blocks, verify, input_shape)
     if kind == "torch":
         from ei_fast.adapters.torch import network_from_torch
 
         return network_from_torch(model, in_range, blocks, verify, input_shape)
     if kind == "onnx":
-        network_from_onnx = _onnx_adapter()
+        network_from_onnx = _adapter("onnx", "An ONNX model cannot be read without onnx and onnxruntime")
         return network_from_onnx(model, in_range, verify, input_shape)
     if kind == "sklearn":
         from ei_fast.adapters.sklearn import network_from_sklearn
@@ -138,11 +138,10 @@ def _kind(model: Any) -> str:
     return "dict" if isinstance(model, Mapping) and not hasattr(model, "toarray") else "array"
 
 
-def _onnx_adapter() -> Any:
+def _adapter(library: str, why: str) -> Callable[..., Network]:
+    """The function that reads models of a library."""
     try:
-        from ei_fast.adapters.onnx import network_from_onnx
+        module = import_module(f"ei_fast.adapters.{library}")
     except ImportError as error:
-        raise ImportError(
-            'An ONNX model cannot be read without onnx and onnxruntime: pip install "ei_fast[onnx]".'
-        ) from error
-    return network_from_onnx
+        raise ImportError(f'{why}: pip install "ei_fast[{library}]".') from error
+    return getattr(module, f"network_from_{library}")
