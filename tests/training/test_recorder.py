@@ -144,7 +144,7 @@ def test_only_every_so_manyth_step_is_measured(random_weight):
 
 def test_a_time_budget_leaves_records_out_and_says_so(random_weight, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("ei_fast.training.recorder.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("ei_fast.training.budget.time.monotonic", lambda: clock[0])
     real = ef.EffectiveInformation._measure
 
     def takes_a_second(*args):
