@@ -199,7 +199,7 @@ class Recorder:
             Where it was recorded with other settings, which are named.
         """
         self._frozen, self._widths = continued(trajectory, self._estimator, named)
-        self.trajectory_ = trajectory
+        self.trajectory_, self._last_step = trajectory, None
         if len(trajectory):
             self._replayed_until = int(trajectory.steps[-1])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
+from ei_fast.files import from_json, known_format, npz_path, plain, read_npz, to_json, write_npz
 from ei_fast.frames import frame_of
 from ei_fast.report import Report
 
@@ -109,6 +109,21 @@ class Trajectory:
             for k, layer in enumerate(self.layers)
         ]
         return frame_of(rows, ["step", "layer", *MEASURES, *self.metrics], "Trajectory.to_frame")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trajectory as plain lists, numbers and text, for other programs' files; `from_dict` reads it."""
+        return {
+            "steps": plain(self.steps),
+            "layers": list(self.layers),
+            "measures": {name: plain(getattr(self, name)) for name in MEASURES},
+            "metrics": plain(self.metrics),
+            "provenance": plain(self.provenance),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Trajectory":
+        """The trajectory that `to_dict` made `values` of, the same to the last bit."""
+        return cls(**values)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the trajectory as ``.npz``: plain arrays and text, no Python objects.
