@@ -15,9 +15,9 @@ from ei_fast.report import Report
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_KIND, _FORMAT = "trajectory", 1
+_KIND, _FORMAT = "trajectory", 2
 
-MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
+MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff", "sensitivity_stderr")
 """What is kept of every layer at every step, in bits."""
 
 
@@ -41,7 +41,7 @@ class Trajectory:
     ----------
     steps : ndarray (n_steps,), int64
     layers : tuple of str
-    ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff : ndarray (n_steps, n_layers)
+    ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff, sensitivity_stderr : ndarray (n_steps, n_layers)
     metrics : dict of str to ndarray (n_steps,)
     provenance : dict
     """
@@ -52,6 +52,7 @@ class Trajectory:
     degeneracy: NDArray[np.float64]
     ei_parts: NDArray[np.float64]
     phi_ff: NDArray[np.float64]
+    sensitivity_stderr: NDArray[np.float64]
 
     def __init__(
         self,
@@ -154,6 +155,8 @@ class Trajectory:
         arrays = read_npz(path)
         known_format(path, arrays, _KIND, _FORMAT)
         try:
+            # Format 1 did not have it.
+            arrays.setdefault("measure/sensitivity_stderr", np.full_like(arrays["measure/sensitivity"], np.nan))
             return cls(
                 arrays["steps"],
                 arrays["layers"].tolist(),
