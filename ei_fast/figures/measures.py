@@ -109,10 +109,15 @@ def plot_metrics(steps: NDArray[np.integer], metrics: Mapping[str, Values], ax: 
         ax.plot(steps[seen], values[seen], label=name.replace("_", " "), **style, **_dots(steps))
     quiet(ax)
     _few_ticks(ax)
-    finite = np.concatenate([values[np.isfinite(values)] for values in metrics.values()])
-    if len(finite) and finite.min() > 0 and finite.max() > _FAR * finite.min():
+    if falls_far(metrics):
         ax.set_yscale("log")
     legend_above(ax, *ax.get_legend_handles_labels())
+
+
+def falls_far(metrics: Mapping[str, Values], far: float = _FAR) -> bool:
+    """Whether positive values span more than a factor of `far`, so that a scale of powers of ten shows them best."""
+    finite = np.concatenate([values[np.isfinite(values)] for values in metrics.values()])
+    return bool(len(finite) and finite.min() > 0 and finite.max() > far * finite.min())
 
 
 def split_metrics(trajectory: Trajectory) -> tuple[dict[str, Values], dict[str, Values]]:
