@@ -54,9 +54,7 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, data and sampling.")
 @click.option("--video", is_flag=True, help="Write causal_plane.mp4 too, or .gif where ffmpeg is not there.")
 @_said_plainly
-def demo(
-    name: str, out: Path | None, epochs: int | None, every: int | None, bins: int, seed: int, video: bool
-) -> None:
+def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bins: int, seed: int, video: bool) -> None:
     """Train a small network and watch its layers in the causal plane.
 
     Writes trajectory.npz, causal_plane.png and measures.png.
@@ -131,13 +129,11 @@ def animate(trajectory: Path, out: Path, fps: float | None, pause: float, trail:
 
 @main.command()
 @click.argument("trajectory", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @_said_plainly
 def plot(trajectory: Path, out: Path) -> None:
-    """Draw TRAJECTORY, an .npz file: into the folder OUT, as causal_plane.png and measures.png."""
-    from ei_fast.demo.runs import pictures_of
+    """Draw TRAJECTORY, an .npz file: OUT is a .png, .pdf or .svg file with the causal plane and measures over time."""
+    from ei_fast.figures.overview import plot_overview
 
-    loaded = ei_fast.Trajectory.load(trajectory)
-    out.mkdir(parents=True, exist_ok=True)
-    for path in pictures_of(loaded, out):
-        click.echo(f"wrote {path}")
+    plot_overview(ei_fast.Trajectory.load(trajectory)).savefig(out, dpi=200)
+    click.echo(f"wrote {out}")

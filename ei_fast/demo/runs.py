@@ -16,7 +16,6 @@ from ei_fast.figures.measures import plot_measures
 from ei_fast.figures.plane import CausalPlaneDisplay
 from ei_fast.report import Report
 from ei_fast.training.recorder import Recorder
-from ei_fast.training.trajectory import Trajectory
 
 _RATE = 0.01
 
@@ -76,23 +75,16 @@ def run_demo(
                 validation_accuracy=network.accuracy(data.validation_inputs, data.validation_targets),
             )
     trajectory = recorder.trajectory_
-    written = [out / "trajectory.npz", *pictures_of(trajectory, out)]
+    written = [out / "trajectory.npz", out / "causal_plane.png", out / "measures.png"]
     trajectory.save(written[0])
+    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
+    CausalPlaneDisplay.from_trajectory(trajectory).plot(figure.subplots())
+    figure.savefig(written[1], dpi=200)
+    plot_measures(trajectory).savefig(written[2], dpi=200)
     if video:
         written.append(animate_causal_plane(trajectory, out / f"causal_plane{suffix}"))
     assert report is not None
     return report, written
-
-
-def pictures_of(trajectory: Trajectory, out: Path) -> list[Path]:
-    """Pictures of a trajectory, written into the folder `out`."""
-    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
-    CausalPlaneDisplay.from_trajectory(trajectory).plot(figure.subplots())
-    written = []
-    for name, picture in (("causal_plane", figure), ("measures", plot_measures(trajectory))):
-        written.append(out / f"{name}.png")
-        picture.savefig(written[-1], dpi=200)
-    return written
 
 
 def video_suffix() -> str:

@@ -206,6 +206,4 @@ def _writer_of(path: Path) -> Callable[[Motion, Path, bool], Any]:
 
         script_of_plotly()
         return write_html
-    raise ValueError(
-        f"The 'path' parameter of {OWNER} must end in .mp4, .gif or .html. Got {str(path)!r} instead."
-    )
+    raise ValueError(f"The 'path' parameter of {OWNER} must end in .mp4, .gif or .html. Got {str(path)!r} instead.")

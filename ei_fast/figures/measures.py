@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from ei_fast.figures.style import LEGEND, divided, layer_colours, legend_above, metric_styles, quiet
@@ -111,6 +111,8 @@ def plot_metrics(steps: NDArray[np.integer], metrics: Mapping[str, Values], ax: 
     _few_ticks(ax)
     if falls_far(metrics):
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
     legend_above(ax, *ax.get_legend_handles_labels())
 
 

@@ -127,7 +127,14 @@ class CausalPlaneDisplay:
         -------
         self
             With `ax_` and `figure_`.
+
+        Raises
+        ------
+        ValueError
+            Where there is no step to draw.
         """
+        if not len(self.horizontal):
+            raise ValueError("There is no step to draw: the trajectory is empty. Record at least one.")
         ax = axes_or_new(ax, (4.8, 4.4))
         before = [line for line in ax.lines if line.get_gid() == _RUN]
         marker = _RUN_MARKERS[len(before) % len(_RUN_MARKERS)]

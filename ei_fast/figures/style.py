@@ -80,6 +80,7 @@ def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], title:
     """A legend above the axes, where it hides no data, in as many columns as their width has room for."""
     longest = max((len(label) for label in labels), default=1)
     figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
-    width = 72.0 * figure.get_figwidth() * ax.get_position().width
+    # Before a layout is made axes are a little narrower than they will be.
+    width = 1.1 * 72.0 * figure.get_figwidth() * ax.get_position().width
     columns = int(np.clip(width // (_HANDLE + _LETTER * SMALL * longest), 1, len(labels) or 1))
     ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, title=title, **LEGEND)

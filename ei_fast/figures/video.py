@@ -111,6 +111,7 @@ class Frames:
         figure.draw_without_rendering()
         # The places are found once; titles that change must not move the axes.
         figure.set_layout_engine("none")
+        self._step.set_text("")
         self._canvas.draw()
         self._still = self._canvas.copy_from_bbox(figure.bbox)
         self.size = self._canvas.get_width_height()
@@ -137,7 +138,7 @@ class Frames:
         plot_metrics(motion.steps, motion.curves, ax)
         # The step of the frame stands in the label of the axis, where it is in nobody's way.
         self._step = ax.xaxis.label
-        self._step.set(text=_step_text(motion.steps[-1]), fontsize=SMALL, animated=True)
+        self._step.set(text=_step_text(motion.steps[-1]), fontsize=SMALL)
         ax.set_ylabel(motion.beside, fontsize=SMALL)
         # Held, so that the vertical line of the first frame does not move them.
         ax.set_xlim(ax.get_xlim())

@@ -1,6 +1,5 @@
 """Recording inside Lightning's trainer."""
 
-
 import lightning.pytorch as pl
 import numpy as np
 import pytest
