@@ -3,7 +3,7 @@
 from typing import Any
 
 from ei_fast.adapters import as_network
-from ei_fast.frames import lines_of
+from ei_fast.frames import lines_of, widths_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 
@@ -34,11 +34,12 @@ def description(network: Network) -> str:
     for index, (layer, (in_range, out_range)) in enumerate(zip(network, network.ranges(), strict=True)):
         kind, activation = ("dense", str(layer.activation)) if isinstance(layer, Layer) else ("function", "")
         inputs = f"{_said(in_range)} *" if index in network.restarts else _said(in_range)
-        rows.append((str(layer.name), kind, f"{layer.n_in} -> {layer.n_out}", activation, inputs, _said(out_range)))
+        rows.append((str(layer.name), kind, widths_of(layer), activation, inputs, _said(out_range)))
     lines = lines_of(_HEADER, rows)
     if network.restarts:
         lines.append(
-            "* not the outputs of the layer before: the model's own input, or the range seen for random inputs"
+            "* not the outputs of the layer before, one for one: the model's own input, another arrangement of those "
+            "outputs, or the range seen for random inputs"
         )
     lines += [f"skipped {name}: {reason}" for name, reason in network.skipped]
     return "\n".join(lines)

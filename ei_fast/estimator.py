@@ -284,6 +284,7 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
         pairwise_method=pairwise,
         n_samples=joint.n_samples,
         flags=tuple(flags),
+        patch=layer.patch,
     )
 
 

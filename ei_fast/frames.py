@@ -28,3 +28,15 @@ def frame_of(rows: Sequence[dict[str, Any]], columns: Sequence[str], what: str) 
     except ImportError as error:
         raise ImportError(f'{what} makes a pandas frame: pip install "ei_fast[pandas]"') from error
     return DataFrame(rows, columns=list(columns))
+
+
+def shape_of(patch: Sequence[int]) -> str:
+    """A shape as it is said: 3x5x5."""
+    return "x".join(map(str, patch))
+
+
+def widths_of(layer: Any) -> str:
+    """What a layer or its report maps to what: of a convolution, one patch."""
+    if layer.patch is None:
+        return f"{layer.n_in} -> {layer.n_out}"
+    return f"{shape_of(layer.patch)} -> {layer.n_out} per patch"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
-from ei_fast.frames import frame_of, lines_of
+from ei_fast.frames import frame_of, lines_of, shape_of, widths_of
 from ei_fast.measures.estimate import UNDERSAMPLED
 from ei_fast.network.bins import Range
 
@@ -62,6 +62,9 @@ class LayerReport:
     ----------
     name : str
     n_in, n_out : int
+    patch : tuple of int or None
+        Shape (channels, ...) of the patch that the inputs are where the layer is a convolution: all figures
+        are then those of one patch.
     activation : str
         ``"function"`` where the layer is a `Function`.
     in_range, out_range : (float, float)
@@ -126,6 +129,7 @@ class LayerReport:
     pairwise_method: str
     n_samples: int
     flags: tuple[str, ...]
+    patch: tuple[int, ...] | None = None
 
     def _figures(self) -> dict[str, Any]:
         """Every attribute but the matrices."""
@@ -152,6 +156,8 @@ class LayerReport:
             "histogram": " Sensitivity and EI_parts come from simulated joint histograms of every edge.",
             "none": " Sensitivity and EI_parts were not measured.",
         }[self.pairwise_method]
+        if self.patch is not None:
+            how += f" All figures are those of one patch of {shape_of(self.patch)} inputs."
         return " ".join([f"{self.name}: {how}", *(f"[{flag}] {_MEANING[flag]}" for flag in self.flags)])
 
 
@@ -203,6 +209,8 @@ class Report(Sequence[LayerReport]):
             for name, value in layer._figures().items():
                 if name == "flags":
                     row[name] = ", ".join(value)
+                elif name == "patch":
+                    row[name] = "" if value is None else shape_of(value)
                 elif isinstance(value, tuple):
                     row |= {f"{name}_low": value[0], f"{name}_high": value[1]}
                 else:
@@ -284,7 +292,7 @@ def _row(layer: LayerReport) -> tuple[str, ...]:
     low, high = layer.ei_interval
     return (
         layer.name,
-        f"{layer.n_in} -> {layer.n_out}",
+        widths_of(layer),
         layer.activation,
         f"{layer.ei:.3f}",
         "exact" if layer.joint_method == "exact" else f"{low:.3f} .. {high:.3f}",

@@ -1,10 +1,14 @@
 """What all tests share."""
 
+import os
+
 import matplotlib
 import numpy as np
 import pytest
 
 matplotlib.use("Agg")
+# Of the backends of Keras, the one that the tests have anyway.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from models import Does
 from torch import nn
 
 import ei_fast as ef
-from ei_fast.adapters import chain, torch_ops
+from ei_fast.adapters import operations, torch_ops
 
 
 @pytest.fixture(autouse=True)
@@ -477,8 +478,8 @@ def test_what_cannot_be_seen_is_not_taken_for_a_constant():
     ("model", "error", "message"),
     [
         (nn.ReLU(), TypeError, "no dense layer that tells what its inputs are. Give 'input_shape'"),
-        (nn.Conv2d(1, 2, 3), TypeError, "Give 'input_shape'"),
-        (nn.LSTM(3, 4), TypeError, "no dense layer that could be measured. It has .*lstm"),
+        (nn.Conv2d(1, 2, 3), ValueError, "Give 'input_shape'"),
+        (nn.LSTM(3, 4), TypeError, "no dense layer or convolution that could be measured. It has .*lstm"),
         (nn.Linear(2, 2, dtype=torch.complex64), TypeError, "real numbers. Got 'weight', which is complex"),
         (torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)), TypeError, "ScriptModule does not show what it does"),
     ],
@@ -521,19 +522,6 @@ def test_a_block_that_is_not_run():
 
 
 # What is done where it cannot be seen, or in ways that are easily missed.
-
-
-class Does(nn.Module):
-    """A model whose forward is a function of itself and the input."""
-
-    def __init__(self, forward, **modules):
-        super().__init__()
-        self._forward = forward
-        for name, module in modules.items():
-            setattr(self, name, module)
-
-    def forward(self, x):
-        return self._forward(self, x)
 
 
 def _changed(y, change):
@@ -679,8 +667,8 @@ def test_a_model_that_remembers():
 @pytest.mark.parametrize(
     ("forward", "parts", "width", "left"),
     [
-        # Scales before a change of shape, one of another width, of the wrong side, of nothing, and by zero.
-        (lambda s, x: s.a((x * 2).view(-1, 2, 3)).flatten(1), {"a": nn.Linear(3, 2)}, 6, ["view"]),
+        # Scales that differ from place to place, one of another width, of the wrong side, of nothing, and by zero.
+        (lambda s, x: s.a((x * torch.arange(6)).view(-1, 2, 3)).flatten(1), {"a": nn.Linear(3, 2)}, 6, ["mul"]),
         (lambda s, x: s.a(x * torch.arange(1, 5)), {"a": nn.Linear(4, 2)}, 1, ["mul"]),
         (lambda s, x: torch.full((len(x),) * 2, 0.1, dtype=x.dtype) @ s.a(x), {"a": nn.Linear(4, 2)}, 4, ["matmul"]),
         (lambda s, x: torch.sub(2, s.a(x)), {"a": nn.Linear(4, 2)}, 4, ["sub"]),
@@ -774,7 +762,9 @@ def test_verification_sees_a_wrong_weight(monkeypatch):
 
 def test_verification_sees_a_missing_bias(monkeypatch):
     true = torch_ops._DENSE["linear"]
-    monkeypatch.setitem(torch_ops._DENSE, "linear", lambda given: chain.Dense(true(given).weight, 0 * true(given).bias))
+    monkeypatch.setitem(
+        torch_ops._DENSE, "linear", lambda given: operations.Dense(true(given).weight, 0 * true(given).bias)
+    )
     _refused_by_verification("0")
 
 
@@ -817,7 +807,7 @@ def test_verification_sees_a_scale_that_is_not_undone(monkeypatch):
 def test_verification_sees_a_wrong_softmax(monkeypatch):
     model = nn.Sequential(nn.Linear(5, 4), nn.LogSoftmax(1))
     ef.as_network(model)
-    monkeypatch.setattr(torch_ops, "Softmax", lambda log: chain.Softmax(False))
+    monkeypatch.setattr(torch_ops, "Softmax", lambda log: operations.Softmax(False))
     with pytest.raises(ValueError, match="Layer '0' as extracted differs"):
         ef.as_network(model)
 
@@ -826,7 +816,9 @@ def test_verification_sees_a_wrong_product(monkeypatch):
     model = Does(lambda s, x: torch.relu(x @ s.weight))
     model.weight = nn.Parameter(torch.randn(4, 3))
     true = torch_ops._DENSE["matmul"]
-    monkeypatch.setitem(torch_ops._DENSE, "matmul", lambda given: chain.Dense(true(given).weight + 1e-3, np.zeros(3)))
+    monkeypatch.setitem(
+        torch_ops._DENSE, "matmul", lambda given: operations.Dense(true(given).weight + 1e-3, np.zeros(3))
+    )
     with pytest.raises(ValueError, match="Layer 'matmul' as extracted differs"):
         ef.as_network(model)
 
@@ -838,10 +830,10 @@ def test_verification_sees_a_wrong_scale(monkeypatch):
 
 
 def test_verification_sees_a_wrong_block(monkeypatch):
-    from ei_fast.adapters import torch as adapter
+    from ei_fast.adapters import torch_notes as adapter
 
-    true = adapter._RunBlock.__call__
-    monkeypatch.setattr(adapter._RunBlock, "__call__", lambda self, x: true(self, x) + 1e-3)
+    true = adapter.RunBlock.__call__
+    monkeypatch.setattr(adapter.RunBlock, "__call__", lambda self, x: true(self, x) + 1e-3)
     with pytest.raises(ValueError, match="Layer '1' as extracted differs"):
         ef.as_network(nn.Sequential(nn.Linear(5, 4), nn.Sequential(nn.Linear(4, 3), nn.Sigmoid())), blocks=["1"])
 

@@ -64,11 +64,11 @@ def as_network(
         Naming the layer or key, the rule and the remedy. What a model itself raises comes through.
     """
     stored = isinstance(model, (str, os.PathLike)) or (isinstance(model, Mapping) and not hasattr(model, "toarray"))
-    runs = _comes_from("torch", model)
+    runs = next((library for library in ("keras", "torch") if _comes_from(library, model)), None)
     for option, given, applies in (
         ("order", order is not None, stored),
-        ("blocks", bool(blocks), runs),
-        ("input_shape", input_shape is not None, runs),
+        ("blocks", bool(blocks), runs is not None),
+        ("input_shape", input_shape is not None, runs is not None),
     ):
         if given and not applies:
             kind = "dicts and files of weights" if option == "order" else "models of a framework that can be run"
@@ -80,7 +80,11 @@ def as_network(
         if in_range is None or check_range(in_range, "in_range", "as_network") == model.in_range:
             return model
         return model.over(in_range)
-    if runs:
+    if runs == "keras":
+        from ei_fast.adapters.keras import network_from_keras
+
+        return network_from_keras(model, in_range, blocks, verify, input_shape)
+    if runs == "torch":
         from ei_fast.adapters.torch import network_from_torch
 
         return network_from_torch(model, in_range, blocks, verify, input_shape)

@@ -1,200 +1,110 @@
-"""From what a model was seen to do with its inputs to a `Network`, and the proof that the two agree.
+"""From what a model was seen to do with its inputs to a `Network`.
 
-An adapter watches a model run and writes down every operation on values that depend on the input. Here those
-are put together to layers: a dense map, what can be folded into it, and its activation. Whatever else there is
-stands in `skipped` with a reason, and the layer after it starts anew: its inputs are not the outputs of the one before.
+Operations are put together to layers: a dense map or a convolution, what can be folded into it, its activation and,
+of a convolution, the pool behind it. Whatever else there is stands in `skipped` with a reason, and the layer after it
+starts anew: its inputs are not the outputs of the one before.
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
-from itertools import zip_longest
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp, softmax
 
+from ei_fast.adapters.maps import PooledOf, SoftmaxOf, pooled
+from ei_fast.adapters.operations import (
+    Affine,
+    Array,
+    Block,
+    Conv,
+    Dense,
+    Op,
+    Pad,
+    Places,
+    Pointwise,
+    Pool,
+    Recording,
+    Same,
+    Softmax,
+    Unknown,
+    Window,
+)
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
-from ei_fast.network.network import Network
+from ei_fast.network.network import Network, feeds
 
-Array = NDArray[np.float64]
-Step = tuple[Hashable, ...]
 LINEAR = Activation("linear")
-
-
-@dataclass(frozen=True, eq=False)
-class Dense:
-    """x @ weight + bias; weight (n_in, n_out)."""
-
-    weight: Array
-    bias: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Affine:
-    """scale * x + shift, neuron by neuron; each (n,) or a number."""
-
-    scale: Array
-    shift: Array
-
-
-@dataclass(frozen=True)
-class Pointwise:
-    """An activation."""
-
-    activation: Activation
-
-
-@dataclass(frozen=True)
-class Softmax:
-    """Softmax over the neurons, or its logarithm."""
-
-    log: bool = False
-
-
-@dataclass(frozen=True)
-class Same:
-    """The values as they are, perhaps in another shape."""
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Part of the model that is measured as one map."""
-
-    function: Function
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """Anything else, and why it is no layer."""
-
-    reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class Op:
-    """One operation: which values it reads and writes, by number."""
-
-    name: str
-    does: Dense | Affine | Pointwise | Softmax | Same | Block | Unknown
-    reads: tuple[int, ...]
-    writes: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """One run of a model.
-
-    Attributes
-    ----------
-    ops : list of Op
-        In the order in which they were done.
-    values : dict of ndarray
-        By number, (rows, ..., neurons). The model's input is number 0.
-    outputs : tuple of int
-        Numbers of the values that the model returns.
-    path : tuple of tuple
-        What was done, each time beginning with a name, for comparison with another run.
-    """
-
-    ops: list[Op]
-    values: dict[int, Array]
-    outputs: tuple[int, ...]
-    path: tuple[Step, ...]
-
-    def rows(self, value: int, width: int) -> Array:
-        """A value as (rows, width)."""
-        return self.values[value].reshape(-1, width)
+_PADDING = -1
+# Places of a convolution that its pool may take in; numbers that a verification gathers.
+_MOST_PLACES, _MOST_GATHERED = 64, 2**24
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A layer and where it is in the model: from the value `start` to the value `end`."""
+    """A layer and where it is in the model.
+
+    Attributes
+    ----------
+    start, end : int
+        The values that it begins and ends with.
+    inputs, outputs : ndarray of int (m, n_in), (m, n_out)
+        Where in a sample of them its inputs and outputs are, at each of the m places where it is.
+    """
 
     layer: Layer | Function
     start: int
     end: int
+    inputs: Places
+    outputs: Places
 
 
-@dataclass
-class SoftmaxOf:
-    """A dense layer that ends in softmax, as the function of a `Function`: no output depends on its own sum alone."""
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A value as it comes from an earlier one: which of its numbers are where, and the affine maps on the way."""
 
-    linear: Layer
-    log: bool = False
+    source: int
+    places: Places
+    scale: Array | None = None
+    shift: Array | None = None
+    by: tuple[Op, ...] = ()
+
+    @classmethod
+    def of(cls, value: int, recording: Recording) -> "_View":
+        shape = recording.shape(value)
+        return cls(value, np.arange(prod(shape)).reshape(shape))
+
+    def after(self, op: Op, shape: tuple[int, ...]) -> "_View":
+        """The view of what `op` makes of the value, `shape` being that of a sample of it."""
+        does = op.does
+        if isinstance(does, Affine):
+            scale, shift = (np.broadcast_to(part, shape) for part in (does.scale, does.shift))
+            if self.scale is not None and self.shift is not None:
+                scale, shift = scale * self.scale, scale * self.shift + shift
+            return replace(self, scale=scale, shift=shift, by=(*self.by, op))
+
+        def moved(values: np.ndarray | None, padding: float = np.nan) -> np.ndarray | None:
+            if values is None:
+                return None
+            if isinstance(does, Pad):
+                return np.pad(values, does.widths, constant_values=padding)
+            order = does.order if isinstance(does, Same) else None
+            return values.reshape(shape) if order is None else values.reshape(-1)[order]
+
+        places = moved(self.places, _PADDING)
+        assert places is not None
+        return _View(self.source, places, moved(self.scale), moved(self.shift), (*self.by, op))
 
     @property
-    def n_in(self) -> int:
-        return self.linear.n_in
+    def is_identity(self) -> bool:
+        """Whether all is in the order that it was in."""
+        return np.array_equal(self.places.reshape(-1), np.arange(self.places.size))
 
-    @property
-    def name(self) -> str | None:
-        return self.linear.name
-
-    def __call__(self, x: Array) -> Array:
-        y = self.linear(x)
-        return log_softmax(y, axis=1) if self.log else softmax(y, axis=1)
-
-    def function(self, in_range: Range) -> Function:
-        """The layer over inputs in `in_range`: its outputs' range is (0, 1), or for the logarithm their hull."""
-        linear = self.linear
-        out_range = (0.0, 1.0)
-        if self.log:
-            smallest, largest = linear.preactivation_hull(in_range)
-            # An output is smallest where its own sum is, and all others are largest.
-            others = np.where(np.eye(linear.n_out, dtype=bool), smallest[:, None], largest[None, :])
-            low = float(np.min(smallest - logsumexp(others, axis=1)))
-            out_range = (min(low, -1e-9), 0.0)
-        return Function(self, linear.n_in, linear.n_out, out_range, name=linear.name)
-
-
-@dataclass
-class _Assembly:
-    """Layers found so far."""
-
-    recording: Recording
-    in_range: Range
-    pieces: list[Piece] = field(default_factory=list)
-    restarts: list[int] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-
-    def add(self, layer: Layer | Function | SoftmaxOf, start: int, end: int) -> None:
-        # Behind a value of another width, as that of one token of many, a layer starts anew as well.
-        width = self.pieces[-1].layer.n_out if self.pieces else layer.n_in
-        follows = start == (self.pieces[-1].end if self.pieces else 0) and layer.n_in == width
-        own_range = None if follows else self.in_range if start == 0 else self._seen(start, layer.name)
-        if isinstance(layer, SoftmaxOf):
-            layer = layer.function(own_range or self._range_before())
-        if own_range is not None:
-            layer = layer.over(own_range)
-            self.restarts.append(len(self.pieces))
-            if self.skipped and start != 0:
-                name, reason = self.skipped[-1]
-                seen = f"the inputs of {layer.name!r} after it are binned over the range seen for random inputs"
-                self.skipped[-1] = (name, f"{reason}; {seen}")
-        self.pieces.append(Piece(layer, start, end))
-
-    def network(self) -> Network:
-        network = Network([piece.layer for piece in self.pieces], self.in_range, self.restarts)
-        network.skipped = self.skipped
-        return network
-
-    def _range_before(self) -> Range:
-        return self.network().ranges()[-1][1] if self.pieces else self.in_range
-
-    def _seen(self, value: int, name: str | None) -> Range:
-        """Hull of what the neurons of a value were seen to be, widened where it is one point."""
-        seen = self.recording.values[value]
-        if not seen.size or not np.isfinite(seen).all():
-            what = "not finite" if seen.size else "missing"
-            after = f" (after {self.skipped[-1][0]!r})" if self.skipped else ""
-            raise ValueError(
-                f"The inputs of layer {name!r}{after} are {what} where the model runs on random inputs, so that its "
-                "range cannot be told. Give an 'in_range' on which they are numbers."
-            )
-        low, high = float(seen.min()), float(seen.max())
-        return (low, high) if high > low else (low - 0.5, high + 0.5)
+    def back(self, values: np.ndarray) -> np.ndarray:
+        """What stands at the places of the view, at those of the source; flat."""
+        result = np.empty(self.places.size, dtype=values.dtype)
+        result[self.places.reshape(-1)] = np.broadcast_to(values, self.places.shape).reshape(-1)
+        return result
 
 
 def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece]]:
@@ -206,99 +116,325 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
         Where nothing was found that can be measured.
     """
     ops, dead = _alive(recording)
-    readers = _Readers(ops, recording)
-    # Where a value comes from: an earlier one, and the affine maps on the way from there.
-    origin: dict[int, tuple[int, tuple[Op, ...]]] = {0: (0, ())}
-    done: set[Op] = set()
-    found = _Assembly(recording, in_range)
+    found = _Assembly(recording, in_range, _Readers(ops, recording))
     for op in ops:
-        if op in done:
-            continue
-        if not isinstance(op.does, Affine):
-            done.add(op)
-        start, affines = origin.get(op.reads[0], (op.reads[0], ())) if op.reads else (-1, ())
-        if isinstance(op.does, Same) and not (affines and readers.change_width(op)):
-            origin[op.writes[0]] = (start, affines)
-        elif isinstance(op.does, Affine):
-            origin[op.writes[0]] = (start, (*affines, op))
-        elif isinstance(op.does, Dense):
-            done.update(affines)
-            layer, end = _dense_layer(op, affines, readers, done)
-            found.add(layer, start, end)
-            origin[end] = (end, ())
-        elif isinstance(op.does, Block) and not affines:
-            end = _through_same(op.writes[0], readers, done)
-            found.add(op.does.function, start, end)
-            origin[end] = (end, ())
-        else:
-            found.skipped.append((op.name, _why_skipped(op)))
+        if op not in found.done:
+            found.take(op)
     unread = "nothing that the model returns was seen to depend on it"
-    found.skipped += [(op.name, unread) for op in dead if isinstance(op.does, (Dense, Block))]
-    # Affine maps that no dense layer took in.
-    found.skipped += [(op.name, _why_skipped(op)) for op in ops if op not in done]
+    found.skipped += [(op.name, unread) for op in dead if isinstance(op.does, (Dense, Conv, Block))]
+    # Affine maps that no layer took in.
+    found.skipped += [(op.name, _why_skipped(op)) for op in ops if op not in found.done]
     if not found.pieces:
         raise TypeError(
-            "The model has no dense layer that could be measured. It has "
+            "The model has no dense layer or convolution that could be measured. It has "
             + ("; ".join(f"{name}: {reason}" for name, reason in found.skipped) or "nothing that depends on its input")
             + "."
         )
     network = found.network()
     # Under the names that the layers have in the network: one that is used twice has two.
-    pieces = [Piece(layer, piece.start, piece.end) for layer, piece in zip(network, found.pieces, strict=True)]
-    return network, pieces
+    return network, [replace(piece, layer=layer) for layer, piece in zip(network, found.pieces, strict=True)]
 
 
-def verify(pieces: Sequence[Piece], recordings: Sequence[Recording], digits: float, eps: float) -> None:
-    """Raise ValueError where a layer does not do what the model was seen to do.
+@dataclass
+class _Assembly:
+    """Layers found so far."""
 
-    Parameters
-    ----------
-    digits : float
-        What rounding may make of a sum of products, as a share of the sum of their sizes.
-    eps : float
-        Of the arithmetic that the model ran in: what rounding may make of an output, as a share of it.
-    """
-    first = recordings[0]
-    for other in recordings[1:]:
-        if other.path != first.path:
+    recording: Recording
+    in_range: Range
+    readers: "_Readers"
+    done: set[Op] = field(default_factory=set)
+    pieces: list[Piece] = field(default_factory=list)
+    restarts: list[int] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    views: dict[int, _View] = field(default_factory=dict)
+    in_order: bool = True
+
+    def take(self, op: Op) -> None:
+        """Make a layer of an operation, or follow it, or skip it."""
+        does = op.does
+        view = self.view(op.reads[0]) if op.reads else None
+        if view is not None and isinstance(does, (Same, Affine, Pad)):
+            self.views[op.writes[0]] = view.after(op, self.recording.shape(op.writes[0]))
+            if isinstance(does, Same):
+                self.done.add(op)
+            return
+        self.done.add(op)
+        why: str | None
+        if view is not None and isinstance(does, Dense):
+            why = self._dense(op, does, view)
+        elif view is not None and isinstance(does, Conv):
+            why = self._conv(op, does, view)
+        elif view is not None and isinstance(does, Block) and view.scale is None:
+            self._block(op, does)
+            why = None
+        else:
+            why = _why_skipped(op)
+        if why is not None:
+            self.skipped.append((op.name, why))
+
+    def view(self, value: int) -> _View:
+        return self.views.get(value) or _View.of(value, self.recording)
+
+    def network(self) -> Network:
+        network = Network([piece.layer for piece in self.pieces], self.in_range, self.restarts)
+        network.skipped = self.skipped
+        return network
+
+    def _dense(self, op: Op, does: Dense, view: _View) -> str | None:
+        n_in = does.weight.shape[0]
+        # What was padded is no output of the layer before; and values may be scaled each in its own way.
+        folded = None if (view.places < 0).any() else _folded_before(does, view, axis=-1)
+        if folded is None:
+            view, folded = _View.of(op.reads[0], self.recording), does
+        tail = _Tail(op, folded, self.recording, self.readers)
+        layer = tail.layer()
+        self._add(layer, view, view.places.reshape(-1, n_in), tail)
+        return None
+
+    def _conv(self, op: Op, does: Conv, view: _View) -> str | None:
+        folded = _folded_before(does, view, axis=0)
+        if folded is None:
+            view, folded = _View.of(op.reads[0], self.recording), does
+        assert isinstance(folded, Conv)
+        channels = view.places.shape[0]
+        tail = _Tail(op, folded, self.recording, self.readers, channels)
+        extent = self.recording.shape(tail.base)[1:]
+        inputs, at = _patches(view.places, tail.window, extent)
+        if not len(inputs):
+            size = "x".join(map(str, tail.window.size))
+            return f"its window of {size} lies nowhere wholly inside what it reads, so that no patch is free to move"
+        self._add(tail.layer(), view, inputs, tail, at)
+        return None
+
+    def _block(self, op: Op, does: Block) -> None:
+        view = self.view(op.reads[0])
+        if (view.places < 0).any():
+            view = _View.of(op.reads[0], self.recording)
+        self._add(does.function, view, view.places.reshape(1, -1), _Tail(op, None, self.recording, self.readers))
+
+    def _add(
+        self,
+        layer: Layer | Function | SoftmaxOf | PooledOf,
+        view: _View,
+        inputs: Places,
+        tail: "_Tail",
+        at: Places | None = None,
+    ) -> None:
+        self.done.update(view.by, tail.ops)
+        start, before = view.source, self.pieces[-1] if self.pieces else None
+        name = layer.linear.name if isinstance(layer, (SoftmaxOf, PooledOf)) else layer.name
+        map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
+        if start == (before.end if before else 0):
+            # From patch to patch no neuron feeds another; else it must be the one in the same place.
+            in_order = (view.is_identity and self.in_order) or map_of.patch or (before and before.layer.patch)
+            follows = before is None or (feeds(before.layer, map_of) and in_order)
+            range_before = self.network().ranges()[-1][1] if before else self.in_range
+        else:
+            follows, range_before = False, self.in_range if start == 0 else self._seen(start, name)
+        if isinstance(layer, (SoftmaxOf, PooledOf)):
+            layer = layer.function(range_before)
+        if not follows:
+            layer = layer.over(range_before)
+            self.restarts.append(len(self.pieces))
+        outputs = tail.outputs(layer.n_out)
+        if at is not None:
+            outputs = outputs[at]
+        # Some of many places are enough.
+        most = max(1, _MOST_GATHERED // (len(self.recording.values[start]) * layer.n_in))
+        some = _spread(len(inputs), most)
+        self.pieces.append(Piece(layer, start, tail.end, inputs[some], outputs[some]))
+        self.views[tail.end] = _View.of(tail.end, self.recording)
+        self.in_order = tail.in_order
+
+    def _seen(self, value: int, name: str | None) -> Range:
+        """Hull of what the neurons of a value were seen to be, widened where it is one point."""
+        seen = self.recording.values[value]
+        if not seen.size or not np.isfinite(seen).all():
+            what = "not finite" if seen.size else "missing"
+            after = f" (after {self.skipped[-1][0]!r})" if self.skipped else ""
             raise ValueError(
-                f"The model does not do the same for all inputs: {_where_they_part(first.path, other.path)}. "
-                "Name the module that decides in 'blocks' to measure it whole, or use verify=False to measure what it "
-                "does inside in_range."
+                f"The inputs of layer {name!r}{after} are {what} where the model runs on random inputs, so that its "
+                "range cannot be told. Give an 'in_range' on which they are numbers."
             )
-    for piece in pieces:
-        for recording in recordings:
-            layer = piece.layer
-            x, expected = recording.rows(piece.start, layer.n_in), recording.rows(piece.end, layer.n_out)
-            allowed = digits * _size_of_sums(layer, x, expected) + 64 * eps * np.max(np.abs(expected), initial=0.0)
-            off = np.abs(layer(x) - expected)
-            if not np.all(off <= allowed):
-                raise ValueError(
-                    f"Layer {layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on random "
-                    "inputs: it would be measured wrongly. Name it, or the module around it, in 'blocks' to measure it "
-                    "as it runs."
-                )
-            if isinstance(layer, Function):
-                _check_row_by_row(layer, x, expected, allowed)
+        if self.skipped:
+            skipped, reason = self.skipped[-1]
+            told = f"the inputs of {name!r} after it are binned over the range seen for random inputs"
+            self.skipped[-1] = (skipped, f"{reason}; {told}")
+        low, high = float(seen.min()), float(seen.max())
+        return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _size_of_sums(layer: Layer | Function, x: Array, expected: Array) -> float:
-    """Largest sum of the sizes of what a pre-activation adds up; of a map that shows none, the size of its outputs."""
-    linear = layer if isinstance(layer, Layer) else getattr(layer.fn, "linear", None)
-    if linear is None:
-        return float(np.max(np.abs(expected), initial=0.0))
-    return float(np.max(np.abs(x) @ np.abs(linear.weight) + np.abs(linear.bias), initial=0.0))
+def _folded_before(does: Dense | Conv, view: _View, axis: int) -> Dense | Conv | None:
+    """A map with the affine ones before it folded in; None where these differ from place to place."""
+    if view.scale is None or view.shift is None:
+        return does
+    scale, shift = (_per_neuron(part, axis) for part in (view.scale, view.shift))
+    if scale is None or shift is None:
+        return None
+    per_channel = len(does.weight) // len(scale)
+    scale, shift = np.repeat(scale, per_channel), np.repeat(shift, per_channel)
+    return replace(does, weight=scale[:, None] * does.weight, bias=does.bias + shift @ does.weight)
 
 
-def _check_row_by_row(layer: Function, x: Array, expected: Array, allowed: float) -> None:
-    """Raise ValueError where what a map makes of a row depends on the other rows, or on their number."""
-    few = len(x) // 3
-    again = np.concatenate([layer(x[:few]), layer(x[few:][::-1])[::-1]])
-    if not np.all(np.abs(again - expected) <= allowed):
-        raise ValueError(
-            f"The block {layer.name!r} must map every row by itself. What it makes of one depends on the others, or on "
-            "what it did before. It has no effective information; name a smaller block."
-        )
+def _per_neuron(values: Array, axis: int) -> Array | None:
+    """One number a neuron, or a channel, along `axis`; None where they differ; what is padded is NaN and no matter."""
+    rows = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
+    low, high = np.fmin.reduce(rows), np.fmax.reduce(rows)
+    return low if np.array_equal(low, high) else None
+
+
+def _patches(places: Places, window: Window, extent: Sequence[int]) -> tuple[Places, Places]:
+    """Of the windows that lie wholly inside the values at `places` (channels, ...), what they see and which they are.
+
+    Returns
+    -------
+    inputs : ndarray of int (m, n_in)
+    which : ndarray of int (m,)
+        Their numbers among all windows.
+    """
+    along = window.coordinates(extent)
+    inner = [np.flatnonzero(((at >= 0) & (at < n)).all(axis=1)) for at, n in zip(along, places.shape[1:], strict=True)]
+    counts = [len(which) for which in inner]
+    n_in = places.shape[0] * prod(window.size)
+    if 0 in counts:
+        return np.empty((0, n_in), dtype=np.intp), np.empty(0, dtype=np.intp)
+    most = max(64, _MOST_GATHERED // (4 * n_in))
+    some = _spread(prod(counts), most)
+    which = [one[k] for one, k in zip(inner, np.unravel_index(some, counts), strict=True)]
+    # (m, channels, size, ...): each axis of the window along an axis of its own.
+    grid = [
+        np.expand_dims(at[k], tuple(d for d in range(1, len(along) + 2) if d != axis + 2))
+        for axis, (at, k) in enumerate(zip(along, which, strict=True))
+    ]
+    channels = np.arange(len(places)).reshape(-1, *(1 for _ in along))
+    inputs = places[(channels, *grid)].reshape(len(some), n_in)
+    inside = (inputs >= 0).all(axis=1)
+    return inputs[inside], np.ravel_multi_index(which, tuple(extent))[inside]
+
+
+def _spread(n: int, most: int) -> Places:
+    """At most so many of n numbers, from the first to the last."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
+
+
+class _Tail:
+    """What follows a map and nobody else reads: scales, shifts and its activation, and of a convolution its pool.
+
+    Attributes
+    ----------
+    ops : list of Op
+        That became part of the layer.
+    base : int
+        The value whose channels and places the outputs are: that of the map, or of the pool.
+    end : int
+        The value at which the layer ends.
+    """
+
+    def __init__(
+        self,
+        op: Op,
+        does: Dense | Conv | None,
+        recording: Recording,
+        readers: "_Readers",
+        channels: int = 0,
+    ):
+        self._name, self._does, self._recording, self._channels = op.name, does, recording, channels
+        self._axis = 0 if isinstance(does, Conv) else -1
+        self._steps: list[Affine | Pointwise | Softmax | Pool] = []
+        self.ops: list[Op] = []
+        self.base = self.end = op.writes[0]
+        self._view = _View.of(self.end, recording)
+        # After each step: the number of operations, the base and the end, and how the latter comes from the former.
+        states = [self._follow_same(readers)]
+        while (following := readers.only(self.end)) is not None:
+            step = self._step(following)
+            if step is None:
+                break
+            self._steps.append(step)
+            self.ops.append(following)
+            self.end = following.writes[0]
+            if isinstance(step, Pool):
+                self.base, self._view = self.end, _View.of(self.end, recording)
+            states.append(self._follow_same(readers))
+        n_steps = self._n_taken()
+        n_ops, self.base, self.end, self._view = states[n_steps]
+        self._steps, self.ops = self._steps[:n_steps], self.ops[:n_ops]
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the outputs stand in the end as the map has them."""
+        return self._view.is_identity
+
+    @property
+    def window(self) -> Window:
+        """What an output sees of the value that the convolution reads."""
+        assert isinstance(self._does, Conv)
+        pool = next((step for step in self._steps if isinstance(step, Pool)), None)
+        return self._does.window if pool is None else self._does.window.seen_through(pool.window)
+
+    def outputs(self, n_out: int) -> Places:
+        """Where in a sample of the end the outputs are, (m, n_out)."""
+        shape = self._recording.shape(self.base)
+        at = self._view.back(np.arange(self._view.places.size).reshape(self._view.places.shape)).reshape(shape)
+        at = np.moveaxis(at, 0, -1) if self._axis == 0 else at
+        return at.reshape(-1, n_out)
+
+    def layer(self) -> Layer | SoftmaxOf | PooledOf:
+        """The map with all that was taken."""
+        assert self._does is not None
+        weight, bias, steps = self._does.weight, self._does.bias, list(self._steps)
+        while steps and isinstance(step := steps[0], Affine):
+            weight, bias, steps = weight * step.scale, bias * step.scale + step.shift, steps[1:]
+        activation = LINEAR
+        if steps and isinstance(step := steps[0], Pointwise):
+            activation, steps = step.activation, steps[1:]
+        patch = (self._channels, *self._does.window.size) if isinstance(self._does, Conv) else None
+        layer = Layer(weight, bias, activation, name=self._name, patch=patch)
+        if not steps:
+            return layer
+        if isinstance(step := steps[0], Softmax):
+            return SoftmaxOf(layer, step.log)
+        assert isinstance(self._does, Conv)
+        return pooled(layer, self._does.window, [step for step in steps if not isinstance(step, Softmax)])
+
+    def _follow_same(self, readers: "_Readers") -> tuple[int, int, int, _View]:
+        while (reader := readers.only(self.end)) is not None and isinstance(reader.does, Same):
+            self.ops.append(reader)
+            self.end = reader.writes[0]
+            self._view = self._view.after(reader, self._recording.shape(self.end))
+        return len(self.ops), self.base, self.end, self._view
+
+    def _step(self, op: Op) -> Affine | Pointwise | Softmax | Pool | None:
+        """What an operation does to each neuron, or channel; None where it is nothing of the kind."""
+        does = op.does
+        if self._does is None:
+            return None
+        if isinstance(does, Affine):
+            shape = self._recording.shape(self.base)
+            parts = [_per_neuron(self._view.back(part).reshape(shape), self._axis) for part in (does.scale, does.shift)]
+            return None if parts[0] is None or parts[1] is None else Affine(parts[0], parts[1])
+        if isinstance(does, Pointwise):
+            return does
+        if isinstance(does, Softmax) and self._axis == -1:
+            neurons = self._view.is_identity and self._recording.shape(self.end)[-1] == self._does.weight.shape[1]
+            return does if neurons else None
+        if isinstance(does, Pool) and isinstance(self._does, Conv):
+            fits = prod(does.window.size) <= _MOST_PLACES
+            arranged = self._view.is_identity and self._recording.shape(self.end) == self._recording.shape(self.base)
+            return does if fits and arranged else None
+        return None
+
+    def _n_taken(self) -> int:
+        """How many of the steps belong to the layer: up to its activation, or to its pool and the activation then."""
+        kinds = [type(step) for step in self._steps]
+        if Pool in kinds:
+            pool = kinds.index(Pool)
+            if Pointwise in kinds[:pool]:
+                return pool + 1
+            after = next((k for k in range(pool + 1, len(kinds)) if kinds[k] is not Affine), len(kinds))
+            return after + 1 if after < len(kinds) and kinds[after] is Pointwise else pool + 1
+        n_affine = next((k for k, kind in enumerate(kinds) if kind is not Affine), len(kinds))
+        return min(n_affine + 1, len(kinds))
 
 
 def _alive(recording: Recording) -> tuple[list[Op], list[Op]]:
@@ -329,69 +465,16 @@ class _Readers:
         readers = self._of.get(value, ())
         return readers[0] if len(readers) == 1 and value not in self._recording.outputs else None
 
-    def width(self, value: int) -> int:
-        """Numbers along the last axis of a value."""
-        return self._recording.values[value].shape[-1] if self._recording.values[value].ndim else 0
-
-    def change_width(self, op: Op) -> bool:
-        """Whether what an operation writes has another width than what it reads."""
-        return self.width(op.reads[0]) != self.width(op.writes[0])
-
-
-def _dense_layer(op: Op, before: tuple[Op, ...], readers: _Readers, done: set[Op]) -> tuple[Layer | SoftmaxOf, int]:
-    """The layer that begins with a dense map, and the value at which it ends."""
-    assert isinstance(op.does, Dense)
-    weight, bias = op.does.weight, op.does.bias
-    for earlier in reversed(before):
-        assert isinstance(earlier.does, Affine)
-        bias = bias + np.broadcast_to(earlier.does.shift, weight.shape[:1]) @ weight
-        weight = np.reshape(earlier.does.scale, (-1, 1)) * weight
-    activation, log = LINEAR, None
-    end = _through_same(op.writes[0], readers, done)
-    while (following := readers.only(end)) is not None:
-        does = following.does
-        if isinstance(does, Affine):
-            weight, bias = weight * does.scale, bias * does.scale + does.shift
-        elif isinstance(does, Pointwise):
-            activation = does.activation
-        elif isinstance(does, Softmax) and readers.width(end) == weight.shape[1]:
-            log = does.log
-        else:
-            break
-        done.add(following)
-        end = _through_same(following.writes[0], readers, done)
-        if not isinstance(does, Affine):
-            break
-    layer = Layer(weight, bias, activation, name=op.name)
-    return (layer if log is None else SoftmaxOf(layer, log)), end
-
-
-def _through_same(value: int, readers: _Readers, done: set[Op]) -> int:
-    """The value behind all that leave it as it is and are its only readers."""
-    while (reader := readers.only(value)) is not None and isinstance(reader.does, Same):
-        done.add(reader)
-        value = reader.writes[0]
-    return value
-
 
 def _why_skipped(op: Op) -> str:
     if isinstance(op.does, Unknown):
         return op.does.reason
     what = {
-        Affine: "a scale and shift that belongs to no dense layer",
-        Pointwise: "an activation that follows no dense layer",
+        Affine: "a scale and shift that belongs to no layer",
+        Pointwise: "an activation that follows no dense layer or convolution",
         Softmax: "a softmax that follows no dense layer",
+        Pool: "a pool that follows no convolution, or sees too much of it at once",
+        Pad: "padding that is no convolution's",
         Block: "a block whose inputs are scaled and shifted on the way to it",
-        Same: "another shape of values that are scaled and shifted",
     }
     return f"{what[type(op.does)]}: name what holds it in 'blocks' to measure it"
-
-
-def _where_they_part(one: Sequence[Step], other: Sequence[Step]) -> str:
-    after = "the input"
-    for first, second in zip_longest(one, other):
-        if first != second:
-            break
-        after = repr(first[0])
-    told = " or ".join("ended" if step is None else f"went on with {step[0]!r}" for step in (first, second))
-    return f"after {after} it {told}"

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, QuantileTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from ei_fast.adapters.chain import SoftmaxOf
+from ei_fast.adapters.maps import SoftmaxOf
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer

@@ -1,4 +1,4 @@
-"""What PyTorch's functions mean: dense maps, affine ones, activations, and what leaves values as they are."""
+"""What PyTorch's functions mean: dense maps, convolutions, affine maps, activations, pools, or nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ei_fast.adapters.chain import Affine, Dense, Pointwise, Same, Softmax
+from ei_fast.adapters.operations import Affine, Conv, Dense, Does, Pad, Pointwise, Pool, Same, Softmax, Window, conv
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
-Meaning = Dense | Affine | Pointwise | Softmax | Same
 Given = Callable[..., Any]
 
 BOUNDED: dict[str, Range] = {
@@ -28,6 +27,7 @@ _SAME = {
     "type", "type_as", "squeeze", "unsqueeze", "ravel", "alias", "identity", "cpu", "view_as", "reshape_as",
     "unflatten",
 }  # fmt: skip
+_REARRANGED = {"permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis"}
 _DROPOUT = {
     "dropout",
     "alpha_dropout",
@@ -50,18 +50,15 @@ def plain_name(function: Any) -> str:
     )
 
 
-def meaning_of(
-    name: str, args: tuple, kwargs: dict[str, Any], at: int, result: torch.Tensor, reads_input: bool
-) -> Meaning | None:
+def meaning_of(function: Any, args: tuple, kwargs: dict[str, Any], at: int, result: torch.Tensor) -> Does | None:
     """What a function did with the one value that depends on the input; None where it is nothing that is known.
 
     Parameters
     ----------
     at : int
         Which of the arguments that value is.
-    reads_input : bool
-        Whether it is the model's input itself, which may be flattened: its shape is not yet one of neurons.
     """
+    name = plain_name(function)
 
     def given(position: int, key: str, default: Any = None) -> Any:
         return args[position] if len(args) > position else kwargs.get(key, default)
@@ -72,11 +69,20 @@ def meaning_of(
     if name in _DROPOUT:
         return None if given(2, "training", True) and given(1, "p", 0.5) else Same()
     if name in _SAME:
-        return Same() if _keeps_neurons(x, result, reads_input) else None
+        kept = result.is_floating_point() and x.shape[:1] == result.shape[:1] and x.numel() == result.numel()
+        return Same() if kept else None
+    if name in _REARRANGED:
+        return _rearranged(function, x, args, kwargs)
     if name in _DENSE:
         return _DENSE[name](given)
+    if name in _CONVOLUTIONS:
+        return _convolution(given)
+    if name in _POOLS:
+        return _pool(name, given, result)
+    if name == "pad":
+        return _padded(given)
     if name in _AFFINE:
-        return _per_neuron(_AFFINE[name](given), given(at, "input"), result)
+        return _per_value(_AFFINE[name](given), given(at, "input"), result)
     if name in ("softmax", "log_softmax"):
         over_neurons = result.dim() > 1 and given(1, "dim") in (-1, result.dim() - 1)
         return Softmax(name == "log_softmax") if over_neurons else None
@@ -90,11 +96,13 @@ def meaning_of(
     return None
 
 
-def _keeps_neurons(x: Any, result: torch.Tensor, reads_input: bool) -> bool:
-    if not result.is_floating_point() or x.shape[:1] != result.shape[:1] or x.numel() != result.numel():
-        return False
-    one_row = x.dim() <= 2 and result.dim() <= 2
-    return reads_input or one_row or x.shape[-1:] == result.shape[-1:] or x.numel() == len(x) * x.shape[-1]
+def _rearranged(function: Any, x: torch.Tensor, args: tuple, kwargs: dict[str, Any]) -> Same | None:
+    """Where each number of a sample went, as the function itself tells of their places."""
+    places = torch.arange(x.numel()).reshape(x.shape)
+    moved = function(places, *args[1:], **{key: value for key, value in kwargs.items() if key != "input"})
+    if moved.shape[:1] != x.shape[:1] or not torch.equal(moved[0].flatten().sort().values, places[0].flatten()):
+        return None
+    return Same(moved[0].numpy())
 
 
 def _array(values: Any) -> NDArray[np.float64]:
@@ -134,6 +142,54 @@ _DENSE: dict[str, Callable[[Given], Dense | None]] = {
     "addmm": _addmm,
 }
 
+_CONVOLUTIONS = {"conv1d", "conv2d", "conv3d"}
+_POOLS = {f"{adaptive}{kind}_pool{n}d" for adaptive in ("", "adaptive_") for kind in ("max", "avg") for n in (1, 2, 3)}
+
+
+def _convolution(given: Given) -> Conv | None:
+    x, weight, bias = given(0, "input"), given(1, "weight"), given(2, "bias")
+    if x.dim() != weight.dim():
+        # One sample without its axis: the first axis are channels.
+        return None
+    size, dilation, padding = weight.shape[2:], given(5, "dilation", 1), given(4, "padding", 0)
+    window = Window.over(size, given(3, "stride", 1), dilation)
+    if isinstance(padding, str):
+        # What is odd of the padding is put behind.
+        ends = [gap * (n - 1) // 2 if padding == "same" else 0 for n, gap in zip(size, window.dilation, strict=True)]
+        padding = tuple(ends)
+    window = Window.over(size, window.stride, dilation, padding)
+    return conv(_array(weight), None if bias is None else _array(bias), given(6, "groups", 1), window)
+
+
+def _pool(name: str, given: Given, result: torch.Tensor) -> Pool | None:
+    x, mean = given(0, "input"), "avg" in name
+    if x.dim() != int(name[-2]) + 2:
+        return None
+    if name.startswith("adaptive"):
+        # The windows are all of one size where the outputs divide the inputs.
+        pairs = list(zip(x.shape[2:], result.shape[2:], strict=True))
+        size = [n // m for n, m in pairs]
+        return None if any(n % m for n, m in pairs) else Pool(Window.over(size, tuple(size)), mean)
+    over = range(x.dim() - 2)
+    n = given(1, "kernel_size")
+    size = [n for _ in over] if isinstance(n, int) else [n[k % len(n)] for k in over]
+    if mean and given(6, "divisor_override") is not None:
+        return None
+    stride, dilation = given(2, "stride"), 1 if mean else given(4, "dilation", 1)
+    return Pool(
+        Window.over(size, tuple(size) if stride in (None, [], ()) else stride, dilation, given(3, "padding", 0)), mean
+    )
+
+
+def _padded(given: Given) -> Pad | None:
+    x, ends = given(0, "input"), [int(n) for n in given(1, "pad")]
+    # The last axis comes first.
+    pairs = list(zip(ends[::2], ends[1::2], strict=True))
+    if len(pairs) >= x.dim() or min(ends, default=0) < 0:
+        return None
+    return Pad(tuple([(0, 0)] * (x.dim() - 1 - len(pairs)) + pairs[::-1]))
+
+
 Scaled = tuple[Any, Any] | None
 
 
@@ -143,7 +199,9 @@ def _batch_norm(given: Given) -> Scaled:
         return None
     weight, bias, eps = given(3, "weight"), given(4, "bias"), given(7, "eps", 1e-5)
     scale = (1.0 if weight is None else _array(weight)) / np.sqrt(_array(variance) + eps)
-    return scale, (0.0 if bias is None else _array(bias)) - _array(mean) * scale
+    shift = (0.0 if bias is None else _array(bias)) - _array(mean) * scale
+    # The second axis are channels.
+    return tuple(part.reshape(-1, *(1 for _ in given(0, "input").shape[2:])) for part in (scale, shift))
 
 
 def _constant(given: Given) -> NDArray[np.float64] | None:
@@ -180,20 +238,17 @@ _AFFINE: dict[str, Callable[[Given], Scaled]] = {
 }
 
 
-def _per_neuron(scaled: Scaled, x: Any, result: torch.Tensor) -> Affine | None:
-    """Scale and shift as one number a neuron, or none where they differ from row to row."""
-    if scaled is None or result.dim() != 2 or x.shape != result.shape:
+def _per_value(scaled: Scaled, x: Any, result: torch.Tensor) -> Affine | None:
+    """Scale and shift as they spread over a sample, or none where they differ from row to row."""
+    if scaled is None or result.dim() < 2 or x.shape != result.shape:
         return None
     parts = []
     for part in scaled:
         part = np.asarray(part, dtype=np.float64)
-        if (
-            part.size not in (1, result.shape[1])
-            or (part.ndim > 1 and part.shape[0] != 1)
-            or not np.isfinite(part).all()
-        ):
+        part = part.reshape((1,) * (result.dim() - part.ndim) + part.shape)
+        if len(part) != 1 or not np.isfinite(part).all():
             return None
-        parts.append(np.broadcast_to(part.reshape(-1), result.shape[1:]))
+        parts.append(part[0])
     return Affine(*parts)
 
 
@@ -216,7 +271,11 @@ def _clamp(given: Given) -> Activation | None:
     low, high = (None if end is None else float(end) for end in (given(1, "min"), given(2, "max")))
     if low == 0 and high is None:
         return Activation("relu")
-    return None if low is None or high is None else Activation("hard_tanh", min_val=low, max_val=high)
+    return None if low is None or high is None else _between(low, high)
+
+
+def _between(low: float, high: float) -> Activation:
+    return Activation("relu6") if (low, high) == (0, 6) else Activation("hard_tanh", min_val=low, max_val=high)
 
 
 def _prelu(given: Given) -> Activation | None:
@@ -257,9 +316,7 @@ _ACTIVATIONS: dict[str, Callable[[Given], Activation | None]] = {
     "celu": _celu,
     "gelu": lambda given: Activation("gelu", approximate=given(1, "approximate", "none")),
     "softplus": _softplus,
-    "hardtanh": lambda given: Activation(
-        "hard_tanh", min_val=float(given(1, "min_val", -1.0)), max_val=float(given(2, "max_val", 1.0))
-    ),
+    "hardtanh": lambda given: _between(float(given(1, "min_val", -1.0)), float(given(2, "max_val", 1.0))),
     "clamp": _clamp,
     "clip": _clamp,
     "prelu": _prelu,

@@ -8,7 +8,7 @@ from ei_fast.training.trajectory import Trajectory
 
 
 def plot_overview(trajectory: Trajectory) -> Figure:
-    """The causal plane, and beside it measures and metrics over the steps, as a new figure, known to no window system."""
+    """The causal plane, and beside it measures and metrics over the steps, a figure known to no window system."""
     figure = Figure(figsize=(11.0, 6.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.2))
     CausalPlaneDisplay.from_trajectory(trajectory).plot(left)

@@ -150,7 +150,7 @@ class Frames:
         ]
 
     def drawn(self, indices: Sequence[int] | NDArray[np.int64]) -> Iterator[Pixels]:
-        """Pixels (height, width, 4) of the steps with these indices; those of each are valid until the next is drawn."""
+        """Pixels (height, width, 4) of the steps with these indices; valid until the next is drawn."""
         for index in indices:
             self._canvas.restore_region(self._still)
             for artist in self._moved(int(index)):

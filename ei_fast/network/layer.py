@@ -1,7 +1,8 @@
-"""What is measured: a dense `Layer`, or any other map as a `Function`."""
+"""What is measured: a dense `Layer`, or any other map as a `Function`; of a convolution, what it does to one patch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from numbers import Integral
 from typing import Any
 
@@ -29,6 +30,9 @@ class Layer:
         Range over which the outputs are binned. Derived from the activation where not given.
     in_range : (float, float), optional
         Range of its inputs; where not given, the range that its place in the network implies.
+    patch : tuple of int, optional
+        Shape (channels, ...) of the patch that its inputs are, in C order, where it is a convolution: the layer is then
+        the map from one patch to the output channels at one place.
 
     Raises
     ------
@@ -42,6 +46,7 @@ class Layer:
     name: str | None
     out_range: Range | None
     in_range: Range | None
+    patch: tuple[int, ...] | None
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class Layer:
         name: str | None = None,
         out_range: Range | None = None,
         in_range: Range | None = None,
+        patch: Sequence[int] | None = None,
     ):
         owner = f"Layer {name!r}" if name is not None else "Layer"
         w = _real_array(weight, "weight", owner)
@@ -86,6 +92,7 @@ class Layer:
         object.__setattr__(self, "name", check_name(name, owner))
         for key, limits in (("out_range", out_range), ("in_range", in_range)):
             object.__setattr__(self, key, None if limits is None else check_range(limits, key, owner))
+        object.__setattr__(self, "patch", check_patch(patch, w.shape[0], owner))
 
     @property
     def n_in(self) -> int:
@@ -100,6 +107,10 @@ class Layer:
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs (m, n_out) at inputs `x` (m, n_in)."""
         return self.activation(x @ self.weight + self.bias)
+
+    def size_of_sums(self, x: NDArray[np.float64]) -> float:
+        """Largest sum of the sizes of what a pre-activation adds up at inputs `x` (m, n_in)."""
+        return float(np.max(np.abs(x) @ np.abs(self.weight) + np.abs(self.bias), initial=0.0))
 
     def preactivation_hull(self, in_range: Range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Smallest and largest pre-activation of each output with every input in `in_range`, (n_out,) each."""
@@ -117,11 +128,11 @@ class Layer:
 
     def named(self, name: str) -> "Layer":
         """The same layer under another name."""
-        return Layer(self.weight, self.bias, self.activation, name, self.out_range, self.in_range)
+        return Layer(self.weight, self.bias, self.activation, name, self.out_range, self.in_range, self.patch)
 
     def over(self, in_range: Range) -> "Layer":
         """The same layer with an input range of its own."""
-        return Layer(self.weight, self.bias, self.activation, self.name, self.out_range, in_range)
+        return Layer(self.weight, self.bias, self.activation, self.name, self.out_range, in_range, self.patch)
 
     def __repr__(self) -> str:
         return f"Layer({self.n_in} -> {self.n_out}, {self.activation.name}, name={self.name!r})"
@@ -141,6 +152,8 @@ class Function:
     in_range : (float, float), optional
         Range of its inputs; where not given, the range that its place in the network implies.
     name : str, optional
+    patch : tuple of int, optional
+        As of a `Layer`.
 
     Raises
     ------
@@ -154,6 +167,7 @@ class Function:
     out_range: Range
     in_range: Range | None = None
     name: str | None = None
+    patch: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         owner = f"Function {self.name!r}" if self.name is not None else "Function"
@@ -173,6 +187,7 @@ class Function:
         object.__setattr__(self, "out_range", check_range(self.out_range, "out_range", owner))
         if self.in_range is not None:
             object.__setattr__(self, "in_range", check_range(self.in_range, "in_range", owner))
+        object.__setattr__(self, "patch", check_patch(self.patch, self.n_in, owner))
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs at inputs `x` (m, n_in), checked: shape (m, n_out), real, no NaN."""
@@ -212,6 +227,19 @@ def check_name(name: Any, owner: str) -> str | None:
     if name is not None and (not isinstance(name, str) or not name):
         raise TypeError(f"The 'name' parameter of {owner} must be a non-empty string. Got {name!r} instead.")
     return name
+
+
+def check_patch(patch: Any, n_in: int, owner: str) -> tuple[int, ...] | None:
+    """Return `patch` if it is the shape of `n_in` inputs, or say why not."""
+    if patch is None:
+        return None
+    rule = f"The 'patch' parameter of {owner} must be integers >= 1, (channels, ...), whose product is {n_in}"
+    if not isinstance(patch, Sequence) or any(isinstance(n, bool) or not isinstance(n, Integral) for n in patch):
+        raise TypeError(f"{rule}. Got {patch!r} instead.")
+    shape = tuple(int(n) for n in patch)
+    if not shape or min(shape) < 1 or prod(shape) != n_in:
+        raise ValueError(f"{rule}. Got {patch!r} instead.")
+    return shape
 
 
 def _real_array(values: Any, key: str, owner: str) -> NDArray[np.float64]:

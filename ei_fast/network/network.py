@@ -20,7 +20,9 @@ class Network:
     Parameters
     ----------
     layers : sequence of Layer or Function
-        At least one; each takes as many inputs as the one before has outputs.
+        At least one; each takes as many inputs as the one before has outputs. Around a layer that has a `patch`
+        widths chain in the model, not from patch to patch: it takes as many channels as there are outputs before it
+        or a share of them, and what comes after it takes as many inputs as it has outputs, so many times.
     in_range : (float, float), default (0, 1)
         Range of the first layer's inputs.
     restarts : sequence of int
@@ -143,6 +145,11 @@ class Network:
         start, stop = places
         if not 0 <= start <= stop < n:
             raise ValueError(f"{rule}. Got {first} and {last} instead.")
+        if start < stop and any(block.patch for block in self.layers[start : stop + 1]):
+            raise ValueError(
+                f"Layers {start} to {stop} do not feed each other patch by patch: a patch of one is made of many of "
+                "the one before. Name what holds them in 'blocks' of as_network."
+            )
         if any(start < place <= stop for place in self.restarts):
             raise ValueError(
                 f"Layers {start} to {stop} do not feed each other: the model does something between them that is no "
@@ -157,7 +164,8 @@ class Network:
             return x
 
         name = " -> ".join(str(block.name) for block in blocks)
-        return Function(through, blocks[0].n_in, blocks[-1].n_out, ranges[stop][1], ranges[start][0], name)
+        patch = blocks[0].patch
+        return Function(through, blocks[0].n_in, blocks[-1].n_out, ranges[stop][1], ranges[start][0], name, patch)
 
     def check_ranges(self, ranges: Sequence[tuple[Range, Range]]) -> None:
         """Raise ValueError where a layer overflows on the input range that it is given."""
@@ -205,11 +213,25 @@ def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
     return tuple(result)
 
 
+def feeds(before: Block, layer: Block) -> bool:
+    """Whether the outputs of one layer can be the inputs of the next: patch by patch in a model with convolutions."""
+    if layer.patch is not None:
+        channels = layer.patch[0]
+        return before.n_out == channels if before.patch is not None else before.n_out % channels == 0
+    return layer.n_in % before.n_out == 0 if before.patch is not None else layer.n_in == before.n_out
+
+
 def _check_chain(layers: Sequence[Block], restarts: Collection[int]) -> None:
     for index in range(1, len(layers)):
         before, layer = layers[index - 1], layers[index]
-        if layer.n_in == before.n_out or index in restarts:
+        if index in restarts or feeds(before, layer):
             continue
+        if layer.patch is not None or before.patch is not None:
+            takes = f"{layer.patch[0]} channels" if layer.patch else f"{layer.n_in} inputs"
+            raise ValueError(
+                f"Layer {index} ({layer.name!r}) of Network takes {takes}, which the {before.n_out} outputs of layer "
+                f"{index - 1} ({before.name!r}) cannot be. Give it the patch and weights that the model has."
+            )
         message = (
             f"Layer {index} ({layer.name!r}) must take as many inputs as layer {index - 1} ({before.name!r}) "
             f"has outputs, {before.n_out}. Got {layer.n_in} instead."

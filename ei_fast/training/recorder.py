@@ -191,7 +191,7 @@ class Recorder:
         self._path = path
 
     def resume(self, trajectory: Trajectory, named: str = "The trajectory") -> None:
-        """Go on with `trajectory` as if this recorder had recorded it: its ranges, its seed; its steps are not repeated.
+        """Go on with `trajectory` as if this recorder had recorded it: its ranges, its seed, no step twice.
 
         Raises
         ------

@@ -1,0 +1,125 @@
+"""Layers of a model that are more than a dense map and an activation, as the functions of a `Function`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax, logsumexp, softmax
+
+from ei_fast.adapters.operations import Affine, Places, Pointwise, Pool, Window
+from ei_fast.network.bins import Range
+from ei_fast.network.layer import Function, Layer
+from ei_fast.network.network import Network
+
+Array = NDArray[np.float64]
+
+
+@dataclass
+class SoftmaxOf:
+    """A dense layer that ends in softmax: no output depends on its own sum alone."""
+
+    linear: Layer
+    log: bool = False
+
+    def __call__(self, x: Array) -> Array:
+        y = self.linear(x)
+        return log_softmax(y, axis=1) if self.log else softmax(y, axis=1)
+
+    def size_of_sums(self, x: Array) -> float:
+        """Largest sum of the sizes of what a pre-activation adds up."""
+        return self.linear.size_of_sums(x)
+
+    def function(self, in_range: Range) -> Function:
+        """The layer over inputs in `in_range`: its outputs' range is (0, 1), or for the logarithm their hull."""
+        linear = self.linear
+        out_range = (0.0, 1.0)
+        if self.log:
+            smallest, largest = linear.preactivation_hull(in_range)
+            # An output is smallest where its own sum is, and all others are largest.
+            others = np.where(np.eye(linear.n_out, dtype=bool), smallest[:, None], largest[None, :])
+            low = float(np.min(smallest - logsumexp(others, axis=1)))
+            out_range = (min(low, -1e-9), 0.0)
+        return Function(self, linear.n_in, linear.n_out, out_range, name=linear.name)
+
+
+@dataclass
+class PooledOf:
+    """A convolution, what is done to each of its channels, and a pool: from the box that the pool sees to its output.
+
+    Attributes
+    ----------
+    linear : Layer
+        The convolution of one patch, and its activation.
+    patches : ndarray of int (places, n_in of the convolution)
+        Where in the box the patches of the places are that the pool takes in.
+    box : tuple of int
+        Shape (channels, ...).
+    steps : tuple of Affine, Pointwise or Pool
+        What follows, with numbers (n_out,).
+    """
+
+    linear: Layer
+    patches: Places
+    box: tuple[int, ...]
+    steps: tuple[Affine | Pointwise | Pool, ...]
+
+    def __call__(self, x: Array) -> Array:
+        y = self.linear(x[:, self.patches].reshape(-1, self.linear.n_in)).reshape(len(x), len(self.patches), -1)
+        for step in self.steps:
+            if isinstance(step, Pool):
+                y = y.mean(axis=1) if step.mean else y.max(axis=1)
+            elif isinstance(step, Affine):
+                y = y * step.scale + step.shift
+            else:
+                y = step.activation(y)
+        return y
+
+    def size_of_sums(self, x: Array) -> float:
+        """Largest sum of the sizes of what a pre-activation adds up, times what the steps make of an error."""
+        scales = [np.max(np.abs(step.scale), initial=1.0) for step in self.steps if isinstance(step, Affine)]
+        largest = self.linear.size_of_sums(x[:, self.patches].reshape(-1, self.linear.n_in))
+        return float(np.prod(scales)) * largest
+
+    def function(self, in_range: Range) -> Function:
+        """The layer over inputs in `in_range`: a pool leaves the range of what it takes in."""
+        low, high = Network([self.linear], in_range).ranges()[0][1]
+        for step in self.steps:
+            if isinstance(step, Affine):
+                ends = np.stack([step.scale * low + step.shift, step.scale * high + step.shift])
+                low, high = float(ends.min()), float(ends.max())
+            elif isinstance(step, Pointwise):
+                smallest, largest = step.activation.codomain
+                if not (np.isfinite(smallest) and np.isfinite(largest)):
+                    smallest, largest = (float(end) for end in step.activation.image(low, high))
+                low, high = smallest, largest
+        if not low < high:
+            low, high = low - 0.5, high + 0.5
+        return Function(self, prod(self.box), self.linear.n_out, (low, high), name=self.linear.name, patch=self.box)
+
+
+def pooled(layer: Layer, window: Window, steps: Sequence[Affine | Pointwise | Pool]) -> PooledOf:
+    """The map from the box that a pool sees through the `window` of a convolution to the pool's output.
+
+    Parameters
+    ----------
+    layer : Layer
+        The convolution of one patch, with what is folded into it.
+    steps : sequence of Affine, Pointwise or Pool
+        The pool among them.
+    """
+    assert layer.patch is not None
+    pool = next(step for step in steps if isinstance(step, Pool))
+    box = (layer.patch[0], *window.seen_through(pool.window).size)
+    at = np.arange(prod(box)).reshape(box)
+    patches = []
+    for place in np.ndindex(*pool.window.size):
+        # Where the patch of this place begins in the box, and then every so many values.
+        axes = zip(place, pool.window.dilation, window.stride, window.dilation, window.size, strict=True)
+        seen = tuple(
+            slice(start := index * apart * stride, start + (n - 1) * gap + 1, gap)
+            for index, apart, stride, gap, n in axes
+        )
+        patches.append(at[:, *seen].reshape(-1))
+    return PooledOf(layer, np.stack(patches), box, tuple(steps))

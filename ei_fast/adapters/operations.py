@@ -1,0 +1,204 @@
+"""What adapters write down of a model: operations on values that depend on its input.
+
+A value has one row for each row of the input; what comes after is the shape of a sample. Which operations there are is
+told here, and nothing of the frameworks in which they were seen.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.network.activations import Activation
+from ei_fast.network.layer import Function
+
+Array = NDArray[np.float64]
+Places = NDArray[np.intp]
+Step = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What moves over the axes behind the channels, each of the fields having one number for each of them.
+
+    Attributes
+    ----------
+    size, stride, dilation : tuple of int
+    before : tuple of int
+        How far the first window begins before the first value: what is there is padding.
+    """
+
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    before: tuple[int, ...]
+
+    @classmethod
+    def over(cls, size: Sequence[int], stride: object = 1, dilation: object = 1, before: object = 0) -> "Window":
+        """A window from numbers, or a number for all axes."""
+        return cls(tuple(size), *(_for_each(value, len(size)) for value in (stride, dilation, before)))
+
+    def coordinates(self, extent: Sequence[int]) -> list[Places]:
+        """Along each axis, (windows, size): where they are in the value of which there are `extent` windows."""
+        return [
+            stride * np.arange(n)[:, None] - before + dilation * np.arange(size)
+            for n, size, stride, dilation, before in zip(
+                extent, self.size, self.stride, self.dilation, self.before, strict=True
+            )
+        ]
+
+    def seen_through(self, outer: "Window") -> "Window":
+        """The smallest box that holds all that the windows inside a window of `outer` see."""
+        inner = zip(self.size, self.stride, self.dilation, self.before, strict=True)
+        size, stride, before = [], [], []
+        for (n, step, gap, start), n_outer, outer_step, outer_gap, outer_start in zip(
+            inner, outer.size, outer.stride, outer.dilation, outer.before, strict=True
+        ):
+            size.append((n_outer - 1) * outer_gap * step + (n - 1) * gap + 1)
+            stride.append(outer_step * step)
+            before.append(outer_start * step + start)
+        return Window.over(size, tuple(stride), 1, tuple(before))
+
+
+def _for_each(value: object, n: int) -> tuple[int, ...]:
+    if isinstance(value, (tuple, list)):
+        return tuple(int(v) for v in value) * (n if len(value) == 1 else 1)
+    return (int(value),) * n  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """x @ weight + bias over the last axis; weight (n_in, n_out)."""
+
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """A dense map of every window of a value (channels, ...); weight (channels * window, n_out), see `conv`."""
+
+    weight: Array
+    bias: Array
+    window: Window
+
+
+def conv(kernel: Array, bias: Array | None, groups: int, window: Window) -> Conv:
+    """A convolution from a kernel (n_out, channels / groups, ...): what is in another group has weight 0."""
+    n_out, per_group = kernel.shape[:2]
+    by_group = kernel.reshape(groups, n_out // groups, -1)
+    weight = np.zeros((groups, by_group.shape[2], groups, n_out // groups))
+    for group in range(groups):
+        weight[group, :, group] = by_group[group].T
+    n_in = groups * per_group * prod(kernel.shape[2:])
+    return Conv(weight.reshape(n_in, n_out), np.zeros(n_out) if bias is None else bias, window)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The largest value or the mean in every window of a value (channels, ...), channel by channel."""
+
+    window: Window
+    mean: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """scale * x + shift, value by value; each of a shape that spreads to that of a sample, or a number."""
+
+    scale: Array
+    shift: Array
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """An activation."""
+
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Softmax over the last axis, or its logarithm."""
+
+    log: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Same:
+    """The values as they are, in another shape or order: `order` says which of a sample's values is where."""
+
+    order: Places | None = None
+
+
+@dataclass(frozen=True)
+class Pad:
+    """Something put before and after the values along the axes of a sample, (before, after) for each of them."""
+
+    widths: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Part of the model that is measured as one map."""
+
+    function: Function
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Anything else, and why it is no layer."""
+
+    reason: str
+
+
+Does = Dense | Conv | Pool | Affine | Pointwise | Softmax | Same | Pad | Block | Unknown
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation: which values it reads and writes, by number."""
+
+    name: str
+    does: Does
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One run of a model.
+
+    Attributes
+    ----------
+    ops : list of Op
+        In the order in which they were done.
+    values : dict of ndarray
+        By number, (rows, ...). The model's input is number 0.
+    outputs : tuple of int
+        Numbers of the values that the model returns.
+    path : tuple of tuple
+        What was done, each time beginning with a name, for comparison with another run.
+    arithmetic : str
+        The coarsest that the model ran in.
+    blocks : frozenset of str
+        Names of the blocks that it ran.
+    """
+
+    ops: list[Op]
+    values: dict[int, Array]
+    outputs: tuple[int, ...]
+    path: tuple[Step, ...]
+    arithmetic: str
+    blocks: frozenset[str] = frozenset()
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        """Of one sample of a value."""
+        return self.values[value].shape[1:]
+
+    def rows(self, value: int, places: Places) -> Array:
+        """What stands at `places` (m, n) of each sample, as (rows * m, n)."""
+        values = self.values[value]
+        return values.reshape(len(values), -1)[:, places].reshape(-1, places.shape[1])

@@ -1,0 +1,262 @@
+"""What is done to values that depend on a model's input, written down while it runs on PyTorch.
+
+A `TorchFunctionMode` sees the functions of PyTorch that are called from Python: module or functional, each looks the
+same there. What is no dense layer, activation or the like is named, and so is what reads values that came about unseen.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from ei_fast.adapters.operations import Block, Does, Op, Recording, Unknown
+from ei_fast.adapters.torch_ops import BOUNDED, meaning_of, plain_name
+from ei_fast.network.bins import Range
+from ei_fast.network.layer import Function
+
+
+@dataclass(eq=False)
+class Notes(TorchFunctionMode):
+    """Everything that is done to values that depend on the input.
+
+    Attributes
+    ----------
+    x : tensor
+        The input.
+    held : sequence of tensor
+        What the model holds.
+    ranges : dict of str to (float, float) or None
+        Output ranges of the modules that are blocks.
+    dtype : torch.dtype
+        In which the model is run.
+    """
+
+    x: torch.Tensor
+    held: Sequence[torch.Tensor]
+    ranges: dict[str, Range | None]
+    dtype: torch.dtype
+    _blocks_met: set[str] = field(default_factory=set)
+    _ops: list[Op] = field(default_factory=list)
+    _values: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    _path: list[tuple] = field(default_factory=list)
+    # Tensors are kept, so that none is taken for another that had its place in memory.
+    _number: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
+    _constants: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
+    _modules: list[str] = field(default_factory=list)
+    _pausing: bool = False
+    _block: "list[tuple[Any, torch.Tensor]] | None" = None
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._coarsest = self.dtype
+        self._note_constants(self.held)
+        self._set(self.x)
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if self._pausing:
+            return function(*args, **kwargs)
+        if self._block is not None:
+            result = function(*args, **kwargs)
+            self._block.extend(((function, args, kwargs), tensor) for tensor in _tensors(result))
+            return result
+        reads = self._read((args, kwargs))
+        shapes = [tensor.shape for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
+        result = function(*args, **kwargs)
+        if not reads:
+            self._note_constants(_tensors(result))
+            return result
+        written = _tensors(result)
+        name = plain_name(function)
+        if result is None and name in ("setitem", "set"):
+            written = _tensors(args)[:1]
+        if not written:
+            return result
+        if len(reads) > 1 or len(written) > 1 or len(shapes) != 1 or written[0].shape[:1] != shapes[0][:1]:
+            does: Any = Unknown(_no_layer(name, len(reads)))
+        else:
+            at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
+            does = meaning_of(function, args, kwargs, at, written[0]) or Unknown(_no_layer(name, 1))
+        self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
+        return result
+
+    def recording(self, output: Any) -> Recording:
+        reads = self._read(output)
+        if not reads:
+            raise TypeError("What the model returns does not depend on its input in a way that could be followed.")
+        arithmetic = str(self._coarsest).removeprefix("torch.")
+        return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, frozenset(self._blocks_met))
+
+    def _note_constants(self, tensors: Sequence[torch.Tensor]) -> None:
+        self._constants.update((id(tensor), (tensor._version, tensor)) for tensor in tensors)
+
+    def enter(self, name: str) -> None:
+        """What follows is done by the module of that name."""
+        self._modules.append(name)
+        if name in self.ranges and self._block is None:
+            self._block = []
+
+    def leave(self, name: str, module: nn.Module, args: tuple, kwargs: Mapping[str, Any], result: Any) -> None:
+        """The module has returned `result` for those arguments, or None where it raised."""
+        self._modules.pop()
+        if name not in self.ranges or any(outer in self.ranges for outer in self._modules):
+            return
+        steps, self._block = self._block, None
+        if result is None:
+            return
+        self._blocks_met.add(name)
+        with self.paused():
+            self._write(name, *self._block_op(name, module, args, kwargs, result, steps or []))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within this, what is done is not the model's."""
+        before, self._pausing = self._pausing, True
+        try:
+            yield
+        finally:
+            self._pausing = before
+
+    def write(self, name: str, does: Does, read: Sequence[torch.Tensor], written: Sequence[torch.Tensor]) -> None:
+        """Write down what was done while paused."""
+        if self._block is None and not self._pausing:
+            with self.paused():
+                reads = self._read(read)
+                if reads:
+                    self._write(name, does, reads, list(written))
+                else:
+                    self._note_constants(written)
+
+    def _block_op(
+        self, name: str, module: nn.Module, args: Any, kwargs: Any, result: Any, steps: list[tuple[Any, torch.Tensor]]
+    ) -> tuple[Any, tuple[int, ...], list[torch.Tensor]]:
+        inputs = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
+        outputs = _tensors(result)
+        if len(inputs) != 1 or kwargs or not args or inputs[0] is not args[0]:
+            raise ValueError(
+                f"The block {name!r} must be called with one value that depends on the model's input, as its first "
+                f"argument and without keywords. Got {len(inputs)} such values, {len(args)} arguments and "
+                f"{len(kwargs)} keywords instead. Name the module around it."
+            )
+        if not outputs or outputs[0].shape[:1] != inputs[0].shape[:1]:
+            got = tuple(outputs[0].shape) if outputs else type(result).__name__
+            raise ValueError(
+                f"The block {name!r} must map rows to rows. Got {got} for {tuple(inputs[0].shape)} instead. "
+                "Name the module around it."
+            )
+        x, y = inputs[0], outputs[0]
+        low, high = float(y.min()), float(y.max())
+        seen = f"For inputs drawn at random its outputs are from {low:.3g} to {high:.3g}."
+        given = self.ranges[name]
+        if given is not None and (high < given[0] or low > given[1]):
+            raise ValueError(
+                f"The output range of the block {name!r} must hold its outputs. Got {given} instead. {seen}"
+            )
+        derived = _bounded_by(y, steps)
+        if derived is not None and not derived[0] <= low <= high <= derived[1]:
+            derived = None
+        out_range = given or derived
+        if out_range is None:
+            raise ValueError(
+                f"The output range of the block {name!r} cannot be derived. Give it: blocks={{{name!r}: (low, high)}}. "
+                f"{seen}"
+            )
+        run = RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype)
+        function = Function(run, x[0].numel(), y[0].numel(), out_range, name=name)
+        return Block(function), (self._number[id(x)][0],), outputs
+
+    def _read(self, values: Any) -> tuple[int, ...]:
+        """Numbers of the values among tensors.
+
+        What is not what it was, though nobody saw it change (a view of it was written to, say), gets a number of its
+        own, and so does what has come from the input in a way that nobody saw.
+        """
+        reads: list[int] = []
+        for tensor in _tensors(values):
+            number = self._number.get(id(tensor), (None,))[0]
+            if number is not None and not self._is_as_noted(tensor, number):
+                self._write("in place", Unknown("a change in place that was not seen"), (number,), [tensor])
+            elif number is None and self._is_unseen(tensor):
+                self._write("unseen", Unknown("it came from the input in a way that cannot be seen"), (), [tensor])
+            if id(tensor) in self._number:
+                reads.append(self._number[id(tensor)][0])
+        return tuple(dict.fromkeys(reads))
+
+    def _is_unseen(self, tensor: torch.Tensor) -> bool:
+        known = self._constants.get(id(tensor))
+        return bool(tensor.dim()) and len(tensor) == len(self.x) and (known is None or known[0] != tensor._version)
+
+    def _is_as_noted(self, tensor: torch.Tensor, number: int) -> bool:
+        now, noted = _numbers(tensor), self._values[number]
+        return now.shape == noted.shape and np.array_equal(now, noted, equal_nan=True)
+
+    def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
+        numbers = tuple(self._set(tensor) for tensor in written)
+        self._ops.append(Op(name, does, reads, numbers))
+        self._path.append((name, type(does).__name__, reads, numbers))
+
+    def _set(self, tensor: torch.Tensor) -> int:
+        """Write down a tensor's values; their number is its own until it is changed in place."""
+        number = len(self._values)
+        self._number[id(tensor)] = (number, tensor)
+        self._values[number] = _numbers(tensor)
+        if tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(self._coarsest).eps:
+            self._coarsest = tensor.dtype
+        return number
+
+
+def _numbers(tensor: torch.Tensor) -> NDArray[np.float64]:
+    """A copy as NumPy has it; of complex numbers the real part, since no layer reads them."""
+    dense = tensor.detach().to_dense() if tensor.layout != torch.strided else tensor.detach()
+    return (dense.real if dense.is_complex() else dense).cpu().to(torch.float64, copy=True).numpy()
+
+
+@dataclass
+class RunBlock:
+    """A module as the function of a `Function`."""
+
+    module: nn.Module
+    shape: tuple[int, ...]
+    more: tuple[Any, ...]
+    dtype: torch.dtype
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        # Copies: the module may write to what goes in, and use again what came out.
+        rows = torch.from_numpy(np.array(x)).to(self.dtype).reshape(len(x), *self.shape)
+        with torch.no_grad():
+            y = _tensors(self.module(rows, *self.more))[0]
+        return _numbers(y.reshape(len(x), -1))
+
+
+def _bounded_by(y: torch.Tensor, steps: list[tuple[Any, torch.Tensor]]) -> Range | None:
+    """The range that the last step of a block has whatever goes in."""
+    for (function, args, kwargs), tensor in reversed(steps):
+        if tensor is y:
+            if plain_name(function) in BOUNDED:
+                return BOUNDED[plain_name(function)]
+            does = meaning_of(function, args, kwargs, 0, tensor)
+            low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
+            return (low, high) if np.isfinite(low) and np.isfinite(high) else None
+    return None
+
+
+def _no_layer(name: str, n_reads: int) -> str:
+    what = f"{name} of {n_reads} values" if n_reads > 1 else name
+    return f"{what} is no dense layer; name the module that holds it in 'blocks' to measure it as one map"
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    """All tensors in nested tuples, lists and dicts, in order."""
+    if isinstance(values, torch.Tensor):
+        return [values]
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if isinstance(values, (list, tuple)):
+        return [tensor for value in values for tensor in _tensors(value)]
+    return []

@@ -1,0 +1,152 @@
+"""From a model that can be run to a `Network`: it runs on random inputs, and its layers must do what it did."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ei_fast.adapters.chain import Piece, assemble
+from ei_fast.adapters.operations import Array, Recording, Step
+from ei_fast.network.bins import Range, check_range
+from ei_fast.network.layer import Function, Layer
+from ei_fast.network.network import Network
+
+Run = Callable[[Array], Recording]
+Blocks = Sequence[str] | Mapping[str, Range | None]
+
+# Unlikely as widths: what has as many rows, and is not known, comes from the inputs in a way that was not seen.
+# Every place of an image is another sample for a convolution, and every value that it writes is kept.
+_ROWS, _FEW_ROWS, _FEWEST_ROWS = 1021, 61, 13
+_BEYOND = 10.0
+# What rounding may make of a sum of products, as a share of the sum of their sizes.
+_DIGITS = {"float64": 1e-8, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
+# What rounding may make of an output, as a share of it.
+_EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+
+
+def network_from_runs(
+    run: Run, shape: tuple[int, ...], in_range: Range, check: bool, block_names: Sequence[str] = ()
+) -> Network:
+    """The layers of a model, in the order in which it runs them.
+
+    Parameters
+    ----------
+    run : callable
+        Runs the model on inputs (rows, *shape) and writes down what it does.
+    check : bool
+        Whether every layer is compared with the model on random inputs, inside `in_range` and beyond it.
+    block_names : sequence of str
+        What the user wants measured as a block.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
+    """
+    rows = _ROWS if len(shape) < 3 else _FEW_ROWS if prod(shape) < 2**14 else _FEWEST_ROWS
+    recording = run(random_inputs(in_range, rows, shape))
+    network, pieces = assemble(recording, in_range)
+    missing = [name for name in block_names if name not in recording.blocks]
+    if missing:
+        raise ValueError(
+            f"The 'blocks' parameter must name modules that the model runs on its input. Got {missing[0]!r}, "
+            "which it does not run, or runs inside another block."
+        )
+    if check:
+        low, high = in_range
+        middle, half = 0.5 * (low + high), 0.5 * _BEYOND * (high - low)
+        verify(pieces, [recording, run(random_inputs((middle - half, middle + half), rows, shape))])
+    return network
+
+
+def random_inputs(in_range: Range, rows: int, shape: Sequence[int]) -> Array:
+    """The same whenever they are drawn, (rows, *shape)."""
+    return np.random.default_rng(0).uniform(*in_range, (rows, *shape))
+
+
+def probe(in_range: Range, shape: Sequence[int]) -> Array:
+    """A few inputs, to see whether a model takes that shape."""
+    return random_inputs(in_range, _FEW_ROWS if len(shape) < 3 else 2, shape)
+
+
+def check_shape(input_shape: Any) -> tuple[int, ...]:
+    """Return `input_shape` if it is the shape of a sample, or say why not."""
+    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else ()
+    if not shape or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in shape):
+        raise ValueError(
+            f"The 'input_shape' parameter of as_network must be integers >= 1, those of one sample. "
+            f"Got {input_shape!r} instead."
+        )
+    return shape
+
+
+def check_blocks(blocks: Blocks, known: Sequence[str]) -> dict[str, Range | None]:
+    """The output ranges of the modules to be measured as blocks, by name, or why not."""
+    rule = "The 'blocks' parameter must be a list of module names, or a dict of module names and output ranges"
+    if isinstance(blocks, str) or not isinstance(blocks, (Mapping, list, tuple, set, frozenset)):
+        raise TypeError(f"{rule}. Got {blocks!r} instead.")
+    ranges = dict(blocks) if isinstance(blocks, Mapping) else dict.fromkeys(blocks)
+    for name, limits in ranges.items():
+        if name not in known:
+            raise ValueError(f"{rule}. Got {name!r}, which the model does not have; it has {', '.join(known)}.")
+        if limits is not None:
+            ranges[name] = check_range(limits, f"blocks[{name!r}]", "as_network")
+    return ranges
+
+
+def verify(pieces: Sequence[Piece], recordings: Sequence[Recording]) -> None:
+    """Raise ValueError where a layer does not do what the model was seen to do."""
+    first = recordings[0]
+    for other in recordings[1:]:
+        if other.path != first.path:
+            raise ValueError(
+                f"The model does not do the same for all inputs: {_where_they_part(first.path, other.path)}. "
+                "Name the module that decides in 'blocks' to measure it whole, or use verify=False to measure what it "
+                "does inside in_range."
+            )
+    for piece in pieces:
+        for recording in recordings:
+            digits, eps = _DIGITS[recording.arithmetic], _EPS[recording.arithmetic]
+            layer = piece.layer
+            x, expected = recording.rows(piece.start, piece.inputs), recording.rows(piece.end, piece.outputs)
+            allowed = digits * _size_of_sums(layer, x, expected) + 64 * eps * np.max(np.abs(expected), initial=0.0)
+            off = np.abs(layer(x) - expected)
+            if not np.all(off <= allowed):
+                raise ValueError(
+                    f"Layer {layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on random "
+                    "inputs: it would be measured wrongly. Name it, or the module around it, in 'blocks' to measure it "
+                    "as it runs."
+                )
+            if isinstance(layer, Function):
+                _check_row_by_row(layer, x, expected, allowed)
+
+
+def _size_of_sums(layer: Layer | Function, x: Array, expected: Array) -> float:
+    """What rounding is a share of; of a map that does not tell, the size of its outputs."""
+    tells = layer if isinstance(layer, Layer) else layer.fn
+    if hasattr(tells, "size_of_sums"):
+        return tells.size_of_sums(x)
+    return float(np.max(np.abs(expected), initial=0.0))
+
+
+def _check_row_by_row(layer: Function, x: Array, expected: Array, allowed: float) -> None:
+    """Raise ValueError where what a map makes of a row depends on the other rows, or on their number."""
+    few = len(x) // 3
+    again = np.concatenate([layer(x[:few]), layer(x[few:][::-1])[::-1]])
+    if not np.all(np.abs(again - expected) <= allowed):
+        raise ValueError(
+            f"The block {layer.name!r} must map every row by itself. What it makes of one depends on the others, or on "
+            "what it did before. It has no effective information; name a smaller block."
+        )
+
+
+def _where_they_part(one: Sequence[Step], other: Sequence[Step]) -> str:
+    after = "the input"
+    for first, second in zip_longest(one, other):
+        if first != second:
+            break
+        after = repr(first[0])
+    told = " or ".join("ended" if step is None else f"went on with {step[0]!r}" for step in (first, second))
+    return f"after {after} it {told}"
