@@ -15,9 +15,9 @@ class RecorderCallback(keras.callbacks.Callback):
     """Measures the model at the end of epochs; give it to ``model.fit(..., callbacks=[...])``.
 
     Every measured epoch gains ``ei/<layer>``, ``sensitivity/<layer>``, ``degeneracy/<layer>``, ``ei_parts/<layer>`` and
-    ``phi_ff/<layer>`` in its `logs`, in bits, for the callbacks after this one and for the history that `fit` returns. The
-    losses and metrics that Keras logs are kept in the trajectory. Epochs count from 0, and go on counting over several
-    calls of `fit`.
+    ``phi_ff/<layer>`` in its `logs`, in bits, for the callbacks after this one and for the history that `fit` returns.
+    The losses and metrics that Keras logs are kept in the trajectory. Epochs count from 0, and go on counting over
+    several calls of `fit`.
 
     Parameters
     ----------

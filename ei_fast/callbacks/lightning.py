@@ -15,8 +15,8 @@ class RecorderCallback(pl.Callback):
     """Measures the module at the end of training epochs; give it to ``Trainer(callbacks=[...])``.
 
     Only the process of rank zero measures. Every measured epoch logs ``ei/<layer>``, ``sensitivity/<layer>``,
-    ``degeneracy/<layer>``, ``ei_parts/<layer>`` and ``phi_ff/<layer>``, in bits. What the module has logged is kept in the
-    trajectory. Checkpoints hold the trajectory, so that training which is resumed from one goes on recording.
+    ``degeneracy/<layer>``, ``ei_parts/<layer>`` and ``phi_ff/<layer>``, in bits. What the module has logged is kept in
+    the trajectory. Checkpoints hold the trajectory, so that training which is resumed from one goes on recording.
 
     Parameters
     ----------

@@ -87,8 +87,8 @@ def animate_causal_plane(
 ) -> Path:
     """Write the layers' way through the causal plane as a video, or as a page to step through.
 
-    To the left the plane, where each layer is a point with a trail; to the right the losses with a marker that moves along
-    them (other metrics where no loss was recorded, EI where nothing was).
+    To the left the plane, where each layer is a point with a trail; to the right the losses with a marker that moves
+    along them (other metrics where no loss was recorded, EI where nothing was).
 
     Parameters
     ----------

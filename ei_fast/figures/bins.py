@@ -22,8 +22,8 @@ _FAR = 5.0
 def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     """EI and sensitivity of every layer against its bins; crosses where EI <= sensitivity does not hold.
 
-    Where it does not, the bins are too coarse to see what one input alone does, and degeneracy says nothing: repeat with
-    more.
+    Where it does not, the bins are too coarse to see what one input alone does, and degeneracy says nothing: repeat
+    with more.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Measures over training time, beside whatever else was recorded."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -160,7 +161,7 @@ def _mark_least_validation_loss(trajectory: Trajectory, panels: list[Axes], loss
     legend_above(ax, *ax.get_legend_handles_labels())
 
 
-def _dots(steps: NDArray[np.integer]) -> dict[str, object]:
+def _dots(steps: NDArray[np.integer]) -> dict[str, Any]:
     return {"marker": "o", "markersize": 3.0} if len(steps) <= _FEW_STEPS else {}
 
 

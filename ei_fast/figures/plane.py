@@ -26,7 +26,8 @@ Points = NDArray[np.float64]
 _RUN, _GUIDE = "ei_fast run", "ei_fast guide"
 _RUN_MARKERS = ("o", "s", "^", "D", "v", "P")
 _ARROWS_AT = (0.35, 0.7)
-_CORNERS = 24
+# Of an outline: its ends and its outermost points are among them.
+_CORNERS = 25
 _MANY_STEPS = 300
 
 

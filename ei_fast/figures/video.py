@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -15,11 +14,11 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
-from PIL import Image
 from tqdm import tqdm
 
 from ei_fast.figures.animation import Motion
 from ei_fast.figures.measures import plot_metrics
+from ei_fast.figures.palette import Palette
 from ei_fast.figures.plane import HORIZONTAL, VERTICAL, draw_guides, name_guides
 from ei_fast.figures.style import SMALL, layer_colours, legend_above, quiet
 
@@ -29,7 +28,6 @@ Pixels = NDArray[np.uint8]
 _INCHES = (6.4, 3.2)
 _DOTS_MP4, _DOTS_GIF = 200, 125
 _QUALITY = "18"
-_PALETTE = 255
 
 
 def writer_of_mp4() -> ModuleType:
@@ -70,13 +68,9 @@ def write_gif(motion: Motion, path: Path, verbose: bool) -> None:
     milliseconds = [1000.0 / motion.rate] * len(steps)
     milliseconds[0] += motion.pause * 1000.0 / motion.rate
     milliseconds[-1] += motion.pause * 1000.0 / motion.rate
-    # One palette for all, of the frame in which every trail has been: colours do not flicker.
-    seen = [pixels.copy() for pixels in frames.drawn([len(steps) // 2, len(steps) - 1])]
-    palette = _image(np.vstack(seen)).quantize(_PALETTE, dither=Image.Dither.NONE)
-    images = (
-        _image(pixels).quantize(palette=palette, dither=Image.Dither.NONE)
-        for pixels in _watched(frames.drawn(steps), len(steps), path, verbose)
-    )
+    # One palette for all, so that colours do not flicker.
+    palette = Palette(pixels.copy() for pixels in frames.drawn([0, len(steps) // 2, len(steps) - 1]))
+    images = map(palette.image, _watched(frames.drawn(steps), len(steps), path, verbose))
     first = next(images)
     first.save(path, save_all=True, append_images=images, duration=milliseconds, loop=0, optimize=False, disposal=1)
 
@@ -118,8 +112,8 @@ class Frames:
 
     def _draw_plane(self, ax: Axes) -> None:
         motion = self._motion
-        self._trails = LineCollection([], linewidths=1.6, capstyle="round", zorder=2, animated=True)
-        ax.add_collection(self._trails, autolim=False)
+        self.trails = LineCollection([], linewidths=1.6, capstyle="round", zorder=2, animated=True)
+        ax.add_collection(self.trails, autolim=False)
         self.points = ax.scatter(
             motion.horizontal[0], motion.vertical[0], s=34, c=self._colours, zorder=4, animated=True, linewidths=0
         )
@@ -168,22 +162,18 @@ class Frames:
         # By age and not by rank: the pieces of the first steps are as firm as those of later ones.
         ages = np.arange(len(way) - 2, -1, -1)
         fading[..., 3] = (1.0 - ages / max(motion.trail, 1))[:, None]
-        self._trails.set_segments(list(pieces))
-        self._trails.set_color(fading.reshape(-1, 4))
+        self.trails.set_segments(list(pieces))
+        self.trails.set_color([tuple(colour) for colour in fading.reshape(-1, 4)])
         step = motion.steps[index]
         self._now.set_xdata([step, step])
         for marker, values in zip(self.markers, motion.curves.values(), strict=True):
             marker.set_data([step], [values[index]])
         self._step.set_text(_step_text(step))
-        return [self._trails, self.points, self._now, *self.markers, self._step]
+        return [self.trails, self.points, self._now, *self.markers, self._step]
 
 
 def _step_text(step: int) -> str:
     return f"training step {step}"
-
-
-def _image(pixels: Pixels) -> Any:
-    return Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
 
 
 def _watched(frames: Iterator[Pixels], count: int, path: Path, verbose: bool) -> Iterator[Pixels]:
