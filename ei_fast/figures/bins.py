@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import StrMethodFormatter
 
 from ei_fast.figures.style import axes_or_new, layer_colours, legend_above, quiet
 from ei_fast.measures.estimate import Z95
@@ -52,13 +53,24 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
         (entries[name],) = ax.plot(x, ei, color=colour, linewidth=1.6, label=name)
         ax.plot(x, rows["sensitivity"], color=colour, linewidth=1.4, linestyle="--")
         ax.plot(x[~broken], ei[~broken], "o", color=colour, markersize=5)
-        ax.plot(x[broken], ei[broken], "X", color=colour, markeredgecolor="0.1", markersize=8, gid="broken", zorder=4)
+        ax.plot(
+            x[broken],
+            ei[broken],
+            "X",
+            color=colour,
+            markeredgecolor="0.1",
+            markeredgewidth=0.6,
+            markersize=8,
+            gid="broken",
+            zorder=4,
+        )
     title = "EI solid, sensitivity dashed"
     if any(SENSITIVITY_BELOW_EI in flags for flags in sweep["flags"]):
         title += "\ncrosses: EI > sensitivity, bins too coarse"
     quiet(ax)
     if np.nanmax(sweep["sensitivity"]) > _FAR * np.nanmax(sweep["ei"]):
         ax.set_yscale("symlog", linthresh=_LINEAR_UP_TO)
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ticks = np.log2([one for one, _ in pairs]) if square else np.arange(len(pairs))
     ax.set_xticks(ticks, [f"{one}" if square else f"{one}, {other}" for one, other in pairs])
     ax.set_xlabel("bins of each neuron" if square else "bins of inputs, of outputs", fontsize="small")
