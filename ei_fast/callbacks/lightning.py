@@ -72,7 +72,8 @@ class RecorderCallback(pl.Callback):
         self._last_step = epoch + self._offset
         report = self.recorder.record(pl_module, step=self._last_step, **metrics_of(trainer.callback_metrics))
         if report is not None:
-            pl_module.log_dict(log_entries(report), rank_zero_only=True)
+            # Nothing is synchronised where only rank zero logs; that it is asked for keeps Lightning from advising it.
+            pl_module.log_dict(log_entries(report), rank_zero_only=True, sync_dist=True)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Close the file; say what the time budget left out."""

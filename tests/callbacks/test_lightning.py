@@ -1,5 +1,8 @@
 """Recording inside Lightning's trainer."""
 
+import subprocess
+import sys
+
 import lightning.pytorch as pl
 import numpy as np
 import pytest
@@ -95,6 +98,45 @@ def test_only_rank_zero_records(tmp_path, monkeypatch):
     trainer.fit(Module())
     assert len(callback.recorder.trajectory_) == 0
     assert not list(tmp_path.glob("run.npz*"))
+
+
+_TWO_PROCESSES = """
+import sys
+import lightning.pytorch as pl
+import torch
+import ei_fast as ef
+from ei_fast.callbacks.lightning import RecorderCallback
+
+class Module(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(3, 1)
+
+    def forward(self, x):
+        return self.net(x)
+
+    def training_step(self, batch, index):
+        return ((self(batch) - batch.sum(1, keepdim=True)) ** 2).mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+callback = RecorderCallback(ef.EffectiveInformation(random_state=0, n_jobs=1), path=sys.argv[1])
+trainer = pl.Trainer(
+    max_epochs=3, accelerator="cpu", devices=2, strategy="ddp_fork", callbacks=[callback], logger=False,
+    enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+)
+trainer.fit(Module(), torch.utils.data.DataLoader(torch.rand(20, 3), batch_size=5))
+"""
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_records(tmp_path):
+    path = tmp_path / "run.npz"
+    command = [sys.executable, "-c", _TWO_PROCESSES, str(path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert ef.Trajectory.load(path).steps.tolist() == [0, 1, 2]
+    assert "sync_dist" not in ran.stderr
 
 
 def test_a_checkpoint_holds_the_trajectory(tmp_path):

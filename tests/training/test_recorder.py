@@ -198,13 +198,13 @@ def test_compiling_is_not_held_against_the_budget_and_loading_is(random_weight, 
 
 
 def test_an_opened_file_holds_all_that_was_recorded_before(tmp_path, recorder, random_weight):
-    recorder.record(random_weight(3, 2), step=0)
+    recorder.record(random_weight(6, 3), step=0)
     recorder.open(tmp_path / "run.npz")
     assert ef.Trajectory.load(tmp_path / "run.npz").steps.tolist() == [0]
-    recorder.record(random_weight(3, 2), step=1)
+    recorder.record(random_weight(6, 3), step=1)
     recorder.close()
     recorder.open(tmp_path / "run.npz")
-    recorder.record(random_weight(3, 2), step=2)
+    recorder.record(random_weight(6, 3), step=2)
     recorder.close()
     assert ef.Trajectory.load(tmp_path / "run.npz").steps.tolist() == [0, 1, 2]
     _record(tmp_path / "run.npz", [5], random_weight, random_state=0)
