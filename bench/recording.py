@@ -3,8 +3,8 @@
     python bench/recording.py [EPOCHS]
 
 Every training has a process of its own, which loads what is compiled at its first record; they alternate, since a
-machine's speed drifts. Beside the difference of their times, which is as noisy as they are,
-stands what the recorder itself took: the time spent in `record`, as part of the rest of the training.
+machine's speed drifts. Beside the difference of their times, which is as noisy as they are, stands what the recorder
+itself took: the time spent in `record`, as part of the rest of the training.
 """
 
 import subprocess
@@ -12,12 +12,12 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, TensorDataset
-from tqdm import tqdm
 
 import ei_fast as ef
 from ei_fast.demo.data import mnist
@@ -37,7 +37,7 @@ def train(epochs: int, record: Callable[..., Any] | None = None) -> float:
     rows = TensorDataset(*(torch.tensor(part).float() for part in (data.train_inputs, data.train_targets)))
     loader = DataLoader(rows, batch_size=50, shuffle=True)
     widths = (25, 6, 6, 6, 5)
-    layers = [torch.nn.Linear(n_in, n_out, bias=False) for n_in, n_out in zip(widths, widths[1:], strict=False)]
+    layers = [torch.nn.Linear(n_in, n_out, bias=False) for n_in, n_out in pairwise(widths)]
     model = torch.nn.Sequential(*(part for layer in layers for part in (layer, torch.nn.Sigmoid())))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     started = time.perf_counter()
@@ -71,7 +71,7 @@ def one(name: str, epochs: int) -> None:
 
 
 def main(epochs: int) -> None:
-    """Print a line for each recorder."""
+    """Print a line for each training, and then one for each recorder."""
 
     def run(name: str, epochs: int) -> tuple[float, ...]:
         command = [sys.executable, __file__, str(epochs), name]
@@ -80,20 +80,17 @@ def main(epochs: int) -> None:
 
     # Compiles, once on a machine.
     run("every 10th epoch", 1)
-    names = [BARE, *RECORDERS]
-    runs = {name: [] for name in names}
-    for _ in tqdm(range(ROUNDS), desc="rounds"):
-        for name in names:
-            runs[name].append(run(name, epochs))
-    bare = [total for total, _, _ in runs[BARE]]
-    print(f"{BARE}: {median(bare):.1f} s ({min(bare):.1f} to {max(bare):.1f})")
+    runs: dict[str, list[tuple[float, ...]]] = {name: [] for name in (BARE, *RECORDERS)}
+    for _ in range(ROUNDS):
+        for name, done in runs.items():
+            done.append(run(name, epochs))
+            total, spent, records = done[-1]
+            print(f"{name}: {total:.1f} s, of which {spent:.2f} s in {records:.0f} records", flush=True)
+    bare = median(total for total, _, _ in runs[BARE])
     for name in RECORDERS:
-        added = median(total for total, _, _ in runs[name]) / median(bare) - 1
+        added = median(total for total, _, _ in runs[name]) / bare - 1
         own = [spent / (total - spent) for total, spent, _ in runs[name]]
-        records = median(n for _, _, n in runs[name])
-        print(
-            f"{name}: {added:+.1%} by the clock, {median(own):.1%} (at most {max(own):.1%}) in record, {records:.0f} records"
-        )
+        print(f"{name}: {added:+.1%} by the clock; in record {median(own):.1%}, at most {max(own):.1%}")
 
 
 if __name__ == "__main__":
