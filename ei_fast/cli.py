@@ -24,19 +24,41 @@ def _said_plainly(command: Callable) -> Callable:
 
 
 def _how_to_read(command: Callable) -> Callable:
-    """Options of commands that read a file of weights."""
-    help_text = "Of layers for which the file names none: one, or one for each, with commas between them."
-    with_order = click.option("--order", help="Names of the dense layers in order, with commas between them.")
-    return click.option("--activation", default="sigmoid", show_default=True, help=help_text)(with_order(command))
+    """Options of commands that read a file of weights, or of a whole model."""
+    options = (
+        click.option(
+            "--activation",
+            default="sigmoid",
+            show_default=True,
+            help="Of layers for which the file names none: one, or one for each, with commas between them.",
+        ),
+        click.option("--order", help="Names of the dense layers in order, with commas between them."),
+        click.option("--in-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the inputs [0 1]."),
+        click.option("--input-shape", help="Of one sample, where a model leaves it open, with commas: 1,28,28."),
+    )
+    for option in options[::-1]:
+        command = option(command)
+    return command
 
 
 def _names(listed: str | None) -> list[str] | None:
     return None if listed is None else [name.strip() for name in listed.split(",")]
 
 
-def _network_in(file: Path, activation: str, order: str | None) -> Any:
+def _network_in(
+    file: Path, activation: str, order: str | None, in_range: tuple[float, float] | None, input_shape: str | None
+) -> Any:
     names = _names(activation) or []
-    return ei_fast.as_network(file, names[0] if len(names) == 1 else names, order=_names(order))
+    sizes = _names(input_shape)
+    if sizes is not None and not all(size.isdecimal() for size in sizes):
+        raise ValueError(f"The option --input-shape must be integers with commas between them. Got {input_shape!r}.")
+    return ei_fast.as_network(
+        file,
+        names[0] if len(names) == 1 else names,
+        in_range,
+        order=_names(order),
+        input_shape=None if sizes is None else [int(size) for size in sizes],
+    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,7 +93,6 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_how_to_read
 @click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron.")
-@click.option("--in-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the inputs [0 1].")
 @click.option("--out-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of every layer's outputs [derived].")
 @click.option("--baseline", type=float, default=0.0, show_default=True, help="Other inputs' value in sensitivity.")
 @click.option("--tol", type=float, default=0.01, show_default=True, help="Error of EI to aim for, in bits.")
@@ -82,19 +103,22 @@ def analyze(
     file: Path,
     activation: str,
     order: str | None,
-    bins: int,
     in_range: tuple[float, float] | None,
+    input_shape: str | None,
+    bins: int,
     out_range: tuple[float, float] | None,
     baseline: float,
     tol: float,
     seed: int,
     explain: bool,
 ) -> None:
-    """Measure every layer of the network in FILE: .npz, .safetensors, or .pt, .pth, .ckpt with a state dict."""
+    """Measure every layer of the network in FILE.
+
+    It is .npz, .safetensors, or .pt, .pth, .ckpt with a state dict; or a whole model, .keras or .onnx.
+    """
     report = ei_fast.analyze(
-        _network_in(file, activation, order),
+        _network_in(file, activation, order, in_range, input_shape),
         bins=bins,
-        in_range=in_range or "auto",
         out_range=out_range or "auto",
         baseline=baseline,
         tol=tol,
@@ -109,9 +133,11 @@ def analyze(
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_how_to_read
 @_said_plainly
-def describe(file: Path, activation: str, order: str | None) -> None:
+def describe(
+    file: Path, activation: str, order: str | None, in_range: tuple[float, float] | None, input_shape: str | None
+) -> None:
     """Say what of FILE would be measured, layer by layer, and what is skipped and why."""
-    ei_fast.describe(_network_in(file, activation, order))
+    ei_fast.describe(_network_in(file, activation, order, in_range, input_shape))
 
 
 @main.command()

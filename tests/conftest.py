@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 matplotlib.use("Agg")
-# Of the backends of Keras, the one that the tests have anyway.
-os.environ.setdefault("KERAS_BACKEND", "torch")
+# Read when Keras is imported.
+os.environ["KERAS_BACKEND"] = "torch"
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Models that several tests use."""
 
+import warnings
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -21,12 +23,63 @@ class Does(nn.Module):
 class LeNet(nn.Module):
     """LeCun et al. 1998, with today's pools and activations of two kinds."""
 
-    def __init__(self):
+    def __init__(self, channels=(6, 16), hidden=(120, 84), side=28):
         super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
-        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+        self.conv1, self.conv2 = nn.Conv2d(1, channels[0], 5, padding=2), nn.Conv2d(*channels, 5)
+        seen = channels[1] * ((side // 2 - 4) // 2) ** 2
+        self.fc1, self.fc2, self.fc3 = nn.Linear(seen, hidden[0]), nn.Linear(*hidden), nn.Linear(hidden[1], 10)
 
     def forward(self, x):
         x = F.max_pool2d(torch.tanh(self.conv1(x)), 2)
         x = F.relu(F.max_pool2d(self.conv2(x), 2)).flatten(1)
         return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
+def export_onnx(model, path, *shape, dynamic=True, **options):
+    """Write a PyTorch model as ONNX, for batches of any size or of the size 1."""
+    axes = {"input": {0: "batch"}} if dynamic else None
+    with warnings.catch_warnings():
+        # Of the exporter, for those who trace.
+        warnings.simplefilter("ignore")
+        inputs = (torch.rand(1, *shape),)
+        torch.onnx.export(model.eval(), inputs, path, input_names=["input"], dynamic_axes=axes, dynamo=False, **options)
+    return path
+
+
+def export_keras_onnx(model, path):
+    """Write a Keras model as ONNX."""
+    model(torch.zeros(1, *model.input_shape[1:]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.export(path, format="onnx", verbose=False)
+    return path
+
+
+def keras_lenet(model):
+    """The same network as a LeNet, in Keras: kernels are (height, width, in, out), and channels are flattened last."""
+    import keras
+    from keras import layers as L
+
+    size = model.conv2.out_channels
+    side = round((model.fc1.in_features / size) ** 0.5)
+    twin = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            L.Conv2D(model.conv1.out_channels, 5, padding="same", activation="tanh", name="conv1"),
+            L.MaxPooling2D(2),
+            L.Conv2D(size, 5, name="conv2"),
+            L.MaxPooling2D(2),
+            L.ReLU(),
+            L.Flatten(),
+            L.Dense(model.fc1.out_features, activation="relu", name="fc1"),
+            L.Dense(model.fc2.out_features, activation="relu", name="fc2"),
+            L.Dense(model.fc3.out_features, name="fc3"),
+        ]
+    )
+    for name in ("conv1", "conv2", "fc1", "fc2", "fc3"):
+        layer = getattr(model, name)
+        weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+        if name == "fc1":
+            weight = weight.reshape(-1, size, side, side).transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        twin.get_layer(name).set_weights([weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T, bias])
+    return twin

@@ -96,9 +96,8 @@ def test_other_files(tmp_path):
         ("weights.csv", "Save the weights in one of these formats"),
         ("net.pkl", "Pickles run code when they are read"),
         ("net.joblib", "Pickles run code when they are read"),
-        ("net.onnx", "The format .onnx is not read yet"),
-        ("net.keras", "The format .keras is not read yet"),
-        ("net.h5", "The format .h5 is not read yet"),
+        ("net.h5", "A model in HDF5 can hold code"),
+        ("net.weights.h5", r"These are weights without their model: build it, model.load_weights\(path\)"),
     ]:
         with pytest.raises(ValueError, match=rf"must be \.npz, \.safetensors, .*Got '{name}' instead. {why}"):
             ef.as_network(name)

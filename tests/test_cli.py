@@ -7,7 +7,10 @@ from shutil import which
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from models import export_onnx
+from torch import nn
 
 import ei_fast as ef
 from ei_fast.cli import main
@@ -148,3 +151,22 @@ def test_describe_and_analyze_of_a_state_dict(tmp_path):
     assert analyzed.exit_code == 0, analyzed.output
     network = ef.as_network(path, ["tanh", "linear"], order=["0", "2"])
     assert analyzed.output.strip() == str(ef.analyze(network, random_state=0))
+
+
+def test_whole_models(tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8, 2))
+    path = export_onnx(model, tmp_path / "net.onnx", 1, 4, 4)
+    done = _run("describe", path, "--in-range", "-1", "1", "--input-shape", "1,4,4")
+    assert done.exit_code == 0, done.output
+    assert "1x3x3 -> 2 per patch" in done.output
+    assert "(-1, 1)" in done.output
+    done = _run("analyze", path, "--tol", "0.5")
+    assert done.exit_code == 0, done.output
+    for shape, message in (
+        ("1,x", "must be integers with commas"),
+        ("1,5,5", "must be what the model takes, (1, 4, 4)"),
+    ):
+        done = _run("describe", path, "--input-shape", shape)
+        assert done.exit_code == 1
+        assert message in done.output

@@ -226,9 +226,9 @@ def test_what_cannot_be_measured_is_named():
 
         def forward(self, x):
             x = self.a(x)
-            x = torch.relu(x) + x
+            x = torch.relu(x) + x.flip(1)
             x = self.up(self.b(x))
-            return self.fc(F.adaptive_avg_pool2d(F.max_pool2d(torch.relu(self.c(x)).exp(), 2), 1).flatten(1))
+            return self.fc(F.adaptive_avg_pool2d(F.max_pool2d(torch.relu(self.c(x)).cumsum(1), 2), 1).flatten(1))
 
     net = ef.as_network(Odd(), input_shape=(1, 6, 6))
     assert [layer.name for layer in net] == ["a", "c", "fc"]
@@ -241,12 +241,12 @@ def test_what_cannot_be_measured_is_named():
 
 
 def test_a_pool_over_everything():
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
-    small = ef.as_network(model, input_shape=(1, 6, 6))
-    assert small[0].patch == (1, 6, 6)
+    rest = [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    small = ef.as_network(nn.Sequential(nn.Conv2d(1, 2, 3), *rest, nn.Linear(2, 2)), input_shape=(1, 6, 6))
+    assert [layer.patch for layer in small] == [(1, 6, 6), None]
     assert not small.skipped
-    large = ef.as_network(model, input_shape=(1, 16, 16))
-    assert [layer.patch for layer in large] == [(1, 3, 3), None]
+    large = ef.as_network(nn.Sequential(nn.Conv2d(8, 32, 3), *rest, nn.Linear(32, 2)), input_shape=(8, 30, 30))
+    assert [layer.patch for layer in large] == [(8, 3, 3), None]
     assert "too much of it at once" in dict(large.skipped)["2"]
 
 

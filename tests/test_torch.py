@@ -228,20 +228,47 @@ def test_a_residual_network():
         ef.as_network(model, blocks=["2"])
 
 
-def test_a_residual_sum_around_a_pre_activation():
+def test_a_pre_activation_that_something_else_sees():
     # The second reader of the first layer's sum sees it before the activation: the layer ends there.
-    class Skip(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.fc = nn.Linear(4, 4)
-
-        def forward(self, x):
-            y = self.fc(x)
-            return torch.relu(y) + y
-
-    net = ef.as_network(Skip())
+    net = ef.as_network(Does(lambda s, x: (y := s.fc(x)).relu() + y.sum(-1, keepdim=True), fc=nn.Linear(4, 4)))
     assert _activations(net) == ["linear"]
-    assert [name for name, _ in net.skipped] == ["relu", "add"]
+    assert [name for name, _ in net.skipped] == ["relu", "sum", "add"]
+
+
+@pytest.mark.parametrize(
+    ("activation", "name"),
+    [
+        (lambda y: torch.relu(y) + y, "composite"),
+        (lambda y: y * torch.sigmoid(y), "silu"),
+        (lambda y: y * 0.5 * (1 + torch.erf(y / 2**0.5)), "gelu"),
+        (
+            lambda y: y * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (y + 0.044715 * y * y * y))) / 2,
+            "gelu(approximate=tanh)",
+        ),
+        (lambda y: y * torch.tanh(F.softplus(y)), "mish"),
+        (lambda y: torch.minimum(torch.maximum(y, -y), torch.exp(-y) * y), "composite"),
+    ],
+)
+def test_activations_written_out_in_steps(activation, name):
+    model = Does(lambda s, x: s.b(activation(s.a(x))), a=nn.Linear(4, 5), b=nn.Linear(5, 3))
+    net = ef.as_network(model)
+    assert _activations(net) == [name, "linear"]
+    assert not net.skipped
+    assert not net.restarts
+    _agrees(net, model, 4)
+
+
+def test_steps_that_are_no_activation():
+    for forward in (
+        lambda s, x: (y := s.a(x)) * torch.softmax(y, -1),
+        lambda s, x: (y := s.a(x)) * y.flip(-1),
+        lambda s, x: (y := s.a(x)) * (torch.sigmoid(y) * torch.arange(4)),
+        lambda s, x: s.a(x) * torch.sigmoid(s.b(x)),
+        lambda s, x: ((y := s.a(x)) * (z := torch.sigmoid(y)), z),
+    ):
+        net = ef.as_network(Does(forward, a=nn.Linear(4, 4), b=nn.Linear(4, 4)))
+        assert _activations(net)[0] == "linear"
+        assert "mul" in [name for name, _ in net.skipped]
 
 
 def test_layers_that_read_the_same_input():
@@ -506,8 +533,11 @@ def test_refused_options(options, error, message):
 
 
 def test_options_of_modules_are_refused_elsewhere():
-    for options in ({"blocks": ["a"]}, {"input_shape": (2,)}):
-        with pytest.raises(ValueError, match="is for models of a framework that can be run. Got it for ndarray"):
+    for options, whose in (
+        ({"blocks": ["a"]}, "PyTorch and Keras"),
+        ({"input_shape": (2,)}, "a framework that can be run"),
+    ):
+        with pytest.raises(ValueError, match=f"is for models of {whose}. Got it for ndarray"):
             ef.as_network(np.ones((2, 2)), **options)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ei_fast.adapters.arrays import check_activation, layers_from_arrays, layers_from_mapping
@@ -25,7 +26,7 @@ def as_network(
 
     Parameters
     ----------
-    model : Network, Layer, Function, array, list, dict, path, scikit-learn model or torch.nn.Module
+    model : Network, Layer, Function, array, list, dict, path, or a model of scikit-learn, PyTorch, Keras or ONNX
         - a 2-D array is one dense layer, (n_in, n_out);
         - a list holds layers in order: `Layer`, `Function`, 2-D arrays, or tuples (weight, bias) and
           (weight, bias, activation), bias being None where there is none;
@@ -34,9 +35,12 @@ def as_network(
           ``"<layer>.bias"``; or ``"<layer>/kernel"`` as Keras has them, (n_in, n_out), with ``"<layer>/bias"``; or
           such dicts inside each other, as Flax and JAX have them;
         - a path names a file of such a dict: ``.npz``, ``.safetensors`` (or the index of several),
-          or ``.pt``, ``.pth``, ``.ckpt`` with a state dict. No file's content is ever executed;
+          or ``.pt``, ``.pth``, ``.ckpt`` with a state dict; or of a whole model: ``.keras`` or ``.onnx``. No file's
+          content is ever executed;
         - a fitted `MLPClassifier` or `MLPRegressor`, or a pipeline that ends in one;
-        - a PyTorch module: a copy of it runs, and every layer is compared with that run.
+        - a PyTorch module, of which a copy runs, a built Keras model on the torch backend, or an `onnx.ModelProto`, run
+          by onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its
+          channels, with the pool behind it as one `Function`.
     activation : str, Activation, or one a layer, default "sigmoid"
         Activation of the layers that do not say.
     in_range : (float, float), optional
@@ -45,13 +49,14 @@ def as_network(
         Names of the dense layers of a dict or file, in the order in which they feed each other; what it leaves out is
         skipped.
     blocks : sequence of str, or dict of str to (float, float), optional
-        Modules of a PyTorch model that are measured as one `Function` each, and the ranges of their outputs where these
-        cannot be derived.
+        Modules of a PyTorch model, or layers of a Keras model, that are measured as one `Function` each, and the ranges
+        of their outputs where these cannot be derived.
     verify : bool, default True
-        Whether the layers of a PyTorch model are compared with the model itself on random inputs, inside
+        Whether the layers of a model that runs are compared with the model itself on random inputs, inside
         `in_range` and ten times as far.
     input_shape : sequence of int, optional
-        Of one sample that a PyTorch model takes; where not given, what its first dense layer takes.
+        Of one sample that such a model takes; where not given, what it says of itself, or in PyTorch what its
+        first dense layer takes. A PyTorch model that begins with a convolution does not tell.
 
     Returns
     -------
@@ -63,32 +68,42 @@ def as_network(
     TypeError, ValueError
         Naming the layer or key, the rule and the remedy. What a model itself raises comes through.
     """
-    stored = isinstance(model, (str, os.PathLike)) or (isinstance(model, Mapping) and not hasattr(model, "toarray"))
-    runs = next((library for library in ("keras", "torch") if _comes_from(library, model)), None)
+    kind = _kind(model)
+    runs = kind in ("torch", "keras", "onnx")
     for option, given, applies in (
-        ("order", order is not None, stored),
-        ("blocks", bool(blocks), runs is not None),
-        ("input_shape", input_shape is not None, runs is not None),
+        ("order", order is not None, kind in ("dict", "weights")),
+        ("blocks", bool(blocks), kind in ("torch", "keras")),
+        ("input_shape", input_shape is not None, runs),
     ):
         if given and not applies:
-            kind = "dicts and files of weights" if option == "order" else "models of a framework that can be run"
-            raise ValueError(
-                f"The {option!r} parameter of as_network is for {kind}. Got it for {type(model).__name__}."
-            )
+            whose = {
+                "order": "dicts and files of weights",
+                "blocks": "models of PyTorch and Keras",
+                "input_shape": "models of a framework that can be run",
+            }[option]
+            what = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
+            raise ValueError(f"The {option!r} parameter of as_network is for {whose}. Got it for {what}.")
     check_activation(activation)
     if isinstance(model, Network):
         if in_range is None or check_range(in_range, "in_range", "as_network") == model.in_range:
             return model
         return model.over(in_range)
-    if runs == "keras":
+    if kind == "keras":
+        if isinstance(model, (str, os.PathLike)):
+            from ei_fast.adapters.keras_files import model_from_keras_file
+
+            model = model_from_keras_file(Path(model))
         from ei_fast.adapters.keras import network_from_keras
 
         return network_from_keras(model, in_range, blocks, verify, input_shape)
-    if runs == "torch":
+    if kind == "torch":
         from ei_fast.adapters.torch import network_from_torch
 
         return network_from_torch(model, in_range, blocks, verify, input_shape)
-    if _comes_from("sklearn", model):
+    if kind == "onnx":
+        network_from_onnx = _onnx_adapter()
+        return network_from_onnx(model, in_range, verify, input_shape)
+    if kind == "sklearn":
         from ei_fast.adapters.sklearn import network_from_sklearn
 
         return network_from_sklearn(model, in_range)
@@ -96,11 +111,11 @@ def as_network(
     skipped: list[tuple[str, str]] = []
     if isinstance(model, (Layer, Function)):
         layers = [model]
-    elif isinstance(model, (str, os.PathLike)):
+    elif kind == "weights":
         from ei_fast.adapters.weight_files import layers_from_file
 
         layers, skipped = layers_from_file(model, activation, order)
-    elif stored:
+    elif kind == "dict":
         layers, skipped = layers_from_mapping(model, activation, order)
     else:
         layers = layers_from_arrays(model, activation)
@@ -109,11 +124,25 @@ def as_network(
     return network
 
 
-def _comes_from(library: str, model: Any) -> bool:
-    """Whether the model's class, or one that it extends, is the library's: told without importing it.
+def _kind(model: Any) -> str:
+    """Which adapter reads the model; told without importing its library, and a tensor is an array like any other."""
+    if isinstance(model, (str, os.PathLike)):
+        return {".keras": "keras", ".onnx": "onnx"}.get(Path(model).suffix, "weights")
+    if hasattr(model, "__array__"):
+        return "array"
+    libraries = {base.__module__.split(".")[0] for base in type(model).__mro__}
+    # On the PyTorch backend a Keras layer is a module as well.
+    for library in ("keras", "torch", "onnx", "sklearn"):
+        if library in libraries:
+            return library
+    return "dict" if isinstance(model, Mapping) and not hasattr(model, "toarray") else "array"
 
-    A tensor is an array like any other.
-    """
-    return not hasattr(model, "__array__") and any(
-        base.__module__.split(".")[0] == library for base in type(model).__mro__
-    )
+
+def _onnx_adapter() -> Any:
+    try:
+        from ei_fast.adapters.onnx import network_from_onnx
+    except ImportError as error:
+        raise ImportError(
+            'An ONNX model cannot be read without onnx and onnxruntime: pip install "ei_fast[onnx]".'
+        ) from error
+    return network_from_onnx

@@ -11,11 +11,12 @@ from math import prod
 
 import numpy as np
 
-from ei_fast.adapters.maps import PooledOf, SoftmaxOf, pooled
+from ei_fast.adapters.maps import PooledOf, SoftmaxOf, pooled, size_pooled
 from ei_fast.adapters.operations import (
     Affine,
     Array,
     Block,
+    Combine,
     Conv,
     Dense,
     Op,
@@ -29,6 +30,7 @@ from ei_fast.adapters.operations import (
     Unknown,
     Window,
 )
+from ei_fast.adapters.pointwise import put_together
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
@@ -36,8 +38,8 @@ from ei_fast.network.network import Network, feeds
 
 LINEAR = Activation("linear")
 _PADDING = -1
-# Places of a convolution that its pool may take in; numbers that a verification gathers.
-_MOST_PLACES, _MOST_GATHERED = 64, 2**24
+# Weights of a convolution at all places that its pool sees; numbers that a verification gathers.
+_MOST_WEIGHTS, _MOST_GATHERED = 2**24, 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +117,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     TypeError
         Where nothing was found that can be measured.
     """
+    recording = put_together(recording)
     ops, dead = _alive(recording)
     found = _Assembly(recording, in_range, _Readers(ops, recording))
     for op in ops:
@@ -222,15 +225,19 @@ class _Assembly:
     ) -> None:
         self.done.update(view.by, tail.ops)
         start, before = view.source, self.pieces[-1] if self.pieces else None
+        origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
         name = layer.linear.name if isinstance(layer, (SoftmaxOf, PooledOf)) else layer.name
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if start == (before.end if before else 0):
             # From patch to patch no neuron feeds another; else it must be the one in the same place.
             in_order = (view.is_identity and self.in_order) or map_of.patch or (before and before.layer.patch)
             follows = before is None or (feeds(before.layer, map_of) and in_order)
-            range_before = self.network().ranges()[-1][1] if before else self.in_range
         else:
-            follows, range_before = False, self.in_range if start == 0 else self._seen(start, name)
+            follows = False
+        if origin is not None:
+            range_before = self.network().ranges()[origin][1]
+        else:
+            range_before = self.in_range if start == 0 else self._seen(start, name)
         if isinstance(layer, (SoftmaxOf, PooledOf)):
             layer = layer.function(range_before)
         if not follows:
@@ -347,12 +354,15 @@ class _Tail:
         # After each step: the number of operations, the base and the end, and how the latter comes from the former.
         states = [self._follow_same(readers)]
         while (following := readers.only(self.end)) is not None:
-            step = self._step(following)
+            taken = [following]
+            if isinstance(following.does, Pad) and (pool := readers.only(following.writes[0])) is not None:
+                taken.append(pool)
+            step = self._step(taken)
             if step is None:
                 break
             self._steps.append(step)
-            self.ops.append(following)
-            self.end = following.writes[0]
+            self.ops += taken
+            self.end = taken[-1].writes[0]
             if isinstance(step, Pool):
                 self.base, self._view = self.end, _View.of(self.end, recording)
             states.append(self._follow_same(readers))
@@ -404,10 +414,10 @@ class _Tail:
             self._view = self._view.after(reader, self._recording.shape(self.end))
         return len(self.ops), self.base, self.end, self._view
 
-    def _step(self, op: Op) -> Affine | Pointwise | Softmax | Pool | None:
-        """What an operation does to each neuron, or channel; None where it is nothing of the kind."""
-        does = op.does
-        if self._does is None:
+    def _step(self, ops: Sequence[Op]) -> Affine | Pointwise | Softmax | Pool | None:
+        """What an operation, or padding and a pool, does to each neuron or channel; None if nothing of the kind."""
+        *before, does = (op.does for op in ops)
+        if self._does is None or (before and not isinstance(does, Pool)):
             return None
         if isinstance(does, Affine):
             shape = self._recording.shape(self.base)
@@ -419,8 +429,12 @@ class _Tail:
             neurons = self._view.is_identity and self._recording.shape(self.end)[-1] == self._does.weight.shape[1]
             return does if neurons else None
         if isinstance(does, Pool) and isinstance(self._does, Conv):
-            fits = prod(does.window.size) <= _MOST_PLACES
+            fits = size_pooled(self._does, does, self._channels) <= _MOST_WEIGHTS
             arranged = self._view.is_identity and self._recording.shape(self.end) == self._recording.shape(self.base)
+            for padding in before:
+                assert isinstance(padding, Pad)
+                arranged = arranged and padding.widths[0] == (0, 0)
+                does = replace(does, window=does.window.begun_before([n for n, _ in padding.widths[1:]]))
             return does if fits and arranged else None
         return None
 
@@ -469,6 +483,8 @@ class _Readers:
 def _why_skipped(op: Op) -> str:
     if isinstance(op.does, Unknown):
         return op.does.reason
+    if isinstance(op.does, Combine):
+        return no_layer(getattr(op.does.function, "__name__", op.name), len(op.reads))
     what = {
         Affine: "a scale and shift that belongs to no layer",
         Pointwise: "an activation that follows no dense layer or convolution",
@@ -478,3 +494,9 @@ def _why_skipped(op: Op) -> str:
         Block: "a block whose inputs are scaled and shifted on the way to it",
     }
     return f"{what[type(op.does)]}: name what holds it in 'blocks' to measure it"
+
+
+def no_layer(name: str, n_reads: int) -> str:
+    """Why a function of so many values is skipped."""
+    what = f"{name} of {n_reads} values" if n_reads > 1 else name
+    return f"{what} is no dense layer; name the module that holds it in 'blocks' to measure it as one map"

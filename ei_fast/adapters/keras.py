@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ei_fast.adapters.operations import Pointwise, Recording, Unknown
+from ei_fast.adapters.pointwise import activation_of
 from ei_fast.adapters.torch_notes import Notes
 from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs
 from ei_fast.network.activations import Activation
@@ -188,18 +189,21 @@ def _relu(name: str, layer: keras.layers.ReLU, notes: Notes) -> Callable:
     if threshold == 0 and high is None:
         return layer.call
     known = Activation("hard_tanh", min_val=0.0, max_val=float(high)) if threshold == 0 == low and high else None
-    return layer.call if high == 6 and known else _pointwise(name, layer.call, notes, known)
+    return layer.call if high == 6 and known else _pointwise(name, layer.call, notes, "ReLU", known)
 
 
-def _pointwise(name: str, function: Callable, notes: Notes, activation: Activation | None = None) -> Callable:
+def _pointwise(
+    name: str, function: Callable, notes: Notes, told: str | None = None, activation: Activation | None = None
+) -> Callable:
     """A function of several steps, written down as one if it maps each value by itself."""
+    told = told or str(getattr(function, "__name__", "custom"))
 
     def noted(x: torch.Tensor) -> torch.Tensor:
         with notes.paused():
             y = function(x)
             one_by_one = y.shape == x.shape and torch.equal(function(x.reshape(-1, 1)).reshape(x.shape), y)
         if one_by_one:
-            does: Pointwise | Unknown = Pointwise(activation or Activation(_Elementwise(function), (-np.inf, np.inf)))
+            does: Pointwise | Unknown = Pointwise(activation or activation_of(_Elementwise(function, told)))
         else:
             does = Unknown("its activation does not map each value by itself; name it in 'blocks' to measure it")
         notes.write(name, does, [x], [y])
@@ -210,13 +214,10 @@ def _pointwise(name: str, function: Callable, notes: Notes, activation: Activati
 
 @dataclass(frozen=True)
 class _Elementwise:
-    """A function of tensors as one of arrays."""
+    """A function of tensors as one of arrays, under the name that it is told by."""
 
     function: Callable
-
-    @property
-    def __name__(self) -> str:
-        return getattr(self.function, "__name__", "custom")
+    __name__: str
 
     def __call__(self, s: NDArray[np.float64]) -> NDArray[np.float64]:
         with torch.no_grad():

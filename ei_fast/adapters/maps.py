@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
-from ei_fast.adapters.operations import Affine, Places, Pointwise, Pool, Window
+from ei_fast.adapters.operations import Affine, Conv, Pointwise, Pool, Window
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
@@ -51,22 +51,18 @@ class PooledOf:
     Attributes
     ----------
     linear : Layer
-        The convolution of one patch, and its activation.
-    patches : ndarray of int (places, n_in of the convolution)
-        Where in the box the patches of the places are that the pool takes in.
-    box : tuple of int
-        Shape (channels, ...).
+        The convolution at all the `places` that the pool takes in, and its activation; the outputs of the first come
+        first. What a place does not see has weight 0: faster than to pick what it sees.
     steps : tuple of Affine, Pointwise or Pool
         What follows, with numbers (n_out,).
     """
 
     linear: Layer
-    patches: Places
-    box: tuple[int, ...]
+    places: int
     steps: tuple[Affine | Pointwise | Pool, ...]
 
     def __call__(self, x: Array) -> Array:
-        y = self.linear(x[:, self.patches].reshape(-1, self.linear.n_in)).reshape(len(x), len(self.patches), -1)
+        y = self.linear(x).reshape(len(x), self.places, -1)
         for step in self.steps:
             if isinstance(step, Pool):
                 y = y.mean(axis=1) if step.mean else y.max(axis=1)
@@ -79,8 +75,7 @@ class PooledOf:
     def size_of_sums(self, x: Array) -> float:
         """Largest sum of the sizes of what a pre-activation adds up, times what the steps make of an error."""
         scales = [np.max(np.abs(step.scale), initial=1.0) for step in self.steps if isinstance(step, Affine)]
-        largest = self.linear.size_of_sums(x[:, self.patches].reshape(-1, self.linear.n_in))
-        return float(np.prod(scales)) * largest
+        return float(np.prod(scales)) * self.linear.size_of_sums(x)
 
     def function(self, in_range: Range) -> Function:
         """The layer over inputs in `in_range`: a pool leaves the range of what it takes in."""
@@ -96,7 +91,9 @@ class PooledOf:
                 low, high = smallest, largest
         if not low < high:
             low, high = low - 0.5, high + 0.5
-        return Function(self, prod(self.box), self.linear.n_out, (low, high), name=self.linear.name, patch=self.box)
+        linear = self.linear
+        n_out = linear.n_out // self.places
+        return Function(self, linear.n_in, n_out, (low, high), name=linear.name, patch=linear.patch)
 
 
 def pooled(layer: Layer, window: Window, steps: Sequence[Affine | Pointwise | Pool]) -> PooledOf:
@@ -113,13 +110,21 @@ def pooled(layer: Layer, window: Window, steps: Sequence[Affine | Pointwise | Po
     pool = next(step for step in steps if isinstance(step, Pool))
     box = (layer.patch[0], *window.seen_through(pool.window).size)
     at = np.arange(prod(box)).reshape(box)
-    patches = []
-    for place in np.ndindex(*pool.window.size):
+    places = list(np.ndindex(*pool.window.size))
+    weight = np.zeros((prod(box), len(places), layer.n_out))
+    for k, place in enumerate(places):
         # Where the patch of this place begins in the box, and then every so many values.
         axes = zip(place, pool.window.dilation, window.stride, window.dilation, window.size, strict=True)
         seen = tuple(
             slice(start := index * apart * stride, start + (n - 1) * gap + 1, gap)
             for index, apart, stride, gap, n in axes
         )
-        patches.append(at[:, *seen].reshape(-1))
-    return PooledOf(layer, np.stack(patches), box, tuple(steps))
+        weight[at[:, *seen].reshape(-1), k] = layer.weight
+    bias = np.tile(layer.bias, len(places))
+    linear = Layer(weight.reshape(len(weight), -1), bias, layer.activation, name=layer.name, patch=box)
+    return PooledOf(linear, len(places), tuple(steps))
+
+
+def size_pooled(conv: Conv, pool: Pool, channels: int) -> int:
+    """Weights of the map that `pooled` makes."""
+    return channels * prod(conv.window.seen_through(pool.window).size) * prod(pool.window.size) * conv.weight.shape[1]

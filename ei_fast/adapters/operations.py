@@ -4,7 +4,7 @@ A value has one row for each row of the input; what comes after is the shape of 
 told here, and nothing of the frameworks in which they were seen.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -48,6 +48,11 @@ class Window:
                 extent, self.size, self.stride, self.dilation, self.before, strict=True
             )
         ]
+
+    def begun_before(self, padding: Sequence[int]) -> "Window":
+        """The window over the values before they were padded by so many at their beginning."""
+        before = tuple(n + more for n, more in zip(self.before, padding, strict=True))
+        return Window(self.size, self.stride, self.dilation, before)
 
     def seen_through(self, outer: "Window") -> "Window":
         """The smallest box that holds all that the windows inside a window of `outer` see."""
@@ -120,6 +125,13 @@ class Pointwise:
 
 
 @dataclass(frozen=True)
+class Combine:
+    """Several values, or one several times, number by number."""
+
+    function: Callable[..., Array]
+
+
+@dataclass(frozen=True)
 class Softmax:
     """Softmax over the last axis, or its logarithm."""
 
@@ -154,7 +166,7 @@ class Unknown:
     reason: str
 
 
-Does = Dense | Conv | Pool | Affine | Pointwise | Softmax | Same | Pad | Block | Unknown
+Does = Dense | Conv | Pool | Affine | Pointwise | Combine | Softmax | Same | Pad | Block | Unknown
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ei_fast.adapters.operations import Block, Does, Op, Recording, Unknown
-from ei_fast.adapters.torch_ops import BOUNDED, meaning_of, plain_name
+from ei_fast.adapters.chain import no_layer
+from ei_fast.adapters.operations import Block, Combine, Does, Op, Recording, Unknown
+from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, meaning_of, plain_name
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -78,11 +79,20 @@ class Notes(TorchFunctionMode):
             written = _tensors(args)[:1]
         if not written:
             return result
-        if len(reads) > 1 or len(written) > 1 or len(shapes) != 1 or written[0].shape[:1] != shapes[0][:1]:
-            does: Any = Unknown(_no_layer(name, len(reads)))
+        operands = tuple(self._number[id(value)][0] for value in args[:2] if id(value) in self._number)
+        if (
+            name in COMBINATIONS
+            and len(operands) == len(args) == 2
+            and not kwargs
+            and len({*shapes, result.shape}) == 1
+        ):
+            does: Any = Combine(COMBINATIONS[name])
+            reads = operands
+        elif len(reads) > 1 or len(written) > 1 or len(shapes) != 1 or written[0].shape[:1] != shapes[0][:1]:
+            does = Unknown(no_layer(name, len(reads)))
         else:
             at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
-            does = meaning_of(function, args, kwargs, at, written[0]) or Unknown(_no_layer(name, 1))
+            does = meaning_of(function, args, kwargs, at, written[0]) or Unknown(no_layer(name, 1))
         self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
         return result
 
@@ -244,11 +254,6 @@ def _bounded_by(y: torch.Tensor, steps: list[tuple[Any, torch.Tensor]]) -> Range
             low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
             return (low, high) if np.isfinite(low) and np.isfinite(high) else None
     return None
-
-
-def _no_layer(name: str, n_reads: int) -> str:
-    what = f"{name} of {n_reads} values" if n_reads > 1 else name
-    return f"{what} is no dense layer; name the module that holds it in 'blocks' to measure it as one map"
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:

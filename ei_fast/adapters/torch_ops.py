@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import erf
 
 from ei_fast.adapters.operations import Affine, Conv, Dense, Does, Pad, Pointwise, Pool, Same, Softmax, Window, conv
 from ei_fast.network.activations import Activation
@@ -21,6 +22,16 @@ BOUNDED: dict[str, Range] = {
     "gru_cell": (-1.0, 1.0),
 }
 """Ranges of outputs, whatever goes in, of functions that are no activation."""
+
+COMBINATIONS: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+}
+"""Functions of two values, number by number."""
 
 _SAME = {
     "flatten", "view", "reshape", "contiguous", "detach", "clone", "to", "float", "double", "half", "bfloat16",
@@ -319,6 +330,9 @@ _ACTIVATIONS: dict[str, Callable[[Given], Activation | None]] = {
     "hardtanh": lambda given: _between(float(given(1, "min_val", -1.0)), float(given(2, "max_val", 1.0))),
     "clamp": _clamp,
     "clip": _clamp,
+    "exp": lambda given: Activation(np.exp, (0.0, np.inf)),
+    "erf": lambda given: Activation(erf, (-1.0, 1.0)),
+    "abs": lambda given: Activation(np.abs, (0.0, np.inf)),
     "prelu": _prelu,
     "rrelu": _rrelu,
     "threshold": _threshold,

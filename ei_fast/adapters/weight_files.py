@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
-from zipfile import ZIP_STORED, BadZipFile, ZipFile
+from typing import IO, Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,14 @@ Entries = dict[str, Any]
 Skipped = list[tuple[str, str]]
 
 # Objects that a description makes take up to a hundred times its own size.
-_MOST_JSON = 2**22
+MOST_JSON = 2**22
 _MOST_PICKLED = 2**20
 _OLDEST_TORCH = (2, 10)
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 _FORMATS = (
-    "A file of weights must be .npz, .safetensors, .safetensors.index.json (beside its shards), or .pt, .pth or .ckpt "
-    "with a PyTorch state dict"
+    "A file must be .npz, .safetensors, .safetensors.index.json (beside its shards), .pt, .pth or .ckpt with a PyTorch "
+    "state dict, .keras or .onnx"
 )
 
 
@@ -81,8 +81,13 @@ def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
         why = (
             "Pickles run code when they are read: if you trust it, load it yourself and pass the model or its weights."
         )
-    elif path.suffix in {".keras", ".h5", ".hdf5", ".onnx"}:
-        why = f"The format {path.suffix} is not read yet: load it yourself and pass the weights as arrays."
+    elif path.name.endswith(".weights.h5"):
+        why = "These are weights without their model: build it, model.load_weights(path), and pass the model."
+    elif path.suffix in {".h5", ".hdf5"}:
+        why = (
+            "A model in HDF5 can hold code: if you trust it, load it yourself with keras.models.load_model and pass "
+            "the model, or save it as .keras."
+        )
     else:
         why = "Save the weights in one of these formats."
     raise ValueError(f"{_FORMATS}. Got {str(path)!r} instead. {why}")
@@ -121,8 +126,8 @@ def _from_safetensors(path: Path) -> tuple[Entries, Skipped]:
 
 def _from_shards(path: Path) -> tuple[Entries, Skipped]:
     """Tensors of several files: the index says which holds which."""
-    if path.stat().st_size > _MOST_JSON:
-        raise ValueError(f"The file {str(path)!r} must be smaller than {_MOST_JSON} bytes to be read as an index.")
+    if path.stat().st_size > MOST_JSON:
+        raise ValueError(f"The file {str(path)!r} must be smaller than {MOST_JSON} bytes to be read as an index.")
     try:
         places = json.loads(path.read_bytes())["weight_map"]
         names = sorted(set(places.values()))
@@ -174,7 +179,7 @@ def _stored(path: Path) -> dict[str, _Stored]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         # Above its own limit the library would still hold a header of 100 MB several times.
-        if length > _MOST_JSON:
+        if length > MOST_JSON:
             raise ValueError(
                 f"The file {str(path)!r} cannot be read as safetensors: its header claims {length} bytes. "
                 "It is damaged or of another kind. Save it again."
@@ -266,22 +271,34 @@ def _torch(path: Path) -> Any:
     return torch
 
 
-def _check_archive(path: Path) -> None:
-    """Raise ValueError where a file is not an archive as `torch.save` writes it: uncompressed, within its own size."""
+def stored_members(path: Path, file: IO[bytes], wrote: str) -> list[ZipInfo]:
+    """What an archive holds; ValueError where it is compressed or claims more than its size, which no writer does.
+
+    Parameters
+    ----------
+    wrote : str
+        Who writes such archives.
+    """
     try:
-        with path.open("rb") as file, ZipFile(file) as archive:
-            members = archive.infolist()
-    except (BadZipFile, EOFError, NotImplementedError, ValueError) as error:
+        members = ZipFile(file).infolist()
+    except (BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
         raise ValueError(
-            f"The file {str(path)!r} must be an archive that torch.save of PyTorch 1.6 or newer wrote. "
+            f"The file {str(path)!r} must be an archive that {wrote} wrote. "
             f"It is damaged or of another kind ({error}). Save it again."
         ) from None
     compressed = any(member.compress_type != ZIP_STORED for member in members)
     if compressed or sum(member.file_size for member in members) > path.stat().st_size:
         raise ValueError(
-            f"The file {str(path)!r} claims to hold more than its size, which torch.save never writes. "
+            f"The file {str(path)!r} claims to hold more than its size, which {wrote} never does. "
             "It is damaged or made to exhaust memory. Save it again."
         )
+    return members
+
+
+def _check_archive(path: Path) -> None:
+    """Raise ValueError where a file is not an archive of tensors as `torch.save` writes it."""
+    with path.open("rb") as file:
+        members = stored_members(path, file, "torch.save of PyTorch 1.6 or newer")
     names = [member.filename.split("/")[-1] for member in members]
     if "constants.pkl" in names:
         raise ValueError(

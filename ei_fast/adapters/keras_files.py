@@ -1,0 +1,200 @@
+"""Keras models from ``.keras`` files of strangers: what would run code or fill memory is refused before it is read."""
+
+import importlib.util
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+from ei_fast.adapters.weight_files import MOST_JSON, stored_members
+
+_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+_MODULES = (
+    *("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations"),
+    *("keras.dtype_policies", "keras.optimizers", "keras.losses", "keras.metrics"),
+    *("keras.src.layers", "keras.src.ops", "keras.src.models"),
+)
+_MODELS = {"Sequential", "Functional", "Model", "DTypePolicy", "DTypePolicyMap", "Variable"}
+# Layers whose configuration holds, or names, a program.
+_PROGRAMS = {"Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer"}
+_MOST_VALUES = 2**26
+
+
+def model_from_keras_file(path: Path) -> Any:
+    """The model in a ``.keras`` file.
+
+    Raises
+    ------
+    ImportError
+        Where Keras, or the backend that it is to use, is missing.
+    ValueError
+        Where the file is damaged, of another kind, would run code or claims more memory than it holds.
+    """
+    with path.open("rb") as file:
+        members = stored_members(path, file, "a model.save of Keras 3")
+        strange = sorted({member.filename for member in members} - _MEMBERS)
+        if strange or len(members) != len(_MEMBERS):
+            raise ValueError(
+                f"The file {str(path)!r} must hold {', '.join(sorted(_MEMBERS))} and nothing else. "
+                f"Got {strange[0] if strange else len(members)!r} instead. Save the model again."
+            )
+        archive = ZipFile(file)
+        sizes = {member.filename: member.file_size for member in members}
+        if sizes["config.json"] > MOST_JSON:
+            raise ValueError(f"The file {str(path)!r} must describe its model in less than {MOST_JSON} bytes.")
+        keras = _keras(path)
+        config = _config(path, _content(path, archive, "config.json"))
+        _check_classes(path, config, keras)
+        _check_weights(path, _content(path, archive, "model.weights.h5"))
+    try:
+        # Without memory for the numbers first: how many there are is the file's claim.
+        with keras.device("meta"):
+            outline = keras.saving.deserialize_keras_object(config | {"compile_config": None}, safe_mode=True)
+        claimed = 4 * sum(prod(variable.shape) for variable in outline.variables)
+        if claimed <= 4 * sizes["model.weights.h5"] + 2**24:
+            _check_values(path, outline)
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except _TooLarge:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"The file {str(path)!r} cannot be read as a Keras model ({type(error).__name__}: {error}). It is damaged, "
+            "or needs a class of your own: load it yourself with its custom_objects and pass the model."
+        ) from error
+    raise ValueError(
+        f"The file {str(path)!r} claims {claimed} bytes of weights, far more than it holds. It is damaged or made to "
+        "exhaust memory. Save the model again."
+    )
+
+
+class _TooLarge(MemoryError):
+    """A model that would compute more numbers than memory holds."""
+
+
+def _keras(path: Path) -> Any:
+    """Keras, on PyTorch where nothing else was chosen."""
+    chosen = "KERAS_BACKEND" in os.environ or "keras" in sys.modules
+    if importlib.util.find_spec("keras") is None or importlib.util.find_spec("torch") is None:
+        raise ImportError(
+            f'The file {str(path)!r} cannot be read without Keras 3 and PyTorch: pip install "ei_fast[keras]".'
+        )
+    if not chosen:
+        os.environ["KERAS_BACKEND"] = "torch"
+    try:
+        import keras
+    finally:
+        if not chosen:
+            del os.environ["KERAS_BACKEND"]
+    if keras.backend.backend() != "torch":
+        raise ImportError(
+            f"A Keras model can be followed on the torch backend. This process uses {keras.backend.backend()!r}. "
+            "Set the environment variable KERAS_BACKEND=torch before it starts."
+        )
+    return keras
+
+
+def _content(path: Path, archive: ZipFile, name: str) -> bytes:
+    try:
+        return archive.read(name)
+    except (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+        raise ValueError(f"The file {str(path)!r} is damaged at {name!r} ({error}). Save the model again.") from None
+
+
+def _config(path: Path, text: bytes) -> dict[str, Any]:
+    try:
+        config = json.loads(text)
+        if not isinstance(config, dict) or "class_name" not in config:
+            raise ValueError("no class_name")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"The file {str(path)!r} must describe a Keras model in its config.json. It is damaged or of another kind "
+            f"({type(error).__name__}: {error}). Save the model again."
+        ) from None
+    return config
+
+
+def _check_classes(path: Path, config: dict[str, Any], keras: Any) -> None:
+    """Raise ValueError where a description names something that is not a part of Keras, or is a program."""
+    whole = {key: value for key, value in config.items() if key != "compile_config"}
+    for entry in _described(whole):
+        module, name = entry.get("module"), entry["class_name"]
+        own = entry.get("registered_name") or (entry.get("config") if name == "function" else None)
+        if isinstance(own, str) and keras.saving.get_registered_object(own) is not None:
+            # The user's own, known to this process before the file was.
+            continue
+        if name == "__keras_tensor__" or name == "__tuple__" or name == "__tensor__" or name == "__numpy__":
+            continue
+        modules = isinstance(module, str) and any(module == m or module.startswith(f"{m}.") for m in _MODULES)
+        models = module in ("keras", "keras.models") and name in _MODELS
+        if not isinstance(name, str) or name in _PROGRAMS or not (modules or models):
+            what = f"{name!r} of module {module!r}"
+            raise ValueError(
+                f"The file {str(path)!r} uses {what}, which could run code and is not read. If you trust it, load it "
+                "yourself with keras.saving.load_model and pass the model; classes of your own are read once they are "
+                "registered with keras.saving.register_keras_serializable."
+            )
+
+
+def _described(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects in a description, wherever they are."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                yield value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _check_weights(path: Path, content: bytes) -> None:
+    """Raise ValueError where an HDF5 file leads elsewhere or claims more than it holds."""
+    import h5py
+
+    def refuse(why: str) -> ValueError:
+        return ValueError(f"The weights in {str(path)!r} {why}. The file is damaged or made to. Save the model again.")
+
+    claimed = 0
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            waiting, met = [file["/"]], 0
+            while waiting:
+                group = waiting.pop()
+                for name in group:
+                    met += 1
+                    if met > MOST_JSON // 64:
+                        raise refuse("have more entries than they can name")
+                    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                        raise refuse(f"lead to another place or file at {name!r}")
+                    entry = group[name]
+                    if isinstance(entry, h5py.Group):
+                        waiting.append(entry)
+                    elif not isinstance(entry, h5py.Dataset) or entry.external or entry.is_virtual:
+                        raise refuse(f"lead to another file at {name!r}")
+                    elif entry.dtype.kind not in "fiub":
+                        raise refuse(f"hold {entry.dtype} at {name!r}, which is no number")
+                    else:
+                        claimed += entry.nbytes
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
+        raise refuse(f"cannot be read ({type(error).__name__}: {error})") from None
+    if claimed > len(content):
+        raise refuse(f"claim {claimed} bytes, more than they hold")
+
+
+def _check_values(path: Path, model: Any) -> None:
+    """Raise MemoryError where a sample would make the model compute more numbers than can be kept."""
+    total = 0
+    for layer in model._flatten_layers(include_self=False):
+        if layer._inbound_nodes and hasattr(layer.output, "shape"):
+            total += prod(n or 1 for n in layer.output.shape)
+    if total > _MOST_VALUES:
+        raise _TooLarge(
+            f"The model in {str(path)!r} computes {total} numbers a sample, more than the {_MOST_VALUES} that can be "
+            "kept to verify it. Load it yourself and measure a part of it, keras.Model(inputs, outputs)."
+        )

@@ -1,0 +1,370 @@
+"""What the nodes of an ONNX graph mean: dense maps, convolutions, affine maps, activations, pools, or nothing.
+
+Operators are those of https://onnx.ai/onnx/operators, opset 13 and newer.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erf
+
+from ei_fast.adapters.operations import (
+    Affine,
+    Combine,
+    Dense,
+    Does,
+    Pad,
+    Places,
+    Pointwise,
+    Pool,
+    Same,
+    Softmax,
+    Window,
+    conv,
+)
+from ei_fast.adapters.pointwise import Composite, Line
+from ei_fast.network.activations import Activation
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A node of which one input, or two, depend on what goes into the model.
+
+    Attributes
+    ----------
+    kind : str
+        Its operator.
+    attributes : dict
+    inputs : sequence of ndarray or None
+        Missing ones are None.
+    at : tuple of int
+        Which of the inputs depend on the model's.
+    output : ndarray
+    """
+
+    kind: str
+    attributes: dict[str, Any]
+    inputs: Sequence[NDArray | None]
+    at: tuple[int, ...]
+    output: NDArray
+
+    def number(self, name: str, default: float) -> float:
+        """An attribute; it was rounded to float32 and is taken for the shortest number that is rounded to it."""
+        value = self.attributes.get(name)
+        return default if value is None else float(str(np.float32(value)))
+
+    def constant(self, place: int) -> NDArray[np.float64] | None:
+        """An input that does not depend on the model's; None where there is none."""
+        value = self.inputs[place] if place < len(self.inputs) else None
+        return None if value is None else np.asarray(value, dtype=np.float64)
+
+    @property
+    def x(self) -> NDArray:
+        """The input that depends on the model's."""
+        return self.input(self.at[0])
+
+    def input(self, place: int) -> NDArray:
+        """An input that there is."""
+        value = self.inputs[place]
+        assert value is not None
+        return value
+
+
+def meaning_of(node: Node) -> Does | None:
+    """What a node does with the values of each row; None where it is nothing that is known."""
+    read = [node.input(k) for k in node.at]
+    if not node.output.ndim or any(not value.ndim or len(value) != len(node.output) for value in read):
+        return None
+    if node.kind == "Where":
+        return _where(node)
+    if len(read) > 1:
+        fits = len(node.inputs) == 2 and all(value.shape == node.output.shape for value in read)
+        return Combine(_COMBINATIONS[node.kind]) if fits and node.kind in _COMBINATIONS else None
+    if node.kind in _MEANING and (node.at == (0,) or node.kind in _AFFINE):
+        return _MEANING[node.kind](node)
+    if node.kind in _ACTIVATIONS and node.at == (0,):
+        try:
+            activation = _ACTIVATIONS[node.kind](node)
+        except (TypeError, ValueError):
+            # A parameter with which it is no activation that is known.
+            return None
+        return None if activation is None else Pointwise(activation)
+    return None
+
+
+_COMBINATIONS: dict[str, Callable[..., Any]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Max": np.maximum,
+    "Min": np.minimum,
+}
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Whether a value is larger, or smaller, than a number: 1 or 0."""
+
+    number: float
+    larger: bool
+
+    def __call__(self, s: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(s > self.number if self.larger else s < self.number, 1.0, 0.0)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """One value where a condition holds and another where not; None stands for a value that is given."""
+
+    yes: float | None
+    no: float | None
+
+    def __call__(self, condition: NDArray[np.float64], *given: NDArray[np.float64]) -> NDArray[np.float64]:
+        rest = list(given)
+        yes = rest.pop(0) if self.yes is None else self.yes
+        return np.where(condition != 0, yes, rest.pop(0) if self.no is None else self.no)
+
+
+def _compared(node: Node) -> Activation | None:
+    number = node.constant(1)
+    if number is None or number.size != 1:
+        return None
+    return Activation(_Compared(float(number.ravel()[0]), node.kind == "Greater"), (0.0, 1.0))
+
+
+def _where(node: Node) -> Combine | None:
+    numbers: list[float | None] = []
+    for k in (1, 2):
+        value = node.constant(k)
+        if k in node.at:
+            numbers.append(None)
+        elif value is not None and value.size == 1:
+            numbers.append(float(value.ravel()[0]))
+    fits = 0 in node.at and all(node.input(k).shape == node.output.shape for k in node.at)
+    return Combine(_Chosen(*numbers)) if fits and len(numbers) == 2 else None
+
+
+def _gemm(node: Node) -> Dense | None:
+    weight, bias = node.constant(1), node.constant(2)
+    if weight is None or node.attributes.get("transA", 0) or node.at != (0,):
+        return None
+    weight = weight.T if node.attributes.get("transB", 0) else weight
+    n_out = weight.shape[1]
+    if bias is not None and (bias.ndim > 2 or bias.size not in (1, n_out) or (bias.ndim == 2 and len(bias) != 1)):
+        return None
+    alpha, beta = node.number("alpha", 1.0), node.number("beta", 1.0)
+    bias = np.zeros(n_out) if bias is None else np.broadcast_to(beta * bias.reshape(-1), n_out)
+    return Dense(alpha * weight, bias)
+
+
+def _matmul(node: Node) -> Dense | None:
+    weight = node.constant(1)
+    return Dense(weight, np.zeros(weight.shape[1])) if weight is not None and weight.ndim == 2 else None
+
+
+def _conv(node: Node) -> Does | None:
+    kernel = node.constant(1)
+    if kernel is None or kernel.ndim < 3:
+        return None
+    return conv(kernel, node.constant(2), node.attributes.get("group", 1), _window(node, kernel.shape[2:]))
+
+
+def _pool(node: Node) -> Pool:
+    return Pool(_window(node, node.attributes["kernel_shape"]), mean=node.kind == "AveragePool")
+
+
+def _global_pool(node: Node) -> Pool:
+    return Pool(Window.over(node.x.shape[2:]), mean=node.kind == "GlobalAveragePool")
+
+
+def _window(node: Node, size: Sequence[int]) -> Window:
+    strides, dilations = (node.attributes.get(key, 1) for key in ("strides", "dilations"))
+    window = Window.over(size, strides, dilations)
+    before = list(node.attributes.get("pads", [0] * 2 * len(size)))[: len(size)]
+    auto = node.attributes.get("auto_pad", b"NOTSET")
+    if auto in (b"SAME_UPPER", b"SAME_LOWER"):
+        # What is odd of the padding is put behind, or before.
+        for axis, (n, m) in enumerate(zip(node.x.shape[2:], node.output.shape[2:], strict=True)):
+            reach = (m - 1) * window.stride[axis] + (size[axis] - 1) * window.dilation[axis] + 1
+            total = max(reach - n, 0)
+            before[axis] = total // 2 if auto == b"SAME_UPPER" else total - total // 2
+    return Window.over(size, strides, dilations, before)
+
+
+def _batch_norm(node: Node) -> Affine | None:
+    if node.attributes.get("training_mode", 0):
+        return None
+    weight, bias, mean, variance = (node.constant(k) for k in range(1, 5))
+    if weight is None or bias is None or mean is None or variance is None:
+        return None
+    scale = weight / np.sqrt(variance + node.number("epsilon", 1e-5))
+    shape = (-1, *(1 for _ in node.x.shape[2:]))
+    return Affine(scale.reshape(shape), (bias - mean * scale).reshape(shape))
+
+
+def _affine(node: Node) -> Affine | None:
+    """Addition and the like with what does not depend on the input."""
+    constant = node.constant(1 - node.at[0])
+    if constant is None or len(node.inputs) != 2 or node.x.shape != node.output.shape:
+        return None
+    constant = constant.reshape((1,) * (node.output.ndim - constant.ndim) + constant.shape)
+    if len(constant) != 1 or not np.isfinite(constant).all():
+        return None
+    one, zero, c = np.ones(()), np.zeros(()), constant[0]
+    first = node.at == (0,)
+    if node.kind == "Add":
+        return Affine(one, c)
+    if node.kind == "Sub":
+        return Affine(one, -c) if first else Affine(-one, c)
+    if node.kind == "Mul":
+        return Affine(c, zero)
+    return Affine(1.0 / c, zero) if first and np.all(c != 0) else None
+
+
+def _negative(node: Node) -> Affine:
+    return Affine(-np.ones(()), np.zeros(()))
+
+
+def _same(node: Node) -> Same | None:
+    return Same() if node.output.dtype.kind == "f" and node.output.size == node.x.size else None
+
+
+def _transposed(node: Node) -> Same | None:
+    axes = list(node.attributes.get("perm", range(node.x.ndim)[::-1]))
+    if axes[0] != 0:
+        return None
+    sample: Places = np.arange(node.x[0].size).reshape(node.x.shape[1:])
+    return Same(sample.transpose([axis - 1 for axis in axes[1:]]))
+
+
+def _padded(node: Node) -> Pad | None:
+    pads = node.constant(1)
+    if pads is None or (len(node.inputs) > 3 and node.inputs[3] is not None) or pads.size != 2 * node.x.ndim:
+        return None
+    before, after = pads.astype(int).reshape(2, -1).tolist()
+    if before[0] or after[0] or min(*before, *after) < 0:
+        return None
+    return Pad(tuple(zip(before[1:], after[1:], strict=True)))
+
+
+def _softmax(node: Node) -> Softmax | None:
+    over_neurons = node.output.ndim > 1 and node.attributes.get("axis", -1) in (-1, node.output.ndim - 1)
+    return Softmax(node.kind == "LogSoftmax") if over_neurons else None
+
+
+def _dropout(node: Node) -> Same | None:
+    training = node.constant(2)
+    return Same() if training is None or not training.any() else None
+
+
+_AFFINE = {"Add", "Sub", "Mul", "Div"}
+_MEANING: dict[str, Callable[[Node], Does | None]] = {
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Conv": _conv,
+    "MaxPool": _pool,
+    "AveragePool": _pool,
+    "GlobalAveragePool": _global_pool,
+    "GlobalMaxPool": _global_pool,
+    "BatchNormalization": _batch_norm,
+    **dict.fromkeys(_AFFINE, _affine),
+    "Neg": _negative,
+    **dict.fromkeys(("Identity", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze"), _same),
+    "Dropout": _dropout,
+    "Transpose": _transposed,
+    "Pad": _padded,
+    "Softmax": _softmax,
+    "LogSoftmax": _softmax,
+}
+
+
+def _clip(node: Node) -> Activation | None:
+    low, high = (node.constant(k) for k in (1, 2))
+    if low is None or low.size != 1:
+        return None
+    least, most = float(low.ravel()[0]), np.inf if high is None else float(high.ravel()[0])
+    if least == 0 and most >= np.finfo(np.float32).max:
+        return Activation("relu")
+    if (least, most) == (0.0, 6.0):
+        return Activation("relu6")
+    return Activation("hard_tanh", min_val=least, max_val=most) if np.isfinite(most) else None
+
+
+def _hard_sigmoid(node: Node) -> Activation:
+    slope, at_zero = node.number("alpha", 0.2), node.number("beta", 0.5)
+    if (round(6 * slope, 6), at_zero) == (1.0, 0.5):
+        return Activation("hard_sigmoid")
+    line = Line(slope, at_zero)
+    return Activation(Composite(((line, (0,)), (Activation("hard_tanh", min_val=0.0), (1,)))), (0.0, 1.0))
+
+
+def _selu(node: Node) -> Activation | None:
+    standard = (1.67326, 1.0507)
+    given = (node.number("alpha", 1.67326), node.number("gamma", 1.0507))
+    return Activation("selu") if np.allclose(given, standard, atol=1e-4) else None
+
+
+def _celu(node: Node) -> Activation | None:
+    return Activation("elu") if node.number("alpha", 1.0) == 1.0 else None
+
+
+def _prelu(node: Node) -> Activation | None:
+    slope = node.constant(1)
+    if slope is None or slope.size != 1:
+        return None
+    return Activation("leaky_relu", negative_slope=float(slope.ravel()[0]))
+
+
+def _swish(node: Node) -> Activation | None:
+    return Activation("silu") if node.number("alpha", 1.0) == 1.0 else None
+
+
+def _thresholded(node: Node) -> Activation | None:
+    return Activation("relu") if node.number("alpha", 1.0) == 0.0 else None
+
+
+def _square(node: Node) -> Activation | None:
+    power = node.constant(1)
+    if power is None or power.size != 1 or power.ravel()[0] not in (2.0, 3.0):
+        return None
+    cubed = power.ravel()[0] == 3.0
+    return Activation(_cube, (-np.inf, np.inf)) if cubed else Activation(np.square, (0.0, np.inf))
+
+
+def _cube(s: NDArray[np.float64]) -> NDArray[np.float64]:
+    return s**3
+
+
+def _named(name: str) -> Callable[[Node], Activation]:
+    return lambda node: Activation(name)
+
+
+_ACTIVATIONS: dict[str, Callable[[Node], Activation | None]] = {
+    **{
+        kind: _named(name)
+        for kind, name in (
+            *(("Relu", "relu"), ("Sigmoid", "sigmoid"), ("Tanh", "tanh"), ("Softplus", "softplus")),
+            *(("Softsign", "softsign"), ("HardSwish", "hard_silu"), ("Mish", "mish")),
+        )
+    },
+    "LeakyRelu": lambda node: Activation("leaky_relu", negative_slope=node.number("alpha", 0.01)),
+    "Elu": lambda node: Activation("elu", alpha=node.number("alpha", 1.0)),
+    "Selu": _selu,
+    "Celu": _celu,
+    "Gelu": lambda node: Activation("gelu", approximate=node.attributes.get("approximate", b"none").decode()),
+    "HardSigmoid": _hard_sigmoid,
+    "Clip": _clip,
+    "PRelu": _prelu,
+    "Swish": _swish,
+    "ThresholdedRelu": _thresholded,
+    "Exp": lambda node: Activation(np.exp, (0.0, np.inf)),
+    "Erf": lambda node: Activation(erf, (-1.0, 1.0)),
+    "Abs": lambda node: Activation(np.abs, (0.0, np.inf)),
+    "Pow": _square,
+    "Greater": _compared,
+    "Less": _compared,
+}

@@ -1,0 +1,286 @@
+"""Keras models of every kind: what is extracted is the model, and what is not is named."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+
+import ei_fast as ef
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
+def _names(net):
+    return [layer.name for layer in net]
+
+
+def _activations(net):
+    return [str(layer.activation) if isinstance(layer, ef.Layer) else "function" for layer in net]
+
+
+def _sequential(*layers, shape=(4,)):
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
+def _with_statistics(model):
+    """Batch norms as training leaves them."""
+    rng = np.random.default_rng(1)
+    for layer in model._flatten_layers():
+        if isinstance(layer, L.BatchNormalization):
+            n = layer.moving_mean.shape
+            layer.set_weights([rng.uniform(low, high, n) for low, high in ((0.5, 2), (-1, 1), (-1, 1), (0.5, 2))])
+    return model
+
+
+def _agrees(net, model, width, spread=3.0):
+    """The whole chain against the model, far into saturation."""
+    x = np.random.default_rng(5).uniform(-spread, spread, (200, width))
+    y = x
+    for layer in net:
+        y = layer(y)
+    expected = keras.ops.convert_to_numpy(model(x.astype(np.float32), training=False))
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.second = L.Dense(5, name="first"), L.BatchNormalization(), L.Dense(2, name="second")
+        self.drop = L.Dropout(0.5)
+
+    def call(self, x, training=False):
+        x = keras.ops.relu(self.norm(self.first(keras.ops.reshape(x, (-1, 4))), training=training))
+        return keras.ops.softmax(self.second(self.drop(x, training=training)))
+
+
+def test_sequential():
+    model = _with_statistics(
+        _sequential(
+            L.Dense(6, activation="tanh", name="a"), L.Dropout(0.3), L.BatchNormalization(), L.Dense(5, name="b"),
+            L.BatchNormalization(), L.LeakyReLU(), L.Dense(4, use_bias=False, name="c"), L.ELU(0.5),
+            L.Dense(3, activation="softmax", name="d"),
+        )
+    )  # fmt: skip
+    net = ef.as_network(model)
+    assert _names(net) == ["a", "b", "c", "d"]
+    # Keras's own slope of a leaky ReLU.
+    assert _activations(net) == ["tanh", "leaky_relu(negative_slope=0.3)", "elu(alpha=0.5)", "function"]
+    assert not net.skipped
+    assert not net.restarts
+    _agrees(net, model, 4)
+
+
+def test_functional_with_a_branch():
+    x = keras.Input((6,))
+    trunk = L.Dense(5, activation="relu", name="trunk")(x)
+    left, right = L.Dense(4, activation="tanh", name="left")(trunk), L.Dense(4, activation="gelu", name="right")(trunk)
+    merged = L.Add(name="sum")([left, right])
+    model = keras.Model(x, L.Dense(2, activation="sigmoid", name="out")(merged))
+    net = ef.as_network(model)
+    assert _names(net) == ["trunk", "left", "right", "out"]
+    assert net.restarts == {2, 3}
+    assert [name for name, _ in net.skipped] == ["sum"]
+    assert "add of 2 values" in net.skipped[0][1]
+    assert "the inputs of 'out' after it are binned over the range seen" in net.skipped[0][1]
+    # Two branches of the same outputs see what these are.
+    assert net.ranges()[1][0] == net.ranges()[2][0] == net.ranges()[0][1]
+
+
+def test_a_branch_as_a_block():
+    x = keras.Input((6,))
+    inner = L.Dense(6, activation="tanh")(x)
+    branch = keras.Model(x, L.Activation("tanh")(L.Add()([x, L.Dense(6)(inner)])), name="residual")
+    model = keras.Sequential([keras.Input((6,)), branch, L.Dense(3, name="out")])
+    net = ef.as_network(model, blocks=["residual"])
+    assert [(layer.name, layer.n_in, layer.n_out) for layer in net] == [("residual", 6, 6), ("out", 6, 3)]
+    assert net[0].out_range == (-1.0, 1.0)
+    assert not net.skipped
+    _agrees(net, model, 6)
+    with pytest.raises(ValueError, match="Got 'no', which the model does not have; it has residual"):
+        ef.as_network(model, blocks=["no"])
+
+
+def test_subclassed():
+    model = Subclassed()
+    model(np.zeros((1, 4)))
+    net = ef.as_network(_with_statistics(model))
+    assert _names(net) == ["first", "second"]
+    assert _activations(net) == ["relu", "function"]
+    assert not net.skipped
+    _agrees(net, model, 4)
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        *((name, name) for name in ("linear", "relu", "relu6", "elu", "selu", "gelu", "silu", "mish", "softplus")),
+        *((name, name) for name in ("softsign", "tanh", "sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh")),
+        *((name, name) for name in ("log_sigmoid", "exponential", "squareplus", "tanh_shrink", "soft_shrink")),
+        ("celu", "elu"),
+        ("leaky_relu", "leaky_relu(negative_slope=0.2)"),
+        (L.LeakyReLU(0.4), "leaky_relu(negative_slope=0.4)"),
+        (L.ReLU(), "relu"),
+        (L.ReLU(max_value=6), "relu6"),
+        (L.ReLU(max_value=2), "hard_tanh(min_val=0.0, max_val=2.0)"),
+        (L.ReLU(negative_slope=0.1), "leaky_relu(negative_slope=0.1)"),
+        (L.ReLU(threshold=0.5, negative_slope=0.1, max_value=2), "ReLU"),
+        (L.ELU(0.5), "elu(alpha=0.5)"),
+        (lambda x: x * keras.ops.sigmoid(1.702 * x), "<lambda>"),
+    ],
+)
+def test_activations(activation, expected):
+    dense = _sequential(L.Dense(5, activation=activation, name="d"))
+    layer = activation if isinstance(activation, keras.Layer) else L.Activation(activation)
+    for model in (dense, _sequential(L.Dense(5, name="d"), layer)):
+        net = ef.as_network(model, in_range=(-2, 2))
+        assert _activations(net) == [expected]
+        assert not net.skipped
+        _agrees(net, model, 4, 6.0)
+
+
+def test_activations_that_are_none_of_one_number():
+    net = ef.as_network(_sequential(L.Dense(4, name="a", activation=lambda x: x / keras.ops.max(x, -1, True))))
+    assert _activations(net) == ["linear"]
+    assert "does not map each value by itself" in dict(net.skipped)["a"]
+    model = _sequential(L.Dense(4, name="a"), L.PReLU(name="p"), L.Dense(2, name="b"))
+    model.layers[1].set_weights([np.arange(4) / 4])
+    net = ef.as_network(model)
+    assert _names(net) == ["a", "b"]
+    assert "p" in dict(net.skipped)
+
+
+def test_recurrent_and_other_layers_are_named():
+    x = keras.Input((5, 3))
+    y = L.LSTM(4, name="lstm")(L.Dense(3, activation="relu", name="tokens")(x))
+    net = ef.as_network(keras.Model(x, L.Dense(2, name="out")(L.LayerNormalization(name="norm")(y))))
+    assert _names(net)[0] == "tokens"
+    assert _names(net)[-1] == "out"
+    assert {"lstm", "norm"} <= {name for name, _ in net.skipped}
+    whole = ef.as_network(keras.Model(x, L.Dense(2, name="out")(L.LSTM(4, name="lstm")(x))), blocks={"lstm": (-1, 1)})
+    assert [(layer.name, layer.n_in, layer.n_out) for layer in whole] == [("lstm", 15, 4), ("out", 4, 2)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "patch"),
+    [
+        (L.Conv2D(4, 3, strides=2, padding="same", activation="relu"), (9, 8, 2), (2, 3, 3)),
+        (L.Conv2D(4, (2, 3), dilation_rate=2), (9, 9, 2), (2, 2, 3)),
+        (L.Conv2D(6, 3, groups=3, activation="tanh"), (6, 6, 3), (3, 3, 3)),
+        (L.DepthwiseConv2D(3, depth_multiplier=2), (6, 6, 3), (3, 3, 3)),
+        (L.Conv1D(4, 3, padding="causal"), (12, 2), (2, 3)),
+        (L.Conv3D(2, 2), (4, 4, 4, 2), (2, 2, 2, 2)),
+    ],
+)
+def test_convolutions(layer, shape, patch):
+    [found] = ef.as_network(_sequential(layer, shape=shape))
+    assert found.patch == patch
+    # Channels first, whatever the model has.
+    kernel = keras.ops.convert_to_numpy(layer.kernel)
+    if isinstance(layer, L.DepthwiseConv2D):
+        expected = np.zeros((3, 9, 3, 2))
+        for k in range(3):
+            expected[k, :, k] = kernel[:, :, k].reshape(9, 2)
+        np.testing.assert_array_equal(found.weight, expected.reshape(27, 6).astype(np.float32))
+    elif getattr(layer, "groups", 1) == 1:
+        np.testing.assert_array_equal(found.weight, np.moveaxis(kernel, -2, 0).reshape(-1, kernel.shape[-1]))
+
+
+def test_separable_convolution():
+    net = ef.as_network(_sequential(L.SeparableConv2D(4, 3, name="s"), shape=(6, 6, 3)))
+    assert [(layer.name, layer.patch, layer.n_out) for layer in net] == [("s", (3, 3, 3), 3), ("s#2", (3, 1, 1), 4)]
+    assert not net.restarts
+
+
+def test_convolution_norm_activation_pool():
+    model = _with_statistics(
+        _sequential(
+            L.BatchNormalization(), L.Conv2D(3, 3, padding="same"), L.BatchNormalization(), L.ReLU(),
+            L.MaxPooling2D(2, padding="same"), L.Conv2D(4, 2, activation="relu"), L.BatchNormalization(),
+            L.AveragePooling2D(2), L.Conv2D(2, 2), L.GlobalAveragePooling2D(name="mean"), L.Dense(2),
+            shape=(13, 13, 2),
+        )
+    )  # fmt: skip
+    net = ef.as_network(model)
+    assert [layer.patch for layer in net] == [(2, 4, 4), (3, 3, 3), (4, 2, 2), None]
+    assert [name for name, _ in net.skipped] == ["mean"]
+    assert net.restarts == {3}
+
+
+def test_the_model_is_left_as_it_is():
+    model = _sequential(L.BatchNormalization(), L.Dropout(0.5), L.GaussianNoise(1.0), L.Dense(4))
+    x = keras.Input((5, 3))
+    for one in (model, keras.Model(x, L.Dense(2)(L.LSTM(4)(x)))):
+        before = [np.array(keras.ops.convert_to_numpy(v)) for v in one.variables]
+        ef.as_network(one)
+        for variable, value in zip(one.variables, before, strict=True):
+            np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
+        assert not any("call" in layer.__dict__ for layer in one._flatten_layers())
+
+
+def test_what_raises_comes_through_and_leaves_nothing():
+    class Raises(keras.Layer):
+        def call(self, x):
+            return x if not isinstance(x, keras.KerasTensor) and len(x) < 5 else 1 // 0
+
+    layer = Raises()
+    model = keras.Sequential([layer])
+    model.built = True
+    with pytest.raises(ZeroDivisionError):
+        ef.as_network(model, input_shape=(3,))
+    assert "call" not in layer.__dict__
+
+
+def test_half_precision():
+    model = _sequential(L.Dense(5, activation="relu", dtype="mixed_bfloat16"), L.Dense(3, dtype="mixed_float16"))
+    net = ef.as_network(model)
+    assert _activations(net) == ["relu", "linear"]
+
+
+def test_refused():
+    model = Subclassed()
+    with pytest.raises(ValueError, match="is not built, so that it has no weights yet. Call it on data"):
+        ef.as_network(model)
+    a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+    with pytest.raises(ValueError, match="must have one input. Got 2 instead"):
+        ef.as_network(keras.Model([a, b], L.Dense(2)(L.Concatenate()([a, b]))))
+    open_ended = keras.Sequential([keras.Input((None, None, 1)), L.Conv2D(2, 3)])
+    with pytest.raises(
+        ValueError, match=r"does not tell the shape of its inputs \(it has \(None, None, None, 1\)\).*'input_shape'"
+    ):
+        ef.as_network(open_ended)
+    assert ef.as_network(open_ended, input_shape=(6, 6, 1))[0].patch == (1, 3, 3)
+    with pytest.raises(ValueError, match="'order' parameter"):
+        ef.as_network(_sequential(L.Dense(2)), order=["dense"])
+    with pytest.raises(TypeError, match="no dense layer or convolution"):
+        ef.as_network(_sequential(L.Dropout(0.1)))
+
+
+def test_another_backend_is_refused(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(TypeError, match="on the torch backend. Got one on 'jax'.*KERAS_BACKEND=torch"):
+        ef.as_network(_sequential(L.Dense(2)))
+
+
+def test_every_layer_is_compared_with_the_model(monkeypatch):
+    from ei_fast.adapters import torch_ops
+
+    true = torch_ops._DENSE["matmul"]
+    wrong = lambda given: torch_ops.Dense(true(given).weight + 1e-2, true(given).bias)  # noqa: E731
+    monkeypatch.setitem(torch_ops._DENSE, "matmul", wrong)
+    with pytest.raises(ValueError, match="'d' as extracted differs"):
+        ef.as_network(_sequential(L.Dense(3, name="d")))
+    assert ef.as_network(_sequential(L.Dense(3, name="d")), verify=False)
+
+
+def test_layers_by_themselves_and_twice():
+    dense = L.Dense(3, activation="tanh", name="d")
+    dense.build((None, 3))
+    assert _names(ef.as_network(dense)) == ["d"]
+    net = ef.as_network(_sequential(dense, dense, shape=(3,)))
+    assert _names(net) == ["d", "d#2"]
+    inner = _sequential(L.Dense(4, name="same"))
+    outer = keras.Sequential([keras.Input((4,)), inner, L.Dense(4, name="same", activation="relu")])
+    assert len(set(_names(ef.as_network(outer)))) == 2

@@ -1,0 +1,355 @@
+"""Files of whole models from strangers: refused where they would run code, lead elsewhere or fill memory."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import onnx
+import pytest
+import torch
+from keras import layers as L
+from models import export_onnx
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+import ei_fast as ef
+
+
+def _model():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            L.Conv2D(2, 3, activation="relu", name="c"),
+            L.Flatten(),
+            L.Dropout(0.1),
+            L.Dense(3, "tanh", name="d"),
+        ]
+    )  # fmt: skip
+
+
+@pytest.fixture
+def saved(tmp_path):
+    _model().save(tmp_path / "net.keras")
+    return tmp_path / "net.keras"
+
+
+def _rewritten(path, change=lambda entries: None, compression=zipfile.ZIP_STORED):
+    """The archive with other entries."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    change(entries)
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return path
+
+
+def _config(edit):
+    """A change of the model's description."""
+
+    def change(entries):
+        config = json.loads(entries["config.json"])
+        edit(config)
+        entries["config.json"] = json.dumps(config)
+
+    return change
+
+
+def _layer(number, **values):
+    def edit(config):
+        config["config"]["layers"][number] |= values
+
+    return _config(edit)
+
+
+def _setting(number, key, value):
+    def edit(config):
+        config["config"]["layers"][number]["config"][key] = value
+
+    return _config(edit)
+
+
+def _weights(edit):
+    """A change of the model's weights."""
+
+    def change(entries):
+        content = io.BytesIO(entries["model.weights.h5"])
+        with h5py.File(content, "r+") as file:
+            edit(file)
+        entries["model.weights.h5"] = content.getvalue()
+
+    return change
+
+
+def test_a_keras_file_is_the_model(saved):
+    model, net = _model(), ef.as_network(saved)
+    for layer, expected in zip(net, ef.as_network(model), strict=True):
+        np.testing.assert_array_equal(layer.weight, expected.weight)
+        np.testing.assert_array_equal(layer.bias, expected.bias)
+        assert (layer.name, layer.activation, layer.patch) == (expected.name, expected.activation, expected.patch)
+    assert ef.as_network(str(saved), input_shape=(6, 6, 1))[0].patch == (1, 3, 3)
+
+
+def test_classes_of_ones_own(tmp_path):
+    class Doubled(keras.Layer):
+        def call(self, x):
+            return 2 * x
+
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3), Doubled()])
+    model.save(tmp_path / "own.keras")
+    with pytest.raises(ValueError, match="uses 'Doubled' of module .*could run code.*register_keras_serializable"):
+        ef.as_network(tmp_path / "own.keras")
+    with keras.saving.custom_object_scope({"Doubled": Doubled}):
+        net = ef.as_network(tmp_path / "own.keras")
+    np.testing.assert_array_equal(net[0].weight, 2 * keras.ops.convert_to_numpy(model.layers[0].kernel))
+
+
+TOUCH = "import pathlib; pathlib.Path('trace').touch()"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_layer(3, class_name="Lambda", config={"function": "x"}), "uses 'Lambda' of module 'keras.layers'"),
+        (_layer(3, class_name="TorchModuleWrapper"), "uses 'TorchModuleWrapper'"),
+        (_layer(3, module="os", class_name="system", config={"command": "touch trace"}), "uses 'system' of module"),
+        (_layer(3, module="keras.utils", class_name="get_file"), "uses 'get_file' of module 'keras.utils'"),
+        (_layer(3, module="keras.src.saving.saving_lib", class_name="load_model"), "uses 'load_model'"),
+        (_layer(3, module="keras.config", class_name="enable_unsafe_deserialization"), "which could run code"),
+        (_layer(3, module=None, class_name="Dropout", registered_name="x>Dropout"), "uses 'Dropout' of module None"),
+        (_layer(3, class_name=["Dropout"]), "which could run code"),
+        (
+            _setting(4, "activation", {"module": "builtins", "class_name": "function", "config": "exec"}),
+            "uses 'function' of module 'builtins'",
+        ),
+        (_setting(4, "activation", {"class_name": "__lambda__", "config": {"value": "eA=="}}), "uses '__lambda__'"),
+        (_setting(4, "units", 10**9), "claims .* far more than it holds"),
+        (_setting(4, "units", 10**30), "cannot be read as a Keras model"),
+        (_setting(4, "units", -1), "cannot be read as a Keras model"),
+        (_setting(1, "kernel_size", [9, 9]), "cannot be read as a Keras model"),
+        (lambda entries: entries.update({"config.json": b"[]"}), "must describe a Keras model"),
+        (lambda entries: entries.update({"config.json": b"[" * 10**6}), "must describe a Keras model"),
+        (lambda entries: entries.update({"config.json": b" " * 2**23}), "must describe its model in less than"),
+        (lambda entries: entries.update({"../evil.py": TOUCH}), "and nothing else. Got '../evil.py'"),
+        (lambda entries: entries.update({"assets/x/vocabulary.txt": b"a"}), "and nothing else. Got 'assets"),
+        (lambda entries: entries.pop("config.json"), "and nothing else. Got 2"),
+        (_weights(lambda file: file.__setitem__("more", h5py.ExternalLink("/etc/passwd", "/"))), "lead to another"),
+        (_weights(lambda file: file.__setitem__("more", h5py.SoftLink("/layers"))), "lead to another place or file"),
+        (
+            _weights(lambda file: file.create_dataset("more", (8,), "u1", external=[("/etc/passwd", 0, 8)])),
+            "lead to another file at 'more'",
+        ),
+        (_weights(lambda file: file.create_dataset("more", (10**6, 10**6), "f4", chunks=(10, 10))), "than they hold"),
+        (_weights(lambda file: file.create_dataset("more", data=["text"])), "which is no number"),
+        (lambda entries: entries.update({"model.weights.h5": b"x" * 5000}), "cannot be read"),
+    ],
+)  # fmt: skip
+def test_keras_files_that_are_refused(saved, monkeypatch, change, message):
+    monkeypatch.chdir(saved.parent)
+    _rewritten(saved, change)
+    with pytest.raises(ValueError, match=message):
+        ef.as_network(saved)
+    assert [path.name for path in saved.parent.iterdir()] == ["net.keras"]
+    assert not (saved.parent.parent / "evil.py").exists()
+
+
+def test_keras_files_that_would_fill_memory(saved, tmp_path):
+    keras.Sequential([keras.Input((4, 4, 1)), L.UpSampling2D(5000), L.Conv2D(1, 3)]).save(tmp_path / "up.keras")
+    with pytest.raises(MemoryError, match="computes 799920020 numbers a sample"):
+        ef.as_network(tmp_path / "up.keras")
+    _rewritten(saved, lambda entries: entries.update({"assets": bytes(2**24)}), zipfile.ZIP_DEFLATED)
+    with pytest.raises(ValueError, match="claims to hold more than its size, which a model.save of Keras 3 never does"):
+        ef.as_network(saved)
+
+
+def test_keras_and_its_backend_are_asked_for(saved, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r'pip install "ei_fast\[keras\]"'):
+        ef.as_network(saved)
+
+
+def test_a_file_chooses_the_torch_backend_and_leaves_the_environment(saved):
+    code = (
+        "import os, sys, ei_fast; os.environ.pop('KERAS_BACKEND', None); "
+        f"print(len(ei_fast.as_network({str(saved)!r})), 'KERAS_BACKEND' in os.environ)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "False"]
+
+
+# ONNX
+
+
+def _graph(nodes, weights, shape=("batch", 4)):
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", "n"])],
+        weights,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def _external(folder, location, n=12, **entries):
+    """A model whose weight lies in another file."""
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4, 3], data_location=TensorProto.EXTERNAL)
+    for key, value in {"location": location, "length": str(4 * n), **entries}.items():
+        weight.external_data.add(key=key, value=value)
+    path = folder / "net.onnx"
+    path.write_bytes(_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], [weight]).SerializeToString())
+    return path
+
+
+def test_weights_beside_the_model(tmp_path):
+    folder = tmp_path / "model"
+    (folder / "more").mkdir(parents=True)
+    weight = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    (folder / "more" / "w.data").write_bytes(bytes(16) + weight.tobytes())
+    net = ef.as_network(_external(folder, "more/w.data", offset="16"))
+    np.testing.assert_array_equal(net[0].weight, weight)
+    with pytest.raises(ValueError, match="keeps 'w' in another file. Pass the path of the model"):
+        ef.as_network(onnx.load_model(folder / "net.onnx", load_external_data=False))
+
+
+@pytest.mark.parametrize("location", ["../secret", "{folder}/../secret", "more/../../secret", "link", "", "hard"])
+def test_weights_elsewhere_are_not_read(tmp_path, location):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "secret").write_bytes(bytes(48))
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "hard").hardlink_to(tmp_path / "secret")
+    with pytest.raises(ValueError, match=r"keeps 'w' in another file, which must lie in the model's folder"):
+        ef.as_network(_external(folder, location.format(folder=folder)))
+
+
+def test_weights_that_are_not_what_is_said(tmp_path):
+    (tmp_path / "w").write_bytes(bytes(40))
+    for n, entries in ((12, {}), (10, {}), (12, {"offset": "-8"}), (12, {"offset": "x"}), (12, {"length": "x"})):
+        with pytest.raises(ValueError, match="'w' in another file"):
+            ef.as_network(_external(tmp_path, "w", n, **entries))
+    with pytest.raises(ValueError, match="'no', which is not there"):
+        ef.as_network(_external(tmp_path, "no"))
+
+
+def _claiming(dims, **data):
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=dims, **data)
+    return _graph([helper.make_node("MatMul", ["x", "w"], ["y"])], [weight])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        _claiming([10**6, 10**6]),
+        _claiming([10**6, 10**6], raw_data=b"abcd"),
+        _claiming([4, 3], float_data=[1.0] * 11),
+        _claiming([-4, -3], float_data=[1.0] * 12),
+        _claiming([2**32, 2**32], raw_data=b""),
+    ],
+)
+def test_tensors_that_claim_more_than_they_hold(model):
+    with pytest.raises(ValueError, match="tensor"):
+        ef.as_network(model)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("ConstantOfShape", ["n"], ["large"]),
+        helper.make_node("Expand", ["one", "n"], ["large"]),
+        helper.make_node("Tile", ["one", "n"], ["large"]),
+        helper.make_node("Range", ["zero", "many", "one"], ["large"]),
+    ],
+)
+def test_graphs_that_would_fill_memory(node):
+    weights = {
+        "n": np.array([2**40]), "one": np.float32(1.0), "zero": np.float32(0.0), "many": np.float32(2**40),
+        "w": np.ones((4, 3), np.float32),
+    }  # fmt: skip
+    if node.op_type == "Tile":
+        weights["one"] = np.ones(1, np.float32)
+    nodes = [
+        node,
+        helper.make_node("ReduceSum", ["large"], ["s"], keepdims=0),
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Add", ["a", "s"], ["y"]),
+    ]
+    model = _graph(
+        nodes,
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()],
+    )  # fmt: skip
+    with pytest.raises((MemoryError, ValueError), match="needs more than|cannot be run"):
+        ef.as_network(model)
+
+
+def test_other_files_with_that_name(tmp_path):
+    for content in (b"", b"PK\x03\x04", b"{}", b"\x08" * 1000, b"\x80\x04."):
+        for suffix in (".onnx", ".keras"):
+            path = tmp_path / f"net{suffix}"
+            path.write_bytes(content)
+            with pytest.raises(ValueError, match="damaged|not a valid|opset 13"):
+                ef.as_network(path)
+    for suffix in (".onnx", ".keras"):
+        with pytest.raises(FileNotFoundError):
+            ef.as_network(tmp_path / f"missing{suffix}")
+
+
+_FUZZ = """
+import json, os, sys
+from pathlib import Path
+import numpy as np
+os.environ["KERAS_BACKEND"] = "torch"
+import ei_fast as ef
+
+path, n_flips, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+content = path.read_bytes()
+rng = np.random.default_rng(seed)
+given = [content[:cut] for cut in rng.integers(0, len(content), n_flips // 4)]
+for flip in range(n_flips):
+    damaged = bytearray(content)
+    for at in rng.integers(0, len(content), 1 if flip % 2 else 8):
+        damaged[at] ^= 1 << int(rng.integers(8))
+    given.append(bytes(damaged))
+counts = {"refused": 0, "read": 0}
+for number, damaged in enumerate(given):
+    path.write_bytes(damaged)
+    try:
+        net = ef.as_network(path)
+    except (ValueError, TypeError, MemoryError) as error:
+        assert number < n_flips // 4 or str(error), number
+        counts["refused"] += 1
+    else:
+        assert isinstance(net, ef.Network)
+        counts["read"] += 1
+path.write_bytes(content)
+print(json.dumps(counts))
+"""
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".onnx"])
+def test_damaged_files_are_refused_or_read(tmp_path, suffix):
+    """In a process of their own: one that crashed would be seen."""
+    torch.manual_seed(0)
+    path = tmp_path / f"net{suffix}"
+    if suffix == ".keras":
+        _model().save(path)
+    else:
+        export_onnx(nn.Sequential(nn.Conv2d(1, 2, 3), nn.GELU(), nn.Flatten(), nn.Linear(32, 3)), path, 1, 6, 6)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _FUZZ, str(path), "160", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    counts = json.loads(done.stdout.splitlines()[-1])
+    assert counts["refused"] > 40
+    assert sum(counts.values()) == 200
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+    assert len(ef.as_network(path)) == 2
