@@ -70,8 +70,8 @@ class CausalPlaneDisplay:
         self.vertical: Points = (sensitivity + degeneracy) / np.sqrt(2)
         self.layers = tuple(layers)
         self.steps = None if steps is None else np.asarray(steps)
-        self._ei_stderr = np.broadcast_to(np.nan_to_num(np.asarray(ei_stderr)), self.horizontal.shape)
-        self._sensitivity_stderr = np.broadcast_to(np.nan_to_num(np.asarray(sensitivity_stderr)), self.horizontal.shape)
+        self._ei_stderr = self._known(ei_stderr)
+        self._sensitivity_stderr = self._known(sensitivity_stderr)
 
     @classmethod
     def from_trajectory(cls, trajectory: Trajectory) -> Self:
@@ -96,6 +96,11 @@ class CausalPlaneDisplay:
             [[layer.ei_stderr for layer in report]],
             [[layer.sensitivity_stderr for layer in report]],
         )
+
+    def _known(self, stderr: ArrayLike) -> Points:
+        """A standard error of every point, 0 where it is not known."""
+        stderr = np.broadcast_to(np.asarray(stderr, dtype=np.float64), self.horizontal.shape)
+        return np.where(np.isfinite(stderr), stderr, 0.0)
 
     def error_ellipses(self, layer: int) -> NDArray[np.float64]:
         """Outlines of the error of every point of a layer, (n_steps, corners, 2), bits.
@@ -144,6 +149,8 @@ class CausalPlaneDisplay:
             _draw_path(ax, self.horizontal[:, k], self.vertical[:, k], colour, name, marker)
         # An empty line stands for the run: it counts the runs, and is the run's entry in the legend.
         ax.add_line(Line2D([], [], color="0.3", marker=marker, linestyle="", label=run or "", gid=_RUN))
+        # Limits were set for the run before.
+        ax.autoscale(True)
         ax.autoscale_view()
         if not before:
             draw_guides(ax)
@@ -151,7 +158,7 @@ class CausalPlaneDisplay:
             ax.set_xlabel(HORIZONTAL, fontsize=SMALL)
             ax.set_ylabel(VERTICAL, fontsize=SMALL)
         name_guides(ax)
-        self._draw_legend(ax)
+        self._draw_legend(ax, alone=not before)
         self.ax_ = ax
         self.figure_: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
         return self
@@ -165,7 +172,7 @@ class CausalPlaneDisplay:
             # A stroke has no area: its edge is what is seen of it.
             ax.add_collection(PolyCollection(outlines, facecolors=face, edgecolors=edge, linewidths=0.8, zorder=1.5))
 
-    def _draw_legend(self, ax: "Axes") -> None:
+    def _draw_legend(self, ax: "Axes", alone: bool) -> None:
         entries: dict[str, Line2D] = {}
         for line in ax.lines:
             label = str(line.get_label())
@@ -173,7 +180,11 @@ class CausalPlaneDisplay:
                 entries.setdefault(label, line)
         title = None
         if self.steps is not None and len(self.steps) > 1:
-            title = f"steps {self.steps[0]} (open) to {self.steps[-1]} (filled)"
+            title = (
+                f"steps {self.steps[0]} (open) to {self.steps[-1]} (filled)"
+                if alone
+                else "first step open, last filled"
+            )
         legend_above(ax, list(entries.values()), list(entries), title)
 
 

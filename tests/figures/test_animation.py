@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -203,6 +204,14 @@ def test_what_is_undefined_is_no_number_in_the_page(tmp_path):
     motion = json.loads(data, parse_constant=refuse)
     assert motion["horizontal"][1][2] is None
     assert motion["curves"][0]["values"][3] is None
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".html"])
+def test_two_hundred_steps_take_less_than_a_minute(suffix, tmp_path):
+    started = time.monotonic()
+    path = ef.animate_causal_plane(_trajectory(200, 12), tmp_path / f"plane{suffix}", verbose=0)
+    assert time.monotonic() - started < 60.0
+    assert path.stat().st_size > 100_000
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif", ".html"])

@@ -114,10 +114,18 @@ def test_the_error_of_a_point_is_drawn_around_it():
 
 def test_several_runs_in_one_plane():
     runs = {"seed 0": _trajectory(7, 2), "seed 1": _trajectory(5, 2, seed=1)}
+    # Farther out than the first one.
+    for name in ("ei", "sensitivity"):
+        getattr(runs["seed 1"], name)[:] *= 3
+    runs["seed 1"].degeneracy[:] = runs["seed 1"].sensitivity - runs["seed 1"].ei
     ax = Figure().subplots()
     for name, trajectory in runs.items():
         ef.CausalPlaneDisplay.from_trajectory(trajectory).plot(ax, run=name)
     assert [len(path.get_segments()) for path in _paths(ax)] == [6, 6, 4, 4]
+    for path in _paths(ax):
+        places = np.array(path.get_segments())
+        assert (places > [ax.get_xlim()[0], ax.get_ylim()[0]]).all()
+        assert (places < [ax.get_xlim()[1], ax.get_ylim()[1]]).all()
     entries = dict(
         zip([text.get_text() for text in ax.get_legend().get_texts()], ax.get_legend().legend_handles, strict=True)
     )
