@@ -14,8 +14,14 @@ def _estimator():
     return ef.EffectiveInformation(random_state=0, bins=4, pairwise="none")
 
 
+def _tell(begun, recorder):
+    """Say at every epoch from the first record of this process on that it is at work."""
+    if begun and hasattr(recorder, "report_"):
+        begun.send(True)
+
+
 def keras_training(path, epochs, begun=None):
-    """Trains from the beginning each time, and says when it does."""
+    """Trains from the beginning each time."""
     import keras
 
     from ei_fast.callbacks.keras import RecorderCallback
@@ -25,8 +31,8 @@ def keras_training(path, epochs, begun=None):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="tanh"), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(0.1), "mse")
     callback = RecorderCallback(_estimator(), every=EVERY, path=path)
-    told = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: begun and begun.send(True))
-    model.fit(inputs, inputs.sum(axis=1), 10, epochs, verbose=0, callbacks=[told, callback])
+    tells = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: _tell(begun, callback.recorder))
+    model.fit(inputs, inputs.sum(axis=1), 10, epochs, verbose=0, callbacks=[callback, tells])
 
 
 def lightning_training(path, epochs, begun=None):
@@ -55,21 +61,19 @@ def lightning_training(path, epochs, begun=None):
             return torch.optim.SGD(self.parameters(), lr=0.1)
 
     class Saves(pl.Callback):
-        def on_train_start(self, trainer, pl_module):
-            if begun:
-                begun.send(True)
-
         def on_train_epoch_end(self, trainer, pl_module):
             temporary = checkpoint.with_suffix(".part")
             trainer.save_checkpoint(temporary, weights_only=False)
             os.replace(temporary, checkpoint)
+            _tell(begun, callback.recorder)
 
+    callback = RecorderCallback(_estimator(), every=EVERY, path=path)
     torch.manual_seed(0)
     loader = torch.utils.data.DataLoader(torch.rand(20, 3, generator=torch.Generator().manual_seed(0)), batch_size=10)
     trainer = pl.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
-        callbacks=[RecorderCallback(_estimator(), every=EVERY, path=path), Saves()],
+        callbacks=[callback, Saves()],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
