@@ -28,14 +28,17 @@ class Chromium:
     """
 
     def __init__(self, profile):
+        # Chromium speaks through the files 3 and 4: both are taken here, so that no pipe of subprocess gets a number that
+        # is overwritten in the child.
+        kept = [os.open(os.devnull, os.O_RDONLY)]
+        while kept[-1] < 4:
+            kept.append(os.open(os.devnull, os.O_RDONLY))
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
 
         def to_three_and_four():
-            # Above both first, so that neither is overwritten before it is copied.
-            one, two = os.dup(commands), os.dup(answers)
-            os.dup2(one, 3)
-            os.dup2(two, 4)
+            os.dup2(commands, 3)
+            os.dup2(answers, 4)
 
         self._process = subprocess.Popen(
             [
@@ -52,13 +55,14 @@ class Chromium:
                 "about:blank",
             ],
             preexec_fn=to_three_and_four,
-            pass_fds=(3, 4),
+            # Files of Python close by themselves, all but these two.
+            close_fds=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(commands)
-        os.close(answers)
+        for file in (commands, answers, *kept):
+            os.close(file)
         self._received = b""
         self._numbers = count(1)
         self._session = None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ei_fast.figures.measures import split_metrics
 from ei_fast.figures.plane import CausalPlaneDisplay
+from ei_fast.figures.style import layer_colours, metric_styles
 from ei_fast.settings import Number, Whole
 from ei_fast.training.trajectory import Trajectory
 
@@ -42,6 +43,8 @@ class Motion:
         What is shown beside the plane: losses, other metrics where there are none, else EI of every layer.
     beside : str
         What the curves are.
+    styles : list of dict
+        How each curve is drawn: color, linestyle, linewidth.
     rate : float
         Frames a second.
     pause : int
@@ -56,6 +59,7 @@ class Motion:
     vertical: Values
     curves: dict[str, Values]
     beside: str
+    styles: list[dict[str, Any]]
     rate: float
     pause: int
     trail: int
@@ -167,8 +171,12 @@ def motion_of(trajectory: Trajectory, fps: float | None = None, pause: float = 1
     beside, curves = "loss", losses
     if not any(np.isfinite(values).any() for values in curves.values()):
         beside, curves = "", others
+    styles = metric_styles(len(curves))
     if not any(np.isfinite(values).any() for values in curves.values()):
         beside, curves = "EI [bits]", dict(zip(trajectory.layers, trajectory.ei.T, strict=True))
+        styles = [
+            {"color": colour, "linestyle": "-", "linewidth": 1.5} for colour in layer_colours(len(trajectory.layers))
+        ]
     return Motion(
         trajectory.layers,
         trajectory.steps,
@@ -176,6 +184,7 @@ def motion_of(trajectory: Trajectory, fps: float | None = None, pause: float = 1
         plane.vertical,
         curves,
         beside,
+        styles,
         rate,
         round(pause * rate),
         trail,

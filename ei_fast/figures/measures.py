@@ -1,6 +1,6 @@
 """Measures over training time, beside whatever else was recorded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,12 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     ax.set_ylabel("bits", fontsize="small")
 
 
-def plot_metrics(steps: NDArray[np.integer], metrics: Mapping[str, Values], ax: Axes) -> None:
+def plot_metrics(
+    steps: NDArray[np.integer],
+    metrics: Mapping[str, Values],
+    ax: Axes,
+    styles: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
     """Losses, accuracies and the like over the steps.
 
     Parameters
@@ -104,8 +109,10 @@ def plot_metrics(steps: NDArray[np.integer], metrics: Mapping[str, Values], ax: 
     metrics : mapping of str to ndarray (n_steps,)
         NaN where a step did not have one.
     ax : matplotlib Axes
+    styles : sequence of dict, optional
+        Color, linestyle and linewidth of each.
     """
-    for (name, values), style in zip(metrics.items(), metric_styles(len(metrics)), strict=True):
+    for (name, values), style in zip(metrics.items(), styles or metric_styles(len(metrics)), strict=True):
         seen = np.isfinite(values)
         ax.plot(steps[seen], values[seen], label=name.replace("_", " "), **style, **_dots(steps))
     quiet(ax)

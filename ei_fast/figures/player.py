@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_hex
 
 from ei_fast.figures.animation import Motion
 from ei_fast.figures.measures import falls_far
-from ei_fast.figures.style import layer_colours, metric_styles
+from ei_fast.figures.style import layer_colours
 from ei_fast.files import plain
 
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
@@ -38,7 +39,6 @@ def write_html(motion: Motion, path: Path, verbose: bool) -> None:
 
 def _values(motion: Motion) -> dict[str, Any]:
     """What the page is told of a motion; names are shown as they are, where plotly would read tags in them."""
-    styles = metric_styles(len(motion.curves))
     logarithmic = falls_far(motion.curves)
     # Powers of ten with their doubles and fives; where there are many, powers alone; elsewhere as plotly has it.
     ticks = (1 if falls_far(motion.curves, _MANY_POWERS) else "D2") if logarithmic else None
@@ -55,9 +55,9 @@ def _values(motion: Motion) -> dict[str, Any]:
                 "name": escape(name.replace("_", " "), quote=False),
                 "values": _numbers(values),
                 "dash": _DASHES[style["linestyle"]],
-                "colour": "#222" if style["color"] < "0.3" else "#777",
+                "colour": to_hex(style["color"]),
             }
-            for (name, values), style in zip(motion.curves.items(), styles, strict=True)
+            for (name, values), style in zip(motion.curves.items(), motion.styles, strict=True)
         ],
         "beside": motion.beside,
         "logarithmic": logarithmic,

@@ -129,7 +129,7 @@ class Frames:
 
     def _draw_curves(self, ax: Axes) -> None:
         motion = self._motion
-        plot_metrics(motion.steps, motion.curves, ax)
+        plot_metrics(motion.steps, motion.curves, ax, motion.styles)
         # The step of the frame stands in the label of the axis, where it is in nobody's way.
         self._step = ax.xaxis.label
         self._step.set(text=_step_text(motion.steps[-1]), fontsize=SMALL)

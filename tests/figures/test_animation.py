@@ -12,6 +12,7 @@ from PIL import Image
 
 import ei_fast as ef
 from ei_fast.figures.animation import motion_of
+from ei_fast.figures.style import layer_colours
 from ei_fast.figures.video import Frames
 from ei_fast.training.trajectory import MEASURES, Trajectory
 
@@ -63,6 +64,7 @@ def test_beside_the_plane_are_losses_or_what_else_there_is():
     assert list(motion_of(_trajectory(metrics=["accuracy"])).curves) == ["accuracy"]
     bare = motion_of(_trajectory(metrics=[]))
     assert (list(bare.curves), bare.beside) == (["fc0", "fc1", "fc2"], "EI [bits]")
+    assert [style["color"] for style in bare.styles] == layer_colours(3)
 
 
 def test_it_lasts_about_ten_seconds():
