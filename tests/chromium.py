@@ -28,8 +28,8 @@ class Chromium:
     """
 
     def __init__(self, profile):
-        # Chromium speaks through the files 3 and 4: both are taken here, so that no pipe of subprocess gets a number that
-        # is overwritten in the child.
+        # Chromium speaks through the files 3 and 4: both are taken here, so that no pipe of subprocess gets a number
+        # that is overwritten in the child.
         kept = [os.open(os.devnull, os.O_RDONLY)]
         while kept[-1] < 4:
             kept.append(os.open(os.devnull, os.O_RDONLY))

@@ -139,8 +139,10 @@ class Frames:
         ax.set_ylim(ax.get_ylim())
         self._now = ax.axvline(motion.steps[0], color="0.6", linewidth=0.9, zorder=1, animated=True)
         self.markers = [
-            ax.plot([], [], "o", color="0.1", markeredgecolor="white", markersize=7, zorder=4, animated=True)[0]
-            for _ in motion.curves
+            ax.plot([], [], "o", color=style["color"], markeredgecolor="white", markersize=7, zorder=4, animated=True)[
+                0
+            ]
+            for style in motion.styles
         ]
 
     def drawn(self, indices: Sequence[int] | NDArray[np.int64]) -> Iterator[Pixels]:
