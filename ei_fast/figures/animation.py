@@ -102,7 +102,7 @@ def animate_causal_plane(
         By its suffix:
 
         - ``.mp4``: H.264; needs ``pip install "ei_fast[video]"``;
-        - ``.gif``;
+        - ``.gif``, which is held in memory while it is written, about a third of a megabyte a step;
         - ``.html``: one file with all that it needs, and with play, pause and a slider over the steps; needs
           ``pip install "ei_fast[html]"``.
     fps : float, optional

@@ -29,6 +29,7 @@ class Recorder:
 
     The ranges that the first record derives are kept for all later ones, so that a change in the figures
     is a change in the network; so is the seed, so that the sampling error hardly moves from step to step.
+    What runs, like a PyTorch module, is compared with its layers at the first record; later ones read its weights anew.
 
     Parameters
     ----------
@@ -91,6 +92,7 @@ class Recorder:
         self._last_step: int | None = None
         self._replayed_until: int | None = None
         self._left_out = 0
+        self._compared = False
         self._path: Path | None = None
         self._lock: FileLock | None = None
         if path is not None:
@@ -134,7 +136,11 @@ class Recorder:
             return self._measured(model, step, values)
 
     def _measured(self, model: Any, step: int, metrics: Mapping[str, float]) -> Report:
-        network = as_network(model, activation=self._estimator.activation, in_range=self._settings.in_range)
+        # Training changes weights, which are read anew, and not what is done with them: comparing once is enough.
+        compare = not self._compared
+        network = as_network(
+            model, activation=self._estimator.activation, in_range=self._settings.in_range, verify=compare
+        )
         frozen, widths = self._frozen, self._widths
         if frozen is None:
             ranges = tuple(network.ranges(self._settings.in_range, self._settings.out_range))
@@ -154,7 +160,7 @@ class Recorder:
         if self._path is not None:
             trajectory.save(self._path)
         # Only now: a record that could not be written is not in the file, nor here.
-        self.trajectory_, self.report_, self._last_step = trajectory, report, step
+        self.trajectory_, self.report_, self._last_step, self._compared = trajectory, report, step, True
         return report
 
     def open(self, path: str | os.PathLike) -> None:

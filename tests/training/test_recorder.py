@@ -10,6 +10,7 @@ import pytest
 from numba.core import event
 
 import ei_fast as ef
+import ei_fast.adapters.watched
 from ei_fast.training.trajectory import MEASURES
 
 
@@ -46,6 +47,26 @@ def test_a_record_equals_a_report_over_the_frozen_ranges(recorder, random_weight
     expected = ef.analyze(ef.Layer(second, activation="relu"), random_state=0, out_range=frozen)[0]
     assert later.out_range == frozen
     assert (later.ei, later.sensitivity) == (expected.ei, expected.sensitivity)
+
+
+def test_a_module_is_compared_at_the_first_record_and_read_at_each(monkeypatch, tmp_path):
+    import torch
+
+    compared = []
+    real = ei_fast.adapters.watched.verify
+    monkeypatch.setattr("ei_fast.adapters.watched.verify", lambda *args: compared.append(real(*args)))
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh(), torch.nn.Linear(2, 2), torch.nn.Sigmoid())
+    for steps in (range(2), range(2, 4)):
+        with ef.Recorder(ef.EffectiveInformation(random_state=0), path=tmp_path / "run.npz") as recorder:
+            for step in steps:
+                with torch.no_grad():
+                    model[0].weight.mul_(2.0)
+                report = recorder.record(model, step=step)
+                expected = ef.analyze(ef.as_network(model, verify=False), random_state=0)
+                assert [layer.ei for layer in report] == [layer.ei for layer in expected]
+    # Once in each of both runs.
+    assert len(compared) == 2
 
 
 def test_the_seed_is_drawn_once(random_weight):
@@ -363,6 +384,7 @@ def test_a_failed_record_leaves_the_recorder_and_the_file_as_they_were(tmp_path,
 _TRAINING = """
 import sys
 import numpy as np
+import ei_fast.adapters.watched
 import ei_fast as ef
 weight = np.random.default_rng(0).normal(size=(3, 2))
 with ef.Recorder(ef.EffectiveInformation(random_state=0, pairwise="none"), every=2, path=sys.argv[1]) as recorder:
