@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from ei_fast.adapters import as_network
     from ei_fast.description import describe
     from ei_fast.estimator import EffectiveInformation, analyze
+    from ei_fast.figures.animation import animate_causal_plane
+    from ei_fast.figures.bins import plot_bins
+    from ei_fast.figures.edges import plot_edges
+    from ei_fast.figures.measures import plot_measures
     from ei_fast.figures.plane import CausalPlaneDisplay
     from ei_fast.groups import GroupEI, effective_information, ei_parts_matrix, sensitivity_matrix
     from ei_fast.network.activations import Activation
@@ -36,12 +40,16 @@ _HOMES = {
     "Report": "report",
     "Trajectory": "training.trajectory",
     "analyze": "estimator",
+    "animate_causal_plane": "figures.animation",
     "as_network": "adapters",
     "bin_sweep": "sweep",
     "describe": "description",
     "effective_information": "groups",
     "ei_parts_matrix": "groups",
     "mutual_information": "samples",
+    "plot_bins": "figures.bins",
+    "plot_edges": "figures.edges",
+    "plot_measures": "figures.measures",
     "sensitivity_matrix": "groups",
 }
 
@@ -58,12 +66,16 @@ __all__ = [
     "Report",
     "Trajectory",
     "analyze",
+    "animate_causal_plane",
     "as_network",
     "bin_sweep",
     "describe",
     "effective_information",
     "ei_parts_matrix",
     "mutual_information",
+    "plot_bins",
+    "plot_edges",
+    "plot_measures",
     "sensitivity_matrix",
 ]
 

@@ -74,15 +74,16 @@ def main() -> None:
 @click.option("--every", type=click.IntRange(min=1), help="Epochs between measurements [50 for iris, 10 for mnist].")
 @click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, data and sampling.")
+@click.option("--video", is_flag=True, help="Write causal_plane.mp4 too, or .gif where ffmpeg is not there.")
 @_said_plainly
-def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bins: int, seed: int) -> None:
+def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bins: int, seed: int, video: bool) -> None:
     """Train a small network and watch its layers in the causal plane.
 
     Writes trajectory.npz, causal_plane.png and measures.png.
     """
     from ei_fast.demo.runs import run_demo
 
-    report, written = run_demo(name, out or Path(f"ei-fast-{name}"), epochs, every, bins, seed)
+    report, written = run_demo(name, out or Path(f"ei-fast-{name}"), epochs, every, bins, seed, video)
     click.echo(f"\nAfter training, in bits:\n{report}\n")
     for path in written:
         click.echo(f"wrote {path}")
@@ -137,3 +138,28 @@ def describe(
 ) -> None:
     """Say what of FILE would be measured, layer by layer, and what is skipped and why."""
     ei_fast.describe(_network_in(file, activation, order, in_range, input_shape))
+
+
+@main.command()
+@click.argument("trajectory", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--fps", type=float, help="Steps shown a second [about ten seconds for all].")
+@click.option("--pause", type=float, default=1.0, show_default=True, help="Seconds that both ends stand still.")
+@click.option("--trail", type=int, default=20, show_default=True, help="Steps that stay visible behind each point.")
+@_said_plainly
+def animate(trajectory: Path, out: Path, fps: float | None, pause: float, trail: int) -> None:
+    """Show the layers of TRAJECTORY, an .npz file, moving in the causal plane: OUT is an .mp4, .gif or .html file."""
+    ei_fast.animate_causal_plane(ei_fast.Trajectory.load(trajectory), out, fps, pause, trail)
+    click.echo(f"wrote {out}")
+
+
+@main.command()
+@click.argument("trajectory", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@_said_plainly
+def plot(trajectory: Path, out: Path) -> None:
+    """Draw TRAJECTORY, an .npz file: OUT is a .png, .pdf or .svg file with the causal plane and measures over time."""
+    from ei_fast.figures.overview import plot_overview
+
+    plot_overview(ei_fast.Trajectory.load(trajectory)).savefig(out, dpi=200)
+    click.echo(f"wrote {out}")

@@ -45,6 +45,40 @@ def test_demo(name, widths, tmp_path):
         assert min(_png_size(out / picture)) > 500
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_demo_with_a_video(tmp_path, monkeypatch, installed):
+    monkeypatch.setattr("ei_fast.demo.runs.find_spec", lambda name: installed)
+    result = _run("demo", "iris", "--epochs", 2, "--every", 1, "--bins", 4, "--out", tmp_path, "--video")
+    assert result.exit_code == 0, result.output
+    video = tmp_path / ("causal_plane.mp4" if installed else "causal_plane.gif")
+    assert f"wrote {video}" in result.output
+    assert video.read_bytes()[4:8] == b"ftyp" if installed else video.read_bytes()[:6] == b"GIF89a"
+
+
+def test_animate_and_plot(tmp_path):
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0))
+    for step in range(3):
+        recorder.record([np.eye(2) * step], step=step, loss=1 / (1 + step))
+    recorder.trajectory_.save(tmp_path / "run.npz")
+    for command, name in (("animate", "plane.gif"), ("animate", "plane.html"), ("plot", "run.png")):
+        result = _run(command, tmp_path / "run.npz", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        assert f"wrote {tmp_path / name}" in result.output
+    assert min(_png_size(tmp_path / "run.png")) > 1000
+    assert (tmp_path / "plane.gif").read_bytes()[:6] == b"GIF89a"
+    for command, name, message in (
+        ("animate", "plane.avi", "must end in .mp4, .gif or .html"),
+        ("plot", "run.avi", "not supported"),
+    ):
+        result = _run(command, tmp_path / "run.npz", tmp_path / name)
+        assert result.exit_code == 1
+        assert message in result.output
+        assert "Traceback" not in result.output
+    ef.Trajectory.empty().save(tmp_path / "empty.npz")
+    for command in ("animate", "plot"):
+        assert "step" in _run(command, tmp_path / "empty.npz", tmp_path / "out.gif").output
+
+
 def test_the_demo_is_reproducible(tmp_path):
     for folder in ("a", "b"):
         assert _run("demo", "iris", "--epochs", 2, "--every", 1, "--out", tmp_path / folder).exit_code == 0

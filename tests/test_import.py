@@ -30,6 +30,9 @@ def test_importing_loads_no_framework_and_nothing_heavy():
         "numba",
         "click",
         "tqdm",
+        "PIL",
+        "plotly",
+        "lightning",
     ]
     code = f"import sys, ei_fast; print(*[name for name in {heavy} if name in sys.modules])"
     assert _python(code) == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -10,6 +11,7 @@ from tqdm import tqdm
 from ei_fast.demo.data import Split, iris, mnist
 from ei_fast.demo.trainer import SigmoidNetwork
 from ei_fast.estimator import EffectiveInformation
+from ei_fast.figures.animation import animate_causal_plane
 from ei_fast.figures.measures import plot_measures
 from ei_fast.figures.plane import CausalPlaneDisplay
 from ei_fast.report import Report
@@ -36,7 +38,13 @@ RUNS = {
 
 
 def run_demo(
-    name: str, out: Path, epochs: int | None = None, every: int | None = None, bins: int = 8, seed: int = 0
+    name: str,
+    out: Path,
+    epochs: int | None = None,
+    every: int | None = None,
+    bins: int = 8,
+    seed: int = 0,
+    video: bool = False,
 ) -> tuple[Report, list[Path]]:
     """Train a network of `RUNS`, measure it every so many epochs, and write what came of it into `out`.
 
@@ -45,9 +53,10 @@ def run_demo(
     report : Report
         Of the trained network, over the ranges of the whole run.
     written : list of Path
-        Trajectory and pictures.
+        Trajectory and pictures; with `video` an animation too, by the best writer that is installed.
     """
     run = RUNS[name]
+    suffix = video_suffix() if video else ""
     epochs, every = epochs or run.epochs, every or run.every
     # Checked, and the folder made, before an epoch is spent.
     recorder = Recorder(EffectiveInformation(bins=bins, random_state=seed))
@@ -68,9 +77,16 @@ def run_demo(
     trajectory = recorder.trajectory_
     written = [out / "trajectory.npz", out / "causal_plane.png", out / "measures.png"]
     trajectory.save(written[0])
-    figure = Figure(figsize=(7.0, 5.6), layout="constrained")
+    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
     CausalPlaneDisplay.from_trajectory(trajectory).plot(figure.subplots())
-    figure.savefig(written[1], dpi=150)
-    plot_measures(trajectory).savefig(written[2], dpi=150)
+    figure.savefig(written[1], dpi=200)
+    plot_measures(trajectory).savefig(written[2], dpi=200)
+    if video:
+        written.append(animate_causal_plane(trajectory, out / f"causal_plane{suffix}"))
     assert report is not None
     return report, written
+
+
+def video_suffix() -> str:
+    """``.mp4`` where ffmpeg is there, ``.gif`` elsewhere."""
+    return ".mp4" if find_spec("imageio_ffmpeg") else ".gif"

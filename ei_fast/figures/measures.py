@@ -1,73 +1,177 @@
 """Measures over training time, beside whatever else was recorded."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from numpy.typing import NDArray
 
-from ei_fast.figures.style import layer_colours, quiet
+from ei_fast.figures.style import LEGEND, divided, layer_colours, legend_above, metric_styles, quiet
 from ei_fast.measures.estimate import Z95
 from ei_fast.training.trajectory import Trajectory
 
-_PANELS = {"ei": "EI", "sensitivity": "sensitivity", "degeneracy": "degeneracy"}
+Values = NDArray[np.float64]
+
+TITLES = {"ei": "EI", "sensitivity": "sensitivity", "degeneracy": "degeneracy", "ei_parts": "EI_parts", "phi_ff": "φ"}
+"""Of the measures, in the order in which they are drawn."""
+
+# Up to so many steps each is marked by a dot.
+_FEW_STEPS = 30
+# A scale of powers of ten for losses that fall further than this.
+_FAR = 10.0
+_LEGEND_ROWS = 8
 
 
-def plot_measures(trajectory: Trajectory, figure: Figure | None = None) -> Figure:
-    """EI, sensitivity and degeneracy of every layer over the steps, losses and other metrics beside them.
+def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
+    """EI, sensitivity, degeneracy, EI_parts and φ of every layer over the steps; losses and other metrics beside them.
+
+    Where a validation loss was recorded and its least value is neither the first nor the last, a line in every panel
+    marks that step; where there is none, the panel of losses says so.
 
     Parameters
     ----------
     trajectory : Trajectory
-    figure : matplotlib Figure, optional
-        An empty one to draw into; a new one, known to no window system, where not given.
+    ax : matplotlib Axes, optional
+        Divided into panels, as `figure.subplots()` makes them; those of a new figure, known to no window system, where
+        not given.
 
     Returns
     -------
     Figure
+        The one that was drawn into.
     """
-    losses = {name: values for name, values in trajectory.metrics.items() if "loss" in name}
-    others = {name: values for name, values in trajectory.metrics.items() if name not in losses}
+    losses, others = split_metrics(trajectory)
     beside = [panel for panel in (losses, others) if panel]
-    if figure is None:
-        figure = Figure(figsize=(10.0 if beside else 5.5, 7.0), layout="constrained")
-    columns = figure.subfigures(1, 2 if beside else 1, squeeze=False)[0]
-    axes = columns[0].subplots(len(_PANELS), 1, sharex=True)
-    colours = layer_colours(len(trajectory.layers))
-    for ax, (name, title) in zip(axes, _PANELS.items(), strict=True):
-        for k, (layer, colour) in enumerate(zip(trajectory.layers, colours, strict=True)):
-            values = getattr(trajectory, name)[:, k]
-            ax.plot(trajectory.steps, values, color=colour, linewidth=1.6, label=layer)
-            if name != "sensitivity":
-                # EI is the only sampled one, and its error is degeneracy's.
-                half = Z95 * trajectory.ei_stderr[:, k]
-                ax.fill_between(trajectory.steps, values - half, values + half, color=colour, alpha=0.2, linewidth=0)
-        _label(ax, title, "bits")
-    columns[0].legend(
-        *axes[0].get_legend_handles_labels(),
-        loc="outside upper left",
-        frameon=False,
-        fontsize="small",
-        ncols=min(len(trajectory.layers), 6),
-    )
-    axes[-1].set_xlabel("training step")
-    if beside:
-        right = columns[1].subplots(len(beside), 1, sharex=True, squeeze=False)[:, 0]
-        for ax, panel in zip(right, beside, strict=True):
-            for (name, values), style in zip(panel.items(), _styles(len(panel)), strict=True):
-                ax.plot(
-                    trajectory.steps, values, color="0.15", linewidth=1.4, linestyle=style, label=name.replace("_", " ")
-                )
-            _label(ax, "loss" if panel is losses else "other metrics", "")
-            if panel is losses and all((values > 0).all() for values in panel.values()):
-                ax.set_yscale("log")
-            ax.legend(frameon=False, fontsize="small")
-        right[-1].set_xlabel("training step")
-    return figure
+    used = len(TITLES) + len(beside)
+    # One more, for the legend.
+    rows = (used + 2) // 2
+    if ax is None:
+        ax = Figure(figsize=(6.0, 1.7 * rows), layout="constrained").subplots()
+    panels = [panel for column in zip(*divided(ax, rows, 2), strict=True) for panel in column]
+    for panel, measure in zip(panels, TITLES, strict=False):
+        plot_measure(trajectory, measure, panel)
+    for panel, metrics in zip(panels[len(TITLES) :], beside, strict=False):
+        plot_metrics(trajectory.steps, metrics, panel)
+    _mark_least_validation_loss(trajectory, panels[:used], losses)
+    for panel in panels[used:]:
+        panel.set_axis_off()
+    for panel in (panels[rows - 1], panels[used - 1]):
+        panel.set_xlabel("training step", fontsize="small")
+    handles, labels = panels[0].get_legend_handles_labels()
+    panels[used].legend(handles, labels, loc="upper left", ncols=-(-len(labels) // _LEGEND_ROWS), **LEGEND)
+    return ax.get_figure(root=True)  # type: ignore[return-value]
 
 
-def _styles(count: int) -> list[str]:
-    return [("-", "--", ":", "-.")[k % 4] for k in range(count)]
+def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
+    """One measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
 
-
-def _label(ax: Axes, title: str, unit: str) -> None:
+    Parameters
+    ----------
+    trajectory : Trajectory
+    measure : str
+        A key of `TITLES`.
+    ax : matplotlib Axes
+    """
+    # What has EI in it has its error, and what has sensitivity in it that one's; the error of EI_parts is not kept.
+    stderr = {
+        "ei": trajectory.ei_stderr,
+        "sensitivity": np.nan_to_num(trajectory.sensitivity_stderr),
+        "degeneracy": np.hypot(trajectory.ei_stderr, np.nan_to_num(trajectory.sensitivity_stderr)),
+    }.get(measure)
+    values = getattr(trajectory, measure)
+    for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(len(trajectory.layers)), strict=True)):
+        ax.plot(trajectory.steps, values[:, k], color=colour, linewidth=1.5, label=layer, **_dots(trajectory.steps))
+        if stderr is not None and stderr[:, k].any():
+            half = Z95 * stderr[:, k]
+            ax.fill_between(
+                trajectory.steps, values[:, k] - half, values[:, k] + half, color=colour, alpha=0.2, linewidth=0
+            )
     quiet(ax)
-    ax.set_title(title, loc="left", fontsize="medium")
-    ax.set_ylabel(unit)
+    _few_ticks(ax)
+    ax.set_title(TITLES[measure], loc="left", fontsize="medium")
+    ax.set_ylabel("bits", fontsize="small")
+
+
+def plot_metrics(
+    steps: NDArray[np.integer],
+    metrics: Mapping[str, Values],
+    ax: Axes,
+    styles: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
+    """Losses, accuracies and the like over the steps.
+
+    Parameters
+    ----------
+    steps : ndarray (n_steps,)
+    metrics : mapping of str to ndarray (n_steps,)
+        NaN where a step did not have one.
+    ax : matplotlib Axes
+    styles : sequence of dict, optional
+        Color, linestyle and linewidth of each.
+    """
+    for (name, values), style in zip(metrics.items(), styles or metric_styles(len(metrics)), strict=True):
+        seen = np.isfinite(values)
+        ax.plot(steps[seen], values[seen], label=name.replace("_", " "), **style, **_dots(steps))
+    quiet(ax)
+    _few_ticks(ax)
+    if falls_far(metrics):
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    legend_above(ax, *ax.get_legend_handles_labels())
+
+
+def falls_far(metrics: Mapping[str, Values], far: float = _FAR) -> bool:
+    """Whether positive values span more than a factor of `far`, so that a scale of powers of ten shows them best."""
+    finite = np.concatenate([values[np.isfinite(values)] for values in metrics.values()])
+    return bool(len(finite) and finite.min() > 0 and finite.max() > far * finite.min())
+
+
+def split_metrics(trajectory: Trajectory) -> tuple[dict[str, Values], dict[str, Values]]:
+    """What was recorded beside the measures: the losses, and the rest."""
+    losses = {name: values for name, values in trajectory.metrics.items() if "loss" in name.lower()}
+    return losses, {name: values for name, values in trajectory.metrics.items() if name not in losses}
+
+
+def least_validation_loss(trajectory: Trajectory) -> tuple[str, int | None] | None:
+    """Name of the validation loss and the index of its interior minimum.
+
+    The index is None where the least value is the first or the last, and the whole None where no validation loss was
+    recorded.
+    """
+    for name, values in split_metrics(trajectory)[0].items():
+        if "val" in name.lower() and np.isfinite(values).any():
+            known = np.flatnonzero(np.isfinite(values))
+            least = int(np.nanargmin(values))
+            interior = values[least] < min(values[known[0]], values[known[-1]])
+            return name, least if interior else None
+    return None
+
+
+def _mark_least_validation_loss(trajectory: Trajectory, panels: list[Axes], losses: Mapping[str, Values]) -> None:
+    found = least_validation_loss(trajectory)
+    if found is None:
+        return
+    name, index = found
+    ax = panels[len(TITLES)]
+    if index is None:
+        # An empty line, for the legend's sake.
+        ax.plot([], [], linestyle="", label=f"{name.replace('_', ' ')}: no minimum inside")
+    else:
+        step, least = int(trajectory.steps[index]), losses[name][index]
+        for panel in panels:
+            panel.axvline(step, color="0.45", linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
+        ax.plot(step, least, "D", color="0.1", markersize=5, zorder=4, label=f"least at step {step}")
+    legend_above(ax, *ax.get_legend_handles_labels())
+
+
+def _dots(steps: NDArray[np.integer]) -> dict[str, Any]:
+    return {"marker": "o", "markersize": 3.0} if len(steps) <= _FEW_STEPS else {}
+
+
+def _few_ticks(ax: Axes) -> None:
+    ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(4))

@@ -1,20 +1,34 @@
 """The causal plane: where the layers of a network stand between sensitivity and degeneracy."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.figures.style import layer_colours, quiet
+from ei_fast.figures.style import SMALL, axes_or_new, layer_colours, legend_above, quiet
+from ei_fast.measures.estimate import Z95
 from ei_fast.report import Report
 from ei_fast.training.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+HORIZONTAL = "EI / √2  [bits]"
+VERTICAL = "(sensitivity + degeneracy) / √2  [bits]"
+
+Points = NDArray[np.float64]
+
+_RUN, _GUIDE = "ei_fast run", "ei_fast guide"
+_RUN_MARKERS = ("o", "s", "^", "D", "v", "P")
+_ARROWS_AT = (0.35, 0.7)
+# Of an outline: its ends and its outermost points are among them.
+_CORNERS = 25
+_MANY_STEPS = 300
 
 
 class CausalPlaneDisplay:
@@ -31,6 +45,8 @@ class CausalPlaneDisplay:
     layers : sequence of str
     steps : array-like (n_steps,), optional
         Training steps, for the legend.
+    ei_stderr, sensitivity_stderr : array-like (n_steps, n_layers), optional
+        Standard errors, bits; none are drawn where they are not given, or NaN.
 
     Attributes
     ----------
@@ -41,18 +57,33 @@ class CausalPlaneDisplay:
     """
 
     def __init__(
-        self, sensitivity: ArrayLike, degeneracy: ArrayLike, layers: Sequence[str], steps: ArrayLike | None = None
+        self,
+        sensitivity: ArrayLike,
+        degeneracy: ArrayLike,
+        layers: Sequence[str],
+        steps: ArrayLike | None = None,
+        ei_stderr: ArrayLike = 0.0,
+        sensitivity_stderr: ArrayLike = 0.0,
     ):
         sensitivity, degeneracy = np.atleast_2d(sensitivity), np.atleast_2d(degeneracy)
-        self.horizontal: NDArray[np.float64] = (sensitivity - degeneracy) / np.sqrt(2)
-        self.vertical: NDArray[np.float64] = (sensitivity + degeneracy) / np.sqrt(2)
+        self.horizontal: Points = (sensitivity - degeneracy) / np.sqrt(2)
+        self.vertical: Points = (sensitivity + degeneracy) / np.sqrt(2)
         self.layers = tuple(layers)
         self.steps = None if steps is None else np.asarray(steps)
+        self._ei_stderr = self._known(ei_stderr)
+        self._sensitivity_stderr = self._known(sensitivity_stderr)
 
     @classmethod
     def from_trajectory(cls, trajectory: Trajectory) -> Self:
         """One path a layer, in the order of the steps."""
-        return cls(trajectory.sensitivity, trajectory.degeneracy, trajectory.layers, trajectory.steps)
+        return cls(
+            trajectory.sensitivity,
+            trajectory.degeneracy,
+            trajectory.layers,
+            trajectory.steps,
+            trajectory.ei_stderr,
+            trajectory.sensitivity_stderr,
+        )
 
     @classmethod
     def from_report(cls, report: Report) -> Self:
@@ -61,66 +92,159 @@ class CausalPlaneDisplay:
             [[layer.sensitivity for layer in report]],
             [[layer.degeneracy for layer in report]],
             [layer.name for layer in report],
+            None,
+            [[layer.ei_stderr for layer in report]],
+            [[layer.sensitivity_stderr for layer in report]],
         )
 
-    def plot(self, ax: "Axes | None" = None) -> Self:
+    def _known(self, stderr: ArrayLike) -> Points:
+        """A standard error of every point, 0 where it is not known."""
+        stderr = np.broadcast_to(np.asarray(stderr, dtype=np.float64), self.horizontal.shape)
+        return np.where(np.isfinite(stderr), stderr, 0.0)
+
+    def error_ellipses(self, layer: int) -> NDArray[np.float64]:
+        """Outlines of the error of every point of a layer, (n_steps, corners, 2), bits.
+
+        The shadow of an ellipse on either axis is the 95 % interval there. Where sensitivity is exact it is a stroke:
+        an error of EI moves a point along the diagonal on which sensitivity stays as it is.
+        """
+        angle = np.linspace(0.0, 2.0 * np.pi, _CORNERS)
+        by_ei = self._ei_stderr[:, layer, None] * np.cos(angle) / np.sqrt(2)
+        by_sensitivity = np.sqrt(2) * self._sensitivity_stderr[:, layer, None] * np.sin(angle)
+        return np.stack(
+            [
+                self.horizontal[:, layer, None] + Z95 * by_ei,
+                self.vertical[:, layer, None] + Z95 * (by_sensitivity - by_ei),
+            ],
+            axis=-1,
+        )
+
+    def plot(self, ax: "Axes | None" = None, run: str | None = None) -> Self:
         """Draw the plane.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            A new figure's, where not given.
+            A new figure's, where not given. Several runs may be drawn into one.
+        run : str, optional
+            Name of this run in the legend; each gets a marker of its own.
 
         Returns
         -------
         self
             With `ax_` and `figure_`.
-        """
-        if ax is None:
-            import matplotlib.pyplot as plt
 
-            _, ax = plt.subplots(figsize=(6.4, 5.2), layout="constrained")
+        Raises
+        ------
+        ValueError
+            Where there is no step to draw.
+        """
+        if not len(self.horizontal):
+            raise ValueError("There is no step to draw: the trajectory is empty. Record at least one.")
+        ax = axes_or_new(ax, (4.8, 4.4))
+        before = [line for line in ax.lines if line.get_gid() == _RUN]
+        marker = _RUN_MARKERS[len(before) % len(_RUN_MARKERS)]
         for k, (name, colour) in enumerate(zip(self.layers, layer_colours(len(self.layers)), strict=True)):
-            _draw_path(ax, self.horizontal[:, k], self.vertical[:, k], colour, name)
+            self._draw_errors(ax, k, colour)
+            _draw_path(ax, self.horizontal[:, k], self.vertical[:, k], colour, name, marker)
+        # An empty line stands for the run: it counts the runs, and is the run's entry in the legend.
+        ax.add_line(Line2D([], [], color="0.3", marker=marker, linestyle="", label=run or "", gid=_RUN))
+        # Limits were set for the run before.
+        ax.autoscale(True)
         ax.autoscale_view()
-        _draw_guides(ax)
-        quiet(ax)
-        ax.set_xlabel("EI / √2 = (sensitivity − degeneracy) / √2   [bits]")
-        ax.set_ylabel("(sensitivity + degeneracy) / √2   [bits]")
-        title = "Causal plane"
-        if self.steps is not None and len(self.steps) > 1:
-            title += f", steps {self.steps[0]} (open) to {self.steps[-1]} (filled)"
-        ax.set_title(title, loc="left", fontsize="medium")
-        ax.legend(frameon=False, loc="best")
+        if not before:
+            draw_guides(ax)
+            quiet(ax)
+            ax.set_xlabel(HORIZONTAL, fontsize=SMALL)
+            ax.set_ylabel(VERTICAL, fontsize=SMALL)
+        name_guides(ax)
+        self._draw_legend(ax, alone=not before)
         self.ax_ = ax
         self.figure_: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
         return self
 
+    def _draw_errors(self, ax: "Axes", layer: int, colour: str) -> None:
+        seen = (self._ei_stderr[:, layer] > 0) | (self._sensitivity_stderr[:, layer] > 0)
+        seen &= np.isfinite(self.horizontal[:, layer] + self.vertical[:, layer])
+        if seen.any():
+            outlines = list(self.error_ellipses(layer)[seen])
+            face, edge = to_rgba(colour, 0.15), to_rgba(colour, 0.3)
+            # A stroke has no area: its edge is what is seen of it.
+            ax.add_collection(PolyCollection(outlines, facecolors=face, edgecolors=edge, linewidths=0.8, zorder=1.5))
 
-def _draw_path(ax: "Axes", x: NDArray[np.float64], y: NDArray[np.float64], colour: str, name: str) -> None:
-    """A path that grows firmer with time, from an open to a filled circle, arrowheads along its way."""
+    def _draw_legend(self, ax: "Axes", alone: bool) -> None:
+        entries: dict[str, Line2D] = {}
+        for line in ax.lines:
+            label = str(line.get_label())
+            if label and not label.startswith("_"):
+                entries.setdefault(label, line)
+        title = None
+        if self.steps is not None and len(self.steps) > 1:
+            title = (
+                f"steps {self.steps[0]} (open) to {self.steps[-1]} (filled)"
+                if alone
+                else "first step open, last filled"
+            )
+        legend_above(ax, list(entries.values()), list(entries), title)
+
+
+def draw_guides(ax: "Axes") -> None:
+    """The EI nullcline, and the line on which degeneracy is 0."""
+    ax.axvline(0.0, color="0.35", linewidth=1.2, linestyle="--", zorder=1)
+    ax.axline((0.0, 0.0), slope=1.0, color="0.6", linewidth=1.0, linestyle=":", zorder=1)
+
+
+def name_guides(ax: "Axes") -> None:
+    """Make room for the nullcline, and say at both lines what they are; where limits have changed, anew."""
+    for text in [text for text in ax.texts if text.get_gid() == _GUIDE]:
+        text.remove()
+    low, high = ax.get_xlim()
+    low, high = min(low, -0.06 * (high - low)), max(high, 0.06 * (high - low))
+    ax.set_xlim(low, high)
+    style: dict[str, Any] = {"color": "0.4", "fontsize": SMALL - 1, "gid": _GUIDE, "zorder": 1, "clip_on": True}
+    ax.text(0.0, 0.99, "EI = 0", rotation=90, transform=ax.get_xaxis_transform(), va="top", ha="right", **style)
+    ax.text(
+        *(high, high),
+        "degeneracy = 0 ",
+        rotation=45,
+        rotation_mode="anchor",
+        transform_rotates_text=True,
+        ha="right",
+        va="bottom",
+        **style,
+    )
+
+
+def _draw_path(ax: "Axes", x: Points, y: Points, colour: str, name: str, marker: str) -> None:
+    """A path that grows firmer with time, from an open to a filled mark, arrowheads along its way."""
     if len(x) > 1:
         points = np.stack([x, y], axis=1)
         segments = np.stack([points[:-1], points[1:]], axis=1)
         fading = np.tile(to_rgba(colour), (len(segments), 1))
-        fading[:, 3] = np.linspace(0.2, 1.0, len(segments))
-        ax.add_collection(LineCollection(list(segments), colors=fading, linewidths=1.8, capstyle="butt"))
-        ax.plot(x[0], y[0], "o", color=colour, markerfacecolor="white", markersize=6, zorder=3)
+        fading[:, 3] = np.linspace(0.25, 1.0, len(segments))
+        width = 1.8 if len(x) <= _MANY_STEPS else 0.8
+        ax.add_collection(LineCollection(list(segments), colors=fading, linewidths=width, capstyle="butt"))
+        ax.plot(x[0], y[0], marker, color=colour, markerfacecolor="white", markersize=6, zorder=3)
         _draw_arrows(ax, x, y, colour)
-    ax.plot(x[-1], y[-1], "o", color=colour, markersize=7, label=name, zorder=4)
+    ax.plot(x[-1], y[-1], marker, color=colour, markersize=6.5, label=name, zorder=4)
 
 
-def _draw_arrows(ax: "Axes", x: NDArray[np.float64], y: NDArray[np.float64], colour: str) -> None:
-    length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    if length[-1] == 0.0:
+def _draw_arrows(ax: "Axes", x: Points, y: Points, colour: str) -> None:
+    """Arrowheads where shares of the way are gone, along the way of the last twentieth and not of one noisy step."""
+    x, y = (values[np.isfinite(x + y)] for values in (x, y))
+    if len(x) < 2:
         return
-    for share in (1 / 3, 2 / 3):
-        k = int(np.searchsorted(length, share * length[-1]))
-        k = min(max(k, 1), len(x) - 1)
+    lengths = np.hypot(np.diff(x) / (np.ptp(x) or 1.0), np.diff(y) / (np.ptp(y) or 1.0))
+    gone = np.concatenate([[0.0], np.cumsum(lengths)])
+    if gone[-1] == 0.0:
+        return
+    for share in _ARROWS_AT:
+        k = int(np.clip(np.searchsorted(gone, share * gone[-1]), 1, len(x) - 1))
+        before = min(int(np.searchsorted(gone, (share - 0.05) * gone[-1], side="right")) - 1, k - 1)
         ax.annotate(
             "",
             xy=(x[k], y[k]),
-            xytext=(x[k - 1], y[k - 1]),
+            xytext=(x[before], y[before]),
             arrowprops={
                 "arrowstyle": "-|>",
                 "color": colour,
@@ -129,12 +253,5 @@ def _draw_arrows(ax: "Axes", x: NDArray[np.float64], y: NDArray[np.float64], col
                 "shrinkB": 0,
                 "mutation_scale": 14,
             },
+            zorder=3.5,
         )
-
-
-def _draw_guides(ax: "Axes") -> None:
-    """The EI nullcline, and the line on which degeneracy is 0."""
-    ax.axvline(0.0, color="0.35", linewidth=1.2, linestyle="--", label="EI = 0 (nullcline)", zorder=1)
-    ax.axline((0.0, 0.0), slope=1.0, color="0.6", linewidth=1.0, linestyle=":", label="degeneracy = 0", zorder=1)
-    low, high = ax.get_xlim()
-    ax.set_xlim(min(low, -0.04 * (high - low)), high)

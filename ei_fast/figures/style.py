@@ -1,10 +1,34 @@
-"""What all pictures share: colours that everybody can tell apart, and quiet axes."""
+"""What all pictures share: colours that everybody can tell apart, quiet axes, legends beside the data."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpecFromSubplotSpec
 
 # Okabe & Ito's palette without black and yellow, which vanish against text and paper.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+# Points that a legend's entry takes beside its text, and the share of its size that a letter takes, about.
+_HANDLE, _LETTER = 24.0, 0.58
+SMALL = 8.0
+"""Points of text beside the data."""
+
+LEGEND: dict[str, Any] = {
+    "frameon": False,
+    "fontsize": SMALL,
+    "handlelength": 1.4,
+    "handletextpad": 0.5,
+    "columnspacing": 1.0,
+    "labelspacing": 0.25,
+    "borderaxespad": 0.2,
+    "title_fontsize": SMALL,
+    "alignment": "left",
+}
+"""How every legend looks."""
 
 
 def layer_colours(n_layers: int) -> list[str]:
@@ -12,7 +36,36 @@ def layer_colours(n_layers: int) -> list[str]:
     if n_layers <= len(_PALETTE):
         return list(_PALETTE[:n_layers])
     scale = matplotlib.colormaps["viridis"]
-    return [matplotlib.colors.to_hex(scale(0.95 * k / (n_layers - 1))) for k in range(n_layers)]
+    return [matplotlib.colors.to_hex(scale(0.9 * k / (n_layers - 1))) for k in range(n_layers)]
+
+
+def metric_styles(n_metrics: int) -> list[dict[str, Any]]:
+    """How losses and the like are drawn, which belong to no layer: in greys, by the dashes of their lines."""
+    dashes, greys = ("-", "--", ":", "-."), ("0.1", "0.4")
+    return [{"color": greys[k % 2], "linestyle": dashes[k % 4], "linewidth": 1.5} for k in range(n_metrics)]
+
+
+def axes_or_new(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
+    """`ax`, or that of a new figure."""
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=figsize, layout="constrained")
+    return ax
+
+
+def divided(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
+    """Axes of a grid in the place of `ax`, which is left empty."""
+    ax.set_axis_off()
+    figure = ax.figure
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError(
+            "The 'ax' parameter must be axes of a grid, as figure.subplots() makes them, to be divided. "
+            "Got axes that were placed by hand."
+        )
+    grid = GridSpecFromSubplotSpec(rows, columns, place)
+    return [[figure.add_subplot(grid[row, column]) for column in range(columns)] for row in range(rows)]
 
 
 def quiet(ax: Axes) -> None:
@@ -20,3 +73,14 @@ def quiet(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(True, color="0.92", linewidth=0.8)
     ax.set_axisbelow(True)
+    ax.tick_params(labelsize=SMALL)
+
+
+def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], title: str | None = None) -> None:
+    """A legend above the axes, where it hides no data, in as many columns as their width has room for."""
+    longest = max((len(label) for label in labels), default=1)
+    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
+    # Before a layout is made axes are a little narrower than they will be.
+    width = 1.1 * 72.0 * figure.get_figwidth() * ax.get_position().width
+    columns = int(np.clip(width // (_HANDLE + _LETTER * SMALL * longest), 1, len(labels) or 1))
+    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, title=title, **LEGEND)

@@ -55,15 +55,14 @@ def taken(path: Path) -> FileLock:
     return lock
 
 
-def continued(path: Path, estimator: EffectiveInformation) -> tuple[Trajectory, Frozen, Widths]:
-    """What a file holds, and the ranges, seed and layers it was recorded with.
+def continued(trajectory: Trajectory, estimator: EffectiveInformation, named: str) -> tuple[Frozen, Widths]:
+    """The ranges, seed and layers that a trajectory was recorded with; `named` says which it is.
 
     Raises
     ------
     ValueError
         Where it was recorded with other settings, naming the first that differs.
     """
-    trajectory = Trajectory.load(path)
     known = trajectory.provenance
     try:
         ranges = tuple(((a, b), (c, d)) for (a, b), (c, d) in known["ranges"])
@@ -71,9 +70,7 @@ def continued(path: Path, estimator: EffectiveInformation) -> tuple[Trajectory, 
         widths = [(str(name), int(n_in), int(n_out)) for name, n_in, n_out in known["layers"]]
         before = dict(known["parameters"]) | {"ei_fast": known["ei_fast"]}
     except (KeyError, TypeError, ValueError):
-        raise ValueError(
-            f"The file {str(path)!r} does not say how it was recorded, and cannot be continued. Give a new file."
-        ) from None
+        raise ValueError(f"{named} does not say how it was recorded, and cannot be continued. Begin anew.") from None
     now = plain(estimator.get_params(deep=False)) | {"ei_fast": ei_fast.__version__}
     differing = [name for name in now if name not in _FREE and now[name] != before.get(name)]
     if estimator.random_state is not None and resolve_seed(estimator.random_state, OWNER) != frozen.seed:
@@ -81,7 +78,7 @@ def continued(path: Path, estimator: EffectiveInformation) -> tuple[Trajectory, 
     if differing:
         name = differing[0]
         raise ValueError(
-            f"The file {str(path)!r} was recorded with {name}={before.get(name)!r}, and cannot be continued with "
-            f"{name}={now[name]!r}. Use the same settings, or give a new file."
+            f"{named} was recorded with {name}={before.get(name)!r}, and cannot be continued with "
+            f"{name}={now[name]!r}. Use the same settings, or begin anew."
         )
-    return trajectory, frozen, widths
+    return frozen, widths

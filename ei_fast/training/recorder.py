@@ -1,8 +1,8 @@
 """Measure a network again and again as it trains."""
 
 import os
-import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,7 @@ from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.report import Report
 from ei_fast.settings import OWNER, Frozen, Number, Settings, Whole
+from ei_fast.training.budget import TimeBudget
 from ei_fast.training.continuation import Widths, continued, provenance_of, taken, widths_of
 from ei_fast.training.trajectory import Trajectory, checked_path
 
@@ -28,6 +29,7 @@ class Recorder:
 
     The ranges that the first record derives are kept for all later ones, so that a change in the figures
     is a change in the network; so is the seed, so that the sampling error hardly moves from step to step.
+    What runs, like a PyTorch module, is compared with its layers at the first record; later ones read its weights anew.
 
     Parameters
     ----------
@@ -36,8 +38,8 @@ class Recorder:
     every : int, default 1
         Steps that are multiples of it are measured; at others `record` does nothing.
     time_budget : float, optional
-        Largest part of the time since the recorder was made that measuring may take, above 0 and below 1. A record
-        that would take more is left out; how many were is said at the end.
+        Largest part of the time since the first record that measuring may take, above 0 and below 1; compiling, once
+        on a machine, apart. A record that would take more is left out; how many were is said at the end.
     path : str or path, optional
         An ``.npz`` file that holds the trajectory after every record, whole at any moment. One that exists is
         continued: with its ranges and its seed, and without measuring again the steps that it has. Beside it
@@ -81,20 +83,20 @@ class Recorder:
         self._estimator = clone(estimator)
         self._settings = Settings.checked(self._estimator.get_params(deep=False))
         self._every = _EVERY.checked("every", every, "Recorder")
-        self._budget = None if time_budget is None else _BUDGET.checked("time_budget", time_budget, "Recorder")
+        self._budget = TimeBudget(
+            None if time_budget is None else _BUDGET.checked("time_budget", time_budget, "Recorder")
+        )
         self.trajectory_ = Trajectory.empty()
         self._frozen: Frozen | None = None
         self._widths: Widths = []
         self._last_step: int | None = None
         self._replayed_until: int | None = None
-        self._started, self._spent, self._last_cost, self._left_out = time.monotonic(), 0.0, 0.0, 0
+        self._left_out = 0
+        self._compared = False
         self._path: Path | None = None
         self._lock: FileLock | None = None
         if path is not None:
-            self._path = checked_path(path)
-            self._lock = taken(self._path)
-            if self._path.exists():
-                self._continue(self._path)
+            self.open(path)
 
     def record(self, model: Any, step: int | None = None, **metrics: float) -> Report | None:
         """Measure `model` now, if its turn has come.
@@ -123,15 +125,22 @@ class Recorder:
         values = {name: _checked_metric(name, value) for name, value in metrics.items()}
         if self._path is not None and self._lock is None:
             raise ValueError(f"The recorder is closed: {str(self._path)!r} may be another's. Open a new one to go on.")
-        started = time.monotonic()
         due = self._is_due(step)
-        if due and not self._affords_one_more(started):
+        if due and not self._budget.affords_one_more():
             self._left_out += 1
             due = False
         if not due:
             self._last_step = step
             return None
-        network = as_network(model, activation=self._estimator.activation, in_range=self._settings.in_range)
+        with self._budget.measuring():
+            return self._measured(model, step, values)
+
+    def _measured(self, model: Any, step: int, metrics: Mapping[str, float]) -> Report:
+        # Training changes weights, which are read anew, and not what is done with them: comparing once is enough.
+        compare = not self._compared
+        network = as_network(
+            model, activation=self._estimator.activation, in_range=self._settings.in_range, verify=compare
+        )
         frozen, widths = self._frozen, self._widths
         if frozen is None:
             ranges = tuple(network.ranges(self._settings.in_range, self._settings.out_range))
@@ -147,15 +156,58 @@ class Recorder:
             self._frozen, self._widths = frozen, widths
             names = [name for name, _, _ in widths]
             self.trajectory_ = Trajectory.empty(names, provenance_of(self._estimator, frozen, widths))
-        trajectory = self.trajectory_.extended(step, report, values)
+        trajectory = self.trajectory_.extended(step, report, metrics)
         if self._path is not None:
             trajectory.save(self._path)
         # Only now: a record that could not be written is not in the file, nor here.
-        self.trajectory_, self.report_, self._last_step = trajectory, report, step
-        self._last_cost = time.monotonic() - started
-        # The first one pays for compilation, which is not held against the others.
-        self._spent += self._last_cost if len(trajectory) > 1 else 0.0
+        self.trajectory_, self.report_, self._last_step, self._compared = trajectory, report, step, True
         return report
+
+    def open(self, path: str | os.PathLike) -> None:
+        """Keep the trajectory in the file at `path` from now on, and go on with what it holds.
+
+        Parameters
+        ----------
+        path : str or path
+            An ``.npz`` file. One that exists is continued; where this recorder has recorded something already, it must
+            hold just that.
+
+        Raises
+        ------
+        ValueError
+            For a file that another recorder has open, or that was recorded with other settings, which are named.
+        """
+        self.close()
+        path = checked_path(path)
+        self._lock = taken(path)
+        try:
+            if not path.exists():
+                if len(self.trajectory_):
+                    self.trajectory_.save(path)
+            elif not len(self.trajectory_):
+                self.resume(Trajectory.load(path), f"The file {str(path)!r}")
+            elif not np.array_equal(Trajectory.load(path).steps, self.trajectory_.steps):
+                raise ValueError(
+                    f"The file {str(path)!r} holds other steps than the recorder, which has recorded "
+                    f"{len(self.trajectory_)} already. Give a new file, or go on with a new recorder."
+                )
+        except BaseException:
+            self.close()
+            raise
+        self._path = path
+
+    def resume(self, trajectory: Trajectory, named: str = "The trajectory") -> None:
+        """Go on with `trajectory` as if this recorder had recorded it: its ranges, its seed, no step twice.
+
+        Raises
+        ------
+        ValueError
+            Where it was recorded with other settings, which are named.
+        """
+        self._frozen, self._widths = continued(trajectory, self._estimator, named)
+        self.trajectory_, self._last_step = trajectory, None
+        if len(trajectory):
+            self._replayed_until = int(trajectory.steps[-1])
 
     def close(self) -> None:
         """Let others have the file; say how many records the time budget left out."""
@@ -164,7 +216,7 @@ class Recorder:
             self._lock = None
         if self._left_out:
             warnings.warn(
-                f"{self._left_out} records were left out to stay within time_budget={self._budget}.", stacklevel=2
+                f"{self._left_out} records were left out to stay within time_budget={self._budget.share}.", stacklevel=2
             )
             self._left_out = 0
 
@@ -176,24 +228,9 @@ class Recorder:
     ) -> None:
         self.close()
 
-    def _continue(self, path: Path) -> None:
-        try:
-            self.trajectory_, self._frozen, self._widths = continued(path, self._estimator)
-        except BaseException:
-            self.close()
-            raise
-        if len(self.trajectory_):
-            self._replayed_until = int(self.trajectory_.steps[-1])
-
     def _is_due(self, step: int) -> bool:
         """Whether the step is to be measured, and is not in the file already."""
         return step % self._every == 0 and (self._replayed_until is None or step > self._replayed_until)
-
-    def _affords_one_more(self, now: float) -> bool:
-        """Whether one more record, as costly as the last, fits into the time budget; the first always does."""
-        if self._budget is None or not len(self.trajectory_):
-            return True
-        return self._spent + self._last_cost <= self._budget * (now - self._started)
 
     def _checked_step(self, step: Any) -> int:
         last = self._last_step

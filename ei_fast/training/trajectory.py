@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
+from ei_fast.files import from_json, known_format, npz_path, plain, read_npz, to_json, write_npz
 from ei_fast.frames import frame_of
 from ei_fast.report import Report
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_KIND, _FORMAT = "trajectory", 1
+_KIND, _FORMAT = "trajectory", 2
 
-MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
+MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff", "sensitivity_stderr")
 """What is kept of every layer at every step, in bits."""
 
 
@@ -41,7 +41,7 @@ class Trajectory:
     ----------
     steps : ndarray (n_steps,), int64
     layers : tuple of str
-    ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff : ndarray (n_steps, n_layers)
+    ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff, sensitivity_stderr : ndarray (n_steps, n_layers)
     metrics : dict of str to ndarray (n_steps,)
     provenance : dict
     """
@@ -52,6 +52,7 @@ class Trajectory:
     degeneracy: NDArray[np.float64]
     ei_parts: NDArray[np.float64]
     phi_ff: NDArray[np.float64]
+    sensitivity_stderr: NDArray[np.float64]
 
     def __init__(
         self,
@@ -110,6 +111,21 @@ class Trajectory:
         ]
         return frame_of(rows, ["step", "layer", *MEASURES, *self.metrics], "Trajectory.to_frame")
 
+    def to_dict(self) -> dict[str, Any]:
+        """The trajectory as plain lists, numbers and text, for other programs' files; `from_dict` reads it."""
+        return {
+            "steps": plain(self.steps),
+            "layers": list(self.layers),
+            "measures": {name: plain(getattr(self, name)) for name in MEASURES},
+            "metrics": plain(self.metrics),
+            "provenance": plain(self.provenance),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Trajectory":
+        """The trajectory that `to_dict` made `values` of, the same to the last bit."""
+        return cls(**values)
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the trajectory as ``.npz``: plain arrays and text, no Python objects.
 
@@ -139,6 +155,8 @@ class Trajectory:
         arrays = read_npz(path)
         known_format(path, arrays, _KIND, _FORMAT)
         try:
+            # Format 1 did not have it.
+            arrays.setdefault("measure/sensitivity_stderr", np.full_like(arrays["measure/sensitivity"], np.nan))
             return cls(
                 arrays["steps"],
                 arrays["layers"].tolist(),

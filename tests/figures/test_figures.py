@@ -3,20 +3,23 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 import ei_fast as ef
-from ei_fast.figures.measures import plot_measures
+from ei_fast.figures.overview import plot_overview
 from ei_fast.figures.style import layer_colours
 from ei_fast.training.trajectory import MEASURES, Trajectory
 
+NO_LEGEND = Legend(Figure(), [], [])
 
-def _trajectory(n_steps=7, n_layers=3, metrics=True):
-    rng = np.random.default_rng(0)
+
+def _trajectory(n_steps=7, n_layers=3, metrics=True, seed=0):
+    rng = np.random.default_rng(seed)
     sensitivity, ei = rng.uniform(0, 20, (n_steps, n_layers)), rng.uniform(0, 9, (n_steps, n_layers))
     measures = {"ei": ei, "ei_stderr": 0.01 + 0 * ei, "sensitivity": sensitivity, "degeneracy": sensitivity - ei}
-    measures |= {"ei_parts": ei / 2, "phi_ff": ei / 2}
+    measures |= {"ei_parts": ei / 2, "phi_ff": ei / 3, "sensitivity_stderr": 0 * ei}
     beside = {
         "loss": rng.uniform(0.1, 1, n_steps),
         "val_loss": rng.uniform(0.1, 1, n_steps),
@@ -38,28 +41,103 @@ def test_coordinates_are_the_pair_turned_by_45_degrees():
     np.testing.assert_allclose(display.horizontal, trajectory.ei / np.sqrt(2))
 
 
+def _paths(ax):
+    return [artist for artist in ax.collections if isinstance(artist, LineCollection)]
+
+
 def test_the_plane_draws_what_it_holds():
     display = ef.CausalPlaneDisplay.from_trajectory(_trajectory())
     ax = Figure().subplots()
     assert display.plot(ax) is display
     assert display.ax_ is ax
     assert display.figure_ is ax.figure
-    paths = [artist for artist in ax.collections if isinstance(artist, LineCollection)]
-    assert len(paths) == 3
-    for k, path in enumerate(paths):
-        segments = np.array(path.get_segments())
+    assert len(_paths(ax)) == 3
+    for k, path in enumerate(_paths(ax)):
+        places = np.stack([display.horizontal[:, k], display.vertical[:, k]], axis=1)
+        np.testing.assert_array_equal(path.get_segments(), np.stack([places[:-1], places[1:]], axis=1))
+        # Time as fading: from step to step firmer.
+        assert (np.diff(path.get_colors()[:, 3]) > 0).all()
+        first, last = (line for line in ax.lines if line.get_color() == layer_colours(3)[k])
+        assert [*first.get_xdata(), *first.get_ydata()] == places[0].tolist()
+        assert [*last.get_xdata(), *last.get_ydata()] == places[-1].tolist()
+    legend = ax.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["fc0", "fc1", "fc2"]
+    assert legend.get_title().get_text() == "steps 0 (open) to 60 (filled)"
+
+
+def test_the_nullcline_is_drawn_and_named():
+    ax = ef.CausalPlaneDisplay.from_trajectory(_trajectory()).plot(Figure().subplots()).ax_
+    assert sum(list(line.get_xdata()) == [0.0, 0.0] for line in ax.lines) == 1
+    label = next(text for text in ax.texts if text.get_text() == "EI = 0")
+    assert label.get_position()[0] == 0.0
+    assert ax.get_xlim()[0] < 0.0
+
+
+def test_arrowheads_point_along_the_way():
+    ei, sensitivity = np.linspace(1, 5, 101)[:, None], np.linspace(2, 30, 101)[:, None]
+    display = ef.CausalPlaneDisplay(sensitivity, sensitivity - ei, ["fc"], np.arange(101))
+    arrows = [text for text in display.plot(Figure().subplots()).ax_.texts if hasattr(text, "arrow_patch")]
+    assert len(arrows) == 2
+    for arrow, share in zip(arrows, (0.35, 0.7), strict=True):
+        # The way is even here: where a share of it is gone, to a step.
+        places = np.column_stack([display.horizontal, display.vertical])
+        assert places.tolist().index(list(arrow.xy)) in (100 * share, round(100 * share) + 1)
+        assert arrow.xyann[0] < arrow.xy[0]
+        assert arrow.xyann[1] < arrow.xy[1]
+
+
+def test_the_error_of_a_point_is_drawn_around_it():
+    """Shadows on the axes are 95 % intervals; where sensitivity is exact, it is the same all along the stroke."""
+    trajectory = _trajectory()
+    display = ef.CausalPlaneDisplay.from_trajectory(trajectory)
+    ax = display.plot(Figure().subplots()).ax_
+    outlines = [artist for artist in ax.collections if isinstance(artist, PolyCollection)]
+    assert len(outlines) == 3
+    for k, drawn in enumerate(outlines):
+        corners = np.array([path.vertices for path in drawn.get_paths()])
+        assert len(corners) == len(trajectory)
+        middle = (corners.max(axis=1) + corners.min(axis=1)) / 2
+        np.testing.assert_allclose(middle, np.stack([display.horizontal[:, k], display.vertical[:, k]], axis=1))
+        half = np.ptp(corners[..., 0], axis=1) / 2
+        np.testing.assert_allclose(half, 1.959964 * trajectory.ei_stderr[:, k] / np.sqrt(2), rtol=1e-6)
+        # (horizontal + vertical) / sqrt(2) is sensitivity.
         np.testing.assert_allclose(
-            segments[:, 0], np.stack([display.horizontal[:-1, k], display.vertical[:-1, k]], axis=1)
+            corners.sum(axis=2) / np.sqrt(2), np.repeat(trajectory.sensitivity[:, [k]], corners.shape[1], axis=1)
         )
-        np.testing.assert_allclose(
-            segments[:, 1], np.stack([display.horizontal[1:, k], display.vertical[1:, k]], axis=1)
-        )
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["fc0", "fc1", "fc2", "EI = 0 (nullcline)", "degeneracy = 0"]
-    nullcline = next(line for line in ax.lines if line.get_label().startswith("EI = 0"))
-    assert set(nullcline.get_xdata()) == {0.0}
-    low, high = ax.get_xlim()
-    assert low < 0 < display.horizontal.max() < high
+    wider = ef.CausalPlaneDisplay([[7.0]], [[3.0]], ["fc"], None, [[0.3]], [[0.4]])
+    ellipse = wider.error_ellipses(0)[0]
+    # Var(vertical) = (4 Var(sensitivity) + Var(EI)) / 2; its highest point lies between two corners.
+    np.testing.assert_allclose(
+        np.ptp(ellipse, axis=0) / 2, 1.959964 * np.sqrt([0.09 / 2, (4 * 0.16 + 0.09) / 2]), rtol=0.01
+    )
+
+
+def test_several_runs_in_one_plane():
+    runs = {"seed 0": _trajectory(7, 2), "seed 1": _trajectory(5, 2, seed=1)}
+    # Farther out than the first one.
+    for name in ("ei", "sensitivity"):
+        getattr(runs["seed 1"], name)[:] *= 3
+    runs["seed 1"].degeneracy[:] = runs["seed 1"].sensitivity - runs["seed 1"].ei
+    ax = Figure().subplots()
+    for name, trajectory in runs.items():
+        ef.CausalPlaneDisplay.from_trajectory(trajectory).plot(ax, run=name)
+    assert [len(path.get_segments()) for path in _paths(ax)] == [6, 6, 4, 4]
+    for path in _paths(ax):
+        places = np.array(path.get_segments())
+        assert (places > [ax.get_xlim()[0], ax.get_ylim()[0]]).all()
+        assert (places < [ax.get_xlim()[1], ax.get_ylim()[1]]).all()
+    entries = dict(
+        zip([text.get_text() for text in ax.get_legend().get_texts()], ax.get_legend().legend_handles, strict=True)
+    )
+    assert list(entries) == ["fc0", "fc1", "seed 0", "seed 1"]
+    assert entries["seed 0"].get_marker() != entries["seed 1"].get_marker()
+    assert sum(list(line.get_xdata()) == [0.0, 0.0] for line in ax.lines) == 1
+    assert sum(text.get_text() == "EI = 0" for text in ax.texts) == 1
+
+
+def test_a_plane_without_steps_is_refused():
+    with pytest.raises(ValueError, match="There is no step to draw"):
+        ef.CausalPlaneDisplay.from_trajectory(_trajectory(0)).plot(Figure().subplots())
 
 
 def test_a_report_is_one_point_a_layer(random_weight):
@@ -68,6 +146,7 @@ def test_a_report_is_one_point_a_layer(random_weight):
     assert display.horizontal.shape == (1, 2)
     np.testing.assert_allclose(display.horizontal[0], [layer.ei / np.sqrt(2) for layer in report])
     points = [line for line in display.ax_.lines if line.get_label().startswith("layer")]
+    assert len(points) == 2
     np.testing.assert_allclose([line.get_xdata()[0] for line in points], display.horizontal[0])
 
 
@@ -79,14 +158,39 @@ def test_a_plane_of_its_own():
 
 
 @pytest.mark.parametrize("n_layers", [1, 2, 12])
-@pytest.mark.parametrize("n_steps", [1, 2, 3, 300])
-def test_any_size_is_drawn(n_layers, n_steps, tmp_path):
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 3000])
+def test_any_size_is_drawn_so_that_it_can_be_read(n_layers, n_steps):
+    """At 300 pixels' width no text leaves the picture, and what is drawn leaves room for the data."""
     trajectory = _trajectory(n_steps, n_layers)
-    figure = Figure(layout="constrained")
+    figure = Figure(figsize=(3.0, 2.8), dpi=100, layout="constrained")
     ef.CausalPlaneDisplay.from_trajectory(trajectory).plot(figure.subplots())
-    figure.savefig(tmp_path / "plane.png")
-    plot_measures(trajectory).savefig(tmp_path / "measures.png")
+    _check_readable(figure, least=0.5)
+    figure = ef.plot_measures(trajectory)
+    figure.set_dpi(300 / figure.get_figwidth())
+    _check_readable(figure, least=0.1)
     assert len(set(layer_colours(n_layers))) == n_layers
+
+
+def _check_readable(figure, least):
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches() * figure.dpi
+    for ax in figure.axes:
+        if not ax.axison:
+            continue
+        assert ax.get_window_extent().height >= least * height
+        for text in [ax.xaxis.label, ax.yaxis.label, *_shown_ticks(ax), *(ax.get_legend() or NO_LEGEND).get_texts()]:
+            if text.get_text():
+                box = text.get_window_extent()
+                # A pixel for the sides of letters.
+                assert min(box.x0, box.y0) >= -1, text
+                assert box.x1 <= width + 1, text
+                assert box.y1 <= height + 1, text
+
+
+def _shown_ticks(ax):
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        yield from (tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high)
 
 
 def test_a_layer_that_does_not_move_is_drawn(tmp_path):
@@ -96,18 +200,132 @@ def test_a_layer_that_does_not_move_is_drawn(tmp_path):
     figure.savefig(tmp_path / "plane.png")
 
 
+def test_what_is_undefined_is_left_out(tmp_path):
+    trajectory = _trajectory()
+    trajectory.ei[2] = trajectory.degeneracy[2] = np.nan
+    trajectory.sensitivity[:, 1] = np.nan
+    figure = plot_overview(trajectory)
+    figure.savefig(tmp_path / "overview.png")
+
+
+def _panels(figure):
+    return {
+        ax.get_title(loc="left") or ax.get_legend().get_texts()[0].get_text(): ax for ax in figure.axes if ax.axison
+    }
+
+
 def test_measures_over_time_show_the_trajectory():
     trajectory = _trajectory()
-    figure = plot_measures(trajectory)
-    by_title = {ax.get_title(loc="left"): ax for ax in figure.axes}
-    assert list(by_title) == ["EI", "sensitivity", "degeneracy", "loss", "other metrics"]
-    for title, name in (("EI", "ei"), ("sensitivity", "sensitivity"), ("degeneracy", "degeneracy")):
-        for k, line in enumerate(by_title[title].lines):
+    panels = _panels(ef.plot_measures(trajectory))
+    assert set(panels) == {"EI", "sensitivity", "degeneracy", "EI_parts", "φ", "loss", "accuracy"}
+    for title, name in (
+        ("EI", "ei"),
+        ("sensitivity", "sensitivity"),
+        ("degeneracy", "degeneracy"),
+        ("EI_parts", "ei_parts"),
+        ("φ", "phi_ff"),
+    ):
+        lines = [line for line in panels[title].lines if len(line.get_xdata()) == len(trajectory)]
+        assert len(lines) == 3
+        for k, line in enumerate(lines):
             np.testing.assert_array_equal(line.get_xdata(), trajectory.steps)
             np.testing.assert_array_equal(line.get_ydata(), getattr(trajectory, name)[:, k])
-    assert [line.get_label() for line in by_title["loss"].lines] == ["loss", "val loss"]
-    np.testing.assert_array_equal(by_title["other metrics"].lines[0].get_ydata(), trajectory.metrics["accuracy"])
+    for k, name in enumerate(("loss", "val_loss")):
+        np.testing.assert_array_equal(panels["loss"].lines[k].get_ydata(), trajectory.metrics[name])
+    np.testing.assert_array_equal(panels["accuracy"].lines[0].get_ydata(), trajectory.metrics["accuracy"])
+
+
+def _texts(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_the_least_validation_loss_is_marked_in_every_panel():
+    trajectory = _trajectory()
+    trajectory.metrics["val_loss"][:] = [9, 5, 4, np.nan, 3, 6, 7]
+    panels = _panels(ef.plot_measures(trajectory))
+    for panel in panels.values():
+        assert sum(list(line.get_xdata()) == [40, 40] for line in panel.lines) == 1
+    mark = next(line for line in panels["loss"].lines if line.get_label() == "least at step 40")
+    assert [*mark.get_xdata(), *mark.get_ydata()] == [40, 3]
+    assert "least at step 40" in _texts(panels["loss"])
+
+
+@pytest.mark.parametrize(
+    "losses", [[9, 8, 7, 6, 5, 4, 3], [1, 2, 3, 4, 5, 6, 7], [5, 3, 3, 4, 3, 3, 3], [np.nan, 2, 3, 4, 4, 4, 4]]
+)
+def test_where_no_minimum_is_inside_that_is_said(losses):
+    trajectory = _trajectory()
+    trajectory.metrics["val_loss"][:] = losses
+    panels = _panels(ef.plot_measures(trajectory))
+    assert "val loss: no minimum inside" in _texts(panels["loss"])
+    assert not any(len(line.get_xdata()) == 2 for panel in panels.values() for line in panel.lines)
 
 
 def test_measures_over_time_without_metrics():
-    assert len(plot_measures(_trajectory(metrics=False)).axes) == 3
+    panels = _panels(ef.plot_measures(_trajectory(metrics=False)))
+    assert set(panels) == {"EI", "sensitivity", "degeneracy", "EI_parts", "φ"}
+
+
+def test_edges_are_drawn_on_one_scale(random_weight):
+    report = ef.analyze([random_weight(5, 4, 5.0), random_weight(4, 3, 5.0)], random_state=0)
+    for measure, matrix in (("sensitivity", "sensitivity_matrix"), ("ei_parts", "ei_parts_matrix")):
+        figure = ef.plot_edges(report, measure)
+        images = [ax.images[0] for ax in figure.axes if ax.images]
+        assert len(images) == 2
+        for image, layer in zip(images, report, strict=True):
+            np.testing.assert_array_equal(image.get_array(), getattr(layer, matrix))
+            assert image.get_clim() == (0.0, max(getattr(one, matrix).max() for one in report))
+    ax = Figure().subplots()
+    assert ef.plot_edges(report[1], ax=ax) is ax.figure
+    np.testing.assert_array_equal(ax.images[0].get_array(), report[1].sensitivity_matrix)
+    assert len(ef.plot_edges(ef.analyze([np.eye(2) * 5] * 12, random_state=0)).axes) == 1 + 12 + 1
+
+
+def test_edges_that_were_not_measured_are_refused():
+    with pytest.raises(ValueError, match=r"pairwise='none'. Measure again"):
+        ef.plot_edges(ef.analyze(np.eye(2), pairwise="none", random_state=0))
+    with pytest.raises(ValueError, match=r"'measure' parameter of plot_edges must be 'sensitivity' or"):
+        ef.plot_edges(ef.analyze(np.eye(2), random_state=0), "phi_ff")
+
+
+def test_bins_are_drawn_and_what_is_too_coarse_is_crossed(random_weight):
+    sweep = ef.bin_sweep([random_weight(25, 6, 1.0), 5 * np.eye(6)], bins=(4, 8, 32), random_state=0, tol=0.05)
+    figure = ef.plot_bins(sweep, Figure().subplots())
+    (ax,) = figure.axes
+    broken = sweep["flags"].str.contains("sensitivity < EI")
+    assert broken.any()
+    assert not broken.all()
+    for name in ("layer0", "layer1"):
+        rows = sweep[sweep["layer"] == name]
+        ei = next(line for line in ax.lines if line.get_label() == name)
+        np.testing.assert_array_equal(ei.get_xdata(), [2, 3, 5])
+        np.testing.assert_array_equal(ei.get_ydata(), rows["ei"])
+        mine = [line for line in ax.lines if line.get_color() == ei.get_color()]
+        assert any(np.array_equal(line.get_ydata(), rows["sensitivity"]) for line in mine)
+        (crosses,) = (line for line in mine if line.get_gid() == "broken")
+        np.testing.assert_array_equal(crosses.get_ydata(), rows["ei"][broken[rows.index]])
+    assert "crosses: EI > sensitivity" in ax.get_legend().get_title().get_text()
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["4", "8", "32"]
+
+
+def test_bins_of_inputs_and_outputs_apart():
+    sweep = ef.bin_sweep(5 * np.eye(2), bins=((4, 8), (8, 8)), random_state=0)
+    (ax,) = ef.plot_bins(sweep, Figure().subplots()).axes
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["4, 8", "8, 8"]
+
+
+def test_every_picture_goes_into_axes_of_ones_own():
+    trajectory = _trajectory()
+    report = ef.analyze([np.eye(2) * 5, np.eye(2)], random_state=0)
+    style = dict(plt.rcParams)
+    figure = Figure(figsize=(16, 14), layout="constrained")
+    axes = figure.subplots(2, 2).ravel()
+    assert ef.CausalPlaneDisplay.from_trajectory(trajectory).plot(ax=axes[0]).figure_ is figure
+    assert ef.plot_measures(trajectory, ax=axes[1]) is figure
+    assert ef.plot_edges(report, ax=axes[2]) is figure
+    assert ef.plot_bins(ef.bin_sweep(np.eye(2), bins=(4, 8), random_state=0), ax=axes[3]) is figure
+    figure.draw_without_rendering()
+    assert dict(plt.rcParams) == style
+    assert not plt.get_fignums()
+    with pytest.raises(ValueError, match="must be axes of a grid"):
+        ef.plot_measures(trajectory, ax=figure.add_axes((0.1, 0.1, 0.5, 0.5)))

@@ -1,13 +1,16 @@
 """Recorder and trajectory: what is kept, what is frozen, what is refused."""
 
+import json
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from numba.core import event
 
 import ei_fast as ef
+import ei_fast.adapters.watched
 from ei_fast.training.trajectory import MEASURES
 
 
@@ -44,6 +47,26 @@ def test_a_record_equals_a_report_over_the_frozen_ranges(recorder, random_weight
     expected = ef.analyze(ef.Layer(second, activation="relu"), random_state=0, out_range=frozen)[0]
     assert later.out_range == frozen
     assert (later.ei, later.sensitivity) == (expected.ei, expected.sensitivity)
+
+
+def test_a_module_is_compared_at_the_first_record_and_read_at_each(monkeypatch, tmp_path):
+    import torch
+
+    compared = []
+    real = ei_fast.adapters.watched.verify
+    monkeypatch.setattr("ei_fast.adapters.watched.verify", lambda *args: compared.append(real(*args)))
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh(), torch.nn.Linear(2, 2), torch.nn.Sigmoid())
+    for steps in (range(2), range(2, 4)):
+        with ef.Recorder(ef.EffectiveInformation(random_state=0), path=tmp_path / "run.npz") as recorder:
+            for step in steps:
+                with torch.no_grad():
+                    model[0].weight.mul_(2.0)
+                report = recorder.record(model, step=step)
+                expected = ef.analyze(ef.as_network(model, verify=False), random_state=0)
+                assert [layer.ei for layer in report] == [layer.ei for layer in expected]
+    # Once in each of both runs.
+    assert len(compared) == 2
 
 
 def test_the_seed_is_drawn_once(random_weight):
@@ -144,7 +167,7 @@ def test_only_every_so_manyth_step_is_measured(random_weight):
 
 def test_a_time_budget_leaves_records_out_and_says_so(random_weight, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("ei_fast.training.recorder.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("ei_fast.training.budget.time.monotonic", lambda: clock[0])
     real = ef.EffectiveInformation._measure
 
     def takes_a_second(*args):
@@ -156,11 +179,92 @@ def test_a_time_budget_leaves_records_out_and_says_so(random_weight, monkeypatch
     for _ in range(100):
         recorder.record(random_weight(2, 2))
         clock[0] += 1.0
-    # The first one is free; of what follows a tenth of the time.
+    # A tenth of the time; the first one is taken whenever it comes.
     taken = len(recorder.trajectory_)
     assert 8 <= taken <= 12
     with pytest.warns(UserWarning, match=f"{100 - taken} records were left out to stay within time_budget=0.1"):
         recorder.close()
+
+
+def test_compiling_is_not_held_against_the_budget_and_loading_is(random_weight, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("ei_fast.training.budget.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("numba.core.event.timer", lambda: clock[0])
+    real = ef.EffectiveInformation._measure
+    begins = [20.0, 3.0, 1.0]
+
+    def prepares_and_measures(*args):
+        # Compiles, loads and measures; afterwards it only measures.
+        compiling, loading, measuring = begins if not recorder.trajectory_ else (0.0, 0.0, 1.0)
+        with event.trigger_event("numba:compiler_lock"):
+            with event.trigger_event("numba:compile"):
+                clock[0] += compiling
+            clock[0] += loading
+        clock[0] += measuring
+        return real(*args)
+
+    monkeypatch.setattr(ef.EffectiveInformation, "_measure", prepares_and_measures)
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0), time_budget=0.1)
+    started = None
+    for _ in range(120):
+        recorder.record(random_weight(2, 2))
+        started = clock[0] - 4.0 if started is None else started
+        clock[0] += 1.0
+    # Four seconds for the first one and one second for each of the others: the second comes when five are a tenth.
+    assert recorder.trajectory_.steps[1] in (45, 46, 47)
+    spent = 4.0 + len(recorder.trajectory_) - 1
+    assert spent <= 0.1 * (clock[0] - started)
+    with pytest.warns(UserWarning, match="left out"):
+        recorder.close()
+
+
+def test_an_opened_file_holds_all_that_was_recorded_before(tmp_path, recorder, random_weight):
+    recorder.record(random_weight(6, 3), step=0)
+    recorder.open(tmp_path / "run.npz")
+    assert ef.Trajectory.load(tmp_path / "run.npz").steps.tolist() == [0]
+    recorder.record(random_weight(6, 3), step=1)
+    recorder.close()
+    recorder.open(tmp_path / "run.npz")
+    recorder.record(random_weight(6, 3), step=2)
+    recorder.close()
+    assert ef.Trajectory.load(tmp_path / "run.npz").steps.tolist() == [0, 1, 2]
+    _record(tmp_path / "run.npz", [5], random_weight, random_state=0)
+    with pytest.raises(ValueError, match=r"holds other steps than the recorder, which has recorded 3 already"):
+        recorder.open(tmp_path / "run.npz")
+    # Refused, but let go of.
+    ef.Recorder(ef.EffectiveInformation(random_state=0), path=tmp_path / "run.npz").close()
+
+
+def test_a_trajectory_is_resumed(recorder, trajectory, random_weight):
+    again = ef.Recorder(ef.EffectiveInformation(random_state=0))
+    again.resume(ef.Trajectory.from_dict(trajectory.to_dict()))
+    weights = [random_weight(3, 2, 9.0, 1), random_weight(2, 2, 9.0, 2)]
+    assert again.record(weights, step=10) is None
+    recorder.record(weights, step=20, loss=0.25)
+    again.record(weights, step=20, loss=0.25)
+    _same(again.trajectory_, recorder.trajectory_)
+    with pytest.raises(
+        ValueError, match="The trajectory was recorded with bins=8, and cannot be continued with bins=4"
+    ):
+        ef.Recorder(ef.EffectiveInformation(bins=4)).resume(trajectory)
+
+
+def test_a_dict_holds_every_bit(trajectory):
+    plain = json.loads(json.dumps(trajectory.to_dict()))
+    _same(ef.Trajectory.from_dict(plain), trajectory)
+
+
+def test_files_of_the_first_format_are_read(trajectory, tmp_path):
+    """They lack the standard error of sensitivity."""
+    path = tmp_path / "run.npz"
+    trajectory.save(path)
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored if name != "measure/sensitivity_stderr"}
+    np.savez(path, **(arrays | {"format": np.int64(1)}))
+    loaded = ef.Trajectory.load(path)
+    np.testing.assert_array_equal(loaded.ei, trajectory.ei)
+    assert loaded.sensitivity_stderr.shape == (3, 2)
+    assert np.isnan(loaded.sensitivity_stderr).all()
 
 
 @pytest.mark.parametrize(
@@ -280,9 +384,10 @@ def test_a_failed_record_leaves_the_recorder_and_the_file_as_they_were(tmp_path,
 _TRAINING = """
 import sys
 import numpy as np
+import ei_fast.adapters.watched
 import ei_fast as ef
 weight = np.random.default_rng(0).normal(size=(3, 2))
-with ef.Recorder(ef.EffectiveInformation(random_state=0, pairwise="none"), path=sys.argv[1]) as recorder:
+with ef.Recorder(ef.EffectiveInformation(random_state=0, pairwise="none"), every=2, path=sys.argv[1]) as recorder:
     for step in range(int(sys.argv[2])):
         recorder.record(weight * (1 + step / 100), step=step, loss=1 / (1 + step))
         print(step, flush=True)
@@ -290,7 +395,7 @@ with ef.Recorder(ef.EffectiveInformation(random_state=0, pairwise="none"), path=
 
 
 def test_killed_at_any_moment_the_file_holds_every_completed_step(tmp_path):
-    path, steps = tmp_path / "run.npz", 400
+    path, steps = tmp_path / "run.npz", 800
     rng = np.random.default_rng(0)
     done = -1
     for _ in range(10):
@@ -304,11 +409,12 @@ def test_killed_at_any_moment_the_file_holds_every_completed_step(tmp_path):
         complete = [int(line) for line in lines if line.endswith("\n") and line.strip()]
         done = max([done, *complete])
         kept = ef.Trajectory.load(path).steps.tolist()
-        assert kept == list(range(len(kept)))
-        assert len(kept) > done
+        assert kept == list(range(0, 2 * len(kept), 2))
+        assert kept[-1] >= done - 1
     subprocess.run([sys.executable, "-c", _TRAINING, str(path), str(steps)], check=True, capture_output=True)
     subprocess.run(
         [sys.executable, "-c", _TRAINING, str(tmp_path / "whole.npz"), str(steps)], check=True, capture_output=True
     )
+    assert ef.Trajectory.load(path).steps.tolist() == list(range(0, steps, 2))
     assert path.read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert not list(tmp_path.glob(".*.tmp"))

@@ -1,0 +1,218 @@
+"""The causal plane in motion: which file, how fast, and what is to be seen in every frame."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.figures.measures import split_metrics
+from ei_fast.figures.plane import CausalPlaneDisplay
+from ei_fast.figures.style import layer_colours, metric_styles
+from ei_fast.settings import Number, Whole
+from ei_fast.training.trajectory import Trajectory
+
+OWNER = "animate_causal_plane"
+
+Values = NDArray[np.float64]
+
+_RATE = Number("None or a number of frames a second from 0.1 to 60", 0.1, 60.0)
+_PAUSE = Number("a number of seconds from 0 to 60", 0.0, 60.0)
+_TRAIL = Whole(0)
+_VERBOSE = Whole(0, boolean=True)
+
+# Where not given: about so many seconds, unless that would be too slow or too fast to follow.
+_SECONDS, _SLOWEST, _FASTEST = 10.0, 2.0, 30.0
+_MARGIN = 0.06
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What moves, and how fast.
+
+    Attributes
+    ----------
+    layers : tuple of str
+    steps : ndarray (n_steps,)
+    horizontal, vertical : ndarray (n_steps, n_layers)
+        Coordinates in the causal plane, bits.
+    curves : dict of str to ndarray (n_steps,)
+        What is shown beside the plane: losses, other metrics where there are none, else EI of every layer.
+    beside : str
+        What the curves are.
+    styles : list of dict
+        How each curve is drawn: color, linestyle, linewidth.
+    rate : float
+        Frames a second.
+    pause : int
+        Frames for which the first and the last step stand still, over their own.
+    trail : int
+        Steps that a point leaves visible behind it.
+    """
+
+    layers: tuple[str, ...]
+    steps: NDArray[np.int64]
+    horizontal: Values
+    vertical: Values
+    curves: dict[str, Values]
+    beside: str
+    styles: list[dict[str, Any]]
+    rate: float
+    pause: int
+    trail: int
+
+    @property
+    def schedule(self) -> NDArray[np.int64]:
+        """Index of the step that each frame shows: one frame a step, and the pauses."""
+        last = len(self.steps) - 1
+        return np.concatenate([np.zeros(self.pause), np.arange(last + 1), np.full(self.pause, last)]).astype(np.int64)
+
+    @property
+    def horizontal_limits(self) -> tuple[float, float]:
+        """Of the plane, for all frames; the nullcline at 0 is inside."""
+        return limits(self.horizontal, 0.0)
+
+    @property
+    def vertical_limits(self) -> tuple[float, float]:
+        """Of the plane, for all frames."""
+        return limits(self.vertical)
+
+
+def animate_causal_plane(
+    trajectory: Trajectory,
+    path: str | os.PathLike,
+    fps: float | None = None,
+    pause: float = 1.0,
+    trail: int = 20,
+    verbose: int = 1,
+) -> Path:
+    """Write the layers' way through the causal plane as a video, or as a page to step through.
+
+    To the left the plane, where each layer is a point with a trail; to the right the losses with a marker that moves
+    along them (other metrics where no loss was recorded, EI where nothing was).
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        At least one step.
+    path : str or path
+        By its suffix:
+
+        - ``.mp4``: H.264; needs ``pip install "ei_fast[video]"``;
+        - ``.gif``, which is held in memory while it is written, about a third of a megabyte a step;
+        - ``.html``: one file with all that it needs, and with play, pause and a slider over the steps; needs
+          ``pip install "ei_fast[html]"``.
+    fps : float, optional
+        Steps shown a second; where not given, about ten seconds for all, but at least 2 and at most 30 a second.
+    pause : float, default 1.0
+        Seconds for which the first and the last step stand still. A video has one frame a step and
+        ``round(pause * fps)`` more at either end; in a ``.gif`` these are not frames of their own, but last longer.
+    trail : int, default 20
+        Steps that stay visible behind each point.
+    verbose : int, default 1
+        Above 0 a progress bar counts the frames.
+
+    Returns
+    -------
+    Path
+        Of the file, which is written whole or not at all.
+
+    Raises
+    ------
+    ImportError
+        Where the suffix needs a package that is not installed.
+    TypeError, ValueError
+        For another suffix, a trajectory without steps, or parameters that are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> recorder = ef.Recorder(ef.EffectiveInformation(random_state=0))
+    >>> for step in range(3):
+    ...     _ = recorder.record([np.eye(2) * step], step=step, loss=1.0 / (1 + step))
+    >>> ef.animate_causal_plane(recorder.trajectory_, "plane.gif", verbose=0)  # doctest: +SKIP
+    PosixPath('plane.gif')
+    """
+    path = Path(path)
+    writer = _writer_of(path)
+    if not isinstance(trajectory, Trajectory) or not len(trajectory):
+        raise (ValueError if isinstance(trajectory, Trajectory) else TypeError)(
+            f"The 'trajectory' parameter of {OWNER} must be a Trajectory of at least one step. "
+            f"Got {trajectory!r} instead."
+        )
+    if not path.parent.is_dir():
+        raise ValueError(f"The 'path' parameter of {OWNER} must be in a folder that exists. Got {str(path)!r} instead.")
+    motion = motion_of(trajectory, fps, pause, trail)
+    shown = bool(_VERBOSE.checked("verbose", verbose, OWNER))
+    # The suffix stays at the end: it tells the writers what is to be written.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        writer(motion, temporary, shown)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def motion_of(trajectory: Trajectory, fps: float | None = None, pause: float = 1.0, trail: int = 20) -> Motion:
+    """What moves in a trajectory; parameters as in `animate_causal_plane`."""
+    if fps is None:
+        rate = float(np.clip(round(len(trajectory) / _SECONDS), _SLOWEST, _FASTEST))
+    else:
+        rate = _RATE.checked("fps", fps, OWNER)
+    pause = _PAUSE.checked("pause", pause, OWNER)
+    trail = _TRAIL.checked("trail", trail, OWNER)
+    plane = CausalPlaneDisplay.from_trajectory(trajectory)
+    losses, others = split_metrics(trajectory)
+    beside, curves = "loss", losses
+    if not any(np.isfinite(values).any() for values in curves.values()):
+        beside, curves = "", others
+    styles = metric_styles(len(curves))
+    if not any(np.isfinite(values).any() for values in curves.values()):
+        beside, curves = "EI [bits]", dict(zip(trajectory.layers, trajectory.ei.T, strict=True))
+        styles = [
+            {"color": colour, "linestyle": "-", "linewidth": 1.5} for colour in layer_colours(len(trajectory.layers))
+        ]
+    return Motion(
+        trajectory.layers,
+        trajectory.steps,
+        plane.horizontal,
+        plane.vertical,
+        curves,
+        beside,
+        styles,
+        rate,
+        round(pause * rate),
+        trail,
+    )
+
+
+def limits(values: Values, *inside: float) -> tuple[float, float]:
+    """Limits with a margin around all finite values, and around what else is to be `inside`."""
+    finite = np.concatenate([values[np.isfinite(values)], inside])
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
+    margin = _MARGIN * (high - low) or 0.5
+    return float(low - margin), float(high + margin)
+
+
+def _writer_of(path: Path) -> Callable[[Motion, Path, bool], Any]:
+    """The writer of a suffix, loaded with what it needs."""
+    if path.suffix == ".mp4":
+        from ei_fast.figures.video import write_mp4, writer_of_mp4
+
+        writer_of_mp4()
+        return write_mp4
+    if path.suffix == ".gif":
+        from ei_fast.figures.video import write_gif
+
+        return write_gif
+    if path.suffix == ".html":
+        from ei_fast.figures.player import script_of_plotly, write_html
+
+        script_of_plotly()
+        return write_html
+    raise ValueError(f"The 'path' parameter of {OWNER} must end in .mp4, .gif or .html. Got {str(path)!r} instead.")

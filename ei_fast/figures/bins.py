@@ -1,0 +1,79 @@
+"""Are my bins small enough? EI and sensitivity against the number of bins."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import StrMethodFormatter
+
+from ei_fast.figures.style import axes_or_new, layer_colours, legend_above, quiet
+from ei_fast.measures.estimate import Z95
+from ei_fast.report import SENSITIVITY_BELOW_EI
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+# Powers of ten beyond it, and as they are below: sensitivity may be 0.
+_LINEAR_UP_TO = 1.0
+_FAR = 5.0
+
+
+def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
+    """EI and sensitivity of every layer against its bins; crosses where EI <= sensitivity does not hold.
+
+    Where it does not, the bins are too coarse to see what one input alone does, and degeneracy says nothing: repeat
+    with more.
+
+    Parameters
+    ----------
+    sweep : pandas.DataFrame
+        From `bin_sweep`.
+    ax : matplotlib Axes, optional
+        A new figure's, where not given.
+
+    Returns
+    -------
+    Figure
+        The one that was drawn into.
+    """
+    ax = axes_or_new(ax, (4.8, 3.6))
+    pairs = list(dict.fromkeys(zip(sweep["in_bins"], sweep["out_bins"], strict=True)))
+    square = all(one == other for one, other in pairs)
+    names = list(dict.fromkeys(sweep["layer"]))
+    entries: dict[str, Line2D] = {}
+    for name, colour in zip(names, layer_colours(len(names)), strict=True):
+        rows = sweep[sweep["layer"] == name]
+        places = np.array([pairs.index(pair) for pair in zip(rows["in_bins"], rows["out_bins"], strict=True)])
+        x = np.log2([pairs[place][0] for place in places]) if square else places
+        ei, half = rows["ei"].to_numpy(), Z95 * rows["ei_stderr"].to_numpy()
+        broken = np.array([SENSITIVITY_BELOW_EI in flags for flags in rows["flags"]], dtype=bool)
+        ax.fill_between(x, ei - half, ei + half, color=colour, alpha=0.2, linewidth=0)
+        (entries[name],) = ax.plot(x, ei, color=colour, linewidth=1.6, label=name)
+        ax.plot(x, rows["sensitivity"], color=colour, linewidth=1.4, linestyle="--")
+        ax.plot(x[~broken], ei[~broken], "o", color=colour, markersize=5)
+        ax.plot(
+            x[broken],
+            ei[broken],
+            "X",
+            color=colour,
+            markeredgecolor="0.1",
+            markeredgewidth=0.6,
+            markersize=8,
+            gid="broken",
+            zorder=4,
+        )
+    title = "EI solid, sensitivity dashed"
+    if any(SENSITIVITY_BELOW_EI in flags for flags in sweep["flags"]):
+        title += "\ncrosses: EI > sensitivity, bins too coarse"
+    quiet(ax)
+    if np.nanmax(sweep["sensitivity"]) > _FAR * np.nanmax(sweep["ei"]):
+        ax.set_yscale("symlog", linthresh=_LINEAR_UP_TO)
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ticks = np.log2([one for one, _ in pairs]) if square else np.arange(len(pairs))
+    ax.set_xticks(ticks, [f"{one}" if square else f"{one}, {other}" for one, other in pairs])
+    ax.set_xlabel("bins of each neuron" if square else "bins of inputs, of outputs", fontsize="small")
+    ax.set_ylabel("bits", fontsize="small")
+    legend_above(ax, list(entries.values()), list(entries), title)
+    return ax.get_figure(root=True)  # type: ignore[return-value]

@@ -1,0 +1,74 @@
+"""Edge matrices as heat maps: which input tells about which output."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ei_fast.figures.style import SMALL, divided
+from ei_fast.report import LayerReport, Report
+
+_TITLES = {"sensitivity": "sensitivity", "ei_parts": "EI_parts"}
+# Light to dark the same for every kind of colour vision, and in print.
+_SCALE = "cividis"
+
+
+def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: Axes | None = None) -> Figure:
+    """The edge matrix of every layer, inputs down and outputs across, all on one scale of bits.
+
+    Parameters
+    ----------
+    report : Report or LayerReport
+        Of a network, or of one layer.
+    measure : "sensitivity" or "ei_parts"
+    ax : matplotlib Axes, optional
+        Divided into panels where there are several layers; those of a new figure, known to no window system, where not
+        given.
+
+    Returns
+    -------
+    Figure
+        The one that was drawn into.
+
+    Raises
+    ------
+    ValueError
+        For another measure, or where edges were not measured.
+    """
+    if measure not in _TITLES:
+        raise ValueError(
+            f"The 'measure' parameter of plot_edges must be 'sensitivity' or 'ei_parts'. Got {measure!r} instead."
+        )
+    layers = [report] if isinstance(report, LayerReport) else list(report)
+    matrices = [getattr(layer, f"{measure}_matrix") for layer in layers]
+    if all(np.isnan(matrix).all() for matrix in matrices):
+        raise ValueError(
+            "The 'report' parameter of plot_edges must be one with edge matrices. Got one that was made with "
+            "pairwise='none'. Measure again with pairwise='auto'."
+        )
+    columns = min(len(layers), 2 if len(layers) <= 4 else 4)
+    rows = -(-len(layers) // columns)
+    if ax is None:
+        ax = Figure(figsize=(4.8, 0.8 + 2.0 * rows * min(1.0, 2 / columns)), layout="constrained").subplots()
+    panels = [ax] if len(layers) == 1 else [panel for row in divided(ax, rows, columns) for panel in row]
+    norm = Normalize(0.0, max(np.nanmax(matrix, initial=0.0) for matrix in matrices) or 1.0)
+    for k, panel in enumerate(panels):
+        if k >= len(layers):
+            panel.set_axis_off()
+            continue
+        panel.imshow(matrices[k], norm=norm, cmap=_SCALE, aspect="auto", interpolation="nearest")
+        panel.set_title(layers[k].name, loc="left", fontsize=SMALL)
+        panel.tick_params(labelsize=SMALL - 1)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_locator(MaxNLocator(3, integer=True))
+        if k % columns == 0:
+            panel.set_ylabel("input", fontsize=SMALL)
+        if k >= len(layers) - columns:
+            panel.set_xlabel("output", fontsize=SMALL)
+    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
+    bar = figure.colorbar(ScalarMappable(norm, _SCALE), ax=panels, pad=0.02, fraction=0.06)
+    bar.set_label(f"{_TITLES[measure]} [bits]", fontsize="small")
+    bar.ax.tick_params(labelsize=SMALL)
+    return figure
