@@ -59,8 +59,8 @@ def network_from_torch(
     ranges = check_blocks(blocks, [name for name, _ in model.named_modules() if name])
     in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
     subject = _Subject(model, ranges)
-    shape = subject.input_shape(in_range, input_shape)
-    return network_from_runs(subject.run, shape, in_range, check, list(ranges))
+    shape, probed = subject.input_shape(in_range, input_shape)
+    return network_from_runs(subject.run, shape, in_range, check, list(ranges), probed)
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
@@ -94,8 +94,8 @@ class _Subject:
         self.dtype = torch.float64
         self._model.double()
 
-    def input_shape(self, in_range: Range, given: Sequence[int] | None) -> tuple[int, ...]:
-        """Shape of a sample that the model takes."""
+    def input_shape(self, in_range: Range, given: Sequence[int] | None) -> tuple[tuple[int, ...], Recording]:
+        """Shape of a sample that the model takes, and a run on a few of them."""
         candidates = list(dict.fromkeys(self._widths())) if given is None else [check_shape(given)]
         asks = (
             "The model has no dense layer that tells what its inputs are. Give 'input_shape', the shape of one sample, "
@@ -111,8 +111,7 @@ class _Subject:
             self._model.to(dtype)
             for shape in candidates:
                 try:
-                    self.run(random_inputs(in_range, _PROBED if len(shape) < 3 else 2, shape))
-                    return shape
+                    return shape, self.run(random_inputs(in_range, _PROBED if len(shape) < 3 else 2, shape))
                 except Exception as error:
                     error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
                     if given is None:

@@ -30,7 +30,12 @@ _EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16
 
 
 def network_from_runs(
-    run: Run, shape: tuple[int, ...], in_range: Range, check: bool, block_names: Sequence[str] = ()
+    run: Run,
+    shape: tuple[int, ...],
+    in_range: Range,
+    check: bool,
+    block_names: Sequence[str] = (),
+    probed: Recording | None = None,
 ) -> Network:
     """The layers of a model, in the order in which it runs them.
 
@@ -42,6 +47,8 @@ def network_from_runs(
         Whether every layer is compared with the model on random inputs, inside `in_range` and beyond it.
     block_names : sequence of str
         What the user wants measured as a block.
+    probed : Recording, optional
+        Of a run on a few inputs, where there has been one.
 
     Raises
     ------
@@ -49,7 +56,7 @@ def network_from_runs(
         Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
     """
     # What is kept of a run is every value, and how many there are is not known before.
-    probed = run(random_inputs(in_range, 2, shape))
+    probed = probed or run(random_inputs(in_range, 2, shape))
     kept = sum(prod(probed.shape(value)) for value in probed.values)
     fitting = (n for n in _ROWS if n * kept <= _MOST_VALUES and (len(shape) < 3 or n <= _ROWS_OF_IMAGES))
     rows = next(fitting, _ROWS[-1])
