@@ -250,6 +250,36 @@ def test_a_pool_over_everything():
     assert "too much of it at once" in dict(large.skipped)["2"]
 
 
+@pytest.mark.parametrize("reduce", [lambda x: x.mean((2, 3)), lambda x: x.amax((-1, 2), keepdim=True).flatten(1)])
+def test_a_mean_over_all_places_is_a_pool(reduce):
+    model = Does(lambda s, x: s.b(torch.tanh(reduce(s.a(x)) * 2)), a=nn.Conv2d(1, 3, 3), b=nn.Linear(3, 2))
+    net = ef.as_network(model, input_shape=(1, 6, 6))
+    assert [layer.patch for layer in net] == [(1, 6, 6), None]
+    assert not net.skipped
+    x = np.random.default_rng(0).uniform(-1, 1, (9, 36))
+    with torch.no_grad():
+        expected = model.double()(torch.from_numpy(x.reshape(9, 1, 6, 6))).numpy()
+    np.testing.assert_allclose(net[1](net[0](x)), expected, atol=1e-12)
+
+
+def test_means_that_are_no_pool():
+    for forward in (
+        lambda s, x: s.b(s.a(x).mean((1, 2, 3), keepdim=True).flatten(1)),
+        lambda s, x: s.b(s.a(x).mean((1, 2)).mean(1, keepdim=True)),
+        lambda s, x: s.b(s.a(x).transpose(1, 2).mean((2, 3)).mean(1, keepdim=True)),
+    ):
+        net = ef.as_network(Does(forward, a=nn.Conv2d(4, 4, 3), b=nn.Linear(1, 2)), input_shape=(4, 6, 6))
+        assert net[0].patch == (4, 3, 3)
+        assert "mean" in [name for name, _ in net.skipped]
+
+
+def test_groups_that_would_take_too_much():
+    model = nn.Sequential(nn.Conv2d(2048, 2048, 3, groups=2048), nn.Conv2d(2048, 2, 1))
+    net = ef.as_network(model, input_shape=(2048, 3, 3))
+    assert [layer.name for layer in net] == ["1"]
+    assert "2048 groups side by side would take" in dict(net.skipped)["0"]
+
+
 def test_a_pool_that_always_sees_padding():
     model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 2))
     net = ef.as_network(model, input_shape=(2, 4, 4))

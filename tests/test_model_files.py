@@ -110,6 +110,12 @@ def test_classes_of_ones_own(tmp_path):
     np.testing.assert_array_equal(net[0].weight, 2 * keras.ops.convert_to_numpy(model.layers[0].kernel))
 
 
+def test_a_slice_is_no_code(tmp_path):
+    x = keras.Input((6,))
+    keras.Model(x, L.Dense(2, name="d")(x[:, :4])).save(tmp_path / "net.keras")
+    assert [layer.n_in for layer in ef.as_network(tmp_path / "net.keras")] == [4]
+
+
 TOUCH = "import pathlib; pathlib.Path('trace').touch()"
 
 
@@ -124,6 +130,7 @@ TOUCH = "import pathlib; pathlib.Path('trace').touch()"
         (_layer(3, module="keras.config", class_name="enable_unsafe_deserialization"), "which could run code"),
         (_layer(3, module=None, class_name="Dropout", registered_name="x>Dropout"), "uses 'Dropout' of module None"),
         (_layer(3, class_name=["Dropout"]), "which could run code"),
+        (_layer(3, class_name="StringLookup"), "uses 'StringLookup'"),
         (
             _setting(4, "activation", {"module": "builtins", "class_name": "function", "config": "exec"}),
             "uses 'function' of module 'builtins'",
@@ -161,8 +168,16 @@ def test_keras_files_that_are_refused(saved, monkeypatch, change, message):
 
 def test_keras_files_that_would_fill_memory(saved, tmp_path):
     keras.Sequential([keras.Input((4, 4, 1)), L.UpSampling2D(5000), L.Conv2D(1, 3)]).save(tmp_path / "up.keras")
-    with pytest.raises(MemoryError, match="computes 799920020 numbers a sample"):
-        ef.as_network(tmp_path / "up.keras")
+    x = keras.Input((4,))
+    tiled = keras.ops.sum(keras.ops.tile(x, (1, 2**31)), axis=-1, keepdims=True)
+    keras.Model(x, L.Dense(1)(tiled)).save(tmp_path / "tile.keras")
+    inside = keras.Model(x, L.Dense(1)(tiled))
+    keras.Model(x, L.Dense(2)(inside(x))).save(tmp_path / "inside.keras")
+    spread = L.Conv2D(1, 3, dilation_rate=60000, padding="same")
+    keras.Sequential([keras.Input((8, 8, 1)), spread]).save(tmp_path / "spread.keras")
+    for name in ("up", "tile", "inside", "spread"):
+        with pytest.raises(MemoryError, match=r"computes \d{9,} numbers a sample"):
+            ef.as_network(tmp_path / f"{name}.keras")
     _rewritten(saved, lambda entries: entries.update({"assets": bytes(2**24)}), zipfile.ZIP_DEFLATED)
     with pytest.raises(ValueError, match="claims to hold more than its size, which a model.save of Keras 3 never does"):
         ef.as_network(saved)

@@ -357,6 +357,45 @@ def test_a_shuffle_of_channels():
         assert not net.skipped
 
 
+@pytest.mark.parametrize("rows", [1, 4, 8])
+def test_constants_that_are_computed_are_no_rows(tmp_path, rows):
+    """In a graph of a fixed batch they may be as long as it is."""
+    model = nn.Sequential(
+        nn.Conv2d(2, rows, 3), nn.BatchNorm2d(rows), nn.ReLU(), nn.Flatten(), nn.Linear(4 * rows, 4), nn.ReLU(),
+        nn.Linear(4, 4, bias=False),
+    )  # fmt: skip
+    path = tmp_path / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model.eval(), (torch.rand(rows, 2, 4, 4),), path, dynamo=False, do_constant_folding=False, opset_version=17
+        )
+    net = ef.as_network(path)
+    assert [layer.n_out for layer in net] == [rows, 4, 4]
+    assert _activations(net) == ["relu", "relu", "linear"]
+    assert not net.skipped
+
+
+def test_dimensions_that_are_none():
+    for shape in ((-1, 4), ("n", -1)):
+        model = _graph([MATMUL], {"w": _weight(4, 3)})
+        for dim, size in zip(model.graph.input[0].type.tensor_type.shape.dim, shape, strict=True):
+            if isinstance(size, int):
+                dim.dim_value = size
+        assert ef.as_network(model, input_shape=(4,))[0].n_in == 4
+
+
+def test_outputs_that_nobody_reads():
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["s"], name="m"),
+        helper.make_node("Dropout", ["s"], ["d", "mask"]),
+        helper.make_node("Relu", ["d"], ["y"]),
+    ]
+    net = ef.as_network(_graph(nodes, {"w": _weight(4, 3)}))
+    assert _activations(net) == ["relu"]
+    assert not net.skipped
+
+
 def test_missing_libraries(tmp_path, monkeypatch):
     path = export_onnx(nn.Linear(4, 2), tmp_path / "net.onnx", 4)
     monkeypatch.delitem(sys.modules, "ei_fast.adapters.onnx", raising=False)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from models import Does
 from torch import nn
+from torch.nn.utils import prune
 
 import ei_fast as ef
 from ei_fast.adapters import operations, torch_ops
@@ -728,6 +729,42 @@ def test_a_last_step_in_fewer_digits():
         net = ef.as_network(Does(forward, a=nn.Linear(4, 3)))
         assert len(net) == 1
         assert not net.skipped
+
+
+def test_weights_that_are_drawn_are_not_constants():
+    model = Does(lambda s, x: F.linear(x, s.a.weight + torch.randn_like(s.a.weight)), a=nn.Linear(4, 3))
+    with pytest.raises(ValueError, match="as extracted differs"):
+        ef.as_network(model)
+
+
+def test_pruned_weights():
+    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
+    prune.l1_unstructured(model[0], "weight", 0.5)
+    net = ef.as_network(model)
+    assert np.count_nonzero(net[0].weight) == 12
+    prune.remove(model[0], "weight")
+    _agrees(net, model, 4)
+
+
+def test_a_clip_far_away_is_seen():
+    model = Does(lambda s, x: torch.minimum(torch.relu(y := s.a(x)), 400 + 0 * y), a=nn.Linear(1000, 1, bias=False))
+    with torch.no_grad():
+        model.a.weight.fill_(1.0)
+    net = ef.as_network(model)
+    assert net[0].activation(np.array([1000.0])) == 400
+
+
+def test_what_overflows_shows_nothing():
+    model = Does(lambda s, x: torch.exp(s.a(x)), a=nn.Linear(4, 3))
+    with pytest.raises(ValueError, match="Layer 'a': its outputs overflow on the input range"):
+        ef.as_network(model, in_range=(1e4, 2e4))
+    # In float32 the model overflows where the layer does not: beyond in_range, for some of the inputs or for all.
+    with torch.no_grad():
+        model.a.weight.fill_(1.0)
+    model._forward = lambda s, x: torch.exp(s.a(x)).float()
+    assert ef.as_network(model, in_range=(0, 20))
+    with pytest.raises(ValueError, match="cannot be compared with the model's, which is not finite"):
+        ef.as_network(model, in_range=(30, 31))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from ei_fast.adapters.operations import (
     Pointwise,
     Pool,
     Recording,
+    Reduce,
     Same,
     Softmax,
     Unknown,
@@ -129,6 +130,8 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     found.skipped += [(op.name, unread) for op in dead if isinstance(op.does, (Dense, Conv, Block))]
     # Affine maps that no layer took in.
     found.skipped += [(op.name, _why_skipped(op)) for op in ops if op not in found.done]
+    # What is done in several steps has several times the same reason.
+    found.skipped = list(dict.fromkeys(found.skipped))
     if not found.pieces:
         raise TypeError(
             "The model has no dense layer or convolution that could be measured. It has "
@@ -204,7 +207,7 @@ class _Assembly:
         # Where no pool lies wholly inside, single places of the convolution may.
         for with_pools in (True, False):
             tail = _Tail(op, folded, self.recording, self.readers, channels, with_pools)
-            inputs, at = _patches(view.places, tail.window, self.recording.shape(tail.base)[1:])
+            inputs, at = _patches(view.places, tail.window, tail.shape[1:])
             if len(inputs):
                 break
         else:
@@ -267,10 +270,13 @@ class _Assembly:
                 f"The inputs of layer {name!r}{after} are {what} where the model runs on random inputs, so that its "
                 "range cannot be told. Give an 'in_range' on which they are numbers."
             )
-        if self.skipped:
-            skipped, reason = self.skipped[-1]
-            told = f"the inputs of {name!r} after it are binned over the range seen for random inputs"
-            self.skipped[-1] = (skipped, f"{reason}; {told}")
+        writer = next((op.name for op in self.recording.ops if value in op.writes), None)
+        told = f"the inputs of {name!r} after it are binned over the range seen for random inputs"
+        for place in range(len(self.skipped))[::-1]:
+            skipped, reason = self.skipped[place]
+            if skipped == writer:
+                self.skipped[place] = (skipped, f"{reason}; {told}")
+                break
         low, high = float(seen.min()), float(seen.max())
         return (low, high) if high > low else (low - 0.5, high + 0.5)
 
@@ -337,6 +343,8 @@ class _Tail:
         That became part of the layer.
     base : int
         The value whose channels and places the outputs are: that of the map, or of the pool.
+    shape : tuple of int
+        Of a sample of it; behind the channels of a convolution, of its places.
     end : int
         The value at which the layer ends.
     """
@@ -355,6 +363,7 @@ class _Tail:
         self._steps: list[Affine | Pointwise | Softmax | Pool] = []
         self.ops: list[Op] = []
         self.base = self.end = op.writes[0]
+        self.shape = recording.shape(self.base)
         self._view = _View.of(self.end, recording)
         # After each step: the number of operations, the base and the end, and how the latter comes from the former.
         states = [self._follow_same(readers)]
@@ -370,9 +379,11 @@ class _Tail:
             self.end = taken[-1].writes[0]
             if isinstance(step, Pool):
                 self.base, self._view = self.end, _View.of(self.end, recording)
+                reduced = isinstance(taken[-1].does, Reduce)
+                self.shape = (self.shape[0], *(1 for _ in self.shape[1:])) if reduced else recording.shape(self.base)
             states.append(self._follow_same(readers))
         n_steps = self._n_taken()
-        n_ops, self.base, self.end, self._view = states[n_steps]
+        n_ops, self.base, self.shape, self.end, self._view = states[n_steps]
         self._steps, self.ops = self._steps[:n_steps], self.ops[:n_ops]
 
     @property
@@ -389,8 +400,7 @@ class _Tail:
 
     def outputs(self, n_out: int) -> Places:
         """Where in a sample of the end the outputs are, (m, n_out)."""
-        shape = self._recording.shape(self.base)
-        at = self._view.back(np.arange(self._view.places.size).reshape(self._view.places.shape)).reshape(shape)
+        at = self._view.back(np.arange(self._view.places.size).reshape(self._view.places.shape)).reshape(self.shape)
         at = np.moveaxis(at, 0, -1) if self._axis == 0 else at
         return at.reshape(-1, n_out)
 
@@ -412,12 +422,12 @@ class _Tail:
         assert isinstance(self._does, Conv)
         return pooled(layer, self._does.window, [step for step in steps if not isinstance(step, Softmax)])
 
-    def _follow_same(self, readers: "_Readers") -> tuple[int, int, int, _View]:
+    def _follow_same(self, readers: "_Readers") -> tuple[int, int, tuple[int, ...], int, _View]:
         while (reader := readers.only(self.end)) is not None and isinstance(reader.does, Same):
             self.ops.append(reader)
             self.end = reader.writes[0]
             self._view = self._view.after(reader, self._recording.shape(self.end))
-        return len(self.ops), self.base, self.end, self._view
+        return len(self.ops), self.base, self.shape, self.end, self._view
 
     def _step(self, ops: Sequence[Op]) -> Affine | Pointwise | Softmax | Pool | None:
         """What an operation, or padding and a pool, does to each neuron or channel; None if nothing of the kind."""
@@ -425,14 +435,17 @@ class _Tail:
         if self._does is None or (before and not isinstance(does, Pool)):
             return None
         if isinstance(does, Affine):
-            shape = self._recording.shape(self.base)
-            parts = [_per_neuron(self._view.back(part).reshape(shape), self._axis) for part in (does.scale, does.shift)]
+            parts = [
+                _per_neuron(self._view.back(part).reshape(self.shape), self._axis) for part in (does.scale, does.shift)
+            ]
             return None if parts[0] is None or parts[1] is None else Affine(parts[0], parts[1])
         if isinstance(does, Pointwise):
             return does
         if isinstance(does, Softmax) and self._axis == -1:
             neurons = self._view.is_identity and self._recording.shape(self.end)[-1] == self._does.weight.shape[1]
             return does if neurons else None
+        if isinstance(does, Reduce) and isinstance(self._does, Conv) and self._with_pools:
+            return self._over_all_places(does, self._does)
         if isinstance(does, Pool) and isinstance(self._does, Conv) and self._with_pools:
             fits = size_pooled(self._does, does, self._channels) <= _MOST_WEIGHTS
             arranged = self._view.is_identity and self._recording.shape(self.end) == self._recording.shape(self.base)
@@ -442,6 +455,17 @@ class _Tail:
                 does = replace(does, window=does.window.begun_before([n for n, _ in padding.widths[1:]]))
             return does if fits and arranged else None
         return None
+
+    def _over_all_places(self, does: Reduce, conv: Conv) -> Pool | None:
+        """A reduction as a pool, if it takes in every place of a channel and leaves the channels in their order."""
+        n_places = prod(self.shape[1:])
+        kept = [axis for axis in range(self._view.places.ndim) if axis not in does.axes]
+        channels = self._view.places.transpose(*kept, *does.axes).reshape(self.shape[0], -1) // n_places
+        if prod(self._view.places.shape[axis] for axis in kept) != len(channels):
+            return None
+        pool = Pool(Window.over(self.shape[1:]), does.mean)
+        fits = size_pooled(conv, pool, self._channels) <= _MOST_WEIGHTS
+        return pool if fits and np.array_equal(channels, np.arange(len(channels))[:, None] + 0 * channels) else None
 
     def _n_taken(self) -> int:
         """How many of the steps belong to the layer: up to its activation, or to its pool and the activation then."""
@@ -495,6 +519,7 @@ def _why_skipped(op: Op) -> str:
         Pointwise: "an activation that follows no dense layer or convolution",
         Softmax: "a softmax that follows no dense layer",
         Pool: "a pool that follows no convolution, or sees too much of it at once, or nowhere without padding",
+        Reduce: "a mean or maximum that is no pool over all places of a convolution, or sees too much of it at once",
         Pad: "padding that is no convolution's",
         Block: "a block whose inputs are scaled and shifted on the way to it",
     }

@@ -1,11 +1,11 @@
 """Keras models on the PyTorch backend: what their layers do is written down while they run.
 
 The model itself runs, in inference mode and in its own arithmetic, since not every Keras model can be copied;
-whatever it keeps is put back. Everything that it does goes through functions of PyTorch, whichever way it was built.
+its variables are put back. Everything that it does goes through functions of PyTorch, whichever way it was built.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.operations import Pointwise, Recording, Unknown
 from ei_fast.adapters.pointwise import activation_of
-from ei_fast.adapters.torch_notes import Notes
+from ei_fast.adapters.torch_notes import Notes, own_generators
 from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, check_range
@@ -63,8 +64,8 @@ def network_from_keras(
 
     def run(inputs: NDArray) -> Recording:
         x = torch.as_tensor(keras.ops.convert_to_tensor(inputs, model.compute_dtype))
-        notes = Notes(x, [variable.value for variable in model.variables], ranges, x.dtype)
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), _kept(model), _watched(layers, notes):
+        notes = Notes(x, [variable.value for variable in model.variables], ranges, x.dtype, _as_it_is)
+        with torch.no_grad(), own_generators(), _kept(model), _watched(layers, notes):
             output = model(x, training=False) if _takes_training(model) else model(x)
         return notes.recording(output)
 
@@ -129,6 +130,20 @@ def _kept(model: keras.Layer) -> Iterator[None]:
                 variable.assign(value)
 
 
+def _as_it_is(layer: keras.Layer) -> Callable[[], AbstractContextManager[None]]:
+    """What makes a layer, wherever training has taken it, what it is now."""
+    values = [(variable, variable.value.detach().clone()) for variable in layer.variables]
+
+    @contextmanager
+    def put() -> Iterator[None]:
+        with _kept(layer):
+            for variable, value in values:
+                variable.assign(value)
+            yield
+
+    return put
+
+
 @contextmanager
 def _watched(layers: dict[str, keras.Layer], notes: Notes) -> Iterator[None]:
     """Within this, what the layers do is written down."""
@@ -137,7 +152,11 @@ def _watched(layers: dict[str, keras.Layer], notes: Notes) -> Iterator[None]:
             activation = layer.__dict__.get("activation")
             if activation is not None and not _is_plain(activation):
                 stack.enter_context(_replaced(layer, "activation", _pointwise(name, activation, notes)))
-            call = _relu(name, layer, notes) if isinstance(layer, keras.layers.ReLU) else layer.call
+            call = layer.call
+            if isinstance(layer, keras.layers.ReLU):
+                call = _relu(name, layer, notes)
+            elif isinstance(layer, _REPEATING) and name not in notes.ranges:
+                call = _as_one(name, layer, notes)
             stack.enter_context(_replaced(layer, "call", _watching(name, layer, call, notes)))
         with notes:
             yield
@@ -169,6 +188,24 @@ def _watching(name: str, layer: keras.Layer, call: Callable, notes: Notes) -> Ca
         return result
 
     return watched
+
+
+# What calls a layer again and again, at every step of a sequence.
+_REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
+
+
+def _as_one(name: str, layer: keras.Layer, notes: Notes) -> Callable:
+    """What a layer does, written down as one operation that is no layer."""
+    call = layer.call
+
+    def noted(x: Any, *args: Any, **kwargs: Any) -> Any:
+        with notes.paused():
+            result = call(x, *args, **kwargs)
+        reason = no_layer(type(layer).__name__, 1)
+        notes.write(name, Unknown(reason), keras.tree.flatten(x), keras.tree.flatten(result))
+        return result
+
+    return noted
 
 
 def _is_plain(activation: Callable) -> bool:
@@ -212,9 +249,12 @@ def _pointwise(
     return noted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Elementwise:
-    """A function of tensors as one of arrays, under the name that it is told by."""
+    """A function of tensors as one of arrays, under the name that it is told by.
+
+    Equal to itself alone: what the function does may have changed since it was last met.
+    """
 
     function: Callable
     __name__: str

@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import os
+import random
 import sys
 from collections.abc import Iterator
 from math import prod
@@ -22,6 +23,9 @@ _MODULES = (
 _MODELS = {"Sequential", "Functional", "Model", "DTypePolicy", "DTypePolicyMap", "Variable"}
 # Layers whose configuration holds, or names, a program.
 _PROGRAMS = {"Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer"}
+# Layers that read other files.
+_READERS = {"StringLookup", "IntegerLookup", "TextVectorization"}
+_VALUES = {"__keras_tensor__", "__tuple__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__", "__bytes__"}
 _MOST_VALUES = 2**26
 
 
@@ -51,13 +55,15 @@ def model_from_keras_file(path: Path) -> Any:
         config = _config(path, _content(path, archive, "config.json"))
         _check_classes(path, config, keras)
         _check_weights(path, _content(path, archive, "model.weights.h5"))
+    # Initial weights are drawn from it.
+    python = random.getstate()
     try:
         # Without memory for the numbers first: how many there are is the file's claim.
         with keras.device("meta"):
             outline = keras.saving.deserialize_keras_object(config | {"compile_config": None}, safe_mode=True)
         claimed = 4 * sum(prod(variable.shape) for variable in outline.variables)
         if claimed <= 4 * sizes["model.weights.h5"] + 2**24:
-            _check_values(path, outline)
+            _check_values(path, outline, keras)
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except _TooLarge:
         raise
@@ -66,6 +72,8 @@ def model_from_keras_file(path: Path) -> Any:
             f"The file {str(path)!r} cannot be read as a Keras model ({type(error).__name__}: {error}). It is damaged, "
             "or needs a class of your own: load it yourself with its custom_objects and pass the model."
         ) from error
+    finally:
+        random.setstate(python)
     raise ValueError(
         f"The file {str(path)!r} claims {claimed} bytes of weights, far more than it holds. It is damaged or made to "
         "exhaust memory. Save the model again."
@@ -123,15 +131,16 @@ def _check_classes(path: Path, config: dict[str, Any], keras: Any) -> None:
     whole = {key: value for key, value in config.items() if key != "compile_config"}
     for entry in _described(whole):
         module, name = entry.get("module"), entry["class_name"]
-        own = entry.get("registered_name") or (entry.get("config") if name == "function" else None)
+        # Under which of the two Keras looks for it.
+        own = entry.get("config" if name == "function" else "registered_name")
         if isinstance(own, str) and keras.saving.get_registered_object(own) is not None:
             # The user's own, known to this process before the file was.
             continue
-        if name == "__keras_tensor__" or name == "__tuple__" or name == "__tensor__" or name == "__numpy__":
-            continue
         modules = isinstance(module, str) and any(module == m or module.startswith(f"{m}.") for m in _MODULES)
-        models = module in ("keras", "keras.models") and name in _MODELS
-        if not isinstance(name, str) or name in _PROGRAMS or not (modules or models):
+        models = module in ("keras", "keras.models") and isinstance(name, str) and name in _MODELS
+        if isinstance(name, str) and name in _VALUES:
+            continue
+        if not isinstance(name, str) or name in _PROGRAMS | _READERS or not (modules or models):
             what = f"{name!r} of module {module!r}"
             raise ValueError(
                 f"The file {str(path)!r} uses {what}, which could run code and is not read. If you trust it, load it "
@@ -187,14 +196,32 @@ def _check_weights(path: Path, content: bytes) -> None:
         raise refuse(f"claim {claimed} bytes, more than they hold")
 
 
-def _check_values(path: Path, model: Any) -> None:
+def _check_values(path: Path, model: Any, keras: Any) -> None:
     """Raise MemoryError where a sample would make the model compute more numbers than can be kept."""
-    total = 0
-    for layer in model._flatten_layers(include_self=False):
-        if layer._inbound_nodes and hasattr(layer.output, "shape"):
-            total += prod(n or 1 for n in layer.output.shape)
+    total = _n_values(model, keras)
     if total > _MOST_VALUES:
         raise _TooLarge(
             f"The model in {str(path)!r} computes {total} numbers a sample, more than the {_MOST_VALUES} that can be "
             "kept to verify it. Load it yourself and measure a part of it, keras.Model(inputs, outputs)."
         )
+
+
+def _n_values(model: Any, keras: Any) -> int:
+    """Numbers that a model computes of a sample: of every operation, and of what is padded for it."""
+    total = 0
+    # A Sequential has its graph inside.
+    graph = getattr(model, "_functional", None) or model
+    for operation in getattr(graph, "_operations", ()):
+        if isinstance(operation, keras.Model):
+            total += _n_values(operation, keras)
+        if operation._inbound_nodes:
+            total += sum(prod(n or 1 for n in tensor.shape) for tensor in keras.tree.flatten(operation.output))
+            config = operation.__dict__
+            size, gaps = config.get("kernel_size") or config.get("pool_size"), config.get("dilation_rate")
+            if size is not None and len(keras.tree.flatten(operation.input)) == 1:
+                gaps = gaps if isinstance(gaps, (tuple, list)) else (gaps or 1,) * len(size)
+                extent = [n or 1 for n in operation.input.shape[1:]]
+                reach = [n * gap for n, gap in zip(size, gaps, strict=True)]
+                # Which axis the channels are is of no matter: each is taken as if it were padded.
+                total += prod(n + max(reach, default=0) for n in extent[: len(reach)]) * extent[-1]
+    return total

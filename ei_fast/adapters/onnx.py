@@ -205,7 +205,7 @@ class _Graph:
                 "Export the part of it that has one."
             )
         self._input, self._dtype = inputs[0].name, _FLOATS[kind.elem_type]
-        self._dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
+        self._dims = [dim.dim_value if dim.dim_value > 0 else None for dim in kind.shape.dim]
         if len(self._dims) < 2:
             raise ValueError(
                 f"{what} must have an input whose first axis are the rows. Got the shape {tuple(self._dims)} instead. "
@@ -213,7 +213,13 @@ class _Graph:
             )
         self._constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         self._outputs = [value.name for value in graph.output]
-        self._names = [name for node in self._nodes for name in node.output if name]
+        # What nobody reads, as the mask of a dropout, need not be there.
+        read = {name for node in self._nodes for name in node.input} | set(self._outputs)
+        self._names = [name for node in self._nodes for name in node.output if name in read]
+        self._moving = {self._input}
+        for node in self._nodes:
+            if self._moved(node):
+                self._moving.update(node.output)
         for name in self._names:
             if name not in self._outputs:
                 graph.output.append(helper.make_empty_tensor_value_info(name))
@@ -244,10 +250,7 @@ class _Graph:
         coarsest = self._dtype
         ops: list[Op] = []
         for node in self._nodes:
-            # What reads no more than a shape is the same for all inputs.
-            at = tuple(
-                k for k, name in enumerate(node.input) if name in numbers and node.op_type not in ("Shape", "Size")
-            )
+            at = tuple(k for k, name in enumerate(node.input) if name in numbers) if self._moved(node) else ()
             written = [name for name in node.output if isinstance(found.get(name), np.ndarray)]
             if not at or not written:
                 continue
@@ -270,6 +273,10 @@ class _Graph:
         if not outputs:
             raise ValueError(f"{self._what} returns nothing that depends on its input. Export its outputs with it.")
         return Recording(ops, values, outputs, (), coarsest)
+
+    def _moved(self, node: onnx.NodeProto) -> bool:
+        """Whether what a node writes depends on the model's input."""
+        return node.op_type not in _SHAPES and any(name in self._moving for name in node.input)
 
     def _opened(self, model: onnx.ModelProto) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
@@ -308,7 +315,7 @@ class _Graph:
         for name, several in parts.items():
             if not isinstance(several[0], np.ndarray) or several[0].dtype.kind not in "fiub":
                 continue
-            by_row = rows < len(inputs) and several[0].ndim and len(several[0]) == rows
+            by_row = name in self._moving and rows < len(inputs) and several[0].ndim and len(several[0]) == rows
             values[name] = np.concatenate(several)[: len(inputs)] if by_row else several[0]
         return values
 

@@ -20,6 +20,7 @@ from ei_fast.adapters.operations import (
     Places,
     Pointwise,
     Pool,
+    Reduce,
     Same,
     Softmax,
     Window,
@@ -31,7 +32,7 @@ from ei_fast.network.activations import Activation
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A node of which one input, or two, depend on what goes into the model.
+    """A node of which at least one input depends on what goes into the model.
 
     Attributes
     ----------
@@ -181,6 +182,14 @@ def _global_pool(node: Node) -> Pool:
     return Pool(Window.over(node.x.shape[2:]), mean=node.kind == "GlobalAveragePool")
 
 
+def _reduced(node: Node) -> Reduce | None:
+    axes = node.attributes.get("axes", node.constant(1))
+    if axes is None or not len(axes):
+        return None
+    wanted = {int(axis) % node.x.ndim for axis in axes}
+    return None if 0 in wanted else Reduce(tuple(axis - 1 for axis in sorted(wanted)), node.kind == "ReduceMean")
+
+
 def _window(node: Node, size: Sequence[int]) -> Window:
     strides, dilations = (node.attributes.get(key, 1) for key in ("strides", "dilations"))
     window = Window.over(size, strides, dilations)
@@ -201,7 +210,10 @@ def _batch_norm(node: Node) -> Affine | None:
     weight, bias, mean, variance = (node.constant(k) for k in range(1, 5))
     if weight is None or bias is None or mean is None or variance is None:
         return None
-    scale = weight / np.sqrt(variance + node.number("epsilon", 1e-5))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = weight / np.sqrt(variance + node.number("epsilon", 1e-5))
+    if not (np.isfinite(scale).all() and np.isfinite(bias - mean * scale).all()):
+        return None
     shape = (-1, *(1 for _ in node.x.shape[2:]))
     return Affine(scale.reshape(shape), (bias - mean * scale).reshape(shape))
 
@@ -270,6 +282,8 @@ _MEANING: dict[str, Callable[[Node], Does | None]] = {
     "AveragePool": _pool,
     "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool,
+    "ReduceMean": _reduced,
+    "ReduceMax": _reduced,
     "BatchNormalization": _batch_norm,
     **dict.fromkeys(_AFFINE, _affine),
     "Neg": _negative,

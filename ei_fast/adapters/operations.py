@@ -90,9 +90,16 @@ class Conv:
     window: Window
 
 
-def conv(kernel: Array, bias: Array | None, groups: int, window: Window) -> Conv:
+# 256 MiB.
+_MOST_WEIGHTS = 2**25
+
+
+def conv(kernel: Array, bias: Array | None, groups: int, window: Window) -> "Conv | Unknown":
     """A convolution from a kernel (n_out, channels / groups, ...): what is in another group has weight 0."""
     n_out, per_group = kernel.shape[:2]
+    n_weights = groups * kernel.size
+    if groups > 1 and n_weights > _MOST_WEIGHTS:
+        return Unknown(f"its {groups} groups side by side would take {n_weights} weights, more than {_MOST_WEIGHTS}")
     by_group = kernel.reshape(groups, n_out // groups, -1)
     weight = np.zeros((groups, by_group.shape[2], groups, n_out // groups))
     for group in range(groups):
@@ -107,6 +114,14 @@ class Pool:
 
     window: Window
     mean: bool = False
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """The largest value or the mean along `axes` of a sample."""
+
+    axes: tuple[int, ...]
+    mean: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +181,7 @@ class Unknown:
     reason: str
 
 
-Does = Dense | Conv | Pool | Affine | Pointwise | Combine | Softmax | Same | Pad | Block | Unknown
+Does = Dense | Conv | Pool | Reduce | Affine | Pointwise | Combine | Softmax | Same | Pad | Block | Unknown
 
 
 @dataclass(frozen=True, eq=False)

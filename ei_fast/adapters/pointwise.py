@@ -6,7 +6,6 @@ and nothing else reads what comes about in between.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +63,10 @@ def activation_of(function: Callable[[Array], Array]) -> Activation:
     return _named(function) or Activation(function, (-np.inf, np.inf))
 
 
-@lru_cache(maxsize=64)
 def _named(function: Callable[[Array], Array]) -> Activation | None:
     # Steps in float32 round what they multiply with; its own arithmetic is compared when all is verified.
-    s = np.concatenate([np.linspace(-12.0, 12.0, 4801), [-100.0, 100.0]])
+    far = np.geomspace(12.0, 1e6, 50)
+    s = np.concatenate([-far[::-1], np.linspace(-12.0, 12.0, 4801), far])
     values = function(s)
     return next((a for a in _WRITTEN_OUT if np.allclose(values, a(s), rtol=1e-6, atol=1e-6)), None)
 

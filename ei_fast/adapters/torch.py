@@ -7,7 +7,6 @@ came about unseen. The layers are compared with the run itself.
 """
 
 import copy
-import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +18,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from ei_fast.adapters.operations import Recording
-from ei_fast.adapters.torch_notes import Notes
+from ei_fast.adapters.torch_notes import Notes, own_generators
 from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs, random_inputs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
@@ -86,7 +85,10 @@ class _Subject:
         found = [p.dtype for p in model.parameters() if p.is_floating_point()]
         self._own_dtype = found[0] if found else torch.float32
         try:
-            self._model = copy.deepcopy(model).cpu().eval()
+            # Tensors that were computed and kept, as pruning does, cannot be copied as they are.
+            computed = [t for module in model.modules() for t in vars(module).values() if isinstance(t, torch.Tensor)]
+            memo = {id(tensor): tensor.detach().clone() for tensor in computed if not tensor.is_leaf}
+            self._model = copy.deepcopy(model, memo).cpu().eval()
         except Exception as error:
             error.add_note("Raised by copy.deepcopy of the model, of which ei_fast runs a copy.")
             raise
@@ -139,14 +141,8 @@ class _Subject:
         # Of its own, since a model may keep something from one run to the next.
         model = copy.deepcopy(self._model)
         notes = Notes(x, [*model.parameters(), *model.buffers()], self._ranges, self.dtype)
-        # What the model draws from is the caller's.
-        generators = random.getstate(), np.random.get_state()  # noqa: NPY002
-        try:
-            with torch.no_grad(), torch.random.fork_rng(devices=[]), _watched(model, notes):
-                output = model(x)
-        finally:
-            random.setstate(generators[0])
-            np.random.set_state(generators[1])  # noqa: NPY002
+        with torch.no_grad(), own_generators(), _watched(model, notes):
+            output = model(x)
         return notes.recording(output)
 
 

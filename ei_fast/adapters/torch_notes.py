@@ -4,9 +4,11 @@ A `TorchFunctionMode` sees the functions of PyTorch that are called from Python:
 same there. What is no dense layer, activation or the like is named, and so is what reads values that came about unseen.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,24 @@ from ei_fast.adapters.operations import Block, Combine, Does, Op, Recording, Unk
 from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, meaning_of, plain_name
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
+
+_runs = count()
+
+
+@contextmanager
+def own_generators() -> Iterator[None]:
+    """Within this, what is drawn is drawn anew, and differs from run to run; what the caller draws from is left alone.
+
+    A model that draws its weights when it runs does not do the same for all inputs, and is found out by that.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(next(_runs))
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
 
 
 @dataclass(eq=False)
@@ -36,12 +56,15 @@ class Notes(TorchFunctionMode):
         Output ranges of the modules that are blocks.
     dtype : torch.dtype
         In which the model is run.
+    as_it_is : callable
+        Takes a module that is to be a block, and returns what gives a context in which it is what it is now.
     """
 
     x: torch.Tensor
     held: Sequence[torch.Tensor]
     ranges: dict[str, Range | None]
     dtype: torch.dtype
+    as_it_is: Callable[[Any], Callable[[], AbstractContextManager[None]]] = lambda module: nullcontext
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
     _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
@@ -177,7 +200,7 @@ class Notes(TorchFunctionMode):
                 f"The output range of the block {name!r} cannot be derived. Give it: blocks={{{name!r}: (low, high)}}. "
                 f"{seen}"
             )
-        run = RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype)
+        run = RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype, self.as_it_is(module))
         function = Function(run, x[0].numel(), y[0].numel(), out_range, name=name)
         return Block(function), (self._number[id(x)][0],), outputs
 
@@ -236,11 +259,12 @@ class RunBlock:
     shape: tuple[int, ...]
     more: tuple[Any, ...]
     dtype: torch.dtype
+    as_it_is: Callable[[], AbstractContextManager[None]]
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         # Copies: the module may write to what goes in, and use again what came out.
         rows = torch.from_numpy(np.array(x)).to(self.dtype).reshape(len(x), *self.shape)
-        with torch.no_grad():
+        with torch.no_grad(), self.as_it_is():
             y = _tensors(self.module(rows, *self.more))[0]
         return _numbers(y.reshape(len(x), -1)).astype(np.float64, copy=False)
 

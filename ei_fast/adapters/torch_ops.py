@@ -8,7 +8,19 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from ei_fast.adapters.operations import Affine, Conv, Dense, Does, Pad, Pointwise, Pool, Same, Softmax, Window, conv
+from ei_fast.adapters.operations import (
+    Affine,
+    Dense,
+    Does,
+    Pad,
+    Pointwise,
+    Pool,
+    Reduce,
+    Same,
+    Softmax,
+    Window,
+    conv,
+)
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
@@ -92,6 +104,8 @@ def meaning_of(function: Any, args: tuple, kwargs: dict[str, Any], at: int, resu
         return _pool(name, given, result)
     if name == "pad":
         return _padded(given)
+    if name in ("mean", "amax"):
+        return _reduced(name, given)
     if name in _AFFINE:
         return _per_value(_AFFINE[name](given), given(at, "input"), result)
     if name in ("softmax", "log_softmax"):
@@ -158,7 +172,7 @@ _CONVOLUTIONS = {"conv1d", "conv2d", "conv3d"}
 _POOLS = {f"{adaptive}{kind}_pool{n}d" for adaptive in ("", "adaptive_") for kind in ("max", "avg") for n in (1, 2, 3)}
 
 
-def _convolution(given: Given) -> Conv | None:
+def _convolution(given: Given) -> Does | None:
     x, weight, bias = given(0, "input"), given(1, "weight"), given(2, "bias")
     if x.dim() != weight.dim():
         # One sample without its axis: the first axis are channels.
@@ -191,6 +205,14 @@ def _pool(name: str, given: Given, result: torch.Tensor) -> Pool | None:
     return Pool(
         Window.over(size, tuple(size) if stride in (None, [], ()) else stride, dilation, given(3, "padding", 0)), mean
     )
+
+
+def _reduced(name: str, given: Given) -> Reduce | None:
+    x, axes = given(0, "input"), given(1, "dim")
+    if axes is None or isinstance(axes, torch.Tensor):
+        return None
+    axes = {axis % x.dim() for axis in ([axes] if isinstance(axes, int) else axes)}
+    return None if 0 in axes or not axes else Reduce(tuple(axis - 1 for axis in sorted(axes)), name == "mean")
 
 
 def _padded(given: Given) -> Pad | None:

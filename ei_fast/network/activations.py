@@ -144,7 +144,8 @@ class Activation:
             with np.errstate(over="ignore", under="ignore"):
                 return np.asarray(self._formula.function(s), dtype=np.float64)
         assert self._function is not None
-        y = np.asarray(self._function(s), dtype=np.float64)
+        with np.errstate(over="ignore", under="ignore"):
+            y = np.asarray(self._function(s), dtype=np.float64)
         if y.shape != s.shape or np.isnan(y).any():
             raise ValueError(
                 f"The activation {self.name!r} must map an array to an array of the same shape, without NaN. "

@@ -192,6 +192,11 @@ def _derived_range(layer: Block, in_range: Range) -> Range:
     low, high = layer.activation.codomain
     if not (np.isfinite(low) and np.isfinite(high)):
         low, high = layer.output_hull(in_range)
+        if not np.isfinite(high - low):
+            raise ValueError(
+                f"Layer {layer.name!r}: its outputs overflow on the input range {in_range}. "
+                "Give it an 'out_range', or a smaller input range."
+            )
     # Narrower than this the point cannot be told from rounding, nor divided into bins.
     if high - low <= 1e-12 * max(abs(low), abs(high)):
         middle = 0.5 * (low + high)
@@ -203,12 +208,14 @@ def _derived_range(layer: Block, in_range: Range) -> Range:
 def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
     """Each layer under a name of its own: ``layer0`` where it has none, ``fc1#2`` at its second use."""
     result: list[Block] = []
+    taken: set[str] = set()
+    uses: dict[str, int] = {}
     for index, layer in enumerate(layers):
         name = unique = layer.name or f"layer{index}"
-        use = 1
-        while any(unique == other.name for other in result):
-            use += 1
-            unique = f"{name}#{use}"
+        while unique in taken:
+            uses[name] = uses.get(name, 1) + 1
+            unique = f"{name}#{uses[name]}"
+        taken.add(unique)
         result.append(layer if layer.name == unique else layer.named(unique))
     return tuple(result)
 
