@@ -70,18 +70,12 @@ def as_network(
         Naming the layer or key, the rule and the remedy. What a model itself raises comes through.
     """
     kind = _kind(model)
-    runs = kind in ("torch", "keras", "onnx")
-    for option, given, applies in (
-        ("order", order is not None, kind in ("dict", "weights")),
-        ("blocks", bool(blocks), kind in ("torch", "keras")),
-        ("input_shape", input_shape is not None, runs),
+    for option, given, kinds, whose in (
+        ("order", order is not None, ("dict", "weights"), "dicts and files of weights"),
+        ("blocks", bool(blocks), ("torch", "keras"), "models of PyTorch and Keras"),
+        ("input_shape", input_shape is not None, ("torch", "keras", "onnx"), "models of a framework that can be run"),
     ):
-        if given and not applies:
-            whose = {
-                "order": "dicts and files of weights",
-                "blocks": "models of PyTorch and Keras",
-                "input_shape": "models of a framework that can be run",
-            }[option]
+        if given and kind not in kinds:
             what = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
             raise ValueError(f"The {option!r} parameter of as_network is for {whose}. Got it for {what}.")
     check_activation(activation)

@@ -460,12 +460,13 @@ class _Tail:
         """A reduction as a pool, if it takes in every place of a channel and leaves the channels in their order."""
         n_places = prod(self.shape[1:])
         kept = [axis for axis in range(self._view.places.ndim) if axis not in does.axes]
-        channels = self._view.places.transpose(*kept, *does.axes).reshape(self.shape[0], -1) // n_places
-        if prod(self._view.places.shape[axis] for axis in kept) != len(channels):
+        n_channels = self.shape[0]
+        if prod(self._view.places.shape[axis] for axis in kept) != n_channels:
             return None
+        channels = self._view.places.transpose(*kept, *does.axes).reshape(n_channels, -1) // n_places
+        in_order = (channels == np.arange(n_channels)[:, None]).all()
         pool = Pool(Window.over(self.shape[1:]), does.mean)
-        fits = size_pooled(conv, pool, self._channels) <= _MOST_WEIGHTS
-        return pool if fits and np.array_equal(channels, np.arange(len(channels))[:, None] + 0 * channels) else None
+        return pool if in_order and size_pooled(conv, pool, self._channels) <= _MOST_WEIGHTS else None
 
     def _n_taken(self) -> int:
         """How many of the steps belong to the layer: up to its activation, or to its pool and the activation then."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.operations import Pointwise, Recording, Unknown
-from ei_fast.adapters.pointwise import activation_of
+from ei_fast.adapters.pointwise import activation_of, clipped
 from ei_fast.adapters.torch_notes import Notes, own_generators
 from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs
 from ei_fast.network.activations import Activation
@@ -225,8 +225,8 @@ def _relu(name: str, layer: keras.layers.ReLU, notes: Notes) -> Callable:
     low, high, threshold = layer.negative_slope, layer.max_value, layer.threshold
     if threshold == 0 and high is None:
         return layer.call
-    known = Activation("hard_tanh", min_val=0.0, max_val=float(high)) if threshold == 0 == low and high else None
-    return layer.call if high == 6 and known else _pointwise(name, layer.call, notes, "ReLU", known)
+    known = clipped(0.0, float(high)) if threshold == 0 == low and high else None
+    return _pointwise(name, layer.call, notes, "ReLU", known)
 
 
 def _pointwise(

@@ -5,6 +5,7 @@ than it holds is refused before it is run.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from math import ceil, prod
 from pathlib import Path
 from typing import Any
@@ -329,17 +330,12 @@ def _name(node: onnx.NodeProto) -> str:
     return node.name.strip("/").removesuffix(f"/{node.op_type}").replace("/", ".") or node.op_type
 
 
-_limited = False
-
-
+@cache
 def _limit_memory() -> None:
     """Let onnxruntime take no more than it may, whatever a graph asks for; once in a process."""
-    global _limited
-    if not _limited:
-        info = onnxruntime.OrtMemoryInfo(
-            "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
-        )
-        onnxruntime.create_and_register_allocator(
-            info, onnxruntime.OrtArenaCfg({"max_mem": _MOST_MEMORY, "arena_extend_strategy": 1})
-        )
-        _limited = True
+    info = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(
+        info, onnxruntime.OrtArenaCfg({"max_mem": _MOST_MEMORY, "arena_extend_strategy": 1})
+    )

@@ -26,7 +26,7 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import Composite, Line
+from ei_fast.adapters.pointwise import Composite, Line, clipped
 from ei_fast.network.activations import Activation
 
 
@@ -184,10 +184,7 @@ def _global_pool(node: Node) -> Pool:
 
 def _reduced(node: Node) -> Reduce | None:
     axes = node.attributes.get("axes", node.constant(1))
-    if axes is None or not len(axes):
-        return None
-    wanted = {int(axis) % node.x.ndim for axis in axes}
-    return None if 0 in wanted else Reduce(tuple(axis - 1 for axis in sorted(wanted)), node.kind == "ReduceMean")
+    return None if axes is None else Reduce.along(axes, node.x.ndim, node.kind == "ReduceMean")
 
 
 def _window(node: Node, size: Sequence[int]) -> Window:
@@ -303,9 +300,7 @@ def _clip(node: Node) -> Activation | None:
     least, most = float(low.ravel()[0]), np.inf if high is None else float(high.ravel()[0])
     if least == 0 and most >= np.finfo(np.float32).max:
         return Activation("relu")
-    if (least, most) == (0.0, 6.0):
-        return Activation("relu6")
-    return Activation("hard_tanh", min_val=least, max_val=most) if np.isfinite(most) else None
+    return clipped(least, most) if np.isfinite(most) else None
 
 
 def _hard_sigmoid(node: Node) -> Activation:

@@ -4,7 +4,7 @@ A value has one row for each row of the input; what comes after is the shape of 
 told here, and nothing of the frameworks in which they were seen.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -122,6 +122,12 @@ class Reduce:
 
     axes: tuple[int, ...]
     mean: bool
+
+    @classmethod
+    def along(cls, axes: Iterable[int], n_axes: int, mean: bool) -> "Reduce | None":
+        """From axes of a whole value, of which it has `n_axes`; None where rows are mixed, or all is."""
+        of_value = {int(axis) % n_axes for axis in axes}
+        return None if 0 in of_value or not of_value else cls(tuple(axis - 1 for axis in sorted(of_value)), mean)
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,6 +58,11 @@ class Line:
         return self.scale * x + self.shift
 
 
+def clipped(low: float, high: float) -> Activation:
+    """What cuts off below and above."""
+    return Activation("relu6") if (low, high) == (0, 6) else Activation("hard_tanh", min_val=low, max_val=high)
+
+
 def activation_of(function: Callable[[Array], Array]) -> Activation:
     """The activation that a function is: by its name if that is known."""
     return _named(function) or Activation(function, (-np.inf, np.inf))

@@ -1,9 +1,6 @@
 """PyTorch modules: what they do is written down while they run.
 
-A copy of the model, in evaluation mode, on the CPU and in float64, runs on random inputs under a
-`TorchFunctionMode`, which sees the functions of PyTorch that are called from Python: module or functional, each looks
-the same there. What is no dense layer, activation or the like is named in `skipped`, and so is what reads values that
-came about unseen. The layers are compared with the run itself.
+A copy of the model runs, in evaluation mode, on the CPU and in float64 where the model allows it.
 """
 
 import copy

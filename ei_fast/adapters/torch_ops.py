@@ -21,6 +21,7 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
+from ei_fast.adapters.pointwise import clipped
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
@@ -211,8 +212,7 @@ def _reduced(name: str, given: Given) -> Reduce | None:
     x, axes = given(0, "input"), given(1, "dim")
     if axes is None or isinstance(axes, torch.Tensor):
         return None
-    axes = {axis % x.dim() for axis in ([axes] if isinstance(axes, int) else axes)}
-    return None if 0 in axes or not axes else Reduce(tuple(axis - 1 for axis in sorted(axes)), name == "mean")
+    return Reduce.along([axes] if isinstance(axes, int) else axes, x.dim(), name == "mean")
 
 
 def _padded(given: Given) -> Pad | None:
@@ -244,7 +244,7 @@ def _constant(given: Given) -> NDArray[np.float64] | None:
     alpha = given(2, "alpha", 1)
     if operands[1] is None or given(2, "rounding_mode") is not None or isinstance(alpha, str):
         return None
-    # Where the value comes second, the constant is smaller than it, or no tensor: `_per_neuron` sees to that.
+    # Where the value comes second, the constant is smaller than it, or no tensor: `_per_value` sees to that.
     sizes = [operand.numel() if isinstance(operand, torch.Tensor) else 0 for operand in operands]
     if sizes[0] < sizes[1]:
         return _array(operands[0]) if alpha == 1 else None
@@ -305,11 +305,7 @@ def _clamp(given: Given) -> Activation | None:
     low, high = (None if end is None else float(end) for end in (given(1, "min"), given(2, "max")))
     if low == 0 and high is None:
         return Activation("relu")
-    return None if low is None or high is None else _between(low, high)
-
-
-def _between(low: float, high: float) -> Activation:
-    return Activation("relu6") if (low, high) == (0, 6) else Activation("hard_tanh", min_val=low, max_val=high)
+    return None if low is None or high is None else clipped(low, high)
 
 
 def _prelu(given: Given) -> Activation | None:
@@ -350,7 +346,7 @@ _ACTIVATIONS: dict[str, Callable[[Given], Activation | None]] = {
     "celu": _celu,
     "gelu": lambda given: Activation("gelu", approximate=given(1, "approximate", "none")),
     "softplus": _softplus,
-    "hardtanh": lambda given: _between(float(given(1, "min_val", -1.0)), float(given(2, "max_val", 1.0))),
+    "hardtanh": lambda given: clipped(float(given(1, "min_val", -1.0)), float(given(2, "max_val", 1.0))),
     "clamp": _clamp,
     "clip": _clamp,
     "exp": lambda given: Activation(np.exp, (0.0, np.inf)),

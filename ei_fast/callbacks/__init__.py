@@ -5,6 +5,30 @@ from typing import Any
 
 from ei_fast.report import Report
 
+
+class Epochs:
+    """Epochs counted on over several trainings, each of which counts from 0 again unless it is told otherwise."""
+
+    def __init__(self) -> None:
+        self._last, self._offset, self._begins = -1, 0, True
+
+    def begin(self) -> None:
+        """Another training begins."""
+        self._begins = True
+
+    def forget(self) -> None:
+        """What follows has the numbers that the training gives it."""
+        self._last = -1
+
+    def step(self, epoch: int) -> int:
+        """The number of an epoch that the training counts as `epoch`."""
+        if self._begins:
+            self._offset = 0 if epoch > self._last else self._last + 1 - epoch
+            self._begins = False
+        self._last = epoch + self._offset
+        return self._last
+
+
 LOGGED = ("ei", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
 
 

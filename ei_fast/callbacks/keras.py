@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from ei_fast.callbacks import log_entries, metrics_of
+from ei_fast.callbacks import Epochs, log_entries, metrics_of
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.training.recorder import Recorder
 from ei_fast.training.trajectory import checked_path
@@ -53,24 +53,18 @@ class RecorderCallback(keras.callbacks.Callback):
         super().__init__()
         self.recorder = Recorder(estimator, every, time_budget)
         self._path = None if path is None else checked_path(path)
-        self._last_step, self._offset = -1, 0
-        self._fit_begins = True
+        self._epochs = Epochs()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Open the file."""
-        self._fit_begins = True
+        self._epochs.begin()
         if self._path is not None:
             self.recorder.open(self._path)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure, if the epoch's turn has come."""
-        if self._fit_begins:
-            # A second call of `fit` counts from 0 again, unless it is told otherwise.
-            self._offset = 0 if epoch > self._last_step else self._last_step + 1 - epoch
-            self._fit_begins = False
-        self._last_step = epoch + self._offset
         logs = {} if logs is None else logs
-        report = self.recorder.record(self.model, step=self._last_step, **metrics_of(logs))
+        report = self.recorder.record(self.model, step=self._epochs.step(epoch), **metrics_of(logs))
         if report is not None:
             logs.update(log_entries(report))
 

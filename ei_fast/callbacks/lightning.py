@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
-from ei_fast.callbacks import log_entries, metrics_of
+from ei_fast.callbacks import Epochs, log_entries, metrics_of
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.training.recorder import Recorder
 from ei_fast.training.trajectory import Trajectory, checked_path
@@ -50,13 +50,12 @@ class RecorderCallback(pl.Callback):
     ):
         self.recorder = Recorder(estimator, every, time_budget)
         self._path = None if path is None else checked_path(path)
-        self._last_step, self._offset = -1, 0
-        self._fit_begins = True
+        self._epochs = Epochs()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Open the file."""
         if stage == "fit":
-            self._fit_begins = True
+            self._epochs.begin()
             if self._path is not None and trainer.is_global_zero:
                 self.recorder.open(self._path)
 
@@ -64,13 +63,8 @@ class RecorderCallback(pl.Callback):
         """Measure, if the epoch's turn has come."""
         if not trainer.is_global_zero:
             return
-        epoch = trainer.current_epoch
-        if self._fit_begins:
-            # Another trainer counts from 0 again.
-            self._offset = 0 if epoch > self._last_step else self._last_step + 1 - epoch
-            self._fit_begins = False
-        self._last_step = epoch + self._offset
-        report = self.recorder.record(pl_module, step=self._last_step, **metrics_of(trainer.callback_metrics))
+        step = self._epochs.step(trainer.current_epoch)
+        report = self.recorder.record(pl_module, step=step, **metrics_of(trainer.callback_metrics))
         if report is not None:
             # Nothing is synchronised where only rank zero logs; that it is asked for keeps Lightning from advising it.
             pl_module.log_dict(log_entries(report), rank_zero_only=True, sync_dist=True)
@@ -94,4 +88,4 @@ class RecorderCallback(pl.Callback):
         if len(longest):
             self.recorder.resume(longest, "The trajectory of the checkpoint")
         # The epochs that follow are those of the checkpoint, measured before or not.
-        self._last_step = -1
+        self._epochs.forget()
