@@ -199,11 +199,11 @@ class EffectiveInformation(BaseEstimator):
             check_memory(settings.n_samples or DEFAULT_POINTS)
         return binned
 
-    def _measure(self, network: Network, settings: Settings, frozen: Frozen) -> Report:
+    def _measure(self, network: Network, settings: Settings, frozen: Frozen, workers: Workers | None = None) -> Report:
         """Report of `network` over frozen ranges and with a frozen seed."""
         binned = self.binned_layers(network, settings, frozen.ranges)
         started = time.perf_counter()
-        with Workers(settings.n_jobs) as workers:
+        with workers or Workers(settings.n_jobs) as workers:
             # Even a disabled bar starts a thread.
             watched = tqdm(binned, desc="measuring", unit="layer") if self.verbose else binned
             layers = [_measure_layer(one, settings, frozen.seed, workers) for one in watched]
@@ -227,6 +227,12 @@ def edges_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Worker
     )
 
 
+def joint_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> JointEI:
+    """The joint EI of a layer, as the settings ask for it."""
+    plan = Plan(settings.tol, settings.n_samples, estimator_named(settings.entropy))
+    return joint_ei(binned, seed, plan, workers, settings.joint)
+
+
 def flags_of(joint: JointEI, settings: Settings) -> list[str]:
     """What is to be known of a joint EI before it is trusted."""
     flags = []
@@ -243,9 +249,10 @@ def flags_of(joint: JointEI, settings: Settings) -> list[str]:
 
 def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> LayerReport:
     layer = binned.layer
-    plan = Plan(settings.tol, settings.n_samples, estimator_named(settings.entropy))
-    joint = joint_ei(binned, seed, plan, workers, settings.joint)
-    sensitivity, parts = (edges_of(binned, settings, seed, workers, one) for one in ("sensitivity", "parts"))
+    joint = joint_of(binned, settings, seed, workers.on(binned.index, "joint"))
+    sensitivity, parts = (
+        edges_of(binned, settings, seed, workers.on(binned.index, one), one) for one in ("sensitivity", "parts")
+    )
     pairwise = pairwise_method(binned, settings.pairwise)
     flags = flags_of(joint, settings)
     # Below the interval, not below the estimate: equality must not be flagged for noise or rounding.

@@ -3,10 +3,11 @@
 import glob
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 from zipfile import ZipFile
 
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 
 # Compressed weights of which nearly all are zero shrink by less.
 _MOST_EXPANSION = 100
+_UNFINISHED = ".tmp"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -72,13 +74,33 @@ def _check_claims(archive: ZipFile, size: int) -> int | None:
 
 def write_npz(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     """Write arrays so that at every moment `path` holds either what it held before or all of them."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    with _replacing(path) as file:
+        # To a file object, since savez would add a suffix to a path.
+        np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in arrays.items()})
+
+
+def write_whole(path: Path, content: bytes, lasting: bool = True) -> None:
+    """Write bytes so that at every moment `path` holds either what it held before or all of them.
+
+    Parameters
+    ----------
+    lasting : bool
+        Whether that is to be so after a crash of the machine too, which takes milliseconds; not needed for a file
+        that tells by itself whether it is whole.
+    """
+    with _replacing(path, lasting) as file:
+        file.write(content)
+
+
+@contextmanager
+def _replacing(path: Path, lasting: bool = True) -> Iterator[IO[bytes]]:
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{_UNFINISHED}")
     try:
         with temporary.open("xb") as file:
-            # To a file object, since savez would add a suffix to a path.
-            np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in arrays.items()})
-            file.flush()
-            os.fsync(file.fileno())
+            yield file
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -87,8 +109,15 @@ def write_npz(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
 
 def remove_unfinished(path: Path) -> None:
     """Remove what a process that was killed while it wrote `path` has left behind."""
-    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*{_UNFINISHED}"):
         temporary.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> str | None:
+    """Name of the file that was being written, where `path` is what a killed process left of it."""
+    if not (path.name.startswith(".") and path.name.endswith(_UNFINISHED)):
+        return None
+    return path.name[1:].removesuffix(_UNFINISHED).rpartition(".")[0]
 
 
 def npz_path(path: str | os.PathLike, otherwise: str) -> Path:

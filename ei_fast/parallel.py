@@ -1,16 +1,23 @@
 """How work is spread inside a process: a small thread pool over blocks whose kernels release the GIL."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import joblib
+import numpy as np
 from joblib.parallel import get_active_backend
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Arrays = tuple[np.ndarray, ...]
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return joblib.cpu_count()
 
 
 def resolve_n_jobs(n_jobs: Any, owner: str) -> int:
@@ -49,7 +56,21 @@ class Workers:
             self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="ei_fast")
         return list(self._pool.map(function, tasks))
 
-    def __enter__(self) -> "Workers":
+    def gather(
+        self, function: Callable[[Task], Arrays], tasks: Iterable[Task], together: Callable[[Sequence[Arrays]], Arrays]
+    ) -> Arrays:
+        """What `together` makes of function(task) for all tasks: of all of them at once, or of what it made of some."""
+        return together(self.map(function, tasks))
+
+    def on(self, layer: int, measure: str) -> Self:
+        """The workers for one measure of a layer: these."""
+        return self
+
+    def alone(self) -> "Workers":
+        """The workers for what must not run in several threads."""
+        return Workers(1)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -43,6 +43,7 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     Figure
         The one that was drawn into.
     """
+    trajectory.check_one_run()
     losses, others = split_metrics(trajectory)
     beside = [panel for panel in (losses, others) if panel]
     used = len(TITLES) + len(beside)

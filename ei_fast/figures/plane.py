@@ -75,7 +75,8 @@ class CausalPlaneDisplay:
 
     @classmethod
     def from_trajectory(cls, trajectory: Trajectory) -> Self:
-        """One path a layer, in the order of the steps."""
+        """One path a layer, in the order of the steps; of several runs take one by `Trajectory.of_run`."""
+        trajectory.check_one_run()
         return cls(
             trajectory.sensitivity,
             trajectory.degeneracy,

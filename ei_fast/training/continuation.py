@@ -15,8 +15,9 @@ from ei_fast.training.trajectory import Trajectory
 
 Widths = list[tuple[str, int, int]]
 
-# Parameters that may change from one run to the next: they change no figure, or the seed is known anyway.
-_FREE = ("n_jobs", "verbose", "random_state")
+
+FREE = ("n_jobs", "verbose", "random_state")
+"""Parameters that may change from one run to the next: they change no figure, or the seed is known anyway."""
 
 
 def widths_of(network: Network) -> Widths:
@@ -72,7 +73,7 @@ def continued(trajectory: Trajectory, estimator: EffectiveInformation, named: st
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{named} does not say how it was recorded, and cannot be continued. Begin anew.") from None
     now = plain(estimator.get_params(deep=False)) | {"ei_fast": ei_fast.__version__}
-    differing = [name for name in now if name not in _FREE and now[name] != before.get(name)]
+    differing = [name for name in now if name not in FREE and now[name] != before.get(name)]
     if estimator.random_state is not None and resolve_seed(estimator.random_state, OWNER) != frozen.seed:
         differing.append("random_state")
     if differing:

@@ -15,7 +15,7 @@ from ei_fast.report import Report
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_KIND, _FORMAT = "trajectory", 2
+_KIND, _FORMAT = "trajectory", 3
 
 MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff", "sensitivity_stderr")
 """What is kept of every layer at every step, in bits."""
@@ -27,7 +27,7 @@ class Trajectory:
     Parameters
     ----------
     steps : array-like (n_steps,)
-        Training steps, increasing.
+        Training steps, increasing; where there are runs, in each of them.
     layers : sequence of str
         Names of the layers.
     measures : mapping of str to array-like (n_steps, n_layers)
@@ -36,10 +36,13 @@ class Trajectory:
         Losses, accuracies and the like; NaN where a step did not have one.
     provenance : dict, optional
         Version, parameters, seed and ranges behind the figures, as plain values.
+    runs : sequence of str (n_steps,), optional
+        The training that each step is of, where several are kept together; those of one lie side by side.
 
     Attributes
     ----------
     steps : ndarray (n_steps,), int64
+    runs : tuple of str (n_steps,) or None
     layers : tuple of str
     ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff, sensitivity_stderr : ndarray (n_steps, n_layers)
     metrics : dict of str to ndarray (n_steps,)
@@ -61,6 +64,7 @@ class Trajectory:
         measures: Mapping[str, ArrayLike],
         metrics: Mapping[str, ArrayLike],
         provenance: Mapping[str, Any] | None = None,
+        runs: Sequence[str] | None = None,
     ):
         self.steps = np.asarray(steps, dtype=np.int64)
         self.layers = tuple(layers)
@@ -70,6 +74,11 @@ class Trajectory:
             name: np.asarray(values, dtype=np.float64).reshape(len(self.steps)) for name, values in metrics.items()
         }
         self.provenance = dict(provenance or {})
+        self.runs = None if runs is None else tuple(str(run) for run in runs)
+        if self.runs is not None and len(self.runs) != len(self.steps):
+            raise ValueError(
+                f"The 'runs' parameter must name one for each of {len(self.steps)} steps. Got {len(self.runs)}."
+            )
 
     @classmethod
     def empty(cls, layers: Sequence[str] = (), provenance: Mapping[str, Any] | None = None) -> "Trajectory":
@@ -88,14 +97,47 @@ class Trajectory:
             self.provenance,
         )
 
+    def of_run(self, run: str) -> "Trajectory":
+        """The steps of one run alone.
+
+        Raises
+        ------
+        ValueError
+            Where there is no such run, naming those that there are.
+        """
+        kept = np.array([one == run for one in self.runs or ()], dtype=bool)
+        if not kept.any():
+            raise ValueError(f"The trajectory has no run {run!r}. It has {', '.join(self._names_of_runs) or 'none'}.")
+        return Trajectory(
+            self.steps[kept],
+            self.layers,
+            {name: getattr(self, name)[kept] for name in MEASURES},
+            {name: values[kept] for name, values in self.metrics.items()},
+            self.provenance,
+            [run] * int(kept.sum()),
+        )
+
+    @property
+    def _names_of_runs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.runs or ()))
+
+    def check_one_run(self) -> None:
+        """Raise ValueError where there are several: a path cannot lead from one to the other."""
+        if len(self._names_of_runs) > 1:
+            raise ValueError(
+                f"The trajectory holds the runs {', '.join(self._names_of_runs)}, and one can be drawn at a time. "
+                f"Take one: trajectory.of_run({self._names_of_runs[0]!r}), or --run {self._names_of_runs[0]}."
+            )
+
     def __len__(self) -> int:
         return len(self.steps)
 
     def __repr__(self) -> str:
-        return f"Trajectory({len(self)} steps, layers {', '.join(self.layers)})"
+        several = f" of {len(self._names_of_runs)} runs" if self.runs is not None else ""
+        return f"Trajectory({len(self)} steps{several}, layers {', '.join(self.layers)})"
 
     def to_frame(self) -> "DataFrame":
-        """One row for each step and layer: step, layer, the measures in bits, and the metrics of the step.
+        """One row for each step and layer: run if there are any, step, layer, measures in bits, metrics of the step.
 
         Raises
         ------
@@ -103,13 +145,15 @@ class Trajectory:
             Where pandas is not installed.
         """
         rows = [
-            {"step": int(step), "layer": layer}
+            ({} if self.runs is None else {"run": self.runs[t]})
+            | {"step": int(step), "layer": layer}
             | {name: float(getattr(self, name)[t, k]) for name in MEASURES}
             | {name: float(values[t]) for name, values in self.metrics.items()}
             for t, step in enumerate(self.steps)
             for k, layer in enumerate(self.layers)
         ]
-        return frame_of(rows, ["step", "layer", *MEASURES, *self.metrics], "Trajectory.to_frame")
+        first = ["step", "layer"] if self.runs is None else ["run", "step", "layer"]
+        return frame_of(rows, [*first, *MEASURES, *self.metrics], "Trajectory.to_frame")
 
     def to_dict(self) -> dict[str, Any]:
         """The trajectory as plain lists, numbers and text, for other programs' files; `from_dict` reads it."""
@@ -119,6 +163,7 @@ class Trajectory:
             "measures": {name: plain(getattr(self, name)) for name in MEASURES},
             "metrics": plain(self.metrics),
             "provenance": plain(self.provenance),
+            "runs": None if self.runs is None else list(self.runs),
         }
 
     @classmethod
@@ -140,6 +185,8 @@ class Trajectory:
         arrays |= {f"metric/{name}": values for name, values in self.metrics.items()}
         arrays |= {"kind": np.array(_KIND), "format": np.int64(_FORMAT), "steps": self.steps}
         arrays |= {"layers": np.array(self.layers, dtype=str), "provenance": to_json(self.provenance)}
+        if self.runs is not None:
+            arrays["runs"] = np.array(self.runs, dtype=str)
         write_npz(checked_path(path), arrays)
 
     @classmethod
@@ -163,6 +210,7 @@ class Trajectory:
                 {name: arrays[f"measure/{name}"] for name in MEASURES},
                 {key.removeprefix("metric/"): values for key, values in arrays.items() if key.startswith("metric/")},
                 from_json(arrays["provenance"]),
+                arrays["runs"].tolist() if "runs" in arrays else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"The file {str(path)!r} is a damaged trajectory: {error!r}. Record it again.") from error

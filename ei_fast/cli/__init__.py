@@ -1,70 +1,21 @@
 """The command ``ei-fast``."""
 
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 
 import ei_fast
-
-
-def _said_plainly(command: Callable) -> Callable:
-    """What is wrong with an argument or a file is a message, not a traceback."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
-            raise click.ClickException(str(error)) from error
-
-    return wrapped
-
-
-def _how_to_read(command: Callable) -> Callable:
-    """Options of commands that read a file of weights, or of a whole model."""
-    options = (
-        click.option(
-            "--activation",
-            default="sigmoid",
-            show_default=True,
-            help="Of layers for which the file names none: one, or one for each, with commas between them.",
-        ),
-        click.option("--order", help="Names of the dense layers in order, with commas between them."),
-        click.option("--in-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of the inputs [0 1]."),
-        click.option("--input-shape", help="Of one sample, where a model leaves it open, with commas: 1,28,28."),
-    )
-    for option in options[::-1]:
-        command = option(command)
-    return command
-
-
-def _names(listed: str | None) -> list[str] | None:
-    return None if listed is None else [name.strip() for name in listed.split(",")]
-
-
-def _network_in(
-    file: Path, activation: str, order: str | None, in_range: tuple[float, float] | None, input_shape: str | None
-) -> Any:
-    names = _names(activation) or []
-    sizes = _names(input_shape)
-    if sizes is not None and not all(size.isdecimal() for size in sizes):
-        raise ValueError(f"The option --input-shape must be integers with commas between them. Got {input_shape!r}.")
-    return ei_fast.as_network(
-        file,
-        names[0] if len(names) == 1 else names,
-        in_range,
-        order=_names(order),
-        input_shape=None if sizes is None else [int(size) for size in sizes],
-    )
+from ei_fast.cli.batch import batch
+from ei_fast.cli.options import how_to_read, network_in, said_plainly
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(ei_fast.__version__, prog_name="ei-fast")
 def main() -> None:
     """Effective information, sensitivity and degeneracy of neural networks."""
+
+
+main.add_command(batch)
 
 
 @main.command()
@@ -75,7 +26,7 @@ def main() -> None:
 @click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, data and sampling.")
 @click.option("--video", is_flag=True, help="Write causal_plane.mp4 too, or .gif where ffmpeg is not there.")
-@_said_plainly
+@said_plainly
 def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bins: int, seed: int, video: bool) -> None:
     """Train a small network and watch its layers in the causal plane.
 
@@ -91,14 +42,14 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
 
 @main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_how_to_read
+@how_to_read()
 @click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron.")
 @click.option("--out-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of every layer's outputs [derived].")
 @click.option("--baseline", type=float, default=0.0, show_default=True, help="Other inputs' value in sensitivity.")
 @click.option("--tol", type=float, default=0.01, show_default=True, help="Error of EI to aim for, in bits.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sampling.")
 @click.option("--explain", is_flag=True, help="Say how each figure was found and what each flag means.")
-@_said_plainly
+@said_plainly
 def analyze(
     file: Path,
     activation: str,
@@ -117,7 +68,7 @@ def analyze(
     It is .npz, .safetensors, or .pt, .pth, .ckpt with a state dict; or a whole model, .keras or .onnx.
     """
     report = ei_fast.analyze(
-        _network_in(file, activation, order, in_range, input_shape),
+        network_in(file, activation, order, in_range, input_shape),
         bins=bins,
         out_range=out_range or "auto",
         baseline=baseline,
@@ -131,13 +82,13 @@ def analyze(
 
 @main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_how_to_read
-@_said_plainly
+@how_to_read()
+@said_plainly
 def describe(
     file: Path, activation: str, order: str | None, in_range: tuple[float, float] | None, input_shape: str | None
 ) -> None:
     """Say what of FILE would be measured, layer by layer, and what is skipped and why."""
-    ei_fast.describe(_network_in(file, activation, order, in_range, input_shape))
+    ei_fast.describe(network_in(file, activation, order, in_range, input_shape))
 
 
 @main.command()
@@ -146,20 +97,27 @@ def describe(
 @click.option("--fps", type=float, help="Steps shown a second [about ten seconds for all].")
 @click.option("--pause", type=float, default=1.0, show_default=True, help="Seconds that both ends stand still.")
 @click.option("--trail", type=int, default=20, show_default=True, help="Steps that stay visible behind each point.")
-@_said_plainly
-def animate(trajectory: Path, out: Path, fps: float | None, pause: float, trail: int) -> None:
+@click.option("--run", help="Which one, where the trajectory holds several.")
+@said_plainly
+def animate(trajectory: Path, out: Path, fps: float | None, pause: float, trail: int, run: str | None) -> None:
     """Show the layers of TRAJECTORY, an .npz file, moving in the causal plane: OUT is an .mp4, .gif or .html file."""
-    ei_fast.animate_causal_plane(ei_fast.Trajectory.load(trajectory), out, fps, pause, trail)
+    ei_fast.animate_causal_plane(_loaded(trajectory, run), out, fps, pause, trail)
     click.echo(f"wrote {out}")
 
 
 @main.command()
 @click.argument("trajectory", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
-@_said_plainly
-def plot(trajectory: Path, out: Path) -> None:
+@click.option("--run", help="Which one, where the trajectory holds several.")
+@said_plainly
+def plot(trajectory: Path, out: Path, run: str | None) -> None:
     """Draw TRAJECTORY, an .npz file: OUT is a .png, .pdf or .svg file with the causal plane and measures over time."""
     from ei_fast.figures.overview import plot_overview
 
-    plot_overview(ei_fast.Trajectory.load(trajectory)).savefig(out, dpi=200)
+    plot_overview(_loaded(trajectory, run)).savefig(out, dpi=200)
     click.echo(f"wrote {out}")
+
+
+def _loaded(path: Path, run: str | None) -> ei_fast.Trajectory:
+    trajectory = ei_fast.Trajectory.load(path)
+    return trajectory if run is None else trajectory.of_run(run)

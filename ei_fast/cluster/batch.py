@@ -1,0 +1,197 @@
+"""What a plan fixes, and the file that keeps it: all that two jobs must agree on without speaking to each other."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import ei_fast
+from ei_fast.cluster.checkpoints import Checkpoint
+from ei_fast.cluster.costs import Pieces
+from ei_fast.estimator import EffectiveInformation
+from ei_fast.files import plain, write_whole
+from ei_fast.network.bins import Range
+from ei_fast.settings import Frozen
+from ei_fast.training.continuation import Widths
+
+_KIND, _FORMAT = "ei_fast batch plan", 1
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A share of the samples (of exact measures: of the outputs) of one measure of one layer: number `k` of `n`."""
+
+    layer: int
+    measure: str
+    k: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is done in one go: a checkpoint, or a part of one of its layers that is too large.
+
+    Attributes
+    ----------
+    checkpoint : int
+        Place in the plan.
+    part : Part or None
+    seconds : float
+        Estimated.
+    """
+
+    checkpoint: int
+    part: Part | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A plan.
+
+    Attributes
+    ----------
+    folder : Path
+        Where plan and results lie.
+    base : Path
+        Folder of the checkpoints.
+    parameters : dict
+        Of `EffectiveInformation`, as plain values; those that change no figure left out.
+    reading : dict
+        Options of `as_network`.
+    seed : int
+    layers : list of (str, int, int)
+        Name and widths, the same in all runs.
+    ranges : dict of str to ranges
+        Of each run, input and output range of every layer.
+    checkpoints : tuple of Checkpoint
+    seconds, bytes : float
+        Estimated of one checkpoint, its memory over all that it takes to have the package loaded.
+    pieces : dict
+        Measures of layers that are split, and into how many parts.
+    shards : tuple of tuple of Task
+        What each shard does.
+    """
+
+    folder: Path
+    base: Path
+    parameters: Mapping[str, Any]
+    reading: Mapping[str, Any]
+    seed: int
+    layers: Widths
+    ranges: Mapping[str, tuple[tuple[Range, Range], ...]]
+    checkpoints: tuple[Checkpoint, ...]
+    seconds: float
+    bytes: int
+    pieces: Pieces
+    shards: tuple[tuple[Task, ...], ...]
+
+    @cached_property
+    def estimator(self) -> EffectiveInformation:
+        """Says what is measured and how."""
+        return EffectiveInformation(**{name: _as_given(value) for name, value in self.parameters.items()})
+
+    def frozen(self, run: str) -> Frozen:
+        """What all measurements of a run share."""
+        return Frozen(self.ranges[run], self.seed)
+
+    def settings_hash(self, run: str) -> str:
+        """Of all but the weights that figures depend on."""
+        said = [ei_fast.__version__, self.parameters, self.reading, self.seed, run, self.ranges[run], self.layers]
+        return hashlib.sha256(json.dumps(plain(said), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def n_shards(self) -> int:
+        """Number of shards."""
+        return len(self.shards)
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether there are several runs, or one that has a name."""
+        return set(self.ranges) != {""}
+
+    def without_tasks(self) -> "Batch":
+        """All that a single task needs to know: the same without the lists that grow with the batch."""
+        return replace(self, checkpoints=(), shards=())
+
+    def save(self) -> None:
+        """Write the plan, whole or not at all."""
+        content = {
+            "kind": _KIND,
+            "format": _FORMAT,
+            "ei_fast": ei_fast.__version__,
+            "checkpoints_in": str(self.base),
+            "parameters": self.parameters,
+            "reading": self.reading,
+            "seed": self.seed,
+            "layers": self.layers,
+            "ranges": self.ranges,
+            "seconds": self.seconds,
+            "bytes": self.bytes,
+            "pieces": [[layer, measure, n] for (layer, measure), n in self.pieces.items()],
+            "checkpoints": [[one.run, one.step, one.path, one.metrics] for one in self.checkpoints],
+            "shards": [
+                [[one.checkpoint, one.part and asdict(one.part), one.seconds] for one in s] for s in self.shards
+            ],
+        }
+        write_whole(self.folder / PLAN, json.dumps(plain(content), indent=None).encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> "Batch":
+        """The plan in a folder.
+
+        Raises
+        ------
+        ValueError
+            Where there is none, it is damaged, or another version of ei_fast made it.
+        """
+        path = folder / PLAN
+        if not path.is_file():
+            raise ValueError(
+                f"The folder {str(folder)!r} holds no plan. Make one: ei-fast batch plan ... --out {folder}"
+            )
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            kind, version = content["kind"], content["ei_fast"]
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise ValueError(f"The plan {str(path)!r} is damaged ({error!r}). Plan again.") from error
+        if kind != _KIND:
+            raise ValueError(f"The file {str(path)!r} is not an {_KIND}, but {kind!r}. Give another folder.")
+        if version != ei_fast.__version__ or content.get("format") != _FORMAT:
+            raise ValueError(
+                f"The plan {str(path)!r} was made by ei_fast {version}, and this is {ei_fast.__version__}: figures may "
+                "differ. Use that version, or plan again with --replace."
+            )
+        try:
+            return cls(
+                folder,
+                Path(content["checkpoints_in"]),
+                dict(content["parameters"]),
+                dict(content["reading"]),
+                int(content["seed"]),
+                [(str(name), int(n_in), int(n_out)) for name, n_in, n_out in content["layers"]],
+                {
+                    run: tuple(((float(a), float(b)), (float(c), float(d))) for (a, b), (c, d) in ranges)
+                    for run, ranges in content["ranges"].items()
+                },
+                tuple(Checkpoint(*values) for values in content["checkpoints"]),
+                float(content["seconds"]),
+                int(content["bytes"]),
+                {(int(layer), str(measure)): int(n) for layer, measure, n in content["pieces"]},
+                tuple(
+                    tuple(Task(int(of), part and Part(**part), float(seconds)) for of, part, seconds in tasks)
+                    for tasks in content["shards"]
+                ),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"The plan {str(path)!r} is damaged ({error!r}). Plan again with --replace.") from error
+
+
+def _as_given(value: Any) -> Any:
+    """A parameter that went through JSON, where a pair is a list."""
+    numbers = isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
+    return tuple(value) if numbers else value

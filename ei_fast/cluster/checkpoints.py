@@ -1,0 +1,223 @@
+"""Which checkpoints there are: the run each belongs to, its step, and what was noted of it."""
+
+import csv
+import glob
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+SUFFIXES = (".safetensors.index.json", ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx")
+"""Of files that `as_network` reads."""
+
+STEP_PATTERN = r"(\d+)(?!.*\d)"
+"""The last whole number of a file's name, its suffix apart: 3400 of ``epoch=12-step=3400.ckpt``."""
+
+_SHARD = re.compile(r"-\d+-of-\d+\.safetensors$")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One file of weights.
+
+    Attributes
+    ----------
+    run : str
+        The training it belongs to: its folder, "" where all checkpoints lie in one.
+    step : int
+    path : str
+        Below the folder of the checkpoints, with slashes.
+    metrics : dict of str to float
+        Losses and the like.
+    """
+
+    run: str
+    step: int
+    path: str
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def find_checkpoints(
+    where: str, step_pattern: str | None = None, table: Path | None = None, apart_from: Path | None = None
+) -> tuple[Path, list[Checkpoint], list[str]]:
+    """Checkpoints by run and step.
+
+    Parameters
+    ----------
+    where : str
+        A folder, searched with all folders in it; or a glob, in which ``**`` stands for any folders. Folders
+        below it are runs.
+    step_pattern : str, optional
+        Regular expression with one group, searched in the file's name without its suffix; `STEP_PATTERN` by default.
+    table : path, optional
+        CSV with a column ``file``, below the folder or in it, and optional columns ``step`` and ``run``; any
+        other is a metric. Only files that it lists are taken.
+    apart_from : path, optional
+        A folder that is not searched.
+
+    Returns
+    -------
+    base : Path
+        The folder of the checkpoints.
+    checkpoints : list of Checkpoint
+    ignored : list of str
+        Files that were found and are none, or are not in the table.
+
+    Raises
+    ------
+    ValueError
+        Where there is none, a step cannot be told, or two files have the same; naming the file.
+    """
+    base, files = _matching(where, apart_from)
+    taken = [path for path in files if path.name.endswith(SUFFIXES) and not _is_part_of_another(path, files)]
+    ignored = [path.relative_to(base).as_posix() for path in files if path not in set(taken)]
+    if not taken:
+        raise ValueError(
+            f"The checkpoints {where!r} must be a folder or a glob with files that end in {', '.join(SUFFIXES)}. "
+            f"Found none among {len(files)} files."
+        )
+    names = [path.relative_to(base).as_posix() for path in taken]
+    pattern = _compiled(STEP_PATTERN if step_pattern is None else step_pattern)
+    if table is None:
+        found = [Checkpoint(_folder(name), _step_in(name, pattern), name) for name in names]
+    else:
+        found = _listed(table, names, pattern)
+        listed = {one.path for one in found}
+        ignored += [name for name in names if name not in listed]
+    return base, sorted(_with_short_runs(_checked(found)), key=lambda one: (one.run, one.step)), sorted(ignored)
+
+
+def _matching(where: str, apart_from: Path | None) -> tuple[Path, list[Path]]:
+    """The folder that holds all files of a folder or a glob, and the files; what is hidden is not looked at."""
+    if Path(where).is_dir():
+        base = Path(os.path.abspath(where))
+        files = sorted(base.rglob("*"))
+    elif glob.has_magic(where):
+        parts = Path(where).parts
+        first = next(k for k, part in enumerate(parts) if glob.has_magic(part))
+        base = Path(os.path.abspath(Path(*parts[:first])))
+        files = sorted(base.glob(str(Path(*parts[first:])))) if base.is_dir() else []
+    else:
+        raise ValueError(f"The checkpoints {where!r} must be a folder that exists, or a glob like 'runs/*/*.npz'.")
+    apart = None if apart_from is None else Path(os.path.abspath(apart_from))
+
+    def is_seen(path: Path) -> bool:
+        hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
+        return not hidden and (apart is None or apart not in path.parents) and path.is_file()
+
+    return base, [path for path in files if is_seen(path)]
+
+
+def _is_part_of_another(path: Path, files: Sequence[Path]) -> bool:
+    """Whether a file is one of the shards that an index beside it names."""
+    return bool(_SHARD.search(path.name)) and any(
+        other.parent == path.parent and other.name.endswith(SUFFIXES[0]) for other in files
+    )
+
+
+def _compiled(pattern: str) -> re.Pattern:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"The step pattern {pattern!r} is no regular expression: {error}.") from None
+    if compiled.groups != 1:
+        raise ValueError(
+            f"The step pattern {pattern!r} must have one group, around the digits of the step, like 'step=(\\d+)'. "
+            f"Got {compiled.groups} groups."
+        )
+    return compiled
+
+
+def _step_in(name: str, pattern: re.Pattern) -> int:
+    bare = PurePosixPath(name).name
+    bare = bare.removesuffix(next(suffix for suffix in SUFFIXES if bare.endswith(suffix)))
+    found = pattern.search(bare)
+    if found is None or not (found[1] or "").isdecimal():
+        raise ValueError(
+            f"The step of {name!r} cannot be told: {pattern.pattern!r} finds no number in {bare!r}. Give "
+            "--step-pattern, a regular expression with one group, or --table, a CSV with columns file and step."
+        )
+    return _checked_step(int(found[1]), name)
+
+
+def _checked_step(step: int, name: str) -> int:
+    if not 0 <= step < 2**63:
+        raise ValueError(f"The step of {name!r} must be from 0 to 2**63 - 1. Got {step}.")
+    return step
+
+
+def _folder(name: str) -> str:
+    folder = PurePosixPath(name).parent.as_posix()
+    return "" if folder == "." else folder
+
+
+def _listed(table: Path, names: Sequence[str], pattern: re.Pattern) -> list[Checkpoint]:
+    """What a CSV says of the files."""
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        if "file" not in (reader.fieldnames or ()):
+            raise ValueError(f"The table {str(table)!r} must have a column 'file'. Got {reader.fieldnames}.")
+        known, result = set(names), []
+        for line, row in enumerate(reader, start=2):
+            where = f"The table {str(table)!r}, line {line}"
+            if None in row or None in row.values():
+                raise ValueError(f"{where}, must have one entry for each of {', '.join(reader.fieldnames or ())}.")
+            name = PurePosixPath(row.pop("file").strip()).as_posix()
+            if name not in known:
+                raise ValueError(f"{where}, names {name!r}, which is not among the checkpoints, like {names[0]!r}.")
+            step, run = row.pop("step", ""), row.pop("run", "")
+            result.append(
+                Checkpoint(
+                    run.strip() or _folder(name),
+                    _whole(step, name, where) if step.strip() else _step_in(name, pattern),
+                    name,
+                    {metric: _number(value, metric, where) for metric, value in row.items() if value.strip()},
+                )
+            )
+    return result
+
+
+def _whole(text: str, name: str, where: str) -> int:
+    if not text.strip().isdecimal():
+        raise ValueError(f"{where}, must have a whole number >= 0 as step. Got {text!r}.")
+    return _checked_step(int(text), name)
+
+
+def _number(text: str, metric: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{where}, must have numbers or nothing as {metric!r}. Got {text!r}.") from None
+
+
+def _checked(found: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
+    """The checkpoints, each step of a run once, and all of them in runs or none."""
+    seen: dict[tuple[str, int], str] = {}
+    for one in found:
+        other = seen.setdefault((one.run, one.step), one.path)
+        if other is not one.path:
+            raise ValueError(
+                f"The checkpoints {other!r} and {one.path!r} have the same step, {one.step}. Give --step-pattern or "
+                "--table, or a narrower glob."
+            )
+        if PurePosixPath(one.run).is_absolute() or ".." in PurePosixPath(one.run).parts:
+            raise ValueError(f"The run of {one.path!r} must be a name. Got {one.run!r}.")
+    inside = next((one.path for one in found if one.run), None)
+    outside = next((one.path for one in found if not one.run), None)
+    if inside is not None and outside is not None:
+        raise ValueError(
+            f"The checkpoints must lie all in one folder, or all in folders, one a run. Found {outside!r} and "
+            f"{inside!r}. Give a glob like 'runs/*/*.npz'."
+        )
+    return found
+
+
+def _with_short_runs(found: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """Without what the names of all runs end in: seed0 and seed1, of seed0/checkpoints and seed1/checkpoints."""
+    runs = {one.run: PurePosixPath(one.run).parts for one in found}
+    while len(runs) > 1 and all(len(parts) > 1 for parts in runs.values()):
+        if len({parts[-1] for parts in runs.values()}) > 1:
+            break
+        runs = {run: parts[:-1] for run, parts in runs.items()}
+    return [replace(one, run="/".join(runs[one.run])) for one in found]

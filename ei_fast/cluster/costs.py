@@ -1,0 +1,67 @@
+"""What a layer is expected to take, in seconds and bytes: to balance shards, to split a layer, to refuse in time."""
+
+from collections.abc import Sequence
+from math import ceil
+
+from ei_fast.measures.conditional import MAX_POINTS, MAX_WORK
+from ei_fast.measures.histogram import MAX_POINTS as MAX_HISTOGRAM_POINTS
+from ei_fast.measures.plugin import DEFAULT_POINTS
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.layer import Function
+from ei_fast.settings import Settings
+
+Pieces = dict[tuple[int, str], int]
+
+MEASURES = ("joint", "sensitivity", "parts")
+"""What is measured of a layer, each on its own."""
+
+# Of one core, as measured; they balance shards and change no figure.
+_ADDS_A_SECOND = 5e9
+_SECONDS_A_POINT = 6e-8
+_SECONDS_AN_EDGE = {"sensitivity": 3e-7, "parts": 1e-5}
+_FUNCTION_TIMES = 8
+_TYPICAL_POINTS = 2**20
+_BYTES_A_POINT = 64
+_COPIES_OF_WEIGHTS = 8
+
+
+def seconds_of(layer: BinnedLayer, settings: Settings, measure: str) -> float:
+    """Of one measure of a layer."""
+    n_in, n_out = layer.layer.n_in, layer.layer.n_out
+    work = n_in * n_out + 4 * (n_in + n_out)
+    is_function = isinstance(layer.layer, Function)
+    if measure == "joint":
+        points = _points_of(layer, settings)
+        return points * (work * (_FUNCTION_TIMES if is_function else 1) / _ADDS_A_SECOND + _SECONDS_A_POINT)
+    if settings.pairwise == "none":
+        return 0.0
+    if settings.pairwise == "histogram" or is_function:
+        points = settings.n_samples or min(_TYPICAL_POINTS // 4, MAX_HISTOGRAM_POINTS)
+        passes = n_in if measure == "sensitivity" else 1
+        return points * (passes * work * _FUNCTION_TIMES / _ADDS_A_SECOND + n_in * n_out * 1e-9)
+    return n_in * n_out * _SECONDS_AN_EDGE[measure] * layer.in_bins / 8
+
+
+def bytes_of(layer: BinnedLayer, settings: Settings) -> int:
+    """Memory that measuring a layer takes beside the package itself."""
+    return bytes_of_file(8 * layer.layer.n_in * layer.layer.n_out) + _BYTES_A_POINT * _points_of(layer, settings)
+
+
+def bytes_of_file(size: int) -> int:
+    """Memory that reading and measuring so many bytes of weights takes."""
+    return _COPIES_OF_WEIGHTS * size
+
+
+def pieces_of(layers: Sequence[BinnedLayer], settings: Settings, longest: float) -> Pieces:
+    """Measures that are expected to take longer than so many seconds, and into how many parts each is split."""
+    taking = {(layer.index, measure): seconds_of(layer, settings, measure) for layer in layers for measure in MEASURES}
+    return {where: ceil(seconds / longest) for where, seconds in taking.items() if seconds > longest}
+
+
+def _points_of(layer: BinnedLayer, settings: Settings) -> int:
+    if settings.n_samples is not None:
+        return settings.n_samples
+    if settings.joint == "plugin":
+        return DEFAULT_POINTS
+    work = layer.layer.n_in * layer.layer.n_out
+    return int(min(_TYPICAL_POINTS, MAX_POINTS, max(2**16, MAX_WORK // work)))

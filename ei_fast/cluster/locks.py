@@ -1,0 +1,85 @@
+"""One process a shard: a lock that the system lets go of when the process ends, however it does."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from ei_fast.cluster.results import LOCKS
+
+_PATIENCE = 2.0
+"""Seconds: whoever only asks whether a shard is being run holds its lock for much less."""
+
+
+class Busy(ValueError):
+    """Another process runs the shard."""
+
+
+@contextmanager
+def holding(folder: Path, shard: int) -> Iterator[None]:
+    """Keep other processes from running a shard.
+
+    Raises
+    ------
+    Busy
+        Where another one does.
+    """
+    lock = _lock(folder, shard)
+    try:
+        lock.acquire(timeout=_PATIENCE)
+    except Timeout:
+        raise Busy(
+            f"Shard {shard} of {str(folder)!r} is being run by another process. Wait for it, or run another shard."
+        ) from None
+    except NotImplementedError:
+        # Two processes would then do the same work, and write the same files.
+        warnings.warn(f"The file system of {str(folder)!r} has no locks: see that no shard is run twice.", stacklevel=3)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_held(folder: Path, shard: int) -> bool:
+    """Whether a process runs the shard."""
+    lock = _lock(folder, shard)
+    if not Path(lock.lock_file).exists():
+        return False
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except (NotImplementedError, OSError):
+        return False
+
+
+def check_idle(folder: Path, n_shards: int, why: str) -> None:
+    """Raise Busy where any shard is being run."""
+    held = [shard for shard in range(n_shards) if is_held(folder, shard)]
+    if held:
+        raise Busy(f"{why}: shards {held} of {str(folder)!r} are being run. Wait for them, or stop them.")
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError where nothing can be written into the folder: now, and not after hours of work."""
+    probe = folder / f".{uuid4().hex}.tmp"
+    try:
+        probe.write_bytes(b"written to see whether it can be")
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"Nothing can be written into {str(folder)!r}: {os.strerror(error.errno or 0)}. Make room, or "
+            "give a folder that is yours",
+        ) from error
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _lock(folder: Path, shard: int) -> FileLock:
+    (folder / LOCKS).mkdir(exist_ok=True)
+    return FileLock(folder / LOCKS / f"shard-{shard:04d}.lock")

@@ -1,0 +1,67 @@
+"""What a run says as it goes: a bar on a terminal, now and then a line in a job's output."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from ei_fast.cluster.checkpoints import Checkpoint
+from ei_fast.cluster.item import FAILED, Outcome
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Log:
+    """Says on standard error how many tasks are done, which failed and why, and how long the rest may take."""
+
+    def __init__(self, n_tasks: int, expected_seconds: float):
+        self._n_tasks, self._expected = n_tasks, expected_seconds
+        self._done = self._failed = 0
+        self._began = self._said = time.monotonic()
+        self._bar = tqdm(total=n_tasks, unit="checkpoint", file=sys.stderr) if sys.stderr.isatty() else None
+
+    def __enter__(self) -> Self:
+        if self._bar is None:
+            self._line(f"{self._n_tasks} tasks, expected to take {duration(self._expected)} of one core")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        else:
+            self._line(self._state() + ("" if kind is None else ", stopped"))
+
+    def tell(self, outcome: Outcome, checkpoint: Checkpoint) -> None:
+        """One more task has come to an end."""
+        self._done += 1
+        if outcome.kind == FAILED:
+            self._failed += 1
+            message = f"failed: {checkpoint.path}: {outcome.said}"
+            self._line(message) if self._bar is None else self._bar.write(message, file=sys.stderr)
+        if self._bar is not None:
+            self._bar.set_postfix(failed=self._failed, refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._said > _SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            self._line(self._state())
+
+    def _state(self) -> str:
+        took = time.monotonic() - self._began
+        said = f"{self._done} of {self._n_tasks} tasks in {duration(took)}, {self._failed} failed"
+        if 0 < self._done < self._n_tasks:
+            said += f", about {duration(took / self._done * (self._n_tasks - self._done))} left"
+        return said
+
+    def _line(self, message: str) -> None:
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}", file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """As it is said: 42 s, 3 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

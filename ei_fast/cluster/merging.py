@@ -1,0 +1,158 @@
+"""Put the results together: the trajectory, a table, and apart from both who computed what and how long it took."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ei_fast
+from ei_fast.cluster.batch import Batch
+from ei_fast.cluster.locks import is_held
+from ei_fast.cluster.progress import Result, collect
+from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, files_in, writing
+from ei_fast.files import is_unfinished, plain, write_whole
+from ei_fast.frames import frame_of
+from ei_fast.training.continuation import provenance_of
+from ei_fast.training.trajectory import MEASURES, Trajectory
+
+_FURTHER = (
+    *("degeneracy_stderr", "ei_parts_stderr", "phi_ff_stderr", "output_entropy", "conditional_entropy"),
+    *("n_in", "n_out", "activation", "joint_method", "pairwise_method", "n_samples"),
+)
+_MOST_NAMED = 20
+
+
+class Incomplete(ValueError):
+    """Checkpoints have no result."""
+
+
+def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Path]:
+    """Write ``trajectory.npz``, ``trajectory.csv`` (``.parquet`` too, with pandas and pyarrow) and ``run_info.json``.
+
+    Parameters
+    ----------
+    folder : str or path
+        Of the batch.
+    allow_incomplete : bool, default False
+        Whether checkpoints may be missing or have failed: they are then left out.
+
+    Returns
+    -------
+    list of Path
+        What was written. All but ``run_info.json`` depend on checkpoints and plan only.
+
+    Raises
+    ------
+    Incomplete
+        Naming the checkpoints that have no result, and why.
+    """
+    batch = Batch.load(Path(os.path.abspath(folder)))
+    results, reasons = collect(batch)
+    if reasons and not (allow_incomplete and len(reasons) < len(results)):
+        named = [f"{path}: {said}" for path, said in list(reasons.items())[:_MOST_NAMED]]
+        if len(reasons) > _MOST_NAMED:
+            named.append(f"... and {len(reasons) - _MOST_NAMED} more")
+        raise Incomplete(
+            f"{len(reasons)} of {len(results)} checkpoints have no result:\n" + "\n".join(named) + "\n"
+            "Run their shards again, or merge with --allow-incomplete."
+        )
+    kept = [(one, result) for one, result in zip(batch.checkpoints, results, strict=True) if result is not None]
+    trajectory = _trajectory(batch, kept)
+    rows = _rows(batch, kept)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    files = {batch.folder / "trajectory.csv": _csv(rows, columns)}
+    if find_spec("pandas") and find_spec("pyarrow"):
+        buffer = io.BytesIO()
+        frame_of(rows, columns, "A merge").to_parquet(buffer, engine="pyarrow", index=False)
+        files[batch.folder / "trajectory.parquet"] = buffer.getvalue()
+    files[batch.folder / "run_info.json"] = _run_info(batch, kept, reasons)
+    path = batch.folder / "trajectory.npz"
+    with writing(path):
+        trajectory.save(path)
+    for other, content in files.items():
+        with writing(other):
+            write_whole(other, content)
+    _tidy(batch)
+    return [path, *files]
+
+
+def _trajectory(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> Trajectory:
+    estimator = batch.estimator.set_params(random_state=batch.seed)
+    provenance = provenance_of(estimator, batch.frozen(next(iter(batch.ranges))), batch.layers)
+    if batch.has_runs:
+        provenance["ranges"] = plain(batch.ranges)
+    names = list(dict.fromkeys(name for one, _ in kept for name in one.metrics))
+    return Trajectory(
+        [one.step for one, _ in kept],
+        [name for name, _, _ in batch.layers],
+        {name: [[_number(layer[name]) for layer in result["layers"]] for _, result in kept] for name in MEASURES},
+        {name: [one.metrics.get(name, np.nan) for one, _ in kept] for name in names},
+        provenance,
+        [one.run for one, _ in kept] if batch.has_runs else None,
+    )
+
+
+def _rows(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> list[dict[str, Any]]:
+    """One row a checkpoint and layer; first what the trajectory's frame has."""
+    rows = []
+    for one, result in kept:
+        for layer in result["layers"]:
+            row: dict[str, Any] = {"run": one.run} if batch.has_runs else {}
+            row |= {"step": one.step, "layer": layer["name"]}
+            row |= {name: _number(layer[name]) for name in MEASURES}
+            row |= one.metrics
+            row |= dict(zip(("ei_low", "ei_high"), layer["ei_interval"], strict=True))
+            row |= {name: layer[name] for name in _FURTHER}
+            row |= {"flags": ", ".join(layer["flags"]), "checkpoint": one.path}
+            rows.append(row)
+    return rows
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _run_info(batch: Batch, kept: Sequence[tuple[Any, Result]], reasons: dict[str, str]) -> bytes:
+    seconds: dict[str, float] = {}
+    for _, result in kept:
+        seconds[result["machine"]] = seconds.get(result["machine"], 0.0) + result["seconds"]
+    content = {
+        "ei_fast": ei_fast.__version__,
+        "checkpoints": str(batch.base),
+        "shards": batch.n_shards,
+        "seconds_by_machine": seconds,
+        "libraries": [dict(one) for one in {tuple(sorted(result["libraries"].items())) for _, result in kept}],
+        "without_result": reasons,
+        "results": [
+            {"checkpoint": one.path, "machine": result["machine"], "seconds": result["seconds"], "key": result["key"]}
+            for one, result in kept
+        ],
+    }
+    return json.dumps(plain(content), indent=1).encode()
+
+
+def _tidy(batch: Batch) -> None:
+    """Remove what killed processes have left, if nobody is at work."""
+    if any(is_held(batch.folder, shard) for shard in range(batch.n_shards)):
+        return
+    for kind in (RESULTS, FAILURES, PARTS):
+        for path in files_in(batch.folder / kind):
+            if is_unfinished(path):
+                path.unlink(missing_ok=True)
+    for path in batch.folder.iterdir():
+        if is_unfinished(path):
+            path.unlink(missing_ok=True)

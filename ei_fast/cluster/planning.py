@@ -1,0 +1,207 @@
+"""Make a plan: find the checkpoints, fix settings and ranges, share out the work."""
+
+import heapq
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ei_fast.adapters import as_network
+from ei_fast.cluster.batch import PLAN, Batch, Part, Task
+from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
+from ei_fast.cluster.costs import MEASURES, Pieces, bytes_of, bytes_of_file, pieces_of, seconds_of
+from ei_fast.cluster.locks import check_idle, check_writable
+from ei_fast.cluster.results import size_of
+from ei_fast.estimator import EffectiveInformation
+from ei_fast.files import plain
+from ei_fast.intervention.streams import resolve_seed
+from ei_fast.network.bins import Range
+from ei_fast.network.network import Network
+from ei_fast.settings import OWNER, Number, Settings, Whole
+from ei_fast.training.continuation import FREE, Widths, widths_of
+
+_LONGEST = Number("a number of seconds > 0", 1e-9)
+Ranges = tuple[tuple[Range, Range], ...]
+
+
+def plan(
+    checkpoints: str | os.PathLike,
+    out: str | os.PathLike,
+    shards: int,
+    estimator: EffectiveInformation | None = None,
+    *,
+    step_pattern: str | None = None,
+    table: str | os.PathLike | None = None,
+    order: Sequence[str] | None = None,
+    blocks: Sequence[str] | Mapping[str, Range | None] = (),
+    input_shape: Sequence[int] | None = None,
+    longest: float = 1800.0,
+    replace: bool = False,
+) -> Batch:
+    """Fix what a batch is: settings, each run's ranges, the seed, and which shard does what.
+
+    Parameters
+    ----------
+    checkpoints : str or path
+        A folder or a glob of files that `as_network` reads; folders below it are runs.
+    out : str or path
+        Folder for the plan and all results; all jobs must see it.
+    shards : int
+        Number of jobs.
+    estimator : EffectiveInformation, optional
+        Says what is measured and how. Its `random_state` is the seed of the whole batch.
+    step_pattern, table
+        How the step of a checkpoint is told; see `find_checkpoints`.
+    order, blocks, input_shape
+        Of `as_network`.
+    longest : float, default 1800.0
+        Seconds: a measure of one layer that is expected to take longer is split into parts.
+    replace : bool, default False
+        Whether another plan may be there already. Results that it shares with this one are kept.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        Naming the parameter or file, before anything is written.
+    """
+    estimator = EffectiveInformation() if estimator is None else estimator
+    if not isinstance(estimator, EffectiveInformation):
+        raise TypeError(
+            f"The 'estimator' parameter of plan must be an EffectiveInformation. Got {estimator!r} instead."
+        )
+    n_shards = Whole(1).checked("shards", shards, "plan")
+    seconds = _LONGEST.checked("longest", longest, "plan")
+    parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
+    settings = Settings.checked(estimator.get_params(deep=False))
+    _check_names(parameters["activation"])
+    folder = Path(os.path.abspath(out))
+    if (folder / PLAN).exists() and not replace:
+        raise ValueError(f"The folder {str(folder)!r} holds a plan already. Give another, or --replace.")
+    base, found, ignored = find_checkpoints(
+        os.fspath(checkpoints), step_pattern, None if table is None else Path(table), folder
+    )
+    for name in ignored:
+        warnings.warn(f"{name!r} is left out: it is not listed, or no file of weights by its name.", stacklevel=2)
+    reading = {"order": order, "blocks": blocks, "input_shape": input_shape}
+    reading = {name: value for name, value in reading.items() if value is not None and value != ()}
+    networks = _firsts(base, found, estimator, settings, reading)
+    ranges = {
+        run: tuple(network.ranges(settings.in_range, settings.out_range)) for run, (network, _) in networks.items()
+    }
+    layers = _common_layers({run: network for run, (network, _) in networks.items()})
+    run, (network, size) = next(iter(networks.items()))
+    binned = estimator.binned_layers(network, settings, ranges[run])
+    pieces = pieces_of(binned, settings, seconds)
+    unsplit = sum(
+        seconds_of(one, settings, measure)
+        for one in binned
+        for measure in MEASURES
+        if (one.index, measure) not in pieces
+    )
+    batch = Batch(
+        folder,
+        base,
+        plain(parameters),
+        plain(reading),
+        resolve_seed(estimator.random_state, OWNER),
+        layers,
+        ranges,
+        tuple(found),
+        unsplit,
+        max(bytes_of_file(size), *(bytes_of(one, settings) for one in binned)),
+        pieces,
+        _shared_out(_tasks(len(found), unsplit, pieces, seconds), n_shards),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder)
+    check_idle(folder, batch.n_shards, "The plan cannot be replaced")
+    batch.save()
+    return batch
+
+
+def read(batch: Batch, path: Path) -> Network:
+    """The network of a checkpoint."""
+    settings = Settings.checked(batch.estimator.get_params(deep=False))
+    return _network(path, batch.estimator, settings, batch.reading)
+
+
+def _network(path: Path, estimator: EffectiveInformation, settings: Settings, reading: Mapping[str, Any]) -> Network:
+    return as_network(path, estimator.activation, settings.in_range, **reading)
+
+
+def _check_names(activation: Any) -> None:
+    """A plan is a file, which holds no functions."""
+    if not all(isinstance(one, str) for one in ([activation] if isinstance(activation, str) else activation)):
+        raise TypeError(f"The activations of a plan must be given by name. Got {activation!r}.")
+
+
+def _firsts(
+    base: Path,
+    found: Sequence[Checkpoint],
+    estimator: EffectiveInformation,
+    settings: Settings,
+    reading: Mapping[str, Any],
+) -> dict[str, tuple[Network, int]]:
+    """The first checkpoint of each run that can be read and measured, and the size of its file."""
+    networks: dict[str, tuple[Network, int]] = {}
+    failed: dict[str, Exception] = {}
+    for one in found:
+        if one.run in networks:
+            continue
+        path = base / one.path
+        try:
+            network = _network(path, estimator, settings, reading)
+            estimator.binned_layers(network, settings, network.ranges(settings.in_range, settings.out_range))
+            networks[one.run] = network, size_of(path)
+        except ImportError:
+            raise
+        except Exception as error:
+            # Whatever reading a damaged file may raise: it will be recorded as failed when its turn comes.
+            failed.setdefault(one.run, error)
+            warnings.warn(f"{one.path!r} gives no ranges, the next one of its run does: {error}", stacklevel=3)
+    for run, reason in failed.items():
+        if run not in networks:
+            which = f"of run {run!r} " if run else ""
+            raise ValueError(f"No checkpoint {which}can be measured. The first says: {reason}") from reason
+    return networks
+
+
+def _common_layers(networks: Mapping[str, Network]) -> Widths:
+    """Name and widths of every layer, which must be the same in all runs."""
+    first, *others = networks
+    layers = widths_of(networks[first])
+    for run in others:
+        if widths_of(networks[run]) != layers:
+            raise ValueError(
+                f"The runs of a batch must have the same layers. {first!r} has {layers}, {run!r} has "
+                f"{widths_of(networks[run])}. Plan them apart."
+            )
+    return layers
+
+
+def _tasks(n_checkpoints: int, unsplit: float, pieces: Pieces, longest: float) -> list[Task]:
+    parts = [Part(layer, measure, k, n) for (layer, measure), n in pieces.items() for k in range(n)]
+    if not parts:
+        return [Task(index, None, unsplit) for index in range(n_checkpoints)]
+    # Whoever has the last part measures what is not split as well.
+    return [
+        Task(index, part, longest + (unsplit if part is parts[-1] else 0.0))
+        for index in range(n_checkpoints)
+        for part in parts
+    ]
+
+
+def _shared_out(tasks: Sequence[Task], n_shards: int) -> tuple[tuple[Task, ...], ...]:
+    """The tasks of every shard, in their order: the longest first to whoever has least."""
+    loads = [(0.0, shard) for shard in range(n_shards)]
+    given: list[list[int]] = [[] for _ in range(n_shards)]
+    for place in sorted(range(len(tasks)), key=lambda place: -tasks[place].seconds):
+        load, shard = heapq.heappop(loads)
+        given[shard].append(place)
+        heapq.heappush(loads, (load + tasks[place].seconds, shard))
+    return tuple(tuple(tasks[place] for place in sorted(places)) for places in given)
