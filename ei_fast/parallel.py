@@ -13,6 +13,17 @@ from joblib.parallel import get_active_backend
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Arrays = tuple[np.ndarray, ...]
+Share = Callable[[int, int], Arrays]
+
+
+def stacked(shares: Sequence[Arrays]) -> Arrays:
+    """Arrays of all shares, one below the other."""
+    return tuple(np.concatenate(arrays) for arrays in zip(*shares, strict=True))
+
+
+def share_of(count: int, k: int, n: int) -> tuple[int, int]:
+    """Where share number k of n of so many things begins and ends."""
+    return count * k // n, count * (k + 1) // n
 
 
 def available_cores() -> int:
@@ -56,18 +67,28 @@ class Workers:
             self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="ei_fast")
         return list(self._pool.map(function, tasks))
 
-    def gather(
-        self, function: Callable[[Task], Arrays], tasks: Iterable[Task], together: Callable[[Sequence[Arrays]], Arrays]
-    ) -> Arrays:
-        """What `together` makes of function(task) for all tasks: of all of them at once, or of what it made of some."""
-        return together(self.map(function, tasks))
+    def shared(self, share: Share, together: Callable[[Sequence[Arrays]], Arrays]) -> Arrays:
+        """All of a work that falls into shares: here the one share that is all of it.
+
+        Parameters
+        ----------
+        share : callable
+            Arrays of share number k of n, by k and n; they are the same however many there are.
+        together : callable
+            What the arrays of all shares, in their order, make together.
+        """
+        return share(0, 1)
+
+    def unshared(self) -> "Workers":
+        """Workers that leave no share to others: for what all must know before they begin."""
+        return self
 
     def on(self, layer: int, measure: str) -> Self:
         """The workers for one measure of a layer: these."""
         return self
 
     def alone(self) -> "Workers":
-        """The workers for what must not run in several threads."""
+        """Workers for what must not run in several threads."""
         return Workers(1)
 
     def __enter__(self) -> Self:

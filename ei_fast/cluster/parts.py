@@ -1,17 +1,17 @@
-"""A measure that is too large for one job: each does a part of its tasks, whoever comes last puts them together."""
+"""A measure that is too large for one job: each does a share of it, whoever comes last puts them together."""
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from ei_fast.cluster.costs import Pieces
 from ei_fast.cluster.results import writing
 from ei_fast.files import read_npz, write_npz
-from ei_fast.parallel import Arrays, Task, Workers
+from ei_fast.parallel import Arrays, Share, Workers
 
 FileOf = Callable[[int, str, int, int, int], Path]
-"""File of a part, by layer, measure, which of its gatherings, number of the part, and number of parts."""
+"""File of a part, by layer, measure, which of its works, number of the part, and number of parts."""
 
 
 class PartIsDone(Exception):
@@ -19,10 +19,10 @@ class PartIsDone(Exception):
 
 
 class PartsOf(Workers):
-    """Workers that split what a measure gathers into parts, each kept in a file.
+    """Workers that keep every share of a work in a file of its own.
 
-    Parts are made of whole tasks, whose results do not depend on who does them, so that neither does what is
-    put together of them.
+    What a share is does not depend on who does it, nor on how many there are, so that neither does what they make
+    together.
 
     Parameters
     ----------
@@ -40,37 +40,36 @@ class PartsOf(Workers):
         super().__init__(n_jobs)
         self._pieces, self._file_of, self._own = pieces, file_of, own
         self._on: tuple[int, str] = (-1, "")
-        self._gathered = 0
+        self._shared = 0
 
     def on(self, layer: int, measure: str) -> Self:
-        self._on, self._gathered = (layer, measure), 0
+        self._on, self._shared = (layer, measure), 0
         return self
 
     def alone(self) -> Workers:
-        other = PartsOf(1, self._pieces, self._file_of, self._own)
-        other._on = self._on
-        return other
+        return PartsOf(1, self._pieces, self._file_of, self._own).on(*self._on)
 
-    def gather(
-        self, function: Callable[[Task], Any], tasks: Iterable[Task], together: Callable[[Sequence[Arrays]], Arrays]
-    ) -> Arrays:
+    def unshared(self) -> Workers:
+        return Workers(self.n_jobs)
+
+    def shared(self, share: Share, together: Callable[[Sequence[Arrays]], Arrays]) -> Arrays:
         n = self._pieces.get(self._on, 1)
         if n == 1:
-            return super().gather(function, tasks, together)
-        tasks, number = list(tasks), self._gathered
-        self._gathered += 1
-        made = []
-        for k in [self._own] if self._own is not None else range(n):
-            file = self._file_of(*self._on, number, k, n)
-            arrays = read_part(file)
-            if arrays is None:
-                mine = tasks[len(tasks) * k // n : len(tasks) * (k + 1) // n]
-                arrays = super().gather(function, mine, together) if mine else ()
-                write_part(file, arrays)
-            made.append(arrays)
+            return share(0, 1)
+        number = self._shared
+        self._shared += 1
         if self._own is not None:
+            self._part(share, number, self._own, n)
             raise PartIsDone
-        return together([arrays for arrays in made if arrays])
+        return together([self._part(share, number, k, n) for k in range(n)])
+
+    def _part(self, share: Share, number: int, k: int, n: int) -> Arrays:
+        file = self._file_of(*self._on, number, k, n)
+        arrays = read_part(file)
+        if arrays is None:
+            arrays = share(k, n)
+            write_part(file, arrays)
+        return arrays
 
 
 def read_part(file: Path) -> Arrays | None:

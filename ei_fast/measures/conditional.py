@@ -6,6 +6,7 @@ the chain rule). Where the cells are few every one is visited and the same sampl
 entropies; otherwise cells are drawn. Where samples are dropped the cells weigh by what is kept.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
-from ei_fast.kernels.counting import information_variance
+from ei_fast.kernels.counting import N_COLUMNS, information_variance
 from ei_fast.measures.bounds import bracketed_ei
 from ei_fast.measures.cells import SampledCells, statistics_of
 from ei_fast.measures.control import NO_CONTROLS, Controls, controls_of
@@ -28,7 +29,7 @@ from ei_fast.measures.entropy import (
     variance_of_mean,
 )
 from ei_fast.measures.estimate import JointEI
-from ei_fast.parallel import Workers
+from ei_fast.parallel import Arrays, Workers, share_of, stacked
 
 MAX_POINTS = 2**24
 """Points that one part of a layer is given at the most ..."""
@@ -154,16 +155,26 @@ def _every_cell(intervention: Intervention, n_cells: int, m: int, plan: Plan, wo
     """All cells with m points in each, which together are a stratified sample of the whole range."""
     per_task = max(1, _TASK_POINTS // m)
 
-    def visit(first: int) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
-        chosen = intervention.enumerated_cells(first, min(per_task, n_cells - first))
-        keys = intervention.keys_inside(Stream.POINTS, first * m, chosen, m)
-        return keys, statistics_of(keys, plan.estimator)
+    def share(k: int, n: int) -> Arrays:
+        begin, end = share_of(n_cells, k, n)
+        keys, statistics = np.empty((end - begin, m), np.uint64), np.empty((end - begin, N_COLUMNS))
 
-    visited = workers.map(visit, range(0, n_cells, per_task))
-    inside = SampledCells(np.concatenate([statistics for _, statistics in visited]), m, plan.estimator)
-    counts = Counts.of(np.concatenate([keys.ravel() for keys, _ in visited]))
+        def visit(first: int) -> None:
+            stop = min(first + per_task, end)
+            chosen = intervention.enumerated_cells(first, stop - first)
+            found = intervention.keys_inside(Stream.POINTS, first * m, chosen, m)
+            keys[first - begin : stop - begin] = found
+            statistics[first - begin : stop - begin] = statistics_of(found, plan.estimator)
+
+        workers.map(visit, range(begin, end, per_task))
+        return keys, statistics
+
+    keys, statistics = workers.shared(share, stacked)
+    inside = SampledCells(statistics, m, plan.estimator)
+    counts = Counts.of(keys.flatten())
     output = entropy_of_counts(counts, n_cells * m, plan.estimator)
-    stderr = _stderr_of_every_cell([keys for keys, _ in visited], inside, output, counts, workers)
+    visited = [keys[first : first + per_task] for first in range(0, n_cells, per_task)]
+    stderr = _stderr_of_every_cell(visited, inside, output, counts, workers)
     return Sample(output, inside, stderr, n_cells * m)
 
 
@@ -205,7 +216,7 @@ def _by_so_many_points(intervention: Intervention, plan: Plan, n_samples: int, w
 def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:
     """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams."""
     ceiling = _points_ceiling(intervention)
-    counted = _anywhere(intervention, Stream.PILOT_MARGINAL, _PILOT_POINTS, workers)
+    counted = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, _PILOT_POINTS), workers)
     output = entropy_of_counts(counted, _PILOT_POINTS, plan.estimator)
     if output.n_kept and output.coverage < _HOPELESS_COVERAGE:
         # Bounds are all there will be, and they gain little from more points.
@@ -214,12 +225,12 @@ def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) ->
         return _drawn_cells(intervention, sizes, NO_CONTROLS, 0.0, plan, workers)
     controls = controls_of(intervention)
     streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
-    pilot = _drawn(intervention, streams, _PILOT_CELLS, _MIN_POINTS, controls, plan, workers).regressed()
+    pilot = _drawn(intervention, streams, (0, _PILOT_CELLS), _MIN_POINTS, controls, plan, workers).regressed()
     m = _enough_points(pilot, plan.tol, intervention.whole_cells, ceiling)
     if _MIN_POINTS < m <= _MAX_POINTS_A_CELL:
         # Part of the cells' spread is noise, of which less is left with more points.
         n_cells = max(_MIN_PILOT_CELLS, _PILOT_CELLS * _MIN_POINTS // m)
-        pilot = _drawn(intervention, streams, n_cells, m, controls, plan, workers).regressed()
+        pilot = _drawn(intervention, streams, (0, n_cells), m, controls, plan, workers).regressed()
     if controls.output is not None:
         output = entropy_of_counts(counted, _PILOT_POINTS, plan.estimator, controls.output)
     sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
@@ -289,9 +300,20 @@ def _drawn_cells(
     workers: Workers,
 ) -> Sample:
     """Entropies of drawn cells, by a `slope` found elsewhere or their own, and of points anywhere."""
-    counted = _anywhere(intervention, Stream.MARGINAL, sizes.n, workers)
-    output = entropy_of_counts(counted, sizes.n, plan.estimator, controls.output)
-    inside = _drawn(intervention, (Stream.CELLS, Stream.POINTS), sizes.n_cells, sizes.m, controls, plan, workers)
+
+    def share(k: int, n: int) -> Arrays:
+        counted = _anywhere(intervention, Stream.MARGINAL, share_of(sizes.n, k, n), workers)
+        streams = (Stream.CELLS, Stream.POINTS)
+        cells = _drawn(intervention, streams, share_of(sizes.n_cells, k, n), sizes.m, controls, plan, workers)
+        return counted.states, counted.counts, cells.statistics, np.asarray(cells.control)
+
+    def together(shares: Sequence[Arrays]) -> Arrays:
+        counted = Counts.sum([Counts(states, counts) for states, counts, *_ in shares])
+        return counted.states, counted.counts, *stacked([one[2:] for one in shares])
+
+    states, counts, statistics, excess = workers.shared(share, together)
+    output = entropy_of_counts(Counts(states, counts), sizes.n, plan.estimator, controls.output)
+    inside = SampledCells(statistics, sizes.m, plan.estimator, excess)
     inside = inside.regressed() if slope is None else replace(inside, slope=slope)
     stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
     return Sample(output, inside, stderr, sizes.total)
@@ -304,29 +326,33 @@ def _points_ceiling(intervention: Intervention) -> int:
 def _drawn(
     intervention: Intervention,
     streams: tuple[Stream, Stream],
-    n_cells: int,
+    cells: tuple[int, int],
     m: int,
     controls: Controls,
     plan: Plan,
     workers: Workers,
 ) -> SampledCells:
+    """Entropies of cells number `cells[0]` to `cells[1]` - 1 of a stream."""
+    begin, end = cells
     per_task = max(1, _TASK_POINTS // m)
 
     def visit(first: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        chosen = intervention.drawn_cells(streams[0], first, min(per_task, n_cells - first))
+        chosen = intervention.drawn_cells(streams[0], first, min(per_task, end - first))
         keys = intervention.keys_inside(streams[1], first * m, chosen, m)
         excess = np.zeros(len(chosen)) if controls.cells is None else controls.cells(chosen) - controls.cells.mean
         return statistics_of(keys, plan.estimator), excess
 
-    visited = workers.map(visit, range(0, n_cells, per_task))
-    statistics, excess = (np.concatenate(column) for column in zip(*visited, strict=True))
+    visited = workers.map(visit, range(begin, end, per_task))
+    statistics, excess = stacked([(np.empty((0, N_COLUMNS)), np.empty(0)), *visited])
     return SampledCells(statistics, m, plan.estimator, excess)
 
 
-def _anywhere(intervention: Intervention, stream: Stream, n: int, workers: Workers) -> Counts:
-    """States of n points anywhere, counted."""
+def _anywhere(intervention: Intervention, stream: Stream, points: tuple[int, int], workers: Workers) -> Counts:
+    """States of points anywhere, number `points[0]` to `points[1]` - 1 of a stream, counted."""
+    begin, end = points
 
     def visit(first: int) -> NDArray[np.uint64]:
-        return intervention.keys_anywhere(stream, first, min(_TASK_POINTS, n - first))
+        return intervention.keys_anywhere(stream, first, min(_TASK_POINTS, end - first))
 
-    return Counts.of(np.concatenate(workers.map(visit, range(0, n, _TASK_POINTS))))
+    visited = workers.map(visit, range(begin, end, _TASK_POINTS))
+    return Counts.of(np.concatenate([np.empty(0, np.uint64), *visited]))

@@ -1,5 +1,6 @@
 """Entropy from counts of states, by one of several estimators."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -200,6 +201,16 @@ class Counts:
         states, counts = np.empty(len(keys), np.uint64), np.empty(len(keys), np.int64)
         n = run_lengths(np.sort(keys), states, counts)
         return cls(states[:n], counts[:n])
+
+    @classmethod
+    def sum(cls, several: Sequence["Counts"]) -> "Counts":
+        """Of samples together."""
+        if len(several) == 1:
+            return several[0]
+        states, place = np.unique(np.concatenate([one.states for one in several]), return_inverse=True)
+        counts = np.zeros(len(states), np.int64)
+        np.add.at(counts, place, np.concatenate([one.counts for one in several]))
+        return cls(states, counts)
 
 
 MIN_COVERAGE = 0.9

@@ -13,7 +13,7 @@ from ei_fast.intervention.do import Codes, Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.histograms import add_influence, add_to_histograms, histograms_information
 from ei_fast.measures.entropy import Estimator, log_table
-from ei_fast.parallel import Workers
+from ei_fast.parallel import Arrays, Workers, share_of, stacked
 
 MAX_CELLS = 2**25
 """n_in * n_out * in_bins * out_bins beyond which histograms are refused: 128 MiB of counts."""
@@ -57,10 +57,14 @@ class Edges:
 Source = Callable[[int, int], tuple[Codes, Codes]]
 
 
-def _fill(source: Source, shape: tuple[int, int, int, int], outside: int, n: int) -> NDArray[np.int32]:
+def _fill(
+    source: Source, shape: tuple[int, int, int, int], outside: int, samples: tuple[int, int]
+) -> NDArray[np.int32]:
+    """Histograms of samples number `samples[0]` to `samples[1]` - 1."""
+    begin, end = samples
     histograms = np.zeros(shape, np.int32)
-    for first in range(0, n, _CHUNK):
-        add_to_histograms(*source(first, min(_CHUNK, n - first)), outside, histograms)
+    for first in range(begin, end, _CHUNK):
+        add_to_histograms(*source(first, min(_CHUNK, end - first)), outside, histograms)
     return histograms
 
 
@@ -74,8 +78,17 @@ def _edges(
 ) -> tuple[list[NDArray[np.float64]], float, float]:
     """Bits of groups of edges, the standard error of their sum, and the size of the correction to it."""
 
+    def share(k: int, n_shares: int) -> Arrays:
+        samples = share_of(n, k, n_shares)
+        return tuple(workers.map(lambda g: _fill(sources[g], shapes[g], outside, samples), range(len(sources))))
+
+    def together(shares: Sequence[Arrays]) -> Arrays:
+        return tuple(sum(of_group[1:], of_group[0]) for of_group in zip(*shares, strict=True))
+
+    filled = workers.shared(share, together)
+
     def group(k: int) -> tuple[NDArray[np.float64], float, float, NDArray[np.float64]]:
-        histograms = _fill(sources[k], shapes[k], outside, n)
+        histograms = filled[k]
         bits = np.empty(shapes[k][:2])
         freedom, kept = np.empty(bits.shape, np.int64), np.empty(bits.shape, np.int64)
         table = estimator.weights(4096)
@@ -96,15 +109,17 @@ def _edges(
     return [one[0] for one in groups], float(np.sqrt(variance)), sum(one[2] for one in groups)
 
 
-def _sized(measure: Callable[[int], Edges], tol: float, n_samples: int | None, work: int) -> Edges:
+def _sized(
+    measure: Callable[[int, Workers], Edges], tol: float, n_samples: int | None, work: int, workers: Workers
+) -> Edges:
     """The measure with as many points as asked for, or as `tol` needs after a pilot."""
     if n_samples is not None:
-        return measure(n_samples)
+        return measure(n_samples, workers)
     ceiling = min(MAX_POINTS, max(_PILOT_POINTS, MAX_WORK // work))
-    pilot = measure(min(_PILOT_POINTS, ceiling))
+    pilot = measure(min(_PILOT_POINTS, ceiling), workers.unshared())
     needed = pilot.n_samples * max((pilot.stderr / (0.75 * tol)) ** 2, pilot.bias / tol)
     n = int(min(max(np.nan_to_num(needed), pilot.n_samples), ceiling))
-    return pilot if n == pilot.n_samples else measure(n)
+    return pilot if n == pilot.n_samples else measure(n, workers)
 
 
 def histogram_parts(
@@ -144,11 +159,11 @@ def histogram_parts(
     sources = [part(one) for one in rows]
     shapes = [(one.stop - one.start, *shape[1:]) for one in rows]
 
-    def measure(n: int) -> Edges:
+    def measure(n: int, workers: Workers) -> Edges:
         bits, stderr, bias = _edges(sources, shapes, intervention.outside, n, estimator, workers)
         return Edges(np.concatenate(bits), stderr, bias, n)
 
-    return _sized(measure, tol, n_samples, intervention.n_in * intervention.n_out)
+    return _sized(measure, tol, n_samples, intervention.n_in * intervention.n_out, workers)
 
 
 def histogram_sensitivity(
@@ -179,7 +194,7 @@ def histogram_sensitivity(
 
     def bits(i: int) -> NDArray[np.float64]:
         out, unused = np.empty(shape[:2]), np.empty((2, *shape[:2]), np.int64)
-        histograms = _fill(source(i, n), shape, do.outside, n)
+        histograms = _fill(source(i, n), shape, do.outside, (0, n))
         histograms_information(histograms, log_table(4096), 0, 0.0, False, out, *unused)
         return out
 
@@ -187,4 +202,10 @@ def histogram_sensitivity(
     spread = float(np.sqrt(sum(workers.map(jumps, range(do.n_in))) / 6))
     ceiling = min(MAX_POINTS, max(pilot, MAX_WORK // (do.n_in * do.n_out)))
     n = n_samples or int(min(max(spread / (0.75 * tol), pilot), ceiling))
-    return Edges(np.concatenate(workers.map(bits, range(do.n_in))), spread / n, 0.0, n)
+
+    def share(k: int, n_shares: int) -> Arrays:
+        rows = workers.map(bits, range(*share_of(do.n_in, k, n_shares)))
+        return (np.concatenate([np.empty((0, do.n_out)), *rows]),)
+
+    (matrix,) = workers.shared(share, stacked)
+    return Edges(matrix, spread / n, 0.0, n)

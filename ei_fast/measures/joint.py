@@ -53,8 +53,7 @@ def joint_ei(
             outputs,
         )
         # Somebody else's code need not be safe to run in several threads.
-        with Workers(1) as alone:
-            return JointEI.sum([conditional_ei(function, plan, alone)], ceiling)
+        return JointEI.sum([conditional_ei(function, plan, workers.alone())], ceiling)
     never_kept = binned.outputs_never_kept()
     if never_kept.size if outputs is None else np.isin(outputs, never_kept).any():
         return JointEI.undefined(0)
@@ -94,7 +93,7 @@ def _counted(
         raise ValueError("joint='plugin' must be asked of whole layers. Got a group of neurons; use joint='auto'.")
     layer, place = binned.layer, (binned.index, 0)
     if isinstance(layer, Function):
-        workers = Workers(1)
+        workers = workers.alone()
         do: Intervention = FunctionIntervention(
             layer, binned.in_range, binned.in_bins, binned.out_edges, seed, place, binned.drop
         )

@@ -75,7 +75,7 @@ def measure_edges(
     else:
         do = FunctionIntervention(layer, binned.in_range, binned.in_bins, binned.out_edges, seed, place, binned.drop)
         # Somebody else's code need not be safe to run in several threads, nor cheap to run again.
-        workers = Workers(1)
+        workers = workers.alone()
     if measure == "sensitivity":
         return histogram_sensitivity(do, binned.baseline, tol, n_samples, workers)
     return histogram_parts(do, tol, n_samples, estimator, workers, n_groups=2 if isinstance(layer, Layer) else 1)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ei_fast.kernels.parts import column_parts
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Layer
-from ei_fast.parallel import Workers
+from ei_fast.parallel import Arrays, Workers, share_of, stacked
 
 _SMALL = 2**12
 """n_in * n_out * in_bins below which threads cost more than they save: about 2 ms."""
@@ -46,6 +46,12 @@ def edge_parts(binned: BinnedLayer, workers: Workers) -> NDArray[np.float64]:
         return out
 
     small = layer.n_in * layer.n_out * binned.in_bins < _SMALL
-    parts = np.stack(workers.map(column, range(layer.n_out), small), axis=1)
+
+    def share(k: int, n: int) -> Arrays:
+        columns = workers.map(column, range(*share_of(layer.n_out, k, n)), small)
+        return (np.array(columns).reshape(-1, layer.n_in),)
+
+    (columns,) = workers.shared(share, stacked)
+    parts = np.ascontiguousarray(columns.T)
     parts[:, binned.outputs_never_kept()] = np.nan
     return parts

@@ -4,15 +4,17 @@ It returns H(X) + H(Y) - H(X, Y) of N samples. Where hardly any input state repe
 is: see the README's Rationale.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.keys import DROPPED, NEVER, pack_codes
-from ei_fast.measures.entropy import Estimator, entropy_of_keys
+from ei_fast.measures.entropy import Counts, Estimator, entropy_of_counts
 from ei_fast.measures.estimate import JointEI
-from ei_fast.parallel import Workers
+from ei_fast.parallel import Arrays, Workers, share_of, stacked
 
 DEFAULT_POINTS = 2**20
 MAX_BYTES = 2**32
@@ -36,8 +38,8 @@ def counted_ei(intervention: Intervention, n: int, estimator: Estimator, workers
     """The counted figure with its own standard error, and the coverage of the joint states."""
     bits = max(1, (intervention.in_bins - 1).bit_length())
 
-    def visit(first: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
-        m = min(_TASK_POINTS, n - first)
+    def visit(first: int, end: int) -> Arrays:
+        m = min(_TASK_POINTS, end - first)
         x_codes, y_codes = intervention.codes_anywhere(Stream.PLUGIN, first, m)
         keys = np.empty((3, m), np.uint64)
         pack_codes(x_codes, bits, NEVER, keys[0])
@@ -48,9 +50,20 @@ def counted_ei(intervention: Intervention, n: int, estimator: Estimator, workers
         keys[0][dropped] = keys[2][dropped] = DROPPED
         return keys[0], keys[1], keys[2]
 
-    parts = workers.map(visit, range(0, n, _TASK_POINTS))
-    x, y, pair = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    h_pair, h_x, h_y = workers.map(lambda keys: entropy_of_keys(keys, estimator), [pair, x, y])
+    def share(k: int, n_shares: int) -> Arrays:
+        begin, end = share_of(n, k, n_shares)
+        none = np.empty(0, np.uint64)
+        parts = [(none, none, none), *workers.map(lambda first: visit(first, end), range(begin, end, _TASK_POINTS))]
+        counted = workers.map(Counts.of, stacked(parts))
+        return tuple(array for one in counted for array in (one.states, one.counts))
+
+    def together(shares: Sequence[Arrays]) -> Arrays:
+        counted = [Counts.sum([Counts(*one[2 * k : 2 * k + 2]) for one in shares]) for k in range(3)]
+        return tuple(array for one in counted for array in (one.states, one.counts))
+
+    x_states, x, y_states, y, pair_states, pair = workers.shared(share, together)
+    counted = [Counts(pair_states, pair), Counts(x_states, x), Counts(y_states, y)]
+    h_pair, h_x, h_y = workers.map(lambda one: entropy_of_counts(one, n, estimator), counted)
     if h_y.n_kept == 0:
         return JointEI.undefined(n), 1.0
     estimate = JointEI.sampled(

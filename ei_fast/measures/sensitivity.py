@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ei_fast.kernels.edges import sensitivity_edges
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Layer
-from ei_fast.parallel import Workers
+from ei_fast.parallel import Arrays, Workers, share_of
 
 _TASK_EDGES = 4096
 
@@ -24,11 +24,19 @@ def edge_sensitivity(binned: BinnedLayer, workers: Workers) -> NDArray[np.float6
     edges, n_codes = binned.in_edges, steps.n_bins + 1
     n_columns = max(1, _TASK_EDGES // layer.n_in)
 
-    def columns(first: int) -> NDArray[np.float64]:
-        weight = np.ascontiguousarray(layer.weight[:, first : first + n_columns])
-        bias = layer.bias[first : first + n_columns].copy()
-        out = np.empty(weight.shape)
-        sensitivity_edges(weight, bias, binned.baseline, edges, breaks, codes, n_codes, steps.outside, out)
-        return out
+    def share(k: int, n: int) -> Arrays:
+        begin, end = share_of(layer.n_out, k, n)
+        found = np.empty((layer.n_in, end - begin))
 
-    return np.concatenate(workers.map(columns, range(0, layer.n_out, n_columns)), axis=1)
+        def columns(first: int) -> None:
+            stop = min(first + n_columns, end)
+            weight, bias = np.ascontiguousarray(layer.weight[:, first:stop]), layer.bias[first:stop].copy()
+            out = np.empty(weight.shape)
+            sensitivity_edges(weight, bias, binned.baseline, edges, breaks, codes, n_codes, steps.outside, out)
+            found[:, first - begin : stop - begin] = out
+
+        workers.map(columns, range(begin, end, n_columns))
+        return (found,)
+
+    (edges_found,) = workers.shared(share, lambda shares: (np.concatenate([one for (one,) in shares], axis=1),))
+    return edges_found

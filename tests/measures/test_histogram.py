@@ -68,7 +68,7 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
     x = low + (high - low) * uniforms(Stream.HISTOGRAM)
     expected = naive.edge_histograms(x, naive.outputs(x, weight, bias, activation), in_range, limits, BINS, drop)
     source = lambda first, m: do.codes_anywhere(Stream.HISTOGRAM, first, m)  # noqa: E731
-    got = histogram._fill(source, (n_in, n_out, BINS, BINS), do.outside, n)
+    got = histogram._fill(source, (n_in, n_out, BINS, BINS), do.outside, (0, n))
     np.testing.assert_array_equal(got, expected)
 
     baseline = 0.25
@@ -80,7 +80,7 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
         y = naive.outputs(x, weight, bias, activation)
         expected = naive.edge_histograms(x[:, [i]], y, in_range, limits, BINS, drop)
         source = lambda first, m, i=i: do.codes_alone(i, baseline, Stream.SENSITIVITY, first, m, n)  # noqa: E731
-        got = histogram._fill(source, (1, n_out, BINS, BINS), do.outside, n)
+        got = histogram._fill(source, (1, n_out, BINS, BINS), do.outside, (0, n))
         np.testing.assert_array_equal(got, expected)
 
 
