@@ -25,7 +25,8 @@ def edge_sensitivity(binned: BinnedLayer, workers: Workers) -> NDArray[np.float6
     n_columns = max(1, _TASK_EDGES // layer.n_in)
 
     def columns(first: int) -> NDArray[np.float64]:
-        weight = np.ascontiguousarray(layer.weight[:, first : first + n_columns])
+        # Copies: kernels are compiled for writable arrays, and once.
+        weight = layer.weight[:, first : first + n_columns].copy()
         bias = layer.bias[first : first + n_columns].copy()
         out = np.empty(weight.shape)
         sensitivity_edges(weight, bias, binned.baseline, edges, breaks, codes, n_codes, steps.outside, out)
