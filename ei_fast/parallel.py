@@ -1,5 +1,6 @@
 """How work is spread inside a process: a small thread pool over blocks whose kernels release the GIL."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
@@ -27,8 +28,18 @@ def share_of(count: int, k: int, n: int) -> tuple[int, int]:
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
-    return joblib.cpu_count()
+    """Cores this process may use: by its affinity, the quota of its container, and what Slurm gave each task."""
+    cores = joblib.cpu_count()
+    return min(cores, slurm_cores() or cores)
+
+
+def slurm_cores() -> int | None:
+    """Cores that Slurm gave each task or, where it does not say, the job on this node; None outside a job."""
+    for name in ("SLURM_CPUS_PER_TASK", *(["SLURM_CPUS_ON_NODE"] if "SLURM_JOB_ID" in os.environ else [])):
+        stated = os.environ.get(name, "")
+        if stated.isdecimal() and int(stated) > 0:
+            return int(stated)
+    return None
 
 
 def resolve_n_jobs(n_jobs: Any, owner: str) -> int:
@@ -38,14 +49,14 @@ def resolve_n_jobs(n_jobs: Any, owner: str) -> int:
     """
     if n_jobs is None:
         inside_worker = get_active_backend()[0].nesting_level > 0
-        return 1 if inside_worker else joblib.cpu_count()
+        return 1 if inside_worker else available_cores()
     rule = f"The 'n_jobs' parameter of {owner} must be None or an integer other than 0"
     if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
         raise TypeError(f"{rule}. Got {n_jobs!r} instead.")
     n_jobs = int(n_jobs)
     if n_jobs == 0:
         raise ValueError(f"{rule}. Got 0 instead. Use 1 for no threads, -1 for all cores.")
-    return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
+    return n_jobs if n_jobs > 0 else max(1, available_cores() + 1 + n_jobs)
 
 
 class Workers:

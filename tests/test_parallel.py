@@ -1,13 +1,17 @@
 """How many threads, and that none is left behind."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
+from shutil import which
 
 import joblib
 import pytest
 
 import ei_fast as ef
-from ei_fast.parallel import Workers, resolve_n_jobs
+from ei_fast.parallel import Workers, available_cores, resolve_n_jobs
 
 
 def test_n_jobs():
@@ -47,3 +51,34 @@ def test_an_error_in_a_task_comes_out_and_stops_the_rest():
     with pytest.raises(ValueError, match="first"), Workers(2) as workers:
         workers.map(task, range(1000))
     assert len(done) < 100
+
+
+@pytest.mark.parametrize(
+    ("slurm", "cores"),
+    [
+        ({}, 8),
+        ({"CPUS_PER_TASK": "3", "JOB_ID": "1", "CPUS_ON_NODE": "6"}, 3),
+        ({"CPUS_PER_TASK": "64"}, 8),
+        ({"JOB_ID": "1", "CPUS_ON_NODE": "6"}, 6),
+        ({"CPUS_ON_NODE": "6"}, 8),
+        ({"CPUS_PER_TASK": "many", "JOB_ID": "1", "CPUS_ON_NODE": "6"}, 6),
+        ({"CPUS_PER_TASK": "0"}, 8),
+        ({"CPUS_PER_TASK": "-2"}, 8),
+        ({"JOB_ID": "1", "CPUS_ON_NODE": "4(x2)"}, 8),
+    ],
+)
+def test_cores_that_slurm_gave(monkeypatch, slurm, cores):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
+    for name in ("CPUS_PER_TASK", "JOB_ID", "CPUS_ON_NODE"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
+    for name, value in slurm.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert available_cores() == resolve_n_jobs(None, "f") == resolve_n_jobs(-1, "f") == cores
+    assert resolve_n_jobs(16, "f") == 16
+
+
+@pytest.mark.skipif(which("taskset") is None, reason="taskset is Linux's")
+def test_cores_of_a_process_that_is_bound_to_one():
+    code = "from ei_fast.parallel import available_cores; print(available_cores())"
+    command = ["taskset", "-c", str(min(os.sched_getaffinity(0))), sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"

@@ -88,6 +88,7 @@ def test_an_interruption_returns_promptly_and_leaves_nothing_running():
         assert process.wait(timeout=10) == 0
 
 
+@pytest.mark.slow
 def test_many_processes_compile_into_one_empty_cache(tmp_path):
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     processes = [

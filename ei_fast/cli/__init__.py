@@ -92,6 +92,22 @@ def describe(
 
 
 @main.command()
+def warmup() -> None:
+    """Compile all kernels into the cache on disk, so that later processes only load them.
+
+    Any number of processes may do so at once: one compiles, the others wait.
+    """
+    from ei_fast.warmup import warmup
+
+    done = warmup(alone=True)
+    if done.folder is not None and (done.compiled or not done.problem):
+        how = "Compiled all kernels" if done.compiled else "All kernels were compiled already"
+        click.echo(f"{how} ({done.seconds:.2f} s): {done.folder}")
+    if done.problem:
+        click.echo(f"Warning: {done.problem}", err=True)
+
+
+@main.command()
 @click.argument("trajectory", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--fps", type=float, help="Steps shown a second [about ten seconds for all].")

@@ -161,9 +161,8 @@ class DenseIntervention(Intervention):
     ):
         n_in, n_out = weight.shape
         super().__init__(n_in, n_out, in_bins, steps.n_bins, drop, inputs, seed, place)
-        self.weight = np.ascontiguousarray(weight)
-        self.bias = np.ascontiguousarray(bias)
         # Copies: kernels are compiled for writable arrays, and once.
+        self.weight, self.bias = weight.copy(), bias.copy()
         self._breaks, self._codes = steps.breaks.copy(), steps.codes.copy()
         self.steps = steps
         self.in_range = in_range

@@ -17,6 +17,9 @@ _OPTIONS: Any = {
     "no_cfunc_wrapper": True,
 }
 
+KERNELS: list[Any] = []
+"""Every kernel of the modules that have been imported."""
+
 
 def jit(function: Callable) -> Any:
     """Compile `function` on its first call and keep the machine code on disk where possible.
@@ -25,6 +28,8 @@ def jit(function: Callable) -> Any:
     ``cache=True`` at once; the kernel then works uncached.
     """
     try:
-        return numba.njit(cache=True, **_OPTIONS)(function)
+        kernel = numba.njit(cache=True, **_OPTIONS)(function)
     except RuntimeError:
-        return numba.njit(**_OPTIONS)(function)
+        kernel = numba.njit(**_OPTIONS)(function)
+    KERNELS.append(kernel)
+    return kernel

@@ -30,7 +30,8 @@ def edge_sensitivity(binned: BinnedLayer, workers: Workers) -> NDArray[np.float6
 
         def columns(first: int) -> None:
             stop = min(first + n_columns, end)
-            weight, bias = np.ascontiguousarray(layer.weight[:, first:stop]), layer.bias[first:stop].copy()
+            # Copies: kernels are compiled for writable arrays, and once.
+            weight, bias = layer.weight[:, first:stop].copy(), layer.bias[first:stop].copy()
             out = np.empty(weight.shape)
             sensitivity_edges(weight, bias, binned.baseline, edges, breaks, codes, n_codes, steps.outside, out)
             found[:, first - begin : stop - begin] = out

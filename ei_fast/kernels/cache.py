@@ -1,0 +1,91 @@
+"""The folder in which Numba keeps the kernels' machine code, and whether all of it is there."""
+
+import hashlib
+import pkgutil
+import sys
+from importlib import import_module
+from os import listdir
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+import numba
+import numpy as np
+
+import ei_fast
+from ei_fast import kernels
+from ei_fast.kernels.jit import KERNELS
+
+_PYTHON = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
+"""As Numba writes it in the names of its files."""
+
+
+class KernelCache:
+    """The cache of all kernels, with a marker for each type of CPU that it is complete for.
+
+    A marker's name says which kernels, versions and CPU it vouches for; its lines name the files that were there.
+    Where one of them has gone the marker is worth nothing.
+
+    Attributes
+    ----------
+    folder : Path
+    lock : Path
+        The file to be locked by whoever compiles.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.lock = folder / "ei_fast.lock"
+        # Sorted: kernels come in the order in which their modules happen to be imported.
+        stamps = sorted({repr(kernel._cache._impl.locator.get_source_stamp()) for kernel in KERNELS})
+        software = _digest(sys.version, numba.__version__, np.__version__, ei_fast.__version__, *stamps)
+        self._ours = f"ei_fast-{_PYTHON}-{software}-"
+        self._marker = f"{self._ours}{_digest(*KERNELS[0].targetctx.codegen().magic_tuple())}.warm"
+
+    @classmethod
+    def found(cls) -> Self | None:
+        """The cache; None where no folder can be written to, or Numba is told to compile nothing."""
+        for module in pkgutil.iter_modules(kernels.__path__):
+            import_module(f"{kernels.__name__}.{module.name}")
+        # All kernels' sources are in one folder, and so is their code.
+        path = KERNELS[0].stats.cache_path if hasattr(KERNELS[0], "stats") else None
+        return None if path is None else cls(Path(path))
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether all kernels are there for this CPU."""
+        return self._is_true(self._marker, set(listdir(self.folder)))
+
+    def prepare(self) -> None:
+        """Forget all code if some of it is known to be another version's, or to be gone.
+
+        Numba looks whether the file of a kernel has changed, but not at the files of the kernels it calls.
+        """
+        names = set(listdir(self.folder))
+        markers = [name for name in names if name.startswith(f"ei_fast-{_PYTHON}-") and name.endswith(".warm")]
+        wrong = [name for name in markers if not (name.startswith(self._ours) and self._is_true(name, names))]
+        if wrong:
+            for name in markers:
+                (self.folder / name).unlink(missing_ok=True)
+            for kernel in KERNELS:
+                kernel.recompile()
+
+    def vouch(self) -> None:
+        """Leave the marker: what is there now is all."""
+        suffixes = (".nbi", ".nbc")
+        names = sorted(name for name in listdir(self.folder) if f".{_PYTHON}." in name and name.endswith(suffixes))
+        temporary = self.folder / f"{self._marker}.{uuid4().hex}.tmp"
+        temporary.write_text("\n".join(names))
+        temporary.replace(self.folder / self._marker)
+
+    def leave(self) -> None:
+        """Neither read nor write the cache from now on: the kernels of this process are kept in memory."""
+        for kernel in KERNELS:
+            kernel._cache.disable()
+
+    def _is_true(self, marker: str, names: set[str]) -> bool:
+        return marker in names and names.issuperset((self.folder / marker).read_text().split("\n"))
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,134 @@
+"""Every kernel compiled once, for all processes that share a cache.
+
+For each kernel Numba keeps an index file, which is read, extended and written back without a lock: processes that
+compile together can lose an entry, or give the code of two signatures one name. Whoever is first here compiles
+under a lock and leaves a marker; all others wait for it, and whoever comes later only loads.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ei_fast.kernels.cache import KernelCache
+
+LONGEST_WAIT = 300.0
+"""Seconds to wait for others: many times what compiling takes, for one type of CPU after the other."""
+_POLL = 0.5
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """What a warmup found and did.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Where the machine code is kept; None where it cannot be.
+    compiled : bool
+        Whether this process compiled it; otherwise it was there already, or another process did it meanwhile.
+    seconds : float
+        What finding, waiting and compiling took.
+    problem : str or None
+        Why other processes will not find the code, or should not have been at work, and what to do.
+    """
+
+    folder: Path | None
+    compiled: bool
+    seconds: float
+    problem: str | None = None
+
+
+def warmup(alone: bool = False) -> Warmup:
+    """Have every kernel in Numba's cache on disk: to be called at the start of each of many processes.
+
+    Milliseconds where it is there. Otherwise one process compiles and the others wait. Where the cache cannot be
+    locked or written nothing fails: this process compiles kernels as they are called and keeps them in memory.
+
+    Parameters
+    ----------
+    alone : bool, default False
+        No other process is at work: compile into the cache even where the file system has no locks.
+
+    Returns
+    -------
+    Warmup
+    """
+    begun = time.perf_counter()
+    cache = KernelCache.found()
+    folder, compiled, problem = None, False, None
+    if cache is None:
+        problem = "Compiled kernels cannot be kept: no folder can be written to. Set NUMBA_CACHE_DIR to one that can."
+    else:
+        folder = cache.folder
+        try:
+            compiled = _compile_or_wait(cache)
+        except Timeout:
+            problem = (
+                f"Another process held {cache.lock} for {LONGEST_WAIT:g} s. Delete that file if none is compiling, "
+                "and run ei-fast warmup again."
+            )
+        except (OSError, NotImplementedError) as error:
+            problem = (
+                f"The cache {folder} cannot be locked or written ({error}). Run ei-fast warmup while no other process "
+                "is at work in it, or set NUMBA_CACHE_DIR to a folder elsewhere."
+            )
+            compiled = alone and _compile_without_a_lock(cache)
+        if problem and not compiled:
+            cache.leave()
+    return Warmup(folder, compiled, time.perf_counter() - begun, problem)
+
+
+def _compile_or_wait(cache: KernelCache) -> bool:
+    """Compile under the lock, or wait until another process has; return whether it was this one."""
+    lock = FileLock(cache.lock)
+    until = time.monotonic() + LONGEST_WAIT
+    while not cache.is_warm:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_POLL)
+            continue
+        try:
+            return _compile(cache)
+        finally:
+            lock.release()
+    return False
+
+
+def _compile_without_a_lock(cache: KernelCache) -> bool:
+    try:
+        return _compile(cache)
+    except OSError:
+        return False
+
+
+def _compile(cache: KernelCache) -> bool:
+    # Another process may have been at it between the look and the lock.
+    if cache.is_warm:
+        return False
+    cache.prepare()
+    _call_every_kernel()
+    cache.vouch()
+    return True
+
+
+def _call_every_kernel() -> None:
+    """Small measurements that call all kernels, with arguments of all types that they are called with."""
+    # Whoever finds a warm cache need not wait for these to be imported.
+    from ei_fast.estimator import analyze
+    from ei_fast.network.layer import Function
+    from ei_fast.samples import mutual_information
+
+    rng = np.random.default_rng(0)
+    settings = {"n_samples": 2**15, "random_state": 0, "n_jobs": 1}
+    # Cells that are drawn, with control variates; enumerated; and inputs alone.
+    for weight in (rng.normal(size=(6, 6)), rng.normal(size=(2, 2)), np.eye(2)):
+        analyze(weight, **settings)
+    analyze(rng.normal(size=(6, 6)), joint="plugin", pairwise="histogram", **settings)
+    analyze(Function(np.tanh, 2, 2, (-1.0, 1.0)), **settings)
+    mutual_information([0.0, 1.0], [0.0, 1.0])

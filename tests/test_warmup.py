@@ -1,0 +1,220 @@
+"""One process compiles for all: real caches in real processes, and file systems that refuse, which are faked."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shutil import copytree
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from filelock import FileLock
+
+import ei_fast as ef
+import ei_fast.kernels.cache
+import ei_fast.warmup
+from ei_fast.cli import main
+from ei_fast.kernels.cache import KernelCache
+from ei_fast.warmup import warmup
+
+WEIGHT = np.arange(12.0).reshape(4, 3) / 4 - 1
+START = """
+from ei_fast.warmup import warmup
+done = warmup()
+import numpy as np
+import ei_fast as ef
+report = ef.analyze(np.arange(12.0).reshape(4, 3) / 4 - 1, random_state=0)
+print(done.compiled, done.problem, report[0].ei, report[0].ei_parts, report[0].sensitivity)
+"""
+BROAD = """
+from ei_fast.warmup import warmup
+warmup()
+import numpy as np
+import ei_fast as ef
+
+def normal(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+few = {"n_samples": 4096, "random_state": 0}
+ef.analyze([normal(5, 6), normal(6, 3), normal(3, 2)], random_state=0, tol=0.1, n_jobs=2)
+ef.analyze(normal(12, 40), random_state=0, tol=1.0)  # undersampled, and hashed keys
+ef.analyze(normal(4, 2).T, baseline=1, **few)
+ef.analyze(normal(70, 80).astype(np.float32), bins=(4, 64), n_samples=512, random_state=0)
+ef.analyze(np.eye(3), in_range=(-1, 1), **few)
+ef.analyze([(np.diag([9.0, 0.1, 0.1, 0.1, 0.1, 0.1]) + 1e-6, np.ones(6), "relu")], out_range=(0, 1), **few)
+for name in ("linear", "relu", "leaky_relu", "tanh", "hard_sigmoid", "gelu", "silu", "softplus"):
+    for rule in ("clip", "drop"):
+        ef.analyze(normal(5, 3), activation=name, out_range=(-0.2, 0.9), out_of_range=rule, **few)
+for entropy in ("plugin", "miller-madow", "grassberger", "chao-shen"):
+    for joint in ("auto", "plugin"):
+        ef.analyze(normal(5, 3), entropy=entropy, joint=joint, pairwise="histogram", **few)
+    ef.mutual_information([0, 1, 1], [0.5, 1.5, 2.5], entropy=entropy, bins=(2, 4))
+block = ef.Function(lambda x: np.tanh(x @ np.ones((3, 2))), 3, 2, (-0.5, 0.9))
+for settings in ({}, {"out_of_range": "drop"}, {"joint": "plugin"}):
+    ef.analyze([normal(3, 3), block], **settings, **few)
+layer = ef.Layer(normal(5, 4))
+for groups in (([0, 1], [2, 3]), (0, 1), ([0, 1, 2], None), (None, 3)):
+    ef.effective_information(layer, *groups, **few)
+ef.effective_information(block, [0], [0, 1], **few)
+ef.sensitivity_matrix(layer)
+ef.ei_parts_matrix(layer)
+ef.bin_sweep(layer, bins=(2, 32), **few)
+"""
+
+
+def _run(code, folder, **environment):
+    command = [sys.executable, "-c", code]
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder)} | environment
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=500).stdout
+
+
+def _files(folder):
+    return sorted(path.name for path in Path(folder).rglob("*.nb?"))
+
+
+def _start_together(folder, environments):
+    """What processes print that start at once on an empty cache: (who compiled, any problem), figures."""
+    with ThreadPoolExecutor(len(environments)) as pool:
+        lines = list(pool.map(lambda environment: _run(START, folder, **environment).split(" ", 2), environments))
+    return [(compiled, problem) for compiled, problem, _ in lines], {figures for _, _, figures in lines}
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """A cache into which six processes have warmed at once, one of them on another type of CPU; and what they said."""
+    folder = tmp_path_factory.mktemp("cache")
+    return folder, *_start_together(folder, [{}] * 5 + [{"NUMBA_CPU_NAME": "generic"}])
+
+
+def test_of_processes_that_start_together_one_compiles_for_each_type_of_cpu(warm):
+    folder, said, figures = warm
+    assert sorted(said) == [("False", "None")] * 4 + [("True", "None")] * 2
+    assert said[-1] == ("True", "None")
+    report = ef.analyze(WEIGHT, random_state=0)[0]
+    assert figures == {f"{report.ei} {report.ei_parts} {report.sensitivity}\n"}
+    assert len(list(folder.rglob("*.warm"))) == 2
+
+
+def test_after_a_warmup_nothing_is_compiled(warm):
+    before = _files(warm[0])
+    _run(BROAD, warm[0])
+    assert _files(warm[0]) == before
+
+
+def test_whoever_finds_a_warm_cache_takes_no_lock(warm):
+    (lock,) = warm[0].rglob("ei_fast.lock")
+    with FileLock(lock):
+        assert _run(START, warm[0]).startswith("False None ")
+
+
+@pytest.mark.slow
+def test_twenty_processes(tmp_path):
+    said, figures = _start_together(tmp_path, [{}] * 20)
+    assert sorted(said) == [("False", "None")] * 19 + [("True", "None")]
+    assert len(figures) == 1
+
+
+@pytest.fixture
+def cache(warm, tmp_path):
+    """This process's view of a copy of the warm cache."""
+    (folder,) = warm[0].iterdir()
+    KernelCache.found()
+    return KernelCache(Path(copytree(folder, tmp_path / folder.name)))
+
+
+def test_a_marker_is_worth_nothing_where_code_has_gone(cache):
+    assert cache.is_warm
+    next(cache.folder.glob("*.nbi")).unlink()
+    assert not cache.is_warm
+
+
+@pytest.mark.parametrize("changed", ["version", "file", "nothing"])
+def test_code_of_another_version_is_forgotten(cache, monkeypatch, changed):
+    if changed == "version":
+        monkeypatch.setattr(ei_fast, "__version__", "0.0")
+        cache = KernelCache(cache.folder)
+        assert not cache.is_warm
+    if changed == "file":
+        next(cache.folder.glob("*.nbc")).unlink()
+    forgotten = []
+    kernel = SimpleNamespace(recompile=lambda: forgotten.append(True))
+    monkeypatch.setattr(ei_fast.kernels.cache, "KERNELS", [kernel])
+    cache.prepare()
+    assert forgotten == ([] if changed == "nothing" else [True])
+    assert len(list(cache.folder.glob("*.warm"))) == (2 if changed == "nothing" else 0)
+    cache.vouch()
+    assert cache.is_warm
+
+
+class _Cold:
+    """A cache that is never warm, and says what is done to it."""
+
+    is_warm = False
+
+    def __init__(self, folder):
+        self.folder, self.lock, self.done = folder, folder / "lock", []
+
+    def __getattr__(self, name):
+        return lambda: self.done.append(name)
+
+
+@pytest.fixture
+def cold(tmp_path, monkeypatch):
+    cold = _Cold(tmp_path)
+    monkeypatch.setattr(KernelCache, "found", lambda: cold)
+    monkeypatch.setattr(ei_fast.warmup, "_call_every_kernel", cold.compile)
+    return cold
+
+
+def _refusing(error):
+    def refuse(*args, **kwargs):
+        raise error
+
+    return refuse
+
+
+@pytest.mark.parametrize("error", [NotImplementedError("no flock"), OSError(38, "not implemented")])
+def test_without_locks_only_who_is_alone_writes(cold, monkeypatch, error):
+    monkeypatch.setattr(FileLock, "acquire", _refusing(error))
+    done = warmup()
+    assert not done.compiled
+    assert "cannot be locked or written" in done.problem
+    assert cold.done == ["leave"]
+    cold.done.clear()
+    said = CliRunner().invoke(main, ["warmup"])
+    assert said.exit_code == 0
+    assert "Compiled all kernels (" in said.output
+    assert "Warning: The cache" in said.output
+    assert cold.done == ["prepare", "compile", "vouch"]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_full_disk_is_no_failure(cold, monkeypatch, alone):
+    monkeypatch.setattr(ei_fast.warmup, "_call_every_kernel", _refusing(OSError(28, "No space left on device")))
+    done = warmup(alone)
+    assert (done.compiled, cold.done[-1]) == (False, "leave")
+    assert "No space left on device" in done.problem
+
+
+def test_a_lock_that_is_never_let_go(cold, monkeypatch):
+    monkeypatch.setattr(ei_fast.warmup, "LONGEST_WAIT", 0.1)
+    with FileLock(cold.lock):
+        done = warmup(alone=True)
+    assert (done.compiled, cold.done) == (False, ["leave"])
+    assert f"Another process held {cold.lock}" in done.problem
+
+
+def test_nowhere_to_keep_code(monkeypatch):
+    monkeypatch.setattr(KernelCache, "found", lambda: None)
+    said = CliRunner().invoke(main, ["warmup"])
+    assert said.exit_code == 0
+    assert said.output.startswith("Warning: Compiled kernels cannot be kept")
+
+
+def test_the_command(cold):
+    assert f": {cold.folder}\n" in CliRunner().invoke(main, ["warmup"]).output
+    cold.is_warm = True
+    assert "All kernels were compiled already (" in CliRunner().invoke(main, ["warmup"]).output
