@@ -3,9 +3,11 @@
 import json
 import platform
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -22,6 +24,7 @@ from ei_fast.network.network import Network
 from ei_fast.parallel import Workers
 from ei_fast.settings import Settings
 from ei_fast.training.continuation import widths_of
+from ei_fast.warmup import warmup
 
 DONE, THERE, FAILED = "done", "there", "failed"
 
@@ -61,6 +64,7 @@ def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_m
     CannotWrite
         Anything else that goes wrong is written down, and is an outcome.
     """
+    _compile()
     started = time.perf_counter()
     place = Place(batch.folder, checkpoint.run, checkpoint.step, batch.settings_hash(checkpoint.run))
     try:
@@ -176,6 +180,14 @@ class _Item:
         finally:
             file.unlink(missing_ok=True)
             lock.release()
+
+
+@cache
+def _compile() -> None:
+    """Once in a process, before any kernel is called: others may begin at this moment with the same empty cache."""
+    done = warmup()
+    if done.problem:
+        warnings.warn(done.problem, stacklevel=2)
 
 
 def _check_memory(batch: Batch, size: int, max_memory: int | None) -> None:
