@@ -4,11 +4,12 @@ import csv
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-SUFFIXES = (".safetensors.index.json", ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx")
+_INDEX = ".safetensors.index.json"
+SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx")
 """Of files that `as_network` reads."""
 
 STEP_PATTERN = r"(\d+)(?!.*\d)"
@@ -70,8 +71,10 @@ def find_checkpoints(
         Where there is none, a step cannot be told, or two files have the same; naming the file.
     """
     base, files = _matching(where, apart_from)
-    taken = [path for path in files if path.name.endswith(SUFFIXES) and not _is_part_of_another(path, files)]
-    ignored = [path.relative_to(base).as_posix() for path in files if path not in set(taken)]
+    indexed = {path.parent for path in files if path.name.endswith(_INDEX)}
+    known = {path: path.name.endswith(SUFFIXES) and not _is_part_of_another(path, indexed) for path in files}
+    taken = [path for path in files if known[path]]
+    ignored = [path.relative_to(base).as_posix() for path in files if not known[path]]
     if not taken:
         raise ValueError(
             f"The checkpoints {where!r} must be a folder or a glob with files that end in {', '.join(SUFFIXES)}. "
@@ -109,11 +112,9 @@ def _matching(where: str, apart_from: Path | None) -> tuple[Path, list[Path]]:
     return base, [path for path in files if is_seen(path)]
 
 
-def _is_part_of_another(path: Path, files: Sequence[Path]) -> bool:
+def _is_part_of_another(path: Path, indexed: Collection[Path]) -> bool:
     """Whether a file is one of the shards that an index beside it names."""
-    return bool(_SHARD.search(path.name)) and any(
-        other.parent == path.parent and other.name.endswith(SUFFIXES[0]) for other in files
-    )
+    return bool(_SHARD.search(path.name)) and path.parent in indexed
 
 
 def _compiled(pattern: str) -> re.Pattern:
@@ -195,13 +196,14 @@ def _checked(found: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
     """The checkpoints, each step of a run once, and all of them in runs or none."""
     seen: dict[tuple[str, int], str] = {}
     for one in found:
-        other = seen.setdefault((one.run, one.step), one.path)
-        if other is not one.path:
+        if (one.run, one.step) in seen:
             raise ValueError(
-                f"The checkpoints {other!r} and {one.path!r} have the same step, {one.step}. Give --step-pattern or "
-                "--table, or a narrower glob."
+                f"The checkpoints {seen[one.run, one.step]!r} and {one.path!r} have the same step, {one.step}. "
+                "Give --step-pattern or --table, or a narrower glob."
             )
-        if PurePosixPath(one.run).is_absolute() or ".." in PurePosixPath(one.run).parts:
+        seen[one.run, one.step] = one.path
+        run = PurePosixPath(one.run)
+        if run.is_absolute() or ".." in run.parts or (one.run and not run.parts):
             raise ValueError(f"The run of {one.path!r} must be a name. Got {one.run!r}.")
     inside = next((one.path for one in found if one.run), None)
     outside = next((one.path for one in found if not one.run), None)

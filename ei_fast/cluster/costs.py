@@ -15,6 +15,9 @@ Pieces = dict[tuple[int, str], int]
 MEASURES = ("joint", "sensitivity", "parts")
 """What is measured of a layer, each on its own."""
 
+MOST_PARTS = 1000
+"""Each part takes a file, and a pilot of its own."""
+
 # Of one core, as measured; they balance shards and change no figure.
 _ADDS_A_SECOND = 5e9
 _SECONDS_A_POINT = 6e-8
@@ -55,7 +58,7 @@ def bytes_of_file(size: int) -> int:
 def pieces_of(layers: Sequence[BinnedLayer], settings: Settings, longest: float) -> Pieces:
     """Measures that are expected to take longer than so many seconds, and into how many parts each is split."""
     taking = {(layer.index, measure): seconds_of(layer, settings, measure) for layer in layers for measure in MEASURES}
-    return {where: ceil(seconds / longest) for where, seconds in taking.items() if seconds > longest}
+    return {where: min(ceil(seconds / longest), MOST_PARTS) for where, seconds in taking.items() if seconds > longest}
 
 
 def _points_of(layer: BinnedLayer, settings: Settings) -> int:

@@ -136,7 +136,8 @@ def _network(path: Path, estimator: EffectiveInformation, settings: Settings, re
 
 def _check_names(activation: Any) -> None:
     """A plan is a file, which holds no functions."""
-    if not all(isinstance(one, str) for one in ([activation] if isinstance(activation, str) else activation)):
+    names = activation if isinstance(activation, (list, tuple)) else [activation]
+    if not all(isinstance(one, str) for one in names):
         raise TypeError(f"The activations of a plan must be given by name. Got {activation!r}.")
 
 
@@ -149,7 +150,7 @@ def _firsts(
 ) -> dict[str, tuple[Network, int]]:
     """The first checkpoint of each run that can be read and measured, and the size of its file."""
     networks: dict[str, tuple[Network, int]] = {}
-    failed: dict[str, Exception] = {}
+    failed: dict[str, tuple[str, Exception]] = {}
     for one in found:
         if one.run in networks:
             continue
@@ -162,12 +163,12 @@ def _firsts(
             raise
         except Exception as error:
             # Whatever reading a damaged file may raise: it will be recorded as failed when its turn comes.
-            failed.setdefault(one.run, error)
-            warnings.warn(f"{one.path!r} gives no ranges, the next one of its run does: {error}", stacklevel=3)
-    for run, reason in failed.items():
+            failed.setdefault(one.run, (one.path, error))
+    for run, (name, reason) in failed.items():
         if run not in networks:
             which = f"of run {run!r} " if run else ""
             raise ValueError(f"No checkpoint {which}can be measured. The first says: {reason}") from reason
+        warnings.warn(f"{name!r} gives no ranges, the next one of its run does: {reason}", stacklevel=3)
     return networks
 
 

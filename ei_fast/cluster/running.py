@@ -157,7 +157,7 @@ def _resources(
 ) -> tuple[int | None, int, int | None]:
     """Processes (None: as joblib is configured), threads of each, and bytes that each may take."""
     backend, configured = get_active_backend(prefer="processes")
-    if elsewhere or configured != 1 or type(backend).__name__ != "LokyBackend":
+    if elsewhere or configured not in (None, 1) or type(backend).__name__ != "LokyBackend":
         return None, 1, max_memory
     limit = memory_limit() if max_memory is None else max_memory
     cores = available_cores()
