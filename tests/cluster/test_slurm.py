@@ -1,7 +1,6 @@
 """The examples for Slurm in a real one: whatever becomes of the tasks of an array, the same bytes come out."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,13 +8,14 @@ import numpy as np
 import pytest
 from slurm import Slurm, missing
 
-from ei_fast.cluster import status
+from ei_fast import EffectiveInformation
+from ei_fast.cluster import merge, plan, run, status
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "slurm"
 SHARDS, PER_SHARD = 4, 4
 # A checkpoint takes some tenths of a second then: long enough to come between.
 TOL = 0.0012
-COMMANDS = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+ESTIMATOR = EffectiveInformation(tol=TOL, random_state=0)
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 @pytest.fixture(scope="module")
 def slurm():
     with Slurm() as running:
-        running.environment["PATH"] = os.pathsep.join([COMMANDS, running.environment["PATH"]])
+        running.environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), running.environment["PATH"]])
         yield running
 
 
@@ -36,16 +36,16 @@ def checkpoints(tmp_path_factory):
 def expected(checkpoints, tmp_path_factory):
     """What one process that is left alone makes of the checkpoints."""
     folder = tmp_path_factory.mktemp("alone") / "batch"
-    _ei_fast("plan", checkpoints, "--out", folder, "--shards", SHARDS, "--tol", TOL)
-    _ei_fast("run", folder)
-    _ei_fast("merge", folder)
+    plan(checkpoints, folder, SHARDS, ESTIMATOR)
+    run(folder)
+    merge(folder)
     return _merged(folder)
 
 
 @pytest.fixture
 def batch(checkpoints, tmp_path):
     """Folder of a plan of which nothing is done."""
-    _ei_fast("plan", checkpoints, "--out", tmp_path / "batch", "--shards", SHARDS, "--tol", TOL)
+    plan(checkpoints, tmp_path / "batch", SHARDS, ESTIMATOR)
     return tmp_path / "batch"
 
 
@@ -57,12 +57,9 @@ def _write_checkpoints(folder, n):
     return folder
 
 
-def _ei_fast(command, *args):
-    words = ["ei-fast", "batch", command, *map(str, args)]
-    # Told to run in no array, even if the tests are.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
-    result = subprocess.run(words, env={**environment, "PATH": COMMANDS}, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+def _run(folder, *shards):
+    for shard in shards:
+        run(folder, shard)
 
 
 def _merged(folder):
@@ -89,9 +86,9 @@ def _ends(slurm, *jobs):
 def test_an_array_and_its_merge(slurm, checkpoints, expected, tmp_path):
     folder = tmp_path / "batch"
     submit = (EXAMPLES / "submit.sh", checkpoints, folder, SHARDS, "--tol", TOL)
-    array, merge = slurm.call(*submit, cwd=tmp_path).split()
+    array, merging = slurm.call(*submit, cwd=tmp_path).split()
     logs = [tmp_path / f"ei-fast-{array}_{shard}.log" for shard in range(SHARDS)]
-    assert _ends(slurm, array, merge) == [("COMPLETED", "0:0")] * (SHARDS + 1), [log.read_text() for log in logs]
+    assert _ends(slurm, array, merging) == [("COMPLETED", "0:0")] * (SHARDS + 1), [log.read_text() for log in logs]
     assert [f"{PER_SHARD} done" in log.read_text() for log in logs] == [True] * SHARDS
     assert _merged(folder) == expected
 
@@ -103,23 +100,28 @@ def test_a_task_that_is_cancelled_stays_so_until_it_is_submitted_again(slurm, ba
     assert _ends(slurm, array) == [("CANCELLED", "143:0")]
     kept = _written(batch)
     assert len(kept) < PER_SHARD
-    array = slurm.sbatch(EXAMPLES / "array.sbatch", batch, cwd=batch)
-    assert _ends(slurm, array) == [("COMPLETED", "0:0")] * SHARDS
-    _ei_fast("merge", batch)
+    again = slurm.sbatch("--array=2", EXAMPLES / "array.sbatch", batch, cwd=batch)
+    _run(batch, 0, 1, 3)
+    assert _ends(slurm, again) == [("COMPLETED", "0:0")]
+    merge(batch)
     assert _merged(batch) == expected
     assert kept.items() <= _written(batch).items()
 
 
 def test_a_task_whose_time_is_nearly_up_goes_on_later(slurm, batch, expected):
-    array = slurm.sbatch(EXAMPLES / "array.sbatch", batch, cwd=batch)
-    merge = slurm.sbatch(f"--dependency=afterany:{array}", EXAMPLES / "merge.sbatch", batch, cwd=batch)
-    slurm.until(lambda: _is_midway(batch, 1))
+    _run(batch, 0, 2)
+    # The last task has the number of the array; it alone is to be queued again.
+    array = slurm.sbatch("--array=1,3", EXAMPLES / "array.sbatch", batch, cwd=batch)
+    merging = slurm.sbatch(f"--dependency=afterany:{array}", EXAMPLES / "merge.sbatch", batch, cwd=batch)
+    slurm.until(lambda: _is_midway(batch, 3))
     # As --signal=B:TERM@60 does: to the script alone.
-    slurm.scancel("--signal=TERM", "--batch", f"{array}_1")
+    slurm.scancel("--signal=TERM", "--batch", f"{array}_3")
     slurm.until(lambda: slurm.jobs(array)[1]["Restarts"] == "1")
     kept = _written(batch)
-    assert _ends(slurm, array, merge) == [("COMPLETED", "0:0")] * (SHARDS + 1)
-    assert "Ended by SIGTERM" in (log := (batch / f"ei-fast-{array}_1.log").read_text())
+    assert _ends(slurm, array, merging) == [("COMPLETED", "0:0")] * 3
+    assert [task["Restarts"] for task in slurm.jobs(array)] == ["0", "1"]
+    log = (batch / f"ei-fast-{array}_3.log").read_text()
+    assert "Ended by SIGTERM" in log
     assert log.count("is queued again") == 1
     assert _merged(batch) == expected
     assert kept.items() <= _written(batch).items()
@@ -130,7 +132,7 @@ def test_the_time_limit(slurm, tmp_path):
     """A minute is all that a task gets, so that the signal comes at Slurm's next look, within half a minute."""
     checkpoints, folder = tmp_path / "checkpoints", tmp_path / "batch"
     checkpoints.mkdir()
-    _ei_fast("plan", _write_checkpoints(checkpoints, 150), "--out", folder, "--shards", 1, "--tol", TOL)
+    plan(_write_checkpoints(checkpoints, 150), folder, 1, ESTIMATOR)
     array = slurm.sbatch("--array=0", "--time=1", EXAMPLES / "array.sbatch", folder, cwd=tmp_path)
     slurm.wait(array, seconds=900)
     [task] = slurm.jobs(array)
@@ -151,9 +153,9 @@ def test_a_checkpoint_that_cannot_be_measured_is_named(slurm, tmp_path):
     folder.mkdir()
     np.savez(folder / "step0.npz", w0=np.eye(2))
     (folder / "step1.npz").write_bytes(b"nothing")
-    array, merge = slurm.call(EXAMPLES / "submit.sh", folder, tmp_path / "batch", 2, cwd=tmp_path).split()
-    assert sorted(_ends(slurm, array, merge)) == [("COMPLETED", "0:0"), ("FAILED", "3:0"), ("FAILED", "3:0")]
-    assert "step1.npz: " in (tmp_path / f"ei-fast-merge-{merge}.log").read_text()
+    array, merging = slurm.call(EXAMPLES / "submit.sh", folder, tmp_path / "batch", 2, cwd=tmp_path).split()
+    assert sorted(_ends(slurm, array, merging)) == [("COMPLETED", "0:0"), ("FAILED", "3:0"), ("FAILED", "3:0")]
+    assert "step1.npz: " in (tmp_path / f"ei-fast-merge-{merging}.log").read_text()
     assert not (tmp_path / "batch" / "trajectory.npz").exists()
 
 
