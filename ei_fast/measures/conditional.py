@@ -325,8 +325,11 @@ def _drawn(
 
 def _anywhere(intervention: Intervention, stream: Stream, n: int, workers: Workers) -> Counts:
     """States of n points anywhere, counted."""
+    # One array for them all, sorted where it is: fresh memory costs more than what is written into it.
+    keys = np.empty(n, np.uint64)
 
-    def visit(first: int) -> NDArray[np.uint64]:
-        return intervention.keys_anywhere(stream, first, min(_TASK_POINTS, n - first))
+    def visit(first: int) -> None:
+        intervention.fill_anywhere(stream, first, keys[first : first + _TASK_POINTS])
 
-    return Counts.of(np.concatenate(workers.map(visit, range(0, n, _TASK_POINTS))))
+    workers.map(visit, range(0, n, _TASK_POINTS))
+    return Counts.of(keys)

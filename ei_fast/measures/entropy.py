@@ -196,9 +196,10 @@ class Counts:
 
     @classmethod
     def of(cls, keys: NDArray[np.uint64]) -> "Counts":
-        """Of the keys (n,) of a sample; dropped ones are not counted."""
+        """Of the keys (n,) of a sample, which are sorted where they are; dropped ones are not counted."""
+        keys.sort()
         states, counts = np.empty(len(keys), np.uint64), np.empty(len(keys), np.int64)
-        n = run_lengths(np.sort(keys), states, counts)
+        n = run_lengths(keys, states, counts)
         return cls(states[:n], counts[:n])
 
 
@@ -275,4 +276,4 @@ def _numbers_of_times(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDA
 
 def entropy_of_keys(keys: NDArray[np.uint64], estimator: Estimator, control: StateControl | None = None) -> Entropy:
     """Entropy of a sample whose states are given as keys (n,); dropped ones are not counted."""
-    return entropy_of_counts(Counts.of(keys), len(keys), estimator, control)
+    return entropy_of_counts(Counts.of(keys.copy()), len(keys), estimator, control)
