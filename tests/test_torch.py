@@ -918,3 +918,28 @@ def test_describe(capsys):
     assert "*" in lines[5]
     assert lines[6].startswith("* not the outputs of the layer before")
     assert lines[7].startswith("skipped 2: add of 2 values is no dense layer")
+
+
+class _Counting(nn.Module):
+    """A dense layer that says how often any copy of it has run."""
+
+    runs = 0
+
+    def __init__(self, n_out):
+        super().__init__()
+        self.dense = nn.Linear(5, n_out)
+
+    def forward(self, x):
+        _Counting.runs += 1
+        return torch.sigmoid(self.dense(x))
+
+
+@pytest.mark.parametrize(("n_out", "runs"), [(4, 1), (61, 2)])
+def test_what_is_not_compared_runs_once(n_out, runs):
+    model = _Counting(n_out)
+    _Counting.runs = 0
+    (once,) = ef.as_network(model, verify=False)
+    assert _Counting.runs == runs
+    (compared,) = ef.as_network(model)
+    np.testing.assert_array_equal(once.weight, compared.weight)
+    assert (once.name, str(once.activation)) == (compared.name, str(compared.activation))

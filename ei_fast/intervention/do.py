@@ -90,9 +90,13 @@ class Intervention(ABC):
 
     def keys_anywhere(self, stream: Stream, first: int, count: int) -> Keys:
         """Output keys (count,) of samples number first, first + 1, ... over the whole input range."""
-        keys = np.empty((1, count), np.uint64)
-        self._fill_keys(self._keys_of(stream), first, None, keys)
-        return keys[0]
+        keys = np.empty(count, np.uint64)
+        self.fill_anywhere(stream, first, keys)
+        return keys
+
+    def fill_anywhere(self, stream: Stream, first: int, keys: Keys) -> None:
+        """Fill `keys` (count,), in one piece, with what `keys_anywhere` returns."""
+        self._fill_keys(self._keys_of(stream), first, None, keys[None])
 
     def codes_anywhere(self, stream: Stream, first: int, count: int) -> tuple[Codes, Codes]:
         """Bins of inputs (n_in, count) and outputs (n_out, count) of the same samples."""

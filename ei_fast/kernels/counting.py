@@ -182,3 +182,17 @@ def run_lengths(ordered, states, counts):
         counts[n] = t - start
         n += 1
     return n
+
+
+@jit
+def tabulated(keys, table, states, counts):
+    """What `run_lengths` says of the same keys, of which each has an entry in the all-zero `table`."""
+    for key in keys:
+        table[key] += 1
+    n = 0
+    for key in range(table.shape[0]):
+        if table[key] > 0:
+            states[n] = key
+            counts[n] = table[key]
+            n += 1
+    return n

@@ -17,7 +17,7 @@ from ei_fast.kernels.counting import (
     ZHANG,
     cell_entropies,
 )
-from ei_fast.measures.entropy import MIN_COVERAGE, Estimator, digamma_table, log_table
+from ei_fast.measures.entropy import MIN_COVERAGE, Estimator, digamma_table, log_table, of_all
 from ei_fast.measures.unseen import Unseen
 
 
@@ -99,14 +99,14 @@ class SampledCells:
 
     def mean(self, values: NDArray[np.float64]) -> float:
         """Average over cells, each weighing by what it keeps."""
-        return float(values @ self.share / max(self.share.sum(), 1e-300))
+        return of_all(self.share, values) / max(float(self.share.sum()), 1e-300)
 
     def mean_stderr(self, values: NDArray[np.float64]) -> float:
         """Standard error of `mean` for drawn cells: a ratio's."""
         deviations = self.share * (values - self.mean(values)) / max(self.share.mean(), 1e-300)
         freedom = len(values) - 1
         # Student's t of few cells, to first order, in the normal's place.
-        return float(np.sqrt(deviations @ deviations / freedom / len(values))) * (1 + 1.21 / freedom)
+        return float(np.sqrt(np.sum(deviations**2) / freedom / len(values))) * (1 + 1.21 / freedom)
 
 
 def statistics_of(keys: NDArray[np.uint64], estimator: Estimator) -> NDArray[np.float64]:

@@ -36,9 +36,11 @@ MAX_POINTS = 2**24
 MAX_WORK = 2**34
 """... and multiply-adds, whichever is less: beyond it `tol` is given up."""
 
-_TASK_POINTS = 2**14
+_TASK_POINTS = 2**15
 _MAX_ENUMERATED_CELLS = 2**12
 _PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 256, 2**14, 64
+_BEYOND_PILOT = 8
+"""Times the points of a pilot for which it can tell how many are needed."""
 _HOPELESS_COVERAGE, _HOPELESS_WORK = 0.05, 2**32
 _BOUNDED_CELLS = 256
 # With fewer, which samples are found good enough would depend on how they fell, and that is a bias.
@@ -234,6 +236,12 @@ def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) ->
     if controls.output is not None:
         output = entropy_of_counts(counted, _PILOT_POINTS, plan.estimator, controls.output)
     sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
+    while sizes.n > _BEYOND_PILOT * output.n_samples:
+        # States that few points met, and what is added for those not met, make a short pilot too noisy.
+        n = sizes.n // _BEYOND_PILOT
+        counted = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n), workers)
+        output = entropy_of_counts(counted, n, plan.estimator, controls.output)
+        sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
     while True:
         sample = _drawn_cells(intervention, sizes, controls, pilot.slope, plan, workers)
         if sample.is_good_enough(plan.tol) or 2 * sizes.total > ceiling:
@@ -284,9 +292,11 @@ def _cheapest(pilot: SampledCells, m: int, output: Entropy, tol: float, ceiling:
     # Minimise n_cells m + n with spread_cells**2 / n_cells + spread_output**2 / n = variance.
     spread_cells = max(pilot.mean_stderr(pilot.entropies) * np.sqrt(len(pilot.statistics)), 0.05)
     spread_output = output.stderr * np.sqrt(output.n_samples)
-    scale = (spread_cells * np.sqrt(m) + spread_output) / (_STDERR_SHARE * tol) ** 2
-    n_cells = scale * spread_cells / np.sqrt(m)
-    n = max(scale * spread_output, _PILOT_POINTS)
+    variance = (_STDERR_SHARE * tol) ** 2
+    n = spread_output * (spread_cells * np.sqrt(m) + spread_output) / variance
+    # The output's bias wants so many at least: it falls as one over them, or faster.
+    n = max(n, _PILOT_POINTS, output.n_samples * output.bias / (_BIAS_SHARE * tol))
+    n_cells = spread_cells**2 / (variance - spread_output**2 / n)
     shrink = min(1.0, ceiling / (n_cells * m + n))
     return Sizes(max(_MIN_PILOT_CELLS, int(n_cells * shrink)), m, max(4, int(n * shrink)))
 
@@ -350,9 +360,11 @@ def _drawn(
 def _anywhere(intervention: Intervention, stream: Stream, points: tuple[int, int], workers: Workers) -> Counts:
     """States of points anywhere, number `points[0]` to `points[1]` - 1 of a stream, counted."""
     begin, end = points
+    # One array for them all, sorted where it is: fresh memory costs more than what is written into it.
+    keys = np.empty(end - begin, np.uint64)
 
-    def visit(first: int) -> NDArray[np.uint64]:
-        return intervention.keys_anywhere(stream, first, min(_TASK_POINTS, end - first))
+    def visit(first: int) -> None:
+        intervention.fill_anywhere(stream, first, keys[first - begin : first - begin + _TASK_POINTS])
 
-    visited = workers.map(visit, range(begin, end, _TASK_POINTS))
-    return Counts.of(np.concatenate([np.empty(0, np.uint64), *visited]))
+    workers.map(visit, range(begin, end, _TASK_POINTS))
+    return Counts.of(keys)

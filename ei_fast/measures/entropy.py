@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from ei_fast.kernels.counting import run_lengths
+from ei_fast.kernels.counting import run_lengths, tabulated
 from ei_fast.measures.unseen import NOTHING_UNSEEN, Unseen
 
 _LN2 = float(np.log(2.0))
 _TABLE = 4096
+
+_SPARSEST = 4
+"""Possible states to a sample up to which a table of them is faster than sorting."""
 
 _SECOND_ORDER = 0.5 / _LN2**2
 """Variance in bits**2 that each state adds to an entropy of n samples, times n**2: a chi-square's."""
@@ -131,6 +134,15 @@ def _digammas_of(counts: NDArray[np.integer]) -> NDArray[np.float64]:
     return bits
 
 
+def of_all(counts: NDArray[Any], values: NDArray[np.float64]) -> float:
+    """Sum of `values`, each as often as `counts` says.
+
+    Not a product of vectors: for long ones BLAS wakes threads of its own, which hold the other cores long after, wait
+    for each other where cores are taken, and add up in an order that depends on how many they are.
+    """
+    return float(np.sum(counts * values))
+
+
 def surprise(counts: NDArray[np.integer], unseen: Unseen) -> NDArray[np.float64]:
     """What a sample of a state seen so often tells, in bits, less `digamma_bits` of the sample's size.
 
@@ -197,9 +209,15 @@ class Counts:
 
     @classmethod
     def of(cls, keys: NDArray[np.uint64]) -> "Counts":
-        """Of the keys (n,) of a sample; dropped ones are not counted."""
-        states, counts = np.empty(len(keys), np.uint64), np.empty(len(keys), np.int64)
-        n = run_lengths(np.sort(keys), states, counts)
+        """Of the keys (n,) of a sample, which may be sorted where they are; dropped ones are not counted."""
+        largest = int(keys.max(initial=0))
+        most = min(len(keys), largest + 1)
+        states, counts = np.empty(most, np.uint64), np.empty(most, np.int64)
+        if largest < _SPARSEST * len(keys):
+            n = tabulated(keys, np.zeros(largest + 1, np.int32), states, counts)
+        else:
+            keys.sort()
+            n = run_lengths(keys, states, counts)
         return cls(states[:n], counts[:n])
 
     @classmethod
@@ -249,14 +267,14 @@ def entropy_of_counts(
     jackknife, excess = float((alike * times) @ tells**2) / n**2, 0.0
     if control is not None:
         tells = surprise(counts, estimator.adds(unseen))
-        tells = tells - float(counts @ tells) / n
+        tells = tells - of_all(counts, tells) / n
         figure = control(counted)
-        mean = float(counts @ figure) / n
-        spread = float(counts @ (figure - mean) ** 2)
-        slope = float(counts @ (tells * (figure - mean))) / spread if spread > 0 else 0.0
+        mean = of_all(counts, figure) / n
+        spread = of_all(counts, (figure - mean) ** 2)
+        slope = of_all(counts, tells * (figure - mean)) / spread if spread > 0 else 0.0
         tells = tells - slope * (figure - mean)
         excess = slope * (mean - control.mean)
-        jackknife = float(counts @ tells**2) / n**2
+        jackknife = of_all(counts, tells**2) / n**2
     variance = variance_of_mean(jackknife, len(counts), n)
     best = estimator_named("auto").of_counts(times, alike) + unseen.bits
     value = best if estimator.sees_unseen else estimator.of_counts(times, alike)
@@ -286,4 +304,4 @@ def _numbers_of_times(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDA
 
 def entropy_of_keys(keys: NDArray[np.uint64], estimator: Estimator, control: StateControl | None = None) -> Entropy:
     """Entropy of a sample whose states are given as keys (n,); dropped ones are not counted."""
-    return entropy_of_counts(Counts.of(keys), len(keys), estimator, control)
+    return entropy_of_counts(Counts.of(keys.copy()), len(keys), estimator, control)

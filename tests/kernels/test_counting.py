@@ -16,6 +16,7 @@ from ei_fast.kernels.counting import (
     cell_entropies,
     information_variance,
     run_lengths,
+    tabulated,
 )
 from ei_fast.kernels.keys import DROPPED
 from ei_fast.measures.entropy import digamma_table, estimator_named, log_table
@@ -102,3 +103,13 @@ def test_information_variance(keys):
         one_state = len(np.unique(row)) == 1
         assert variance == pytest.approx(0.0 if one_state else tells.var(ddof=1) / m, abs=1e-12)
         assert n_states == (0 if one_state else len(own))
+
+
+@pytest.mark.parametrize("n_states", [1, 7, 500])
+def test_a_table_tells_what_sorting_tells(n_states):
+    keys = np.random.default_rng(n_states).integers(0, n_states, 300).astype(np.uint64)
+    expected, expected_counts = np.unique(keys, return_counts=True)
+    states, counts = np.empty(300, np.uint64), np.empty(300, np.int64)
+    n = tabulated(keys, np.zeros(n_states, np.int32), states, counts)
+    np.testing.assert_array_equal(states[:n], expected)
+    np.testing.assert_array_equal(counts[:n], expected_counts)

@@ -60,6 +60,14 @@ def test_a_smaller_tol_is_reached(random_weight):
     assert coarse.n_samples < fine.n_samples
 
 
+def test_no_more_points_than_tol_needs(random_weight):
+    # A short pilot meets most of the states once, which makes it noisier than in proportion to its points.
+    weight = random_weight(6, 6, 8.0)
+    layer = ef.Layer(weight, bias=-weight.sum(axis=0) / 2)
+    errors = [ef.analyze(layer, random_state=seed)[0].ei_stderr for seed in range(4)]
+    assert 0.006 < np.mean(errors) < 0.01
+
+
 def test_an_unreachable_tol_is_flagged(random_weight, monkeypatch):
     monkeypatch.setattr(conditional, "MAX_POINTS", 2**17)
     report = ef.analyze(random_weight(25, 4, 5.0), tol=1e-4, random_state=0)[0]

@@ -3,9 +3,11 @@
 import naive
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
+from ei_fast.kernels.keys import DROPPED
 from ei_fast.measures.cells import SampledCells, statistics_of
-from ei_fast.measures.entropy import entropy_of_keys, estimator_named
+from ei_fast.measures.entropy import Counts, entropy_of_keys, estimator_named
 from ei_fast.measures.unseen import Unseen
 
 NAMES = ["plugin", "miller-madow", "grassberger", "chao-shen", "auto"]
@@ -107,3 +109,32 @@ def test_the_unseen_of_a_power_law(exponent):
     unseen = Unseen.after(1e12 * n, 1e12 * once, 1e12 * twice, 1e12 * thrice)
     assert unseen.bits == pytest.approx(rate / exponent / np.log(2), rel=1e-4)
     assert unseen.a_single * once - unseen.a_double * twice == pytest.approx(n * unseen.bits, rel=1e-9)
+
+
+@pytest.mark.parametrize("largest", [900, 5000, 2**63 - 1])
+@pytest.mark.parametrize("dropped", [0, 100])
+def test_counts_of_keys_of_any_size(largest, dropped):
+    keys = np.random.default_rng(0).integers(0, largest, 1000).astype(np.uint64)
+    keys[:dropped] = DROPPED
+    expected, expected_counts = np.unique(keys[dropped:], return_counts=True)
+    counted = Counts.of(keys)
+    np.testing.assert_array_equal(counted.states, expected)
+    np.testing.assert_array_equal(counted.counts, expected_counts)
+    assert not len(Counts.of(np.empty(0, np.uint64)).counts)
+
+
+def test_any_number_of_threads_of_blas():
+    # So many states that BLAS would share out what is summed over them.
+    keys = np.random.default_rng(0).geometric(1e-4, 200_000).astype(np.uint64)
+
+    class Control:
+        mean = 1.0
+
+        def __call__(self, counts):
+            return np.log(counts.states)
+
+    entropies = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            entropies.append(entropy_of_keys(keys, estimator_named("auto"), Control()))
+    assert entropies[0] == entropies[1]
