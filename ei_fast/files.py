@@ -1,10 +1,11 @@
 """Files of plain arrays: NumPy's own format, read without executing anything, written whole or not at all."""
 
 import glob
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -75,8 +76,19 @@ def _check_claims(archive: ZipFile, size: int) -> int | None:
 def write_npz(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     """Write arrays so that at every moment `path` holds either what it held before or all of them."""
     with _replacing(path) as file:
-        # To a file object, since savez would add a suffix to a path.
-        np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in arrays.items()})
+        _save(file, arrays)
+
+
+def npz_bytes(arrays: Mapping[str, ArrayLike]) -> bytes:
+    """What `write_npz` writes."""
+    buffer = io.BytesIO()
+    _save(buffer, arrays)
+    return buffer.getvalue()
+
+
+def _save(file: IO[bytes], arrays: Mapping[str, ArrayLike]) -> None:
+    # To a file object, since savez would add a suffix to a path.
+    np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in arrays.items()})
 
 
 def write_whole(path: Path, content: bytes, lasting: bool = True) -> None:
@@ -90,6 +102,17 @@ def write_whole(path: Path, content: bytes, lasting: bool = True) -> None:
     """
     with _replacing(path, lasting) as file:
         file.write(content)
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write all of some files, or leave all as they were where one cannot be written."""
+    with ExitStack() as stack:
+        for path, content in files.items():
+            file = stack.enter_context(_replacing(path, lasting=False))
+            file.write(content)
+            # What can fail for want of room is to do so before the first file is replaced.
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @contextmanager
