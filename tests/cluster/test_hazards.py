@@ -229,3 +229,165 @@ def test_a_run_that_is_asked_to_end(tmp_path, number, processes, group):
     # A worker that was killed may leave what it was writing; the next run removes it.
     assert group or processes > 1 or _unfinished(folder) == []
     assert len(_files(folder)) < 100
+
+
+# Nowhere to write
+
+
+@contextmanager
+def _mounted(folder, options):
+    """A file system of its own at a folder, where mounting is permitted."""
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def _fill(folder):
+    """Take all the room that is left in a folder's file system."""
+    filling = folder / "filling"
+    with pytest.raises(OSError, match="No space left"), filling.open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return filling
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_disk_that_is_full(tmp_path, processes):
+    checkpoints = _train(tmp_path / "checkpoints", 60)
+    expected = _undisturbed(checkpoints, tmp_path / "undisturbed")
+    with _mounted(tmp_path / "small", "size=400k,nr_inodes=1000") as small:
+        folder = _plan(checkpoints, small / "batch")
+        filling = small / "filling"
+        filling.write_bytes(bytes(250_000))
+        code, said = _command("run", folder, "--processes", processes)
+        assert code == 1
+        assert "could not be written: No space left on device" in said
+        assert "Traceback" not in said
+        there = _files(folder)
+        assert 0 < len(there) < 60
+        assert _unfinished(folder) == []
+        # Now it is known before anything is computed.
+        _fill(small)
+        code, said = _command("run", folder, "--processes", processes)
+        assert code == 1
+        assert "Nothing can be written into" in said
+        assert _files(folder) == there
+        filling.unlink()
+        code, said = _command("run", folder, "--processes", processes)
+        assert code == 0
+        assert f"{60 - len(there)} done, {len(there)} were there" in said
+        assert there.items() <= _files(folder).items()
+        subprocess.run(["mount", "-o", "remount,size=4m", small], check=True)
+        assert _merged(folder) == expected
+
+
+def test_a_disk_that_is_full_when_merging(tmp_path):
+    checkpoints = _train(tmp_path / "checkpoints", 30)
+    with _mounted(tmp_path / "small", "size=400k") as small:
+        folder = _plan(checkpoints, small / "batch")
+        run(folder, processes=1)
+        merge(folder)
+        before = {path: path.read_bytes() for path in folder.glob("*.*")}
+        # What is written now would be other bytes.
+        (folder / "trajectory.csv").write_text("old")
+        (folder / "trajectory.npz").write_text("old")
+        before |= {folder / "trajectory.csv": b"old", folder / "trajectory.npz": b"old"}
+        filling = _fill(small)
+        with filling.open("r+b") as file:
+            # Room for some of the files.
+            file.truncate(filling.stat().st_size - 16384)
+        code, said = _command("merge", folder)
+        assert code == 1
+        assert "could not be written: No space left on device" in said
+        assert {path: path.read_bytes() for path in folder.glob("*.*")} == before
+        assert _unfinished(folder) == []
+
+
+def test_a_disk_that_is_full_when_planning(tmp_path):
+    with _mounted(tmp_path / "small", "size=200k") as small:
+        folder = _plan(_train(tmp_path / "checkpoints"), small / "batch")
+        before = (folder / "plan.json").read_bytes()
+        filling = _fill(small)
+        with filling.open("r+b") as file:
+            # Room for the probe, not for a plan of 500 checkpoints.
+            file.truncate(filling.stat().st_size - 4096)
+        code, said = _command("plan", _train(tmp_path / "more", 500), "--out", folder, "--shards", 1, "--replace")
+        assert code == 1
+        assert "plan.json' could not be written: No space left on device" in said
+        assert (folder / "plan.json").read_bytes() == before
+        assert _unfinished(folder) == []
+
+
+def test_a_limit_of_the_size_of_files(tmp_path):
+    folder = _plan(_train(tmp_path / "checkpoints"), tmp_path / "batch")
+    small = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))}
+    code, said = _command("run", folder, **small)
+    assert code == 1
+    assert "could not be written: File too large" in said
+    assert _files(folder) == {}
+    assert _unfinished(folder) == []
+    assert _command("run", folder)[0] == 0
+    code, said = _command("merge", folder, **small)
+    assert code == 1
+    assert "could not be written: File too large" in said
+    assert [path.name for path in folder.glob("*.*")] == ["plan.json"]
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path, no_work):
+    with _mounted(tmp_path / "small", "size=400k") as small:
+        folder = _plan(_train(tmp_path / "checkpoints"), small / "batch")
+        subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+        with pytest.raises(OSError, match="Nothing can be written into .*: Read-only file system"):
+            run(folder)
+        assert status(folder).done == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_folder_of_somebody_else(tmp_path, no_work):
+    folder = _plan(_train(tmp_path / "checkpoints"), tmp_path / "batch")
+    for path in [folder, *tmp_path.rglob("*"), *folder.parents]:
+        if Path("/tmp") in path.parents:
+            path.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(OSError, match="Nothing can be written into .*: Permission denied"):
+            run(folder)
+    finally:
+        os.seteuid(0)
+
+
+# Two at once
+
+
+def test_a_shard_that_is_being_run(tmp_path, no_work):
+    folder = _plan(_train(tmp_path / "checkpoints"), tmp_path / "batch", 2)
+    with holding(folder, 1):
+        with pytest.raises(Busy, match="Shard 1 of .* is being run by another process. Wait for it"):
+            run(folder, 1)
+        assert [shard.is_running for shard in status(folder).shards] == [False, True]
+        with pytest.raises(Busy, match="The plan cannot be replaced"):
+            plan(tmp_path / "checkpoints", folder, 1, replace=True)
+
+
+def test_two_runs_of_all_shards(tmp_path):
+    checkpoints = _train(tmp_path / "checkpoints", 40, (6, 5, 4))
+    expected = _undisturbed(checkpoints, tmp_path / "undisturbed", settings=LONG)
+    folder = _plan(checkpoints, tmp_path / "batch", 4, LONG)
+    both = [_start("run", folder, "--processes", 1) for _ in range(2)]
+    assert _until(_something_is_done(folder, both[0]))
+    refused = _command("run", folder, "--shard", 0)
+    said = [process.communicate(timeout=100) for process in both]
+    if any(process.returncode for process in both):
+        assert [process.returncode for process in both if process.returncode] == [1]
+        assert any("being run by another process" in err for _, err in said)
+    assert refused[0] == 0 or "Shard 0 of" in refused[1]
+    done = sum(int(number) for out, _ in [*said, (refused[1], "")] for number in re.findall(r"(\d+) done", out))
+    assert done == 40
+    assert _merged(folder) == expected
