@@ -1,6 +1,7 @@
 """Files of plain arrays: NumPy's own format, read without executing anything, written whole or not at all."""
 
 import glob
+import hashlib
 import io
 import json
 import os
@@ -189,3 +190,25 @@ def to_json(value: Any) -> np.ndarray:
 def from_json(array: Any) -> Any:
     """What `to_json` made an array of."""
     return json.loads(str(array))
+
+
+def sealed(content: Mapping[str, Any]) -> bytes:
+    """JSON of the content and a hash of it."""
+    content = plain(content)
+    return json.dumps({**content, "seal": _seal_of(content)}).encode()
+
+
+def unsealed(stored: bytes) -> dict[str, Any]:
+    """What `sealed` made bytes of; ValueError where it is damaged."""
+    try:
+        content = json.loads(stored)
+        seal = content.pop("seal")
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"it is of another kind ({error!r})") from error
+    if seal != _seal_of(content):
+        raise ValueError("its seal is broken")
+    return content
+
+
+def _seal_of(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
