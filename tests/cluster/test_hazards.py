@@ -23,6 +23,7 @@ from ei_fast.cluster import merge, plan, run, status
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.locks import Busy, holding
 from ei_fast.cluster.merging import Incomplete
+from ei_fast.settings import Settings
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are watched in /proc")
 
@@ -572,3 +573,85 @@ def test_a_checkpoint_that_is_replaced(done, tmp_path):
     # Which of both it would be is not known without it.
     path.unlink()
     assert status(folder).done == 3
+
+
+# A Dask cluster
+
+
+@pytest.fixture
+def dask_cluster():
+    """Two worker processes, which their nannies start again when they are killed."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        yield distributed, cluster
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_dask_worker_that_is_killed(dask_cluster, tmp_path):
+    distributed, cluster = dask_cluster
+    checkpoints = _train(tmp_path / "checkpoints", 60, (6, 5, 4))
+    expected = _undisturbed(checkpoints, tmp_path / "undisturbed", settings=LONG)
+    folder = _plan(checkpoints, tmp_path / "batch", settings=LONG)
+    process = _start("run", folder, "--dask-scheduler", cluster.scheduler_address)
+    assert _until(_something_is_done(folder, process))
+    with distributed.Client(cluster) as client:
+        killed = next(iter(client.run(os.getpid).values()))
+    before = _files(folder)
+    os.kill(killed, signal.SIGKILL)
+    out, err = process.communicate(timeout=200)
+    assert (process.returncode, "60 done, 0 were there, 0 failed" in out) == (0, True), err
+    assert len(before) < 50
+    assert before.items() <= _files(folder).items()
+    assert _merged(folder) == expected
+    assert _unfinished(folder) == []
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_joblib_configured_for_dask(dask_cluster, tmp_path):
+    distributed, cluster = dask_cluster
+    checkpoints = _train(tmp_path / "checkpoints", 8)
+    expected = _undisturbed(checkpoints, tmp_path / "undisturbed")
+    folder = _plan(checkpoints, tmp_path / "batch", 2)
+    with distributed.Client(cluster) as client:
+        with joblib.parallel_config(backend="dask"):
+            assert run(folder).done == 8
+        assert sum(client.run(lambda: "ei_fast.cluster.item" in __import__("sys").modules).values()) >= 1
+    assert _merged(folder) == expected
+
+
+# Many, and large
+
+
+def _took(work, *args, **how):
+    begun = time.perf_counter()
+    work(*args, **how)
+    return time.perf_counter() - begun
+
+
+@pytest.mark.slow
+def test_ten_thousand_checkpoints(tmp_path):
+    n = 10_000
+    checkpoints = _train(tmp_path / "checkpoints", n, (2, 2))
+    folder = tmp_path / "batch"
+    planning = _took(_plan, checkpoints, folder, 4, SHORT)
+    batch = Batch.load(folder)
+    estimator = batch.estimator.set_params(n_jobs=1)
+    settings = Settings.checked(estimator.get_params(deep=False))
+
+    def bare(paths):
+        for path in paths:
+            network = ef.as_network(path, estimator.activation, settings.in_range)
+            estimator._measure(network, settings, batch.frozen(""))
+
+    paths = [checkpoints / one.path for one in batch.checkpoints]
+    bare(paths[:10])
+    running = _took(run, folder, processes=1)
+    measuring = _took(bare, paths)
+    overhead = (running - measuring) / n
+    times = {"planning": planning, "running": running, "measuring": measuring, "overhead of an item": overhead}
+    times |= {"status": _took(status, folder), "merge": _took(merge, folder), "again": _took(run, folder, processes=1)}
+    print({name: f"{seconds:.4f} s" for name, seconds in times.items()})
+    assert planning < 60
+    assert overhead < 0.005
