@@ -1,10 +1,12 @@
 """Files of plain arrays: NumPy's own format, read without executing anything, written whole or not at all."""
 
 import glob
+import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -75,8 +77,19 @@ def _check_claims(archive: ZipFile, size: int) -> int | None:
 def write_npz(path: Path, arrays: Mapping[str, ArrayLike]) -> None:
     """Write arrays so that at every moment `path` holds either what it held before or all of them."""
     with _replacing(path) as file:
-        # To a file object, since savez would add a suffix to a path.
-        np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in arrays.items()})
+        _save(file, arrays)
+
+
+def npz_bytes(arrays: Mapping[str, ArrayLike]) -> bytes:
+    """What `write_npz` writes."""
+    buffer = io.BytesIO()
+    _save(buffer, arrays)
+    return buffer.getvalue()
+
+
+def _save(file: IO[bytes], arrays: Mapping[str, ArrayLike]) -> None:
+    # To a file object, since savez would add a suffix to a path.
+    np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in arrays.items()})
 
 
 def write_whole(path: Path, content: bytes, lasting: bool = True) -> None:
@@ -90,6 +103,17 @@ def write_whole(path: Path, content: bytes, lasting: bool = True) -> None:
     """
     with _replacing(path, lasting) as file:
         file.write(content)
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write all of some files, or leave all as they were where one cannot be written."""
+    with ExitStack() as stack:
+        for path, content in files.items():
+            file = stack.enter_context(_replacing(path, lasting=False))
+            file.write(content)
+            # What can fail for want of room is to do so before the first file is replaced.
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @contextmanager
@@ -166,3 +190,25 @@ def to_json(value: Any) -> np.ndarray:
 def from_json(array: Any) -> Any:
     """What `to_json` made an array of."""
     return json.loads(str(array))
+
+
+def sealed(content: Mapping[str, Any]) -> bytes:
+    """JSON of the content and a hash of it."""
+    content = plain(content)
+    return json.dumps({**content, "seal": _seal_of(content)}).encode()
+
+
+def unsealed(stored: bytes) -> dict[str, Any]:
+    """What `sealed` made bytes of; ValueError where it is damaged."""
+    try:
+        content = json.loads(stored)
+        seal = content.pop("seal")
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"it is of another kind ({error!r})") from error
+    if seal != _seal_of(content):
+        raise ValueError("its seal is broken")
+    return content
+
+
+def _seal_of(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -14,7 +14,7 @@ import click
 
 from ei_fast.cli.options import how_to_read, names_in, said_plainly, sizes_in
 
-FAILED_OR_MISSING, ENDED_BY_TERM = 3, 128 + signal.SIGTERM
+FAILED_OR_MISSING = 3
 
 _READING = ("order", "blocks", "input_shape")
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -144,7 +144,8 @@ def run(
     """
     from ei_fast.cluster import run as run_shards
 
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     summary = run_shards(
         folder,
         shard,
@@ -161,8 +162,8 @@ def _end(number: int, frame: FrameType | None) -> None:
     """Abandon what is being measured: files are written whole or not at all, so that nothing needs to be finished."""
     # Another one would interrupt the tidying up.
     signal.signal(number, signal.SIG_IGN)
-    click.echo("Ended by SIGTERM; run again to go on.", err=True)
-    sys.exit(ENDED_BY_TERM)
+    click.echo(f"Ended by {signal.Signals(number).name}; run again to go on.", err=True)
+    sys.exit(128 + number)
 
 
 @batch.command()

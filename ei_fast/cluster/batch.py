@@ -12,7 +12,7 @@ import ei_fast
 from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.costs import Pieces
 from ei_fast.estimator import EffectiveInformation
-from ei_fast.files import plain, write_whole
+from ei_fast.files import plain, sealed, unsealed, write_whole
 from ei_fast.network.bins import Range
 from ei_fast.settings import Frozen
 from ei_fast.training.continuation import Widths
@@ -138,7 +138,7 @@ class Batch:
                 [[one.checkpoint, one.part and asdict(one.part), one.seconds] for one in s] for s in self.shards
             ],
         }
-        write_whole(self.folder / PLAN, json.dumps(plain(content), indent=None).encode())
+        write_whole(self.folder / PLAN, sealed(content))
 
     @classmethod
     def load(cls, folder: Path) -> "Batch":
@@ -155,7 +155,7 @@ class Batch:
                 f"The folder {str(folder)!r} holds no plan. Make one: ei-fast batch plan ... --out {folder}"
             )
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = unsealed(path.read_bytes())
             kind, version = content["kind"], content["ei_fast"]
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise ValueError(f"The plan {str(path)!r} is damaged ({error!r}). Plan again.") from error

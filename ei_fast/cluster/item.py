@@ -67,21 +67,23 @@ def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_m
     _compile()
     started = time.perf_counter()
     place = Place(batch.folder, checkpoint.run, checkpoint.step, batch.settings_hash(checkpoint.run))
+    key = None
     try:
         path = batch.base / checkpoint.path
-        key = place.key(content_hash(path))
+        content = content_hash(path)
+        key = place.key(content)
         if read_result(place.result(key), key) is not None:
             kind = THERE
         else:
             _check_memory(batch, size_of(path), max_memory)
-            kind = _Item(batch, checkpoint, place, key, n_jobs).do(task.part)
+            kind = _Item(batch, checkpoint, place, content, n_jobs).do(task.part)
     except CannotWrite:
         raise
     except Exception as error:
         # A file may be damaged in any way, and a model raise anything: the reason is kept, and the work goes on.
         said = f"{type(error).__name__}: {error}"
         with writing(place.failure):
-            failure = {"checkpoint": checkpoint.path, "said": said, "machine": platform.node()}
+            failure = {"checkpoint": checkpoint.path, "key": key, "said": said, "machine": platform.node()}
             write_whole(place.failure, json.dumps(failure).encode(), lasting=False)
         return Outcome(task, FAILED, time.perf_counter() - started, said)
     place.failure.unlink(missing_ok=True)
@@ -91,8 +93,9 @@ def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_m
 class _Item:
     """A checkpoint that has no result yet."""
 
-    def __init__(self, batch: Batch, checkpoint: Checkpoint, place: Place, key: str, n_jobs: int):
-        self._batch, self._checkpoint, self._place, self._key, self._n_jobs = batch, checkpoint, place, key, n_jobs
+    def __init__(self, batch: Batch, checkpoint: Checkpoint, place: Place, content: str, n_jobs: int):
+        self._batch, self._checkpoint, self._place, self._n_jobs = batch, checkpoint, place, n_jobs
+        self._content, self._key = content, place.key(content)
         self._settings = Settings.checked(batch.estimator.get_params(deep=False) | {"n_jobs": n_jobs})
         self._frozen = batch.frozen(checkpoint.run)
 
@@ -128,6 +131,7 @@ class _Item:
         report = self._batch.estimator._measure(network, self._settings, self._frozen, workers)
         content = {
             "checkpoint": self._checkpoint.path,
+            "content": self._content,
             "layers": [layer._figures() for layer in report],
             "skipped": report.skipped,
             "seconds": time.perf_counter() - started,

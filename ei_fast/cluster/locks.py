@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ def holding(folder: Path, shard: int) -> Iterator[None]:
         Where another one does.
     """
     lock = _lock(folder, shard)
+    Path(lock.lock_file).parent.mkdir(exist_ok=True)
     try:
         lock.acquire(timeout=_PATIENCE)
     except Timeout:
@@ -58,9 +59,10 @@ def is_held(folder: Path, shard: int) -> bool:
         return False
 
 
-def check_idle(folder: Path, n_shards: int, why: str) -> None:
-    """Raise Busy where any shard is being run."""
-    held = [shard for shard in range(n_shards) if is_held(folder, shard)]
+def check_idle(folder: Path, why: str) -> None:
+    """Raise Busy where any shard is being run, of whatever plan."""
+    known = (int(path.stem.removeprefix("shard-")) for path in sorted((folder / LOCKS).glob("shard-*.lock")))
+    held = [shard for shard in known if is_held(folder, shard)]
     if held:
         raise Busy(f"{why}: shards {held} of {str(folder)!r} are being run. Wait for them, or stop them.")
 
@@ -70,16 +72,17 @@ def check_writable(folder: Path) -> None:
     probe = folder / f".{uuid4().hex}.tmp"
     try:
         probe.write_bytes(b"written to see whether it can be")
+        probe.unlink()
     except OSError as error:
+        # Of a disk that is full the empty file is there; a folder that is read-only does not even let go of none.
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
         raise OSError(
             error.errno,
             f"Nothing can be written into {str(folder)!r}: {os.strerror(error.errno or 0)}. Make room, or "
             "give a folder that is yours",
         ) from error
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 def _lock(folder: Path, shard: int) -> FileLock:
-    (folder / LOCKS).mkdir(exist_ok=True)
     return FileLock(folder / LOCKS / f"shard-{shard:04d}.lock")

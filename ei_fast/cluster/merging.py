@@ -16,7 +16,7 @@ from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.locks import is_held
 from ei_fast.cluster.progress import Result, collect
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, files_in, writing
-from ei_fast.files import is_unfinished, plain, write_whole
+from ei_fast.files import is_unfinished, plain, write_together
 from ei_fast.frames import frame_of
 from ei_fast.training.continuation import provenance_of
 from ei_fast.training.trajectory import MEASURES, Trajectory
@@ -66,20 +66,19 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
     trajectory = _trajectory(batch, kept)
     rows = _rows(batch, kept)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    files = {batch.folder / "trajectory.csv": _csv(rows, columns)}
+    files = {
+        batch.folder / "trajectory.npz": trajectory.to_bytes(),
+        batch.folder / "trajectory.csv": _csv(rows, columns),
+    }
     if find_spec("pandas") and find_spec("pyarrow"):
         buffer = io.BytesIO()
         frame_of(rows, columns, "A merge").to_parquet(buffer, engine="pyarrow", index=False)
         files[batch.folder / "trajectory.parquet"] = buffer.getvalue()
     files[batch.folder / "run_info.json"] = _run_info(batch, kept, reasons)
-    path = batch.folder / "trajectory.npz"
-    with writing(path):
-        trajectory.save(path)
-    for other, content in files.items():
-        with writing(other):
-            write_whole(other, content)
+    with writing(batch.folder / "trajectory.npz"):
+        write_together(files)
     _tidy(batch)
-    return [path, *files]
+    return list(files)
 
 
 def _trajectory(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> Trajectory:

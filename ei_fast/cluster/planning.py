@@ -12,7 +12,7 @@ from ei_fast.cluster.batch import PLAN, Batch, Part, Task
 from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
 from ei_fast.cluster.costs import MEASURES, Pieces, bytes_of, bytes_of_file, pieces_of, seconds_of
 from ei_fast.cluster.locks import check_idle, check_writable
-from ei_fast.cluster.results import size_of
+from ei_fast.cluster.results import size_of, writing
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.files import plain
 from ei_fast.intervention.streams import resolve_seed
@@ -119,8 +119,9 @@ def plan(
     )
     folder.mkdir(parents=True, exist_ok=True)
     check_writable(folder)
-    check_idle(folder, batch.n_shards, "The plan cannot be replaced")
-    batch.save()
+    check_idle(folder, "The plan cannot be replaced")
+    with writing(folder / PLAN):
+        batch.save()
     return batch
 
 

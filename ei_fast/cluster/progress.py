@@ -122,18 +122,28 @@ def _one_of(batch: Batch, checkpoint: Checkpoint, place: Place, files: list[Path
         # What is damaged counts as missing here; the run that computes it again says why.
         warnings.simplefilter("ignore")
         found = [(path, read_result(path, settings=place.settings)) for path in files]
-    valid = [(path, result) for path, result in found if result is not None]
-    if len(valid) > 1:
+    # One that was copied from another checkpoint's says what it is of.
+    valid = {result["key"]: result for _, result in found if result and result["key"] == place.key(result["content"])}
+    failed = _failure(place).get("key")
+    if len(valid) > 1 or (valid and failed is not None and failed not in valid):
         # The file has been another one before: only its content tells which result is its own.
-        key = place.key(content_hash(batch.base / checkpoint.path))
-        valid = [(path, result) for path, result in valid if path == place.result(key)]
-    return valid[0][1] if valid else None
+        try:
+            return valid.get(place.key(content_hash(batch.base / checkpoint.path)))
+        except OSError:
+            return None
+    return next(iter(valid.values()), None)
 
 
 def _reason(place: Place) -> str | None:
+    return _failure(place).get("said")
+
+
+def _failure(place: Place) -> dict[str, Any]:
+    """What was noted when the checkpoint failed; nothing where it did not."""
     try:
-        return str(json.loads(place.failure.read_bytes())["said"])
+        noted = json.loads(place.failure.read_bytes())
+        return {"key": noted["key"], "said": str(noted["said"])}
     except FileNotFoundError:
-        return None
+        return {}
     except (ValueError, KeyError, TypeError):
-        return "failed, for a reason that is damaged"
+        return {"said": "failed, for a reason that is damaged"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ei_fast.files import plain, write_whole
+from ei_fast.files import sealed, unsealed, write_whole
 
 RESULTS, FAILURES, PARTS, LOCKS = "results", "failures", "parts", "locks"
 _KIND = "ei_fast batch result"
@@ -117,17 +117,16 @@ def write_result(path: Path, key: str, settings: str, content: Mapping[str, Any]
     """Write a result with all that it takes to trust it later."""
     with writing(path):
         # No need to wait for the disk: a result that a crash leaves half written has a broken seal.
-        write_whole(path, _sealed({"kind": _KIND, "key": key, "settings": settings, **content}), lasting=False)
+        whole = sealed({"kind": _KIND, "key": key, "settings": settings, **content})
+        write_whole(path, whole, lasting=False)
 
 
 def read_result(path: Path, key: str | None = None, settings: str | None = None) -> dict[str, Any] | None:
     """A result; None where there is none, and with a warning where it is damaged or of something else."""
     try:
-        stored = json.loads(path.read_bytes())
-        seal = stored.pop("seal")
-        content = stored
-        if _seal_of(content) != seal or content["kind"] != _KIND:
-            raise ValueError("its seal is broken")
+        content = unsealed(path.read_bytes())
+        if content["kind"] != _KIND or "content" not in content:
+            raise ValueError("it is no result")
         if (key is not None and content["key"] != key) or not path.stem.endswith(content["key"][:32]):
             raise ValueError("it is the result of something else")
         if settings is not None and content["settings"] != settings:
@@ -138,15 +137,6 @@ def read_result(path: Path, key: str | None = None, settings: str | None = None)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         warnings.warn(f"The result {str(path)!r} cannot be used and is computed again: {error}.", stacklevel=2)
         return None
-
-
-def _sealed(content: Mapping[str, Any]) -> bytes:
-    content = plain(content)
-    return json.dumps({**content, "seal": _seal_of(content)}).encode()
-
-
-def _seal_of(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def results_by_place(folder: Path) -> dict[str, list[Path]]:

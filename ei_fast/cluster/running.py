@@ -16,6 +16,7 @@ from ei_fast.cluster.item import DONE, FAILED, THERE, Outcome, work_on
 from ei_fast.cluster.job import memory_limit, shard_from_environment
 from ei_fast.cluster.locks import Busy, check_writable, holding
 from ei_fast.cluster.log import Log
+from ei_fast.cluster.orphans import end_with_parent
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, files_in, name_of
 from ei_fast.files import is_unfinished
 from ei_fast.parallel import available_cores
@@ -177,7 +178,9 @@ def _outcomes(calls: Iterable[tuple], n_processes: int | None) -> Iterator[Outco
     if n_processes == 1:
         yield from (work_on(*call) for call in calls)
         return
-    parallel = joblib.Parallel(n_processes, return_as="generator_unordered", prefer="processes")
+    # Other backends' workers are not this process's children, or look after themselves.
+    ends = {} if n_processes is None else {"initializer": end_with_parent, "initargs": (os.getpid(),)}
+    parallel = joblib.Parallel(n_processes, return_as="generator_unordered", prefer="processes", **ends)
     try:
         yield from parallel(joblib.delayed(work_on)(*call) for call in calls)
     except TerminatedWorkerError as error:

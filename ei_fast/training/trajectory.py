@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.files import from_json, known_format, npz_path, plain, read_npz, to_json, write_npz
+from ei_fast.files import from_json, known_format, npz_bytes, npz_path, plain, read_npz, to_json, write_whole
 from ei_fast.frames import frame_of
 from ei_fast.report import Report
 
@@ -181,13 +181,17 @@ class Trajectory:
         ValueError
             Where `path` does not end in ``.npz``.
         """
+        write_whole(checked_path(path), self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes."""
         arrays = {f"measure/{name}": getattr(self, name) for name in MEASURES}
         arrays |= {f"metric/{name}": values for name, values in self.metrics.items()}
         arrays |= {"kind": np.array(_KIND), "format": np.int64(_FORMAT), "steps": self.steps}
         arrays |= {"layers": np.array(self.layers, dtype=str), "provenance": to_json(self.provenance)}
         if self.runs is not None:
             arrays["runs"] = np.array(self.runs, dtype=str)
-        write_npz(checked_path(path), arrays)
+        return npz_bytes(arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Trajectory":
