@@ -44,7 +44,10 @@ def main(pairs: int) -> None:
             two = _seconds(base / "many", base / f"two{k}", 2)
             one = _seconds(base / "many", base / f"one{k}", 1)
             ratios.append(one / two)
-            print(f"{1e3 * one / N_ITEMS:.0f} ms an item by one process, {ratios[-1]:.2f} times as fast by two", flush=True)
+            print(
+                f"{1e3 * one / N_ITEMS:.0f} ms an item by one process, {ratios[-1]:.2f} times as fast by two",
+                flush=True,
+            )
         print(f"median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
 
 
