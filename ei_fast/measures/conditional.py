@@ -236,9 +236,8 @@ def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) ->
     if controls.output is not None:
         output = entropy_of_counts(counted, _PILOT_POINTS, plan.estimator, controls.output)
     sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
-    while sizes.n > _BEYOND_PILOT * output.n_samples:
+    while (n := sizes.n // _BEYOND_PILOT) > output.n_samples:
         # States that few points met, and what is added for those not met, make a short pilot too noisy.
-        n = sizes.n // _BEYOND_PILOT
         counted = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n), workers)
         output = entropy_of_counts(counted, n, plan.estimator, controls.output)
         sizes = _cheapest(pilot, m, output, plan.tol, ceiling)

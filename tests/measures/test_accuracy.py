@@ -68,6 +68,20 @@ def test_no_more_points_than_tol_needs(random_weight):
     assert 0.006 < np.mean(errors) < 0.01
 
 
+@pytest.mark.parametrize("beyond", range(8))
+def test_a_pilot_that_is_just_too_short_ends(random_weight, monkeypatch, beyond):
+    asked = []
+
+    def sizes(pilot, m, output, tol, ceiling):
+        asked.append(output.n_samples)
+        assert len(asked) < 3
+        return conditional.Sizes(64, 64, 8 * 2**14 + beyond)
+
+    monkeypatch.setattr(conditional, "_cheapest", sizes)
+    ef.analyze(random_weight(6, 4, 2.0), random_state=0, tol=0.5)
+    assert asked == [2**14]
+
+
 def test_an_unreachable_tol_is_flagged(random_weight, monkeypatch):
     monkeypatch.setattr(conditional, "MAX_POINTS", 2**17)
     report = ef.analyze(random_weight(25, 4, 5.0), tol=1e-4, random_state=0)[0]
