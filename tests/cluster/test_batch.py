@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 import ei_fast as ef
 from ei_fast.cli import main
@@ -364,8 +365,10 @@ def test_a_trajectory_of_several_runs_is_drawn_run_by_run(runs, tmp_path):
         ef.CausalPlaneDisplay.from_trajectory(trajectory)
     with pytest.raises(ValueError, match="has no run 'seed9'. It has seed0, seed1"):
         trajectory.of_run("seed9")
+    ax = Figure().subplots()
     for name in ("seed0", "seed1"):
-        ef.CausalPlaneDisplay.from_trajectory(trajectory.of_run(name)).plot(run=name)
+        ef.CausalPlaneDisplay.from_trajectory(trajectory.of_run(name)).plot(ax, name)
+    assert {"seed0", "seed1"} <= {line.get_label() for line in ax.lines}
     picture = tmp_path / "plane.png"
     arguments = ["plot", str(folder / "trajectory.npz"), str(picture)]
     assert "holds the runs seed0, seed1" in CliRunner().invoke(main, arguments).output

@@ -165,6 +165,8 @@ def test_nothing_of_slurm_outlives_the_tests(tmp_path):
     with Slurm() as other:
         other.sbatch(script, cwd=tmp_path)
         other.until((tmp_path / "started").exists)
+        # The job is there a moment before what it waits for is.
+        other.until(lambda: "sleep 600" in " ".join(other.processes().values()))
         running = " ".join(other.processes().values())
         assert all(name in running for name in ("munged", "slurmctld", "slurmd", "slurmstepd", "sleep 600"))
     assert not other.processes()
