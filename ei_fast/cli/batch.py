@@ -99,7 +99,7 @@ def plan(
 
     values = {} if settings is None else _from_toml(settings)
     values |= {name: value for name, value in given.items() if value is not None}
-    if "activation" in given and given["activation"] is not None:
+    if given["activation"] is not None:
         names = names_in(given["activation"]) or []
         values["activation"] = names[0] if len(names) == 1 else names
     reading = {name: values.pop(name) for name in _READING if name in values}
@@ -168,8 +168,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 @batch.command()
 @_folder
-@_warnings_as_lines
 @said_plainly
+@_warnings_as_lines
 def status(folder: Path) -> None:
     """Say what is done, running, failed and missing."""
     from ei_fast.cluster import status as status_of

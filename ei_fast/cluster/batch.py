@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import ei_fast
+from ei_fast.adapters import as_network
 from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.costs import Pieces
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.files import plain, sealed, unsealed, write_whole
 from ei_fast.network.bins import Range
-from ei_fast.settings import Frozen
+from ei_fast.network.network import Network
+from ei_fast.settings import Frozen, Settings
 from ei_fast.training.continuation import Widths
 
 _KIND, _FORMAT = "ei_fast batch plan", 1
@@ -98,6 +100,11 @@ class Batch:
     def frozen(self, run: str) -> Frozen:
         """What all measurements of a run share."""
         return Frozen(self.ranges[run], self.seed)
+
+    def network(self, checkpoint: Checkpoint) -> Network:
+        """What a checkpoint holds, read as all of them are."""
+        settings = Settings.checked(self.estimator.get_params(deep=False))
+        return as_network(self.base / checkpoint.path, self.estimator.activation, settings.in_range, **self.reading)
 
     def settings_hash(self, run: str) -> str:
         """Of all but the weights that figures depend on."""

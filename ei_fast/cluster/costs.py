@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from math import ceil
 
-from ei_fast.measures.conditional import MAX_POINTS, MAX_WORK
-from ei_fast.measures.histogram import MAX_POINTS as MAX_HISTOGRAM_POINTS
+from ei_fast.measures.conditional import MAX_WORK
 from ei_fast.measures.plugin import DEFAULT_POINTS
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Function
@@ -40,7 +39,7 @@ def seconds_of(layer: BinnedLayer, settings: Settings, measure: str) -> float:
     if settings.pairwise == "none":
         return 0.0
     if settings.pairwise == "histogram" or is_function:
-        points = settings.n_samples or min(_TYPICAL_POINTS // 4, MAX_HISTOGRAM_POINTS)
+        points = settings.n_samples or _TYPICAL_POINTS // 4
         passes = n_in if measure == "sensitivity" else 1
         return points * (passes * work * _FUNCTION_TIMES / _ADDS_A_SECOND + n_in * n_out * 1e-9)
     return n_in * n_out * _SECONDS_AN_EDGE[measure] * layer.in_bins / 8
@@ -68,4 +67,4 @@ def _points_of(layer: BinnedLayer, settings: Settings) -> int:
     if settings.joint == "plugin":
         return DEFAULT_POINTS
     work = layer.layer.n_in * layer.layer.n_out
-    return int(min(_TYPICAL_POINTS, MAX_POINTS, max(2**16, MAX_WORK // work)))
+    return min(_TYPICAL_POINTS, max(2**16, MAX_WORK // work))

@@ -4,19 +4,15 @@ import json
 import platform
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ei_fast.cluster.batch import Batch, Part, Task
 from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.costs import bytes_of_file
+from ei_fast.cluster.locks import locked
 from ei_fast.cluster.parts import PartIsDone, PartsOf, read_part, write_part
-from ei_fast.cluster.planning import read
 from ei_fast.cluster.results import CannotWrite, Place, content_hash, read_result, size_of, write_result, writing
 from ei_fast.estimator import edges_of, joint_of
 from ei_fast.files import write_whole
@@ -38,14 +34,12 @@ class Outcome:
     task : Task
     kind : str
         ``"done"``, ``"there"`` where it was before, or ``"failed"``.
-    seconds : float
     said : str
         Why it failed.
     """
 
     task: Task
     kind: str
-    seconds: float
     said: str = ""
 
 
@@ -65,7 +59,6 @@ def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_m
         Anything else that goes wrong is written down, and is an outcome.
     """
     _compile()
-    started = time.perf_counter()
     place = Place(batch.folder, checkpoint.run, checkpoint.step, batch.settings_hash(checkpoint.run))
     key = None
     try:
@@ -85,9 +78,9 @@ def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_m
         with writing(place.failure):
             failure = {"checkpoint": checkpoint.path, "key": key, "said": said, "machine": platform.node()}
             write_whole(place.failure, json.dumps(failure).encode(), lasting=False)
-        return Outcome(task, FAILED, time.perf_counter() - started, said)
+        return Outcome(task, FAILED, said)
     place.failure.unlink(missing_ok=True)
-    return Outcome(task, kind, time.perf_counter() - started)
+    return Outcome(task, kind)
 
 
 class _Item:
@@ -109,16 +102,17 @@ class _Item:
             self._do_part(part)
             kind = DONE
         if self._all_parts_are_there():
-            with self._only_one() as mine:
+            # Several may find all of them there.
+            with locked(self._place.lock) as mine:
                 if mine and read_result(self._place.result(self._key), self._key) is None:
                     self._measure(PartsOf(self._n_jobs, self._batch.pieces, self._part_file))
                     kind = DONE
-                for file in self._place.parts(self._key) if mine else ():
+                for file in [*self._place.parts(self._key), self._place.lock] if mine else ():
                     file.unlink(missing_ok=True)
         return kind
 
     def _network(self) -> Network:
-        network = read(self._batch, self._batch.base / self._checkpoint.path)
+        network = self._batch.network(self._checkpoint)
         widths = widths_of(network)
         if widths != self._batch.layers:
             raise ValueError(f"Its layers must be those of the plan, {self._batch.layers}. They are {widths}.")
@@ -152,7 +146,7 @@ class _Item:
                     edges_of(binned, self._settings, self._frozen.seed, workers, part.measure)
             except PartIsDone:
                 return
-            # What gathers nothing has no parts, and is found anew by whoever puts the layer together.
+            # What has nothing to share is found anew by whoever puts the layer together.
             write_part(self._part_file(part.layer, part.measure, 0, part.k, part.n), ())
 
     def _part_file(self, layer: int, measure: str, number: int, k: int, n: int) -> Path:
@@ -164,26 +158,6 @@ class _Item:
             for (layer, measure), n in self._batch.pieces.items()
             for k in range(n)
         )
-
-    @contextmanager
-    def _only_one(self) -> Iterator[bool]:
-        """Whether this process is the one that puts the parts together: several may find all of them there."""
-        file = self._place.lock
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        except NotImplementedError:
-            # Without locks several may do it: they write the same.
-            pass
-        try:
-            yield True
-        finally:
-            file.unlink(missing_ok=True)
-            lock.release()
 
 
 @cache

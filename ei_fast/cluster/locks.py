@@ -28,30 +28,40 @@ def holding(folder: Path, shard: int) -> Iterator[None]:
     Busy
         Where another one does.
     """
-    lock = _lock(folder, shard)
-    Path(lock.lock_file).parent.mkdir(exist_ok=True)
+    with locked(_lock_file(folder, shard), _PATIENCE) as mine:
+        if not mine:
+            raise Busy(
+                f"Shard {shard} of {str(folder)!r} is being run by another process. Wait for it, or run another shard."
+            )
+        yield
+
+
+@contextmanager
+def locked(file: Path, patience: float = 0.0) -> Iterator[bool]:
+    """Whether this process has a lock now; it is let go of at the end. Others are waited for so many seconds."""
+    file.parent.mkdir(exist_ok=True)
+    lock = FileLock(file)
     try:
-        lock.acquire(timeout=_PATIENCE)
+        lock.acquire(timeout=patience)
     except Timeout:
-        raise Busy(
-            f"Shard {shard} of {str(folder)!r} is being run by another process. Wait for it, or run another shard."
-        ) from None
+        yield False
+        return
     except NotImplementedError:
         # Two processes would then do the same work, and write the same files.
-        warnings.warn(f"The file system of {str(folder)!r} has no locks: see that no shard is run twice.", stacklevel=3)
+        warnings.warn(f"The file system of {str(file)!r} has no locks: see that no shard is run twice.", stacklevel=4)
     try:
-        yield
+        yield True
     finally:
         lock.release()
 
 
 def is_held(folder: Path, shard: int) -> bool:
     """Whether a process runs the shard."""
-    lock = _lock(folder, shard)
-    if not Path(lock.lock_file).exists():
+    file = _lock_file(folder, shard)
+    if not file.exists():
         return False
     try:
-        with lock.acquire(timeout=0):
+        with FileLock(file).acquire(timeout=0):
             return False
     except Timeout:
         return True
@@ -84,5 +94,5 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
-def _lock(folder: Path, shard: int) -> FileLock:
-    return FileLock(folder / LOCKS / f"shard-{shard:04d}.lock")
+def _lock_file(folder: Path, shard: int) -> Path:
+    return folder / LOCKS / f"shard-{shard:04d}.lock"

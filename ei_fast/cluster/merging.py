@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 import ei_fast
 from ei_fast.cluster.batch import Batch
@@ -82,7 +83,7 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
 
 
 def _trajectory(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> Trajectory:
-    estimator = batch.estimator.set_params(random_state=batch.seed)
+    estimator = clone(batch.estimator).set_params(random_state=batch.seed)
     provenance = provenance_of(estimator, batch.frozen(next(iter(batch.ranges))), batch.layers)
     if batch.has_runs:
         provenance["ranges"] = plain(batch.ranges)

@@ -22,7 +22,6 @@ from ei_fast.settings import OWNER, Number, Settings, Whole
 from ei_fast.training.continuation import FREE, Widths, widths_of
 
 _LONGEST = Number("a number of seconds > 0", 1e-9)
-Ranges = tuple[tuple[Range, Range], ...]
 
 
 def plan(
@@ -125,16 +124,6 @@ def plan(
     return batch
 
 
-def read(batch: Batch, path: Path) -> Network:
-    """The network of a checkpoint."""
-    settings = Settings.checked(batch.estimator.get_params(deep=False))
-    return _network(path, batch.estimator, settings, batch.reading)
-
-
-def _network(path: Path, estimator: EffectiveInformation, settings: Settings, reading: Mapping[str, Any]) -> Network:
-    return as_network(path, estimator.activation, settings.in_range, **reading)
-
-
 def _check_names(activation: Any) -> None:
     """A plan is a file, which holds no functions."""
     names = activation if isinstance(activation, (list, tuple)) else [activation]
@@ -157,7 +146,7 @@ def _firsts(
             continue
         path = base / one.path
         try:
-            network = _network(path, estimator, settings, reading)
+            network = as_network(path, estimator.activation, settings.in_range, **reading)
             estimator.binned_layers(network, settings, network.ranges(settings.in_range, settings.out_range))
             networks[one.run] = network, size_of(path)
         except ImportError:

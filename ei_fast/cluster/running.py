@@ -98,7 +98,8 @@ def run(
         log = stack.enter_context(Log(len(tasks), sum(task.seconds for task, _ in tasks)))
         n_processes, n_threads, most = _resources(batch, tasks, processes, max_memory, dask_scheduler is not None)
         counts = dict.fromkeys((DONE, THERE, FAILED), 0)
-        calls = ((batch.without_tasks(), task, checkpoint, n_threads, most) for task, checkpoint in tasks)
+        fixed = batch.without_tasks()
+        calls = ((fixed, task, checkpoint, n_threads, most) for task, checkpoint in tasks)
         with _cluster(dask_scheduler):
             for outcome in _outcomes(calls, n_processes):
                 counts[outcome.kind] += 1

@@ -7,13 +7,13 @@ from importlib import import_module
 from os import listdir
 from pathlib import Path
 from typing import Self
-from uuid import uuid4
 
 import numba
 import numpy as np
 
 import ei_fast
 from ei_fast import kernels
+from ei_fast.files import write_whole
 from ei_fast.kernels.jit import KERNELS
 
 _PYTHON = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
@@ -74,9 +74,7 @@ class KernelCache:
         """Leave the marker: what is there now is all."""
         suffixes = (".nbi", ".nbc")
         names = sorted(name for name in listdir(self.folder) if f".{_PYTHON}." in name and name.endswith(suffixes))
-        temporary = self.folder / f"{self._marker}.{uuid4().hex}.tmp"
-        temporary.write_text("\n".join(names))
-        temporary.replace(self.folder / self._marker)
+        write_whole(self.folder / self._marker, "\n".join(names).encode(), lasting=False)
 
     def leave(self) -> None:
         """Neither read nor write the cache from now on: the kernels of this process are kept in memory."""
