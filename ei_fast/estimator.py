@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cache
+from operator import itemgetter
 from typing import Any, Self
 
 import numba
@@ -23,11 +25,14 @@ from ei_fast.measures.pairwise import measure_edges, pairwise_method
 from ei_fast.measures.plugin import DEFAULT_POINTS, check_memory
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Range
-from ei_fast.network.layer import Layer
+from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 from ei_fast.parallel import Workers
 from ei_fast.report import CONSTANT, NOTHING_KEPT, SENSITIVITY_BELOW_EI, TOL_NOT_REACHED, LayerReport, Report
 from ei_fast.settings import OWNER, Frozen, Settings
+
+SIDE_BY_SIDE = 4
+"""Layers measured at a time at the most: each keeps points of its own."""
 
 
 class EffectiveInformation(BaseEstimator):
@@ -204,9 +209,7 @@ class EffectiveInformation(BaseEstimator):
         binned = self.binned_layers(network, settings, frozen.ranges)
         started = time.perf_counter()
         with workers or Workers(settings.n_jobs) as workers:
-            # Even a disabled bar starts a thread.
-            watched = tqdm(binned, desc="measuring", unit="layer") if self.verbose else binned
-            layers = [_measure_layer(one, settings, frozen.seed, workers) for one in watched]
+            layers = _measure_layers(binned, settings, frozen.seed, workers, bool(self.verbose))
         provenance = {
             "ei_fast": ei_fast.__version__,
             "parameters": plain(self.get_params(deep=False)),
@@ -245,6 +248,29 @@ def flags_of(joint: JointEI, settings: Settings) -> list[str]:
     if joint.error > settings.tol:
         flags.append(TOL_NOT_REACHED)
     return flags
+
+
+def _measure_layers(
+    binned: Sequence[BinnedLayer], settings: Settings, seed: int, workers: Workers, verbose: bool
+) -> list[LayerReport]:
+    """Reports of all layers. Dense ones are measured side by side: where they are small, little inside one is shared."""
+    # Somebody else's code need not be safe to run in several threads: maps have their turns first, and activations.
+    maps = [one for one in binned if isinstance(one.layer, Function)]
+    dense = [one for one in binned if isinstance(one.layer, Layer)]
+    for one in dense:
+        _ = one.steps
+    # Even a disabled bar starts a thread.
+    with tqdm(total=len(binned), desc="measuring", unit="layer") if verbose else nullcontext() as bar:
+
+        def measured(one: BinnedLayer) -> LayerReport:
+            report = _measure_layer(one, settings, seed, workers)
+            if bar is not None:
+                bar.update()
+            return report
+
+        reports = [*map(measured, maps), *workers.map(measured, dense, at_once=SIDE_BY_SIDE)]
+    places = [one.index for one in (*maps, *dense)]
+    return [report for _, report in sorted(zip(places, reports, strict=True), key=itemgetter(0))]
 
 
 def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> LayerReport:

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from numbers import Integral
+from threading import Lock, Semaphore
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -59,24 +60,103 @@ def resolve_n_jobs(n_jobs: Any, owner: str) -> int:
     return n_jobs if n_jobs > 0 else max(1, available_cores() + 1 + n_jobs)
 
 
+class _Work:
+    """The tasks of one call, handed out one by one to whoever asks, and what comes of them."""
+
+    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any]):
+        self._function, self._tasks = function, tasks
+        self._numbers = iter(range(len(tasks)))
+        self._handing_out = Lock()
+        self.results: list[Any] = [None] * len(tasks)
+
+    def do(self, team: "_Team") -> None:
+        """Tasks until there are no more, or an error has ended all of the team's work."""
+        while team.error is None:
+            with self._handing_out:
+                number = next(self._numbers, None)
+            if number is None:
+                return
+            try:
+                self.results[number] = self._function(self._tasks[number])
+            except BaseException as error:
+                team.error = team.error or error
+
+
+class _Team:
+    """Threads that help whoever has several tasks.
+
+    The thread that has them takes part itself, and only who is idle is asked to help: a task may have tasks of its
+    own, and no thread ever waits for one that has not begun.
+
+    Attributes
+    ----------
+    error : BaseException or None
+        The first of any task, after which none is begun.
+    """
+
+    def __init__(self, n_helpers: int):
+        self.error: BaseException | None = None
+        self._idle = Semaphore(n_helpers)
+        # It starts no thread before it has work.
+        self._pool = ThreadPoolExecutor(max(n_helpers, 1), thread_name_prefix="ei_fast")
+
+    def do(self, work: _Work, most_helpers: int) -> None:
+        """Do all tasks, or raise the error."""
+        helping: list[Future[None]] = []
+        while len(helping) < most_helpers and self._idle.acquire(blocking=False):
+            helping.append(self._pool.submit(self._help, work))
+        try:
+            work.do(self)
+            for one in helping:
+                if one.cancel():
+                    self._idle.release()
+                else:
+                    one.result()
+        except BaseException as error:
+            # An interrupt, which may come while waiting.
+            self.error = self.error or error
+        if self.error is not None:
+            raise self.error
+
+    def _help(self, work: _Work) -> None:
+        try:
+            work.do(self)
+        finally:
+            self._idle.release()
+
+    def end(self) -> None:
+        """Wait for the threads to end."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
 class Workers:
-    """A thread pool for as long as a ``with`` block lasts; no thread is started before it has work.
+    """Threads for as long as a ``with`` block lasts; none is started before it has work.
 
     Results come back in the order of the tasks, so sums over them do not depend on `n_jobs`.
     """
 
-    def __init__(self, n_jobs: int):
+    def __init__(self, n_jobs: int, team: _Team | None = None):
         self.n_jobs = n_jobs
-        self._pool: ThreadPoolExecutor | None = None
+        self._team = team or _Team(n_jobs - 1)
 
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], small: bool = False) -> list[Result]:
-        """[function(task) for task in tasks], in threads unless there is one task, or `small` work in them all."""
+    def map(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        small: bool = False,
+        at_once: int | None = None,
+    ) -> list[Result]:
+        """[function(task) for task in tasks], in threads unless there is one task, or `small` work in them all.
+
+        A task may call it again. `at_once` is how many tasks are done at a time, if fewer than there are threads.
+        """
         tasks = list(tasks)
-        if small or self.n_jobs == 1 or len(tasks) < 2:
+        threads = min(self.n_jobs, len(tasks), at_once or len(tasks))
+        if small or threads < 2:
             return [function(task) for task in tasks]
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="ei_fast")
-        return list(self._pool.map(function, tasks))
+        work = _Work(function, tasks)
+        self._team.do(work, threads - 1)
+        return work.results
 
     def shared(self, share: Share, together: Callable[[Sequence[Arrays]], Arrays]) -> Arrays:
         """All of a work that falls into shares: here the one share that is all of it.
@@ -94,7 +174,7 @@ class Workers:
         """Workers that leave no share to others: for what all must know before they begin."""
         return self
 
-    def on(self, layer: int, measure: str) -> Self:
+    def on(self, layer: int, measure: str) -> "Workers":
         """The workers for one measure of a layer: these."""
         return self
 
@@ -108,5 +188,4 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._team.end()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.operations import Pointwise, Recording, Unknown
 from ei_fast.adapters.pointwise import activation_of, clipped
-from ei_fast.adapters.torch_notes import Notes, own_generators
+from ei_fast.adapters.torch_notes import Notes, process_of_its_own
 from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, check_range
@@ -64,8 +64,9 @@ def network_from_keras(
 
     def run(inputs: NDArray) -> Recording:
         x = torch.as_tensor(keras.ops.convert_to_tensor(inputs, model.compute_dtype))
-        notes = Notes(x, [variable.value for variable in model.variables], ranges, x.dtype, _as_it_is)
-        with torch.no_grad(), own_generators(), _kept(model), _watched(layers, notes):
+        held = [variable.value for variable in model.variables]
+        notes = Notes(x, held, ranges, x.dtype, _as_it_is)
+        with torch.no_grad(), process_of_its_own(x, held), _kept(model), _watched(layers, notes):
             output = model(x, training=False) if _takes_training(model) else model(x)
         return notes.recording(output)
 

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from ei_fast.adapters.operations import Recording
-from ei_fast.adapters.torch_notes import Notes, own_generators
+from ei_fast.adapters.torch_notes import Notes, process_of_its_own
 from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs, random_inputs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
@@ -72,7 +72,7 @@ def _unwrapped(model: nn.Module) -> nn.Module:
 
 
 class _Subject:
-    """A copy of the model that can be run and watched."""
+    """The model, copies of which can be run and watched."""
 
     def __init__(self, model: nn.Module, ranges: dict[str, Range | None]):
         held = [*model.named_parameters(), *model.named_buffers()]
@@ -81,17 +81,9 @@ class _Subject:
             raise TypeError(f"The model must compute with real numbers. Got {complex_one!r}, which is complex.")
         found = [p.dtype for p in model.parameters() if p.is_floating_point()]
         self._own_dtype = found[0] if found else torch.float32
-        try:
-            # Tensors that were computed and kept, as pruning does, cannot be copied as they are.
-            computed = [t for module in model.modules() for t in vars(module).values() if isinstance(t, torch.Tensor)]
-            memo = {id(tensor): tensor.detach().clone() for tensor in computed if not tensor.is_leaf}
-            self._model = copy.deepcopy(model, memo).cpu().eval()
-        except Exception as error:
-            error.add_note("Raised by copy.deepcopy of the model, of which ei_fast runs a copy.")
-            raise
-        self._ranges = ranges
+        self._model, self._ranges = model, ranges
+        self._copies = [self._copy()]
         self.dtype = torch.float64
-        self._model.double()
 
     def input_shape(self, in_range: Range, given: Sequence[int] | None) -> tuple[tuple[int, ...], Recording]:
         """Shape of a sample that the model takes, and a run on a few of them."""
@@ -107,7 +99,6 @@ class _Subject:
         # Some models insist on the number type that they were made in.
         for dtype in dict.fromkeys([torch.float64, self._own_dtype]):
             self.dtype = dtype
-            self._model.to(dtype)
             for shape in candidates:
                 try:
                     return shape, self.run(random_inputs(in_range, _PROBED if len(shape) < 3 else 2, shape))
@@ -135,12 +126,24 @@ class _Subject:
     def run(self, inputs: NDArray[np.float64]) -> Recording:
         """Run the model on inputs (rows, ...) and write down what it does."""
         x = torch.from_numpy(inputs).to(self.dtype)
-        # Of its own, since a model may keep something from one run to the next.
-        model = copy.deepcopy(self._model)
-        notes = Notes(x, [*model.parameters(), *model.buffers()], self._ranges, self.dtype)
-        with torch.no_grad(), own_generators(), _watched(model, notes):
+        # Every run has a copy of its own, since a model may keep something from one to the next.
+        model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
+        held = [*model.parameters(), *model.buffers()]
+        notes = Notes(x, held, self._ranges, self.dtype)
+        with torch.no_grad(), process_of_its_own(x, held), _watched(model, notes):
             output = model(x)
         return notes.recording(output)
+
+    def _copy(self) -> nn.Module:
+        """The model in evaluation mode, on the CPU."""
+        try:
+            # Tensors that were computed and kept, as pruning does, cannot be copied as they are.
+            held = [t for module in self._model.modules() for t in vars(module).values() if isinstance(t, torch.Tensor)]
+            memo = {id(tensor): tensor.detach().clone() for tensor in held if not tensor.is_leaf}
+            return copy.deepcopy(self._model, memo).cpu().eval()
+        except Exception as error:
+            error.add_note("Raised by copy.deepcopy of the model, of which ei_fast runs a copy.")
+            raise
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -26,20 +27,35 @@ from ei_fast.network.layer import Function
 _runs = count()
 
 
-@contextmanager
-def own_generators() -> Iterator[None]:
-    """Within this, what is drawn is drawn anew, and differs from run to run; what the caller draws from is left alone.
+_PROCESS = RLock()
+"""Held while the process is not as its owner left it."""
 
-    A model that draws its weights when it runs does not do the same for all inputs, and is found out by that.
+_SMALL = 2**16
+"""Weights of a model of which few rows are run faster in one thread: to wake another can take longer than the run."""
+
+
+@contextmanager
+def process_of_its_own(x: torch.Tensor, held: Sequence[torch.Tensor]) -> Iterator[None]:
+    """Within this, a model that holds these tensors may be run on x, and the process is then as it was.
+
+    What is drawn is drawn anew, and differs from run to run: a model that draws its weights when it runs does not do
+    the same for all inputs, and is found out by that.
     """
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(next(_runs))
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
+    few = x.ndim == 2 and sum(tensor.numel() for tensor in held) <= _SMALL
+    with _PROCESS:
+        python, numpy, threads = random.getstate(), np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
+        try:
+            with torch.random.fork_rng(devices=[]):
+                # Not `torch.manual_seed`, which sets those of other devices as well.
+                torch.default_generator.manual_seed(next(_runs))
+                if few:
+                    torch.set_num_threads(1)
+                yield
+        finally:
+            if few:
+                torch.set_num_threads(threads)
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
 
 
 @dataclass(eq=False)

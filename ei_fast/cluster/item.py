@@ -137,9 +137,9 @@ class _Item:
     def _do_part(self, part: Part) -> None:
         network = self._network()
         binned = self._batch.estimator.binned_layers(network, self._settings, self._frozen.ranges)[part.layer]
-        with PartsOf(self._n_jobs, self._batch.pieces, self._part_file, part.k) as workers:
+        with PartsOf(self._n_jobs, self._batch.pieces, self._part_file, part.k) as threads:
+            workers = threads.on(part.layer, part.measure)
             try:
-                workers.on(part.layer, part.measure)
                 if part.measure == "joint":
                     joint_of(binned, self._settings, self._frozen.seed, workers)
                 else:

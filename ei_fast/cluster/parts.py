@@ -2,8 +2,8 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
-from typing import Self
 
 from ei_fast.cluster.costs import Pieces
 from ei_fast.cluster.results import writing
@@ -42,15 +42,17 @@ class PartsOf(Workers):
         self._on: tuple[int, str] = (-1, "")
         self._shared = 0
 
-    def on(self, layer: int, measure: str) -> Self:
-        self._on, self._shared = (layer, measure), 0
-        return self
+    def on(self, layer: int, measure: str) -> Workers:
+        # Another, with the same threads: layers may be measured side by side.
+        found = copy(self)
+        found._on, found._shared = (layer, measure), 0
+        return found
 
     def alone(self) -> Workers:
         return PartsOf(1, self._pieces, self._file_of, self._own).on(*self._on)
 
     def unshared(self) -> Workers:
-        return Workers(self.n_jobs)
+        return Workers(self.n_jobs, self._team)
 
     def shared(self, share: Share, together: Callable[[Sequence[Arrays]], Arrays]) -> Arrays:
         n = self._pieces.get(self._on, 1)

@@ -13,7 +13,7 @@ from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
 from ei_fast.cluster.costs import MEASURES, Pieces, bytes_of, bytes_of_file, pieces_of, seconds_of
 from ei_fast.cluster.locks import check_idle, check_writable
 from ei_fast.cluster.results import size_of, writing
-from ei_fast.estimator import EffectiveInformation
+from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
 from ei_fast.files import plain
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.bins import Range
@@ -112,7 +112,7 @@ def plan(
         ranges,
         tuple(found),
         unsplit,
-        max(bytes_of_file(size), *(bytes_of(one, settings) for one in binned)),
+        max(bytes_of_file(size), sum(sorted(bytes_of(one, settings) for one in binned)[-SIDE_BY_SIDE:])),
         pieces,
         _shared_out(_tasks(len(found), unsplit, pieces, seconds), n_shards),
     )

@@ -46,6 +46,21 @@ def add_gaussian_entropies(centres, spreads, breaks, out):
 
 
 @jit
+def faded_entropies(centre, spread, breaks, reach, half, out):
+    """`gaussian_entropy` at centre + c for c = -half, -half + 2 half / size, ..., faded out from `reach` to `half`."""
+    for q in range(out.shape[0]):
+        c = 2.0 * half / out.shape[0] * q - half
+        share = (abs(c) - reach) / (half - reach)
+        if share >= 1.0:
+            out[q] = 0.0
+            continue
+        out[q] = gaussian_entropy(centre + c, spread, breaks)
+        if share > 0.0:
+            # All of its derivatives vanish at both ends.
+            out[q] /= 1.0 + np.exp(1.0 / (1.0 - share) - 1.0 / share)
+
+
+@jit
 def lattice_characteristic(spacings, bins, step, out):
     """Characteristic function at frequencies 0, step, 2 step, ... of a sum of uniforms on lattices of `bins` points.
 
@@ -81,6 +96,26 @@ def lattice_characteristic(spacings, bins, step, out):
                 now[q] = following
         for q in range(n):
             out[q] *= now[q] / bins
+
+
+@jit
+def sums_by_code(states, bits, figures, out):
+    """out[k] = sum over outputs j of figures[j, code of output j in states[k]], each code having `bits` of a state."""
+    mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
+    for k in range(states.shape[0]):
+        state = states[k]
+        total = 0.0
+        for j in range(figures.shape[0]):
+            total += figures[j, state & mask]
+            state >>= np.uint64(bits)
+        out[k] = total
+
+
+@jit
+def marginal_cdfs(weights, orders, centres, width, breaks, out):
+    """`marginal_cdf` of every row of `weights`, `orders` and `centres`, one an output; out (n_out, K)."""
+    for j in range(weights.shape[0]):
+        marginal_cdf(weights[j], orders[j], centres[j], width, breaks, out[j])
 
 
 @jit

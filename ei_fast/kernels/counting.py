@@ -196,3 +196,41 @@ def tabulated(keys, table, states, counts):
             counts[n] = table[key]
             n += 1
     return n
+
+
+@jit
+def regression_sums(counts, figure, times, tells):
+    """What a regression of `tells` on `figure` over the samples takes: mean and spread of the figure, and the cross sum.
+
+    Parameters
+    ----------
+    counts : (K,) int64
+        Samples of each state.
+    figure : (K,) float64
+        Of each state.
+    times, tells : (T,) int64, float64
+        The different counts, sorted, and what a sample tells whose state has as many; 0 on average.
+
+    Returns
+    -------
+    mean, spread, together : float
+        sum(counts * figure) / n, sum(counts * deviation**2) and sum(counts * tells * deviation).
+    """
+    n, total = 0, 0.0
+    for k in range(counts.shape[0]):
+        n += counts[k]
+        total += counts[k] * figure[k]
+    mean = total / n
+    spread, together = 0.0, 0.0
+    for k in range(counts.shape[0]):
+        low, high = 0, times.shape[0] - 1
+        while low < high:
+            middle = (low + high) // 2
+            if times[middle] < counts[k]:
+                low = middle + 1
+            else:
+                high = middle
+        deviation = figure[k] - mean
+        spread += counts[k] * deviation * deviation
+        together += counts[k] * tells[low] * deviation
+    return mean, spread, together

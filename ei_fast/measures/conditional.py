@@ -36,7 +36,7 @@ MAX_POINTS = 2**24
 MAX_WORK = 2**34
 """... and multiply-adds, whichever is less: beyond it `tol` is given up."""
 
-_TASK_POINTS = 2**15
+_TASK_POINTS = 2**16
 _MAX_ENUMERATED_CELLS = 2**12
 _PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 256, 2**14, 64
 _BEYOND_PILOT = 8

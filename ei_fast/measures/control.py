@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from ei_fast.intervention.do import Cells, DenseIntervention, Intervention
 from ei_fast.kernels.controls import (
     add_gaussian_entropies,
+    faded_entropies,
     lattice_characteristic,
-    marginal_cdf,
+    marginal_cdfs,
+    sums_by_code,
 )
 from ei_fast.kernels.keys import WORD_BITS
 from ei_fast.measures.entropy import Counts
@@ -60,10 +62,8 @@ class CellControl:
         reach = 0.5 * (self._do.in_bins - 1) * np.abs(spacings).sum()
         half = reach + _PAD * spread
         size = 1 << int(np.ceil(np.log2(2 * half / (_STEP * spread))))
-        at = -half + 2 * half / size * np.arange(size)
-        g = np.zeros(size)
-        add_gaussian_entropies((centre + at)[:, None], np.array([spread]), self._breaks, g)
-        g *= _fade((np.abs(at) - reach) / (_PAD * spread))
+        g = np.empty(size)
+        faded_entropies(centre, spread, self._breaks, reach, half, g)
         series = 2 * np.fft.rfft(g).real / size
         series[1::2] *= -1
         series[0] /= 2
@@ -86,25 +86,23 @@ class OutputControl:
         self._bits = do.bits
         low, high = do.in_range
         breaks, codes = do.steps.breaks.copy(), do.steps.codes
-        centre = do.bias + 0.5 * (low + high) * do.weight.sum(axis=0)
-        self._surprise = np.zeros((do.n_out, do.steps.n_bins + 1))
-        self.mean = 0.0
-        cdf = np.empty(len(breaks))
-        for j in range(do.n_out):
-            weight = do.weight[:, j].copy()
-            marginal_cdf(weight, np.argsort(-np.abs(weight), kind="stable"), centre[j], high - low, breaks, cdf)
-            pieces = np.diff(np.concatenate([[0.0], np.maximum.accumulate(cdf), [1.0]]))
-            p = np.bincount(codes, pieces, minlength=do.steps.n_bins + 1)
-            seen = p > 1e-300
-            self._surprise[j, seen] = -np.log2(p[seen])
-            self.mean += float(p @ self._surprise[j])
+        centres = do.bias + 0.5 * (low + high) * do.weight.sum(axis=0)
+        weights = np.ascontiguousarray(do.weight.T)
+        orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+        cdfs = np.empty((do.n_out, len(breaks)))
+        marginal_cdfs(weights, orders, centres, high - low, breaks, cdfs)
+        pieces = np.diff(np.maximum.accumulate(cdfs, axis=1), prepend=0.0, append=1.0)
+        p = np.zeros((do.n_out, do.steps.n_bins + 1))
+        np.add.at(p, (slice(None), codes), pieces)
+        self._surprise = np.zeros_like(p)
+        np.log2(p, out=self._surprise, where=p > 1e-300)
+        self._surprise *= -1
+        self.mean = float(np.sum(p * self._surprise))
 
     def __call__(self, counts: Counts) -> NDArray[np.float64]:
         """The control in each state, (K,): states are their own codes, which is why they must fit into 64 bits."""
-        out = np.zeros(len(counts.states))
-        mask = np.uint64((1 << self._bits) - 1)
-        for j, surprise in enumerate(self._surprise):
-            out += surprise[(counts.states >> np.uint64(j * self._bits)) & mask]
+        out = np.empty(len(counts.states))
+        sums_by_code(counts.states, self._bits, self._surprise, out)
         return out
 
     @staticmethod
@@ -130,11 +128,3 @@ def controls_of(do: Intervention) -> Controls:
         return NO_CONTROLS
     cheap = do.n_in**1.5 * do.n_out * do.in_bins < _MAX_WORK
     return Controls(CellControl(do) if cheap else None, OutputControl(do) if OutputControl.is_open_to(do) else None)
-
-
-def _fade(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 up to share 0, 0 from 1 on, smooth between."""
-    inner = np.clip(share, 1e-12, 1 - 1e-12)
-    with np.errstate(over="ignore"):
-        between = 1 / (1 + np.exp(1 / (1 - inner) - 1 / inner))
-    return np.where(share <= 0, 1.0, np.where(share >= 1, 0.0, between))

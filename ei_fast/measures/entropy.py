@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from ei_fast.kernels.counting import run_lengths, tabulated
+from ei_fast.kernels.counting import regression_sums, run_lengths, tabulated
 from ei_fast.measures.unseen import NOTHING_UNSEEN, Unseen
 
 _LN2 = float(np.log(2.0))
 _TABLE = 4096
 
-_SPARSEST = 4
-"""Possible states to a sample up to which a table of them is faster than sorting."""
+_SPARSEST, _SPARSE, _SMALL_TABLE = 16, 4, 2**22
+"""Possible states to a sample up to which a table of them is faster than sorting: more where the table is small."""
 
 _SECOND_ORDER = 0.5 / _LN2**2
 """Variance in bits**2 that each state adds to an entropy of n samples, times n**2: a chi-square's."""
@@ -213,7 +213,7 @@ class Counts:
         largest = int(keys.max(initial=0))
         most = min(len(keys), largest + 1)
         states, counts = np.empty(most, np.uint64), np.empty(most, np.int64)
-        if largest < _SPARSEST * len(keys):
+        if largest < max(_SPARSE * len(keys), min(_SPARSEST * len(keys), _SMALL_TABLE)):
             n = tabulated(keys, np.zeros(largest + 1, np.int32), states, counts)
         else:
             keys.sort()
@@ -252,8 +252,8 @@ def entropy_of_counts(
     What the sample's mean of the `control` has in excess of the known one is taken off, by regression.
     """
     counts = counted.counts
-    n = int(counts.sum())
     times, alike = _numbers_of_times(counts)
+    n = int(alike @ times)
     if len(counts) < 2:
         # A second state that three samples out of n would show was missed once in twenty samples at most.
         missed = min(3.0 / max(n, 1), 0.5)
@@ -266,15 +266,10 @@ def entropy_of_counts(
     tells = tells - float((alike * times) @ tells) / n
     jackknife, excess = float((alike * times) @ tells**2) / n**2, 0.0
     if control is not None:
-        tells = surprise(counts, estimator.adds(unseen))
-        tells = tells - of_all(counts, tells) / n
-        figure = control(counted)
-        mean = of_all(counts, figure) / n
-        spread = of_all(counts, (figure - mean) ** 2)
-        slope = of_all(counts, tells * (figure - mean)) / spread if spread > 0 else 0.0
-        tells = tells - slope * (figure - mean)
+        mean, spread, together = regression_sums(counts, control(counted), times, tells)
+        slope = together / spread if spread > 0 else 0.0
         excess = slope * (mean - control.mean)
-        jackknife = of_all(counts, tells**2) / n**2
+        jackknife -= slope * together / n**2
     variance = variance_of_mean(jackknife, len(counts), n)
     best = estimator_named("auto").of_counts(times, alike) + unseen.bits
     value = best if estimator.sees_unseen else estimator.of_counts(times, alike)
@@ -286,7 +281,7 @@ def entropy_of_counts(
         plugin=plugin,
         coverage=coverage,
         resolved=coverage >= MIN_COVERAGE and not unseen.endless,
-        collisions=int(counts @ (counts - 1)) // 2,
+        collisions=int(alike @ (times * (times - 1))) // 2,
         n_kept=n,
         n_samples=n_samples,
         unseen=estimator.adds(unseen),
@@ -298,6 +293,8 @@ def _numbers_of_times(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDA
     small = counts < 2**16
     alike = np.bincount(counts[small])
     times = np.flatnonzero(alike)
+    if small.all():
+        return times, alike[times]
     more, alike_more = np.unique(counts[~small], return_counts=True)
     return np.concatenate([times, more]), np.concatenate([alike[times], alike_more])
 
