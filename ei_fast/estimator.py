@@ -253,7 +253,7 @@ def flags_of(joint: JointEI, settings: Settings) -> list[str]:
 def _measure_layers(
     binned: Sequence[BinnedLayer], settings: Settings, seed: int, workers: Workers, verbose: bool
 ) -> list[LayerReport]:
-    """Reports of all layers. Dense ones are measured side by side: where they are small, little inside one is shared."""
+    """Reports of all layers. Dense ones are measured side by side: threads gain little inside a small one."""
     # Somebody else's code need not be safe to run in several threads: maps have their turns first, and activations.
     maps = [one for one in binned if isinstance(one.layer, Function)]
     dense = [one for one in binned if isinstance(one.layer, Layer)]

@@ -143,16 +143,15 @@ class Workers:
         self,
         function: Callable[[Task], Result],
         tasks: Iterable[Task],
-        small: bool = False,
         at_once: int | None = None,
     ) -> list[Result]:
-        """[function(task) for task in tasks], in threads unless there is one task, or `small` work in them all.
+        """[function(task) for task in tasks], in threads unless there is one task.
 
         A task may call it again. `at_once` is how many tasks are done at a time, if fewer than there are threads.
         """
         tasks = list(tasks)
         threads = min(self.n_jobs, len(tasks), at_once or len(tasks))
-        if small or threads < 2:
+        if threads < 2:
             return [function(task) for task in tasks]
         work = _Work(function, tasks)
         self._team.do(work, threads - 1)

@@ -200,7 +200,7 @@ def tabulated(keys, table, states, counts):
 
 @jit
 def regression_sums(counts, figure, times, tells):
-    """What a regression of `tells` on `figure` over the samples takes: mean and spread of the figure, and the cross sum.
+    """What a regression of `tells` on `figure` over all samples takes: the figure's mean, and sums of products.
 
     Parameters
     ----------

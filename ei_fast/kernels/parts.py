@@ -254,3 +254,10 @@ def column_parts(weight, order, centre, width, in_bins, breaks, codes, outside, 
             bits[k] = _finish(cdf, codes, outside, table)
     for k in range(n):
         out[order[k]] = bits[k]
+
+
+@jit
+def edges_parts(weights, orders, centres, width, in_bins, breaks, codes, outside, n_codes, out):
+    """`column_parts` of every row of `weights`, `orders` and `centres`, one an output; out (n_out, n_in)."""
+    for j in range(weights.shape[0]):
+        column_parts(weights[j], orders[j], centres[j], width, in_bins, breaks, codes, outside, n_codes, out[j])

@@ -93,7 +93,8 @@ class OutputControl:
         marginal_cdfs(weights, orders, centres, high - low, breaks, cdfs)
         pieces = np.diff(np.maximum.accumulate(cdfs, axis=1), prepend=0.0, append=1.0)
         p = np.zeros((do.n_out, do.steps.n_bins + 1))
-        np.add.at(p, (slice(None), codes), pieces)
+        for code, share in zip(codes, pieces.T, strict=True):
+            p[:, code] += share
         self._surprise = np.zeros_like(p)
         np.log2(p, out=self._surprise, where=p > 1e-300)
         self._surprise *= -1

@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.kernels.parts import column_parts
+from ei_fast.kernels.parts import edges_parts
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Layer
 from ei_fast.parallel import Arrays, Workers, share_of, stacked
 
-_SMALL = 2**12
-"""n_in * n_out * in_bins below which threads cost more than they save: about 2 ms."""
+_TASK_WORK = 2**12
+"""n_in * in_bins * columns for which another thread is asked: about 2 ms."""
 
 
 def edge_parts(binned: BinnedLayer, workers: Workers) -> NDArray[np.float64]:
@@ -23,35 +23,35 @@ def edge_parts(binned: BinnedLayer, workers: Workers) -> NDArray[np.float64]:
     steps = binned.steps
     breaks, codes = steps.breaks.copy(), steps.codes.copy()
     low, high = binned.in_range
-    centre = layer.bias + 0.5 * (low + high) * layer.weight.sum(axis=0)
+    centres = layer.bias + 0.5 * (low + high) * layer.weight.sum(axis=0)
     moving = binned.outputs_that_move()
+    n_columns = max(1, _TASK_WORK // (layer.n_in * binned.in_bins))
 
-    def column(j: int) -> NDArray[np.float64]:
-        out = np.zeros(layer.n_in)
-        if moving[j]:
-            weight = layer.weight[:, j].copy()
-            order = np.argsort(-np.abs(weight), kind="stable")
-            column_parts(
-                weight,
-                order,
-                centre[j],
+    def share(k: int, n: int) -> Arrays:
+        begin, end = share_of(layer.n_out, k, n)
+        found = np.empty((end - begin, layer.n_in))
+
+        def columns(first: int) -> None:
+            stop = min(first + n_columns, end)
+            weights = np.where(moving[first:stop], layer.weight[:, first:stop], 0.0).T.copy()
+            orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+            edges_parts(
+                weights,
+                orders,
+                centres[first:stop],
                 high - low,
                 binned.in_bins,
                 breaks,
                 codes,
                 steps.outside,
                 steps.n_bins + 1,
-                out,
+                found[first - begin : stop - begin],
             )
-        return out
 
-    small = layer.n_in * layer.n_out * binned.in_bins < _SMALL
+        workers.map(columns, range(begin, end, n_columns))
+        return (found,)
 
-    def share(k: int, n: int) -> Arrays:
-        columns = workers.map(column, range(*share_of(layer.n_out, k, n)), small)
-        return (np.array(columns).reshape(-1, layer.n_in),)
-
-    (columns,) = workers.shared(share, stacked)
-    parts = np.ascontiguousarray(columns.T)
+    (found,) = workers.shared(share, stacked)
+    parts = np.ascontiguousarray(found.T)
     parts[:, binned.outputs_never_kept()] = np.nan
     return parts
