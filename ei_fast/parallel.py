@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from numbers import Integral
 from threading import Lock, Semaphore
 from types import TracebackType
@@ -97,8 +97,8 @@ class _Team:
     def __init__(self, n_helpers: int):
         self.error: BaseException | None = None
         self._idle = Semaphore(n_helpers)
-        # It starts no thread before it has work.
-        self._pool = ThreadPoolExecutor(max(n_helpers, 1), thread_name_prefix="ei_fast")
+        # One more than work at a time: one may be waiting. It starts no thread before it has work.
+        self._pool = ThreadPoolExecutor(n_helpers + 1, thread_name_prefix="ei_fast")
 
     def do(self, work: _Work, most_helpers: int) -> None:
         """Do all tasks, or raise the error."""
@@ -107,11 +107,14 @@ class _Team:
             helping.append(self._pool.submit(self._help, work))
         try:
             work.do(self)
-            for one in helping:
-                if one.cancel():
-                    self._idle.release()
-                else:
-                    one.result()
+            begun = [one for one in helping if not one.cancel()]
+            for _ in range(len(helping) - len(begun)):
+                self._idle.release()
+            if begun:
+                # Who waits leaves its place to somebody who may help them.
+                self._idle.release()
+                wait(begun)
+                self._idle.acquire()
         except BaseException as error:
             # An interrupt, which may come while waiting.
             self.error = self.error or error

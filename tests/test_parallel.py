@@ -8,6 +8,7 @@ import time
 from shutil import which
 
 import joblib
+import numpy as np
 import pytest
 
 import ei_fast as ef
@@ -31,6 +32,90 @@ def test_one_thread_inside_a_joblib_worker(backend):
 def test_results_keep_the_order_of_the_tasks():
     with Workers(4) as workers:
         assert workers.map(lambda k: (time.sleep(0.001 * (5 - k)), k)[1], range(5)) == list(range(5))
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3, 8])
+def test_a_task_may_have_tasks_of_its_own(n_jobs):
+    running, most, lock = [0], [0], threading.Lock()
+
+    def inner(k):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.001)
+        with lock:
+            running[0] -= 1
+        return k * k
+
+    with Workers(n_jobs) as workers:
+        totals = workers.map(lambda n: sum(workers.map(inner, range(n))), range(12))
+    assert totals == [sum(k * k for k in range(n)) for n in range(12)]
+    assert 2 <= most[0] <= n_jobs
+
+
+@pytest.mark.parametrize("tasks", [[1, 60], [60, 1]])
+def test_no_thread_is_idle_while_the_last_task_has_tasks_of_its_own(tasks):
+    helped = set()
+
+    def task(n):
+        for _ in range(n):
+            workers.map(lambda k: (time.sleep(0.001), helped.add((n, threading.get_ident()))), range(2))
+
+    with Workers(2) as workers:
+        workers.map(task, tasks)
+    assert len({thread for n, thread in helped if n == 60}) >= 2
+
+
+def test_no_more_at_once_than_asked_for():
+    running, most, lock = [0], [0], threading.Lock()
+
+    def task(k):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.002)
+        with lock:
+            running[0] -= 1
+
+    with Workers(6) as workers:
+        workers.map(task, range(30), at_once=2)
+    assert most == [2]
+
+
+@pytest.mark.parametrize("error", [ValueError("inner"), KeyboardInterrupt()])
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_further_in_ends_everything(error, failing):
+    done = []
+
+    def inner(k, outer):
+        time.sleep(0.001)
+        done.append((outer, k))
+        if k == 3 and outer == failing:
+            raise error
+
+    with pytest.raises(type(error)), Workers(2) as workers:
+        workers.map(lambda outer: workers.map(lambda k: inner(k, outer), range(1000)), range(2))
+    assert len(done) < 100
+
+
+def test_code_of_others_is_never_run_twice_at_a_time(random_weight):
+    inside, most, lock = [0], [0], threading.Lock()
+
+    def alone(values):
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        time.sleep(0.001)
+        with lock:
+            inside[0] -= 1
+        return values
+
+    maps = [ef.Function(lambda x: alone(x) ** 2, 3, 3, (0.0, 1.0)) for _ in range(3)]
+    bent = [ef.Activation(lambda s: alone(np.tanh(s)), (-1.0, 1.0)) for _ in range(3)]
+    layers = [layer for k in range(3) for layer in (maps[k], ef.Layer(random_weight(3, 3, seed=k), None, bent[k]))]
+    report = ef.analyze(layers, n_jobs=4, random_state=0, tol=0.05)
+    assert most == [1]
+    assert [layer.activation for layer in report][::2] == ["function"] * 3
 
 
 def test_no_thread_is_left_behind(random_weight):

@@ -1,6 +1,8 @@
 """PyTorch models: what is extracted is the model, and what is not is named."""
 
 import copy
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -677,6 +679,50 @@ def test_the_generators_of_random_numbers_stay():
     before = states()
     ef.as_network(model)
     assert states() == before
+
+
+def test_the_number_of_threads_stays_and_small_models_run_in_one():
+    before, seen = torch.get_num_threads(), []
+
+    def forward(self, x):
+        seen.append(torch.get_num_threads())
+        return self.a(x)
+
+    def fails(self, x):
+        raise RuntimeError("on purpose")
+
+    torch.set_num_threads(3)
+    try:
+        ef.as_network(Does(forward, a=nn.Linear(4, 3)))
+        assert set(seen) == {1}
+        seen.clear()
+        ef.as_network(Does(forward, a=nn.Linear(400, 300)))
+        assert set(seen) == {3}
+        with pytest.raises(RuntimeError, match="on purpose"):
+            ef.as_network(Does(fails, a=nn.Linear(4, 3)))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_models_that_are_read_in_several_threads_run_one_by_one():
+    running, most = [0], [0]
+
+    def forward(self, x):
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        time.sleep(0.005)
+        running[0] -= 1
+        return self.a(x)
+
+    models = [Does(forward, a=nn.Linear(4, 3)) for _ in range(4)]
+    before = torch.get_num_threads(), torch.random.get_rng_state().tolist()
+    with ThreadPoolExecutor(4) as pool:
+        networks = list(pool.map(ef.as_network, models))
+    assert most == [1]
+    assert (torch.get_num_threads(), torch.random.get_rng_state().tolist()) == before
+    for model, network in zip(models, networks, strict=True):
+        np.testing.assert_array_equal(network[0].weight, model.a.weight.detach().double().numpy().T)
 
 
 def test_a_model_that_remembers():

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from threading import RLock
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -34,6 +36,12 @@ _SMALL = 2**16
 """Weights of a model of which few rows are run faster in one thread: to wake another can take longer than the run."""
 
 
+@cache
+def _openmp() -> ThreadpoolController:
+    """The threads of OpenMP: of this thread only, where `torch.set_num_threads` changes what MKL does from then on."""
+    return ThreadpoolController().select(user_api="openmp")
+
+
 @contextmanager
 def process_of_its_own(x: torch.Tensor, held: Sequence[torch.Tensor]) -> Iterator[None]:
     """Within this, a model that holds these tensors may be run on x, and the process is then as it was.
@@ -42,18 +50,14 @@ def process_of_its_own(x: torch.Tensor, held: Sequence[torch.Tensor]) -> Iterato
     the same for all inputs, and is found out by that.
     """
     few = x.ndim == 2 and sum(tensor.numel() for tensor in held) <= _SMALL
-    with _PROCESS:
-        python, numpy, threads = random.getstate(), np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
+    with _PROCESS, _openmp().limit(limits=1) if few else nullcontext():
+        python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
         try:
             with torch.random.fork_rng(devices=[]):
                 # Not `torch.manual_seed`, which sets those of other devices as well.
                 torch.default_generator.manual_seed(next(_runs))
-                if few:
-                    torch.set_num_threads(1)
                 yield
         finally:
-            if few:
-                torch.set_num_threads(threads)
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
 

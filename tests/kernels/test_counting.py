@@ -15,6 +15,7 @@ from ei_fast.kernels.counting import (
     ZHANG,
     cell_entropies,
     information_variance,
+    regression_sums,
     run_lengths,
     tabulated,
 )
@@ -113,3 +114,16 @@ def test_a_table_tells_what_sorting_tells(n_states):
     n = tabulated(keys, np.zeros(n_states, np.int32), states, counts)
     np.testing.assert_array_equal(states[:n], expected)
     np.testing.assert_array_equal(counts[:n], expected_counts)
+
+
+def test_regression_sums():
+    rng = np.random.default_rng(0)
+    counts, figure = rng.integers(1, 9, 300), rng.normal(5.0, 2.0, 300)
+    times, place = np.unique(counts, return_inverse=True)
+    tells = np.log(times)
+    samples = np.repeat(figure, counts), np.repeat(tells[place], counts)
+    mean, spread, together = regression_sums(counts, figure, times, tells)
+    deviation = samples[0] - samples[0].mean()
+    assert mean == pytest.approx(samples[0].mean(), rel=1e-12)
+    assert spread == pytest.approx((deviation**2).sum(), rel=1e-12)
+    assert together == pytest.approx((samples[1] * deviation).sum(), rel=1e-9)

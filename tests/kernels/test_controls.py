@@ -1,0 +1,49 @@
+"""Figures of control variates against their definitions written out."""
+
+import numpy as np
+from scipy.stats import norm
+
+from ei_fast.kernels.controls import faded_entropies, marginal_cdf, marginal_cdfs, sums_by_code
+
+BREAKS = np.array([-1.0, -0.2, 0.1, 0.7, 2.0])
+
+
+def test_sums_by_code():
+    rng = np.random.default_rng(0)
+    figures, codes = rng.normal(size=(5, 8)), rng.integers(0, 8, (40, 5))
+    states = sum(codes[:, j].astype(np.uint64) << np.uint64(3 * j) for j in range(5))
+    out = np.empty(40)
+    sums_by_code(states, 3, figures, out)
+    np.testing.assert_allclose(out, figures[np.arange(5), codes].sum(axis=1), rtol=1e-13)
+
+
+def test_faded_entropies():
+    spread, reach, half = 0.3, 1.5, 3.9
+    out = np.empty(64)
+    faded_entropies(0.2, spread, BREAKS, reach, half, out)
+    at = -half + 2 * half / 64 * np.arange(64)
+    p = np.diff(norm.cdf(BREAKS[:, None], 0.2 + at, spread), axis=0, prepend=0.0, append=1.0)
+    entropies = -np.sum(p * np.log2(np.maximum(p, 1e-300)), axis=0)
+    inside = np.abs(at) <= reach
+    np.testing.assert_allclose(out[inside], entropies[inside], atol=1e-9)
+    share = (np.abs(at) - reach) / (half - reach)
+    between = (share > 0) & (share < 1)
+    fade = 1 / (1 + np.exp(1 / (1 - share[between]) - 1 / share[between]))
+    np.testing.assert_allclose(out[between], fade * entropies[between], atol=1e-9)
+    assert out[0] == 0.0
+    assert between.sum() > 20
+
+
+def test_marginal_cdfs_are_those_of_every_output():
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(3, 6))
+    weights[1, 4] = 0.0
+    orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+    centres, out, one = np.array([0.1, -0.4, 0.0]), np.empty((3, 5)), np.empty(5)
+    marginal_cdfs(weights, orders, centres, 1.0, BREAKS, out)
+    inputs = rng.random((200_000, 6)) - 0.5
+    for j in range(3):
+        marginal_cdf(weights[j], orders[j], centres[j], 1.0, BREAKS, one)
+        np.testing.assert_array_equal(out[j], one)
+        simulated = (centres[j] + inputs @ weights[j])[:, None] < BREAKS
+        np.testing.assert_allclose(out[j], simulated.mean(axis=0), atol=5e-3)
