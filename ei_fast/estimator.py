@@ -265,7 +265,8 @@ def _measure_layers(
         def measured(one: BinnedLayer) -> LayerReport:
             report = _measure_layer(one, settings, seed, workers)
             if bar is not None:
-                bar.update()
+                with bar.get_lock():
+                    bar.update()
             return report
 
         reports = [*map(measured, maps), *workers.map(measured, dense, at_once=SIDE_BY_SIDE)]
