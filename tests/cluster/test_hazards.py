@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -128,7 +128,9 @@ def _something_is_done(folder, process):
 def _kill(process, whom, workers):
     """Kill all processes, or the main one, or a worker; what is left must end by itself."""
     if whom == "all":
-        os.killpg(process.pid, signal.SIGKILL)
+        # It may have ended by itself.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     elif whom == "main" or not workers:
         process.kill()
     else:
@@ -174,7 +176,22 @@ def _killed_and_resumed(tmp_path, n_kills, processes, longest, seed):
     assert _merged(folder) == expected
     assert _unfinished(folder) == []
     assert list((folder / "parts").glob("*/*")) == []
+    assert {path.name[:5] for path in (folder / "locks").iterdir()} == {"shard"}
     return amid
+
+
+def test_what_is_left_of_parts_goes_with_the_merge(tmp_path):
+    # As a process leaves them that is killed when it has put parts together, or never does.
+    folder = _plan(_train(tmp_path / "checkpoints", 3, (6, 5, 4)), tmp_path / "batch", settings=LONG, longest=0.01)
+    run(folder, processes=1)
+    results = sorted((folder / "results" / "all").iterdir())
+    parts = [folder / "parts" / "all" / f"{path.stem}-layer0-joint-0-0of2.npz" for path in results]
+    locks = [folder / "locks" / f"all-{path.stem.partition('-')[0]}.lock" for path in results]
+    for path in parts + locks:
+        path.write_bytes(b"")
+    results[2].unlink()
+    merge(folder, allow_incomplete=True)
+    assert [path.exists() for path in parts] == [path.exists() for path in locks] == [False, False, True]
 
 
 @pytest.mark.parametrize(("processes", "longest"), [(1, None), (2, 0.01)])
