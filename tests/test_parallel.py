@@ -15,6 +15,22 @@ import ei_fast as ef
 from ei_fast.parallel import Workers, available_cores, resolve_n_jobs
 
 
+class Crowd:
+    """How many threads were inside at the same time, at the most."""
+
+    def __init__(self):
+        self._inside, self.most, self._lock = 0, 0, threading.Lock()
+
+    def __enter__(self):
+        with self._lock:
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._inside -= 1
+
+
 def test_n_jobs():
     cores = joblib.cpu_count()
     assert resolve_n_jobs(None, "f") == cores
@@ -36,21 +52,17 @@ def test_results_keep_the_order_of_the_tasks():
 
 @pytest.mark.parametrize("n_jobs", [2, 3, 8])
 def test_a_task_may_have_tasks_of_its_own(n_jobs):
-    running, most, lock = [0], [0], threading.Lock()
+    crowd = Crowd()
 
     def inner(k):
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        time.sleep(0.001)
-        with lock:
-            running[0] -= 1
+        with crowd:
+            time.sleep(0.001)
         return k * k
 
     with Workers(n_jobs) as workers:
         totals = workers.map(lambda n: sum(workers.map(inner, range(n))), range(12))
     assert totals == [sum(k * k for k in range(n)) for n in range(12)]
-    assert 2 <= most[0] <= n_jobs
+    assert 2 <= crowd.most <= n_jobs
 
 
 @pytest.mark.parametrize("tasks", [[1, 60], [60, 1]])
@@ -67,19 +79,15 @@ def test_no_thread_is_idle_while_the_last_task_has_tasks_of_its_own(tasks):
 
 
 def test_no_more_at_once_than_asked_for():
-    running, most, lock = [0], [0], threading.Lock()
+    crowd = Crowd()
 
     def task(k):
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        time.sleep(0.002)
-        with lock:
-            running[0] -= 1
+        with crowd:
+            time.sleep(0.002)
 
     with Workers(6) as workers:
         workers.map(task, range(30), at_once=2)
-    assert most == [2]
+    assert crowd.most == 2
 
 
 @pytest.mark.parametrize("error", [ValueError("inner"), KeyboardInterrupt()])
@@ -99,22 +107,18 @@ def test_an_error_further_in_ends_everything(error, failing):
 
 
 def test_code_of_others_is_never_run_twice_at_a_time(random_weight):
-    inside, most, lock = [0], [0], threading.Lock()
+    crowd = Crowd()
 
     def alone(values):
-        with lock:
-            inside[0] += 1
-            most[0] = max(most[0], inside[0])
-        time.sleep(0.001)
-        with lock:
-            inside[0] -= 1
+        with crowd:
+            time.sleep(0.001)
         return values
 
     maps = [ef.Function(lambda x: alone(x) ** 2, 3, 3, (0.0, 1.0)) for _ in range(3)]
     bent = [ef.Activation(lambda s: alone(np.tanh(s)), (-1.0, 1.0)) for _ in range(3)]
     layers = [layer for k in range(3) for layer in (maps[k], ef.Layer(random_weight(3, 3, seed=k), None, bent[k]))]
     report = ef.analyze(layers, n_jobs=4, random_state=0, tol=0.05)
-    assert most == [1]
+    assert crowd.most == 1
     assert [layer.activation for layer in report][::2] == ["function"] * 3
 
 

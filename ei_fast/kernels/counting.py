@@ -119,6 +119,19 @@ def cell_entropies(keys, logs, digammas, heads, weights, addend, chao_shen, out)
 
 
 @jit
+def _place_of(value, ordered):
+    """Where in a sorted array a value is that is in it."""
+    low, high = 0, ordered.shape[0] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@jit
 def information_variance(keys, states, output_surprise, heads, inside_surprise, information, kept_share, out):
     """Variance of each row's mean of what a sample tells, where rows are all the cells there are.
 
@@ -155,14 +168,9 @@ def information_variance(keys, states, output_surprise, heads, inside_surprise, 
             slot = used[k]
             c = slot_counts[slot]
             slot_counts[slot] = 0
-            low, high = 0, states.shape[0] - 1
-            while low < high:
-                middle = (low + high) // 2
-                if states[middle] < slot_key[slot]:
-                    low = middle + 1
-                else:
-                    high = middle
-            gain = (output_surprise[low] - heads[kept] - inside_surprise[c] - information) / kept_share
+            gain = (
+                output_surprise[_place_of(slot_key[slot], states)] - heads[kept] - inside_surprise[c] - information
+            ) / kept_share
             mean += c * gain / m
             square += c * gain * gain / m
         out[r, 0] = max(square - mean * mean, 0.0) / (m - 1)
@@ -223,14 +231,7 @@ def regression_sums(counts, figure, times, tells):
     mean = total / n
     spread, together = 0.0, 0.0
     for k in range(counts.shape[0]):
-        low, high = 0, times.shape[0] - 1
-        while low < high:
-            middle = (low + high) // 2
-            if times[middle] < counts[k]:
-                low = middle + 1
-            else:
-                high = middle
         deviation = figure[k] - mean
         spread += counts[k] * deviation * deviation
-        together += counts[k] * tells[low] * deviation
+        together += counts[k] * tells[_place_of(counts[k], times)] * deviation
     return mean, spread, together
