@@ -80,7 +80,13 @@ def _undisturbed(checkpoints, out, **how):
 def _files(folder, *kinds):
     """Results (or other kinds) that are there, each with what tells whether it was written again."""
     found = (path for kind in kinds or ("results",) for path in (folder / kind).glob("*/*") if path.name[0] != ".")
-    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
+    written = {}
+    for path in found:
+        # A part goes when all of them have been put together, which may be now.
+        with suppress(FileNotFoundError):
+            about = path.stat()
+            written[path] = about.st_ino, about.st_mtime_ns
+    return written
 
 
 def _unfinished(folder):
@@ -143,7 +149,7 @@ def _kill(process, whom, workers):
 def _killed_and_resumed(tmp_path, n_kills, processes, longest, seed):
     """Kill a run again and again; return how often it was in the middle of its work."""
     rng = random.Random(seed)
-    checkpoints = _train(tmp_path / "checkpoints", 12 + 8 * n_kills // (1 if longest is None else 4), (6, 5, 4))
+    checkpoints = _train(tmp_path / "checkpoints", 12 + 20 * n_kills // (1 if longest is None else 4), (6, 5, 4))
     split = {} if longest is None else {"longest": longest}
     expected = _undisturbed(checkpoints, tmp_path / "undisturbed", settings=LONG, **split)
     folder = _plan(checkpoints, tmp_path / "batch", 2, LONG, **split)
