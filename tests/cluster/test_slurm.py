@@ -132,13 +132,13 @@ def test_the_time_limit(slurm, tmp_path):
     """A minute is all that a task gets, so that the signal comes at Slurm's next look, within half a minute."""
     checkpoints, folder = tmp_path / "checkpoints", tmp_path / "batch"
     checkpoints.mkdir()
-    plan(_write_checkpoints(checkpoints, 150), folder, 1, ESTIMATOR)
+    plan(_write_checkpoints(checkpoints, 600), folder, 1, ESTIMATOR)
     array = slurm.sbatch("--array=0", "--time=1", EXAMPLES / "array.sbatch", folder, cwd=tmp_path)
     slurm.wait(array, seconds=900)
     [task] = slurm.jobs(array)
     assert (task["JobState"], task["ExitCode"]) == ("COMPLETED", "0:0")
     assert int(task["Restarts"]) >= 1
-    assert status(folder).done == 150
+    assert status(folder).done == 600
 
 
 def test_an_array_that_is_too_large(slurm, batch):
