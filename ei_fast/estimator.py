@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cache
-from operator import itemgetter
 from typing import Any, Self
 
 import numba
@@ -270,8 +269,8 @@ def _measure_layers(
             return report
 
         reports = [*map(measured, maps), *workers.map(measured, dense, at_once=SIDE_BY_SIDE)]
-    places = [one.index for one in (*maps, *dense)]
-    return [report for _, report in sorted(zip(places, reports, strict=True), key=itemgetter(0))]
+    report_of = dict(zip([*maps, *dense], reports, strict=True))
+    return [report_of[one] for one in binned]
 
 
 def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> LayerReport:

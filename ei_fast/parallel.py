@@ -97,8 +97,8 @@ class _Team:
     def __init__(self, n_helpers: int):
         self.error: BaseException | None = None
         self._idle = Semaphore(n_helpers)
-        # One more than work at a time: one may be waiting. It starts no thread before it has work.
-        self._pool = ThreadPoolExecutor(n_helpers + 1, thread_name_prefix="ei_fast")
+        # More than work at a time: who waits keeps a thread. It starts none before it has work.
+        self._pool = ThreadPoolExecutor(2 * n_helpers + 1, thread_name_prefix="ei_fast")
 
     def do(self, work: _Work, most_helpers: int) -> None:
         """Do all tasks, or raise the error."""

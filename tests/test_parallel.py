@@ -10,25 +10,10 @@ from shutil import which
 import joblib
 import numpy as np
 import pytest
+from crowd import Crowd
 
 import ei_fast as ef
 from ei_fast.parallel import Workers, available_cores, resolve_n_jobs
-
-
-class Crowd:
-    """How many threads were inside at the same time, at the most."""
-
-    def __init__(self):
-        self._inside, self.most, self._lock = 0, 0, threading.Lock()
-
-    def __enter__(self):
-        with self._lock:
-            self._inside += 1
-            self.most = max(self.most, self._inside)
-
-    def __exit__(self, *error):
-        with self._lock:
-            self._inside -= 1
 
 
 def test_n_jobs():

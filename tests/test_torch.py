@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from crowd import Crowd
 from models import Does
 from torch import nn
 from torch.nn.utils import prune
@@ -706,20 +707,18 @@ def test_the_number_of_threads_stays_and_small_models_run_in_one():
 
 
 def test_models_that_are_read_in_several_threads_run_one_by_one():
-    running, most = [0], [0]
+    crowd = Crowd()
 
     def forward(self, x):
-        running[0] += 1
-        most[0] = max(most[0], running[0])
-        time.sleep(0.005)
-        running[0] -= 1
-        return self.a(x)
+        with crowd:
+            time.sleep(0.005)
+            return self.a(x)
 
     models = [Does(forward, a=nn.Linear(4, 3)) for _ in range(4)]
     before = torch.get_num_threads(), torch.random.get_rng_state().tolist()
     with ThreadPoolExecutor(4) as pool:
         networks = list(pool.map(ef.as_network, models))
-    assert most == [1]
+    assert crowd.most == 1
     assert (torch.get_num_threads(), torch.random.get_rng_state().tolist()) == before
     for model, network in zip(models, networks, strict=True):
         np.testing.assert_array_equal(network[0].weight, model.a.weight.detach().double().numpy().T)

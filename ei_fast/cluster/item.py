@@ -107,8 +107,8 @@ class _Item:
                 if mine and read_result(self._place.result(self._key), self._key) is None:
                     self._measure(PartsOf(self._n_jobs, self._batch.pieces, self._part_file))
                     kind = DONE
-                for file in [*self._place.parts(self._key), self._place.lock] if mine else ():
-                    file.unlink(missing_ok=True)
+                if mine:
+                    self._place.remove_parts(self._key)
         return kind
 
     def _network(self) -> Network:

@@ -16,7 +16,7 @@ import ei_fast
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.locks import is_held
 from ei_fast.cluster.progress import Result, collect
-from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, name_of, writing
+from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
 from ei_fast.files import is_unfinished, plain, write_together
 from ei_fast.frames import frame_of
 from ei_fast.training.continuation import provenance_of
@@ -149,14 +149,12 @@ def _tidy(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> None:
     """Remove what killed processes have left, if nobody is at work: parts of what is whole, too."""
     if any(is_held(batch.folder, shard) for shard in range(batch.n_shards)):
         return
-    whole = {f"{name_of(one.run, one.step)}-{result['key'][:32]}" for one, result in kept}
     for kind in (RESULTS, FAILURES, PARTS):
         for path in files_in(batch.folder / kind):
-            part_of = f"{path.parent.name}/{'-'.join(path.name.split('-')[:2])}" if kind == PARTS else None
-            if is_unfinished(path) or part_of in whole:
+            if is_unfinished(path):
                 path.unlink(missing_ok=True)
-    for one, _ in kept if batch.pieces else ():
-        Place(batch.folder, one.run, one.step, "").lock.unlink(missing_ok=True)
+    for one, result in kept if (batch.folder / PARTS).is_dir() else ():
+        Place(batch.folder, one.run, one.step, result["settings"]).remove_parts(result["key"])
     for path in batch.folder.iterdir():
         if is_unfinished(path):
             path.unlink(missing_ok=True)

@@ -67,9 +67,10 @@ class Place:
         """File of a part of a layer."""
         return self.folder / PARTS / f"{self._name}-{key[:32]}-{name}.npz"
 
-    def parts(self, key: str) -> list[Path]:
-        """Files of all parts that are there."""
-        return sorted((self.folder / PARTS).glob(f"{glob.escape(self._name)}-{key[:32]}-*.npz"))
+    def remove_parts(self, key: str) -> None:
+        """Remove all parts that are there, and the lock of whoever put them together."""
+        for file in [*(self.folder / PARTS).glob(f"{glob.escape(self._name)}-{key[:32]}-*.npz"), self.lock]:
+            file.unlink(missing_ok=True)
 
     @property
     def lock(self) -> Path:

@@ -7,6 +7,7 @@ Shen's estimator has a formula of its own. Dropped samples are not counted.
 
 import numpy as np
 
+from ei_fast.kernels.dense import count_at_most
 from ei_fast.kernels.jit import jit
 from ei_fast.kernels.keys import DROPPED
 
@@ -119,19 +120,6 @@ def cell_entropies(keys, logs, digammas, heads, weights, addend, chao_shen, out)
 
 
 @jit
-def _place_of(value, ordered):
-    """Where in a sorted array a value is that is in it."""
-    low, high = 0, ordered.shape[0] - 1
-    while low < high:
-        middle = (low + high) // 2
-        if ordered[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@jit
 def information_variance(keys, states, output_surprise, heads, inside_surprise, information, kept_share, out):
     """Variance of each row's mean of what a sample tells, where rows are all the cells there are.
 
@@ -169,7 +157,10 @@ def information_variance(keys, states, output_surprise, heads, inside_surprise, 
             c = slot_counts[slot]
             slot_counts[slot] = 0
             gain = (
-                output_surprise[_place_of(slot_key[slot], states)] - heads[kept] - inside_surprise[c] - information
+                output_surprise[count_at_most(states, slot_key[slot]) - 1]
+                - heads[kept]
+                - inside_surprise[c]
+                - information
             ) / kept_share
             mean += c * gain / m
             square += c * gain * gain / m
@@ -233,5 +224,5 @@ def regression_sums(counts, figure, times, tells):
     for k in range(counts.shape[0]):
         deviation = figure[k] - mean
         spread += counts[k] * deviation * deviation
-        together += counts[k] * tells[_place_of(counts[k], times)] * deviation
+        together += counts[k] * tells[count_at_most(times, counts[k]) - 1] * deviation
     return mean, spread, together

@@ -17,7 +17,7 @@ from ei_fast.kernels.counting import (
     ZHANG,
     cell_entropies,
 )
-from ei_fast.measures.entropy import MIN_COVERAGE, Estimator, digamma_table, log_table, of_all
+from ei_fast.measures.entropy import MIN_COVERAGE, Estimator, digamma_table, log_table
 from ei_fast.measures.unseen import Unseen
 
 
@@ -99,7 +99,9 @@ class SampledCells:
 
     def mean(self, values: NDArray[np.float64]) -> float:
         """Average over cells, each weighing by what it keeps."""
-        return of_all(self.share, values) / max(float(self.share.sum()), 1e-300)
+        # Not a product of vectors: for long ones BLAS wakes threads of its own, which hold the other cores long after,
+        # wait for each other where cores are taken, and add up in an order that depends on how many they are.
+        return float(np.sum(self.share * values)) / max(float(self.share.sum()), 1e-300)
 
     def mean_stderr(self, values: NDArray[np.float64]) -> float:
         """Standard error of `mean` for drawn cells: a ratio's."""

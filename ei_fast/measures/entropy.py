@@ -134,15 +134,6 @@ def _digammas_of(counts: NDArray[np.integer]) -> NDArray[np.float64]:
     return bits
 
 
-def of_all(counts: NDArray[Any], values: NDArray[np.float64]) -> float:
-    """Sum of `values`, each as often as `counts` says.
-
-    Not a product of vectors: for long ones BLAS wakes threads of its own, which hold the other cores long after, wait
-    for each other where cores are taken, and add up in an order that depends on how many they are.
-    """
-    return float(np.sum(counts * values))
-
-
 def surprise(counts: NDArray[np.integer], unseen: Unseen) -> NDArray[np.float64]:
     """What a sample of a state seen so often tells, in bits, less `digamma_bits` of the sample's size.
 
