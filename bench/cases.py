@@ -13,6 +13,7 @@ from ei_fast.intervention.do import DenseIntervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.cells import statistics_of
 from ei_fast.measures.entropy import entropy_of_keys, estimator_named
+from ei_fast.network.steps import StepTable
 from ei_fast.parallel import Workers
 
 
@@ -94,7 +95,8 @@ def seed_network() -> ef.Report:
 def conditional(case: Case, samples: int) -> float:
     """The sampling half of the conditional estimator: half of the points anywhere, half in cells of 256; in threads."""
     steps = ef.Activation("sigmoid").steps((0.0, 1.0), case.bins)
-    do = DenseIntervention(case.weight, np.zeros(case.n_out), steps, (0.0, 1.0), case.bins, 0, (0, 0))
+    table = StepTable.of([steps], case.n_out)
+    do = DenseIntervention(case.weight, np.zeros(case.n_out), table, (0.0, 1.0), case.bins, 0, (0, 0))
     auto, task = estimator_named("auto"), 2**14
     with Workers(2) as workers:
         keys = workers.map(lambda first: do.keys_anywhere(Stream.MARGINAL, first, task), range(0, samples // 2, task))

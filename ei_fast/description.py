@@ -4,6 +4,7 @@ from typing import Any
 
 from ei_fast.adapters import as_network
 from ei_fast.frames import lines_of, widths_of
+from ei_fast.network.bins import Ranges, hull_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 
@@ -45,5 +46,6 @@ def description(network: Network) -> str:
     return "\n".join(lines)
 
 
-def _said(limits: tuple[float, float]) -> str:
+def _said(ranges: Ranges) -> str:
+    limits = hull_of(ranges)
     return f"({limits[0]:.4g}, {limits[1]:.4g})"

@@ -20,18 +20,33 @@ from ei_fast.measures.entropy import estimator_named
 from ei_fast.measures.estimate import UNDERSAMPLED, Z95, JointEI
 from ei_fast.measures.histogram import Edges
 from ei_fast.measures.joint import joint_ei
+from ei_fast.measures.occupancy import Occupancy
 from ei_fast.measures.pairwise import measure_edges, pairwise_method
 from ei_fast.measures.plugin import DEFAULT_POINTS, check_memory
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.bins import Range
+from ei_fast.network.bins import Ranges
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 from ei_fast.parallel import Workers
-from ei_fast.report import CONSTANT, NOTHING_KEPT, SENSITIVITY_BELOW_EI, TOL_NOT_REACHED, LayerReport, Report
+from ei_fast.report import (
+    CONSTANT,
+    NOTHING_KEPT,
+    ONE_BIN,
+    OUTSIDE,
+    SENSITIVITY_BELOW_EI,
+    TOL_NOT_REACHED,
+    LayerReport,
+    Report,
+)
 from ei_fast.settings import OWNER, Frozen, Settings
 
 SIDE_BY_SIDE = 4
 """Layers measured at a time at the most: each keeps points of its own."""
+
+MOST_OUTSIDE = 0.02
+"""Share of the outputs outside the range beyond which that is flagged."""
+LEAST_ENTROPY = 0.1
+"""Bits a single output on average below which all are said to be in one bin."""
 
 
 class EffectiveInformation(BaseEstimator):
@@ -45,8 +60,12 @@ class EffectiveInformation(BaseEstimator):
         Of layers that come as bare arrays.
     in_range : "auto" or (float, float)
         Range of the first layer's inputs; the network's own, (0, 1) unless it says otherwise.
-    out_range : "auto" or (float, float)
-        Range of every layer's outputs; each layer's own, or derived: see `Network.ranges`.
+    out_range : "auto", "hull", "neuron" or (float, float)
+        Range of the outputs of every layer, or how it is derived where a layer has none of its own. "auto": the
+        codomain of a bounded activation, and of an unbounded one what the layer reaches under do(L1 = H^max), the
+        hull over its neurons of each output's quantiles at 1e-4 and 1 - 1e-4. "hull": in the latter's place what
+        interval arithmetic allows, ever wider than what is reached the more inputs there are. "neuron": what each
+        neuron reaches, a range of its own for each, and the next layer's inputs move over theirs.
     out_of_range : "clip" or "drop"
         Outputs outside the range belong to the outermost bin; or the sample is left out, of an edge where
         that output is outside, of the joint where any is.
@@ -182,7 +201,7 @@ class EffectiveInformation(BaseEstimator):
             del self.n_features_in_
 
     def binned_layers(
-        self, network: Network, settings: Settings, ranges: Sequence[tuple[Range, Range]]
+        self, network: Network, settings: Settings, ranges: Sequence[tuple[Ranges, Ranges]]
     ) -> list[BinnedLayer]:
         """Every layer with its bins over the given ranges, checked for size."""
         binned = [
@@ -288,6 +307,13 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
         flags.append(NOTHING_KEPT)
     if TOL_NOT_REACHED not in flags and max(sensitivity.stderr, parts.stderr) > settings.tol:
         flags.append(TOL_NOT_REACHED)
+    occupancy = Occupancy(binned, seed, settings.n_samples)
+    if NOTHING_KEPT not in flags and occupancy.share_outside > MOST_OUTSIDE:
+        flags.append(OUTSIDE)
+    # EI is at most the sum of the outputs' own entropies, and mostly far below it where these are many.
+    little = CONSTANT not in flags and joint.low < LEAST_ENTROPY * layer.n_out
+    if little and occupancy.output_entropy < LEAST_ENTROPY:
+        flags.append(ONE_BIN)
     return LayerReport(
         name=str(layer.name),
         n_in=layer.n_in,
@@ -318,6 +344,7 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
         n_samples=joint.n_samples,
         flags=tuple(flags),
         patch=layer.patch,
+        share_outside=occupancy.share_outside,
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ei_fast.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
 from ei_fast.frames import frame_of, lines_of, shape_of, widths_of
 from ei_fast.measures.estimate import UNDERSAMPLED
-from ei_fast.network.bins import Range
+from ei_fast.network.bins import Ranges, hull_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,6 +24,8 @@ CONSTANT = "constant"
 SENSITIVITY_BELOW_EI = "sensitivity < EI"
 TOL_NOT_REACHED = "tol not reached"
 NOTHING_KEPT = "nothing kept"
+OUTSIDE = "outputs outside range"
+ONE_BIN = "outputs in one bin"
 
 _MEANING = {
     CONSTANT: "No output leaves its bin anywhere on the input range, so that everything is exactly 0.",
@@ -39,6 +41,16 @@ _MEANING = {
     NOTHING_KEPT: (
         "With out_of_range='drop' an output lies outside its range whatever the input, so that no sample is left and "
         "what it enters is undefined (NaN). Give a wider out_range."
+    ),
+    OUTSIDE: (
+        "Of the outputs {share_outside:.1%} lie outside the range over which they are binned: they are dropped, or "
+        "clipped into the outermost bins and there not told apart. Give a wider out_range, or none; record a training "
+        "with ranges='each', or measure it anew with Trajectory.remeasure(ranges='all')."
+    ),
+    ONE_BIN: (
+        "The outputs hardly leave one bin each, so that a neuron has less than 0.1 bits of entropy whatever the layer "
+        "computes: the range over which they are binned is too wide for them. Use out_range='auto', or 'neuron' where "
+        "neurons differ in scale, or more output bins."
     ),
     TOL_NOT_REACHED: "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
 }
@@ -67,8 +79,8 @@ class LayerReport:
         are then those of one patch.
     activation : str
         ``"function"`` where the layer is a `Function`.
-    in_range, out_range : (float, float)
-        Ranges over which inputs and outputs are binned.
+    in_range, out_range : (float, float), or one such pair a neuron
+        Ranges over which inputs and outputs are binned; pairs with ``out_range="neuron"``.
     in_bins, out_bins : int
     ei, ei_stderr : float
         Effective information I(X; Y) under do(X = H^max), and its standard error; 0.0 where exact.
@@ -99,14 +111,16 @@ class LayerReport:
         Simulated points; 0 where exact.
     flags : tuple of str
         What to know before trusting the figures; `explain` says what each means.
+    share_outside : float
+        Probability that an output lies outside its range, on average over the outputs; NaN in files of older versions.
     """
 
     name: str
     n_in: int
     n_out: int
     activation: str
-    in_range: Range
-    out_range: Range
+    in_range: Ranges
+    out_range: Ranges
     in_bins: int
     out_bins: int
     ei: float
@@ -130,6 +144,7 @@ class LayerReport:
     n_samples: int
     flags: tuple[str, ...]
     patch: tuple[int, ...] | None = None
+    share_outside: float = float("nan")
 
     def _figures(self) -> dict[str, Any]:
         """Every attribute but the matrices."""
@@ -158,7 +173,10 @@ class LayerReport:
         }[self.pairwise_method]
         if self.patch is not None:
             how += f" All figures are those of one patch of {shape_of(self.patch)} inputs."
-        return " ".join([f"{self.name}: {how}", *(f"[{flag}] {_MEANING[flag]}" for flag in self.flags)])
+        return " ".join([f"{self.name}: {how}", *(f"[{flag}] {self._meaning(flag)}" for flag in self.flags)])
+
+    def _meaning(self, flag: str) -> str:
+        return _MEANING[flag].format(share_outside=self.share_outside)
 
 
 class Report(Sequence[LayerReport]):
@@ -198,6 +216,8 @@ class Report(Sequence[LayerReport]):
     def to_frame(self) -> "DataFrame":
         """One row a layer, a column for each of its figures; `interval` and ranges have one for either end.
 
+        Where every neuron has a range of its own the ends are those of their hull.
+
         Raises
         ------
         ImportError
@@ -211,6 +231,9 @@ class Report(Sequence[LayerReport]):
                     row[name] = ", ".join(value)
                 elif name == "patch":
                     row[name] = "" if value is None else shape_of(value)
+                elif name in ("in_range", "out_range"):
+                    low, high = hull_of(value)
+                    row |= {f"{name}_low": low, f"{name}_high": high}
                 elif isinstance(value, tuple):
                     row |= {f"{name}_low": value[0], f"{name}_high": value[1]}
                 else:
@@ -253,7 +276,7 @@ class Report(Sequence[LayerReport]):
         try:
             layers = []
             for k, figures in enumerate(from_json(arrays["layers"])):
-                pairs = {name: tuple(value) for name, value in figures.items() if isinstance(value, list)}
+                pairs = {name: _as_tuples(value) for name, value in figures.items() if isinstance(value, list)}
                 matrices = {f"{name}_matrix": arrays[f"{name}/{k}"] for name in ("sensitivity", "ei_parts")}
                 layers.append(LayerReport(**(figures | pairs | matrices)))
             skipped = [(str(name), str(reason)) for name, reason in from_json(arrays["skipped"])]
@@ -276,10 +299,17 @@ class Report(Sequence[LayerReport]):
         lines = []
         for layer in self._layers:
             *figures, _ = (f"<td>{escape(cell)}</td>" for cell in _row(layer))
-            flags = ", ".join(f'<abbr title="{escape(_MEANING[flag])}">{escape(flag)}</abbr>' for flag in layer.flags)
+            flags = ", ".join(
+                f'<abbr title="{escape(layer._meaning(flag))}">{escape(flag)}</abbr>' for flag in layer.flags
+            )
             lines.append(f"<tr>{''.join(figures)}<td>{flags}</td></tr>")
         skipped = "".join(f"<p>skipped {escape(name)}: {escape(reason)}</p>" for name, reason in self.skipped)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>{skipped}"
+
+
+def _as_tuples(value: Any) -> Any:
+    """Lists of a file as the tuples that they were."""
+    return tuple(_as_tuples(one) for one in value) if isinstance(value, list) else value
 
 
 _HEADER = (

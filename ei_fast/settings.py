@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ei_fast.network.bins import Range, check_bins, check_range
+from ei_fast.network.bins import Range, Ranges, check_bins, check_range
+from ei_fast.network.reach import RULES
 from ei_fast.parallel import resolve_n_jobs
 
 OWNER = "EffectiveInformation"
@@ -86,6 +87,21 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class LimitsOrRule:
+    """Two numbers (low, high), or the name of a way to derive them."""
+
+    rules: tuple[str, ...]
+
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> Range | str:
+        if not isinstance(value, str):
+            return check_range(value, name, owner)
+        if value not in self.rules:
+            rule = f"{', '.join(map(repr, self.rules))} or two numbers (low, high)"
+            raise ValueError(_refused(owner, name, rule, value))
+        return value
+
+
+@dataclass(frozen=True)
 class Bins:
     """A number of bins, or two."""
 
@@ -104,7 +120,7 @@ class Threads:
 CONSTRAINTS: dict[str, Constraint] = {
     "bins": Bins(),
     "in_range": Limits(),
-    "out_range": Limits(),
+    "out_range": LimitsOrRule(RULES),
     "out_of_range": OneOf(("clip", "drop")),
     "baseline": Number("a finite number"),
     "joint": OneOf(("auto", "conditional", "plugin"), announced=("gaussian",)),
@@ -122,13 +138,13 @@ CONSTRAINTS: dict[str, Constraint] = {
 class Settings:
     """Checked parameters of a measurement; `EffectiveInformation` says what each means.
 
-    None stands for what is to be derived: a range, or a number of samples.
+    None stands for what is to be derived: the range of the inputs, or a number of samples.
     """
 
     in_bins: int
     out_bins: int
     in_range: Range | None
-    out_range: Range | None
+    out_range: Range | str
     drop: bool
     baseline: float
     joint: str
@@ -158,7 +174,7 @@ class Settings:
 class Frozen:
     """What measurements that are to be compared share: the layers' ranges, and the seed."""
 
-    ranges: tuple[tuple[Range, Range], ...]
+    ranges: tuple[tuple[Ranges, Ranges], ...]
     seed: int
 
 

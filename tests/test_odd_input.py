@@ -164,7 +164,7 @@ def test_bad_bins(no_work, bins, error):
         (("0", "1"), TypeError, "two finite numbers"),
         (1.0, TypeError, "two finite numbers"),
         (None, TypeError, "two finite numbers"),
-        ("wide", ValueError, "'auto' or two numbers"),
+        ("wide", ValueError, "or two numbers"),
     ],
 )
 def test_bad_ranges(no_work, name, limits, error, message):

@@ -33,7 +33,7 @@ from ei_fast.adapters.operations import (
 )
 from ei_fast.adapters.pointwise import put_together
 from ei_fast.network.activations import Activation
-from ei_fast.network.bins import Range
+from ei_fast.network.bins import Range, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network, feeds
 
@@ -255,7 +255,7 @@ class _Assembly:
         # Some of many places are enough.
         cost = len(self.recording.values[start]) * layer.n_in
         some = _spread(len(inputs), max(1, min(_MOST_GATHERED // cost, _MOST_PRODUCTS // (cost * layer.n_out))))
-        self.out_ranges.append(Network([layer], range_before).ranges()[0][1])
+        self.out_ranges.append(hull_of(Network([layer], range_before).ranges()[0][1]))
         self.pieces.append(Piece(layer, start, tail.end, inputs[some], outputs[some]))
         self.views[tail.end] = _View.of(tail.end, self.recording)
         self.in_order = tail.in_order

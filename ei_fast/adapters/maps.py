@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
 from ei_fast.adapters.operations import Affine, Conv, Pointwise, Pool, Window
-from ei_fast.network.bins import Range
+from ei_fast.network.bins import Range, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
+from ei_fast.network.reach import reached
 
 Array = NDArray[np.float64]
 
@@ -32,11 +33,11 @@ class SoftmaxOf:
         return self.linear.size_of_sums(x)
 
     def function(self, in_range: Range) -> Function:
-        """The layer over inputs in `in_range`: its outputs' range is (0, 1), or for the logarithm their hull."""
+        """The layer over inputs in `in_range`: its outputs' range is (0, 1), or for the logarithm what it reaches."""
         linear = self.linear
         out_range = (0.0, 1.0)
         if self.log:
-            smallest, largest = linear.preactivation_hull(in_range)
+            smallest, largest = reached(linear, in_range)
             # An output is smallest where its own sum is, and all others are largest.
             others = np.where(np.eye(linear.n_out, dtype=bool), smallest[:, None], largest[None, :])
             low = float(np.min(smallest - logsumexp(others, axis=1)))
@@ -79,7 +80,7 @@ class PooledOf:
 
     def function(self, in_range: Range) -> Function:
         """The layer over inputs in `in_range`: a pool leaves the range of what it takes in."""
-        low, high = Network([self.linear], in_range).ranges()[0][1]
+        low, high = hull_of(Network([self.linear], in_range).ranges()[0][1])
         for step in self.steps:
             if isinstance(step, Affine):
                 ends = np.stack([step.scale * low + step.shift, step.scale * high + step.shift])

@@ -14,7 +14,7 @@ from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.costs import Pieces
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.files import plain, sealed, unsealed, write_whole
-from ei_fast.network.bins import Range
+from ei_fast.network.bins import Ranges
 from ei_fast.network.network import Network
 from ei_fast.settings import Frozen, Settings
 from ei_fast.training.continuation import Widths
@@ -85,7 +85,7 @@ class Batch:
     reading: Mapping[str, Any]
     seed: int
     layers: Widths
-    ranges: Mapping[str, tuple[tuple[Range, Range], ...]]
+    ranges: Mapping[str, tuple[tuple[Ranges, Ranges], ...]]
     checkpoints: tuple[Checkpoint, ...]
     seconds: float
     bytes: int

@@ -11,10 +11,10 @@ from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, input_c
 from ei_fast.kernels.histograms import single_input_codes
 from ei_fast.kernels.keys import NEVER, pack_codes
 from ei_fast.kernels.uniforms import fill_cells, fill_uniforms
-from ei_fast.network.activations import StepFunction
 from ei_fast.network.binned import reach_of
-from ei_fast.network.bins import Range, bin_edges, bin_index
+from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, ends_of, is_each
 from ei_fast.network.layer import Function
+from ei_fast.network.steps import StepTable
 
 Keys = NDArray[np.uint64]
 Cells = NDArray[np.int32]
@@ -106,9 +106,9 @@ class Intervention(ABC):
         return x_codes, y_codes
 
     def codes_alone(
-        self, i: int, baseline: float, stream: Stream, first: int, count: int, n: int
+        self, i: int, baseline: NDArray[np.float64], stream: Stream, first: int, count: int, n: int
     ) -> tuple[Codes, Codes]:
-        """Bins of input i (1, count) and of the outputs (n_out, count) as it moves alone, the others at `baseline`.
+        """Bins of input i (1, count) and of the outputs (n_out, count) as it moves alone, others at their `baseline`.
 
         Sample t of n falls into the t-th of n equal parts of the range, anywhere in it: in one dimension that
         leaves hardly any noise.
@@ -135,7 +135,9 @@ class Intervention(ABC):
         """Fill bins of samples that fall anywhere."""
 
     @abstractmethod
-    def _fill_codes_alone(self, i: int, baseline: float, uniforms: NDArray[np.float32], y_codes: Codes) -> None:
+    def _fill_codes_alone(
+        self, i: int, baseline: NDArray[np.float64], uniforms: NDArray[np.float32], y_codes: Codes
+    ) -> None:
         """Fill bins of the outputs as input i alone moves by `uniforms` on (-1/2, 1/2)."""
 
     def _keys_of(self, stream: Stream) -> Keys:
@@ -149,13 +151,13 @@ class Intervention(ABC):
 
 
 class DenseIntervention(Intervention):
-    """do(L1 = H^max) on x @ weight + bias followed by a step function."""
+    """do(L1 = H^max) on x @ weight + bias followed by step functions."""
 
     def __init__(
         self,
         weight: NDArray[np.float64],
         bias: NDArray[np.float64],
-        steps: StepFunction,
+        steps: StepTable,
         in_range: Range,
         in_bins: int,
         seed: int,
@@ -167,7 +169,6 @@ class DenseIntervention(Intervention):
         super().__init__(n_in, n_out, in_bins, steps.n_bins, drop, inputs, seed, place)
         # Copies: kernels are compiled for writable arrays, and once.
         self.weight, self.bias = weight.copy(), bias.copy()
-        self._breaks, self._codes = steps.breaks.copy(), steps.codes.copy()
         self.steps = steps
         self.in_range = in_range
         edges = bin_edges(in_range, in_bins)
@@ -181,7 +182,7 @@ class DenseIntervention(Intervention):
         return DenseIntervention(
             self.weight[:, outputs],
             self.bias[outputs],
-            self.steps,
+            self.steps.of_outputs(outputs),
             self.in_range,
             self.in_bins,
             self._seed,
@@ -219,8 +220,10 @@ class DenseIntervention(Intervention):
             self._middles,
             cells,
             reach,
-            self._breaks,
-            self._codes,
+            self.steps.breaks,
+            self.steps.sizes,
+            self.steps.codes,
+            self.steps.rows,
             self.bits,
             self.outside,
             keys,
@@ -229,15 +232,32 @@ class DenseIntervention(Intervention):
     def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
         scaled, scale, reach = self._anywhere
         centre = self.centres(np.full((1, self.n_in), self.in_bins, np.int32))
+        steps = self.steps
         dense_codes(
-            stream_keys, first, scaled, scale, centre, reach, self._breaks, self._codes, self.in_bins, x_codes, y_codes
+            stream_keys,
+            first,
+            scaled,
+            scale,
+            centre,
+            reach,
+            steps.breaks,
+            steps.sizes,
+            steps.codes,
+            steps.rows,
+            self.in_bins,
+            x_codes,
+            y_codes,
         )
 
-    def _fill_codes_alone(self, i: int, baseline: float, uniforms: NDArray[np.float32], y_codes: Codes) -> None:
-        weight = self.weight[i].copy()
-        constants = self.bias + baseline * (self.weight.sum(axis=0) - weight)
+    def _fill_codes_alone(
+        self, i: int, baseline: NDArray[np.float64], uniforms: NDArray[np.float32], y_codes: Codes
+    ) -> None:
+        weight, steps = self.weight[i].copy(), self.steps
+        constants = self.bias + ((baseline[:, None] * self.weight).sum(axis=0) - baseline[i] * weight)
         low, high = self.in_range
-        single_input_codes(weight, constants, low, high - low, uniforms, self._breaks, self._codes, y_codes)
+        single_input_codes(
+            weight, constants, low, high - low, uniforms, steps.breaks, steps.sizes, steps.codes, steps.rows, y_codes
+        )
 
 
 class FunctionIntervention(Intervention):
@@ -246,9 +266,10 @@ class FunctionIntervention(Intervention):
     def __init__(
         self,
         function: Function,
-        in_range: Range,
+        in_range: Ranges,
         in_bins: int,
-        out_edges: NDArray[np.float64],
+        out_range: Ranges,
+        out_bins: int,
         seed: int,
         place: Sequence[int],
         drop: bool = False,
@@ -256,19 +277,25 @@ class FunctionIntervention(Intervention):
         outputs: Sequence[int] | NDArray[np.intp] | None = None,
     ):
         self._outputs = list(range(function.n_out)) if outputs is None else list(outputs)
-        super().__init__(function.n_in, len(self._outputs), in_bins, len(out_edges) - 1, drop, inputs, seed, place)
+        super().__init__(function.n_in, len(self._outputs), in_bins, out_bins, drop, inputs, seed, place)
         self._function = function
-        self._in_range = in_range
-        self._out_edges = out_edges
-        edges = bin_edges(in_range, in_bins)
-        self._low, self._high = np.append(edges[:-1], in_range[0]), np.append(edges[1:], in_range[1])
+        self._in_range, self._out_range = in_range, out_range
+        self._low, self._high = ends_of(in_range, function.n_in)
+        ranges: Sequence[Range] = in_range if is_each(in_range) else [in_range]  # type: ignore[assignment, list-item]
+        edges = np.array([bin_edges(one, in_bins) for one in ranges])
+        # Ends (n_in or 1, in_bins + 1) of every input's bins, and last of its whole range.
+        self._bin_low = np.hstack([edges[:, :-1], edges[:, :1]])
+        self._bin_high = np.hstack([edges[:, 1:], edges[:, -1:]])
+        self._neuron = np.arange(function.n_in) if is_each(in_range) else np.zeros(function.n_in, np.intp)
+        self._low_out, self._high_out = (end[self._outputs] for end in ends_of(out_range, function.n_out))
 
     def restricted(self, outputs: Outputs) -> "FunctionIntervention":
         return FunctionIntervention(
             self._function,
             self._in_range,
             self.in_bins,
-            self._out_edges,
+            self._out_range,
+            self.out_bins,
             self._seed,
             self._place,
             self.drop,
@@ -279,10 +306,12 @@ class FunctionIntervention(Intervention):
     def output_codes(self, x: NDArray[np.float64]) -> Codes:
         """Bins (n_out, m) of the outputs at inputs `x` (m, n_in)."""
         y = self._function(x)[:, self._outputs]
-        codes = bin_index(y, self._out_edges)
+        codes = np.empty(y.shape[::-1], np.uint16)
+        for j in range(self.n_out):
+            codes[j] = bin_index(y[:, j], bin_edges((self._low_out[j], self._high_out[j]), self.out_bins))
         if self.drop:
-            codes[(y < self._out_edges[0]) | (y > self._out_edges[-1])] = self.outside
-        return np.ascontiguousarray(codes.T)
+            codes[((y < self._low_out) | (y > self._high_out)).T] = self.outside
+        return codes
 
     @property
     def work(self) -> int:
@@ -294,18 +323,20 @@ class FunctionIntervention(Intervention):
         uniforms = np.empty((self.n_in, r * m), np.float32)
         fill_uniforms(stream_keys, first, r * m, uniforms)
         cell = np.full((1, self.n_in), self.in_bins) if cells is None else np.repeat(cells, m, axis=0)
-        x = self._low[cell] + (self._high[cell] - self._low[cell]) * (uniforms.T.astype(np.float64) + 0.5)
+        low, high = self._bin_low[self._neuron, cell], self._bin_high[self._neuron, cell]
+        x = low + (high - low) * (uniforms.T.astype(np.float64) + 0.5)
         pack_codes(self.output_codes(x), self.bits, self.outside, keys.reshape(-1))
 
-    def _fill_codes_alone(self, i: int, baseline: float, uniforms: NDArray[np.float32], y_codes: Codes) -> None:
-        low, high = self._in_range
-        x = np.full((len(uniforms), self.n_in), baseline)
-        x[:, i] = low + (high - low) * (uniforms.astype(np.float64) + 0.5)
+    def _fill_codes_alone(
+        self, i: int, baseline: NDArray[np.float64], uniforms: NDArray[np.float32], y_codes: Codes
+    ) -> None:
+        x = np.tile(baseline, (len(uniforms), 1))
+        x[:, i] = self._low[i] + (self._high[i] - self._low[i]) * (uniforms.astype(np.float64) + 0.5)
         y_codes[:] = self.output_codes(x)
 
     def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
         uniforms = np.empty(x_codes.shape, np.float32)
         fill_uniforms(stream_keys, first, x_codes.shape[1], uniforms)
         input_codes(uniforms, self.in_bins, x_codes.shape[1], x_codes)
-        low, high = self._in_range
-        y_codes[:] = self.output_codes(low + (high - low) * (uniforms.T.astype(np.float64) + 0.5))
+        unit = uniforms.T.astype(np.float64) + 0.5
+        y_codes[:] = self.output_codes(self._low + (self._high - self._low) * unit)

@@ -23,6 +23,7 @@ class Stream(IntEnum):
     HISTOGRAM = 9
     SENSITIVITY = 10
     PLUGIN = 11
+    OCCUPANCY = 12
 
 
 @lru_cache(maxsize=256)

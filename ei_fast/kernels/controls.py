@@ -6,14 +6,6 @@ import numpy as np
 
 from ei_fast.kernels.dense import count_at_most
 from ei_fast.kernels.jit import jit
-from ei_fast.kernels.parts import (
-    MAX_TERMS,
-    closed_cdf,
-    dominated_cdf,
-    series_cdf,
-    trigonometry,
-)
-from ei_fast.kernels.uniform_sums import leave_one_out, terms_needed
 
 _FAR = 8.0
 _FEW_BINS = 32
@@ -37,12 +29,12 @@ def gaussian_entropy(centre, spread, breaks):
 
 
 @jit
-def add_gaussian_entropies(centres, spreads, breaks, out):
+def add_gaussian_entropies(centres, spreads, breaks, sizes, rows, out):
     """Add to out (r,) the entropies of all outputs, their pre-activations Gaussian around `centres` (r, n_out)."""
     for r in range(centres.shape[0]):
         for j in range(centres.shape[1]):
             if spreads[j] > 0.0:
-                out[r] += gaussian_entropy(centres[r, j], spreads[j], breaks)
+                out[r] += gaussian_entropy(centres[r, j], spreads[j], breaks[rows[j], : sizes[rows[j]]])
 
 
 @jit
@@ -109,46 +101,3 @@ def sums_by_code(states, bits, figures, out):
             total += figures[j, state & mask]
             state >>= np.uint64(bits)
         out[k] = total
-
-
-@jit
-def marginal_cdfs(weights, orders, centres, width, breaks, out):
-    """`marginal_cdf` of every row of `weights`, `orders` and `centres`, one an output; out (n_out, K)."""
-    for j in range(weights.shape[0]):
-        marginal_cdf(weights[j], orders[j], centres[j], width, breaks, out[j])
-
-
-@jit
-def marginal_cdf(weight, order, centre, width, breaks, out):
-    """P(pre-activation < break) for every break, with all inputs uniform over a range of `width`; out (K,).
-
-    `order` lists the inputs by falling size of their weights.
-    """
-    n = 0
-    while n < order.shape[0] and weight[order[n]] != 0.0:
-        n += 1
-    widths = np.empty(n, np.float64)
-    for k in range(n):
-        widths[k] = np.abs(weight[order[k]]) * width / 2
-    centres = breaks - centre
-    # A literal would have everything that it is passed to compiled once more for it.
-    one = np.int64(1)
-    cdf = np.empty((one, breaks.shape[0]), np.float64)
-    terms, peeled_terms = MAX_TERMS + 1, MAX_TERMS + 1
-    if n > 4:
-        terms = terms_needed(widths, 0, widths[0], 2 * widths.sum(), MAX_TERMS)
-        if terms > MAX_TERMS:
-            rest = widths[1:]
-            peeled_terms = terms_needed(rest, 0, rest[0], 2 * rest.sum(), MAX_TERMS)
-    if terms <= MAX_TERMS:
-        period = 2 * widths.sum()
-        phi = np.empty((n, terms), np.float64)
-        leave_one_out(widths, one, period, phi)
-        sines, cosines = trigonometry(centres, 0.0, period, terms)
-        total = np.empty((sines.shape[1], 1), np.float64)
-        series_cdf(phi[0], period, widths.sum(), 0.0, centres, 0.0, one, sines, cosines, total, cdf)
-    elif peeled_terms <= MAX_TERMS:
-        dominated_cdf(widths, 0.0, one, centres, peeled_terms, cdf)
-    else:
-        closed_cdf(np.int64(0), widths, centres, one, 0.0, cdf)
-    out[:] = cdf[0]

@@ -119,7 +119,24 @@ def cell_centres(weight, bias, middles, cells, centre):
 
 
 @jit
-def block_codes(uniforms, scaled, scale, centre, reach, breaks, codes, m, origin, size, s, index, thresholds, out):
+def block_codes(
+    uniforms,
+    scaled,
+    scale,
+    centre,
+    reach,
+    breaks,
+    sizes,
+    codes,
+    rows,
+    m,
+    origin,
+    size,
+    s,
+    index,
+    thresholds,
+    out,
+):
     """Output codes out[:, :size] of the samples origin ... origin + size - 1, m of them to a cell.
 
     Most outputs do not leave their bin inside a cell: `reach` tells, and their pre-activations are
@@ -129,15 +146,16 @@ def block_codes(uniforms, scaled, scale, centre, reach, breaks, codes, m, origin
     moving = np.empty(out.shape[0], np.int64)
     n_moving = 0
     for j in range(out.shape[0]):
+        own, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
         for cell in range(first_cell, last_cell + 1):
             here = centre[cell, j]
-            passed = count_at_most(breaks, here - reach[j])
+            passed = count_at_most(own, here - reach[j])
             start, stop = max(0, cell * m - origin), min(size, (cell + 1) * m - origin)
-            if passed < breaks.shape[0] and breaks[passed] < here + reach[j]:
+            if passed < own.shape[0] and own[passed] < here + reach[j]:
                 moving[n_moving] = j
                 n_moving += 1
                 break
-            out[j, start:stop] = codes[passed]
+            out[j, start:stop] = own_codes[passed]
     group = 0
     while group < n_moving:
         # One or two that are left over are computed faster one by one.
@@ -146,22 +164,23 @@ def block_codes(uniforms, scaled, scale, centre, reach, breaks, codes, m, origin
         preactivations(scaled, chosen, uniforms, size, s)
         for k in range(chosen.shape[0]):
             j = chosen[k]
+            own, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
             for cell in range(first_cell, last_cell + 1):
                 start, stop = max(0, cell * m - origin), min(size, (cell + 1) * m - origin)
                 here = centre[cell, j]
-                passed = count_at_most(breaks, here - reach[j])
+                passed = count_at_most(own, here - reach[j])
                 n_steps = 0
-                while passed + n_steps < breaks.shape[0] and breaks[passed + n_steps] < here + reach[j]:
-                    thresholds[n_steps] = np.float32((breaks[passed + n_steps] - here) * scale[j])
+                while passed + n_steps < own.shape[0] and own[passed + n_steps] < here + reach[j]:
+                    thresholds[n_steps] = np.float32((own[passed + n_steps] - here) * scale[j])
                     n_steps += 1
                 if n_steps == 0:
-                    out[j, start:stop] = codes[passed]
+                    out[j, start:stop] = own_codes[passed]
                 else:
                     step_codes(
                         s[k, start:stop],
                         thresholds[:n_steps],
                         np.int32(passed),
-                        codes,
+                        own_codes,
                         index[start:stop],
                         out[j, start:stop],
                     )
@@ -169,7 +188,22 @@ def block_codes(uniforms, scaled, scale, centre, reach, breaks, codes, m, origin
 
 @jit
 def dense_keys(
-    stream_keys, first, scaled, scale, weight, bias, middles, cells, reach, breaks, codes, bits, outside, keys
+    stream_keys,
+    first,
+    scaled,
+    scale,
+    weight,
+    bias,
+    middles,
+    cells,
+    reach,
+    breaks,
+    sizes,
+    codes,
+    rows,
+    bits,
+    outside,
+    keys,
 ):
     """Joint output keys of samples drawn inside input cells.
 
@@ -190,8 +224,8 @@ def dense_keys(
         Bin index of every input; in_bins where it moves over the whole range.
     reach : (n_out,) float64
         How far from a cell's centre a pre-activation gets; steps beyond it are not looked at.
-    breaks, codes : (K,) float64, (K + 1,) uint16
-        The binned activation as a step function.
+    breaks, sizes, codes, rows : (R, K) float64, (R,) int64, (R, K + 1) uint16, (n_out,) int64
+        The binned activation as step functions: see `StepTable`.
     bits, outside : int
         See `pack_codes`.
     keys : (r, m) uint64, output
@@ -204,7 +238,7 @@ def dense_keys(
     uniforms = np.empty((n_in, BLOCK), np.float32)
     s = np.empty((4, BLOCK), np.float32)
     index = np.empty(BLOCK, np.int32)
-    thresholds = np.empty(breaks.shape[0], np.float32)
+    thresholds = np.empty(breaks.shape[1], np.float32)
     out = np.empty((n_out, BLOCK), np.uint16)
     for origin in range(0, flat.shape[0], BLOCK):
         size = min(BLOCK, flat.shape[0] - origin)
@@ -216,7 +250,9 @@ def dense_keys(
             centre,
             reach,
             breaks,
+            sizes,
             codes,
+            rows,
             m,
             origin,
             size,
@@ -239,13 +275,27 @@ def input_codes(uniforms, bins, m, out):
 
 
 @jit
-def dense_codes(stream_keys, first, scaled, scale, bias_at_middle, reach, breaks, codes, in_bins, x_codes, y_codes):
+def dense_codes(
+    stream_keys,
+    first,
+    scaled,
+    scale,
+    bias_at_middle,
+    reach,
+    breaks,
+    sizes,
+    codes,
+    rows,
+    in_bins,
+    x_codes,
+    y_codes,
+):
     """Bins of inputs (n_in, m) and outputs (n_out, m) of samples over the whole input range."""
     n_in, m = x_codes.shape
     uniforms = np.empty((n_in, BLOCK), np.float32)
     s = np.empty((4, BLOCK), np.float32)
     index = np.empty(BLOCK, np.int32)
-    thresholds = np.empty(breaks.shape[0], np.float32)
+    thresholds = np.empty(breaks.shape[1], np.float32)
     # Whole blocks of their own: slices of the results would not be contiguous, nor their loops vectorised.
     x_block, y_block = np.empty((n_in, BLOCK), np.uint16), np.empty((y_codes.shape[0], BLOCK), np.uint16)
     for origin in range(0, m, BLOCK):
@@ -259,7 +309,9 @@ def dense_codes(stream_keys, first, scaled, scale, bias_at_middle, reach, breaks
             bias_at_middle,
             reach,
             breaks,
+            sizes,
             codes,
+            rows,
             m,
             origin,
             size,

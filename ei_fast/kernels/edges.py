@@ -105,8 +105,8 @@ def _code_at(s, breaks, codes):
 
 
 @jit
-def sensitivity_edges(weight, bias, baseline, in_edges, breaks, codes, n_codes, outside, out):
-    """I(A_i; B_j) in bits for every edge of `weight` (n_in, n_out), all other inputs at `baseline`.
+def sensitivity_edges(weight, bias, baseline, in_edges, breaks, sizes, codes, rows, n_codes, outside, out):
+    """I(A_i; B_j) in bits for every edge of `weight` (n_in, n_out), all other inputs at their `baseline` (n_in,).
 
     An edge whose output is never kept is NaN.
     """
@@ -117,12 +117,13 @@ def sensitivity_edges(weight, bias, baseline, in_edges, breaks, codes, n_codes, 
     total = np.zeros(n_out, np.float64)
     for i in range(n_in):
         for j in range(n_out):
-            total[j] += weight[i, j]
+            total[j] += baseline[i] * weight[i, j]
     for i in range(n_in):
         for j in range(n_out):
             w = weight[i, j]
-            constant = bias[j] + baseline * (total[j] - w)
+            constant = bias[j] + (total[j] - baseline[i] * w)
+            own, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
             if w != 0.0:
-                out[i, j] = _edge_information(w, constant, in_edges, breaks, codes, outside, inside, column, touched)
+                out[i, j] = _edge_information(w, constant, in_edges, own, own_codes, outside, inside, column, touched)
             else:
-                out[i, j] = np.nan if _code_at(constant, breaks, codes) == outside else 0.0
+                out[i, j] = np.nan if _code_at(constant, own, own_codes) == outside else 0.0

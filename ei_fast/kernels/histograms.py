@@ -30,13 +30,14 @@ def add_to_histograms(x_codes, y_codes, outside, histograms):
 
 
 @jit
-def single_input_codes(weight, constants, low, width, uniforms, breaks, codes, y_codes):
+def single_input_codes(weight, constants, low, width, uniforms, breaks, sizes, codes, rows, y_codes):
     """Output bins (n_out, m) of f(weight[j] * x + constants[j]) as one input moves alone."""
     for j in range(weight.shape[0]):
         row = y_codes[j]
+        own, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
         for t in range(uniforms.shape[0]):
             x = low + width * (np.float64(uniforms[t]) + 0.5)
-            row[t] = codes[count_at_most(breaks, weight[j] * x + constants[j])]
+            row[t] = own_codes[count_at_most(own, weight[j] * x + constants[j])]
 
 
 @jit

@@ -257,7 +257,8 @@ def column_parts(weight, order, centre, width, in_bins, breaks, codes, outside, 
 
 
 @jit
-def edges_parts(weights, orders, centres, width, in_bins, breaks, codes, outside, n_codes, out):
+def edges_parts(weights, orders, centres, width, in_bins, breaks, sizes, codes, rows, outside, n_codes, out):
     """`column_parts` of every row of `weights`, `orders` and `centres`, one an output; out (n_out, n_in)."""
     for j in range(weights.shape[0]):
-        column_parts(weights[j], orders[j], centres[j], width, in_bins, breaks, codes, outside, n_codes, out[j])
+        own, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
+        column_parts(weights[j], orders[j], centres[j], width, in_bins, own, own_codes, outside, n_codes, out[j])

@@ -16,10 +16,10 @@ from ei_fast.kernels.controls import (
     add_gaussian_entropies,
     faded_entropies,
     lattice_characteristic,
-    marginal_cdfs,
     sums_by_code,
 )
 from ei_fast.kernels.keys import WORD_BITS
+from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.measures.entropy import Counts
 
 _PAD = 8.0
@@ -40,19 +40,22 @@ class CellControl:
         self._do = do
         width = (do.in_range[1] - do.in_range[0]) / do.in_bins
         self._spreads = np.sqrt((do.weight**2).sum(axis=0) * width**2 / 12)
-        self._breaks = do.steps.breaks.copy()
         centre = do.bias + 0.5 * sum(do.in_range) * do.weight.sum(axis=0)
         self.mean = sum(
-            self._mean_of_output(do.weight[:, j] * width, centre[j], self._spreads[j]) for j in range(do.n_out)
+            self._mean_of_output(do.weight[:, j] * width, centre[j], self._spreads[j], do.steps.breaks_of(j))
+            for j in range(do.n_out)
         )
 
     def __call__(self, cells: Cells) -> NDArray[np.float64]:
         """The control in each cell, (r,)."""
         out = np.zeros(len(cells))
-        add_gaussian_entropies(self._do.centres(cells), self._spreads, self._breaks, out)
+        steps = self._do.steps
+        add_gaussian_entropies(self._do.centres(cells), self._spreads, steps.breaks, steps.sizes, steps.rows, out)
         return out
 
-    def _mean_of_output(self, spacings: NDArray[np.float64], centre: float, spread: float) -> float:
+    def _mean_of_output(
+        self, spacings: NDArray[np.float64], centre: float, spread: float, breaks: NDArray[np.float64]
+    ) -> float:
         """Mean of one output's entropy g(C), C the sum of uniforms on lattices that the cells' middles are.
 
         g is smooth on the scale of `spread`: faded out beyond what C reaches it is a short Fourier series,
@@ -63,7 +66,7 @@ class CellControl:
         half = reach + _PAD * spread
         size = 1 << int(np.ceil(np.log2(2 * half / (_STEP * spread))))
         g = np.empty(size)
-        faded_entropies(centre, spread, self._breaks, reach, half, g)
+        faded_entropies(centre, spread, breaks, reach, half, g)
         series = 2 * np.fft.rfft(g).real / size
         series[1::2] *= -1
         series[0] /= 2
@@ -85,16 +88,13 @@ class OutputControl:
     def __init__(self, do: DenseIntervention):
         self._bits = do.bits
         low, high = do.in_range
-        breaks, codes = do.steps.breaks.copy(), do.steps.codes
         centres = do.bias + 0.5 * (low + high) * do.weight.sum(axis=0)
         weights = np.ascontiguousarray(do.weight.T)
         orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
-        cdfs = np.empty((do.n_out, len(breaks)))
-        marginal_cdfs(weights, orders, centres, high - low, breaks, cdfs)
-        pieces = np.diff(np.maximum.accumulate(cdfs, axis=1), prepend=0.0, append=1.0)
-        p = np.zeros((do.n_out, do.steps.n_bins + 1))
-        for code, share in zip(codes, pieces.T, strict=True):
-            p[:, code] += share
+        steps = do.steps
+        cdfs = np.empty((do.n_out, steps.breaks.shape[1]))
+        marginal_cdfs(weights, orders, centres, high - low, steps.breaks, steps.sizes, steps.rows, cdfs)
+        p = steps.probabilities(cdfs)
         self._surprise = np.zeros_like(p)
         np.log2(p, out=self._surprise, where=p > 1e-300)
         self._surprise *= -1

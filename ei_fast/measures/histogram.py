@@ -167,9 +167,9 @@ def histogram_parts(
 
 
 def histogram_sensitivity(
-    intervention: Intervention, baseline: float, tol: float, n_samples: int | None, workers: Workers
+    intervention: Intervention, baseline: NDArray[np.float64], tol: float, n_samples: int | None, workers: Workers
 ) -> Edges:
-    """I(X_i; Y_j) of every edge with only x_i moving and the others at `baseline`, by simulation.
+    """I(X_i; Y_j) of every edge with only x_i moving and the others at their `baseline` (n_in,), by simulation.
 
     The samples of an input are spread evenly over its range, one to a part. What is left to chance are the parts
     in which a bin ends, so that entropies are counted as they are and the error falls as 1/n.

@@ -45,7 +45,8 @@ def joint_ei(
             binned.layer,
             binned.in_range,
             binned.in_bins,
-            binned.out_edges,
+            binned.out_range,
+            binned.out_bins,
             seed,
             (binned.index, 0),
             binned.drop,
@@ -68,8 +69,8 @@ def joint_ei(
         intervention = DenseIntervention(
             part.weight,
             part.bias,
-            binned.steps,
-            binned.in_range,
+            binned.steps.of_outputs(part.outputs),
+            binned.span,
             binned.in_bins,
             seed,
             (binned.index, int(part.inputs[0])),
@@ -95,11 +96,11 @@ def _counted(
     if isinstance(layer, Function):
         workers = workers.alone()
         do: Intervention = FunctionIntervention(
-            layer, binned.in_range, binned.in_bins, binned.out_edges, seed, place, binned.drop
+            layer, binned.in_range, binned.in_bins, binned.out_range, binned.out_bins, seed, place, binned.drop
         )
     else:
         do = DenseIntervention(
-            layer.weight, layer.bias, binned.steps, binned.in_range, binned.in_bins, seed, place, binned.drop
+            binned.weight, binned.bias, binned.steps, binned.span, binned.in_bins, seed, place, binned.drop
         )
     n = plan.n_samples or DEFAULT_POINTS
     estimator = estimator_named("plugin") if plan.estimator.sees_unseen else plan.estimator

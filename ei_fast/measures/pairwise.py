@@ -70,12 +70,15 @@ def measure_edges(
     place = (binned.index, 0)
     if isinstance(layer, Layer):
         do: Intervention = DenseIntervention(
-            layer.weight, layer.bias, binned.steps, binned.in_range, binned.in_bins, seed, place, binned.drop
+            binned.weight, binned.bias, binned.steps, binned.span, binned.in_bins, seed, place, binned.drop
         )
     else:
-        do = FunctionIntervention(layer, binned.in_range, binned.in_bins, binned.out_edges, seed, place, binned.drop)
+        do = FunctionIntervention(
+            layer, binned.in_range, binned.in_bins, binned.out_range, binned.out_bins, seed, place, binned.drop
+        )
         # Somebody else's code need not be safe to run in several threads, nor cheap to run again.
         workers = workers.alone()
     if measure == "sensitivity":
-        return histogram_sensitivity(do, binned.baseline, tol, n_samples, workers)
+        baseline = binned.baselines if isinstance(layer, Layer) else np.full(layer.n_in, binned.baseline)
+        return histogram_sensitivity(do, baseline, tol, n_samples, workers)
     return histogram_parts(do, tol, n_samples, estimator, workers, n_groups=2 if isinstance(layer, Layer) else 1)

@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from ei_fast.kernels.parts import edges_parts
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.layer import Layer
 from ei_fast.parallel import Arrays, Workers, share_of, stacked
 
 _TASK_WORK = 2**12
@@ -18,22 +17,20 @@ def edge_parts(binned: BinnedLayer, workers: Workers) -> NDArray[np.float64]:
     Exact to about 1e-10: the pre-activation given one input's bin is a sum of uniforms (Mattsson et al. 2020,
     section 2.4, whose estimate has this as its limit). NaN where an output is dropped whatever the input.
     """
-    layer = binned.layer
-    assert isinstance(layer, Layer)
-    steps = binned.steps
-    breaks, codes = steps.breaks.copy(), steps.codes.copy()
-    low, high = binned.in_range
-    centres = layer.bias + 0.5 * (low + high) * layer.weight.sum(axis=0)
+    weight, steps = binned.weight, binned.steps
+    n_in, n_out = weight.shape
+    low, high = binned.span
+    centres = binned.bias + 0.5 * (low + high) * weight.sum(axis=0)
     moving = binned.outputs_that_move()
-    n_columns = max(1, _TASK_WORK // (layer.n_in * binned.in_bins))
+    n_columns = max(1, _TASK_WORK // (n_in * binned.in_bins))
 
     def share(k: int, n: int) -> Arrays:
-        begin, end = share_of(layer.n_out, k, n)
-        found = np.empty((end - begin, layer.n_in))
+        begin, end = share_of(n_out, k, n)
+        found = np.empty((end - begin, n_in))
 
         def columns(first: int) -> None:
             stop = min(first + n_columns, end)
-            weights = np.where(moving[first:stop], layer.weight[:, first:stop], 0.0).T.copy()
+            weights = np.where(moving[first:stop], weight[:, first:stop], 0.0).T.copy()
             orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
             edges_parts(
                 weights,
@@ -41,8 +38,10 @@ def edge_parts(binned: BinnedLayer, workers: Workers) -> NDArray[np.float64]:
                 centres[first:stop],
                 high - low,
                 binned.in_bins,
-                breaks,
-                codes,
+                steps.breaks,
+                steps.sizes,
+                steps.codes,
+                steps.rows[first:stop],
                 steps.outside,
                 steps.n_bins + 1,
                 found[first - begin : stop - begin],

@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from ei_fast.kernels.edges import sensitivity_edges
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.layer import Layer
 from ei_fast.parallel import Arrays, Workers, share_of
 
 _TASK_EDGES = 4096
@@ -17,23 +16,33 @@ def edge_sensitivity(binned: BinnedLayer, workers: Workers) -> NDArray[np.float6
     The layer's sensitivity is the sum (Mattsson et al. 2020, section 2.3). Exact to rounding. NaN where an
     output is dropped whatever the input.
     """
-    layer = binned.layer
-    assert isinstance(layer, Layer)
-    steps = binned.steps
-    breaks, codes = steps.breaks.copy(), steps.codes.copy()
+    weight, bias, steps = binned.weight, binned.bias, binned.steps
+    n_in, n_out = weight.shape
     edges, n_codes = binned.in_edges, steps.n_bins + 1
-    n_columns = max(1, _TASK_EDGES // layer.n_in)
+    n_columns = max(1, _TASK_EDGES // n_in)
 
     def share(k: int, n: int) -> Arrays:
-        begin, end = share_of(layer.n_out, k, n)
-        found = np.empty((layer.n_in, end - begin))
+        begin, end = share_of(n_out, k, n)
+        found = np.empty((n_in, end - begin))
 
         def columns(first: int) -> None:
             stop = min(first + n_columns, end)
             # Copies: kernels are compiled for writable arrays, and once.
-            weight, bias = layer.weight[:, first:stop].copy(), layer.bias[first:stop].copy()
-            out = np.empty(weight.shape)
-            sensitivity_edges(weight, bias, binned.baseline, edges, breaks, codes, n_codes, steps.outside, out)
+            columns_weight, columns_bias = weight[:, first:stop].copy(), bias[first:stop].copy()
+            out = np.empty(columns_weight.shape)
+            sensitivity_edges(
+                columns_weight,
+                columns_bias,
+                binned.baselines,
+                edges,
+                steps.breaks,
+                steps.sizes,
+                steps.codes,
+                steps.rows[first:stop],
+                n_codes,
+                steps.outside,
+                out,
+            )
             found[:, first - begin : stop - begin] = out
 
         workers.map(columns, range(begin, end, n_columns))

@@ -19,13 +19,13 @@ def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:
     The joint state of a piece is a sum of random numbers, one for each output's bin: it changes at a cut
     by the difference of two, so that a running sum knows every state in O(K n_out log(K n_out)).
     """
-    low, high = binned.in_range
-    steps, weight, bias = binned.steps, component.weight[0], component.bias
+    low, high = binned.span
+    steps, weight, bias = binned.steps.of_outputs(component.outputs), component.weight[0], component.bias
     # Cuts in rising order of x for each output: falling edges meet the breakpoints in reverse.
     falling = (weight < 0)[:, None]
-    cuts = (steps.breaks - bias[:, None]) / weight[:, None]
-    numbers = _numbers(len(weight), steps.codes)
-    outside = np.broadcast_to(steps.codes == steps.outside, numbers.shape).astype(np.int64)
+    cuts, codes = (steps.breaks[steps.rows] - bias[:, None]) / weight[:, None], steps.codes[steps.rows]
+    numbers = _numbers(len(weight), codes)
+    outside = (codes == steps.outside).astype(np.int64)
     changes = np.where(falling, -1, 1) * np.diff(outside, axis=1)
     differences = np.diff(numbers, axis=1)
     differences = np.where(falling, _U(0) - differences, differences)
@@ -40,7 +40,9 @@ def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:
     leaving = n_outside + np.cumsum(np.append(changes.ravel(), still)[order])
     cell = np.cumsum(order >= cuts.size) - 1
     # Piece k lies between at[k] and at[k + 1].
-    length = np.diff(at)
+    with np.errstate(invalid="ignore"):
+        # Cuts that do not exist lie at infinity, as far from each other as can be told.
+        length = np.diff(at)
     kept = (length > 0) & (at[:-1] >= low) & (at[:-1] < high) & (leaving[:-1] == 0)
     if not kept.any():
         return JointEI.undefined(0)

@@ -1,16 +1,21 @@
 """A layer together with the bins in which its inputs and outputs are told apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ei_fast.network.activations import StepFunction
-from ei_fast.network.bins import Range, bin_edges
+from ei_fast.kernels.marginals import marginal_cdfs
+from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, is_each
 from ei_fast.network.layer import Function, Layer
+from ei_fast.network.steps import StepTable
+
+_ORDINARY = 100
+"""Exponents of two, of either sign, of numbers whose sixth power still is a floating-point number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +53,16 @@ def reach_of(
 class BinnedLayer:
     """What a measure is taken of: a layer, its ranges and its numbers of bins.
 
+    A dense layer is measured in coordinates in which all its inputs move over one range, `span`: where they have a
+    range each, x_i = low_i + width_i u_i with u_i on (0, 1). What is so far from 1 that products would leave the range
+    of floating-point numbers is scaled by a power of two, which changes no measure.
+
     Attributes
     ----------
     layer : Layer or Function
     index : int
         Place of the layer in the measured network; random streams differ from place to place.
-    in_range, out_range : (float, float)
+    in_range, out_range : (float, float), or one a neuron
     in_bins, out_bins : int
     drop : bool
         Whether samples whose outputs leave the range are left out, or fall into the outermost bins.
@@ -63,37 +72,84 @@ class BinnedLayer:
 
     layer: Layer | Function
     index: int
-    in_range: Range
-    out_range: Range
+    in_range: Ranges
+    out_range: Ranges
     in_bins: int
     out_bins: int
     drop: bool = False
     baseline: float = 0.0
 
-    @cached_property
-    def in_edges(self) -> NDArray[np.float64]:
-        """Edges of the input bins, (in_bins + 1,)."""
-        return bin_edges(self.in_range, self.in_bins)
-
-    @cached_property
-    def out_edges(self) -> NDArray[np.float64]:
-        """Edges of the output bins, (out_bins + 1,)."""
-        return bin_edges(self.out_range, self.out_bins)
-
-    @cached_property
-    def steps(self) -> StepFunction:
-        """The binned activation of a dense layer."""
-        assert isinstance(self.layer, Layer)
-        return self.layer.activation.steps(self.out_range, self.out_bins, self.reach, self.drop)
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """Weights (n_in, n_out) of a dense layer whose inputs move over `span`."""
+        return self._coordinates.weight
 
     @property
+    def bias(self) -> NDArray[np.float64]:
+        """Biases (n_out,) of a dense layer whose inputs move over `span`."""
+        return self._coordinates.bias
+
+    @property
+    def span(self) -> Range:
+        """The one range of all inputs of a dense layer."""
+        return self._coordinates.span
+
+    @property
+    def baselines(self) -> NDArray[np.float64]:
+        """Value (n_in,) of each input of a dense layer while another one moves alone."""
+        return self._coordinates.baselines
+
+    @cached_property
+    def _coordinates(self) -> "_Coordinates":
+        assert isinstance(self.layer, Layer)
+        return _Coordinates.of(self.layer, self.in_range, self.baseline)
+
+    @property
+    def in_edges(self) -> NDArray[np.float64]:
+        """Edges of the bins of a dense layer's inputs on their `span`, (in_bins + 1,)."""
+        return bin_edges(self.span, self.in_bins)
+
+    @cached_property
+    def steps(self) -> StepTable:
+        """The binned activation of a dense layer."""
+        return self._steps(self.drop)
+
+    def _steps(self, drop: bool) -> StepTable:
+        layer = self.layer
+        assert isinstance(layer, Layer)
+        ranges: Sequence[Range] = self.out_range if is_each(self.out_range) else [self.out_range]  # type: ignore[assignment, list-item]
+        functions = [layer.activation.steps(one, self.out_bins, self.reach, drop) for one in ranges]
+        return StepTable.of(functions, layer.n_out).scaled(self._coordinates.exponent)
+
+    @cached_property
     def reach(self) -> Range:
         """Smallest and largest pre-activation of the layer under any intervention on its inputs."""
         assert isinstance(self.layer, Layer)
-        low, high = self.in_range
-        smallest, largest = self.layer.preactivation_hull((min(low, self.baseline), max(high, self.baseline)))
-        low, high = float(smallest.min()), float(largest.max())
-        return (low, high) if low < high else (low - 0.5, high + 0.5)
+        low, high = ends_of(self.in_range, self.layer.n_in)
+        low, high = np.minimum(low, self.baseline), np.maximum(high, self.baseline)
+        hull = tuple(zip(low.tolist(), high.tolist(), strict=True))
+        smallest, largest = self.layer.preactivation_hull(hull)
+        bottom, top = float(smallest.min()), float(largest.max())
+        return (bottom, top) if bottom < top else (bottom - 0.5, top + 0.5)
+
+    @cached_property
+    def marginals(self) -> NDArray[np.float64]:
+        """Exact probability of every bin of each output of a dense layer, (n_out, out_bins + 1); the last: dropped."""
+        return self._probabilities(self.steps)
+
+    def share_outside(self) -> float:
+        """Probability that an output of a dense layer lies outside its range, on average over the outputs."""
+        steps = self.steps if self.drop else self._steps(drop=True)
+        return float(self._probabilities(steps)[:, -1].mean())
+
+    def _probabilities(self, steps: StepTable) -> NDArray[np.float64]:
+        low, high = self.span
+        weights = np.ascontiguousarray(self.weight.T)
+        orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+        centres = self.bias + 0.5 * (low + high) * self.weight.sum(axis=0)
+        cdfs = np.empty((len(weights), steps.breaks.shape[1]))
+        marginal_cdfs(weights, orders, centres, high - low, steps.breaks, steps.sizes, steps.rows, cdfs)
+        return steps.probabilities(cdfs)
 
     def ceiling(self, inputs: NDArray[np.intp] | None = None, outputs: NDArray[np.intp] | None = None) -> float:
         """min(n_in log2 in_bins, n_out log2 out_bins), of all neurons or of subsets: no joint EI is above it."""
@@ -105,7 +161,7 @@ class BinnedLayer:
         """The dense layer without what cannot matter, split into parts that share no neuron.
 
         Outputs that stay in one bin over the whole input range are left out, as are repetitions of an
-        output (equal weights and bias) and inputs that no remaining output listens to. All of that is
+        output (equal weights, bias and range) and inputs that no remaining output listens to. All of that is
         exact: it changes neither H(output) nor H(output | input).
 
         Parameters
@@ -113,23 +169,22 @@ class BinnedLayer:
         outputs : ndarray of int, optional
             The outputs that are watched; all of them where not given.
         """
-        layer = self.layer
-        assert isinstance(layer, Layer)
-        watched = np.arange(layer.n_out) if outputs is None else outputs
-        _, firsts = np.unique(np.vstack([layer.weight, layer.bias])[:, watched], axis=1, return_index=True)
+        weight, bias = self.weight, self.bias
+        watched = np.arange(len(bias)) if outputs is None else outputs
+        _, firsts = np.unique(np.vstack([weight, bias, self.steps.rows])[:, watched], axis=1, return_index=True)
         kept = np.intersect1d(watched[firsts], np.flatnonzero(self.outputs_that_move()))
         if not kept.size:
             return []
-        if (layer.weight[:, kept] != 0).all():
-            return [Component(layer.weight[:, kept], layer.bias[kept], np.arange(layer.n_in), kept)]
-        edges = coo_array((layer.weight[:, kept] != 0).astype(np.int8))
+        if (weight[:, kept] != 0).all():
+            return [Component(weight[:, kept], bias[kept], np.arange(len(weight)), kept)]
+        edges = coo_array((weight[:, kept] != 0).astype(np.int8))
         n_in, n_out = edges.shape
         graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
         _, label = connected_components(graph, directed=False)
         result = []
         for part in dict.fromkeys(label[n_in:].tolist()):
             rows, columns = np.flatnonzero(label[:n_in] == part), kept[label[n_in:] == part]
-            result.append(Component(layer.weight[np.ix_(rows, columns)], layer.bias[columns], rows, columns))
+            result.append(Component(weight[np.ix_(rows, columns)], bias[columns], rows, columns))
         return result
 
     def outputs_that_move(self) -> NDArray[np.bool_]:
@@ -140,16 +195,51 @@ class BinnedLayer:
     def outputs_never_kept(self) -> NDArray[np.intp]:
         """Outputs of a dense layer that are outside the range for every input, and to be dropped."""
         passed, met = self._steps_met
-        return np.flatnonzero((met == passed) & (self.steps.codes[passed] == self.steps.outside))
+        codes = self.steps.codes[self.steps.rows, passed]
+        return np.flatnonzero((met == passed) & (codes == self.steps.outside))
 
     @cached_property
     def _steps_met(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """How many steps each output has passed at its least pre-activation, and at its largest."""
-        layer = self.layer
-        assert isinstance(layer, Layer)
-        low, high = self.in_range
-        centre = layer.bias + 0.5 * (low + high) * layer.weight.sum(axis=0)
-        reach = reach_of(layer.weight, layer.bias, self.in_range, high - low)
-        breaks = self.steps.breaks
-        passed = np.searchsorted(breaks, centre - np.maximum(reach, 0.0), side="right")
-        return passed, np.maximum(passed, np.searchsorted(breaks, centre + np.maximum(reach, 0.0), side="left"))
+        low, high = self.span
+        centre = self.bias + 0.5 * (low + high) * self.weight.sum(axis=0)
+        reach = np.maximum(reach_of(self.weight, self.bias, self.span, high - low), 0.0)
+        passed = self.steps.passed(centre - reach, side="right")
+        return passed, np.maximum(passed, self.steps.passed(centre + reach, side="left"))
+
+
+@dataclass(frozen=True, eq=False)
+class _Coordinates:
+    """A dense layer in coordinates in which all inputs move over one range."""
+
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    span: Range
+    baselines: NDArray[np.float64]
+    exponent: int
+    """Of the power of two that pre-activations are multiplied with."""
+
+    @classmethod
+    def of(cls, layer: Layer, in_range: Ranges, baseline: float) -> "_Coordinates":
+        low, high = ends_of(in_range, layer.n_in)
+        if is_each(in_range):
+            width = high - low
+            weight, bias = layer.weight * width[:, None], layer.bias + (low[:, None] * layer.weight).sum(axis=0)
+            span, baselines = (0.0, 1.0), (baseline - low) / width
+        else:
+            weight, bias, span = layer.weight, layer.bias, (float(low[0]), float(high[0]))
+            baselines = np.full(layer.n_in, baseline)
+        of_inputs = -_exponent_of(span)
+        sizes = [_exponent_of(weight) - of_inputs] if weight.any() else []
+        exponent = -max([*sizes, *([_exponent_of(bias)] if bias.any() else [])], default=0)
+        of_inputs, exponent = (0 if abs(one) <= _ORDINARY else one for one in (of_inputs, exponent))
+        if of_inputs or exponent:
+            weight, bias = np.ldexp(weight, exponent - of_inputs), np.ldexp(bias, exponent)
+            span = (float(np.ldexp(span[0], of_inputs)), float(np.ldexp(span[1], of_inputs)))
+            baselines = np.ldexp(baselines, of_inputs)
+        return cls(weight, bias, span, baselines, exponent)
+
+
+def _exponent_of(numbers: ArrayLike) -> int:
+    """Exponent of two in the largest of the numbers."""
+    return int(np.frexp(np.max(np.abs(numbers)))[1])

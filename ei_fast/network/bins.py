@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Range = tuple[float, float]
+Ranges = Range | tuple[Range, ...]
+"""One range for all neurons of a layer, or one for each of them."""
 
 MAX_BINS = 32_768
 """Bin indices are kept in 16 bits, with room for one that says: outside."""
@@ -32,6 +34,23 @@ def bin_edges(limits: Range, bins: int) -> NDArray[np.float64]:
 def bin_index(values: ArrayLike, edges: NDArray[np.float64]) -> NDArray[np.uint16]:
     """Bin index of each value, clipped into the outermost bins; same shape as `values`."""
     return np.searchsorted(edges[1:-1], values, side="right").astype(np.uint16)
+
+
+def ends_of(limits: Ranges, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower and upper end of the range of each of n neurons, (n,) each."""
+    ends = np.broadcast_to(np.array(limits, dtype=np.float64), (n, 2))
+    return ends[:, 0].copy(), ends[:, 1].copy()
+
+
+def is_each(limits: Ranges) -> bool:
+    """Whether there is a range for each neuron."""
+    return isinstance(limits[0], tuple)
+
+
+def hull_of(limits: Ranges) -> Range:
+    """The range that holds those of all neurons."""
+    ends = np.reshape(limits, (-1, 2))
+    return float(ends[:, 0].min()), float(ends[:, 1].max())
 
 
 def check_range(limits: Any, name: str, owner: str) -> Range:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.activations import Activation
-from ei_fast.network.bins import Range, check_range
+from ei_fast.network.bins import Range, Ranges, check_range, ends_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,19 +112,18 @@ class Layer:
         """Largest sum of the sizes of what a pre-activation adds up at inputs `x` (m, n_in)."""
         return float(np.max(np.abs(x) @ np.abs(self.weight) + np.abs(self.bias), initial=0.0))
 
-    def preactivation_hull(self, in_range: Range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Smallest and largest pre-activation of each output with every input in `in_range`, (n_out,) each."""
-        low, high = in_range
+    def preactivation_hull(self, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Smallest and largest pre-activation of each output with every input in its range, (n_out,) each."""
+        low, high = (end[:, None] for end in ends_of(in_range, self.n_in))
         positive, negative = np.maximum(self.weight, 0.0), np.minimum(self.weight, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             smallest = self.bias + (positive * low + negative * high).sum(axis=0)
             largest = self.bias + (positive * high + negative * low).sum(axis=0)
         return smallest, largest
 
-    def output_hull(self, in_range: Range) -> Range:
-        """Smallest interval that interval arithmetic says holds every output of the layer."""
-        smallest, largest = self.activation.image(*self.preactivation_hull(in_range))
-        return float(np.min(smallest)), float(np.max(largest))
+    def output_image(self, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Smallest and largest value of each output that interval arithmetic allows, (n_out,) each."""
+        return self.activation.image(*self.preactivation_hull(in_range))
 
     def named(self, name: str) -> "Layer":
         """The same layer under another name."""

@@ -2,14 +2,16 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
+from math import prod
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.network.bins import Range, check_range
+from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
 from ei_fast.network.layer import Function, Layer
+from ei_fast.network.reach import derived_range
 
 Block = Layer | Function
 
@@ -92,29 +94,45 @@ class Network:
         network.skipped = self.skipped
         return network
 
-    def ranges(self, in_range: Range | None = None, out_range: Range | None = None) -> list[tuple[Range, Range]]:
+    def ranges(self, in_range: Range | None = None, out_range: Range | str = "auto") -> list[tuple[Ranges, Ranges]]:
         """Input and output range of every layer.
 
         The first input range is `in_range`, or the first layer's own where it has one, or the network's. An output
-        range is `out_range`, or the layer's own, or the activation's codomain where that is bounded, or the
-        hull over the layer's neurons of what interval arithmetic says it can reach. The next layer's inputs have
-        that range.
-        A hull of one point is widened by 1/2 to both sides.
+        range is `out_range`, or the layer's own, or derived: the activation's codomain where that is bounded, or
+        what the layer reaches under do(L1 = H^max). The next layer's inputs have that range.
+
+        Parameters
+        ----------
+        in_range : (float, float), optional
+        out_range : (float, float) or str
+            Of every layer; or how ranges are derived that no layer says: ``"auto"``, ``"hull"`` or
+            ``"neuron"``, as of `EffectiveInformation`.
+
+        Returns
+        -------
+        list of (range, range)
+            A range is (low, high); under ``"neuron"`` one such pair for each neuron.
 
         Raises
         ------
         ValueError
             Where finite weights reach beyond the floating-point numbers.
         """
-        current = in_range or self.in_range
-        result = []
+        rule = out_range if isinstance(out_range, str) else "auto"
+        given = None if isinstance(out_range, str) else out_range
+        current: Ranges = in_range or self.in_range
+        result: list[tuple[Ranges, Ranges]] = []
         for index, layer in enumerate(self.layers):
             if layer.in_range is not None and (in_range is None or index or index in self.restarts):
                 current = layer.in_range
             _check_reach(index, layer, current)
-            following = out_range or layer.out_range or _derived_range(layer, current)
+            following: Ranges | None = given or layer.out_range
+            if following is None:
+                assert isinstance(layer, Layer)
+                following = derived_range(layer, current, rule)
             result.append((current, following))
-            current = following
+            if index + 1 < len(self.layers):
+                current = _inputs_from(following, layer, self.layers[index + 1])
         return result
 
     def between(self, first: int, last: int) -> Function:
@@ -165,15 +183,29 @@ class Network:
 
         name = " -> ".join(str(block.name) for block in blocks)
         patch = blocks[0].patch
-        return Function(through, blocks[0].n_in, blocks[-1].n_out, ranges[stop][1], ranges[start][0], name, patch)
+        in_range, out_range = hull_of(ranges[start][0]), hull_of(ranges[stop][1])
+        return Function(through, blocks[0].n_in, blocks[-1].n_out, out_range, in_range, name, patch)
 
-    def check_ranges(self, ranges: Sequence[tuple[Range, Range]]) -> None:
+    def check_ranges(self, ranges: Sequence[tuple[Ranges, Ranges]]) -> None:
         """Raise ValueError where a layer overflows on the input range that it is given."""
         for index, (layer, (in_range, _)) in enumerate(zip(self.layers, ranges, strict=True)):
             _check_reach(index, layer, in_range)
 
 
-def _check_reach(index: int, layer: Block, in_range: Range) -> None:
+def _inputs_from(ranges: Ranges, before: Block, layer: Block) -> Ranges:
+    """The ranges of a layer's inputs, given those of the outputs before it."""
+    if not is_each(ranges):
+        return ranges
+    if layer.patch is not None and layer.patch[0] == before.n_out:
+        # Every place of a patch in a channel has that channel's range.
+        return tuple(one for one in ranges for _ in range(prod(layer.patch[1:])))  # type: ignore[misc]
+    if layer.patch is None and before.patch is None:
+        return ranges
+    # Which channel a flattened input is of is not known: the order differs between frameworks.
+    return hull_of(ranges)
+
+
+def _check_reach(index: int, layer: Block, in_range: Ranges) -> None:
     if not isinstance(layer, Layer):
         return
     smallest, largest = layer.preactivation_hull(in_range)
@@ -181,28 +213,9 @@ def _check_reach(index: int, layer: Block, in_range: Range) -> None:
         spread = np.max(largest) - np.min(smallest)
     if not np.isfinite(spread):
         raise ValueError(
-            f"Layer {index} ({layer.name!r}): its pre-activations overflow on the input range {in_range}. "
+            f"Layer {index} ({layer.name!r}): its pre-activations overflow on the input range {hull_of(in_range)}. "
             "Scale its weights down, or give a smaller range."
         )
-
-
-def _derived_range(layer: Block, in_range: Range) -> Range:
-    if not isinstance(layer, Layer):
-        raise TypeError(f"{layer!r} has no rule to derive a range from.")
-    low, high = layer.activation.codomain
-    if not (np.isfinite(low) and np.isfinite(high)):
-        low, high = layer.output_hull(in_range)
-        if not np.isfinite(high - low):
-            raise ValueError(
-                f"Layer {layer.name!r}: its outputs overflow on the input range {in_range}. "
-                "Give it an 'out_range', or a smaller input range."
-            )
-    # Narrower than this the point cannot be told from rounding, nor divided into bins.
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        middle = 0.5 * (low + high)
-        half = max(0.5, 1e-9 * abs(middle))
-        low, high = middle - half, middle + half
-    return low, high
 
 
 def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import norm
 
-from ei_fast.kernels.controls import faded_entropies, marginal_cdf, marginal_cdfs, sums_by_code
+from ei_fast.kernels.controls import faded_entropies, sums_by_code
 
 BREAKS = np.array([-1.0, -0.2, 0.1, 0.7, 2.0])
 
@@ -32,18 +32,3 @@ def test_faded_entropies():
     np.testing.assert_allclose(out[between], fade * entropies[between], atol=1e-9)
     assert out[0] == 0.0
     assert between.sum() > 20
-
-
-def test_marginal_cdfs_are_those_of_every_output():
-    rng = np.random.default_rng(1)
-    weights = rng.normal(size=(3, 6))
-    weights[1, 4] = 0.0
-    orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
-    centres, out, one = np.array([0.1, -0.4, 0.0]), np.empty((3, 5)), np.empty(5)
-    marginal_cdfs(weights, orders, centres, 1.0, BREAKS, out)
-    inputs = rng.random((200_000, 6)) - 0.5
-    for j in range(3):
-        marginal_cdf(weights[j], orders[j], centres[j], 1.0, BREAKS, one)
-        np.testing.assert_array_equal(out[j], one)
-        simulated = (centres[j] + inputs @ weights[j])[:, None] < BREAKS
-        np.testing.assert_allclose(out[j], simulated.mean(axis=0), atol=5e-3)

@@ -7,6 +7,7 @@ import pytest
 from ei_fast.kernels.edges import sensitivity_edges
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import bin_edges
+from ei_fast.network.steps import StepTable
 
 
 def _sensitivity(weight, bias, activation, in_range, in_bins, out_range, out_bins, baseline=0.0):
@@ -14,8 +15,19 @@ def _sensitivity(weight, bias, activation, in_range, in_bins, out_range, out_bin
     weight, bias = np.atleast_2d(np.asarray(weight, float)), np.atleast_1d(np.asarray(bias, float))
     out = np.empty(weight.shape)
     edges = bin_edges(in_range, in_bins)
+    table, baselines = StepTable.of([steps], weight.shape[1]), np.full(len(weight), baseline)
     sensitivity_edges(
-        weight, bias, baseline, edges, steps.breaks.copy(), steps.codes.copy(), out_bins + 1, out_bins, out
+        weight,
+        bias,
+        baselines,
+        edges,
+        table.breaks,
+        table.sizes,
+        table.codes,
+        table.rows,
+        out_bins + 1,
+        out_bins,
+        out,
     )
     return out
 

@@ -8,13 +8,15 @@ from ei_fast.intervention.do import DenseIntervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures import conditional, control
 from ei_fast.measures.entropy import entropy_of_keys, estimator_named
+from ei_fast.network.steps import StepTable
 
 LAYERS = [(2, 3, 4.0, "sigmoid"), (4, 3, 5.0, "tanh"), (5, 4, 2.0, "relu"), (6, 3, 3.0, "gelu")]
 
 
 def _intervention(weight, activation, seed=0):
     steps = ef.Activation(activation).steps((-1.0, 1.0), 8)
-    return DenseIntervention(weight, np.full(weight.shape[1], -0.2), steps, (-1.0, 1.0), 8, seed, (0, 0))
+    table = StepTable.of([steps], weight.shape[1])
+    return DenseIntervention(weight, np.full(weight.shape[1], -0.2), table, (-1.0, 1.0), 8, seed, (0, 0))
 
 
 @pytest.mark.parametrize(("n_in", "n_out", "scale", "activation"), LAYERS)

@@ -9,7 +9,7 @@ import ei_fast as ef
 from ei_fast.intervention.do import DenseIntervention, FunctionIntervention
 from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.measures import histogram
-from ei_fast.network.bins import bin_edges
+from ei_fast.network.steps import StepTable
 
 BINS = 8
 
@@ -55,10 +55,10 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
     place = (0, 0)
     if kind == "dense":
         steps = ef.Activation(activation).steps(limits, BINS, (-12.0, 12.0), drop)
-        do = DenseIntervention(weight, bias, steps, in_range, BINS, 7, place, drop)
+        do = DenseIntervention(weight, bias, StepTable.of([steps], n_out), in_range, BINS, 7, place, drop)
     else:
         block = ef.Function(lambda x: naive.outputs(x, weight, bias, activation), n_in, n_out, limits)
-        do = FunctionIntervention(block, in_range, BINS, bin_edges(limits, BINS), 7, place, drop)
+        do = FunctionIntervention(block, in_range, BINS, limits, BINS, 7, place, drop)
 
     def uniforms(stream):
         keys = neuron_keys(7, place, stream, n_in)
@@ -79,7 +79,7 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
         x[:, i] = moved[:, i]
         y = naive.outputs(x, weight, bias, activation)
         expected = naive.edge_histograms(x[:, [i]], y, in_range, limits, BINS, drop)
-        source = lambda first, m, i=i: do.codes_alone(i, baseline, Stream.SENSITIVITY, first, m, n)  # noqa: E731
+        source = lambda first, m, i=i: do.codes_alone(i, np.full(n_in, baseline), Stream.SENSITIVITY, first, m, n)  # noqa: E731
         got = histogram._fill(source, (1, n_out, BINS, BINS), do.outside, (0, n))
         np.testing.assert_array_equal(got, expected)
 

@@ -8,6 +8,7 @@ import ei_fast as ef
 from ei_fast.intervention.do import DenseIntervention
 from ei_fast.measures.conditional import Plan, conditional_ei
 from ei_fast.measures.entropy import estimator_named
+from ei_fast.network.steps import StepTable
 from ei_fast.parallel import Workers
 
 PLAN = Plan(0.01, None, estimator_named("auto"))
@@ -149,10 +150,9 @@ def test_keys_forget_no_neuron(position):
     # All 30 outputs go through the kernel and into the keys; 29 of them never leave their bin.
     weight = np.full((2, 30), 1e-7)
     weight[:, position] = 1.0
-    do = DenseIntervention(weight, np.zeros(30), ef.Activation("linear").steps((0.0, 2.0), 8), (0.0, 1.0), 2, 0, (0, 0))
-    one = DenseIntervention(
-        np.ones((2, 1)), np.zeros(1), ef.Activation("linear").steps((0.0, 2.0), 8), (0.0, 1.0), 2, 0, (0, 0)
-    )
+    steps = ef.Activation("linear").steps((0.0, 2.0), 8)
+    do = DenseIntervention(weight, np.zeros(30), StepTable.of([steps], 30), (0.0, 1.0), 2, 0, (0, 0))
+    one = DenseIntervention(np.ones((2, 1)), np.zeros(1), StepTable.of([steps], 1), (0.0, 1.0), 2, 0, (0, 0))
     with Workers(1) as workers:
         among, alone = conditional_ei(do, PLAN, workers), conditional_ei(one, PLAN, workers)
     # The same states under other keys: only the order in which they are added up may differ.
@@ -165,7 +165,9 @@ def test_copies_tell_no_more_than_one():
     estimates = []
     for n_copies in (1, 40):
         weight = np.full((3, n_copies), 2.0)
-        do = DenseIntervention(weight, np.full(n_copies, -3.0), steps, (0.0, 1.0), 8, 0, (0, 0))
+        do = DenseIntervention(
+            weight, np.full(n_copies, -3.0), StepTable.of([steps], n_copies), (0.0, 1.0), 8, 0, (0, 0)
+        )
         with Workers(1) as workers:
             estimates.append(conditional_ei(do, PLAN, workers))
     assert estimates[0].value == pytest.approx(estimates[1].value, abs=1e-12)

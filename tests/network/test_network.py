@@ -149,11 +149,14 @@ def _ranges(*layers, **given):
     return ef.Network([*layers], given.pop("network_range", (0.0, 1.0))).ranges(**given)
 
 
-def test_ranges_follow_the_codomain_or_the_hull_and_feed_the_next_layer():
+def test_the_hull_of_interval_arithmetic_feeds_the_next_layer():
     weight = np.array([[1.0, -2.0], [3.0, 0.5]])
-    ranges = _ranges(
-        ef.Layer(weight, activation="tanh"), ef.Layer(weight, [1.0, 0.0], "linear"), ef.Layer(weight, activation="relu")
-    )
+    layers = [
+        ef.Layer(weight, activation="tanh"),
+        ef.Layer(weight, [1.0, 0.0], "linear"),
+        ef.Layer(weight, activation="relu"),
+    ]
+    ranges = _ranges(*layers, out_range="hull")
     # Second layer on (-1, 1): 1 ± 4 and ± 2.5. Third on (-3, 5): up to 20, ReLU from 0.
     assert ranges == [((0.0, 1.0), (-1.0, 1.0)), ((-1.0, 1.0), (-3.0, 5.0)), ((-3.0, 5.0), (0.0, 20.0))]
 

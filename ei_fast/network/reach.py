@@ -1,0 +1,86 @@
+"""The range over which outputs are binned where nobody has given one.
+
+A bounded activation's codomain says it. An unbounded one's outputs are binned over what the layer *reaches* under
+do(L1 = H^max): for each output the quantiles at `REACH` and 1 - `REACH`, from the exact distribution of its
+pre-activation, and of these the hull over the layer's neurons. Interval arithmetic would allow far more: its hull grows
+as n_in where outputs spread as sqrt(n_in), so that at hundreds of inputs all of them share one bin.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.kernels.marginals import lower_quantiles
+from ei_fast.network.bins import Range, Ranges, ends_of, hull_of
+from ei_fast.network.layer import Layer
+
+REACH = 1e-4
+"""Probability that an output lies below its reach, and again above it; see docs/ranges.md for EI against it."""
+
+RULES = ("auto", "hull", "neuron")
+"""Ways to derive an output range: what the layer reaches, what it could reach at all, what each neuron reaches."""
+
+
+def derived_range(layer: Layer, in_range: Ranges, rule: str) -> Ranges:
+    """The range of a layer's outputs by one of `RULES`.
+
+    ``"auto"`` and ``"hull"`` give the codomain of a bounded activation. Of an unbounded one ``"auto"`` gives the hull
+    over the neurons of what they reach, ``"hull"`` that of what interval arithmetic allows; ``"neuron"`` gives, of
+    any activation, what each neuron reaches. A range of one point is widened by 1/2 to both sides.
+
+    Raises
+    ------
+    ValueError
+        Where outputs overflow.
+    """
+    low, high = layer.activation.codomain
+    if rule == "neuron":
+        lows, highs = reached(layer, in_range)
+        _check_finite(layer, in_range, lows, highs)
+        return tuple(_widened(float(a), float(b)) for a, b in zip(lows, highs, strict=True))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        lows, highs = reached(layer, in_range) if rule == "auto" else layer.output_image(in_range)
+        _check_finite(layer, in_range, lows, highs)
+        low, high = float(lows.min()), float(highs.max())
+    return _widened(low, high)
+
+
+def reached(layer: Layer, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smallest and largest value that each output takes between the quantiles of its pre-activation, (n_out,) each.
+
+    Of a monotone activation these are the output's own quantiles at `REACH` and 1 - `REACH`. Where one input alone
+    moves an output its reach is all that it can be.
+    """
+    low, high = ends_of(in_range, layer.n_in)
+    width = (high - low)[:, None]
+    # Relative to the largest, so that nothing overflows that the result does not.
+    scale = float(np.abs(layer.weight * width).max()) or 1.0
+    weights = np.ascontiguousarray((layer.weight * width / scale).T)
+    orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+    below = np.empty(layer.n_out)
+    lower_quantiles(weights, orders, 1.0, REACH, below)
+    smallest, largest = layer.preactivation_hull(in_range)
+    centre = 0.5 * smallest + 0.5 * largest
+    alone = np.count_nonzero(weights, axis=1) <= 1
+    # Rounding must not let the quantiles leave what can be reached at all.
+    bottom = np.where(alone, smallest, np.clip(centre + below * scale, smallest, largest))
+    top = np.where(alone, largest, np.clip(centre - below * scale, smallest, largest))
+    return layer.activation.image(bottom, top)
+
+
+def _check_finite(layer: Layer, in_range: Ranges, lows: NDArray[np.float64], highs: NDArray[np.float64]) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(np.max(highs) - np.min(lows))
+    if not finite:
+        raise ValueError(
+            f"Layer {layer.name!r}: its outputs overflow on the input range {hull_of(in_range)}. "
+            "Give it an 'out_range', or a smaller input range."
+        )
+
+
+def _widened(low: float, high: float) -> Range:
+    """The range, or one around its point where it is narrower than what can be told from rounding."""
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        middle = 0.5 * (low + high)
+        half = max(0.5, 1e-9 * abs(middle))
+        return middle - half, middle + half
+    return low, high
