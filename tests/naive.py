@@ -301,18 +301,21 @@ def joint_ei_by_sampling(
         entropies = np.array([inside(cell)[0] for cell in cells])
         helper = control(cells)
         slope = np.cov(entropies, helper)[0, 1] / max(helper.var(ddof=1), 1e-300)
-        many = np.concatenate([control(rng.integers(0, in_bins, (50_000, n_in))) for _ in range(n_control // 50_000)])
+        chunk = min(50_000, 20_000_000 // n_in)
+        many = np.concatenate([control(rng.integers(0, in_bins, (chunk, n_in))) for _ in range(n_control // chunk)])
         conditional = entropies.mean() - slope * (helper.mean() - many.mean())
         variance = (entropies - slope * helper).var(ddof=1) / n_cells + slope**2 * many.var() / len(many)
 
+    # Of wide layers fewer at a time, for memory.
+    chunk = min(500_000, 40_000_000 // n_in)
     keys = [
         _keys(
             bins_of(
-                outputs(low + (high - low) * rng.random((500_000, n_in)), weight, bias, activation), out_range, out_bins
+                outputs(low + (high - low) * rng.random((chunk, n_in)), weight, bias, activation), out_range, out_bins
             ),
             out_bins,
         )
-        for _ in range(n // 500_000)
+        for _ in range(n // chunk)
     ]
     _, counts = np.unique(np.concatenate(keys), return_counts=True)
     p = counts / counts.sum()

@@ -126,9 +126,8 @@ class BinnedLayer:
         """Smallest and largest pre-activation of the layer under any intervention on its inputs."""
         assert isinstance(self.layer, Layer)
         low, high = ends_of(self.in_range, self.layer.n_in)
-        low, high = np.minimum(low, self.baseline), np.maximum(high, self.baseline)
-        hull = tuple(zip(low.tolist(), high.tolist(), strict=True))
-        smallest, largest = self.layer.preactivation_hull(hull)
+        wide = np.stack([np.minimum(low, self.baseline), np.maximum(high, self.baseline)], axis=1)
+        smallest, largest = self.layer.preactivation_hull(wide)
         bottom, top = float(smallest.min()), float(largest.max())
         return (bottom, top) if bottom < top else (bottom - 0.5, top + 0.5)
 

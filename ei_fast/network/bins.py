@@ -36,7 +36,7 @@ def bin_index(values: ArrayLike, edges: NDArray[np.float64]) -> NDArray[np.uint1
     return np.searchsorted(edges[1:-1], values, side="right").astype(np.uint16)
 
 
-def ends_of(limits: Ranges, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def ends_of(limits: Ranges | NDArray[np.float64], n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lower and upper end of the range of each of n neurons, (n,) each."""
     ends = np.broadcast_to(np.array(limits, dtype=np.float64), (n, 2))
     return ends[:, 0].copy(), ends[:, 1].copy()

@@ -112,8 +112,13 @@ class Layer:
         """Largest sum of the sizes of what a pre-activation adds up at inputs `x` (m, n_in)."""
         return float(np.max(np.abs(x) @ np.abs(self.weight) + np.abs(self.bias), initial=0.0))
 
-    def preactivation_hull(self, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Smallest and largest pre-activation of each output with every input in its range, (n_out,) each."""
+    def preactivation_hull(
+        self, in_range: Ranges | NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Smallest and largest pre-activation of each output with every input in its range, (n_out,) each.
+
+        `in_range` is a range for all inputs, or one for each, (n_in, 2).
+        """
         low, high = (end[:, None] for end in ends_of(in_range, self.n_in))
         positive, negative = np.maximum(self.weight, 0.0), np.minimum(self.weight, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):

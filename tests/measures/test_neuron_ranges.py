@@ -70,9 +70,8 @@ def test_the_scale_of_single_neurons_changes_nothing():
     scaled = ef.Network(
         [ef.Layer(weight * scale, bias * scale, "relu"), ef.Layer(following / scale[:, None], activation="linear")]
     )
-    for one, other in zip(
-        *(ef.analyze(net, out_range="neuron", random_state=0) for net in (plain, scaled)), strict=True
-    ):
+    reports = [ef.analyze(net, out_range="neuron", random_state=0) for net in (plain, scaled)]
+    for one, other in zip(*reports, strict=True):
         assert (one.ei, one.sensitivity, one.ei_parts) == (other.ei, other.sensitivity, other.ei_parts)
     # Over one range for all of them the small ones vanish in a bin.
     assert ef.analyze(scaled, random_state=0)[0].ei < ef.analyze(plain, random_state=0)[0].ei - 1
