@@ -12,7 +12,7 @@ from ei_fast.kernels.histograms import single_input_codes
 from ei_fast.kernels.keys import NEVER, pack_codes
 from ei_fast.kernels.uniforms import fill_cells, fill_uniforms
 from ei_fast.network.binned import reach_of
-from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, ends_of, is_each
+from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, edges_of_each, ends_of, is_each
 from ei_fast.network.layer import Function
 from ei_fast.network.steps import StepTable
 
@@ -281,13 +281,13 @@ class FunctionIntervention(Intervention):
         self._function = function
         self._in_range, self._out_range = in_range, out_range
         self._low, self._high = ends_of(in_range, function.n_in)
-        ranges: Sequence[Range] = in_range if is_each(in_range) else [in_range]  # type: ignore[assignment, list-item]
-        edges = np.array([bin_edges(one, in_bins) for one in ranges])
+        edges = edges_of_each(in_range, in_bins)
         # Ends (n_in or 1, in_bins + 1) of every input's bins, and last of its whole range.
         self._bin_low = np.hstack([edges[:, :-1], edges[:, :1]])
         self._bin_high = np.hstack([edges[:, 1:], edges[:, -1:]])
         self._neuron = np.arange(function.n_in) if is_each(in_range) else np.zeros(function.n_in, np.intp)
-        self._low_out, self._high_out = (end[self._outputs] for end in ends_of(out_range, function.n_out))
+        edges = edges_of_each(out_range, out_bins)
+        self._out_edges = edges[self._outputs] if is_each(out_range) else edges
 
     def restricted(self, outputs: Outputs) -> "FunctionIntervention":
         return FunctionIntervention(
@@ -306,12 +306,14 @@ class FunctionIntervention(Intervention):
     def output_codes(self, x: NDArray[np.float64]) -> Codes:
         """Bins (n_out, m) of the outputs at inputs `x` (m, n_in)."""
         y = self._function(x)[:, self._outputs]
-        codes = np.empty(y.shape[::-1], np.uint16)
-        for j in range(self.n_out):
-            codes[j] = bin_index(y[:, j], bin_edges((self._low_out[j], self._high_out[j]), self.out_bins))
+        edges = self._out_edges
+        if len(edges) == 1:
+            codes = bin_index(y, edges[0])
+        else:
+            codes = np.stack([bin_index(y[:, j], edges[j]) for j in range(self.n_out)], axis=1)
         if self.drop:
-            codes[((y < self._low_out) | (y > self._high_out)).T] = self.outside
-        return codes
+            codes[(y < edges[:, 0]) | (y > edges[:, -1])] = self.outside
+        return np.ascontiguousarray(codes.T)
 
     @property
     def work(self) -> int:

@@ -42,6 +42,12 @@ def ends_of(limits: Ranges | NDArray[np.float64], n: int) -> tuple[NDArray[np.fl
     return ends[:, 0].copy(), ends[:, 1].copy()
 
 
+def edges_of_each(limits: Ranges, bins: int) -> NDArray[np.float64]:
+    """Edges of the bins of each neuron, (n, bins + 1); of all of them, (1, bins + 1), where they have one range."""
+    ranges: tuple[Range, ...] = limits if is_each(limits) else (limits,)  # type: ignore[assignment]
+    return np.array([bin_edges(one, bins) for one in ranges])
+
+
 def is_each(limits: Ranges) -> bool:
     """Whether there is a range for each neuron."""
     return isinstance(limits[0], tuple)
