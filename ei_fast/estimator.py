@@ -45,8 +45,9 @@ SIDE_BY_SIDE = 4
 
 MOST_OUTSIDE = 0.02
 """Share of the outputs outside the range beyond which that is flagged."""
-LEAST_ENTROPY = 0.1
-"""Bits a single output on average below which all are said to be in one bin."""
+LEAST_EI, LEAST_ENTROPY = 0.1, 0.5
+"""EI in bits an output below which the single outputs are looked at, and the entropy of one, on average, below which
+they are said to be in one bin: where they have more, EI is small for other reasons, as that they repeat each other."""
 
 
 class EffectiveInformation(BaseEstimator):
@@ -310,8 +311,7 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
     occupancy = Occupancy(binned, seed, settings.n_samples)
     if NOTHING_KEPT not in flags and occupancy.share_outside > MOST_OUTSIDE:
         flags.append(OUTSIDE)
-    # EI is at most the sum of the outputs' own entropies, and mostly far below it where these are many.
-    little = CONSTANT not in flags and joint.low < LEAST_ENTROPY * layer.n_out
+    little = CONSTANT not in flags and joint.low < LEAST_EI * layer.n_out
     if little and occupancy.output_entropy < LEAST_ENTROPY:
         flags.append(ONE_BIN)
     return LayerReport(

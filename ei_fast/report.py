@@ -48,9 +48,9 @@ _MEANING = {
         "with ranges='each', or measure it anew with Trajectory.remeasure(ranges='all')."
     ),
     ONE_BIN: (
-        "The outputs hardly leave one bin each, so that a neuron has less than 0.1 bits of entropy whatever the layer "
-        "computes: the range over which they are binned is too wide for them. Use out_range='auto', or 'neuron' where "
-        "neurons differ in scale, or more output bins."
+        "The outputs hardly leave one bin each: a neuron has less than half a bit of entropy on average, whatever the "
+        "layer computes, since the range over which it is binned is too wide for it. Use out_range='auto', or 'neuron' "
+        "where neurons differ in scale, or more output bins."
     ),
     TOL_NOT_REACHED: "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
 }
