@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.streams import Stream, neuron_keys
-from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, input_codes
+from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, input_codes, moving_cells
 from ei_fast.kernels.histograms import single_input_codes
 from ei_fast.kernels.keys import NEVER, pack_codes
-from ei_fast.kernels.uniforms import fill_cells, fill_uniforms
+from ei_fast.kernels.uniforms import fill_cells, fill_uniforms, fill_uniforms_of_cells
 from ei_fast.network.binned import reach_of
 from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, edges_of_each, ends_of, is_each
 from ei_fast.network.layer import Function
@@ -84,9 +84,17 @@ class Intervention(ABC):
 
     def keys_inside(self, stream: Stream, first: int, cells: Cells, m: int) -> Keys:
         """Output keys (r, m) of m samples inside each cell (r, n_in); sample (r, t) is number first + r * m + t."""
+        return self.keys_from(stream, first + m * np.arange(len(cells)), cells, m)
+
+    def keys_from(self, stream: Stream, firsts: NDArray[np.int64], cells: Cells, m: int) -> Keys:
+        """Output keys (r, m) of m samples inside each cell (r, n_in); sample (r, t) is number firsts[r] + t."""
         keys = np.empty((len(cells), m), np.uint64)
-        self._fill_keys(self._keys_of(stream), first, cells, keys)
+        self._fill_keys(self._keys_of(stream), firsts, cells, keys)
         return keys
+
+    def moving(self, cells: Cells) -> NDArray[np.bool_]:
+        """Whether outputs may differ inside each cell (r, n_in), (r,); True where that takes samples to know."""
+        return np.full(len(cells), True)
 
     def keys_anywhere(self, stream: Stream, first: int, count: int) -> Keys:
         """Output keys (count,) of samples number first, first + 1, ... over the whole input range."""
@@ -96,7 +104,7 @@ class Intervention(ABC):
 
     def fill_anywhere(self, stream: Stream, first: int, keys: Keys) -> None:
         """Fill `keys` (count,), in one piece, with what `keys_anywhere` returns."""
-        self._fill_keys(self._keys_of(stream), first, None, keys[None])
+        self._fill_keys(self._keys_of(stream), np.array([first]), None, keys[None])
 
     def codes_anywhere(self, stream: Stream, first: int, count: int) -> tuple[Codes, Codes]:
         """Bins of inputs (n_in, count) and outputs (n_out, count) of the same samples."""
@@ -127,7 +135,7 @@ class Intervention(ABC):
         """The same intervention, watching some of the outputs."""
 
     @abstractmethod
-    def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
+    def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
         """Fill `keys` (r, m); with `cells` None there is one row and its samples fall anywhere."""
 
     @abstractmethod
@@ -197,6 +205,12 @@ class DenseIntervention(Intervention):
         cell_centres(self.weight, self.bias, self._middles, cells, centre)
         return centre
 
+    def moving(self, cells: Cells) -> NDArray[np.bool_]:
+        moving, steps = np.empty(len(cells), np.bool_), self.steps
+        reach = self._inside[2]
+        moving_cells(self.weight, self.bias, self._middles, cells, reach, steps.breaks, steps.sizes, steps.rows, moving)
+        return moving
+
     def _spread(
         self, width: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
@@ -206,13 +220,13 @@ class DenseIntervention(Intervention):
         reach = reach_of(self.weight, self.bias, self.in_range, width)
         return (moves * scale).astype(np.float32), scale, reach
 
-    def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
+    def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
         scaled, scale, reach = self._anywhere if cells is None else self._inside
         if cells is None:
             cells = np.full((1, self.n_in), self.in_bins, np.int32)
         dense_keys(
             stream_keys,
-            first,
+            firsts,
             scaled,
             scale,
             self.weight,
@@ -320,10 +334,10 @@ class FunctionIntervention(Intervention):
         # Somebody else's code costs several times what a kernel does.
         return 8 * super().work
 
-    def _fill_keys(self, stream_keys: Keys, first: int, cells: Cells | None, keys: Keys) -> None:
+    def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
         r, m = keys.shape
         uniforms = np.empty((self.n_in, r * m), np.float32)
-        fill_uniforms(stream_keys, first, r * m, uniforms)
+        fill_uniforms_of_cells(stream_keys, firsts, m, 0, r * m, uniforms)
         cell = np.full((1, self.n_in), self.in_bins) if cells is None else np.repeat(cells, m, axis=0)
         low, high = self._bin_low[self._neuron, cell], self._bin_high[self._neuron, cell]
         x = low + (high - low) * (uniforms.T.astype(np.float64) + 0.5)

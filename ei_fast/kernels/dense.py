@@ -9,7 +9,7 @@ import numpy as np
 
 from ei_fast.kernels.jit import jit
 from ei_fast.kernels.keys import pack_codes
-from ei_fast.kernels.uniforms import fill_uniforms
+from ei_fast.kernels.uniforms import fill_uniforms, fill_uniforms_of_cells
 
 BLOCK = 512
 """Samples that go through the layer together: what they need stays in the cache."""
@@ -189,7 +189,7 @@ def block_codes(
 @jit
 def dense_keys(
     stream_keys,
-    first,
+    firsts,
     scaled,
     scale,
     weight,
@@ -211,8 +211,8 @@ def dense_keys(
     ----------
     stream_keys : (n_in,) uint64
         Stream keys of the uniforms.
-    first : int
-        Index of the first sample in the stream; sample t of cell r is number first + r * m + t.
+    firsts : (r,) int64
+        Index in the stream of each cell's first sample; sample t of cell r is number firsts[r] + t.
     scaled : (n_in, n_out) float32
         Weights times the width in which an input moves, times `scale`.
     scale : (n_out,) float64
@@ -242,7 +242,7 @@ def dense_keys(
     out = np.empty((n_out, BLOCK), np.uint16)
     for origin in range(0, flat.shape[0], BLOCK):
         size = min(BLOCK, flat.shape[0] - origin)
-        fill_uniforms(stream_keys, first + origin, size, uniforms)
+        fill_uniforms_of_cells(stream_keys, firsts, m, origin, size, uniforms)
         block_codes(
             uniforms,
             scaled,
@@ -262,6 +262,22 @@ def dense_keys(
             out,
         )
         pack_codes(out, bits, outside, flat[origin : origin + size])
+
+
+@jit
+def moving_cells(weight, bias, middles, cells, reach, breaks, sizes, rows, moving):
+    """Whether any output can leave its bin inside each cell (r, n_in), by interval arithmetic; moving (r,) bool."""
+    n_out = weight.shape[1]
+    centre = np.empty((1, n_out), np.float64)
+    for r in range(cells.shape[0]):
+        cell_centres(weight, bias, middles, cells[r : r + 1], centre)
+        moving[r] = False
+        for j in range(n_out):
+            own = breaks[rows[j], : sizes[rows[j]]]
+            passed = count_at_most(own, centre[0, j] - reach[j])
+            if passed < own.shape[0] and own[passed] < centre[0, j] + reach[j]:
+                moving[r] = True
+                break
 
 
 @jit

@@ -67,14 +67,36 @@ def fill_uniforms(stream_keys, first, m, out):
     A value is (k - 2**23 + 1/2) * 2**-24 for a 24-bit integer k: exact in float32, symmetric about
     0, and never an end of the interval. Each neuron has a key of its own, (n_in,) uint64.
     """
+    fill_uniforms_at(stream_keys, first, m, out, np.int64(0))
+
+
+@jit
+def fill_uniforms_at(stream_keys, first, m, out, at):
+    """`fill_uniforms` of out[:, at : at + m]."""
     for i in range(stream_keys.shape[0]):
         t = 0
         while t < m:
             page, place = divmod(first + t, PAGE)
             n = min(m - t, PAGE - place)
             before, between = _halves(stream_keys[i], page)
-            _fill_row(np.uint32(before + np.uint32(place) * _GAMMA_32), between, out[i, t : t + n])
+            _fill_row(np.uint32(before + np.uint32(place) * _GAMMA_32), between, out[i, at + t : at + t + n])
             t += n
+
+
+@jit
+def fill_uniforms_of_cells(stream_keys, firsts, m, origin, size, out):
+    """Fill out[:, :size] with samples origin ... origin + size - 1 of rows of m, of which row r begins at firsts[r]."""
+    t = 0
+    while t < size:
+        row, place = divmod(origin + t, m)
+        n = m - place
+        # Rows that follow each other in the stream are filled in one go.
+        while t + n < size and firsts[row + 1] == firsts[row] + m:
+            row += 1
+            n += m
+        n = min(n, size - t)
+        fill_uniforms_at(stream_keys, firsts[(origin + t) // m] + place, n, out, t)
+        t += n
 
 
 @jit
