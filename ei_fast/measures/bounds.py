@@ -87,7 +87,7 @@ def _ei_of_a_part(
         watched = intervention.restricted(np.sort(order[:n]))
         output = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _PART_POINTS), estimator)
         keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _PART_POINTS_A_CELL)
-        inside = SampledCells(statistics_of(keys, estimator), _PART_POINTS_A_CELL, estimator)
+        inside = SampledCells(statistics_of(keys, estimator), _PART_POINTS_A_CELL, estimator, keys.size)
         if output.resolved and inside.resolved:
             stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
             ei = output.value - inside.mean(inside.entropies)
@@ -115,7 +115,7 @@ def _single_outputs(intervention: Intervention, workers: Workers) -> tuple[NDArr
     def single(anywhere: Keys, inside: Keys) -> tuple[float, NDArray[np.float64]]:
         marginal = entropy_of_keys(anywhere, estimator)
         high = marginal.value + marginal.bias + Z95 * marginal.stderr
-        cell = SampledCells(statistics_of(inside, estimator), _POINTS_A_CELL, estimator)
+        cell = SampledCells(statistics_of(inside, estimator), _POINTS_A_CELL, estimator, inside.size)
         safe = _is_safe(1 - cell.statistics[:, ONCE] / _POINTS_A_CELL)
         return min(high, most) if _is_safe(marginal.coverage) else most, np.where(safe, cell.corrected, most)
 

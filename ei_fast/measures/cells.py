@@ -18,7 +18,8 @@ from ei_fast.kernels.counting import (
     cell_entropies,
 )
 from ei_fast.measures.entropy import MIN_COVERAGE, Estimator, digamma_table, log_table
-from ei_fast.measures.unseen import Unseen
+from ei_fast.measures.estimate import NONE_SEEN, SKEW
+from ei_fast.measures.unseen import MODEL_ERROR_IN_CELLS, Unseen
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +33,26 @@ class SampledCells:
     m : int
         Points in a cell.
     estimator : Estimator
+    n_points : int
+        Points that were simulated; none in a cell that is known to be in one state.
     control : ndarray (r,)
         What a control variate has in excess of its known mean in each cell; 0 without one.
     slope : float
         How much of it is taken off.
+    most : float
+        Bits that a cell can have at the most.
+    are_all : bool
+        Whether the cells are all that there are: what differs from cell to cell is then no error.
     """
 
     statistics: NDArray[np.float64]
     m: int
     estimator: Estimator
+    n_points: int
     control: NDArray[np.float64] | float = 0.0
     slope: float = 0.0
+    most: float = 0.0
+    are_all: bool = False
 
     @property
     def share(self) -> NDArray[np.float64]:
@@ -53,7 +63,7 @@ class SampledCells:
     def unseen(self) -> Unseen:
         """What the cells together have not met yet: one cell alone says little about it."""
         kept, once, twice, thrice = self.statistics[:, (KEPT, ONCE, TWICE, THRICE)].sum(axis=0)
-        return Unseen.after(kept, once, twice, thrice)
+        return Unseen.after(kept, once, twice, thrice, MODEL_ERROR_IN_CELLS)
 
     @cached_property
     def _best(self) -> NDArray[np.float64]:
@@ -78,9 +88,35 @@ class SampledCells:
         return replace(self, slope=float(np.sum(self.corrected * deviation)) / spread if spread > 0 else 0.0)
 
     @property
+    def shift(self) -> float:
+        """What the best estimate of the mean has more than that by the estimator asked for."""
+        return self.mean(self._best - self.corrected)
+
+    @property
     def bias(self) -> float:
-        """Size of the bias that may be left in the mean of `entropies`."""
-        return self.unseen.bias + abs(self.mean(self.corrected - self._best))
+        """Size of the bias that may be left in the mean of `entropies`, of unknown sign."""
+        return self.unseen.bias + self._of_rare_cells
+
+    @property
+    def _of_rare_cells(self) -> float:
+        """What the mean may be off by since few of the cells, or none, have any entropy."""
+        if self.are_all:
+            return 0.0
+        deviations = self.share * (self.entropies - self.mean(self.entropies)) / max(self.share.mean(), 1e-300)
+        squares = float(np.sum(deviations**2))
+        if not self.n_moving:
+            return NONE_SEEN * self.most / len(self.statistics)
+        return SKEW * abs(float(np.sum(deviations**3))) / max(squares, 1e-300) / len(self.statistics)
+
+    @property
+    def cost(self) -> float:
+        """Points a cell, where to find out that it needs none counts as one."""
+        return self.n_points / len(self.statistics) + 1
+
+    @cached_property
+    def n_moving(self) -> int:
+        """Cells in which more than one state was seen."""
+        return int(np.count_nonzero(self.statistics[:, PLUGIN] > 0))
 
     @property
     def coverage(self) -> float:
@@ -109,6 +145,13 @@ class SampledCells:
         freedom = len(values) - 1
         # Student's t of few cells, to first order, in the normal's place.
         return float(np.sqrt(np.sum(deviations**2) / freedom / len(values))) * (1 + 1.21 / freedom)
+
+
+def of_still_cells(count: int, m: int) -> NDArray[np.float64]:
+    """Statistics of cells, (count, 7), in which all of m points are in one state."""
+    statistics = np.zeros((count, N_COLUMNS))
+    statistics[:, KEPT] = m
+    return statistics
 
 
 def statistics_of(keys: NDArray[np.uint64], estimator: Estimator) -> NDArray[np.float64]:

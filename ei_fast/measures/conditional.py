@@ -16,7 +16,7 @@ from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import N_COLUMNS, information_variance
 from ei_fast.measures.bounds import bracketed_ei
-from ei_fast.measures.cells import SampledCells, statistics_of
+from ei_fast.measures.cells import SampledCells, of_still_cells, statistics_of
 from ei_fast.measures.control import NO_CONTROLS, Controls, controls_of
 from ei_fast.measures.entropy import (
     Counts,
@@ -39,6 +39,9 @@ MAX_WORK = 2**34
 _TASK_POINTS = 2**16
 _MAX_ENUMERATED_CELLS = 2**12
 _PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 256, 2**14, 64
+_MIN_EVENTS, _MOST_FOR_EVENTS = 64, 2**18
+"""Cells that move, and samples outside the commonest state, on which an error can be judged; and the most cells, or
+points, that are tried for the sake of it."""
 _BEYOND_PILOT = 8
 """Times the points of a pilot for which it can tell how many are needed."""
 _HOPELESS_COVERAGE, _HOPELESS_WORK = 0.05, 2**32
@@ -95,8 +98,13 @@ class Sample:
 
     @property
     def bias(self) -> float:
-        """Size of the bias that may be left in the difference."""
+        """Size of the bias that may be left in the difference, of unknown sign."""
         return self.output.bias + self.inside.bias
+
+    @property
+    def shift(self) -> float:
+        """What the best estimate of the difference has more than that by the estimator asked for."""
+        return self.output.shift - self.inside.shift
 
     @property
     def resolved(self) -> bool:
@@ -105,7 +113,9 @@ class Sample:
 
     def is_good_enough(self, tol: float) -> bool:
         """Whether the root of squared error and squared bias is within `tol`."""
-        return self.output.n_kept == 0 or (self.resolved and float(np.hypot(self.stderr, self.bias)) <= tol)
+        return self.output.n_kept == 0 or (
+            self.resolved and float(np.hypot(self.stderr, self.bias + abs(self.shift))) <= tol
+        )
 
     def estimate(self, intervention: Intervention, workers: Workers) -> JointEI:
         """EI, or a bracket of bounds where an entropy cannot be relied on."""
@@ -115,7 +125,7 @@ class Sample:
             return bracketed_ei(intervention, self.output, self.inside, self.n_samples, workers)
         conditional = self.inside.mean(self.inside.entropies)
         name = self.inside.estimator.name
-        return JointEI.sampled(self.output.value, conditional, self.stderr, self.bias, self.n_samples, name)
+        return JointEI.sampled(self.output.value, conditional, self.stderr, self.bias, self.n_samples, name, self.shift)
 
 
 def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> JointEI:
@@ -172,7 +182,7 @@ def _every_cell(intervention: Intervention, n_cells: int, m: int, plan: Plan, wo
         return keys, statistics
 
     keys, statistics = workers.shared(share, stacked)
-    inside = SampledCells(statistics, m, plan.estimator)
+    inside = SampledCells(statistics, m, plan.estimator, n_cells * m, are_all=True)
     counts = Counts.of(keys.flatten())
     output = entropy_of_counts(counts, n_cells * m, plan.estimator)
     visited = [keys[first : first + per_task] for first in range(0, n_cells, per_task)]
@@ -210,31 +220,26 @@ def _stderr_of_every_cell(
 def _by_so_many_points(intervention: Intervention, plan: Plan, n_samples: int, workers: Workers) -> Sample:
     """Half of the points inside cells, of which there must be enough to know their spread."""
     m = int(np.clip(n_samples // 256, 16, _MIN_POINTS))
-    sizes = Sizes(max(2, n_samples // 2 // m), m, max(4, n_samples // 2))
-    controls = controls_of(intervention) if sizes.n_cells >= _MIN_PILOT_CELLS else NO_CONTROLS
-    return _drawn_cells(intervention, sizes, controls, None, plan, workers)
+    n_cells = max(2, n_samples // 2 // m)
+    controls = controls_of(intervention) if n_cells >= _MIN_PILOT_CELLS else NO_CONTROLS
+    return _drawn_cells(intervention, Sizes(n_cells, m, max(4, n_samples // 2)), controls, None, plan, workers)
 
 
 def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:
     """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams."""
     ceiling = _points_ceiling(intervention)
-    counted = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, _PILOT_POINTS), workers)
-    output = entropy_of_counts(counted, _PILOT_POINTS, plan.estimator)
+    output, counted = _pilot_output(intervention, plan, ceiling, workers)
     if output.n_kept and output.coverage < _HOPELESS_COVERAGE:
         # Bounds are all there will be, and they gain little from more points.
         n = min(ceiling // 2, 2**18, max(2**14, _HOPELESS_WORK // intervention.work))
         sizes = Sizes(_BOUNDED_CELLS, max(_MIN_POINTS, n // _BOUNDED_CELLS), n)
         return _drawn_cells(intervention, sizes, NO_CONTROLS, 0.0, plan, workers)
     controls = controls_of(intervention)
-    streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
-    pilot = _drawn(intervention, streams, (0, _PILOT_CELLS), _MIN_POINTS, controls, plan, workers).regressed()
-    m = _enough_points(pilot, plan.tol, intervention.whole_cells, ceiling)
-    if _MIN_POINTS < m <= _MAX_POINTS_A_CELL:
-        # Part of the cells' spread is noise, of which less is left with more points.
-        n_cells = max(_MIN_PILOT_CELLS, _PILOT_CELLS * _MIN_POINTS // m)
-        pilot = _drawn(intervention, streams, (0, n_cells), m, controls, plan, workers).regressed()
-    if controls.output is not None:
-        output = entropy_of_counts(counted, _PILOT_POINTS, plan.estimator, controls.output)
+    pilot, m = _pilot_cells(intervention, controls, plan, ceiling, workers)
+    if (known := controls.entropy_of(intervention)) is not None:
+        output = Entropy.exact(known)
+    elif controls.output is not None:
+        output = entropy_of_counts(counted, output.n_samples, plan.estimator, controls.output)
     sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
     while (n := sizes.n // _BEYOND_PILOT) > output.n_samples:
         # States that few points met, and what is added for those not met, make a short pilot too noisy.
@@ -243,23 +248,48 @@ def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) ->
         sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
     while True:
         sample = _drawn_cells(intervention, sizes, controls, pilot.slope, plan, workers)
-        if sample.is_good_enough(plan.tol) or 2 * sizes.total > ceiling:
+        if sample.is_good_enough(plan.tol) or 2 * max(sample.n_samples, sizes.n_cells) > ceiling:
             return sample
         sizes = sizes.mended(sample, plan.tol)
 
 
+def _pilot_output(intervention: Intervention, plan: Plan, ceiling: int, workers: Workers) -> tuple[Entropy, Counts]:
+    """The output's entropy from so few points that its states can be told common from rare, and their counts."""
+    n, most = _PILOT_POINTS, min(_MOST_FOR_EVENTS, ceiling)
+    while True:
+        counted = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n), workers)
+        output = entropy_of_counts(counted, n, plan.estimator)
+        if output.departures >= _MIN_EVENTS or 4 * n > most:
+            return output, counted
+        n *= 4
+
+
+def _pilot_cells(
+    intervention: Intervention, controls: Controls, plan: Plan, ceiling: int, workers: Workers
+) -> tuple[SampledCells, int]:
+    """Cells of which enough move to know their spread, if that many can be had; and the points that a cell needs."""
+    streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
+    n_cells, m = _PILOT_CELLS, _MIN_POINTS
+    while True:
+        pilot = _drawn(intervention, streams, (0, n_cells), m, controls, plan, workers).regressed()
+        if pilot.n_moving >= _MIN_EVENTS or 4 * n_cells * pilot.cost > min(_MOST_FOR_EVENTS, ceiling):
+            break
+        n_cells *= 4
+    m = _enough_points(pilot, plan.tol, intervention.whole_cells, ceiling)
+    if _MIN_POINTS < m <= _MAX_POINTS_A_CELL:
+        # Part of the cells' spread is noise, of which less is left with more points.
+        n_cells = max(_MIN_PILOT_CELLS, n_cells * _MIN_POINTS // m)
+        pilot = _drawn(intervention, streams, (0, n_cells), m, controls, plan, workers).regressed()
+    return pilot, m
+
+
 @dataclass(frozen=True)
 class Sizes:
-    """How many cells, points in each, and points anywhere."""
+    """How many cells, points in each of those that can move, and points anywhere."""
 
     n_cells: int
     m: int
     n: int
-
-    @property
-    def total(self) -> int:
-        """All points."""
-        return self.n_cells * self.m + self.n
 
     def mended(self, sample: Sample, tol: float) -> "Sizes":
         """Twice as many of what this `sample` was short of, the pilot having been too hopeful."""
@@ -272,7 +302,7 @@ class Sizes:
 
 
 def _is_short(entropy: Entropy | SampledCells, tol: float) -> bool:
-    return not entropy.resolved or entropy.bias > _BIAS_SHARE * tol
+    return not entropy.resolved or entropy.bias + abs(entropy.shift) > _BIAS_SHARE * tol
 
 
 def _enough_points(pilot: SampledCells, tol: float, whole_cells: bool, ceiling: int) -> int:
@@ -281,23 +311,30 @@ def _enough_points(pilot: SampledCells, tol: float, whole_cells: bool, ceiling: 
     most = ceiling // (2 * _MIN_PILOT_CELLS)
     if whole_cells:
         most = min(most, _MAX_POINTS_A_CELL)
-    while pilot.bias * pilot.m / m > _BIAS_SHARE * tol and 2 * m <= most:
+    bias = pilot.unseen.bias + abs(pilot.shift)
+    while bias * pilot.m / m > _BIAS_SHARE * tol and 2 * m <= most:
         m *= 2
     return m
 
 
 def _cheapest(pilot: SampledCells, m: int, output: Entropy, tol: float, ceiling: int) -> Sizes:
     """Sizes with m points in a cell that reach `tol` with the fewest points, up to `ceiling`."""
-    # Minimise n_cells m + n with spread_cells**2 / n_cells + spread_output**2 / n = variance.
+    # Minimise n_cells cost + n with spread_cells**2 / n_cells + spread_output**2 / n = variance.
+    cost = pilot.cost * m / pilot.m
     spread_cells = max(pilot.mean_stderr(pilot.entropies) * np.sqrt(len(pilot.statistics)), 0.05)
     spread_output = output.stderr * np.sqrt(output.n_samples)
     variance = (_STDERR_SHARE * tol) ** 2
-    n = spread_output * (spread_cells * np.sqrt(m) + spread_output) / variance
-    # The output's bias wants so many at least: it falls as one over them, or faster.
-    n = max(n, _PILOT_POINTS, output.n_samples * output.bias / (_BIAS_SHARE * tol))
-    n_cells = spread_cells**2 / (variance - spread_output**2 / n)
-    shrink = min(1.0, ceiling / (n_cells * m + n))
-    return Sizes(max(_MIN_PILOT_CELLS, int(n_cells * shrink)), m, max(4, int(n * shrink)))
+    n = 0.0
+    if output.n_samples:
+        n = spread_output * (spread_cells * np.sqrt(cost) + spread_output) / variance
+        # The output's bias wants so many at least: it falls as one over them, or faster.
+        n = max(n, output.n_samples, output.n_samples * (output.bias + abs(output.shift)) / (_BIAS_SHARE * tol))
+    n_cells = spread_cells**2 / (variance - (spread_output**2 / n if n else 0.0))
+    # No fewer than it took to see enough of them move, and as many more as these fell short.
+    enough = _MIN_EVENTS * len(pilot.statistics) / max(pilot.n_moving, 1)
+    n_cells = max(n_cells, min(1.5 * enough, len(pilot.statistics)))
+    shrink = min(1.0, ceiling / (n_cells * cost + n))
+    return Sizes(max(_MIN_PILOT_CELLS, int(n_cells * shrink)), m, max(4, int(n * shrink)) if n else 0)
 
 
 def _drawn_cells(
@@ -314,18 +351,22 @@ def _drawn_cells(
         counted = _anywhere(intervention, Stream.MARGINAL, share_of(sizes.n, k, n), workers)
         streams = (Stream.CELLS, Stream.POINTS)
         cells = _drawn(intervention, streams, share_of(sizes.n_cells, k, n), sizes.m, controls, plan, workers)
-        return counted.states, counted.counts, cells.statistics, np.asarray(cells.control)
+        return counted.states, counted.counts, cells.statistics, np.asarray(cells.control), np.array([cells.n_points])
 
     def together(shares: Sequence[Arrays]) -> Arrays:
         counted = Counts.sum([Counts(states, counts) for states, counts, *_ in shares])
         return counted.states, counted.counts, *stacked([one[2:] for one in shares])
 
-    states, counts, statistics, excess = workers.shared(share, together)
-    output = entropy_of_counts(Counts(states, counts), sizes.n, plan.estimator, controls.output)
-    inside = SampledCells(statistics, sizes.m, plan.estimator, excess)
+    states, counts, statistics, excess, n_points = workers.shared(share, together)
+    if (known := controls.entropy_of(intervention)) is not None:
+        output = Entropy.exact(known)
+    else:
+        output = entropy_of_counts(Counts(states, counts), sizes.n, plan.estimator, controls.output)
+    most = intervention.n_out * float(np.log2(intervention.out_bins))
+    inside = SampledCells(statistics, sizes.m, plan.estimator, int(n_points.sum()), excess, most=most)
     inside = inside.regressed() if slope is None else replace(inside, slope=slope)
     stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
-    return Sample(output, inside, stderr, sizes.total)
+    return Sample(output, inside, stderr, inside.n_points + sizes.n)
 
 
 def _points_ceiling(intervention: Intervention) -> int:
@@ -345,15 +386,22 @@ def _drawn(
     begin, end = cells
     per_task = max(1, _TASK_POINTS // m)
 
-    def visit(first: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def visit(first: int) -> Arrays:
         chosen = intervention.drawn_cells(streams[0], first, min(per_task, end - first))
-        keys = intervention.keys_inside(streams[1], first * m, chosen, m)
+        # What no edge of an output crosses is in one state, and takes no points.
+        moving = np.flatnonzero(intervention.moving(chosen))
+        statistics = of_still_cells(len(chosen), m)
+        if len(moving):
+            keys = intervention.keys_from(streams[1], (first + moving) * m, chosen[moving], m)
+            statistics[moving] = statistics_of(keys, plan.estimator)
         excess = np.zeros(len(chosen)) if controls.cells is None else controls.cells(chosen) - controls.cells.mean
-        return statistics_of(keys, plan.estimator), excess
+        return statistics, excess, np.array([len(moving) * m])
 
     visited = workers.map(visit, range(begin, end, per_task))
-    statistics, excess = stacked([(np.empty((0, N_COLUMNS)), np.empty(0)), *visited])
-    return SampledCells(statistics, m, plan.estimator, excess)
+    nothing = np.empty((0, N_COLUMNS)), np.empty(0), np.empty(0, np.int64)
+    statistics, excess, n_points = stacked([nothing, *visited])
+    most = intervention.n_out * float(np.log2(intervention.out_bins))
+    return SampledCells(statistics, m, plan.estimator, int(n_points.sum()), excess, most=most)
 
 
 def _anywhere(intervention: Intervention, stream: Stream, points: tuple[int, int], workers: Workers) -> Counts:

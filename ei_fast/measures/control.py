@@ -119,6 +119,10 @@ class Controls:
     cells: CellControl | None
     output: OutputControl | None
 
+    def entropy_of(self, do: Intervention) -> float | None:
+        """The output's entropy in bits where there is one output only: the mean of its control."""
+        return self.output.mean if self.output is not None and do.n_out == 1 else None
+
 
 NO_CONTROLS = Controls(None, None)
 
@@ -128,4 +132,5 @@ def controls_of(do: Intervention) -> Controls:
     if not isinstance(do, DenseIntervention) or do.drop or not do.whole_cells:
         return NO_CONTROLS
     cheap = do.n_in**1.5 * do.n_out * do.in_bins < _MAX_WORK
-    return Controls(CellControl(do) if cheap else None, OutputControl(do) if OutputControl.is_open_to(do) else None)
+    output = OutputControl(do) if OutputControl.is_open_to(do) else None
+    return Controls(CellControl(do) if cheap else None, output)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import digamma
 
 from ei_fast.kernels.counting import regression_sums, run_lengths, tabulated
+from ei_fast.measures.estimate import NONE_SEEN, SKEW
 from ei_fast.measures.unseen import NOTHING_UNSEEN, Unseen
 
 _LN2 = float(np.log(2.0))
@@ -164,7 +165,7 @@ class Entropy:
     stderr : float
         Standard error of `value`, bits.
     bias : float
-        Size of the bias that may be left in `value`, bits.
+        Size of the bias that may be left, bits, of unknown sign.
     plugin : float
         The uncorrected entropy: in expectation not above the true one.
     coverage : float
@@ -177,6 +178,10 @@ class Entropy:
         Samples counted, and simulated.
     unseen : Unseen
         What is in `value` for states not met.
+    shift : float
+        What the best estimate has more than `value`, which is by the estimator asked for, bits.
+    departures : int
+        Samples kept that are not in the state seen most often.
     """
 
     value: float
@@ -189,6 +194,13 @@ class Entropy:
     n_kept: int
     n_samples: int
     unseen: Unseen = NOTHING_UNSEEN
+    shift: float = 0.0
+    departures: int = 0
+
+    @classmethod
+    def exact(cls, value: float) -> "Entropy":
+        """An entropy that is known without any sample."""
+        return cls(value, 0.0, 0.0, value, 1.0, True, 0, 1, 0)
 
 
 @dataclass(frozen=True)
@@ -246,8 +258,7 @@ def entropy_of_counts(
     times, alike = _numbers_of_times(counts)
     n = int(alike @ times)
     if len(counts) < 2:
-        # A second state that three samples out of n would show was missed once in twenty samples at most.
-        missed = min(3.0 / max(n, 1), 0.5)
+        missed = min(NONE_SEEN / max(n, 1), 0.5)
         bias = -missed * np.log2(missed) - (1 - missed) * np.log2(1 - missed)
         return Entropy(0.0, 0.0, float(bias), 0.0, 1.0, True, n * (n - 1) // 2, n, n_samples)
     plugin = float(np.log2(n) - (alike * times) @ np.log2(times) / n)
@@ -256,6 +267,8 @@ def entropy_of_counts(
     tells = surprise(times, estimator.adds(unseen))
     tells = tells - float((alike * times) @ tells) / n
     jackknife, excess = float((alike * times) @ tells**2) / n**2, 0.0
+    # The control takes from the skewness about as much as from the spread.
+    skew = abs(float((alike * times) @ tells**3)) / n**3 / max(jackknife, 1e-300) ** 1.5 if jackknife > 0 else 0.0
     if control is not None:
         mean, spread, together = regression_sums(counts, control(counted), times, tells)
         slope = together / spread if spread > 0 else 0.0
@@ -268,7 +281,7 @@ def entropy_of_counts(
     return Entropy(
         value=max(value - excess, 0.0),
         stderr=float(np.sqrt(variance)),
-        bias=unseen.bias + abs(best - value),
+        bias=unseen.bias + SKEW * skew * np.sqrt(variance),
         plugin=plugin,
         coverage=coverage,
         resolved=coverage >= MIN_COVERAGE and not unseen.endless,
@@ -276,6 +289,8 @@ def entropy_of_counts(
         n_kept=n,
         n_samples=n_samples,
         unseen=estimator.adds(unseen),
+        shift=best - value,
+        departures=n - int(times[-1]),
     )
 
 

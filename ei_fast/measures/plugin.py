@@ -73,6 +73,7 @@ def counted_ei(intervention: Intervention, n: int, estimator: Estimator, workers
         h_pair.bias + h_x.bias + h_y.bias,
         n,
         estimator.name,
+        h_y.shift + h_x.shift - h_pair.shift,
     )
     return estimate, h_pair.coverage
 

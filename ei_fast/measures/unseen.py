@@ -11,6 +11,9 @@ _MIN_DECAY = 0.3
 _NOTICEABLE = 0.01
 """... where that concerns more than so many bits."""
 _MODEL_ERROR = 0.1
+MODEL_ERROR_IN_CELLS = 0.3
+"""Part of what is added for the unseen that may be wrong: of a whole output's states, and of those inside cells. There an
+edge may cut off any small share of a cell, and few states have so many sizes that U falls as a power of v at once."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Unseen:
     endless: bool
 
     @classmethod
-    def after(cls, n: float, once: float, twice: float, thrice: float) -> "Unseen":
+    def after(
+        cls, n: float, once: float, twice: float, thrice: float, model_error: float = _MODEL_ERROR
+    ) -> "Unseen":
         """What is unseen after n samples, given how many states were seen once, twice and thrice."""
         if once < 2 or n < 2:
             # Less than a state's worth: what there may be is about what one state of probability 1/n has.
@@ -59,7 +64,7 @@ class Unseen:
             bits=bits,
             a_single=2 * share if twice else share,
             a_double=once * share / twice if twice else 0.0,
-            bias=bits * max(0.5 * (1 - mills) / mills, _MODEL_ERROR),
+            bias=bits * max(0.5 * (1 - mills) / mills, model_error),
             endless=bool(bits > _NOTICEABLE and fastest < _MIN_DECAY),
         )
 
