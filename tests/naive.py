@@ -324,6 +324,39 @@ def joint_ei_by_sampling(
     return grassberger(counts) - conditional, float(np.sqrt(variance))
 
 
+def joint_ei_of_kept(weight, bias, activation, in_range, in_bins, out_range, out_bins, rng, n_cells, m, n):
+    """EI in bits and its standard error where outputs outside `out_range` are dropped: cells of kept points.
+
+    Each of `n_cells` cells is that of a point that was kept; inside it `m` kept points are drawn. `n` points are
+    kept for H(Y).
+    """
+    low, high = in_range
+    width = (high - low) / in_bins
+    n_in = weight.shape[0]
+
+    def kept(x):
+        y = outputs(x, weight, bias, activation)
+        inside = ((y >= out_range[0]) & (y <= out_range[1])).all(axis=1)
+        return x[inside], _keys(bins_of(y[inside], out_range, out_bins), out_bins)
+
+    cells, keys = [], []
+    while sum(map(len, keys)) < n:
+        x, states = kept(low + (high - low) * rng.random((200_000, n_in)))
+        keys.append(states)
+        cells.append(np.floor((x - low) / width)[: n_cells - sum(map(len, cells))])
+    entropies = []
+    for cell in np.concatenate(cells):
+        inside = []
+        while sum(map(len, inside)) < m:
+            inside.append(kept(low + width * (cell + rng.random((2 * m, n_in))))[1])
+        entropies.append(grassberger(np.unique(np.concatenate(inside)[:m], return_counts=True)[1]))
+    _, counts = np.unique(np.concatenate(keys), return_counts=True)
+    p = counts / counts.sum()
+    plugin = -(p * np.log2(p)).sum()
+    variance = ((p * np.log2(p) ** 2).sum() - plugin**2) / counts.sum() + np.var(entropies) / n_cells
+    return grassberger(counts) - np.mean(entropies), float(np.sqrt(variance))
+
+
 def _keys(codes, bins):
     """One integer for each row of `codes`, exact for as long as it fits into 64 bits."""
     assert codes.shape[1] * np.log2(bins) <= 63

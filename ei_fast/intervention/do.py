@@ -75,12 +75,12 @@ class Intervention(ABC):
         """Input cells number first, first + 1, ... of a stream, each uniform over all cells: (count, n_in)."""
         drawn = np.empty((count, self.n_in), np.int32)
         fill_cells(self._keys_of(stream), first, self.in_bins, drawn)
-        return self._held(drawn[:, self.inputs])
+        return self.held(drawn[:, self.inputs])
 
     def enumerated_cells(self, first: int, count: int) -> Cells:
         """Input cells number first, first + 1, ... of all there are, the last neuron counting fastest."""
         shape = (self.in_bins,) * len(self.inputs)
-        return self._held(np.stack(np.unravel_index(np.arange(first, first + count), shape), axis=1))
+        return self.held(np.stack(np.unravel_index(np.arange(first, first + count), shape), axis=1))
 
     def keys_inside(self, stream: Stream, first: int, cells: Cells, m: int) -> Keys:
         """Output keys (r, m) of m samples inside each cell (r, n_in); sample (r, t) is number first + r * m + t."""
@@ -93,7 +93,7 @@ class Intervention(ABC):
         return keys
 
     def moving(self, cells: Cells) -> NDArray[np.bool_]:
-        """Whether outputs may differ inside each cell (r, n_in), (r,); True where that takes samples to know."""
+        """Whether outputs may differ, or be dropped, inside each cell (r, n_in): (r,), True where only samples tell."""
         return np.full(len(cells), True)
 
     def keys_anywhere(self, stream: Stream, first: int, count: int) -> Keys:
@@ -151,7 +151,7 @@ class Intervention(ABC):
     def _keys_of(self, stream: Stream) -> Keys:
         return neuron_keys(self._seed, self._place, stream, self.n_in)
 
-    def _held(self, bins: NDArray[np.integer]) -> Cells:
+    def held(self, bins: NDArray[np.integer]) -> Cells:
         """Cells (r, n_in) from the bins of the inputs that are held in one; `in_bins` stands for "anywhere"."""
         cells = np.full((len(bins), self.n_in), self.in_bins, np.int32)
         cells[:, self.inputs] = bins
@@ -206,6 +206,8 @@ class DenseIntervention(Intervention):
         return centre
 
     def moving(self, cells: Cells) -> NDArray[np.bool_]:
+        if self.drop:
+            return super().moving(cells)
         moving, steps = np.empty(len(cells), np.bool_), self.steps
         reach = self._inside[2]
         moving_cells(self.weight, self.bias, self._middles, cells, reach, steps.breaks, steps.sizes, steps.rows, moving)

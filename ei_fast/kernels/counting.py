@@ -169,6 +169,17 @@ def information_variance(keys, states, output_surprise, heads, inside_surprise, 
 
 
 @jit
+def append_kept(found, rows, keys, have):
+    """Append the kept ones of found[k] (m,) to keys[rows[k]], of which the first have[rows[k]] are there."""
+    for k in range(found.shape[0]):
+        row = rows[k]
+        for key in found[k]:
+            if key != DROPPED and have[row] < keys.shape[1]:
+                keys[row, have[row]] = key
+                have[row] += 1
+
+
+@jit
 def run_lengths(ordered, states, counts):
     """Distinct keys of a sorted array, and how often each is in it; return how many differ, DROPPED left out."""
     n = 0

@@ -89,7 +89,7 @@ def _ei_of_a_part(
         keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _PART_POINTS_A_CELL)
         inside = SampledCells(statistics_of(keys, estimator), _PART_POINTS_A_CELL, estimator, keys.size)
         if output.resolved and inside.resolved:
-            stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
+            stderr = float(np.hypot(output.stderr, inside.stderr))
             ei = output.value - inside.mean(inside.entropies)
             return ei - half_width(stderr, output.bias + inside.bias), n_tries
         n = n * 3 // 4

@@ -21,6 +21,11 @@ from ei_fast.measures.entropy import MIN_COVERAGE, Estimator, digamma_table, log
 from ei_fast.measures.estimate import NONE_SEEN, SKEW
 from ei_fast.measures.unseen import MODEL_ERROR_IN_CELLS, Unseen
 
+_LEAST_EXPLAINED = 0.2
+"""Part of the variance over cells below which a control is none: far above what a few dozen cells show by chance."""
+_FEW_KEPT = 16
+"""Kept points without which a cell's entropy is as good as unknown."""
+
 
 @dataclass(frozen=True, eq=False)
 class SampledCells:
@@ -43,6 +48,8 @@ class SampledCells:
         Bits that a cell can have at the most.
     are_all : bool
         Whether the cells are all that there are: what differs from cell to cell is then no error.
+    through_kept : bool
+        Whether cells were drawn through kept points, so that what they keep is in the draw and each weighs 1.
     """
 
     statistics: NDArray[np.float64]
@@ -53,11 +60,12 @@ class SampledCells:
     slope: float = 0.0
     most: float = 0.0
     are_all: bool = False
+    through_kept: bool = False
 
     @property
     def share(self) -> NDArray[np.float64]:
-        """Share of the samples that each cell keeps."""
-        return self.statistics[:, KEPT] / self.m
+        """Weight of each cell: the share of the samples that it keeps, or 1."""
+        return np.ones(len(self.statistics)) if self.through_kept else self.statistics[:, KEPT] / self.m
 
     @cached_property
     def unseen(self) -> Unseen:
@@ -82,10 +90,13 @@ class SampledCells:
         return self.corrected - self.slope * self.control
 
     def regressed(self) -> "SampledCells":
-        """The same cells with the slope that the sample itself suggests."""
-        deviation = self.control - np.mean(self.control)
-        spread = float(np.sum(deviation**2))
-        return replace(self, slope=float(np.sum(self.corrected * deviation)) / spread if spread > 0 else 0.0)
+        """The same cells with the slope that the sample itself suggests; 0 where the control explains little."""
+        deviation, own = self.control - np.mean(self.control), self.corrected - np.mean(self.corrected)
+        spread, together = float(np.sum(deviation**2)), float(np.sum(own * deviation))
+        if together**2 <= _LEAST_EXPLAINED * spread * float(np.sum(own**2)):
+            # Where cells hardly differ any slope would do, and chance would choose one of any size.
+            return replace(self, slope=0.0)
+        return replace(self, slope=together / spread)
 
     @property
     def shift(self) -> float:
@@ -95,7 +106,8 @@ class SampledCells:
     @property
     def bias(self) -> float:
         """Size of the bias that may be left in the mean of `entropies`, of unknown sign."""
-        return self.unseen.bias + self._of_rare_cells
+        poor = np.mean(self.statistics[:, KEPT] < min(_FEW_KEPT, self.m)) if self.through_kept else 0.0
+        return self.unseen.bias + self._of_rare_cells + float(poor) * self.most
 
     @property
     def _of_rare_cells(self) -> float:
@@ -105,7 +117,7 @@ class SampledCells:
         deviations = self.share * (self.entropies - self.mean(self.entropies)) / max(self.share.mean(), 1e-300)
         squares = float(np.sum(deviations**2))
         if not self.n_moving:
-            return NONE_SEEN * self.most / len(self.statistics)
+            return min(NONE_SEEN / max(len(self.statistics), 1), 1.0) * self.most
         return SKEW * abs(float(np.sum(deviations**3))) / max(squares, 1e-300) / len(self.statistics)
 
     @property
@@ -126,7 +138,12 @@ class SampledCells:
     @property
     def resolved(self) -> bool:
         """Whether the average of `entropies` can be relied on."""
-        return self.coverage >= MIN_COVERAGE and not self.unseen.endless
+        return self.coverage >= MIN_COVERAGE and not self.unseen.endless and (self.are_all or self.n_effective >= 8)
+
+    @property
+    def n_effective(self) -> float:
+        """So many cells of equal weight would tell as much."""
+        return float(self.share.sum() ** 2 / max(np.sum(self.share**2), 1e-300))
 
     @property
     def plugin(self) -> NDArray[np.float64]:
@@ -139,10 +156,17 @@ class SampledCells:
         # wait for each other where cores are taken, and add up in an order that depends on how many they are.
         return float(np.sum(self.share * values)) / max(float(self.share.sum()), 1e-300)
 
+    @property
+    def stderr(self) -> float:
+        """Standard error of the mean of `entropies`, by the best estimate of each, whichever was asked for."""
+        return self.mean_stderr(self._best - self.slope * self.control)
+
     def mean_stderr(self, values: NDArray[np.float64]) -> float:
         """Standard error of `mean` for drawn cells: a ratio's."""
         deviations = self.share * (values - self.mean(values)) / max(self.share.mean(), 1e-300)
         freedom = len(values) - 1
+        if freedom < 1:
+            return self.most
         # Student's t of few cells, to first order, in the normal's place.
         return float(np.sqrt(np.sum(deviations**2) / freedom / len(values))) * (1 + 1.21 / freedom)
 

@@ -29,6 +29,7 @@ from ei_fast.measures.entropy import (
     variance_of_mean,
 )
 from ei_fast.measures.estimate import JointEI
+from ei_fast.measures.kept import ROUNDS, cells_of_kept, keys_of_kept
 from ei_fast.parallel import Arrays, Workers, share_of, stacked
 
 MAX_POINTS = 2**24
@@ -39,13 +40,15 @@ MAX_WORK = 2**34
 _TASK_POINTS = 2**16
 _MAX_ENUMERATED_CELLS = 2**12
 _PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 256, 2**14, 64
-_MIN_EVENTS, _MOST_FOR_EVENTS = 64, 2**18
-"""Cells that move, and samples outside the commonest state, on which an error can be judged; and the most cells, or
-points, that are tried for the sake of it."""
+_MIN_EVENTS, _MOST_FOR_EVENTS, _MIN_KEPT = 64, 2**18, 2**10
+"""Cells that move, and samples outside the commonest state, on which an error can be judged; the most cells, or points,
+that are tried for the sake of it; and samples kept on which an entropy can be judged."""
 _BEYOND_PILOT = 8
 """Times the points of a pilot for which it can tell how many are needed."""
 _HOPELESS_COVERAGE, _HOPELESS_WORK = 0.05, 2**32
 _BOUNDED_CELLS = 256
+_LEAST_KEPT = 0.3
+"""Share of the samples kept without which cells are drawn through those that are, however few cells there are."""
 # With fewer, which samples are found good enough would depend on how they fell, and that is a bias.
 _FEW_POINTS, _MIN_POINTS, _MAX_POINTS_A_CELL = 32, 64, 4096
 _BIAS_SHARE, _STDERR_SHARE = 0.3, 0.75
@@ -123,9 +126,11 @@ class Sample:
             return JointEI.undefined(self.n_samples)
         if not self.resolved:
             return bracketed_ei(intervention, self.output, self.inside, self.n_samples, workers)
-        conditional = self.inside.mean(self.inside.entropies)
-        name = self.inside.estimator.name
-        return JointEI.sampled(self.output.value, conditional, self.stderr, self.bias, self.n_samples, name, self.shift)
+        # A control takes off as much as it has in excess, which may be more than there is room for.
+        most = intervention.n_out * float(np.log2(intervention.out_bins))
+        conditional = min(max(self.inside.mean(self.inside.entropies), 0.0), most)
+        output, name = min(self.output.value, most), self.inside.estimator.name
+        return JointEI.sampled(output, conditional, self.stderr, self.bias, self.n_samples, name, self.shift)
 
 
 def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> JointEI:
@@ -134,13 +139,21 @@ def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> 
     most = _MAX_ENUMERATED_CELLS
     if plan.n_samples is not None:
         most = min(most, plan.n_samples // _MIN_POINTS)
-    if cells <= most:
+    if cells <= most and _keeps_much(intervention, plan, workers):
         sample = _by_every_cell(intervention, plan, workers)
     elif plan.n_samples is None:
         sample = _by_drawn_cells(intervention, plan, workers)
     else:
         sample = _by_so_many_points(intervention, plan, plan.n_samples, workers)
     return sample.estimate(intervention, workers)
+
+
+def _keeps_much(intervention: Intervention, plan: Plan, workers: Workers) -> bool:
+    """Whether so much is kept that it is worth while to visit every cell."""
+    n = min(_PILOT_POINTS, (plan.n_samples or _PILOT_POINTS) // 16)
+    if not intervention.drop:
+        return True
+    return _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n), workers).total >= _LEAST_KEPT * n
 
 
 def _by_every_cell(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:
@@ -196,7 +209,7 @@ def _stderr_of_every_cell(
     """Standard error of H(Y) - H(Y | X) from the same points: only what varies inside the cells is an error."""
     kept = max(output.n_kept, 1)
     tells = digamma_bits(kept) + surprise(counts.counts, output.unseen)
-    tells_inside = surprise(np.arange(inside.m + 1), inside.estimator.adds(inside.unseen))
+    tells_inside = surprise(np.arange(inside.m + 1), inside.unseen)
     information = output.plugin - inside.mean(inside.plugin)
 
     def spread(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
@@ -221,6 +234,11 @@ def _by_so_many_points(intervention: Intervention, plan: Plan, n_samples: int, w
     """Half of the points inside cells, of which there must be enough to know their spread."""
     m = int(np.clip(n_samples // 256, 16, _MIN_POINTS))
     n_cells = max(2, n_samples // 2 // m)
+    if intervention.drop:
+        # A part of the points finds cells, which take about four times as many as are kept in them.
+        kept = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n_samples // 16), workers).total
+        n_points = max(2, min(n_samples // 4, n_cells // 8 * (n_samples // 16) // max(kept, 1)))
+        return _drawn_cells(intervention, Sizes(n_points, m, n_samples // 2), NO_CONTROLS, 0.0, plan, workers, 8)
     controls = controls_of(intervention) if n_cells >= _MIN_PILOT_CELLS else NO_CONTROLS
     return _drawn_cells(intervention, Sizes(n_cells, m, max(4, n_samples // 2)), controls, None, plan, workers)
 
@@ -229,23 +247,27 @@ def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) ->
     """Cells, points in each and points anywhere for which the cost is least, from a pilot of its own streams."""
     ceiling = _points_ceiling(intervention)
     output, counted = _pilot_output(intervention, plan, ceiling, workers)
-    if output.n_kept and output.coverage < _HOPELESS_COVERAGE:
+    if not output.n_kept:
+        nothing = SampledCells(np.empty((0, N_COLUMNS)), _MIN_POINTS, plan.estimator, 0)
+        return Sample(output, nothing, 0.0, output.n_samples)
+    if output.coverage < _HOPELESS_COVERAGE and not intervention.drop:
         # Bounds are all there will be, and they gain little from more points.
         n = min(ceiling // 2, 2**18, max(2**14, _HOPELESS_WORK // intervention.work))
         sizes = Sizes(_BOUNDED_CELLS, max(_MIN_POINTS, n // _BOUNDED_CELLS), n)
         return _drawn_cells(intervention, sizes, NO_CONTROLS, 0.0, plan, workers)
     controls = controls_of(intervention)
-    pilot, m = _pilot_cells(intervention, controls, plan, ceiling, workers)
+    kept = output.n_kept / output.n_samples
+    pilot, m = _pilot_cells(intervention, kept, controls, plan, ceiling, workers)
     if (known := controls.entropy_of(intervention)) is not None:
         output = Entropy.exact(known)
     elif controls.output is not None:
         output = entropy_of_counts(counted, output.n_samples, plan.estimator, controls.output)
-    sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
+    sizes = _cheapest(pilot, m, output, plan.tol, ceiling, kept)
     while (n := sizes.n // _BEYOND_PILOT) > output.n_samples:
         # States that few points met, and what is added for those not met, make a short pilot too noisy.
         counted = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n), workers)
         output = entropy_of_counts(counted, n, plan.estimator, controls.output)
-        sizes = _cheapest(pilot, m, output, plan.tol, ceiling)
+        sizes = _cheapest(pilot, m, output, plan.tol, ceiling, kept)
     while True:
         sample = _drawn_cells(intervention, sizes, controls, pilot.slope, plan, workers)
         if sample.is_good_enough(plan.tol) or 2 * max(sample.n_samples, sizes.n_cells) > ceiling:
@@ -259,33 +281,42 @@ def _pilot_output(intervention: Intervention, plan: Plan, ceiling: int, workers:
     while True:
         counted = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n), workers)
         output = entropy_of_counts(counted, n, plan.estimator)
-        if output.departures >= _MIN_EVENTS or 4 * n > most:
+        if output.n_kept < _MIN_KEPT:
+            most = ceiling // 2
+        if (output.departures >= _MIN_EVENTS and output.n_kept >= _MIN_KEPT) or 4 * n > most:
             return output, counted
         n *= 4
 
 
 def _pilot_cells(
-    intervention: Intervention, controls: Controls, plan: Plan, ceiling: int, workers: Workers
+    intervention: Intervention, kept: float, controls: Controls, plan: Plan, ceiling: int, workers: Workers
 ) -> tuple[SampledCells, int]:
     """Cells of which enough move to know their spread, if that many can be had; and the points that a cell needs."""
     streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
     n_cells, m = _PILOT_CELLS, _MIN_POINTS
     while True:
-        pilot = _drawn(intervention, streams, (0, n_cells), m, controls, plan, workers).regressed()
-        if pilot.n_moving >= _MIN_EVENTS or 4 * n_cells * pilot.cost > min(_MOST_FOR_EVENTS, ceiling):
+        draws = min(_draws(intervention, n_cells, kept), ceiling // 4)
+        pilot = _drawn(intervention, streams, (0, draws), m, controls, plan, workers).regressed()
+        if pilot.n_moving >= _MIN_EVENTS or 4 * draws * pilot.cost > min(_MOST_FOR_EVENTS, ceiling):
             break
         n_cells *= 4
     m = _enough_points(pilot, plan.tol, intervention.whole_cells, ceiling)
     if _MIN_POINTS < m <= _MAX_POINTS_A_CELL:
         # Part of the cells' spread is noise, of which less is left with more points.
         n_cells = max(_MIN_PILOT_CELLS, n_cells * _MIN_POINTS // m)
-        pilot = _drawn(intervention, streams, (0, n_cells), m, controls, plan, workers).regressed()
+        draws = min(_draws(intervention, n_cells, kept), ceiling // 4)
+        pilot = _drawn(intervention, streams, (0, draws), m, controls, plan, workers).regressed()
     return pilot, m
+
+
+def _draws(intervention: Intervention, n_cells: float, kept: float) -> int:
+    """How many draws give so many cells: as many, or those of points of which a share is kept and leads to cells."""
+    return int(n_cells / kept) if intervention.drop else int(n_cells)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many cells, points in each of those that can move, and points anywhere."""
+    """How many draws of cells, points in each of those that can move, and points anywhere."""
 
     n_cells: int
     m: int
@@ -317,11 +348,11 @@ def _enough_points(pilot: SampledCells, tol: float, whole_cells: bool, ceiling: 
     return m
 
 
-def _cheapest(pilot: SampledCells, m: int, output: Entropy, tol: float, ceiling: int) -> Sizes:
+def _cheapest(pilot: SampledCells, m: int, output: Entropy, tol: float, ceiling: int, kept: float) -> Sizes:
     """Sizes with m points in a cell that reach `tol` with the fewest points, up to `ceiling`."""
     # Minimise n_cells cost + n with spread_cells**2 / n_cells + spread_output**2 / n = variance.
     cost = pilot.cost * m / pilot.m
-    spread_cells = max(pilot.mean_stderr(pilot.entropies) * np.sqrt(len(pilot.statistics)), 0.05)
+    spread_cells = max(pilot.stderr * np.sqrt(len(pilot.statistics)), 0.05)
     spread_output = output.stderr * np.sqrt(output.n_samples)
     variance = (_STDERR_SHARE * tol) ** 2
     n = 0.0
@@ -334,7 +365,8 @@ def _cheapest(pilot: SampledCells, m: int, output: Entropy, tol: float, ceiling:
     enough = _MIN_EVENTS * len(pilot.statistics) / max(pilot.n_moving, 1)
     n_cells = max(n_cells, min(1.5 * enough, len(pilot.statistics)))
     shrink = min(1.0, ceiling / (n_cells * cost + n))
-    return Sizes(max(_MIN_PILOT_CELLS, int(n_cells * shrink)), m, max(4, int(n * shrink)) if n else 0)
+    n_cells = max(_MIN_PILOT_CELLS, n_cells * shrink)
+    return Sizes(int(n_cells / kept) if pilot.through_kept else int(n_cells), m, max(4, int(n * shrink)) if n else 0)
 
 
 def _drawn_cells(
@@ -344,13 +376,14 @@ def _drawn_cells(
     slope: float | None,
     plan: Plan,
     workers: Workers,
+    rounds: int = ROUNDS,
 ) -> Sample:
     """Entropies of drawn cells, by a `slope` found elsewhere or their own, and of points anywhere."""
 
     def share(k: int, n: int) -> Arrays:
         counted = _anywhere(intervention, Stream.MARGINAL, share_of(sizes.n, k, n), workers)
         streams = (Stream.CELLS, Stream.POINTS)
-        cells = _drawn(intervention, streams, share_of(sizes.n_cells, k, n), sizes.m, controls, plan, workers)
+        cells = _drawn(intervention, streams, share_of(sizes.n_cells, k, n), sizes.m, controls, plan, workers, rounds)
         return counted.states, counted.counts, cells.statistics, np.asarray(cells.control), np.array([cells.n_points])
 
     def together(shares: Sequence[Arrays]) -> Arrays:
@@ -362,10 +395,9 @@ def _drawn_cells(
         output = Entropy.exact(known)
     else:
         output = entropy_of_counts(Counts(states, counts), sizes.n, plan.estimator, controls.output)
-    most = intervention.n_out * float(np.log2(intervention.out_bins))
-    inside = SampledCells(statistics, sizes.m, plan.estimator, int(n_points.sum()), excess, most=most)
+    inside = _sampled(intervention, statistics, sizes.m, plan, n_points, excess)
     inside = inside.regressed() if slope is None else replace(inside, slope=slope)
-    stderr = float(np.hypot(output.stderr, inside.mean_stderr(inside.entropies)))
+    stderr = float(np.hypot(output.stderr, inside.stderr))
     return Sample(output, inside, stderr, inside.n_points + sizes.n)
 
 
@@ -381,10 +413,17 @@ def _drawn(
     controls: Controls,
     plan: Plan,
     workers: Workers,
+    rounds: int = ROUNDS,
 ) -> SampledCells:
-    """Entropies of cells number `cells[0]` to `cells[1]` - 1 of a stream."""
+    """Entropies of draws number `cells[0]` to `cells[1]` - 1 of a stream: cells, or points whose cell it is if kept."""
     begin, end = cells
-    per_task = max(1, _TASK_POINTS // m)
+    per_task = _TASK_POINTS // 4 if intervention.drop else max(1, _TASK_POINTS // m)
+
+    def visit_kept(first: int) -> Arrays:
+        count = min(per_task, end - first)
+        numbers, chosen = cells_of_kept(intervention, streams[0], first, count)
+        keys, simulated = keys_of_kept(intervention, streams[1], numbers, chosen, m, rounds)
+        return statistics_of(keys, plan.estimator), np.zeros(len(chosen)), np.array([count + simulated])
 
     def visit(first: int) -> Arrays:
         chosen = intervention.drawn_cells(streams[0], first, min(per_task, end - first))
@@ -397,11 +436,24 @@ def _drawn(
         excess = np.zeros(len(chosen)) if controls.cells is None else controls.cells(chosen) - controls.cells.mean
         return statistics, excess, np.array([len(moving) * m])
 
-    visited = workers.map(visit, range(begin, end, per_task))
+    visited = workers.map(visit_kept if intervention.drop else visit, range(begin, end, per_task))
     nothing = np.empty((0, N_COLUMNS)), np.empty(0), np.empty(0, np.int64)
     statistics, excess, n_points = stacked([nothing, *visited])
+    return _sampled(intervention, statistics, m, plan, n_points, excess)
+
+
+def _sampled(
+    intervention: Intervention,
+    statistics: NDArray[np.float64],
+    m: int,
+    plan: Plan,
+    n_points: NDArray[np.int64],
+    excess: NDArray[np.float64],
+) -> SampledCells:
+    """Drawn cells, with what is known of their intervention."""
     most = intervention.n_out * float(np.log2(intervention.out_bins))
-    return SampledCells(statistics, m, plan.estimator, int(n_points.sum()), excess, most=most)
+    total = int(n_points.sum())
+    return SampledCells(statistics, m, plan.estimator, total, excess, most=most, through_kept=intervention.drop)
 
 
 def _anywhere(intervention: Intervention, stream: Stream, points: tuple[int, int], workers: Workers) -> Counts:

@@ -44,10 +44,6 @@ class Estimator:
         """Whether the entropy of states not met is added."""
         return self.name == "zhang+unseen"
 
-    def adds(self, unseen: Unseen) -> Unseen:
-        """What the estimator takes into account of the unseen."""
-        return unseen if self.sees_unseen else NOTHING_UNSEEN
-
     def heads(self, size: int) -> NDArray[np.float64]:
         """The table of n = 0 ... size - 1 samples, in bits."""
         return digamma_table(size) if self.sees_unseen else log_table(size)
@@ -163,7 +159,7 @@ class Entropy:
     value : float
         Bits, corrected for bias.
     stderr : float
-        Standard error of `value`, bits.
+        Standard error in bits, that of the best estimate whichever was asked for.
     bias : float
         Size of the bias that may be left, bits, of unknown sign.
     plugin : float
@@ -177,7 +173,7 @@ class Entropy:
     n_kept, n_samples : int
         Samples counted, and simulated.
     unseen : Unseen
-        What is in `value` for states not met.
+        What is in the best estimate for states not met.
     shift : float
         What the best estimate has more than `value`, which is by the estimator asked for, bits.
     departures : int
@@ -209,6 +205,11 @@ class Counts:
 
     states: NDArray[np.uint64]
     counts: NDArray[np.int64]
+
+    @property
+    def total(self) -> int:
+        """All samples kept."""
+        return int(self.counts.sum())
 
     @classmethod
     def of(cls, keys: NDArray[np.uint64]) -> "Counts":
@@ -264,7 +265,7 @@ def entropy_of_counts(
     plugin = float(np.log2(n) - (alike * times) @ np.log2(times) / n)
     once, twice, thrice = (int(alike[times == c].sum()) for c in (1, 2, 3))
     unseen = Unseen.after(n, once, twice, thrice)
-    tells = surprise(times, estimator.adds(unseen))
+    tells = surprise(times, unseen)
     tells = tells - float((alike * times) @ tells) / n
     jackknife, excess = float((alike * times) @ tells**2) / n**2, 0.0
     # The control takes from the skewness about as much as from the spread.
@@ -288,7 +289,7 @@ def entropy_of_counts(
         collisions=int(alike @ (times * (times - 1))) // 2,
         n_kept=n,
         n_samples=n_samples,
-        unseen=estimator.adds(unseen),
+        unseen=unseen,
         shift=best - value,
         departures=n - int(times[-1]),
     )

@@ -12,8 +12,8 @@ _NOTICEABLE = 0.01
 """... where that concerns more than so many bits."""
 _MODEL_ERROR = 0.1
 MODEL_ERROR_IN_CELLS = 0.3
-"""Part of what is added for the unseen that may be wrong: of a whole output's states, and of those inside cells. There an
-edge may cut off any small share of a cell, and few states have so many sizes that U falls as a power of v at once."""
+"""Part of what is added for the unseen that may be wrong: of a whole output's states, and of those inside cells, which
+are too few for U to fall as a power of v: an edge may cut off any small share of a cell."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,7 @@ class Unseen:
     endless: bool
 
     @classmethod
-    def after(
-        cls, n: float, once: float, twice: float, thrice: float, model_error: float = _MODEL_ERROR
-    ) -> "Unseen":
+    def after(cls, n: float, once: float, twice: float, thrice: float, model_error: float = _MODEL_ERROR) -> "Unseen":
         """What is unseen after n samples, given how many states were seen once, twice and thrice."""
         if once < 2 or n < 2:
             # Less than a state's worth: what there may be is about what one state of probability 1/n has.

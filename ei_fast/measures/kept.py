@@ -1,0 +1,46 @@
+"""Cells under out_of_range="drop": drawn through points that are kept.
+
+Where samples are dropped, a cell weighs by what it keeps, and cells drawn blindly may keep nothing at all. The cell
+of a point that is kept is a draw of a cell with just that weight; the entropy inside it is that of the points it keeps,
+and as many are simulated as it takes to have enough of these.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.intervention.do import Cells, Intervention, Keys
+from ei_fast.intervention.streams import Stream
+from ei_fast.kernels.counting import append_kept
+from ei_fast.kernels.keys import DROPPED
+
+ROUNDS = 64
+"""Times m points that are simulated in a cell, at the most, to find m that are kept."""
+
+
+def cells_of_kept(
+    intervention: Intervention, stream: Stream, first: int, count: int
+) -> tuple[NDArray[np.int64], Cells]:
+    """Numbers (r,) of the kept ones among samples first, first + 1, ... over the whole input range, and their cells."""
+    x_codes, y_codes = intervention.codes_anywhere(stream, first, count)
+    kept = np.flatnonzero((y_codes != intervention.outside).all(axis=0))
+    return first + kept, intervention.held(x_codes[intervention.inputs][:, kept].T)
+
+
+def keys_of_kept(
+    intervention: Intervention, stream: Stream, numbers: NDArray[np.int64], cells: Cells, m: int, rounds: int = ROUNDS
+) -> tuple[Keys, int]:
+    """Output keys (r, m) of the first m kept samples inside each cell, and how many samples that took.
+
+    Cell number k has samples k m rounds, k m rounds + 1, ... of the stream; what it lacks after all of them is DROPPED.
+    """
+    keys, have = np.full((len(cells), m), DROPPED), np.zeros(len(cells), np.int64)
+    open_cells, simulated = np.arange(len(cells)), 0
+    for k in range(rounds):
+        firsts = (numbers[open_cells] * rounds + k) * m
+        found = intervention.keys_from(stream, firsts, cells[open_cells], m)
+        simulated += found.size
+        append_kept(found, open_cells, keys, have)
+        open_cells = open_cells[have[open_cells] < m]
+        if not len(open_cells):
+            break
+    return keys, simulated
