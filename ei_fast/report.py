@@ -55,6 +55,8 @@ _MEANING = {
     TOL_NOT_REACHED: "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
 }
 
+_RANGES = {"each": "this record", "first": "the first record", "all": "all records together"}
+
 _ENTROPIES = {
     "bounds": "each known by bounds only",
     "none": "neither of which is defined",
@@ -290,6 +292,8 @@ class Report(Sequence[LayerReport]):
     def __str__(self) -> str:
         """A table, one line a layer, in bits."""
         lines = lines_of(_HEADER, [_row(layer) for layer in self._layers], right=range(3, len(_HEADER) - 1))
+        if self.provenance.get("ranges"):
+            lines.append(f"ranges of unbounded outputs: those of {_RANGES[self.provenance['ranges']]}")
         lines += [f"skipped {name}: {reason}" for name, reason in self.skipped]
         return "\n".join(lines)
 

@@ -176,6 +176,8 @@ class Frozen:
 
     ranges: tuple[tuple[Ranges, Ranges], ...]
     seed: int
+    convention: str = ""
+    """Of a training's records: whose ranges they are."""
 
 
 def _refused(owner: str, name: str, rule: str, value: Any, more: str = "") -> str:

@@ -31,6 +31,8 @@ class RecorderCallback(keras.callbacks.Callback):
         An ``.npz`` file, opened when training begins, that holds the trajectory after every record. One that exists is
         continued: epochs that it has are not measured again. Where training was broken off by an exception,
         ``callback.recorder.close()`` lets others have it.
+    ranges, keep_weights
+        Of `Recorder`.
 
     Attributes
     ----------
@@ -49,9 +51,11 @@ class RecorderCallback(keras.callbacks.Callback):
         every: int = 1,
         time_budget: float | None = None,
         path: str | os.PathLike | None = None,
+        ranges: str = "each",
+        keep_weights: bool = False,
     ):
         super().__init__()
-        self.recorder = Recorder(estimator, every, time_budget)
+        self.recorder = Recorder(estimator, every, time_budget, ranges=ranges, keep_weights=keep_weights)
         self._path = None if path is None else checked_path(path)
         self._epochs = Epochs()
 

@@ -29,6 +29,8 @@ class RecorderCallback(pl.Callback):
     path : str or path, optional
         An ``.npz`` file, opened when training begins, that holds the trajectory after every record. One that exists is
         continued: epochs that it has are not measured again. Where it and a checkpoint differ, the longer one counts.
+    ranges, keep_weights
+        Of `Recorder`.
 
     Attributes
     ----------
@@ -47,8 +49,10 @@ class RecorderCallback(pl.Callback):
         every: int = 1,
         time_budget: float | None = None,
         path: str | os.PathLike | None = None,
+        ranges: str = "each",
+        keep_weights: bool = False,
     ):
-        self.recorder = Recorder(estimator, every, time_budget)
+        self.recorder = Recorder(estimator, every, time_budget, ranges=ranges, keep_weights=keep_weights)
         self._path = None if path is None else checked_path(path)
         self._epochs = Epochs()
 

@@ -66,6 +66,13 @@ def batch() -> None:
     help="CSV with a column file, and step, run, or metrics like loss.",
 )
 @click.option(
+    "--ranges",
+    type=click.Choice(["each", "first", "all"]),
+    default="each",
+    show_default=True,
+    help="Over what unbounded outputs are binned: what each checkpoint of a run reaches, its first, or all of them.",
+)
+@click.option(
     "--longest",
     type=float,
     default=1800.0,
@@ -85,13 +92,14 @@ def plan(
     input_shape: str | None,
     step_pattern: str | None,
     table: Path | None,
+    ranges: str,
     longest: float,
     replace: bool,
     **given: Any,
 ) -> None:
     """Fix what CHECKPOINTS, a folder or a quoted glob, are measured with, and which shard does what.
 
-    Folders below it are runs: each has its own ranges, those of its first checkpoint.
+    Folders below it are runs.
     """
     from ei_fast import EffectiveInformation
     from ei_fast.cluster import plan as make_plan
@@ -113,6 +121,7 @@ def plan(
         EffectiveInformation(**values),
         step_pattern=step_pattern,
         table=table,
+        ranges=ranges,
         longest=longest,
         replace=replace,
         **reading,

@@ -14,12 +14,12 @@ from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.costs import Pieces
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.files import plain, sealed, unsealed, write_whole
-from ei_fast.network.bins import Ranges
+from ei_fast.network.bins import Ranges, ranges_from
 from ei_fast.network.network import Network
 from ei_fast.settings import Frozen, Settings
 from ei_fast.training.continuation import Widths
 
-_KIND, _FORMAT = "ei_fast batch plan", 1
+_KIND, _FORMAT = "ei_fast batch plan", 2
 PLAN = "plan.json"
 
 
@@ -68,8 +68,10 @@ class Batch:
     seed : int
     layers : list of (str, int, int)
         Name and widths, the same in all runs.
+    convention : str
+        ``"each"``, ``"first"`` or ``"all"``: over whose ranges a run's checkpoints are measured.
     ranges : dict of str to ranges
-        Of each run, input and output range of every layer.
+        Of each run, input and output range of every layer; none where every checkpoint has its own.
     checkpoints : tuple of Checkpoint
     seconds, bytes : float
         Estimated of one checkpoint, its memory over all that it takes to have the package loaded.
@@ -85,6 +87,7 @@ class Batch:
     reading: Mapping[str, Any]
     seed: int
     layers: Widths
+    convention: str
     ranges: Mapping[str, tuple[tuple[Ranges, Ranges], ...]]
     checkpoints: tuple[Checkpoint, ...]
     seconds: float
@@ -97,9 +100,13 @@ class Batch:
         """Says what is measured and how."""
         return EffectiveInformation(**{name: _as_given(value) for name, value in self.parameters.items()})
 
-    def frozen(self, run: str) -> Frozen:
-        """What all measurements of a run share."""
-        return Frozen(self.ranges[run], self.seed)
+    def frozen(self, run: str, network: Network | None = None) -> Frozen:
+        """What all measurements of a run share; with the ranges of the `network` where each has its own."""
+        ranges = self.ranges[run]
+        if network is not None and self.convention == "each":
+            settings = Settings.checked(self.estimator.get_params(deep=False))
+            ranges = tuple(network.ranges(settings.in_range, settings.out_range))
+        return Frozen(ranges, self.seed, self.convention)
 
     def network(self, checkpoint: Checkpoint) -> Network:
         """What a checkpoint holds, read as all of them are."""
@@ -108,7 +115,8 @@ class Batch:
 
     def settings_hash(self, run: str) -> str:
         """Of all but the weights that figures depend on."""
-        said = [ei_fast.__version__, self.parameters, self.reading, self.seed, run, self.ranges[run], self.layers]
+        said = [ei_fast.__version__, self.parameters, self.reading, self.seed, run, self.convention, self.ranges[run]]
+        said.append(self.layers)
         return hashlib.sha256(json.dumps(plain(said), sort_keys=True).encode()).hexdigest()
 
     @property
@@ -136,6 +144,7 @@ class Batch:
             "reading": self.reading,
             "seed": self.seed,
             "layers": self.layers,
+            "convention": self.convention,
             "ranges": self.ranges,
             "seconds": self.seconds,
             "bytes": self.bytes,
@@ -181,10 +190,8 @@ class Batch:
                 dict(content["reading"]),
                 int(content["seed"]),
                 [(str(name), int(n_in), int(n_out)) for name, n_in, n_out in content["layers"]],
-                {
-                    run: tuple(((float(a), float(b)), (float(c), float(d))) for (a, b), (c, d) in ranges)
-                    for run, ranges in content["ranges"].items()
-                },
+                str(content["convention"]),
+                {run: ranges_from(ranges) for run, ranges in content["ranges"].items()},
                 tuple(Checkpoint(*values) for values in content["checkpoints"]),
                 float(content["seconds"]),
                 int(content["bytes"]),

@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from ei_fast.training.trajectory import check_metric_name
+
 _INDEX = ".safetensors.index.json"
 SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx")
 """Of files that `as_network` reads."""
@@ -159,6 +161,8 @@ def _listed(table: Path, names: Sequence[str], pattern: re.Pattern) -> list[Chec
         reader = csv.DictReader(file)
         if "file" not in (reader.fieldnames or ()):
             raise ValueError(f"The table {str(table)!r} must have a column 'file'. Got {reader.fieldnames}.")
+        for metric in {*(reader.fieldnames or ())} - {"file", "step", "run"}:
+            check_metric_name(metric, f"the table {str(table)!r}")
         known, result = set(names), []
         for line, row in enumerate(reader, start=2):
             where = f"The table {str(table)!r}, line {line}"

@@ -18,7 +18,7 @@ from ei_fast.estimator import edges_of, joint_of
 from ei_fast.files import write_whole
 from ei_fast.network.network import Network
 from ei_fast.parallel import Workers
-from ei_fast.settings import Settings
+from ei_fast.settings import Frozen, Settings
 from ei_fast.training.continuation import widths_of
 from ei_fast.warmup import warmup
 
@@ -90,7 +90,6 @@ class _Item:
         self._batch, self._checkpoint, self._place, self._n_jobs = batch, checkpoint, place, n_jobs
         self._content, self._key = content, place.key(content)
         self._settings = Settings.checked(batch.estimator.get_params(deep=False) | {"n_jobs": n_jobs})
-        self._frozen = batch.frozen(checkpoint.run)
 
     def do(self, part: Part | None) -> str:
         """Measure it all, or a part; and put the parts together if that was the last."""
@@ -116,13 +115,16 @@ class _Item:
         widths = widths_of(network)
         if widths != self._batch.layers:
             raise ValueError(f"Its layers must be those of the plan, {self._batch.layers}. They are {widths}.")
-        network.check_ranges(self._frozen.ranges)
+        network.check_ranges(self._frozen(network).ranges)
         return network
+
+    def _frozen(self, network: Network) -> Frozen:
+        return self._batch.frozen(self._checkpoint.run, network)
 
     def _measure(self, workers: Workers) -> None:
         started = time.perf_counter()
         network = self._network()
-        report = self._batch.estimator._measure(network, self._settings, self._frozen, workers)
+        report = self._batch.estimator._measure(network, self._settings, self._frozen(network), workers)
         content = {
             "checkpoint": self._checkpoint.path,
             "content": self._content,
@@ -136,14 +138,15 @@ class _Item:
 
     def _do_part(self, part: Part) -> None:
         network = self._network()
-        binned = self._batch.estimator.binned_layers(network, self._settings, self._frozen.ranges)[part.layer]
+        frozen = self._frozen(network)
+        binned = self._batch.estimator.binned_layers(network, self._settings, frozen.ranges)[part.layer]
         with PartsOf(self._n_jobs, self._batch.pieces, self._part_file, part.k) as threads:
             workers = threads.on(part.layer, part.measure)
             try:
                 if part.measure == "joint":
-                    joint_of(binned, self._settings, self._frozen.seed, workers)
+                    joint_of(binned, self._settings, frozen.seed, workers)
                 else:
-                    edges_of(binned, self._settings, self._frozen.seed, workers, part.measure)
+                    edges_of(binned, self._settings, frozen.seed, workers, part.measure)
             except PartIsDone:
                 return
             # What has nothing to share is found anew by whoever puts the layer together.

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from ei_fast.cluster.progress import Result, collect
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
 from ei_fast.files import is_unfinished, plain, write_together
 from ei_fast.frames import frame_of
+from ei_fast.network.bins import ranges_from
 from ei_fast.training.continuation import provenance_of
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.trajectory import COLUMNS, MEASURES, Trajectory
 
 _FURTHER = (
-    *("degeneracy_stderr", "ei_parts_stderr", "phi_ff_stderr", "output_entropy", "conditional_entropy"),
+    *("degeneracy_stderr", "phi_ff_stderr", "output_entropy", "conditional_entropy", "share_outside"),
     *("n_in", "n_out", "activation", "joint_method", "pairwise_method", "n_samples"),
 )
 _MOST_NAMED = 20
@@ -91,10 +92,14 @@ def _trajectory(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> Trajectory:
     return Trajectory(
         [one.step for one, _ in kept],
         [name for name, _, _ in batch.layers],
-        {name: [[_number(layer[name]) for layer in result["layers"]] for _, result in kept] for name in MEASURES},
+        {name: [[_figure(layer, name) for layer in result["layers"]] for _, result in kept] for name in MEASURES},
         {name: [one.metrics.get(name, np.nan) for one, _ in kept] for name in names},
         provenance,
         [one.run for one, _ in kept] if batch.has_runs else None,
+        flags=[[layer["flags"] for layer in result["layers"]] for _, result in kept],
+        layer_ranges=[
+            ranges_from([(layer["in_range"], layer["out_range"]) for layer in result["layers"]]) for _, result in kept
+        ],
     )
 
 
@@ -105,13 +110,18 @@ def _rows(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> list[dict[str, An
         for layer in result["layers"]:
             row: dict[str, Any] = {"run": one.run} if batch.has_runs else {}
             row |= {"step": one.step, "layer": layer["name"]}
-            row |= {name: _number(layer[name]) for name in MEASURES}
+            row |= dict.fromkeys(COLUMNS[3:])
+            row |= {name: _figure(layer, name) for name in MEASURES}
+            row |= {"flags": ", ".join(layer["flags"]), "ranges": batch.convention}
             row |= one.metrics
-            row |= dict(zip(("ei_low", "ei_high"), layer["ei_interval"], strict=True))
-            row |= {name: layer[name] for name in _FURTHER}
-            row |= {"flags": ", ".join(layer["flags"]), "checkpoint": one.path}
+            row |= {name: layer[name] for name in _FURTHER} | {"checkpoint": one.path}
             rows.append(row)
     return rows
+
+
+def _figure(layer: Mapping[str, Any], name: str) -> float:
+    low, high = layer["ei_interval"]
+    return _number({"ei_low": low, "ei_high": high}[name] if name in ("ei_low", "ei_high") else layer[name])
 
 
 def _number(value: Any) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from ei_fast.adapters import as_network
 from ei_fast.cluster.batch import PLAN, Batch, Part, Task
 from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
@@ -18,9 +20,11 @@ from ei_fast.files import plain
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
-from ei_fast.settings import OWNER, Number, Settings, Whole
+from ei_fast.settings import OWNER, Number, OneOf, Settings, Whole
 from ei_fast.training.continuation import FREE, Widths, widths_of
+from ei_fast.training.ranges import SAID, LayerRanges, has_range, hull_of_records
 
+_CONVENTION = OneOf(tuple(SAID))
 _LONGEST = Number("a number of seconds > 0", 1e-9)
 
 
@@ -35,10 +39,11 @@ def plan(
     order: Sequence[str] | None = None,
     blocks: Sequence[str] | Mapping[str, Range | None] = (),
     input_shape: Sequence[int] | None = None,
+    ranges: str = "each",
     longest: float = 1800.0,
     replace: bool = False,
 ) -> Batch:
-    """Fix what a batch is: settings, each run's ranges, the seed, and which shard does what.
+    """Fix what a batch is: settings, over whose ranges is measured, the seed, and which shard does what.
 
     Parameters
     ----------
@@ -54,6 +59,9 @@ def plan(
         How the step of a checkpoint is told; see `find_checkpoints`.
     order, blocks, input_shape
         Of `as_network`.
+    ranges : "each", "first" or "all", default "each"
+        Over what the outputs of unbounded activations are binned, where no range is given: over what each checkpoint
+        reaches, what the first one of its run does, or the hull of what all of its run do, which reads them all now.
     longest : float, default 1800.0
         Seconds: a measure of one layer that is expected to take longer is split into parts.
     replace : bool, default False
@@ -73,6 +81,7 @@ def plan(
         raise TypeError(
             f"The 'estimator' parameter of plan must be an EffectiveInformation. Got {estimator!r} instead."
         )
+    convention = _CONVENTION.checked("ranges", ranges, "plan")
     n_shards = Whole(1).checked("shards", shards, "plan")
     seconds = _LONGEST.checked("longest", longest, "plan")
     parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
@@ -88,13 +97,18 @@ def plan(
         warnings.warn(f"{name!r} is left out: it is not listed, or no file of weights by its name.", stacklevel=2)
     reading = {"order": order, "blocks": blocks, "input_shape": input_shape}
     reading = {name: value for name, value in reading.items() if value is not None and value != ()}
-    networks = _firsts(base, found, estimator, settings, reading)
-    ranges = {
+    networks = _firsts(base, found, estimator, settings, reading, convention)
+    of_first = {
         run: tuple(network.ranges(settings.in_range, settings.out_range)) for run, (network, _) in networks.items()
     }
+    kept = of_first
+    if convention == "each":
+        kept = dict.fromkeys(of_first, ())
+    elif convention == "all":
+        kept = _ranges_of_all(base, found, estimator, settings, reading)
     layers = _common_layers({run: network for run, (network, _) in networks.items()})
     run, (network, size) = next(iter(networks.items()))
-    binned = estimator.binned_layers(network, settings, ranges[run])
+    binned = estimator.binned_layers(network, settings, of_first[run])
     pieces = pieces_of(binned, settings, seconds)
     unsplit = sum(
         seconds_of(one, settings, measure)
@@ -109,7 +123,8 @@ def plan(
         plain(reading),
         resolve_seed(estimator.random_state, OWNER),
         layers,
-        ranges,
+        convention,
+        kept,
         tuple(found),
         unsplit,
         max(bytes_of_file(size), sum(sorted(bytes_of(one, settings) for one in binned)[-SIDE_BY_SIDE:])),
@@ -137,9 +152,11 @@ def _firsts(
     estimator: EffectiveInformation,
     settings: Settings,
     reading: Mapping[str, Any],
+    convention: str,
 ) -> dict[str, tuple[Network, int]]:
     """The first checkpoint of each run that can be read and measured, and the size of its file."""
     networks: dict[str, tuple[Network, int]] = {}
+    waiting: dict[str, tuple[Network, int]] = {}
     failed: dict[str, tuple[str, Exception]] = {}
     for one in found:
         if one.run in networks:
@@ -147,19 +164,49 @@ def _firsts(
         path = base / one.path
         try:
             network = as_network(path, estimator.activation, settings.in_range, **reading)
-            estimator.binned_layers(network, settings, network.ranges(settings.in_range, settings.out_range))
+            ranges = tuple(network.ranges(settings.in_range, settings.out_range))
+            estimator.binned_layers(network, settings, ranges)
+            dead = [k for k in range(len(network)) if not has_range(network, k, ranges, settings)]
+            if dead and convention == "first":
+                waiting.setdefault(one.run, (network, size_of(path)))
+                name = network.layers[dead[0]].name
+                raise ValueError(f"all outputs of its layer {name!r} are one point, which makes no range.")
             networks[one.run] = network, size_of(path)
         except ImportError:
             raise
         except Exception as error:
             # Whatever reading a damaged file may raise: it will be recorded as failed when its turn comes.
             failed.setdefault(one.run, (one.path, error))
+    # A run in which that never changes has the ranges of its first checkpoint all the same.
+    networks = waiting | networks
     for run, (name, reason) in failed.items():
         if run not in networks:
             which = f"of run {run!r} " if run else ""
             raise ValueError(f"No checkpoint {which}can be measured. The first says: {reason}") from reason
         warnings.warn(f"{name!r} gives no ranges, the next one of its run does: {reason}", stacklevel=3)
     return networks
+
+
+def _ranges_of_all(
+    base: Path,
+    found: Sequence[Checkpoint],
+    estimator: EffectiveInformation,
+    settings: Settings,
+    reading: Mapping[str, Any],
+) -> dict[str, LayerRanges]:
+    """The hull of what all checkpoints of each run reach; those that cannot be read are left out, and fail later."""
+    records: dict[str, list[LayerRanges]] = {}
+    for one in tqdm(found, desc="reading ranges", unit="checkpoint", disable=None):
+        try:
+            network = as_network(base / one.path, estimator.activation, settings.in_range, verify=False, **reading)
+            ranges = tuple(network.ranges(settings.in_range, settings.out_range))
+        except ImportError:
+            raise
+        except Exception as error:
+            warnings.warn(f"{one.path!r} gives no ranges: {error}", stacklevel=3)
+            continue
+        records.setdefault(one.run, []).append(ranges)
+    return {run: hull_of_records(of_run) for run, of_run in records.items()}
 
 
 def _common_layers(networks: Mapping[str, Network]) -> Widths:

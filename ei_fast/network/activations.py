@@ -153,6 +153,16 @@ class Activation:
             )
         return y
 
+    @property
+    def function(self) -> Callable | None:
+        """A function of one's own; None of those known by name."""
+        return self._function
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is one of those known by name, and no function of one's own."""
+        return self._formula is not None
+
     def image(self, low: ArrayLike, high: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Smallest and largest value on each interval [low, high] of pre-activations."""
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)

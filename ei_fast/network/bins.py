@@ -53,6 +53,20 @@ def is_each(limits: Ranges) -> bool:
     return isinstance(limits[0], tuple)
 
 
+def union(one: Ranges, other: Ranges) -> Ranges:
+    """The hull of two ranges; neuron by neuron where each has its own."""
+    if is_each(one) != is_each(other):
+        return union(hull_of(one), hull_of(other))
+    if is_each(one):
+        return tuple(union(a, b) for a, b in zip(one, other, strict=True))  # type: ignore[arg-type, misc]
+    return min(one[0], other[0]), max(one[1], other[1])  # type: ignore[return-value]
+
+
+def ranges_from(values: Any) -> Any:
+    """Ranges, or ranges of layers, from the nested lists of a file."""
+    return tuple(map(ranges_from, values)) if isinstance(values, (list, tuple)) else float(values)
+
+
 def hull_of(limits: Ranges) -> Range:
     """The range that holds those of all neurons."""
     ends = np.reshape(limits, (-1, 2))

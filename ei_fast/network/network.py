@@ -94,7 +94,12 @@ class Network:
         network.skipped = self.skipped
         return network
 
-    def ranges(self, in_range: Range | None = None, out_range: Range | str = "auto") -> list[tuple[Ranges, Ranges]]:
+    def ranges(
+        self,
+        in_range: Range | None = None,
+        out_range: Range | str = "auto",
+        known: Sequence[tuple[Ranges, Ranges]] = (),
+    ) -> list[tuple[Ranges, Ranges]]:
         """Input and output range of every layer.
 
         The first input range is `in_range`, or the first layer's own where it has one, or the network's. An output
@@ -107,6 +112,8 @@ class Network:
         out_range : (float, float) or str
             Of every layer; or how ranges are derived that no layer says: ``"auto"``, ``"hull"`` or
             ``"neuron"``, as of `EffectiveInformation`.
+        known : sequence of (range, range)
+            Of the first layers, where they are known already.
 
         Returns
         -------
@@ -125,8 +132,10 @@ class Network:
         for index, layer in enumerate(self.layers):
             if layer.in_range is not None and (in_range is None or index or index in self.restarts):
                 current = layer.in_range
-            _check_reach(index, layer, current)
             following: Ranges | None = given or layer.out_range
+            if index < len(known):
+                current, following = known[index]
+            _check_reach(index, layer, current)
             if following is None:
                 assert isinstance(layer, Layer)
                 following = derived_range(layer, current, rule)

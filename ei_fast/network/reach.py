@@ -44,6 +44,15 @@ def derived_range(layer: Layer, in_range: Ranges, rule: str) -> Ranges:
     return _widened(low, high)
 
 
+def is_spread(layer: Layer, in_range: Ranges) -> bool:
+    """Whether a layer's outputs reach more than a point, or have a codomain that says their range."""
+    if np.isfinite(layer.activation.codomain).all():
+        return True
+    lows, highs = reached(layer, in_range)
+    low, high = float(lows.min()), float(highs.max())
+    return _widened(low, high) == (low, high)
+
+
 def reached(layer: Layer, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Smallest and largest value that each output takes between the quantiles of its pre-activation, (n_out,) each.
 

@@ -1,5 +1,7 @@
 """What it takes to go on with a recording in a file: the file for oneself, and the settings it was made with."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,17 @@ from filelock import FileLock, Timeout
 import ei_fast
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.files import plain, remove_unfinished
+from ei_fast.frames import shape_of
 from ei_fast.intervention.streams import resolve_seed
+from ei_fast.network.bins import ranges_from
+from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 from ei_fast.settings import OWNER, Frozen
 from ei_fast.training.trajectory import Trajectory
 
 Widths = list[tuple[str, int, int]]
-
+Layers = list[tuple[str, int, int, str]]
+"""Name, widths and kind of every layer."""
 
 FREE = ("n_jobs", "verbose", "random_state")
 """Parameters that may change from one run to the next: they change no figure, or the seed is known anyway."""
@@ -25,14 +31,55 @@ def widths_of(network: Network) -> Widths:
     return [(str(layer.name), layer.n_in, layer.n_out) for layer in network]
 
 
-def provenance_of(estimator: EffectiveInformation, frozen: Frozen, widths: Widths) -> dict[str, Any]:
+def layers_of(network: Network) -> Layers:
+    """Name, widths and kind of every layer: its activation and patch, or which function it is."""
+    return [(str(layer.name), layer.n_in, layer.n_out, _kind_of(layer)) for layer in network]
+
+
+def _kind_of(layer: Layer | Function) -> str:
+    if isinstance(layer, Function):
+        return f"function {_named(layer.fn)}"
+    own = layer.activation.function
+    what = f"dense, {layer.activation}" + ("" if own is None else f" {_named(own)}")
+    return what if layer.patch is None else f"{what}, patch {shape_of(layer.patch)}"
+
+
+def _named(function: Any) -> str:
+    """What tells functions apart from one run to the next: their name and code, of an object its class."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return f"{type(function).__module__}.{type(function).__qualname__}"
+    digest = hashlib.sha256(code.co_code + repr([one for one in code.co_consts if _is_plain(one)]).encode())
+    return f"{function.__module__}.{function.__qualname__} {digest.hexdigest()[:8]}"
+
+
+def _is_plain(constant: Any) -> bool:
+    return constant is None or isinstance(constant, (bool, int, float, complex, str, bytes))
+
+
+def check_same_layers(before: Sequence[tuple], now: Sequence[tuple], named: str, remedy: str) -> None:
+    """Raise ValueError that names the first layer that differs; older files know names and widths only."""
+    if len(before) != len(now):
+        raise ValueError(f"{named} has {len(before)} layers. Got {len(now)} instead. {remedy}")
+    for index, (one, other) in enumerate(zip(before, now, strict=True)):
+        if one != other[: len(one)]:
+            raise ValueError(f"Layer {index} of {named} is {_said(one)}. Got {_said(other)} instead. {remedy}")
+
+
+def _said(layer: tuple) -> str:
+    name, n_in, n_out, *kind = layer
+    return f"{name!r}, {n_in} -> {n_out}" + "".join(f", {one}" for one in kind)
+
+
+def provenance_of(estimator: EffectiveInformation, frozen: Frozen, layers: Sequence[tuple]) -> dict[str, Any]:
     """How a recording is made, as plain values: all that `continued` needs to know."""
     return {
         "ei_fast": ei_fast.__version__,
         "parameters": plain(estimator.get_params(deep=False)),
         "seed": frozen.seed,
+        "convention": frozen.convention,
         "ranges": plain(frozen.ranges),
-        "layers": plain(widths),
+        "layers": plain(layers),
     }
 
 
@@ -56,8 +103,12 @@ def taken(path: Path) -> FileLock:
     return lock
 
 
-def continued(trajectory: Trajectory, estimator: EffectiveInformation, named: str) -> tuple[Frozen, Widths]:
+def continued(
+    trajectory: Trajectory, estimator: EffectiveInformation, convention: str, named: str
+) -> tuple[Frozen, list[tuple]]:
     """The ranges, seed and layers that a trajectory was recorded with; `named` says which it is.
+
+    One of an older version goes on with the ranges of its first record, as it began.
 
     Raises
     ------
@@ -66,13 +117,14 @@ def continued(trajectory: Trajectory, estimator: EffectiveInformation, named: st
     """
     known = trajectory.provenance
     try:
-        ranges = tuple(((a, b), (c, d)) for (a, b), (c, d) in known["ranges"])
-        frozen = Frozen(ranges, int(known["seed"]))
-        widths = [(str(name), int(n_in), int(n_out)) for name, n_in, n_out in known["layers"]]
+        frozen = Frozen(ranges_from(known["ranges"]), int(known["seed"]), trajectory.ranges)
+        layers = [(str(name), int(n_in), int(n_out), *map(str, kind)) for name, n_in, n_out, *kind in known["layers"]]
         before = dict(known["parameters"]) | {"ei_fast": known["ei_fast"]}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{named} does not say how it was recorded, and cannot be continued. Begin anew.") from None
     now = plain(estimator.get_params(deep=False)) | {"ei_fast": ei_fast.__version__}
+    if "convention" in known:
+        before, now = before | {"ranges": known["convention"]}, now | {"ranges": convention}
     differing = [name for name in now if name not in FREE and now[name] != before.get(name)]
     if estimator.random_state is not None and resolve_seed(estimator.random_state, OWNER) != frozen.seed:
         differing.append("random_state")
@@ -82,4 +134,4 @@ def continued(trajectory: Trajectory, estimator: EffectiveInformation, named: st
             f"{named} was recorded with {name}={before.get(name)!r}, and cannot be continued with "
             f"{name}={now[name]!r}. Use the same settings, or begin anew."
         )
-    return frozen, widths
+    return frozen, layers

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,12 +15,16 @@ from sklearn.base import clone
 from ei_fast.adapters import as_network
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
+from ei_fast.network.network import Network
 from ei_fast.report import Report
-from ei_fast.settings import OWNER, Frozen, Number, Settings, Whole
+from ei_fast.settings import OWNER, Frozen, Number, OneOf, Settings, Whole
 from ei_fast.training.budget import TimeBudget
-from ei_fast.training.continuation import Widths, continued, provenance_of, taken, widths_of
-from ei_fast.training.trajectory import Trajectory, checked_path
+from ei_fast.training.continuation import check_same_layers, continued, layers_of, provenance_of, taken
+from ei_fast.training.ranges import LayerRanges, ranges_of_record
+from ei_fast.training.trajectory import Trajectory, check_metric_name, checked_path
+from ei_fast.training.weights import check_can_be_kept
 
+_CONVENTION = OneOf(("each", "first"))
 _EVERY = Whole(1)
 _BUDGET = Number("None or a number above 0 and below 1", np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
 
@@ -27,8 +32,8 @@ _BUDGET = Number("None or a number above 0 and below 1", np.nextafter(0.0, 1.0),
 class Recorder:
     """Records measures of one network along its training.
 
-    The ranges that the first record derives are kept for all later ones, so that a change in the figures
-    is a change in the network; so is the seed, so that the sampling error hardly moves from step to step.
+    The seed is the same for all records, so that the sampling error hardly moves from step to step. The ranges of
+    unbounded activations are those that each record reaches, or those of the first one: see `ranges`.
     What runs, like a PyTorch module, is compared with its layers at the first record; later ones read its weights anew.
 
     Parameters
@@ -44,6 +49,14 @@ class Recorder:
         An ``.npz`` file that holds the trajectory after every record, whole at any moment. One that exists is
         continued: with its ranges and its seed, and without measuring again the steps that it has. Beside it
         ``<path>.lock`` keeps other recorders out for as long as this one is open.
+    ranges : "each" or "first", default "each"
+        Over what the outputs of unbounded activations are binned, where no range is given: over what each record
+        reaches, every layer on its own scale; or all over what the first one reached, which growing weights leave.
+        Over what all records reach together a training can be measured once it is over: see `Trajectory.remeasure`. A
+        file of an older version goes on with the ranges of its first record.
+    keep_weights : bool, default False
+        Whether the trajectory keeps the weights of every record, to be measured anew later. The file, which is
+        written whole every time, grows by them.
 
     Attributes
     ----------
@@ -74,6 +87,8 @@ class Recorder:
         every: int = 1,
         time_budget: float | None = None,
         path: str | os.PathLike | None = None,
+        ranges: str = "each",
+        keep_weights: bool = False,
     ):
         if not isinstance(estimator, EffectiveInformation):
             raise TypeError(
@@ -86,9 +101,14 @@ class Recorder:
         self._budget = TimeBudget(
             None if time_budget is None else _BUDGET.checked("time_budget", time_budget, "Recorder")
         )
+        self._convention = _CONVENTION.checked("ranges", ranges, "Recorder")
+        if not isinstance(keep_weights, (bool, np.bool_)):
+            raise TypeError(f"The 'keep_weights' parameter of Recorder must be True or False. Got {keep_weights!r}.")
+        self._keep_weights = bool(keep_weights)
         self.trajectory_ = Trajectory.empty()
         self._frozen: Frozen | None = None
-        self._widths: Widths = []
+        self._layers: list[tuple] = []
+        self._waiting = False
         self._last_step: int | None = None
         self._replayed_until: int | None = None
         self._left_out = 0
@@ -122,6 +142,8 @@ class Recorder:
             For a step that does not increase, a metric that is no number, or other layers than before.
         """
         step = self._checked_step(step)
+        for name in metrics:
+            check_metric_name(name, "Recorder.record")
         values = {name: _checked_metric(name, value) for name, value in metrics.items()}
         if self._path is not None and self._lock is None:
             raise ValueError(f"The recorder is closed: {str(self._path)!r} may be another's. Open a new one to go on.")
@@ -141,27 +163,46 @@ class Recorder:
         network = as_network(
             model, activation=self._estimator.activation, in_range=self._settings.in_range, verify=compare
         )
-        frozen, widths = self._frozen, self._widths
-        if frozen is None:
-            ranges = tuple(network.ranges(self._settings.in_range, self._settings.out_range))
-            frozen, widths = Frozen(ranges, resolve_seed(self._estimator.random_state, OWNER)), widths_of(network)
-        if widths_of(network) != widths:
-            raise ValueError(
-                f"The 'model' parameter of Recorder.record must have the layers of the first record, {widths}. "
-                f"Got {widths_of(network)} instead. Use another Recorder for another network."
-            )
-        network.check_ranges(frozen.ranges)
-        report = self._estimator._measure(network, self._settings, frozen)
+        layers = layers_of(network)
+        if self._keep_weights:
+            check_can_be_kept(network)
         if self._frozen is None:
-            self._frozen, self._widths = frozen, widths
-            names = [name for name, _, _ in widths]
-            self.trajectory_ = Trajectory.empty(names, provenance_of(self._estimator, frozen, widths))
-        trajectory = self.trajectory_.extended(step, report, metrics)
+            frozen = Frozen((), resolve_seed(self._estimator.random_state, OWNER), self._convention)
+            before = Trajectory.empty([name for name, *_ in layers])
+        else:
+            frozen, before = self._frozen, self.trajectory_
+            check_same_layers(
+                self._layers,
+                layers,
+                "the first record of Recorder",
+                "The 'model' parameter of Recorder.record must have the same layers every time: use another Recorder "
+                "for another network.",
+            )
+        ranges, known = ranges_of_record(frozen.convention, network, self._settings, frozen.ranges)
+        network.check_ranges(ranges)
+        report = self._estimator._measure(network, self._settings, replace(frozen, ranges=ranges))
+        frozen = replace(frozen, ranges=known)
+        trajectory = before.extended(step, report, metrics, network if self._keep_weights else None)
+        trajectory.provenance = provenance_of(self._estimator, frozen, self._layers or layers)
         if self._path is not None:
             trajectory.save(self._path)
         # Only now: a record that could not be written is not in the file, nor here.
+        self._frozen, self._layers = frozen, self._layers or layers
         self.trajectory_, self.report_, self._last_step, self._compared = trajectory, report, step, True
+        self._say_who_waits(network, known)
         return report
+
+    def _say_who_waits(self, network: Network, known: LayerRanges) -> None:
+        """Once, where ranges of the first record are to be kept and it has none."""
+        assert self._frozen is not None
+        if self._frozen.convention != "each" and len(known) < len(network) and not self._waiting:
+            self._waiting = True
+            name = network.layers[len(known)].name
+            warnings.warn(
+                f"All outputs of the layer {name!r} are one point, which makes no range. It and the layers after it "
+                "are recorded over ranges of their own until it has one, which is then kept.",
+                stacklevel=4,
+            )
 
     def open(self, path: str | os.PathLike) -> None:
         """Keep the trajectory in the file at `path` from now on, and go on with what it holds.
@@ -204,7 +245,10 @@ class Recorder:
         ValueError
             Where it was recorded with other settings, which are named.
         """
-        self._frozen, self._widths = continued(trajectory, self._estimator, named)
+        if self._keep_weights != (trajectory.networks is not None) and len(trajectory):
+            has = "no weights" if trajectory.networks is None else "the weights of its records"
+            raise ValueError(f"{named} keeps {has}. Got keep_weights={self._keep_weights} instead. Use the same.")
+        self._frozen, self._layers = continued(trajectory, self._estimator, self._convention, named)
         self.trajectory_, self._last_step = trajectory, None
         if len(trajectory):
             self._replayed_until = int(trajectory.steps[-1])
@@ -240,6 +284,8 @@ class Recorder:
         rule = "The 'step' parameter of Recorder.record must be an integer above the last one"
         if isinstance(step, (bool, np.bool_)) or not isinstance(step, (int, np.integer)):
             raise TypeError(f"{rule}. Got {step!r} instead.")
+        if not -(2**63) <= step < 2**63:
+            raise ValueError(f"{rule} that fits into 64 bits. Got {step} instead.")
         if last is not None and step <= last:
             raise ValueError(f"{rule}, {last}. Got {step} instead.")
         return int(step)
@@ -248,5 +294,5 @@ class Recorder:
 def _checked_metric(name: str, value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"The metric {name!r} of Recorder.record must be a number. Got {value!r} instead.") from None

@@ -10,15 +10,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.files import from_json, known_format, npz_bytes, npz_path, plain, read_npz, to_json, write_whole
 from ei_fast.frames import frame_of
+from ei_fast.network.bins import ranges_from
+from ei_fast.network.network import Network
 from ei_fast.report import Report
+from ei_fast.training.ranges import SAID, LayerRanges
+from ei_fast.training.weights import arrays_of, described, restored
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_KIND, _FORMAT = "trajectory", 3
+_KIND, _FORMAT = "trajectory", 4
 
-MEASURES = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff", "sensitivity_stderr")
-"""What is kept of every layer at every step, in bits."""
+_OF_OLD = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
+_INTERVAL = ("ei_low", "ei_high")
+_FURTHER = ("sensitivity_stderr", "ei_parts_stderr")
+MEASURES = (*_OF_OLD, *_INTERVAL, *_FURTHER)
+"""What is kept of every layer at every step, in bits; files of older formats have the first six only, or one more."""
+
+COLUMNS = ("run", "step", "layer", *_OF_OLD, *_INTERVAL, "flags", *_FURTHER, "ranges")
+"""Columns of a trajectory's table, before those of the metrics; no metric may have one of these names."""
+
+_MOST_STEP = 2**63 - 1
 
 
 class Trajectory:
@@ -31,22 +43,41 @@ class Trajectory:
     layers : sequence of str
         Names of the layers.
     measures : mapping of str to array-like (n_steps, n_layers)
-        One entry for each of `MEASURES`, in bits.
+        One entry for each of `MEASURES`, in bits; intervals and further standard errors may be missing.
     metrics : mapping of str to array-like (n_steps,)
         Losses, accuracies and the like; NaN where a step did not have one.
     provenance : dict, optional
         Version, parameters, seed and ranges behind the figures, as plain values.
     runs : sequence of str (n_steps,), optional
         The training that each step is of, where several are kept together; those of one lie side by side.
+    flags : sequence of sequence of sequence of str, optional
+        Of every layer at every step: see `LayerReport`.
+    layer_ranges : sequence of ranges, optional
+        At every step, input and output range of every layer.
+    networks : sequence of Network, optional
+        What was measured, with its weights.
 
     Attributes
     ----------
     steps : ndarray (n_steps,), int64
     runs : tuple of str (n_steps,) or None
     layers : tuple of str
-    ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff, sensitivity_stderr : ndarray (n_steps, n_layers)
+    ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff : ndarray (n_steps, n_layers)
+    ei_low, ei_high : ndarray (n_steps, n_layers)
+        95 % interval of EI, or the bracket of bounds where the flag is "undersampled"; NaN in files of older versions.
+    sensitivity_stderr, ei_parts_stderr : ndarray (n_steps, n_layers)
+    flags : tuple (n_steps,) of tuple (n_layers,) of tuple of str
+    layer_ranges : tuple (n_steps,) of ranges of layers, or None
+        ((in_range, out_range), ...) at every step.
+    networks : tuple of Network, or None
+        What was measured at every step, where a `Recorder` was asked to keep it.
     metrics : dict of str to ndarray (n_steps,)
     provenance : dict
+
+    Raises
+    ------
+    TypeError, ValueError
+        For steps that are no increasing integers, measures of another shape, or metrics named as a column.
     """
 
     ei: NDArray[np.float64]
@@ -55,7 +86,10 @@ class Trajectory:
     degeneracy: NDArray[np.float64]
     ei_parts: NDArray[np.float64]
     phi_ff: NDArray[np.float64]
+    ei_low: NDArray[np.float64]
+    ei_high: NDArray[np.float64]
     sensitivity_stderr: NDArray[np.float64]
+    ei_parts_stderr: NDArray[np.float64]
 
     def __init__(
         self,
@@ -65,37 +99,88 @@ class Trajectory:
         metrics: Mapping[str, ArrayLike],
         provenance: Mapping[str, Any] | None = None,
         runs: Sequence[str] | None = None,
+        flags: Sequence[Sequence[Sequence[str]]] | None = None,
+        layer_ranges: Sequence[LayerRanges] | None = None,
+        networks: Sequence[Network] | None = None,
     ):
-        self.steps = np.asarray(steps, dtype=np.int64)
+        self.steps = _whole_steps(steps)
         self.layers = tuple(layers)
+        shape = len(self.steps), len(self.layers)
+        nothing = np.full(shape, np.nan)
         for name in MEASURES:
-            setattr(self, name, np.asarray(measures[name], dtype=np.float64).reshape(len(self.steps), len(self.layers)))
-        self.metrics = {
-            name: np.asarray(values, dtype=np.float64).reshape(len(self.steps)) for name, values in metrics.items()
-        }
+            values = measures[name] if name in _OF_OLD else measures.get(name, nothing)
+            setattr(self, name, _of_shape(values, shape, name))
+        self.metrics = {name: _of_shape(values, shape[:1], name) for name, values in metrics.items()}
         self.provenance = dict(provenance or {})
         self.runs = None if runs is None else tuple(str(run) for run in runs)
-        if self.runs is not None and len(self.runs) != len(self.steps):
-            raise ValueError(
-                f"The 'runs' parameter must name one for each of {len(self.steps)} steps. Got {len(self.runs)}."
-            )
+        self.flags = tuple(
+            tuple(tuple(map(str, of_layer)) for of_layer in of_step)
+            for of_step in (flags if flags is not None else [[()] * shape[1]] * shape[0])
+        )
+        self.layer_ranges = None if layer_ranges is None else tuple(layer_ranges)
+        self.networks = None if networks is None else tuple(networks)
+        for key, those in (("runs", self.runs), ("flags", self.flags), ("networks", self.networks)):
+            if those is not None and len(those) != len(self.steps):
+                raise ValueError(
+                    f"The {key!r} parameter must have one for each of {len(self.steps)} steps. Got {len(those)}."
+                )
+        self._check_order()
 
     @classmethod
     def empty(cls, layers: Sequence[str] = (), provenance: Mapping[str, Any] | None = None) -> "Trajectory":
         """A trajectory without steps."""
         return cls([], layers, {name: np.empty((0, len(layers))) for name in MEASURES}, {}, provenance)
 
-    def extended(self, step: int, report: Report, metrics: Mapping[str, float]) -> "Trajectory":
+    def extended(
+        self, step: int, report: Report, metrics: Mapping[str, float], network: Network | None = None
+    ) -> "Trajectory":
         """The same with one more step; metrics that either did not have are NaN there."""
         names = dict.fromkeys([*self.metrics, *metrics])
         before = np.full(len(self), np.nan)
+        measured = measures_of(report)
+        ranges = tuple((layer.in_range, layer.out_range) for layer in report)
+        # An older file says nothing of the steps that it has.
+        known = self.layer_ranges if self.layer_ranges is not None or len(self) else ()
         return Trajectory(
             np.append(self.steps, step),
             self.layers,
-            {name: np.vstack([getattr(self, name), [getattr(layer, name) for layer in report]]) for name in MEASURES},
+            {name: np.vstack([getattr(self, name), measured[name]]) for name in MEASURES},
             {name: np.append(self.metrics.get(name, before), metrics.get(name, np.nan)) for name in names},
             self.provenance,
+            flags=[*self.flags, [layer.flags for layer in report]],
+            layer_ranges=None if known is None else [*known, ranges],
+            networks=None if network is None else [*(self.networks or ()), network],
         )
+
+    @property
+    def ranges(self) -> str:
+        """Over which ranges the records are binned: ``"each"``, ``"first"`` or ``"all"``; "" where it is not known."""
+        return str(self.provenance.get("convention", "first" if "ranges" in self.provenance else ""))
+
+    def remeasure(self, ranges: str | None = None, **params: Any) -> "Trajectory":
+        """Measure the training anew from the weights that were kept, without training again.
+
+        Parameters
+        ----------
+        ranges : "each", "first" or "all", optional
+            Over what each record reaches, over what the first one does, or over the hull of what all do together;
+            as recorded where not given.
+        **params
+            Of `EffectiveInformation`, in place of those that were recorded: ``bins=16``.
+
+        Returns
+        -------
+        Trajectory
+            With the same settings and seed, the recorded figures to the last bit.
+
+        Raises
+        ------
+        ValueError
+            Where no weights were kept.
+        """
+        from ei_fast.training.remeasure import remeasured
+
+        return remeasured(self, ranges, params)
 
     def of_run(self, run: str) -> "Trajectory":
         """The steps of one run alone.
@@ -115,7 +200,24 @@ class Trajectory:
             {name: values[kept] for name, values in self.metrics.items()},
             self.provenance,
             [run] * int(kept.sum()),
+            flags=[one for one, here in zip(self.flags, kept, strict=True) if here],
+            layer_ranges=None
+            if self.layer_ranges is None
+            else [one for one, here in zip(self.layer_ranges, kept, strict=True) if here],
         )
+
+    def _check_order(self) -> None:
+        """Raise ValueError where steps do not increase, or in no run."""
+        rising = np.diff(self.steps) > 0
+        if self.runs is not None:
+            rising |= np.array([a != b for a, b in zip(self.runs[:-1], self.runs[1:], strict=True)], dtype=bool)
+        if not rising.all():
+            at = int(np.flatnonzero(~rising)[0])
+            raise ValueError(
+                "The 'steps' parameter of Trajectory must increase"
+                f"{' within each run' if self.runs is not None else ''}. "
+                f"Got {self.steps[at]} and {self.steps[at + 1]} at index {at}."
+            )
 
     @property
     def _names_of_runs(self) -> tuple[str, ...]:
@@ -134,10 +236,13 @@ class Trajectory:
 
     def __repr__(self) -> str:
         several = f" of {len(self._names_of_runs)} runs" if self.runs is not None else ""
-        return f"Trajectory({len(self)} steps{several}, layers {', '.join(self.layers)})"
+        ranges = f", ranges: {SAID[self.ranges]}" if self.ranges in SAID else ""
+        return f"Trajectory({len(self)} steps{several}, layers {', '.join(self.layers)}{ranges})"
 
     def to_frame(self) -> "DataFrame":
         """One row for each step and layer: run if there are any, step, layer, measures in bits, metrics of the step.
+
+        A metric of an older file that has the name of a column is called ``metric.<name>``.
 
         Raises
         ------
@@ -148,12 +253,13 @@ class Trajectory:
             ({} if self.runs is None else {"run": self.runs[t]})
             | {"step": int(step), "layer": layer}
             | {name: float(getattr(self, name)[t, k]) for name in MEASURES}
-            | {name: float(values[t]) for name, values in self.metrics.items()}
+            | {"flags": ", ".join(self.flags[t][k]), "ranges": self.ranges}
+            | {_column_of(name): float(values[t]) for name, values in self.metrics.items()}
             for t, step in enumerate(self.steps)
             for k, layer in enumerate(self.layers)
         ]
-        first = ["step", "layer"] if self.runs is None else ["run", "step", "layer"]
-        return frame_of(rows, [*first, *MEASURES, *self.metrics], "Trajectory.to_frame")
+        columns = [*COLUMNS[self.runs is None :], *map(_column_of, self.metrics)]
+        return frame_of(rows, columns, "Trajectory.to_frame")
 
     def to_dict(self) -> dict[str, Any]:
         """The trajectory as plain lists, numbers and text, for other programs' files; `from_dict` reads it."""
@@ -164,11 +270,27 @@ class Trajectory:
             "metrics": plain(self.metrics),
             "provenance": plain(self.provenance),
             "runs": None if self.runs is None else list(self.runs),
+            "flags": plain(self.flags),
+            "layer_ranges": plain(self.layer_ranges),
+            "networks": None
+            if self.networks is None
+            else [
+                {"description": described(one), "arrays": {key: plain(array) for key, array in arrays_of(one).items()}}
+                for one in self.networks
+            ],
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Trajectory":
         """The trajectory that `to_dict` made `values` of, the same to the last bit."""
+        values = dict(values)
+        if values.get("layer_ranges") is not None:
+            values["layer_ranges"] = ranges_from(values["layer_ranges"])
+        if values.get("networks") is not None:
+            values["networks"] = [
+                restored(one["description"], {key: np.array(array) for key, array in one["arrays"].items()})
+                for one in values["networks"]
+            ]
         return cls(**values)
 
     def save(self, path: str | os.PathLike) -> None:
@@ -189,8 +311,13 @@ class Trajectory:
         arrays |= {f"metric/{name}": values for name, values in self.metrics.items()}
         arrays |= {"kind": np.array(_KIND), "format": np.int64(_FORMAT), "steps": self.steps}
         arrays |= {"layers": np.array(self.layers, dtype=str), "provenance": to_json(self.provenance)}
+        arrays |= {"flags": to_json(self.flags), "layer_ranges": to_json(self.layer_ranges)}
         if self.runs is not None:
             arrays["runs"] = np.array(self.runs, dtype=str)
+        if self.networks is not None:
+            arrays["networks"] = to_json([described(one) for one in self.networks])
+            for t, network in enumerate(self.networks):
+                arrays |= {f"network{t}/{key}": array for key, array in arrays_of(network).items()}
         return npz_bytes(arrays)
 
     @classmethod
@@ -206,18 +333,72 @@ class Trajectory:
         arrays = read_npz(path)
         known_format(path, arrays, _KIND, _FORMAT)
         try:
-            # Format 1 did not have it.
-            arrays.setdefault("measure/sensitivity_stderr", np.full_like(arrays["measure/sensitivity"], np.nan))
+            ranges = from_json(arrays["layer_ranges"]) if "layer_ranges" in arrays else None
             return cls(
                 arrays["steps"],
                 arrays["layers"].tolist(),
-                {name: arrays[f"measure/{name}"] for name in MEASURES},
+                {name: arrays[f"measure/{name}"] for name in MEASURES if f"measure/{name}" in arrays},
                 {key.removeprefix("metric/"): values for key, values in arrays.items() if key.startswith("metric/")},
                 from_json(arrays["provenance"]),
                 arrays["runs"].tolist() if "runs" in arrays else None,
+                flags=from_json(arrays["flags"]) if "flags" in arrays else None,
+                layer_ranges=None if ranges is None else ranges_from(ranges),
+                networks=_networks_in(arrays),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"The file {str(path)!r} is a damaged trajectory: {error!r}. Record it again.") from error
+
+
+def measures_of(report: Report) -> dict[str, list[float]]:
+    """What a trajectory keeps of a report: a figure a layer for each of `MEASURES`."""
+    found = {name: [float(getattr(layer, name)) for layer in report] for name in (*_OF_OLD, *_FURTHER)}
+    lows, highs = zip(*(layer.ei_interval for layer in report), strict=True)
+    return found | {"ei_low": [float(low) for low in lows], "ei_high": [float(high) for high in highs]}
+
+
+def check_metric_name(name: str, owner: str) -> None:
+    """Raise ValueError where a metric would have the name of a column of the table."""
+    if name in COLUMNS:
+        raise ValueError(
+            f"The metric {name!r} of {owner} must not have the name of a column of the trajectory's table. The column "
+            f"{name!r} is taken: call the metric val_{name}, for example."
+        )
+
+
+def _column_of(metric: str) -> str:
+    return f"metric.{metric}" if metric in COLUMNS else metric
+
+
+def _whole_steps(steps: ArrayLike) -> NDArray[np.int64]:
+    rule = "The 'steps' parameter of Trajectory must be integers that fit into 64 bits"
+    values = np.asarray(steps)
+    if not values.size:
+        return np.empty(0, np.int64)
+    if values.ndim != 1 or values.dtype.kind not in "iu" or (values.dtype.kind == "u" and values.max() > _MOST_STEP):
+        raise ValueError(f"{rule}, (n_steps,). Got {steps!r}.")
+    return values.astype(np.int64)
+
+
+def _of_shape(values: ArrayLike, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if not array.size and 0 in shape:
+        return np.empty(shape)
+    if array.shape != shape:
+        axes = "(n_steps, n_layers)" if len(shape) == 2 else "(n_steps,)"
+        hint = " Transpose it." if array.shape == shape[::-1] else ""
+        raise ValueError(f"The measure or metric {name!r} must have shape {axes} = {shape}. Got {array.shape}.{hint}")
+    return array
+
+
+def _networks_in(arrays: Mapping[str, Any]) -> list[Network] | None:
+    if "networks" not in arrays:
+        return None
+    found = []
+    for t, description in enumerate(from_json(arrays["networks"])):
+        start = f"network{t}/"
+        own = {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
+        found.append(restored(description, own))
+    return found
 
 
 def checked_path(path: str | os.PathLike) -> Path:

@@ -15,6 +15,7 @@ from ei_fast.cluster import merge, plan, run, status
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.merging import Incomplete
 from ei_fast.parallel import Workers
+from ei_fast.training.trajectory import MEASURES
 
 DATA = ("trajectory.npz", "trajectory.csv", "trajectory.parquet")
 
@@ -187,8 +188,47 @@ def test_ranges_are_those_of_each_runs_first_checkpoint(tmp_path):
         for step in (0, 1):
             weight = np.eye(2) * scale * (1 + step)
             np.savez(tmp_path / "c" / name / f"{step}.npz", w0=weight, activation="relu")
-    batch = plan(tmp_path / "c", tmp_path / "out", 1, _estimator())
+    batch = plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), ranges="first")
     assert batch.ranges == {"a": (((0.0, 1.0), (0.0, 1.0)),), "b": (((0.0, 1.0), (0.0, 2.0)),)}
+    batch = plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), ranges="all", replace=True)
+    assert batch.ranges == {"a": (((0.0, 1.0), (0.0, 2.0)),), "b": (((0.0, 1.0), (0.0, 4.0)),)}
+    batch = plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), replace=True)
+    assert batch.ranges == {"a": (), "b": ()}
+
+
+@pytest.mark.parametrize("convention", ["each", "first", "all"])
+def test_a_batch_is_what_a_recorder_records_under_each_convention(tmp_path, convention):
+    rng = np.random.default_rng(0)
+    (tmp_path / "c").mkdir()
+    recorder = ef.Recorder(_estimator(), keep_weights=True)
+    for step in range(4):
+        weights = [rng.uniform(-1, 1, (4, 3)) * (1 + step), rng.uniform(-1, 1, (3, 2)) / (1 + step)]
+        np.savez(tmp_path / "c" / f"{step}.npz", w0=weights[0], w1=weights[1], activation=["relu", "linear"])
+        layers = [ef.Layer(weights[0], activation="relu"), ef.Layer(weights[1], activation="linear")]
+        recorder.record(layers, step=step)
+    plan(tmp_path / "c", tmp_path / "out", 2, _estimator(), ranges=convention)
+    run(tmp_path / "out")
+    merge(tmp_path / "out")
+    merged = ef.Trajectory.load(tmp_path / "out" / "trajectory.npz")
+    expected = recorder.trajectory_.remeasure(ranges=convention)
+    for name in MEASURES:
+        np.testing.assert_array_equal(getattr(merged, name), getattr(expected, name))
+    assert (merged.ranges, merged.flags, merged.layer_ranges) == (convention, expected.flags, expected.layer_ranges)
+
+
+def test_results_of_one_convention_are_never_taken_for_anothers(tmp_path):
+    _train(tmp_path / "c", n=3)
+    plan(tmp_path / "c", tmp_path / "out", 1, _estimator())
+    assert run(tmp_path / "out").done == 3
+    plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), ranges="first", replace=True)
+    assert run(tmp_path / "out").done == 3
+
+
+def test_a_metric_of_the_table_named_like_a_column_is_refused(tmp_path):
+    _train(tmp_path / "c", n=1)
+    (tmp_path / "t.csv").write_text("file,step,sensitivity\nckpt_0000.npz,0,0.93\n")
+    with pytest.raises(ValueError, match="metric 'sensitivity' .* name of a column"):
+        plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), table=tmp_path / "t.csv")
 
 
 def test_a_first_checkpoint_that_cannot_be_read_is_passed_over_and_said(tmp_path):

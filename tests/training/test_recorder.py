@@ -33,13 +33,28 @@ def test_a_trajectory_holds_what_was_measured(recorder, random_weight):
     trajectory = recorder.trajectory_
     assert trajectory.steps.tolist() == [0, 1]
     assert trajectory.layers == ("layer0",)
-    for name in MEASURES:
+    for name in set(MEASURES) - {"ei_low", "ei_high"}:
         np.testing.assert_array_equal(getattr(trajectory, name), [[getattr(report[0], name)] for report in reports])
+    intervals = np.stack([trajectory.ei_low, trajectory.ei_high], axis=-1)
+    np.testing.assert_array_equal(intervals, [[report[0].ei_interval] for report in reports])
+    assert trajectory.flags == tuple((report[0].flags,) for report in reports)
+    assert trajectory.layer_ranges == tuple(((report[0].in_range, report[0].out_range),) for report in reports)
     assert trajectory.metrics["loss"].tolist() == [1.0, 5.0]
     assert recorder.report_ is reports[-1]
 
 
-def test_a_record_equals_a_report_over_the_frozen_ranges(recorder, random_weight):
+def test_each_record_equals_a_report_of_its_own(recorder, random_weight):
+    layers = [ef.Layer(random_weight(4, 3, scale, seed=1), activation="relu") for scale in (1.0, 4.0)]
+    for layer in layers:
+        record, report = recorder.record(layer)[0], ef.analyze(layer, random_state=0)[0]
+        assert (record.ei, record.sensitivity, record.out_range) == (report.ei, report.sensitivity, report.out_range)
+    assert recorder.trajectory_.ranges == "each"
+    assert set(recorder.trajectory_.to_frame()["ranges"]) == {"each"}
+    assert "those of this record" in str(recorder.report_)
+
+
+def test_a_record_equals_a_report_over_the_frozen_ranges(random_weight):
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0), ranges="first")
     first, second = random_weight(4, 3, 1.0, 1), random_weight(4, 3, 1.0, 2) * 3
     recorder.record(ef.Layer(first, activation="relu"))
     later = recorder.record(ef.Layer(second, activation="relu"))[0]
@@ -116,7 +131,7 @@ def test_an_empty_recorder_has_an_empty_trajectory(recorder):
 
 def test_other_layers_than_before_are_refused(recorder):
     recorder.record([np.eye(2)])
-    with pytest.raises(ValueError, match=r"must have the layers of the first record.*Use another Recorder"):
+    with pytest.raises(ValueError, match=r"the first record of Recorder is .*2 -> 2.* Got .*3 -> 3.*another Recorder"):
         recorder.record([np.eye(3)])
     assert len(recorder.trajectory_) == 1
 
@@ -141,7 +156,7 @@ def test_bad_metrics_and_settings_are_refused_before_any_work(recorder):
         ef.Recorder(8)
 
 
-def test_a_network_that_outgrows_the_frozen_range_is_refused(recorder):
+def test_a_network_that_outgrows_the_numbers_is_refused(recorder):
     recorder.record(ef.Layer(np.eye(2), activation="relu"))
     with pytest.raises(ValueError, match="overflow"):
         recorder.record(ef.Layer(np.full((2, 2), 1.7e308), activation="relu"))
@@ -149,7 +164,9 @@ def test_a_network_that_outgrows_the_frozen_range_is_refused(recorder):
 
 def test_a_frame_has_a_row_for_each_step_and_layer(trajectory):
     frame = trajectory.to_frame()
-    assert list(frame.columns) == ["step", "layer", *MEASURES, "loss", "accuracy"]
+    measures = ["ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff", "ei_low", "ei_high", "flags"]
+    further = ["sensitivity_stderr", "ei_parts_stderr", "ranges"]
+    assert list(frame.columns) == ["step", "layer", *measures, *further, "loss", "accuracy"]
     assert frame[["step", "layer"]].values.tolist() == [
         [step, layer] for step in (0, 5, 10) for layer in ("layer0", "layer1")
     ]

@@ -1,0 +1,47 @@
+"""A training measured anew from the weights that its trajectory has kept."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ei_fast.estimator import EffectiveInformation
+from ei_fast.intervention.streams import resolve_seed
+from ei_fast.settings import OWNER, Frozen, OneOf, Settings
+from ei_fast.training.continuation import layers_of, provenance_of
+from ei_fast.training.ranges import SAID, LayerRanges, hull_of_records, ranges_of_record
+from ei_fast.training.trajectory import Trajectory
+
+_CONVENTION = OneOf(tuple(SAID))
+
+
+def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, Any]) -> Trajectory:
+    """What `Trajectory.remeasure` returns."""
+    networks = trajectory.networks
+    if networks is None:
+        raise ValueError(
+            "Trajectory.remeasure needs the weights of every record, and the trajectory has none. "
+            "Record with Recorder(..., keep_weights=True)."
+        )
+    convention = _CONVENTION.checked("ranges", ranges or trajectory.ranges or "each", "Trajectory.remeasure")
+    recorded = {name: _as_given(value) for name, value in trajectory.provenance.get("parameters", {}).items()}
+    estimator = EffectiveInformation(**(recorded | dict(params)))
+    settings = Settings.checked(estimator.get_params(deep=False))
+    seed = trajectory.provenance.get("seed")
+    if seed is None or "random_state" in params:
+        seed = resolve_seed(estimator.random_state, OWNER)
+    known: LayerRanges = ()
+    if convention == "all":
+        known = hull_of_records(network.ranges(settings.in_range, settings.out_range) for network in networks)
+    result = Trajectory.empty(trajectory.layers)
+    for t, network in enumerate(networks):
+        of_record, known = ranges_of_record(convention, network, settings, known)
+        report = estimator._measure(network, settings, Frozen(of_record, seed, convention))
+        metrics = {name: float(values[t]) for name, values in trajectory.metrics.items()}
+        result = result.extended(int(trajectory.steps[t]), report, metrics, network)
+        result.provenance = provenance_of(estimator, Frozen(known, seed, convention), layers_of(network))
+    return result
+
+
+def _as_given(value: Any) -> Any:
+    """A parameter that went through JSON, where a pair is a list."""
+    pair = isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
+    return tuple(value) if pair else value
