@@ -24,9 +24,10 @@ from ei_fast.measures.occupancy import Occupancy
 from ei_fast.measures.pairwise import measure_edges, pairwise_method
 from ei_fast.measures.plugin import DEFAULT_POINTS, check_memory
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.bins import Ranges
+from ei_fast.network.bins import Ranges, edges_of_each, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
+from ei_fast.network.numbers import as_numpy_ships
 from ei_fast.parallel import Workers
 from ei_fast.report import (
     CONSTANT,
@@ -153,6 +154,7 @@ class EffectiveInformation(BaseEstimator):
         # scikit-learn reads the signature anew every time, which takes a quarter of a millisecond.
         return super()._get_param_names()
 
+    @as_numpy_ships
     def fit(self, model: Any, y: Any = None) -> Self:
         """Measure every layer of `model`.
 
@@ -181,6 +183,7 @@ class EffectiveInformation(BaseEstimator):
         self.phi_ff_ = np.array([layer.phi_ff for layer in self.report_])
         return self
 
+    @as_numpy_ships
     def check(self, model: Any) -> tuple[Network, Settings, Frozen]:
         """All that `fit` checks before it begins to work: the network, the settings, the ranges and the seed."""
         settings = Settings.checked(self.get_params(deep=False))
@@ -219,10 +222,11 @@ class EffectiveInformation(BaseEstimator):
         ]
         for one in binned:
             pairwise_method(one, settings.pairwise)
-        if settings.joint == "plugin":
-            check_memory(settings.n_samples or DEFAULT_POINTS)
+            _check_bins(one)
+        check_memory(settings.n_samples or DEFAULT_POINTS, settings.joint)
         return binned
 
+    @as_numpy_ships
     def _measure(self, network: Network, settings: Settings, frozen: Frozen, workers: Workers | None = None) -> Report:
         """Report of `network` over frozen ranges and with a frozen seed."""
         binned = self.binned_layers(network, settings, frozen.ranges)
@@ -238,6 +242,16 @@ class EffectiveInformation(BaseEstimator):
             "seconds": time.perf_counter() - started,
         }
         return Report(layers, network.skipped, provenance)
+
+
+def _check_bins(binned: BinnedLayer) -> None:
+    """Raise ValueError where bins are too narrow to be told apart."""
+    for name, ranges, bins in (("in", binned.in_range, binned.in_bins), ("out", binned.out_range, binned.out_bins)):
+        if not (np.diff(edges_of_each(ranges, bins), axis=1) > 0).all():
+            raise ValueError(
+                f"Layer {binned.index} ({binned.layer.name!r}): its {name}puts' range {hull_of(ranges)} cannot be "
+                f"divided into {bins} bins that rounding tells apart. Give fewer bins, or a wider {name}_range."
+            )
 
 
 def edges_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers, measure: str) -> Edges:

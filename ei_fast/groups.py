@@ -19,6 +19,7 @@ from ei_fast.measures.joint import joint_ei
 from ei_fast.measures.parts import edge_parts
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Layer
+from ei_fast.network.numbers import as_numpy_ships
 from ei_fast.parallel import Workers
 from ei_fast.settings import OWNER, Settings
 
@@ -46,6 +47,7 @@ class GroupEI:
         return self.value
 
 
+@as_numpy_ships
 def effective_information(
     layer: Any, inputs: Sequence[int] | int | None = None, outputs: Sequence[int] | int | None = None, **params: Any
 ) -> GroupEI:
@@ -72,7 +74,10 @@ def effective_information(
     b = _group(outputs, "outputs", binned.layer.n_out)
     seed = resolve_seed(estimator.random_state, OWNER)
     with Workers(settings.n_jobs) as workers:
-        if isinstance(binned.layer, Layer) and a is not None and b is not None and len(a) == len(b) == 1:
+        an_edge = isinstance(binned.layer, Layer) and a is not None and b is not None and len(a) == len(b) == 1
+        if an_edge and settings.joint != "plugin":
+            assert a is not None
+            assert b is not None
             bits = float(edge_parts(binned, workers)[a[0], b[0]])
             joint = JointEI.undefined(0) if np.isnan(bits) else JointEI.exact(bits, bits)
         else:
@@ -105,6 +110,7 @@ def ei_parts_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
     return _edges(layer, params, "parts").matrix
 
 
+@as_numpy_ships
 def _edges(layer: Any, params: dict[str, Any], measure: str) -> Edges:
     estimator = EffectiveInformation(**params)
     settings = Settings.checked(estimator.get_params(deep=False))

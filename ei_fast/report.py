@@ -39,8 +39,10 @@ _MEANING = {
         "bracket of bounds, EI its midpoint."
     ),
     NOTHING_KEPT: (
-        "With out_of_range='drop' an output lies outside its range whatever the input, so that no sample is left and "
-        "what it enters is undefined (NaN). Give a wider out_range."
+        "With out_of_range='drop' no sample is left, and what it would enter is undefined (NaN): an output lies "
+        "outside its range whatever the input, or did so for all samples that were tried; of the joint EI any output, "
+        "of an edge its own, and in sensitivity with the other inputs at the baseline. Give a wider out_range, or "
+        "another baseline."
     ),
     OUTSIDE: (
         "Of the outputs {share_outside:.1%} lie outside the range over which they are binned: they are dropped, or "

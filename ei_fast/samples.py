@@ -9,11 +9,13 @@ from ei_fast.kernels.histograms import add_to_histograms, histogram_information
 from ei_fast.kernels.keys import NEVER
 from ei_fast.measures.entropy import estimator_named
 from ei_fast.network.bins import Range, bin_edges, bin_index, check_bins, check_range
+from ei_fast.network.numbers import as_numpy_ships, check_unmasked
 
 _OWNER = "mutual_information"
 _ESTIMATORS = ("plugin", "miller-madow", "grassberger", "chao-shen")
 
 
+@as_numpy_ships
 def mutual_information(
     x: ArrayLike,
     y: ArrayLike,
@@ -64,10 +66,7 @@ def mutual_information(
         )
     n_bins = check_bins(bins, _OWNER)
     ranges = [None, None] if range is None else _two_ranges(range)
-    codes = [
-        bin_index(values, bin_edges(_own_range(values) if limits is None else limits, n))
-        for values, limits, n in zip(vectors, ranges, n_bins, strict=True)
-    ]
+    codes = [_codes(*one) for one in zip(vectors, ranges, n_bins, strict=True)]
     histogram = np.zeros((1, 1, *n_bins), np.int32)
     add_to_histograms(codes[0][None], codes[1][None], NEVER, histogram)
     estimator = estimator_named(entropy)
@@ -80,11 +79,12 @@ def mutual_information(
 
 def _vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
     rule = f"The {name!r} parameter of {_OWNER} must be a vector of real, finite numbers"
+    check_unmasked(values, rule)
     try:
         vector = np.asarray(values)
         if vector.dtype.kind not in "fiub":
             raise TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{rule}. Got {type(values).__name__} instead.") from None
     if vector.ndim != 1 or not vector.size:
         raise ValueError(f"{rule}, at least one. Got shape {vector.shape} instead.")
@@ -104,6 +104,19 @@ def _two_ranges(ranges: Any) -> list[Range]:
             f"Got {ranges!r} instead."
         ) from None
     return [check_range(of_x, "range", _OWNER), check_range(of_y, "range", _OWNER)]
+
+
+def _codes(values: NDArray[np.float64], limits: Range | None, bins: int) -> NDArray[np.uint16]:
+    if limits is None and values.max() * 0.25 - values.min() * 0.25 > np.finfo(float).max * 0.25:
+        # From end to end it is more than the largest number.
+        values = values * 0.25
+    edges = bin_edges(_own_range(values) if limits is None else limits, bins)
+    if not np.all(np.diff(edges) > 0):
+        raise ValueError(
+            f"The 'bins' parameter of {_OWNER} must be no more than can be told apart. Got {bins} over "
+            f"{(float(edges[0]), float(edges[-1]))} instead."
+        )
+    return bin_index(values, edges)
 
 
 def _own_range(values: NDArray[np.float64]) -> Range:

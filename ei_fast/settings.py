@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ei_fast.network.bins import Range, Ranges, check_bins, check_range
+from ei_fast.network.numbers import as_float
 from ei_fast.network.reach import RULES
 from ei_fast.parallel import resolve_n_jobs
 
@@ -50,7 +51,7 @@ class Number:
     def checked(self, name: str, value: Any, owner: str = OWNER) -> float:
         if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
             raise TypeError(_refused(owner, name, self.rule, value))
-        if not self.low <= float(value) <= self.high:
+        if not self.low <= as_float(value) <= self.high:
             raise ValueError(_refused(owner, name, self.rule, value))
         return float(value)
 

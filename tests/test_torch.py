@@ -988,3 +988,33 @@ def test_what_is_not_compared_runs_once(n_out, runs):
     (compared,) = ef.as_network(model)
     np.testing.assert_array_equal(once.weight, compared.weight)
     assert (once.name, str(once.activation)) == (compared.name, str(compared.activation))
+
+
+def test_hooks_of_the_users_own_are_not_called():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    calls = []
+    model[0].register_forward_hook(lambda *_: calls.append("after"))
+    model.register_forward_pre_hook(lambda *_: calls.append("before"))
+    everywhere = [
+        nn.modules.module.register_module_forward_hook(lambda *_: calls.append("any module")),
+        nn.modules.module.register_module_forward_pre_hook(lambda *_: calls.append("before any")),
+    ]
+    try:
+        recorder = ef.Recorder(ef.EffectiveInformation(random_state=0, tol=0.1))
+        recorder.record(model)
+        recorder.record(model)
+        ef.describe(model)
+        assert calls == []
+        # They are where they were.
+        model(torch.zeros(1, 3))
+        assert len(calls) == 2 + 4 + 4
+    finally:
+        for handle in everywhere:
+            handle.remove()
+
+
+def test_hooks_in_which_pytorch_computes_weights_are_called():
+    model = nn.Sequential(nn.utils.spectral_norm(nn.Linear(3, 4)), nn.Tanh()).eval()
+    model(torch.zeros(1, 3))
+    weight = ef.as_network(model).layers[0].weight
+    np.testing.assert_allclose(weight, model[0].weight.detach().numpy().T, rtol=1e-5)

@@ -32,7 +32,7 @@ def layers_from_arrays(model: Any, activation: Any) -> list[Layer | Function]:
         raise ValueError(f"A model must be {_ACCEPTED}. Got an empty {type(model).__name__} instead.")
     if _is_layer_tuple(model) or (_ndim(model) == 2 and not any(_is_layer_like(entry) for entry in model)):
         # One layer written down directly: (weight, bias, ...) or nested lists of numbers.
-        model = [model if isinstance(model, tuple) and _is_layer_tuple(model) else np.asarray(model)]
+        model = [model if isinstance(model, tuple) and _is_layer_tuple(model) else list(model)]
     layers: list[Layer | Function] = []
     for index, (entry, own) in enumerate(zip(model, _one_each(activation, len(model)), strict=True)):
         if isinstance(entry, (Layer, Function)):

@@ -130,7 +130,7 @@ class _Subject:
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
         notes = Notes(x, held, self._ranges, self.dtype)
-        with torch.no_grad(), process_of_its_own(x, held), _watched(model, notes):
+        with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _watched(model, notes):
             output = model(x)
         return notes.recording(output)
 
@@ -140,10 +140,43 @@ class _Subject:
             # Tensors that were computed and kept, as pruning does, cannot be copied as they are.
             held = [t for module in self._model.modules() for t in vars(module).values() if isinstance(t, torch.Tensor)]
             memo = {id(tensor): tensor.detach().clone() for tensor in held if not tensor.is_leaf}
-            return copy.deepcopy(self._model, memo).cpu().eval()
+            return _without_hooks(copy.deepcopy(self._model, memo)).cpu().eval()
         except Exception as error:
             error.add_note("Raised by copy.deepcopy of the model, of which ei_fast runs a copy.")
             raise
+
+
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks")
+_GLOBAL_HOOKS = ("_global_forward_pre_hooks", "_global_forward_hooks")
+
+
+def _without_hooks(model: nn.Module) -> nn.Module:
+    """The copy without the hooks that its owner has registered, which are not ours to call.
+
+    Those of PyTorch itself stay: weight norm and pruning compute weights in them.
+    """
+    for module in model.modules():
+        for hooks in (vars(module).get(name, {}) for name in _HOOKS):
+            for number, hook in list(hooks.items()):
+                home = getattr(hook, "__module__", "") or type(hook).__module__
+                if not home.startswith("torch."):
+                    del hooks[number]
+    return model
+
+
+@contextmanager
+def _no_global_hooks() -> Iterator[None]:
+    """Within this, hooks that are registered for all modules of the process are not called."""
+    held = {name: getattr(nn.modules.module, name) for name in _GLOBAL_HOOKS}
+    kept = {name: dict(hooks) for name, hooks in held.items()}
+    for hooks in held.values():
+        hooks.clear()
+    try:
+        yield
+    finally:
+        for name, hooks in held.items():
+            hooks.clear()
+            hooks.update(kept[name])
 
 
 @contextmanager

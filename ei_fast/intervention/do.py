@@ -71,6 +71,11 @@ class Intervention(ABC):
         """Multiply-adds of one sample, with what else it costs counted as some more."""
         return self.n_in * self.n_out + 4 * (self.n_in + self.n_out)
 
+    @property
+    def least_points(self) -> int:
+        """Samples that are worth their while whatever they cost."""
+        return 2**16
+
     def drawn_cells(self, stream: Stream, first: int, count: int) -> Cells:
         """Input cells number first, first + 1, ... of a stream, each uniform over all cells: (count, n_in)."""
         drawn = np.empty((count, self.n_in), np.int32)
@@ -332,9 +337,13 @@ class FunctionIntervention(Intervention):
         return np.ascontiguousarray(codes.T)
 
     @property
+    def least_points(self) -> int:
+        return 2**13
+
+    @property
     def work(self) -> int:
-        # Somebody else's code costs several times what a kernel does.
-        return 8 * super().work
+        # Somebody else's code, and bins found for its values, cost so many times what a kernel does.
+        return 32 * super().work
 
     def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
         r, m = keys.shape

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.intervention.do import Intervention, Keys
+from ei_fast.intervention.do import FunctionIntervention, Intervention, Keys
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import ONCE
 from ei_fast.kernels.keys import WORD_BITS
@@ -23,6 +23,9 @@ from ei_fast.parallel import Workers
 _POINTS = 2**14
 _CELLS, _POINTS_A_CELL = 128, 128
 _PART_POINTS, _PART_CELLS, _PART_POINTS_A_CELL = 2**17, 512, 256
+_OF_SINGLES = _POINTS + _CELLS * _POINTS_A_CELL
+_OF_A_PART = _PART_POINTS + _PART_CELLS * _PART_POINTS_A_CELL
+_MAX_WORK = 2**33
 _PART_BITS = 13.0
 """Entropy of a part of the outputs that _PART_POINTS still tell well."""
 _MIN_COLLISIONS = 100
@@ -54,20 +57,28 @@ def bracketed_ei(
         output_high = conditional_high = most
         part = 0.0
     else:
-        outputs, inside_outputs = _single_outputs(intervention, workers)
+        share = _affordable(intervention)
+        outputs, inside_outputs = _single_outputs(intervention, share, workers)
         # One sample serves all outputs, so that their errors may add up.
         output_high, inside_sum = float(outputs.sum()), inside_outputs.sum(axis=0)
-        conditional_high = float(inside_sum.mean() + Z95 * inside_sum.std(ddof=1) / np.sqrt(_CELLS))
-        part, n_tries = _ei_of_a_part(intervention, outputs, inside_outputs.mean(axis=1))
-        n_samples += -(-intervention.n_out // _at_once(intervention)) * (_POINTS + _CELLS * _POINTS_A_CELL)
-        n_samples += n_tries * (_PART_POINTS + _PART_CELLS * _PART_POINTS_A_CELL)
+        conditional_high = float(inside_sum.mean() + Z95 * inside_sum.std(ddof=1) / np.sqrt(len(inside_sum)))
+        part, n_tries = _ei_of_a_part(intervention, share, outputs, inside_outputs.mean(axis=1))
+        n_samples += int(share * (_times(intervention) * _OF_SINGLES + n_tries * _OF_A_PART))
     return JointEI.bracketed(
         (max(float(output_low), 0.0), output_high), (max(conditional_low, 0.0), conditional_high), part, n_samples
     )
 
 
+def _affordable(intervention: Intervention) -> float:
+    """Share of the usual points, where somebody else's code is evaluated anew for every few outputs."""
+    if not isinstance(intervention, FunctionIntervention):
+        return 1.0
+    points = _times(intervention) * _OF_SINGLES + _OF_A_PART
+    return min(1.0, _MAX_WORK / (points * intervention.work))
+
+
 def _ei_of_a_part(
-    intervention: Intervention, outputs: NDArray[np.float64], inside_outputs: NDArray[np.float64]
+    intervention: Intervention, share: float, outputs: NDArray[np.float64], inside_outputs: NDArray[np.float64]
 ) -> tuple[float, int]:
     """Lower bound on EI: that of the outputs that tell most each, as many as can be counted together; and tries.
 
@@ -78,14 +89,15 @@ def _ei_of_a_part(
     """
     order = np.argsort(inside_outputs - outputs, kind="stable")
     estimator = estimator_named("auto")
-    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, _PART_CELLS)
+    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, max(16, int(share * _PART_CELLS)))
+    n_points = max(2**10, int(share * _PART_POINTS))
     n = int(np.count_nonzero(np.cumsum(outputs[order]) <= _PART_BITS))
     # States of very unequal probability need more samples than their entropy tells.
     n_tries = 0
     while n > 0:
         n_tries += 1
         watched = intervention.restricted(np.sort(order[:n]))
-        output = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _PART_POINTS), estimator)
+        output = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, n_points), estimator)
         keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _PART_POINTS_A_CELL)
         inside = SampledCells(statistics_of(keys, estimator), _PART_POINTS_A_CELL, estimator, keys.size)
         if output.resolved and inside.resolved:
@@ -96,9 +108,12 @@ def _ei_of_a_part(
     return 0.0, n_tries
 
 
-def _single_outputs(intervention: Intervention, workers: Workers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _single_outputs(
+    intervention: Intervention, share: float, workers: Workers
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Upper bounds on the entropy of every output, (n_out,), and on that inside each of some cells, (n_out, r)."""
-    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, _CELLS)
+    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, max(16, int(share * _CELLS)))
+    n_points = max(2**10, int(share * _POINTS))
     estimator = estimator_named("auto")
     # What no sample can exceed stands in where an output alone has more bins than the sample can see.
     most = float(np.log2(intervention.out_bins))
@@ -107,7 +122,7 @@ def _single_outputs(intervention: Intervention, workers: Workers) -> tuple[NDArr
         """As many outputs at once as a key holds, each then read out of it."""
         n = min(at_once, intervention.n_out - first)
         watched = intervention.restricted(range(first, first + n))
-        anywhere = watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, _POINTS)
+        anywhere = watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, n_points)
         inside = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, _POINTS_A_CELL)
         shifts = [np.uint64(k * intervention.bits) for k in range(n)]
         return [single((anywhere >> shift) & mask, (inside >> shift) & mask) for shift in shifts]
@@ -128,6 +143,11 @@ def _single_outputs(intervention: Intervention, workers: Workers) -> tuple[NDArr
 def _at_once(intervention: Intervention) -> int:
     """How many outputs' bins a key holds as they are."""
     return WORD_BITS // intervention.bits
+
+
+def _times(intervention: Intervention) -> int:
+    """How often an intervention is simulated until every output has been in a key."""
+    return -(-intervention.n_out // _at_once(intervention))
 
 
 def _is_safe(coverage: Any) -> Any:

@@ -402,7 +402,7 @@ def _drawn_cells(
 
 
 def _points_ceiling(intervention: Intervention) -> int:
-    return min(MAX_POINTS, max(2**16, MAX_WORK // intervention.work))
+    return min(MAX_POINTS, max(intervention.least_points, MAX_WORK // intervention.work))
 
 
 def _drawn(

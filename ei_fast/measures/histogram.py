@@ -163,7 +163,7 @@ def histogram_parts(
         bits, stderr, bias = _edges(sources, shapes, intervention.outside, n, estimator, workers)
         return Edges(np.concatenate(bits), stderr, bias, n)
 
-    return _sized(measure, tol, n_samples, intervention.n_in * intervention.n_out, workers)
+    return _sized(measure, tol, n_samples, intervention.work, workers)
 
 
 def histogram_sensitivity(
@@ -200,7 +200,7 @@ def histogram_sensitivity(
 
     # Where in its part a bin ends is uniform: a jump of d has the variance d**2 times the mean of u (1 - u).
     spread = float(np.sqrt(sum(workers.map(jumps, range(do.n_in))) / 6))
-    ceiling = min(MAX_POINTS, max(pilot, MAX_WORK // (do.n_in * do.n_out)))
+    ceiling = min(MAX_POINTS, max(pilot, MAX_WORK // do.work))
     n = n_samples or int(min(max(spread / (0.75 * tol), pilot), ceiling))
 
     def share(k: int, n_shares: int) -> Arrays:

@@ -90,8 +90,15 @@ def _counted(
     inputs: NDArray[np.intp] | None,
     outputs: NDArray[np.intp] | None,
 ) -> JointEI:
-    if inputs is not None or outputs is not None:
-        raise ValueError("joint='plugin' must be asked of whole layers. Got a group of neurons; use joint='auto'.")
+    all_in = inputs is None or len(inputs) == binned.layer.n_in
+    all_out = outputs is None or len(outputs) == binned.layer.n_out
+    if not (all_in and all_out):
+        raise ValueError(
+            "joint='plugin' counts the states of all inputs with those of all outputs. Got a group of "
+            f"{binned.layer.n_in if inputs is None else len(inputs)} of {binned.layer.n_in} inputs and "
+            f"{binned.layer.n_out if outputs is None else len(outputs)} of {binned.layer.n_out} outputs; "
+            "use joint='auto'."
+        )
     layer, place = binned.layer, (binned.index, 0)
     if isinstance(layer, Function):
         workers = workers.alone()

@@ -20,17 +20,17 @@ DEFAULT_POINTS = 2**20
 MAX_BYTES = 2**32
 """Memory that the counts may take at the most."""
 
-_BYTES_A_POINT = 3 * 8 + 6 * 16
+_BYTES_A_POINT, _BYTES_A_STATE = 3 * 8 + 6 * 16, 24
 _TASK_POINTS = 2**14
 
 
-def check_memory(n_samples: int) -> None:
-    """Raise MemoryError where counting so many samples takes more than MAX_BYTES."""
-    needed = n_samples * _BYTES_A_POINT
-    if needed > MAX_BYTES:
+def check_memory(n_samples: int, joint: str) -> None:
+    """Raise MemoryError where keeping the states of so many samples takes more than MAX_BYTES."""
+    each = _BYTES_A_POINT if joint == "plugin" else _BYTES_A_STATE
+    if n_samples * each > MAX_BYTES:
         raise MemoryError(
-            f"joint='plugin' with n_samples={n_samples:,} needs about {needed / 2**30:.1f} GiB, more than the "
-            f"{MAX_BYTES / 2**30:.0f} GiB it may take. Ask for at most {MAX_BYTES // _BYTES_A_POINT:,} samples."
+            f"joint={joint!r} with n_samples={n_samples:,} needs about {n_samples * each // 2**30:,} GiB, more than "
+            f"the {MAX_BYTES // 2**30} GiB it may take. Ask for at most {MAX_BYTES // each:,} samples, or give 'tol'."
         )
 
 

@@ -8,6 +8,7 @@ new row in `formulas` and never a new kernel.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.bins import Range, bin_edges
 from ei_fast.network.formulas import ALIASES, FAMILIES, Formula, Map
+from ei_fast.network.numbers import as_float, as_numpy_ships, check_unmasked
 
 _GRID = 2**15
 _SIGN = np.int64(-(2**63))
@@ -112,7 +114,7 @@ class Activation:
         if unknown:
             known = ", ".join(family.defaults) or "none"
             raise ValueError(f"The activation {given!r} has no parameter {unknown[0]!r}. It has {known}.")
-        self.params = family.defaults | params
+        self.params = family.defaults | {key: _plain(value) for key, value in params.items()}
         if self.params and not _holds(family.allowed, self.params):
             raise ValueError(f"The parameters of the activation {given!r}: {family.rule}. Got {self.params} instead.")
         self.name = name
@@ -126,7 +128,7 @@ class Activation:
                 f"A function of your own takes no parameters here. Got {sorted(params)}. Bind them beforehand."
             )
         try:
-            low, high = (float(end) for end in codomain)  # type: ignore[union-attr]
+            low, high = (as_float(end) for end in codomain)  # type: ignore[union-attr]
         except (TypeError, ValueError):
             low = high = np.nan
         if not low < high:
@@ -137,6 +139,7 @@ class Activation:
         self.name, self.params, self.codomain = getattr(function, "__name__", "custom"), {}, (low, high)
         self._function = function
 
+    @as_numpy_ships
     def __call__(self, s: ArrayLike) -> NDArray[np.float64]:
         """Values at pre-activations `s`, float64, same shape."""
         s = np.asarray(s, dtype=np.float64)
@@ -144,8 +147,13 @@ class Activation:
             with np.errstate(over="ignore", under="ignore"):
                 return np.asarray(self._formula.function(s), dtype=np.float64)
         assert self._function is not None
-        with np.errstate(over="ignore", under="ignore"):
-            y = np.asarray(self._function(s), dtype=np.float64)
+        try:
+            with np.errstate(over="ignore", under="ignore"):
+                returned = self._function(s)
+        except StopIteration as error:
+            raise RuntimeError(f"The activation {self.name!r} raised StopIteration.") from error
+        check_unmasked(returned, f"The activation {self.name!r} must return numbers")
+        y = np.asarray(returned, dtype=np.float64)
         if y.shape != s.shape or np.isnan(y).any():
             raise ValueError(
                 f"The activation {self.name!r} must map an array to an array of the same shape, without NaN. "
@@ -167,12 +175,45 @@ class Activation:
         """Smallest and largest value on each interval [low, high] of pre-activations."""
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         if self._formula is None:
-            values = self(np.linspace(low, high, _GRID // 64))
-            return values.min(axis=0), values.max(axis=0)
+            return self._image_on_grid(low, high)
         points = [low, high, *(np.clip(knot, low, high) for knot in self._formula.knots)]
         values = self(np.stack(points))
         return values.min(axis=0), values.max(axis=0)
 
+    def _image_on_grid(
+        self, low: NDArray[np.float64], high: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The image by a function of one's own: its values on one grid for all intervals, and at their ends.
+
+        Raises
+        ------
+        ValueError
+            Where a value lies outside the codomain that was stated.
+        """
+        grid = np.linspace(float(np.min(low)), float(np.max(high)), _GRID + 1)
+        values = self(grid)
+        ends = self(low), self(high)
+        for at, found in ((grid, values), (low, ends[0]), (high, ends[1])):
+            self._check_codomain(at, found)
+        smallest, largest = np.minimum(*ends), np.maximum(*ends)
+        begin, end = np.searchsorted(grid, low, side="left"), np.searchsorted(grid, high, side="right")
+        for k in np.ndindex(low.shape):
+            inside = values[begin[k] : end[k]]
+            if inside.size:
+                smallest[k], largest[k] = min(smallest[k], inside.min()), max(largest[k], inside.max())
+        return smallest, largest
+
+    def _check_codomain(self, at: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        low, high = self.codomain
+        outside = (values < low - 1e-9 * abs(low)) | (values > high + 1e-9 * abs(high))
+        if np.any(outside):
+            k = np.unravel_index(int(np.argmax(outside)), np.shape(outside))
+            raise ValueError(
+                f"The 'codomain' parameter of Activation must hold all values of the function {self.name!r}. Got "
+                f"{self.codomain}, and {np.asarray(values)[k]} at the pre-activation {np.asarray(at)[k]}."
+            )
+
+    @as_numpy_ships
     def steps(
         self, out_range: Range, out_bins: int, reach: Range = (-np.inf, np.inf), drop: bool = False
     ) -> StepFunction:
@@ -190,10 +231,16 @@ class Activation:
         return _steps_on_grid(self, out_range, out_bins, reach, drop)
 
     def _key(self) -> tuple:
-        return (self.name, tuple(sorted(self.params.items())), self._function)
+        # A function of one's own is the one that it is: it need not be hashable, nor say what it equals.
+        return (self.name, tuple(sorted(self.params.items())), id(self._function))
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Activation) and self._key() == other._key()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._function is None:
+            return _named, (self.name, self.params)
+        return Activation, (self._function, self.codomain)
 
     def __hash__(self) -> int:
         return hash(self._key())
@@ -303,12 +350,26 @@ def _from_ordered(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(keys >= 0, keys, _SIGN - keys).view(np.float64)
 
 
-@lru_cache(maxsize=64)
+def _named(name: str, params: dict[str, Any]) -> Activation:
+    """An activation known by name, from a pickle."""
+    return Activation(name, **params)
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as Python's own number: those of NumPy are as good."""
+    return as_float(value) if isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) else value
+
+
 def _steps_on_grid(activation: Activation, out_range: Range, out_bins: int, reach: Range, drop: bool) -> StepFunction:
-    """Steps of any function: changes between neighbouring points of a grid, each then found to rounding."""
+    """Steps of any function: changes between neighbouring points of a grid, each then found to rounding.
+
+    Found anew every time: what the function does may have changed since.
+    """
     edges = _counted_edges(out_range, out_bins, drop)
     grid = np.linspace(*reach, _GRID + 1)
-    count = np.searchsorted(edges, activation(grid), side="right")
+    values = activation(grid)
+    activation._check_codomain(grid, values)
+    count = np.searchsorted(edges, values, side="right")
     at = np.flatnonzero(count[1:] != count[:-1])
     low, high, before = grid[at], grid[at + 1], count[at]
     for _ in range(60):

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ei_fast.network.numbers import as_float
+
 Range = tuple[float, float]
 Ranges = Range | tuple[Range, ...]
 """One range for all neurons of a layer, or one for each of them."""
+
+_LARGE = 2.0**960
 
 MAX_BINS = 32_768
 """Bin indices are kept in 16 bits, with room for one that says: outside."""
@@ -26,7 +30,9 @@ def bin_edges(limits: Range, bins: int) -> NDArray[np.float64]:
     """
     low, high = limits
     k = np.arange(bins + 1, dtype=np.float64)
-    edges = (low * (bins - k) + high * k) / bins
+    # Products of the largest numbers would be none.
+    scale = 1.0 if max(abs(low), abs(high)) < _LARGE else 2.0**-64
+    edges = (low * scale * (bins - k) + high * scale * k) / bins / scale
     edges[0], edges[-1] = low, high
     return edges
 
@@ -83,7 +89,7 @@ def check_range(limits: Any, name: str, owner: str) -> Range:
         numbers = False
     if not numbers:
         raise TypeError(f"{rule}. Got {limits!r} instead.")
-    low, high = float(low), float(high)
+    low, high = as_float(low), as_float(high)
     if not (np.isfinite(low) and np.isfinite(high) and low < high and np.isfinite(high - low)):
         hint = " Swap the two ends." if low > high else ""
         raise ValueError(f"{rule}. Got {limits!r} instead.{hint}")

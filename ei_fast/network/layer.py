@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, Ranges, check_range, ends_of
+from ei_fast.network.numbers import check_unmasked
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +139,10 @@ class Layer:
         """The same layer with an input range of its own."""
         return Layer(self.weight, self.bias, self.activation, self.name, self.out_range, in_range, self.patch)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = (self.weight, self.bias, self.activation, self.name, self.out_range, self.in_range, self.patch)
+        return Layer, given
+
     def __repr__(self) -> str:
         return f"Layer({self.n_in} -> {self.n_out}, {self.activation.name}, name={self.name!r})"
 
@@ -196,7 +201,12 @@ class Function:
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs at inputs `x` (m, n_in), checked: shape (m, n_out), real, no NaN."""
         try:
-            y = np.asarray(self.fn(x))
+            returned = self.fn(x)
+            check_unmasked(returned, f"Function {self.name!r} must return numbers")
+            y = np.asarray(returned)
+        except StopIteration as error:
+            # As it is it would end some loop around, without a word.
+            raise RuntimeError(f"Function {self.name!r} raised StopIteration for inputs of shape {x.shape}.") from error
         except Exception as error:
             error.add_note(f"Raised by Function {self.name!r} for inputs of shape {x.shape}.")
             raise
@@ -257,8 +267,7 @@ def _real_array(values: Any, key: str, owner: str) -> NDArray[np.float64]:
     if hasattr(values, "detach") and values.is_floating_point():
         # A tensor may need a gradient, be on another device or of a type that NumPy has not.
         values = values.detach().cpu().double()
-    if np.ma.is_masked(values):
-        raise ValueError(f"{rule}. Got a masked array instead, some of whose entries are missing. Fill them in.")
+    check_unmasked(values, rule)
     try:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:
@@ -267,7 +276,11 @@ def _real_array(values: Any, key: str, owner: str) -> NDArray[np.float64]:
         raise ValueError(f"{rule}. Got {array.dtype} instead. Complex data not supported: pass the real part.")
     if array.dtype.kind not in "fiubO":
         raise TypeError(f"{rule}. Got {array.dtype} instead.")
+    text = next((one for one in array.flat if isinstance(one, (str, bytes))), None) if array.dtype.kind == "O" else None
+    if text is not None:
+        # NumPy would read the numbers in it.
+        raise TypeError(f"{rule}. Got {text!r} in an array of objects instead.")
     try:
         return np.array(array, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{rule}. Got {array.dtype} instead: {error}.") from None

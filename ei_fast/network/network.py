@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
 from ei_fast.network.layer import Function, Layer
+from ei_fast.network.numbers import as_numpy_ships
 from ei_fast.network.reach import derived_range
 
 Block = Layer | Function
@@ -61,6 +62,11 @@ class Network:
         self.skipped: list[tuple[str, str]] = []
         self.restarts = frozenset(restarts)
         for index in self.restarts:
+            if not isinstance(index, Integral) or not 0 <= index < len(self.layers):
+                raise ValueError(
+                    f"The 'restarts' parameter of Network must hold places from 0 to {len(self.layers) - 1}. "
+                    f"Got {index!r} instead."
+                )
             if self.layers[index].in_range is None:
                 raise ValueError(
                     f"Layer {index} ({self.layers[index].name!r}) of Network must have an 'in_range': "
@@ -94,6 +100,7 @@ class Network:
         network.skipped = self.skipped
         return network
 
+    @as_numpy_ships
     def ranges(
         self,
         in_range: Range | None = None,

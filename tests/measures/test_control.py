@@ -74,7 +74,7 @@ def test_what_is_gained(random_weight):
     excess = controls.cells(cells) - controls.cells.mean
     keys = do.keys_inside(Stream.POINTS, 0, cells, 512)
     estimator = estimator_named("auto")
-    inside = conditional.SampledCells(conditional.statistics_of(keys, estimator), 512, estimator, excess)
+    inside = conditional.SampledCells(conditional.statistics_of(keys, estimator), 512, estimator, keys.size, excess)
     assert inside.regressed().entropies.var() < inside.entropies.var() / 20
     keys = do.keys_anywhere(Stream.MARGINAL, 0, 2**16)
     with_it, without = entropy_of_keys(keys, estimator, controls.output), entropy_of_keys(keys, estimator)
