@@ -342,17 +342,25 @@ class FunctionIntervention(Intervention):
 
     @property
     def work(self) -> int:
-        # Somebody else's code, and bins found for its values, cost so many times what a kernel does.
-        return 32 * super().work
+        # Somebody else's code, and bins that are searched for its values, cost so many times what a kernel does.
+        return 8 * self.n_in * len(self._outputs) + 500 * len(self._outputs) + 50 * self.n_in
 
-    def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
-        r, m = keys.shape
-        uniforms = np.empty((self.n_in, r * m), np.float32)
-        fill_uniforms_of_cells(stream_keys, firsts, m, 0, r * m, uniforms)
+    def _inputs(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, m: int) -> NDArray[np.float64]:
+        """Inputs (r * m, n_in) of m samples inside each cell."""
+        uniforms = np.empty((self.n_in, len(firsts) * m), np.float32)
+        fill_uniforms_of_cells(stream_keys, firsts, m, 0, uniforms.shape[1], uniforms)
         cell = np.full((1, self.n_in), self.in_bins) if cells is None else np.repeat(cells, m, axis=0)
         low, high = self._bin_low[self._neuron, cell], self._bin_high[self._neuron, cell]
-        x = low + (high - low) * (uniforms.T.astype(np.float64) + 0.5)
+        return low + (high - low) * (uniforms.T.astype(np.float64) + 0.5)
+
+    def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
+        x = self._inputs(stream_keys, firsts, cells, keys.shape[1])
         pack_codes(self.output_codes(x), self.bits, self.outside, keys.reshape(-1))
+
+    def codes_inside(self, stream: Stream, first: int, cells: Cells, m: int) -> Codes:
+        """Bins of the outputs (n_out, r, m) of the samples whose keys `keys_inside` returns."""
+        x = self._inputs(self._keys_of(stream), first + m * np.arange(len(cells)), cells, m)
+        return self.output_codes(x).reshape(-1, len(cells), m)
 
     def _fill_codes_alone(
         self, i: int, baseline: NDArray[np.float64], uniforms: NDArray[np.float32], y_codes: Codes

@@ -70,7 +70,7 @@ def bracketed_ei(
 
 
 def _affordable(intervention: Intervention) -> float:
-    """Share of the usual points, where somebody else's code is evaluated anew for every few outputs."""
+    """Share of the usual points, where somebody else's code would take too long."""
     if not isinstance(intervention, FunctionIntervention):
         return 1.0
     points = _times(intervention) * _OF_SINGLES + _OF_A_PART
@@ -134,6 +134,12 @@ def _single_outputs(
         safe = _is_safe(1 - cell.statistics[:, ONCE] / _POINTS_A_CELL)
         return min(high, most) if _is_safe(marginal.coverage) else most, np.where(safe, cell.corrected, most)
 
+    if isinstance(intervention, FunctionIntervention):
+        # Somebody else's code is evaluated once for all outputs.
+        _, everywhere = intervention.codes_anywhere(Stream.BOUND_MARGINAL, 0, n_points)
+        in_cells = intervention.codes_inside(Stream.BOUND_POINTS, 0, cells, _POINTS_A_CELL)
+        pairs = [single(a.astype(np.uint64), b.astype(np.uint64)) for a, b in zip(everywhere, in_cells, strict=True)]
+        return np.array([high for high, _ in pairs]), np.array([inside for _, inside in pairs])
     at_once, mask = _at_once(intervention), np.uint64((1 << intervention.bits) - 1)
     groups = workers.map(several, range(0, intervention.n_out, at_once))
     singles = [one for group in groups for one in group]
@@ -147,6 +153,8 @@ def _at_once(intervention: Intervention) -> int:
 
 def _times(intervention: Intervention) -> int:
     """How often an intervention is simulated until every output has been in a key."""
+    if isinstance(intervention, FunctionIntervention):
+        return 1
     return -(-intervention.n_out // _at_once(intervention))
 
 
