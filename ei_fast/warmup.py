@@ -179,6 +179,9 @@ def _call_every_kernel() -> None:
 
     rng = np.random.default_rng(0)
     settings = {"n_samples": 2**15, "random_state": 0, "n_jobs": 1}
+    # Where samples are dropped, of one that is kept often and of one that is kept seldom.
+    for limits in ((-0.2, 0.9), (0.9, 1.0)):
+        analyze(rng.normal(size=(6, 6)), activation="relu", out_range=limits, out_of_range="drop", **settings)
     # Cells that are drawn, with control variates; enumerated; and inputs alone.
     for weight in (rng.normal(size=(6, 6)), rng.normal(size=(2, 2)), np.eye(2)):
         analyze(weight, **settings)

@@ -107,7 +107,8 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(len(trajectory.layers)), strict=True)):
         known = ~bounds[:, k]
         # Steps between brackets, to which no line leads, are dots.
-        marks = dots or {"marker": "o", "markersize": 1.5, "markevery": alone(known)}
+        single = {"marker": "o", "markersize": 1.5, "markevery": alone(known)} if not known.all() else {}
+        marks = dots or single
         ax.plot(steps, np.where(known, values[:, k], np.nan), color=colour, linewidth=1.5, label=layer, **marks)
         if (high[known, k] > low[known, k]).any():
             ax.fill_between(steps, low[:, k], high[:, k], where=known, color=colour, alpha=0.2, linewidth=0)

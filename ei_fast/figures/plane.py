@@ -95,7 +95,7 @@ class CausalPlaneDisplay:
         self._sensitivity_stderr = self._known(sensitivity_stderr)
         shape = (*self.horizontal.shape, 2)
         self._brackets = np.full(shape, np.nan) if brackets is None else np.asarray(brackets, np.float64).reshape(shape)
-        self.bracketed: NDArray[np.bool_] = np.isfinite(self._brackets).all(axis=2)
+        self.bracketed: NDArray[np.bool_] = np.isfinite(self._brackets.sum(axis=2))
         self._ranges = ranges
 
     @classmethod
@@ -272,7 +272,7 @@ def _draw_brackets(ax: "Axes", bars: Points, colour: str, marker: str) -> None:
         NaN where a step is no bracket.
     colour, marker : str
     """
-    there = np.isfinite(bars).all(axis=(1, 2))
+    there = np.isfinite(bars.sum(axis=(1, 2)))
     swept = [np.concatenate([bars[k], bars[k + 1, ::-1]]) for k in np.flatnonzero(there[:-1] & there[1:])]
     if swept:
         # All one way around, so that what several cover is as faint as what one does.

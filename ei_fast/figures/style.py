@@ -22,7 +22,7 @@ _FEW_BARS = 60
 BRACKET = "ei_fast bracket"
 """Of bars that stand for brackets, among the artists of a picture."""
 
-BRACKETS = "bars: EI is between bounds, no better"
+BRACKETS = "bars: EI known by bounds alone"
 """What is said of such bars."""
 
 SMALL = 8.0

@@ -46,6 +46,7 @@ def label_logarithmically(axis: Axis) -> None:
 
 class _LogLocator(Locator):
     def __call__(self) -> list[float]:
+        assert self.axis is not None
         return self.tick_values(*self.axis.get_view_interval())
 
     def tick_values(self, vmin: float, vmax: float) -> list[float]:
