@@ -93,7 +93,7 @@ class EffectiveInformation(BaseEstimator):
     n_jobs : None or int
         Threads; None is as many as the cores this process may use, 1 inside a joblib worker.
     verbose : int, default 0
-        Above 0 a progress bar counts the layers.
+        Above 0 a progress bar counts the layers; before it another the kernels, where they have to be compiled, once.
 
     Attributes
     ----------
@@ -230,6 +230,11 @@ class EffectiveInformation(BaseEstimator):
     def _measure(self, network: Network, settings: Settings, frozen: Frozen, workers: Workers | None = None) -> Report:
         """Report of `network` over frozen ranges and with a frozen seed."""
         binned = self.binned_layers(network, settings, frozen.ranges)
+        if self.verbose:
+            # Here, since warming calls this module.
+            from ei_fast.warmup import compile_kernels
+
+            compile_kernels()
         started = time.perf_counter()
         with workers or Workers(settings.n_jobs) as workers:
             layers = _measure_layers(binned, settings, frozen.seed, workers, bool(self.verbose))

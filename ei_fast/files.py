@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike
 # Compressed weights of which nearly all are zero shrink by less.
 _MOST_EXPANSION = 100
 _UNFINISHED = ".tmp"
+# Bytes of an entry of one word, header included.
+_WORD = 4096
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -165,6 +167,17 @@ def known_format(path: Path, arrays: Mapping[str, Any], kind: str, newest: int) 
             f"The file {str(path)!r} was written by a newer version of ei_fast (format {version}, known is {newest}). "
             "Upgrade ei_fast to read it."
         )
+
+
+def kind_of(path: str | os.PathLike) -> str | None:
+    """What of ours an ``.npz`` file says it holds, a trajectory or a report; None of any other file."""
+    try:
+        with ZipFile(path) as archive, archive.open("kind.npy") as content:
+            # No more than a word is read, whatever the entry claims.
+            return str(np.load(io.BytesIO(content.read(_WORD)), allow_pickle=False)[()])
+    except Exception:
+        # What is wrong with it is said by whoever reads it.
+        return None
 
 
 def plain(value: Any) -> Any:

@@ -217,16 +217,8 @@ class Report(Sequence[LayerReport]):
             raise KeyError(f"{index!r}: the layers are {', '.join(layer.name for layer in self._layers)}")
         return self._layers[index]
 
-    def to_frame(self) -> "DataFrame":
-        """One row a layer, a column for each of its figures; `interval` and ranges have one for either end.
-
-        Where every neuron has a range of its own the ends are those of their hull.
-
-        Raises
-        ------
-        ImportError
-            Where pandas is not installed.
-        """
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a layer as plain numbers and text, the same columns in each: what `to_frame` makes a frame of."""
         rows = []
         for layer in self._layers:
             row: dict[str, Any] = {}
@@ -243,6 +235,19 @@ class Report(Sequence[LayerReport]):
                 else:
                     row[name] = value
             rows.append(row)
+        return rows
+
+    def to_frame(self) -> "DataFrame":
+        """One row a layer, a column for each of its figures; `interval` and ranges have one for either end.
+
+        Where every neuron has a range of its own the ends are those of their hull.
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        rows = self.rows()
         return frame_of(rows, list(rows[0]), "Report.to_frame")
 
     def save(self, path: str | os.PathLike) -> None:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from ei_fast.adapters import as_network
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.frames import frame_of
+from ei_fast.warmup import compile_kernels
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -47,6 +48,8 @@ def bin_sweep(model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32,
     estimators = [EffectiveInformation(**params, bins=one) for one in bins]
     for estimator in estimators:
         estimator.check(network)
+    if params.get("verbose", 0):
+        compile_kernels()
     rows = []
     for estimator in tqdm(estimators, desc="sweeping bins") if params.get("verbose", 0) else estimators:
         for layer in estimator.set_params(verbose=0).fit(network).report_:

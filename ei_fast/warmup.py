@@ -5,14 +5,21 @@ compile together can lose an entry, or give the code of two signatures one name.
 under a lock and leaves a marker; all others wait for it, and whoever comes later only loads.
 """
 
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
+from numba.core import event
+from tqdm import tqdm
 
 from ei_fast.kernels.cache import KernelCache
+from ei_fast.kernels.jit import KERNELS
 
 LONGEST_WAIT = 300.0
 """Seconds to wait for others: many times what compiling takes, for one type of CPU after the other."""
@@ -41,7 +48,22 @@ class Warmup:
     problem: str | None = None
 
 
-def warmup(alone: bool = False) -> Warmup:
+def compile_kernels() -> None:
+    """Have every kernel compiled before measuring begins, with a bar that says so where any has to be.
+
+    Once in a process: milliseconds where the cache is warm, nothing afterwards. Where code cannot be kept, kernels
+    are compiled as they are called, and nothing is said here.
+    """
+    global _looked
+    if not _looked:
+        _looked = True
+        warmup(verbose=True)
+
+
+_looked = False
+
+
+def warmup(alone: bool = False, verbose: bool = False) -> Warmup:
     """Have every kernel in Numba's cache on disk: to be called at the start of each of many processes.
 
     Milliseconds where it is there. Otherwise one process compiles and the others wait. Where the cache cannot be
@@ -51,6 +73,8 @@ def warmup(alone: bool = False) -> Warmup:
     ----------
     alone : bool, default False
         No other process is at work: compile into the cache even where the file system has no locks.
+    verbose : bool, default False
+        A bar counts the kernels while they are compiled, and a line says where another process is waited for.
 
     Returns
     -------
@@ -64,7 +88,7 @@ def warmup(alone: bool = False) -> Warmup:
     else:
         folder = cache.folder
         try:
-            compiled = _compile_or_wait(cache)
+            compiled = _compile_or_wait(cache, verbose)
         except Timeout:
             problem = (
                 f"Another process held {cache.lock} for {LONGEST_WAIT:g} s. Delete that file if none is compiling, "
@@ -75,46 +99,75 @@ def warmup(alone: bool = False) -> Warmup:
                 f"The cache {folder} cannot be locked or written ({error}). Run ei-fast warmup while no other process "
                 "is at work in it, or set NUMBA_CACHE_DIR to a folder elsewhere."
             )
-            compiled = alone and _compile_without_a_lock(cache)
+            compiled = alone and _compile_without_a_lock(cache, verbose)
         if problem and not compiled:
             cache.leave()
     return Warmup(folder, compiled, time.perf_counter() - begun, problem)
 
 
-def _compile_or_wait(cache: KernelCache) -> bool:
+def _compile_or_wait(cache: KernelCache, verbose: bool) -> bool:
     """Compile under the lock, or wait until another process has; return whether it was this one."""
     lock = FileLock(cache.lock)
     until = time.monotonic() + LONGEST_WAIT
+    said = not verbose
     while not cache.is_warm:
         try:
             lock.acquire(timeout=0)
         except Timeout:
             if time.monotonic() > until:
                 raise
+            if not said:
+                said = True
+                print("another process is compiling the kernels, once: waiting for it", file=sys.stderr)
             time.sleep(_POLL)
             continue
         try:
-            return _compile(cache)
+            return _compile(cache, verbose)
         finally:
             lock.release()
     return False
 
 
-def _compile_without_a_lock(cache: KernelCache) -> bool:
+def _compile_without_a_lock(cache: KernelCache, verbose: bool) -> bool:
     try:
-        return _compile(cache)
+        return _compile(cache, verbose)
     except OSError:
         return False
 
 
-def _compile(cache: KernelCache) -> bool:
+def _compile(cache: KernelCache, verbose: bool) -> bool:
     # Another process may have been at it between the look and the lock.
     if cache.is_warm:
         return False
     cache.prepare()
-    _call_every_kernel()
+    with _counting() if verbose else nullcontext():
+        _call_every_kernel()
     cache.vouch()
     return True
+
+
+@contextmanager
+def _counting() -> Iterator[None]:
+    """A bar that counts the kernels that have been compiled, or loaded where some were there."""
+    # Every kernel is to be seen: some take a second.
+    with tqdm(total=len(KERNELS), desc="compiling kernels, once", unit="kernel", mininterval=0) as bar:
+        with event.install_listener("numba:compile", _Counter(bar)):
+            yield
+        bar.update(len(KERNELS) - bar.n)
+
+
+class _Counter(event.Listener):
+    """Moves a bar whenever Numba has compiled something."""
+
+    def __init__(self, bar: "tqdm[Any]"):
+        self._bar = bar
+
+    def on_start(self, event: event.Event) -> None:
+        """Compiling begins: nothing is to be shown of it yet."""
+
+    def on_end(self, event: event.Event) -> None:
+        """One more is there, with those that it calls."""
+        self._bar.update(sum(bool(kernel.overloads) for kernel in KERNELS) - self._bar.n)
 
 
 def _call_every_kernel() -> None:
@@ -126,6 +179,9 @@ def _call_every_kernel() -> None:
 
     rng = np.random.default_rng(0)
     settings = {"n_samples": 2**15, "random_state": 0, "n_jobs": 1}
+    # Where samples are dropped, of one that is kept often and of one that is kept seldom.
+    for limits in ((-0.2, 0.9), (0.9, 1.0)):
+        analyze(rng.normal(size=(6, 6)), activation="relu", out_range=limits, out_of_range="drop", **settings)
     # Cells that are drawn, with control variates; enumerated; and inputs alone.
     for weight in (rng.normal(size=(6, 6)), rng.normal(size=(2, 2)), np.eye(2)):
         analyze(weight, **settings)

@@ -1,5 +1,7 @@
 """The command ei-fast, as it is typed."""
 
+import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -170,3 +172,92 @@ def test_whole_models(tmp_path):
         done = _run("describe", path, "--input-shape", shape)
         assert done.exit_code == 1
         assert message in done.output
+
+
+@pytest.fixture
+def net(tmp_path, random_weight):
+    path = tmp_path / "net.npz"
+    np.savez(path, w0=random_weight(4, 3, 5.0), w1=random_weight(3, 2, 5.0))
+    return path
+
+
+def test_the_report_is_written(net, tmp_path):
+    pytest.importorskip("pandas")
+    report = ef.analyze(net, tol=0.1, pairwise="none", random_state=0)
+    frame = report.to_frame()
+    for name in ("report.npz", "report.csv", "report.json"):
+        done = _run("analyze", net, "--tol", 0.1, "--pairwise", "none", "--out", tmp_path / name)
+        assert done.exit_code == 0, done.output
+        assert f"wrote {tmp_path / name}" in done.output
+    loaded = ef.Report.load(tmp_path / "report.npz")
+    assert str(loaded) == str(report)
+    with (tmp_path / "report.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(frame.columns)
+    assert [float(row["ei"]) for row in rows] == [layer.ei for layer in report]
+    # Not measured, which is NaN, is nothing.
+    assert [row["sensitivity"] for row in rows] == ["", ""]
+    content = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
+    assert [row["ei"] for row in content["layers"]] == [layer.ei for layer in report]
+    assert [row["sensitivity"] for row in content["layers"]] == [None, None]
+    assert list(content["layers"][0]) == list(frame.columns)
+    assert content["provenance"]["seed"] == 0
+
+
+def test_options_of_analyze_are_parameters(net):
+    options = {
+        "out_of_range": "drop",
+        "joint": "plugin",
+        "pairwise": "histogram",
+        "n_samples": 512,
+        "entropy": "plugin",
+    }
+    typed = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]
+    done = _run("analyze", net, *typed, "--ranges", "hull", "--activation", "relu")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(
+        ef.analyze(ef.as_network(net, "relu"), out_range="hull", random_state=0, **options)
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--out", "report.txt"), "must end in .npz, .csv or .json. Got 'report.txt'"),
+        (("--out", "nowhere/report.csv"), "must be in a folder that exists"),
+        (("--ranges", "hull", "--out-range", 0, 1), "must not be given together"),
+        (("--ranges", "wide"), "--ranges must be auto, hull or neuron. Got 'wide'"),
+        (("--joint", "best"), "'joint' parameter"),
+        (("--n-samples", 3), "'n_samples' parameter"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(net, monkeypatch, args, message):
+    monkeypatch.setattr(ef.EffectiveInformation, "fit", lambda *args: pytest.fail("measured"))
+    done = _run("analyze", net, *args)
+    assert done.exit_code == 1
+    assert message in done.output
+
+
+def test_files_that_are_for_another_command_name_it(net, tmp_path):
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0))
+    report = recorder.record(np.eye(2), step=0)
+    run, one = tmp_path / "run.npz", tmp_path / "one.npz"
+    recorder.trajectory_.save(run)
+    report.save(one)
+    for command in ("analyze", "describe"):
+        said = _run(command, run)
+        assert said.exit_code == 1
+        assert "is a trajectory" in said.output
+        assert f"ei-fast plot {run} run.png" in said.output
+        assert f"ei-fast animate {run}" in said.output
+        said = _run(command, one)
+        assert said.exit_code == 1
+        assert "is a report" in said.output
+        assert "plot_edges" in said.output
+    for command in ("plot", "animate"):
+        said = _run(command, net, tmp_path / "out.gif")
+        assert said.exit_code == 1
+        assert "holds weights" in said.output
+        assert f"ei-fast analyze {net}" in said.output
+        said = _run(command, one, tmp_path / "out.gif")
+        assert "is a report of one moment" in said.output

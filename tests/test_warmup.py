@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import copytree
 from types import SimpleNamespace
 
+import numba
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -218,3 +219,48 @@ def test_the_command(cold):
     assert f": {cold.folder}\n" in CliRunner().invoke(main, ["warmup"]).output
     cold.is_warm = True
     assert "All kernels were compiled already (" in CliRunner().invoke(main, ["warmup"]).output
+
+
+@pytest.fixture
+def compiling(cold, monkeypatch):
+    """A cold cache, and two kernels that are compiled one after the other."""
+    kernels = [numba.njit(lambda x: x + 1), numba.njit(lambda x: x * 2)]
+    monkeypatch.setattr(ei_fast.warmup, "KERNELS", kernels)
+    monkeypatch.setattr(ei_fast.warmup, "_call_every_kernel", lambda: [kernel(1) for kernel in kernels])
+    monkeypatch.setattr(ei_fast.warmup, "_looked", False)
+    return cold
+
+
+def test_a_first_call_with_a_bar_says_that_kernels_are_compiled_and_how_far(compiling, capsys):
+    ef.analyze(WEIGHT, random_state=0, verbose=1)
+    said = capsys.readouterr().err
+    for far in ("0/2", "1/2", "2/2"):
+        assert far in said[said.index("compiling kernels, once") : said.index("measuring")]
+    ef.analyze(WEIGHT, random_state=0, verbose=1)
+    assert "compiling" not in capsys.readouterr().err
+
+
+def test_commands_say_that_kernels_are_compiled(compiling, tmp_path):
+    np.savez(tmp_path / "net.npz", w0=WEIGHT)
+    said = CliRunner().invoke(main, ["analyze", str(tmp_path / "net.npz")])
+    assert "compiling kernels, once" in said.stderr
+    assert said.stdout.startswith("layer")
+
+
+def test_a_first_call_without_a_bar_says_nothing(compiling, capfd):
+    ef.analyze(WEIGHT, random_state=0)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_call_with_a_bar_is_not_slowed_by_a_warm_cache(compiling, capsys):
+    compiling.is_warm = True
+    ef.analyze(WEIGHT, random_state=0, verbose=1)
+    assert "compiling" not in capsys.readouterr().err
+    assert compiling.done == []
+
+
+def test_who_waits_for_another_process_is_told(compiling, capsys, monkeypatch):
+    monkeypatch.setattr(ei_fast.warmup, "LONGEST_WAIT", 0.1)
+    with FileLock(compiling.lock):
+        ef.analyze(WEIGHT, random_state=0, verbose=1)
+    assert "another process is compiling the kernels, once: waiting" in capsys.readouterr().err

@@ -1,12 +1,16 @@
 """The command ``ei-fast``."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 import ei_fast
 from ei_fast.cli.batch import batch
-from ei_fast.cli.options import how_to_read, network_in, said_plainly
+from ei_fast.cli.options import how_to_measure, how_to_read, network_in, parameters_of, said_plainly
+from ei_fast.cli.written import check_report_path, refuse_unmeasured, write_report
+from ei_fast.warmup import compile_kernels
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,11 +47,12 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
 @main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @how_to_read()
-@click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron.")
-@click.option("--out-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of every layer's outputs [derived].")
-@click.option("--baseline", type=float, default=0.0, show_default=True, help="Other inputs' value in sensitivity.")
-@click.option("--tol", type=float, default=0.01, show_default=True, help="Error of EI to aim for, in bits.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sampling.")
+@how_to_measure
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report too: .npz with the figures of all edges, or .csv or .json.",
+)
 @click.option("--explain", is_flag=True, help="Say how each figure was found and what each flag means.")
 @said_plainly
 def analyze(
@@ -56,28 +61,28 @@ def analyze(
     order: str | None,
     in_range: tuple[float, float] | None,
     input_shape: str | None,
-    bins: int,
-    out_range: tuple[float, float] | None,
-    baseline: float,
-    tol: float,
-    seed: int,
+    out: Path | None,
     explain: bool,
+    **measuring: Any,
 ) -> None:
     """Measure every layer of the network in FILE.
 
     It is .npz, .safetensors, or .pt, .pth, .ckpt with a state dict; or a whole model, .keras or .onnx.
     """
-    report = ei_fast.analyze(
-        network_in(file, activation, order, in_range, input_shape),
-        bins=bins,
-        out_range=out_range or "auto",
-        baseline=baseline,
-        tol=tol,
-        random_state=seed,
-    )
+    if out is not None:
+        check_report_path(out)
+    parameters = parameters_of(**measuring)
+    network = network_in(file, activation, order, in_range, input_shape)
+    estimator = ei_fast.EffectiveInformation(**parameters, verbose=int(sys.stderr.isatty()))
+    estimator.check(network)
+    compile_kernels()
+    report = estimator.fit(network).report_
     click.echo(str(report))
     if explain:
         click.echo("\n" + "\n\n".join(layer.explain() for layer in report))
+    if out is not None:
+        write_report(report, out)
+        click.echo(f"\nwrote {out}")
 
 
 @main.command()
@@ -99,7 +104,7 @@ def warmup() -> None:
     """
     from ei_fast.warmup import warmup
 
-    done = warmup(alone=True)
+    done = warmup(alone=True, verbose=True)
     if done.folder is not None and (done.compiled or not done.problem):
         how = "Compiled all kernels" if done.compiled else "All kernels were compiled already"
         click.echo(f"{how} ({done.seconds:.2f} s): {done.folder}")
@@ -135,5 +140,6 @@ def plot(trajectory: Path, out: Path, run: str | None) -> None:
 
 
 def _loaded(path: Path, run: str | None) -> ei_fast.Trajectory:
+    refuse_unmeasured(path)
     trajectory = ei_fast.Trajectory.load(path)
     return trajectory if run is None else trajectory.of_run(run)

@@ -16,6 +16,7 @@ from ei_fast.figures.measures import plot_measures
 from ei_fast.figures.plane import CausalPlaneDisplay
 from ei_fast.report import Report
 from ei_fast.training.recorder import Recorder
+from ei_fast.warmup import compile_kernels
 
 _RATE = 0.01
 
@@ -63,6 +64,7 @@ def run_demo(
     out.mkdir(parents=True, exist_ok=True)
     data = run.data(seed)
     network = SigmoidNetwork(run.widths, seed)
+    compile_kernels()
     for epoch in tqdm(range(epochs + 1), desc=f"training on {name}", unit="epoch"):
         if epoch:
             network.train_epoch(data.train_inputs, data.train_targets, run.batch, _RATE)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ei_fast.figures.measures import split_metrics
 from ei_fast.figures.plane import CausalPlaneDisplay
-from ei_fast.figures.style import layer_colours, metric_styles
+from ei_fast.figures.style import BRACKETS, layer_colours, metric_styles, ranges_said
 from ei_fast.settings import Number, Whole
 from ei_fast.training.trajectory import Trajectory
 
@@ -38,7 +38,9 @@ class Motion:
     layers : tuple of str
     steps : ndarray (n_steps,)
     horizontal, vertical : ndarray (n_steps, n_layers)
-        Coordinates in the causal plane, bits.
+        Coordinates in the causal plane, bits; NaN where EI is bracketed.
+    bars : ndarray (n_steps, n_layers, 2, 2)
+        Ends of the bars that stand for brackets, bits; NaN where EI is known better.
     curves : dict of str to ndarray (n_steps,)
         What is shown beside the plane: losses, other metrics where there are none, else EI of every layer.
     beside : str
@@ -51,18 +53,22 @@ class Motion:
         Frames for which the first and the last step stand still, over their own.
     trail : int
         Steps that a point leaves visible behind it.
+    notes : tuple of str
+        What is to be known of the picture: the convention of the ranges, and what bars are.
     """
 
     layers: tuple[str, ...]
     steps: NDArray[np.int64]
     horizontal: Values
     vertical: Values
+    bars: Values
     curves: dict[str, Values]
     beside: str
     styles: list[dict[str, Any]]
     rate: float
     pause: int
     trail: int
+    notes: tuple[str, ...]
 
     @property
     def schedule(self) -> NDArray[np.int64]:
@@ -73,12 +79,12 @@ class Motion:
     @property
     def horizontal_limits(self) -> tuple[float, float]:
         """Of the plane, for all frames; the nullcline at 0 is inside."""
-        return limits(self.horizontal, 0.0)
+        return limits(np.append(self.horizontal, self.bars[..., 0]), 0.0)
 
     @property
     def vertical_limits(self) -> tuple[float, float]:
         """Of the plane, for all frames."""
-        return limits(self.vertical)
+        return limits(np.append(self.vertical, self.bars[..., 1]))
 
 
 def animate_causal_plane(
@@ -92,7 +98,8 @@ def animate_causal_plane(
     """Write the layers' way through the causal plane as a video, or as a page to step through.
 
     To the left the plane, where each layer is a point with a trail; to the right the losses with a marker that moves
-    along them (other metrics where no loss was recorded, EI where nothing was).
+    along them (other metrics where no loss was recorded, EI where nothing was). Where EI is only known to lie between
+    bounds a layer is a light bar, and its trail is broken.
 
     Parameters
     ----------
@@ -173,21 +180,24 @@ def motion_of(trajectory: Trajectory, fps: float | None = None, pause: float = 1
         beside, curves = "", others
     styles = metric_styles(len(curves))
     if not any(np.isfinite(values).any() for values in curves.values()):
-        beside, curves = "EI [bits]", dict(zip(trajectory.layers, trajectory.ei.T, strict=True))
+        known = np.where(plane.bracketed, np.nan, trajectory.ei)
+        beside, curves = "EI [bits]", dict(zip(trajectory.layers, known.T, strict=True))
         styles = [
             {"color": colour, "linestyle": "-", "linewidth": 1.5} for colour in layer_colours(len(trajectory.layers))
         ]
     return Motion(
         trajectory.layers,
         trajectory.steps,
-        plane.horizontal,
-        plane.vertical,
+        np.where(plane.bracketed, np.nan, plane.horizontal),
+        np.where(plane.bracketed, np.nan, plane.vertical),
+        np.stack([plane.bracket_bars(k) for k in range(len(trajectory.layers))], axis=1),
         curves,
         beside,
         styles,
         rate,
         round(pause * rate),
         trail,
+        tuple(filter(None, (ranges_said(trajectory.ranges), BRACKETS if plane.bracketed.any() else ""))),
     )
 
 

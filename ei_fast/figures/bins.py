@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import FuncFormatter
 
 from ei_fast.figures.style import axes_or_new, layer_colours, legend_above, quiet
+from ei_fast.figures.ticks import tick_text
 from ei_fast.measures.estimate import Z95
 from ei_fast.report import SENSITIVITY_BELOW_EI
 
@@ -70,7 +71,7 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     quiet(ax)
     if np.nanmax(sweep["sensitivity"]) > _FAR * np.nanmax(sweep["ei"]):
         ax.set_yscale("symlog", linthresh=_LINEAR_UP_TO)
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_text(value)))
     ticks = np.log2([one for one, _ in pairs]) if square else np.arange(len(pairs))
     ax.set_xticks(ticks, [f"{one}" if square else f"{one}, {other}" for one, other in pairs])
     ax.set_xlabel("bins of each neuron" if square else "bins of inputs, of outputs", fontsize="small")

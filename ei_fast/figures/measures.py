@@ -6,11 +6,23 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ei_fast.figures.style import LEGEND, divided, layer_colours, legend_above, metric_styles, quiet
-from ei_fast.measures.estimate import Z95
+from ei_fast.figures.known import alone, bracketed, limits_of
+from ei_fast.figures.style import (
+    BRACKETS,
+    LEGEND,
+    divided,
+    draw_brackets,
+    layer_colours,
+    legend_above,
+    metric_styles,
+    quiet,
+    ranges_said,
+)
+from ei_fast.figures.ticks import label_logarithmically
+from ei_fast.figures.turning import turning_point
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
@@ -18,6 +30,7 @@ Values = NDArray[np.float64]
 TITLES = {"ei": "EI", "sensitivity": "sensitivity", "degeneracy": "degeneracy", "ei_parts": "EI_parts", "phi_ff": "φ"}
 """Of the measures, in the order in which they are drawn."""
 
+_OF_EI = ("ei", "degeneracy", "phi_ff")
 # Up to so many steps each is marked by a dot.
 _FEW_STEPS = 30
 # A scale of powers of ten for losses that fall further than this.
@@ -28,8 +41,9 @@ _LEGEND_ROWS = 8
 def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     """EI, sensitivity, degeneracy, EI_parts and φ of every layer over the steps; losses and other metrics beside them.
 
-    Where a validation loss was recorded and its least value is neither the first nor the last, a line in every panel
-    marks that step; where there is none, the panel of losses says so.
+    Where a validation loss was recorded and turns, a line in every panel marks the step of its least value: the loss
+    afterwards rises by more than its own noise (`turning_point` says how that is told). Where it does not, the panel
+    of losses says so. Where EI is only known to lie between bounds, light bars stand for it, which no line joins.
 
     Parameters
     ----------
@@ -62,12 +76,22 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     for panel in (panels[rows - 1], panels[used - 1]):
         panel.set_xlabel("training step", fontsize="small")
     handles, labels = panels[0].get_legend_handles_labels()
-    panels[used].legend(handles, labels, loc="upper left", ncols=-(-len(labels) // _LEGEND_ROWS), **LEGEND)
+    notes = [ranges_said(trajectory.ranges), BRACKETS if bracketed(trajectory).any() else ""]
+    panels[used].legend(
+        handles,
+        labels,
+        loc="upper left",
+        ncols=-(-len(labels) // _LEGEND_ROWS),
+        title="\n".join(filter(None, notes)) or None,
+        **LEGEND,
+    )
     return ax.get_figure(root=True)  # type: ignore[return-value]
 
 
 def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     """One measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
+
+    Where EI is bracketed the measures that it enters are bars, and no line leads through their midpoints.
 
     Parameters
     ----------
@@ -76,20 +100,22 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
         A key of `TITLES`.
     ax : matplotlib Axes
     """
-    # What has EI in it has its error, and what has sensitivity in it that one's; the error of EI_parts is not kept.
-    stderr = {
-        "ei": trajectory.ei_stderr,
-        "sensitivity": np.nan_to_num(trajectory.sensitivity_stderr),
-        "degeneracy": np.hypot(trajectory.ei_stderr, np.nan_to_num(trajectory.sensitivity_stderr)),
-    }.get(measure)
-    values = getattr(trajectory, measure)
+    steps, values = trajectory.steps, getattr(trajectory, measure)
+    low, high = limits_of(trajectory, measure)
+    bounds = bracketed(trajectory) if measure in _OF_EI else np.zeros(values.shape, dtype=bool)
+    dots = _dots(steps)
     for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(len(trajectory.layers)), strict=True)):
-        ax.plot(trajectory.steps, values[:, k], color=colour, linewidth=1.5, label=layer, **_dots(trajectory.steps))
-        if stderr is not None and stderr[:, k].any():
-            half = Z95 * stderr[:, k]
-            ax.fill_between(
-                trajectory.steps, values[:, k] - half, values[:, k] + half, color=colour, alpha=0.2, linewidth=0
-            )
+        known = ~bounds[:, k]
+        # Steps between brackets, to which no line leads, are dots.
+        single = {"marker": "o", "markersize": 1.5, "markevery": alone(known)} if not known.all() else {}
+        marks = dots or single
+        ax.plot(steps, np.where(known, values[:, k], np.nan), color=colour, linewidth=1.5, label=layer, **marks)
+        if (high[known, k] > low[known, k]).any():
+            ax.fill_between(steps, low[:, k], high[:, k], where=known, color=colour, alpha=0.2, linewidth=0)
+        if not known.all():
+            at = steps[~known].astype(np.float64)
+            ends = (np.stack([at, one[~known, k]], axis=1) for one in (low, high))
+            draw_brackets(ax, np.stack(list(ends), axis=1), colour, len(steps))
     quiet(ax)
     _few_ticks(ax)
     ax.set_title(TITLES[measure], loc="left", fontsize="medium")
@@ -120,8 +146,7 @@ def plot_metrics(
     _few_ticks(ax)
     if falls_far(metrics):
         ax.set_yscale("log")
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        label_logarithmically(ax.yaxis)
     legend_above(ax, *ax.get_legend_handles_labels())
 
 
@@ -138,17 +163,13 @@ def split_metrics(trajectory: Trajectory) -> tuple[dict[str, Values], dict[str, 
 
 
 def least_validation_loss(trajectory: Trajectory) -> tuple[str, int | None] | None:
-    """Name of the validation loss and the index of its interior minimum.
+    """Name of the validation loss and the index at which it turns.
 
-    The index is None where the least value is the first or the last, and the whole None where no validation loss was
-    recorded.
+    The index is None where it does not, by `turning_point`, and the whole None where no validation loss was recorded.
     """
     for name, values in split_metrics(trajectory)[0].items():
         if "val" in name.lower() and np.isfinite(values).any():
-            known = np.flatnonzero(np.isfinite(values))
-            least = int(np.nanargmin(values))
-            interior = values[least] < min(values[known[0]], values[known[-1]])
-            return name, least if interior else None
+            return name, turning_point(values)
     return None
 
 

@@ -7,10 +7,22 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.figures.style import SMALL, axes_or_new, layer_colours, legend_above, quiet
-from ei_fast.measures.estimate import Z95
+from ei_fast.figures.known import alone, bracketed, ei_limits
+from ei_fast.figures.style import (
+    BRACKET,
+    BRACKETS,
+    SMALL,
+    axes_or_new,
+    layer_colours,
+    legend_above,
+    quiet,
+    ranges_said,
+)
+from ei_fast.measures.estimate import UNDERSAMPLED, Z95
 from ei_fast.report import Report
 from ei_fast.training.trajectory import Trajectory
 
@@ -47,11 +59,18 @@ class CausalPlaneDisplay:
         Training steps, for the legend.
     ei_stderr, sensitivity_stderr : array-like (n_steps, n_layers), optional
         Standard errors, bits; none are drawn where they are not given, or NaN.
+    brackets : array-like (n_steps, n_layers, 2), optional
+        Ends of EI, bits, where it is known to lie between bounds and no better; NaN elsewhere. There a light bar is
+        drawn and no point, and no path leads through it.
+    ranges : str, optional
+        The convention by which the ranges of a training were chosen, for the legend; see `Trajectory.ranges`.
 
     Attributes
     ----------
     horizontal, vertical : ndarray (n_steps, n_layers)
-        Coordinates, bits.
+        Coordinates, bits; of the midpoint, where EI is bracketed.
+    bracketed : ndarray of bool (n_steps, n_layers)
+        Where EI is known by bounds alone.
     ax_, figure_ : matplotlib Axes and Figure
         Once plotted.
     """
@@ -64,6 +83,8 @@ class CausalPlaneDisplay:
         steps: ArrayLike | None = None,
         ei_stderr: ArrayLike = 0.0,
         sensitivity_stderr: ArrayLike = 0.0,
+        brackets: ArrayLike | None = None,
+        ranges: str = "",
     ):
         sensitivity, degeneracy = np.atleast_2d(sensitivity), np.atleast_2d(degeneracy)
         self.horizontal: Points = (sensitivity - degeneracy) / np.sqrt(2)
@@ -72,6 +93,10 @@ class CausalPlaneDisplay:
         self.steps = None if steps is None else np.asarray(steps)
         self._ei_stderr = self._known(ei_stderr)
         self._sensitivity_stderr = self._known(sensitivity_stderr)
+        shape = (*self.horizontal.shape, 2)
+        self._brackets = np.full(shape, np.nan) if brackets is None else np.asarray(brackets, np.float64).reshape(shape)
+        self.bracketed: NDArray[np.bool_] = np.isfinite(self._brackets.sum(axis=2))
+        self._ranges = ranges
 
     @classmethod
     def from_trajectory(cls, trajectory: Trajectory) -> Self:
@@ -84,6 +109,8 @@ class CausalPlaneDisplay:
             trajectory.steps,
             trajectory.ei_stderr,
             trajectory.sensitivity_stderr,
+            np.where(bracketed(trajectory)[..., None], np.stack(ei_limits(trajectory), axis=2), np.nan),
+            trajectory.ranges,
         )
 
     @classmethod
@@ -96,6 +123,7 @@ class CausalPlaneDisplay:
             None,
             [[layer.ei_stderr for layer in report]],
             [[layer.sensitivity_stderr for layer in report]],
+            [[layer.ei_interval if UNDERSAMPLED in layer.flags else (np.nan, np.nan) for layer in report]],
         )
 
     def _known(self, stderr: ArrayLike) -> Points:
@@ -119,6 +147,15 @@ class CausalPlaneDisplay:
             ],
             axis=-1,
         )
+
+    def bracket_bars(self, layer: int) -> NDArray[np.float64]:
+        """Ends of the bars that stand for brackets of a layer, (n_steps, 2, 2), bits; NaN where EI is known better.
+
+        Along a bar sensitivity stays as it is.
+        """
+        horizontal = self._brackets[:, layer] / np.sqrt(2)
+        sensitivity = (self.horizontal[:, layer, None] + self.vertical[:, layer, None]) / np.sqrt(2)
+        return np.stack([horizontal, np.sqrt(2) * sensitivity - horizontal], axis=-1)
 
     def plot(self, ax: "Axes | None" = None, run: str | None = None) -> Self:
         """Draw the plane.
@@ -146,8 +183,12 @@ class CausalPlaneDisplay:
         before = [line for line in ax.lines if line.get_gid() == _RUN]
         marker = _RUN_MARKERS[len(before) % len(_RUN_MARKERS)]
         for k, (name, colour) in enumerate(zip(self.layers, layer_colours(len(self.layers)), strict=True)):
+            known = ~self.bracketed[:, k]
             self._draw_errors(ax, k, colour)
-            _draw_path(ax, self.horizontal[:, k], self.vertical[:, k], colour, name, marker)
+            if not known.all():
+                _draw_brackets(ax, self.bracket_bars(k), colour, marker)
+            x, y = (np.where(known, values[:, k], np.nan) for values in (self.horizontal, self.vertical))
+            _draw_path(ax, x, y, colour, name, marker)
         # An empty line stands for the run: it counts the runs, and is the run's entry in the legend.
         ax.add_line(Line2D([], [], color="0.3", marker=marker, linestyle="", label=run or "", gid=_RUN))
         # Limits were set for the run before.
@@ -159,34 +200,37 @@ class CausalPlaneDisplay:
             ax.set_xlabel(HORIZONTAL, fontsize=SMALL)
             ax.set_ylabel(VERTICAL, fontsize=SMALL)
         name_guides(ax)
-        self._draw_legend(ax, alone=not before)
+        self._draw_legend(ax, first=not before)
         self.ax_ = ax
         self.figure_: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
         return self
 
     def _draw_errors(self, ax: "Axes", layer: int, colour: str) -> None:
         seen = (self._ei_stderr[:, layer] > 0) | (self._sensitivity_stderr[:, layer] > 0)
-        seen &= np.isfinite(self.horizontal[:, layer] + self.vertical[:, layer])
+        seen &= np.isfinite(self.horizontal[:, layer] + self.vertical[:, layer]) & ~self.bracketed[:, layer]
         if seen.any():
             outlines = list(self.error_ellipses(layer)[seen])
             face, edge = to_rgba(colour, 0.15), to_rgba(colour, 0.3)
             # A stroke has no area: its edge is what is seen of it.
             ax.add_collection(PolyCollection(outlines, facecolors=face, edgecolors=edge, linewidths=0.8, zorder=1.5))
 
-    def _draw_legend(self, ax: "Axes", alone: bool) -> None:
+    def _draw_legend(self, ax: "Axes", first: bool) -> None:
         entries: dict[str, Line2D] = {}
         for line in ax.lines:
             label = str(line.get_label())
             if label and not label.startswith("_"):
                 entries.setdefault(label, line)
-        title = None
+        notes = [ranges_said(self._ranges)]
         if self.steps is not None and len(self.steps) > 1:
-            title = (
+            notes.insert(
+                0,
                 f"steps {self.steps[0]} (open) to {self.steps[-1]} (filled)"
-                if alone
-                else "first step open, last filled"
+                if first
+                else "first step open, last filled",
             )
-        legend_above(ax, list(entries.values()), list(entries), title)
+        if any(bars.get_gid() == BRACKET for bars in ax.collections):
+            notes.append(BRACKETS)
+        legend_above(ax, list(entries.values()), list(entries), "\n".join(filter(None, notes)) or None)
 
 
 def draw_guides(ax: "Axes") -> None:
@@ -216,15 +260,67 @@ def name_guides(ax: "Axes") -> None:
     )
 
 
+def _draw_brackets(ax: "Axes", bars: Points, colour: str, marker: str) -> None:
+    """Where brackets lie, as a faint area from each to the next with the bars in it.
+
+    A bar that is the path's first or last step has marks at both ends, open or filled: a bracket has no middle.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    bars : ndarray (n_steps, 2, 2)
+        NaN where a step is no bracket.
+    colour, marker : str
+    """
+    there = np.isfinite(bars.sum(axis=(1, 2)))
+    swept = [np.concatenate([bars[k], bars[k + 1, ::-1]]) for k in np.flatnonzero(there[:-1] & there[1:])]
+    if swept:
+        # All one way around, so that what several cover is as faint as what one does.
+        around = [corners if _area(corners) > 0 else corners[::-1] for corners in swept]
+        area = Path.make_compound_path(*(Path(np.concatenate([one, one[:1]]), closed=True) for one in around))
+        ax.add_patch(PathPatch(area, facecolor=to_rgba(colour, 0.1), linewidth=0, zorder=1.1, gid=BRACKET))
+    lines = LineCollection(list(bars[there]), colors=[to_rgba(colour, 0.2)], linewidths=0.5, zorder=1.2, gid=BRACKET)
+    ax.add_collection(lines)
+    for k, face in ((0, "white"), (len(bars) - 1, colour)) if len(bars) > 1 else ((0, colour),):
+        if there[k]:
+            ax.plot(*bars[k].T, color=colour, linewidth=1.0, alpha=0.8, zorder=2.5, gid=BRACKET)
+            ax.plot(
+                *bars[k].T,
+                marker=marker,
+                linestyle="",
+                color=colour,
+                markerfacecolor=face,
+                markersize=4.0,
+                zorder=2.6,
+                gid=BRACKET,
+            )
+
+
+def _area(corners: Points) -> float:
+    """Signed area of a polygon, (n_corners, 2); positive where its corners go counterclockwise."""
+    x, y = corners.T
+    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2.0
+
+
 def _draw_path(ax: "Axes", x: Points, y: Points, colour: str, name: str, marker: str) -> None:
-    """A path that grows firmer with time, from an open to a filled mark, arrowheads along its way."""
+    """A path that grows firmer with time, from an open to a filled mark, arrowheads along its way.
+
+    NaN breaks it; known steps that stand alone are dots, and an end that is not known has no mark.
+    """
+    known = np.isfinite(x + y)
     if len(x) > 1:
         points = np.stack([x, y], axis=1)
         segments = np.stack([points[:-1], points[1:]], axis=1)
         fading = np.tile(to_rgba(colour), (len(segments), 1))
         fading[:, 3] = np.linspace(0.25, 1.0, len(segments))
         width = 1.8 if len(x) <= _MANY_STEPS else 0.8
-        ax.add_collection(LineCollection(list(segments), colors=fading, linewidths=width, capstyle="butt"))
+        whole = known[:-1] & known[1:]
+        ax.add_collection(
+            LineCollection(list(segments[whole]), colors=fading[whole], linewidths=width, capstyle="butt")
+        )
+        single = [k for k in alone(known) if 0 < k < len(x) - 1]
+        if single:
+            ax.scatter(x[single], y[single], s=6.0, color=colour, marker=marker, linewidths=0, zorder=2)
         ax.plot(x[0], y[0], marker, color=colour, markerfacecolor="white", markersize=6, zorder=3)
         _draw_arrows(ax, x, y, colour)
     ax.plot(x[-1], y[-1], marker, color=colour, markersize=6.5, label=name, zorder=4)

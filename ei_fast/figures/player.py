@@ -12,10 +12,10 @@ from matplotlib.colors import to_hex
 from ei_fast.figures.animation import Motion
 from ei_fast.figures.measures import falls_far
 from ei_fast.figures.style import layer_colours
+from ei_fast.figures.ticks import log_ticks, tick_text
 from ei_fast.files import plain
 
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
-_MANY_POWERS = 1000.0
 
 
 def script_of_plotly() -> str:
@@ -40,8 +40,9 @@ def write_html(motion: Motion, path: Path, verbose: bool) -> None:
 def _values(motion: Motion) -> dict[str, Any]:
     """What the page is told of a motion; names are shown as they are, where plotly would read tags in them."""
     logarithmic = falls_far(motion.curves)
-    # Powers of ten with their doubles and fives; where there are many, powers alone; elsewhere as plotly has it.
-    ticks = (1 if falls_far(motion.curves, _MANY_POWERS) else "D2") if logarithmic else None
+    finite = np.concatenate([values[np.isfinite(values)] for values in motion.curves.values()])
+    # As other pictures have them, where plotly would write single digits; elsewhere as plotly has it.
+    ticks = log_ticks(float(finite.min()), float(finite.max())) if logarithmic else None
     return {
         "layers": [escape(name, quote=False) for name in motion.layers],
         "colours": layer_colours(len(motion.layers)),
@@ -62,6 +63,12 @@ def _values(motion: Motion) -> dict[str, Any]:
         "beside": motion.beside,
         "logarithmic": logarithmic,
         "ticks": ticks,
+        "tick_texts": None if ticks is None else [tick_text(tick) for tick in ticks],
+        "bars": [
+            {"x": [_numbers(ends) for ends in bars[..., 0]], "y": [_numbers(ends) for ends in bars[..., 1]]}
+            for bars in motion.bars.swapaxes(0, 1)
+        ],
+        "notes": [escape(note, quote=False) for note in motion.notes],
         "rate": motion.rate,
         "trail": motion.trail,
     }

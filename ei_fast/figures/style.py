@@ -6,14 +6,25 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
+from numpy.typing import NDArray
+
+from ei_fast.training.ranges import SAID
 
 # Okabe & Ito's palette without black and yellow, which vanish against text and paper.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 # Points that a legend's entry takes beside its text, and the share of its size that a letter takes, about.
 _HANDLE, _LETTER = 24.0, 0.58
+_FEW_BARS = 60
+BRACKET = "ei_fast bracket"
+"""Of bars that stand for brackets, among the artists of a picture."""
+
+BRACKETS = "bars: EI known by bounds alone"
+"""What is said of such bars."""
+
 SMALL = 8.0
 """Points of text beside the data."""
 
@@ -66,6 +77,23 @@ def divided(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
         )
     grid = GridSpecFromSubplotSpec(rows, columns, place)
     return [[figure.add_subplot(grid[row, column]) for column in range(columns)] for row in range(rows)]
+
+
+def ranges_said(convention: str) -> str:
+    """Over which ranges the records are binned, as it stands on every picture; "" where it is not known."""
+    return f"ranges: {SAID[convention]}" if convention in SAID else ""
+
+
+def draw_brackets(ax: Axes, ends: NDArray[np.float64], colour: str, n_steps: int) -> None:
+    """Draw what is known to lie between two ends, and no better, as light bars (n_bars, 2, 2), with nothing inside."""
+    # Many stand side by side: together they are a faint area, and no darker than a few.
+    few = n_steps <= _FEW_BARS
+    bars = LineCollection(
+        list(ends), colors=colour, alpha=0.3 if few else 0.12, linewidths=1.2 if few else 0.8, capstyle="butt"
+    )
+    bars.set(zorder=1.2, gid=BRACKET)
+    ax.add_collection(bars)
+    ax.autoscale_view()
 
 
 def quiet(ax: Axes) -> None:

@@ -90,6 +90,8 @@ class Frames:
         Width and height, pixels.
     points : PathCollection
         One point a layer, at its place of the frame drawn last.
+    bars : LineCollection
+        A bar for each layer whose EI is bracketed there.
     markers : list of Line2D
         On each curve, at the frame drawn last.
     """
@@ -114,6 +116,8 @@ class Frames:
         motion = self._motion
         self.trails = LineCollection([], linewidths=1.6, capstyle="round", zorder=2, animated=True)
         ax.add_collection(self.trails, autolim=False)
+        self.bars = LineCollection([], linewidths=1.6, alpha=0.5, capstyle="round", zorder=3, animated=True)
+        ax.add_collection(self.bars, autolim=False)
         self.points = ax.scatter(
             motion.horizontal[0], motion.vertical[0], s=34, c=self._colours, zorder=4, animated=True, linewidths=0
         )
@@ -125,7 +129,7 @@ class Frames:
         ax.set_xlabel(HORIZONTAL, fontsize=SMALL)
         ax.set_ylabel(VERTICAL, fontsize=SMALL)
         handles = [Line2D([], [], color=colour, marker="o", linestyle="", markersize=5) for colour in self._colours]
-        legend_above(ax, handles, motion.layers)
+        legend_above(ax, handles, motion.layers, "\n".join(motion.notes) or None)
 
     def _draw_curves(self, ax: Axes) -> None:
         motion = self._motion
@@ -157,6 +161,9 @@ class Frames:
         """All that moves, at the step with this index."""
         motion = self._motion
         self.points.set_offsets(np.stack([motion.horizontal[index], motion.vertical[index]], axis=1))
+        there = np.isfinite(motion.bars[index]).all(axis=(1, 2))
+        self.bars.set_segments(list(motion.bars[index, there]))
+        self.bars.set_color([tuple(colour) for colour in self._colours[there]])
         start = max(index - motion.trail, 0)
         way = np.stack([motion.horizontal[start : index + 1], motion.vertical[start : index + 1]], axis=2)
         pieces = np.stack([way[:-1], way[1:]], axis=2).reshape(-1, 2, 2)
@@ -171,7 +178,7 @@ class Frames:
         for marker, values in zip(self.markers, motion.curves.values(), strict=True):
             marker.set_data([step], [values[index]])
         self._step.set_text(_step_text(step))
-        return [self.trails, self.points, self._now, *self.markers, self._step]
+        return [self.trails, self.bars, self.points, self._now, *self.markers, self._step]
 
 
 def _step_text(step: int) -> str:

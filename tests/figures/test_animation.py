@@ -208,6 +208,45 @@ def test_what_is_undefined_is_no_number_in_the_page(tmp_path):
     assert motion["curves"][0]["values"][3] is None
 
 
+def _data_of(path):
+    page = path.read_text(encoding="utf-8")
+    return json.loads(page.split('<script id="motion" type="application/json">')[1].split("</script>")[0])
+
+
+def _with_a_bracket():
+    """The second layer is bracketed at steps 3 and 4, four bits around the midpoint."""
+    trajectory = _trajectory()
+    flags = [[(), ("undersampled",) if t in (3, 4) else (), ()] for t in range(12)]
+    measures = {name: getattr(trajectory, name) for name in MEASURES}
+    measures |= {"ei_low": trajectory.ei - 2, "ei_high": trajectory.ei + 2}
+    return Trajectory(
+        trajectory.steps, trajectory.layers, measures, trajectory.metrics, {"convention": "first"}, flags=flags
+    )
+
+
+def test_a_bracket_moves_as_a_bar_and_not_as_a_point():
+    trajectory = _with_a_bracket()
+    frames = Frames(motion_of(trajectory, trail=4), 50)
+    for index, _ in enumerate(frames.drawn(range(12))):
+        bars = np.array(frames.bars.get_segments())
+        assert len(bars) == (index in (3, 4))
+        assert np.isnan(np.ma.getdata(frames.points.get_offsets())[1]).all() == (index in (3, 4))
+        if index in (3, 4):
+            ends = np.array([trajectory.ei_low[index, 1], trajectory.ei_high[index, 1]])
+            np.testing.assert_allclose(bars[0, :, 0], ends / np.sqrt(2))
+
+
+def test_the_page_holds_brackets_ticks_and_the_convention(tmp_path):
+    trajectory = _with_a_bracket()
+    trajectory.metrics["loss"][:] = np.geomspace(2.5, 0.02, 12)
+    motion = _data_of(ef.animate_causal_plane(trajectory, tmp_path / "plane.html"))
+    assert motion["horizontal"][1][3:5] == [None, None]
+    assert motion["bars"][1]["x"][3] == pytest.approx([(trajectory.ei[3, 1] + by) / np.sqrt(2) for by in (-2, 2)])
+    assert motion["bars"][1]["x"][5] == [None, None]
+    assert any("first record" in note for note in motion["notes"])
+    assert [float(text) for text in motion["tick_texts"]] == motion["ticks"]
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".gif", ".html"])
 def test_two_hundred_steps_take_less_than_a_minute(suffix, tmp_path):
     started = time.monotonic()

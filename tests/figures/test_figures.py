@@ -8,8 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 import ei_fast as ef
+from ei_fast.figures.known import limits_of
+from ei_fast.figures.measures import plot_metrics
 from ei_fast.figures.overview import plot_overview
-from ei_fast.figures.style import layer_colours
+from ei_fast.figures.style import BRACKET, layer_colours
+from ei_fast.figures.ticks import log_ticks, tick_text
+from ei_fast.figures.turning import turning_point
 from ei_fast.training.trajectory import MEASURES, Trajectory
 
 NO_LEGEND = Legend(Figure(), [], [])
@@ -329,3 +333,159 @@ def test_every_picture_goes_into_axes_of_ones_own():
     assert not plt.get_fignums()
     with pytest.raises(ValueError, match="must be axes of a grid"):
         ef.plot_measures(trajectory, ax=figure.add_axes((0.1, 0.1, 0.5, 0.5)))
+
+
+def _partly_bracketed(convention="each"):
+    """Layers of twelve steps: one is known at all, one at steps 0 to 3, 6 and 9 to 11, one at none."""
+    rng = np.random.default_rng(1)
+    known = np.ones((12, 3), dtype=bool)
+    known[:, 2] = known[[4, 5, 7, 8], 1] = False
+    ei, sensitivity = rng.uniform(5, 9, (12, 3)), rng.uniform(10, 20, (12, 3))
+    half = np.where(known, 0.3, 4.0)
+    measures = {"ei": ei, "ei_stderr": half / 1.96, "ei_low": ei - half, "ei_high": ei + 1.2 * half}
+    measures |= {"sensitivity": sensitivity, "degeneracy": sensitivity - ei, "ei_parts": ei / 2, "phi_ff": ei / 2}
+    measures |= {"ei_parts_stderr": 0.5 + 0 * ei, "sensitivity_stderr": 0.25 + 0 * ei}
+    flags = [[() if one else ("undersampled",) for one in step] for step in known]
+    return Trajectory(
+        np.arange(12), ["a", "b", "c"], measures, {}, {"convention": convention, "ranges": []}, flags=flags
+    ), known
+
+
+def _brackets(ax):
+    found = [artist for artist in ax.collections if isinstance(artist, LineCollection) and artist.get_gid() == BRACKET]
+    return [np.array(artist.get_segments()) for artist in found]
+
+
+def test_no_line_leads_through_the_midpoints_of_brackets():
+    trajectory, known = _partly_bracketed()
+    panels = _panels(ef.plot_measures(trajectory))
+    for title, name in (("EI", "ei"), ("degeneracy", "degeneracy"), ("φ", "phi_ff")):
+        lines = [line for line in panels[title].lines if len(line.get_xdata()) == 12]
+        for k, line in enumerate(lines):
+            np.testing.assert_array_equal(np.isfinite(line.get_ydata()), known[:, k])
+        bars = _brackets(panels[title])
+        assert [len(one) for one in bars] == [4, 12]
+        low, high = limits_of(trajectory, name)
+        np.testing.assert_allclose(bars[1][:, :, 1], np.stack([low[:, 2], high[:, 2]], axis=1))
+        np.testing.assert_array_equal(bars[0][:, 0, 0], [4, 5, 7, 8])
+    # What EI has no part in is known.
+    for title in ("sensitivity", "EI_parts"):
+        assert not _brackets(panels[title])
+        assert all(np.isfinite(line.get_ydata()).all() for line in panels[title].lines)
+
+
+def test_brackets_in_the_plane_are_bars_and_no_path():
+    trajectory, known = _partly_bracketed()
+    ax = ef.CausalPlaneDisplay.from_trajectory(trajectory).plot(Figure().subplots()).ax_
+    paths = [path.get_segments() for path in _paths(ax) if path.get_gid() != BRACKET]
+    # Steps 0 to 3 and 9 to 11 of the second layer are joined, each to its next.
+    assert [len(path) for path in paths] == [11, 3 + 2, 0]
+    bars = _brackets(ax)
+    assert [len(one) for one in bars] == [4, 12]
+    for ends, at in zip(bars, (~known[:, 1], ~known[:, 2]), strict=True):
+        k = 1 if len(ends) == 4 else 2
+        # Back from the plane to EI and sensitivity.
+        ei = np.stack([trajectory.ei_low[at, k], trajectory.ei_high[at, k]], axis=1)
+        np.testing.assert_allclose(ends[..., 0] * np.sqrt(2), ei)
+        np.testing.assert_allclose(ends.sum(axis=2) / np.sqrt(2), np.repeat(trajectory.sensitivity[at, k, None], 2, 1))
+    outlines = [artist for artist in ax.collections if isinstance(artist, PolyCollection)]
+    assert [len(one.get_paths()) for one in outlines] == [12, 8]
+    # The lonely step is there, as a dot.
+    dots = [one.get_offsets() for one in ax.collections if type(one).__name__ == "PathCollection"]
+    assert [len(one) for one in dots] == [1]
+    np.testing.assert_allclose(dots[0][0, 0] * np.sqrt(2), trajectory.ei[6, 1])
+    assert "bounds alone" in ax.get_legend().get_title().get_text()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b", "c"]
+
+
+def test_a_report_with_brackets_shows_them(random_weight):
+    report = ef.analyze(random_weight(12, 40, 1.0), tol=1.0, random_state=0)
+    assert "undersampled" in report[0].flags
+    (bar,) = _brackets(ef.CausalPlaneDisplay.from_report(report).plot(Figure().subplots()).ax_)
+    np.testing.assert_allclose(bar[0, :, 0] * np.sqrt(2), report[0].ei_interval)
+
+
+def test_every_measure_has_the_band_of_its_error():
+    trajectory, _ = _partly_bracketed()
+    below, above = {}, {}
+    for name in ("ei", "sensitivity", "degeneracy", "ei_parts", "phi_ff"):
+        low, high = limits_of(trajectory, name)
+        values = getattr(trajectory, name)
+        below[name], above[name] = (values - low)[0, 0], (high - values)[0, 0]
+    z = 1.959964
+    assert below == pytest.approx(
+        {
+            "ei": 0.3,
+            "sensitivity": z * 0.25,
+            "degeneracy": np.hypot(0.36, z * 0.25),
+            "ei_parts": z * 0.5,
+            "phi_ff": np.hypot(0.3, z * 0.5),
+        },
+        rel=1e-6,
+    )
+    assert above["phi_ff"] == pytest.approx(np.hypot(0.36, z * 0.5), rel=1e-6)
+    panels = _panels(ef.plot_measures(trajectory))
+    assert all(
+        any(isinstance(artist, PolyCollection) for artist in panels[title].collections)
+        for title in ("EI", "sensitivity", "degeneracy", "EI_parts", "φ")
+    )
+
+
+@pytest.mark.parametrize("convention", ["each", "first", "all"])
+def test_the_convention_of_the_ranges_stands_on_every_picture(convention):
+    trajectory, _ = _partly_bracketed(convention)
+    said = {"each": "each record", "first": "the first record", "all": "all records together"}[convention]
+    plane = ef.CausalPlaneDisplay.from_trajectory(trajectory).plot(Figure().subplots()).ax_
+    figure = ef.plot_measures(trajectory)
+    titles = [ax.get_legend().get_title().get_text() for ax in (plane, *figure.axes) if ax.get_legend()]
+    assert sum(f"ranges: those of {said}" in title for title in titles) == 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.2, 2.5, ["0.2", "0.5", "1", "2"]),
+        (0.05, 3, ["0.1", "0.3", "1", "3"]),
+        (1e-7, 3e-7, ["10⁻⁷", "2×10⁻⁷", "3×10⁻⁷"]),
+        (0.21, 0.29, ["0.22", "0.24", "0.26", "0.28"]),
+        (1e-9, 1, ["10⁻⁹", "10⁻⁷", "10⁻⁵", "0.001", "0.1"]),
+    ],
+)
+def test_ticks_of_powers_of_ten_are_numbers(low, high, expected):
+    assert [tick_text(tick) for tick in log_ticks(low, high)] == expected
+
+
+@pytest.mark.parametrize("span", np.geomspace(11, 1e30, 12))
+@pytest.mark.parametrize("least", [1.7e-9, 0.013, 4.0])
+def test_losses_of_any_span_have_ticks_that_can_be_read(least, span):
+    figure = Figure(figsize=(3, 1.7), layout="constrained")
+    ax = figure.subplots()
+    plot_metrics(np.arange(50), {"loss": np.geomspace(least, least * span, 50)}, ax)
+    figure.draw_without_rendering()
+    assert ax.get_yscale() == "log"
+    shown = list(_shown_ticks(ax))
+    values = [tick.get_text() for tick in shown if tick in [one.label1 for one in ax.yaxis.get_major_ticks()]]
+    assert 2 <= len(values) <= 5
+    assert not any(tick.label1.get_text() for tick in ax.yaxis.get_minor_ticks())
+
+
+def test_the_least_of_a_noisy_loss_is_no_turn():
+    """Of 300 records of a loss that falls, or stands, with noise: in the old way nearly each had its mark."""
+    rng = np.random.default_rng(0)
+    x = np.linspace(0, 1, 300)
+    for level in (0 * x, 20 * np.exp(-6 * x), -5 * x):
+        found = sum(turning_point(level + rng.normal(size=300)) is not None for _ in range(400))
+        # Four in 400 by chance, and at most ten in all but a hundredth of all such tests.
+        assert found <= 10
+    turns = [turning_point(40 * (x - 0.4) ** 2 + rng.normal(size=300)) for _ in range(100)]
+    assert all(turn is not None and 60 < turn < 180 for turn in turns)
+
+
+def test_a_noisy_loss_that_ends_near_its_least_is_not_marked():
+    trajectory = _trajectory(300)
+    noise = np.random.default_rng(3).normal(size=300)
+    noise[290] = -4.0 if noise.min() > -4.0 else noise.min() - 0.1
+    trajectory.metrics["val_loss"][:] = 1 + np.exp(-np.arange(300) / 60) + 0.02 * noise
+    trajectory.metrics["val_loss"][290] = trajectory.metrics["val_loss"].min() - 0.001
+    panels = _panels(ef.plot_measures(trajectory))
+    assert not any("least at step" in text for text in _texts(panels["loss"]))

@@ -1,0 +1,57 @@
+"""What of a trajectory is known how well: intervals, and brackets of bounds, whose midpoints are no figures."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ei_fast.measures.estimate import UNDERSAMPLED, Z95
+from ei_fast.training.trajectory import Trajectory
+
+Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def bracketed(trajectory: Trajectory) -> Mask:
+    """Where EI is known to lie between bounds and no better, (n_steps, n_layers); nowhere in files without flags."""
+    shape = trajectory.ei.shape
+    return np.array([[UNDERSAMPLED in flags for flags in step] for step in trajectory.flags], dtype=bool).reshape(shape)
+
+
+def ei_limits(trajectory: Trajectory) -> tuple[Values, Values]:
+    """Ends of the 95 % interval or bracket of EI, (n_steps, n_layers), bits; by its standard error in older files."""
+    half = Z95 * known_stderr(trajectory.ei_stderr)
+    low = np.where(np.isnan(trajectory.ei_low), trajectory.ei - half, trajectory.ei_low)
+    high = np.where(np.isnan(trajectory.ei_high), trajectory.ei + half, trajectory.ei_high)
+    return low, high
+
+
+def limits_of(trajectory: Trajectory, measure: str) -> tuple[Values, Values]:
+    """Ends of the 95 % interval of a measure, (n_steps, n_layers), bits.
+
+    The errors of EI and of what is taken from it, or what it is taken from, are independent.
+    """
+    low, high = ei_limits(trajectory)
+    if measure == "ei":
+        return low, high
+    values = getattr(trajectory, measure)
+    # Exactly 0 where EI has no part in it.
+    below = above = np.zeros_like(values)
+    other = trajectory.ei_parts_stderr
+    if measure == "phi_ff":
+        below, above = trajectory.ei - low, high - trajectory.ei
+    elif measure == "degeneracy":
+        below, above = high - trajectory.ei, trajectory.ei - low
+    if measure in ("degeneracy", "sensitivity"):
+        other = trajectory.sensitivity_stderr
+    half = Z95 * known_stderr(other)
+    return values - np.hypot(below, half), values + np.hypot(above, half)
+
+
+def known_stderr(stderr: ArrayLike) -> Values:
+    """Standard errors, 0 where they are not known."""
+    return np.nan_to_num(np.asarray(stderr, dtype=np.float64), nan=0.0)
+
+
+def alone(known: Mask) -> list[int]:
+    """Indices of known steps that have no known neighbour: no line leads to them."""
+    padded = np.concatenate([[False], known, [False]])
+    return np.flatnonzero(known & ~padded[:-2] & ~padded[2:]).tolist()
