@@ -73,8 +73,8 @@ class Batch:
     ranges : dict of str to ranges
         Of each run, input and output range of every layer; none where every checkpoint has its own, and of the first
         layers only where no checkpoint has one for the next.
-    waiting : dict of str to int
-        Of the first checkpoints of a run, where a layer of theirs has no range yet: how many layers before it have.
+    waiting : dict of str to dict of str to int
+        Of each run, by path: of the first checkpoints, where a layer has no range yet, how many layers before it have.
     checkpoints : tuple of Checkpoint
     seconds, bytes : float
         Estimated of one checkpoint, its memory over all that it takes to have the package loaded.
@@ -92,7 +92,7 @@ class Batch:
     layers: Widths
     convention: str
     ranges: Mapping[str, tuple[tuple[Ranges, Ranges], ...]]
-    waiting: Mapping[str, int]
+    waiting: Mapping[str, Mapping[str, int]]
     checkpoints: tuple[Checkpoint, ...]
     seconds: float
     bytes: int
@@ -111,7 +111,7 @@ class Batch:
     def frozen_of(self, checkpoint: Checkpoint, network: Network) -> Frozen:
         """What a checkpoint is measured with: the ranges of its run, and its own where that has none."""
         settings = Settings.checked(self.estimator.get_params(deep=False))
-        known = self.ranges[checkpoint.run][: self.waiting.get(checkpoint.path)]
+        known = self.ranges[checkpoint.run][: self.waiting.get(checkpoint.run, {}).get(checkpoint.path)]
         ranges = tuple(network.ranges(settings.in_range, settings.out_range, known))
         return Frozen(ranges, self.seed, self.convention)
 
@@ -123,10 +123,7 @@ class Batch:
     def settings_hash(self, run: str) -> str:
         """Of all but the weights that figures depend on."""
         said = [ei_fast.__version__, self.parameters, self.reading, self.seed, run, self.convention, self.ranges[run]]
-        said += [
-            self.layers,
-            {one.path: self.waiting[one.path] for one in self.checkpoints if one.path in self.waiting},
-        ]
+        said += [self.layers, self.waiting.get(run, {})]
         return hashlib.sha256(json.dumps(plain(said), sort_keys=True).encode()).hexdigest()
 
     @property
@@ -203,7 +200,7 @@ class Batch:
                 [(str(name), int(n_in), int(n_out)) for name, n_in, n_out in content["layers"]],
                 str(content["convention"]),
                 {run: ranges_from(ranges) for run, ranges in content["ranges"].items()},
-                {str(path): int(n) for path, n in content["waiting"].items()},
+                {run: dict(of_run) for run, of_run in content["waiting"].items()},
                 tuple(Checkpoint(*values) for values in content["checkpoints"]),
                 float(content["seconds"]),
                 int(content["bytes"]),

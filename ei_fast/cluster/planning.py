@@ -102,7 +102,7 @@ def plan(
         run: tuple(network.ranges(settings.in_range, settings.out_range)) for run, (network, _) in networks.items()
     }
     kept: dict[str, LayerRanges] = dict.fromkeys(of_first, ())
-    waiting: dict[str, int] = {}
+    waiting: dict[str, dict[str, int]] = {}
     if convention == "first":
         kept, waiting = _ranges_of_first(base, found, estimator, settings, reading)
     elif convention == "all":
@@ -186,10 +186,10 @@ def _ranges_of_first(
     estimator: EffectiveInformation,
     settings: Settings,
     reading: Mapping[str, Any],
-) -> tuple[dict[str, LayerRanges], dict[str, int]]:
+) -> tuple[dict[str, LayerRanges], dict[str, dict[str, int]]]:
     """What a `Recorder` would keep of each run: ranges, and of how many layers where there are not yet those of all."""
     kept: dict[str, LayerRanges] = {}
-    waiting: dict[str, int] = {}
+    waiting: dict[str, dict[str, int]] = {}
     complete: set[str] = set()
     said: set[str] = set()
     for one in found:
@@ -205,12 +205,12 @@ def _ranges_of_first(
         except Exception:
             # It was said already, or will be recorded as failed when its turn comes.
             continue
-        kept[one.run], waiting[one.path] = following, len(known)
-        if len(kept[one.run]) == len(network):
+        kept[one.run] = following
+        if len(following) == len(network):
             complete.add(one.run)
-            # Its own ranges are those that are kept.
-            del waiting[one.path]
-        elif one.run not in said:
+            continue
+        waiting.setdefault(one.run, {})[one.path] = len(known)
+        if one.run not in said:
             said.add(one.run)
             name = network.layers[len(kept[one.run])].name
             warnings.warn(
