@@ -242,7 +242,7 @@ class EffectiveInformation(BaseEstimator):
             "ei_fast": ei_fast.__version__,
             "parameters": plain(self.get_params(deep=False)),
             "seed": frozen.seed,
-            "ranges": frozen.convention,
+            "ranges": frozen.convention if isinstance(settings.out_range, str) else "",
             "libraries": {"numpy": np.__version__, "numba": numba.__version__},
             "seconds": time.perf_counter() - started,
         }

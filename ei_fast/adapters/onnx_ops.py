@@ -325,7 +325,7 @@ def _prelu(node: Node) -> Activation | None:
     slope = node.constant(1)
     if slope is None or slope.size != 1:
         return None
-    return Activation("leaky_relu", negative_slope=float(slope.ravel()[0]))
+    return Activation("prelu", negative_slope=float(slope.ravel()[0]))
 
 
 def _swish(node: Node) -> Activation | None:

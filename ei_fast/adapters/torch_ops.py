@@ -310,7 +310,7 @@ def _clamp(given: Given) -> Activation | None:
 
 def _prelu(given: Given) -> Activation | None:
     slope = given(1, "weight")
-    return Activation("leaky_relu", negative_slope=float(slope)) if slope.numel() == 1 else None
+    return Activation("prelu", negative_slope=float(slope)) if slope.numel() == 1 else None
 
 
 def _rrelu(given: Given) -> Activation | None:

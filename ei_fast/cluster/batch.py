@@ -71,7 +71,10 @@ class Batch:
     convention : str
         ``"each"``, ``"first"`` or ``"all"``: over whose ranges a run's checkpoints are measured.
     ranges : dict of str to ranges
-        Of each run, input and output range of every layer; none where every checkpoint has its own.
+        Of each run, input and output range of every layer; none where every checkpoint has its own, and of the first
+        layers only where no checkpoint has one for the next.
+    waiting : dict of str to dict of str to int
+        Of each run, by path: of the first checkpoints, where a layer has no range yet, how many layers before it have.
     checkpoints : tuple of Checkpoint
     seconds, bytes : float
         Estimated of one checkpoint, its memory over all that it takes to have the package loaded.
@@ -89,6 +92,7 @@ class Batch:
     layers: Widths
     convention: str
     ranges: Mapping[str, tuple[tuple[Ranges, Ranges], ...]]
+    waiting: Mapping[str, Mapping[str, int]]
     checkpoints: tuple[Checkpoint, ...]
     seconds: float
     bytes: int
@@ -100,12 +104,15 @@ class Batch:
         """Says what is measured and how."""
         return EffectiveInformation(**{name: _as_given(value) for name, value in self.parameters.items()})
 
-    def frozen(self, run: str, network: Network | None = None) -> Frozen:
-        """What all measurements of a run share; with the ranges of the `network` where each has its own."""
-        ranges = self.ranges[run]
-        if network is not None and self.convention == "each":
-            settings = Settings.checked(self.estimator.get_params(deep=False))
-            ranges = tuple(network.ranges(settings.in_range, settings.out_range))
+    def frozen(self, run: str) -> Frozen:
+        """What all measurements of a run share."""
+        return Frozen(self.ranges[run], self.seed, self.convention)
+
+    def frozen_of(self, checkpoint: Checkpoint, network: Network) -> Frozen:
+        """What a checkpoint is measured with: the ranges of its run, and its own where that has none."""
+        settings = Settings.checked(self.estimator.get_params(deep=False))
+        known = self.ranges[checkpoint.run][: self.waiting.get(checkpoint.run, {}).get(checkpoint.path)]
+        ranges = tuple(network.ranges(settings.in_range, settings.out_range, known))
         return Frozen(ranges, self.seed, self.convention)
 
     def network(self, checkpoint: Checkpoint) -> Network:
@@ -116,7 +123,7 @@ class Batch:
     def settings_hash(self, run: str) -> str:
         """Of all but the weights that figures depend on."""
         said = [ei_fast.__version__, self.parameters, self.reading, self.seed, run, self.convention, self.ranges[run]]
-        said.append(self.layers)
+        said += [self.layers, self.waiting.get(run, {})]
         return hashlib.sha256(json.dumps(plain(said), sort_keys=True).encode()).hexdigest()
 
     @property
@@ -146,6 +153,7 @@ class Batch:
             "layers": self.layers,
             "convention": self.convention,
             "ranges": self.ranges,
+            "waiting": self.waiting,
             "seconds": self.seconds,
             "bytes": self.bytes,
             "pieces": [[layer, measure, n] for (layer, measure), n in self.pieces.items()],
@@ -192,6 +200,7 @@ class Batch:
                 [(str(name), int(n_in), int(n_out)) for name, n_in, n_out in content["layers"]],
                 str(content["convention"]),
                 {run: ranges_from(ranges) for run, ranges in content["ranges"].items()},
+                {run: dict(of_run) for run, of_run in content["waiting"].items()},
                 tuple(Checkpoint(*values) for values in content["checkpoints"]),
                 float(content["seconds"]),
                 int(content["bytes"]),

@@ -8,7 +8,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from ei_fast.training.trajectory import check_metric_name
+from ei_fast.training.trajectory import COLUMNS, check_metric_name
+
+FURTHER = (
+    *("degeneracy_stderr", "phi_ff_stderr", "output_entropy", "conditional_entropy", "share_outside"),
+    *("n_in", "n_out", "activation", "joint_method", "pairwise_method", "n_samples"),
+)
+"""Columns of a batch's table beside those of a trajectory's and the metrics, and the checkpoint."""
 
 _INDEX = ".safetensors.index.json"
 SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx")
@@ -162,7 +168,7 @@ def _listed(table: Path, names: Sequence[str], pattern: re.Pattern) -> list[Chec
         if "file" not in (reader.fieldnames or ()):
             raise ValueError(f"The table {str(table)!r} must have a column 'file'. Got {reader.fieldnames}.")
         for metric in {*(reader.fieldnames or ())} - {"file", "step", "run"}:
-            check_metric_name(metric, f"the table {str(table)!r}")
+            check_metric_name(metric, f"the table {str(table)!r}", (*COLUMNS, *FURTHER, "checkpoint"))
         known, result = set(names), []
         for line, row in enumerate(reader, start=2):
             where = f"The table {str(table)!r}, line {line}"

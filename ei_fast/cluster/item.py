@@ -119,7 +119,7 @@ class _Item:
         return network
 
     def _frozen(self, network: Network) -> Frozen:
-        return self._batch.frozen(self._checkpoint.run, network)
+        return self._batch.frozen_of(self._checkpoint, network)
 
     def _measure(self, workers: Workers) -> None:
         started = time.perf_counter()

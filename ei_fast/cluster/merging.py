@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 import ei_fast
 from ei_fast.cluster.batch import Batch
+from ei_fast.cluster.checkpoints import FURTHER
 from ei_fast.cluster.locks import is_held
 from ei_fast.cluster.progress import Result, collect
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
@@ -23,10 +24,6 @@ from ei_fast.network.bins import ranges_from
 from ei_fast.training.continuation import provenance_of
 from ei_fast.training.trajectory import COLUMNS, MEASURES, Trajectory
 
-_FURTHER = (
-    *("degeneracy_stderr", "phi_ff_stderr", "output_entropy", "conditional_entropy", "share_outside"),
-    *("n_in", "n_out", "activation", "joint_method", "pairwise_method", "n_samples"),
-)
 _MOST_NAMED = 20
 
 
@@ -66,7 +63,7 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
         )
     kept = [(one, result) for one, result in zip(batch.checkpoints, results, strict=True) if result is not None]
     trajectory = _trajectory(batch, kept)
-    rows = _rows(batch, kept)
+    rows = _rows(batch, trajectory.ranges, kept)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     files = {
         batch.folder / "trajectory.npz": trajectory.to_bytes(),
@@ -103,7 +100,7 @@ def _trajectory(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> Trajectory:
     )
 
 
-def _rows(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> list[dict[str, Any]]:
+def _rows(batch: Batch, ranges: str, kept: Sequence[tuple[Any, Result]]) -> list[dict[str, Any]]:
     """One row a checkpoint and layer; first what the trajectory's frame has."""
     rows = []
     for one, result in kept:
@@ -112,9 +109,9 @@ def _rows(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> list[dict[str, An
             row |= {"step": one.step, "layer": layer["name"]}
             row |= dict.fromkeys(COLUMNS[3:])
             row |= {name: _figure(layer, name) for name in MEASURES}
-            row |= {"flags": ", ".join(layer["flags"]), "ranges": batch.convention}
+            row |= {"flags": ", ".join(layer["flags"]), "ranges": ranges}
             row |= one.metrics
-            row |= {name: layer[name] for name in _FURTHER} | {"checkpoint": one.path}
+            row |= {name: layer[name] for name in FURTHER} | {"checkpoint": one.path}
             rows.append(row)
     return rows
 

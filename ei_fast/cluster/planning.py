@@ -22,7 +22,7 @@ from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 from ei_fast.settings import OWNER, Number, OneOf, Settings, Whole
 from ei_fast.training.continuation import FREE, Widths, widths_of
-from ei_fast.training.ranges import SAID, LayerRanges, has_range, hull_of_records
+from ei_fast.training.ranges import SAID, LayerRanges, hull_of_records, ranges_of_record
 
 _CONVENTION = OneOf(tuple(SAID))
 _LONGEST = Number("a number of seconds > 0", 1e-9)
@@ -97,13 +97,14 @@ def plan(
         warnings.warn(f"{name!r} is left out: it is not listed, or no file of weights by its name.", stacklevel=2)
     reading = {"order": order, "blocks": blocks, "input_shape": input_shape}
     reading = {name: value for name, value in reading.items() if value is not None and value != ()}
-    networks = _firsts(base, found, estimator, settings, reading, convention)
+    networks = _firsts(base, found, estimator, settings, reading)
     of_first = {
         run: tuple(network.ranges(settings.in_range, settings.out_range)) for run, (network, _) in networks.items()
     }
-    kept = of_first
-    if convention == "each":
-        kept = dict.fromkeys(of_first, ())
+    kept: dict[str, LayerRanges] = dict.fromkeys(of_first, ())
+    waiting: dict[str, dict[str, int]] = {}
+    if convention == "first":
+        kept, waiting = _ranges_of_first(base, found, estimator, settings, reading)
     elif convention == "all":
         kept = _ranges_of_all(base, found, estimator, settings, reading)
     layers = _common_layers({run: network for run, (network, _) in networks.items()})
@@ -125,6 +126,7 @@ def plan(
         layers,
         convention,
         kept,
+        waiting,
         tuple(found),
         unsplit,
         max(bytes_of_file(size), sum(sorted(bytes_of(one, settings) for one in binned)[-SIDE_BY_SIDE:])),
@@ -152,11 +154,9 @@ def _firsts(
     estimator: EffectiveInformation,
     settings: Settings,
     reading: Mapping[str, Any],
-    convention: str,
 ) -> dict[str, tuple[Network, int]]:
-    """The first checkpoint of each run that can be read and measured, and the size of its file."""
+    """The first checkpoint of each run that can be read, and the size of its file."""
     networks: dict[str, tuple[Network, int]] = {}
-    waiting: dict[str, tuple[Network, int]] = {}
     failed: dict[str, tuple[str, Exception]] = {}
     for one in found:
         if one.run in networks:
@@ -166,25 +166,59 @@ def _firsts(
             network = as_network(path, estimator.activation, settings.in_range, **reading)
             ranges = tuple(network.ranges(settings.in_range, settings.out_range))
             estimator.binned_layers(network, settings, ranges)
-            dead = [k for k in range(len(network)) if not has_range(network, k, ranges, settings)]
-            if dead and convention == "first":
-                waiting.setdefault(one.run, (network, size_of(path)))
-                name = network.layers[dead[0]].name
-                raise ValueError(f"all outputs of its layer {name!r} are one point, which makes no range.")
             networks[one.run] = network, size_of(path)
         except ImportError:
             raise
         except Exception as error:
             # Whatever reading a damaged file may raise: it will be recorded as failed when its turn comes.
             failed.setdefault(one.run, (one.path, error))
-    # A run in which that never changes has the ranges of its first checkpoint all the same.
-    networks = waiting | networks
     for run, (name, reason) in failed.items():
         if run not in networks:
             which = f"of run {run!r} " if run else ""
             raise ValueError(f"No checkpoint {which}can be measured. The first says: {reason}") from reason
         warnings.warn(f"{name!r} gives no ranges, the next one of its run does: {reason}", stacklevel=3)
     return networks
+
+
+def _ranges_of_first(
+    base: Path,
+    found: Sequence[Checkpoint],
+    estimator: EffectiveInformation,
+    settings: Settings,
+    reading: Mapping[str, Any],
+) -> tuple[dict[str, LayerRanges], dict[str, dict[str, int]]]:
+    """What a `Recorder` would keep of each run: ranges, and of how many layers where there are not yet those of all."""
+    kept: dict[str, LayerRanges] = {}
+    waiting: dict[str, dict[str, int]] = {}
+    complete: set[str] = set()
+    said: set[str] = set()
+    for one in found:
+        if one.run in complete:
+            continue
+        known = kept.get(one.run, ())
+        try:
+            network = as_network(base / one.path, estimator.activation, settings.in_range, **reading)
+            ranges, following = ranges_of_record("first", network, settings, known)
+            estimator.binned_layers(network, settings, ranges)
+        except ImportError:
+            raise
+        except Exception:
+            # It was said already, or will be recorded as failed when its turn comes.
+            continue
+        kept[one.run] = following
+        if len(following) == len(network):
+            complete.add(one.run)
+            continue
+        waiting.setdefault(one.run, {})[one.path] = len(known)
+        if one.run not in said:
+            said.add(one.run)
+            name = network.layers[len(kept[one.run])].name
+            warnings.warn(
+                f"All outputs of the layer {name!r} in {one.path!r} are one point, which makes no range. The next "
+                "checkpoint of its run that has one gives it.",
+                stacklevel=3,
+            )
+    return kept, waiting
 
 
 def _ranges_of_all(

@@ -86,6 +86,11 @@ def _clipped(low: float, high: float) -> Formula:
     return Formula(lambda s: np.clip(s, low, high), (low, high), (low, high))
 
 
+def _leaky(negative_slope: float) -> Formula:
+    low = -np.inf if negative_slope else 0.0
+    return Formula(lambda s: np.where(s > 0, s, negative_slope * s), (low, np.inf), (0.0,))
+
+
 def _positive(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < np.inf
 
@@ -98,10 +103,15 @@ FAMILIES: dict[str, Family] = {
     "relu": Family(lambda: Formula(lambda s: np.maximum(s, 0.0), (0.0, np.inf), (0.0,))),
     "relu6": Family(lambda: _clipped(0.0, 6.0)),
     "leaky_relu": Family(
-        lambda negative_slope: Formula(
-            lambda s: np.where(s > 0, s, negative_slope * s), (-np.inf if negative_slope else 0.0, np.inf), (0.0,)
-        ),
+        _leaky,
         {"negative_slope": 0.01},
+        "'negative_slope' must be a finite number >= 0",
+        lambda negative_slope: negative_slope == 0 or _positive(negative_slope),
+    ),
+    # The same with a slope that is learnt, as weights are.
+    "prelu": Family(
+        _leaky,
+        {"negative_slope": 0.25},
         "'negative_slope' must be a finite number >= 0",
         lambda negative_slope: negative_slope == 0 or _positive(negative_slope),
     ),

@@ -1,8 +1,10 @@
 """What it takes to go on with a recording in a file: the file for oneself, and the settings it was made with."""
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -40,21 +42,42 @@ def _kind_of(layer: Layer | Function) -> str:
     if isinstance(layer, Function):
         return f"function {_named(layer.fn)}"
     own = layer.activation.function
-    what = f"dense, {layer.activation}" + ("" if own is None else f" {_named(own)}")
+    # The slope of a PReLU changes in training, as weights do.
+    activation = layer.activation.name if layer.activation.name == "prelu" else str(layer.activation)
+    what = f"dense, {activation}" + ("" if own is None else f" {_named(own)}")
     return what if layer.patch is None else f"{what}, patch {shape_of(layer.patch)}"
 
 
 def _named(function: Any) -> str:
-    """What tells functions apart from one run to the next: their name and code, of an object its class."""
+    """What tells functions apart from one run to the next: their name and code, of an object its class.
+
+    What a function holds, in its closure, defaults or globals, is not looked at: it may be learnt, and differ in
+    every record.
+    """
+    if isinstance(function, functools.partial):
+        return f"partial of {_named(function.func)}"
     code = getattr(function, "__code__", None)
-    if code is None:
-        return f"{type(function).__module__}.{type(function).__qualname__}"
-    digest = hashlib.sha256(code.co_code + repr([one for one in code.co_consts if _is_plain(one)]).encode())
-    return f"{function.__module__}.{function.__qualname__} {digest.hexdigest()[:8]}"
+    if code is not None:
+        digest = hashlib.sha256(repr(_plain_code(code)).encode()).hexdigest()[:8]
+        return f"{function.__module__}.{function.__qualname__} {digest}"
+    # Functions in machine code, like NumPy's, have a name; of other objects only the class has.
+    name = getattr(function, "__name__", None)
+    kind = f"{type(function).__module__}.{type(function).__qualname__}"
+    return kind if name is None else f"{kind} {name}"
 
 
-def _is_plain(constant: Any) -> bool:
-    return constant is None or isinstance(constant, (bool, int, float, complex, str, bytes))
+def _plain_code(code: CodeType) -> tuple:
+    """What a function does: its instructions, the names that they use, and constants, inner functions among them."""
+    return code.co_code, code.co_names, code.co_freevars, tuple(map(_plain_constant, code.co_consts))
+
+
+def _plain_constant(constant: Any) -> Any:
+    if isinstance(constant, CodeType):
+        return _plain_code(constant)
+    if isinstance(constant, tuple):
+        return tuple(map(_plain_constant, constant))
+    # A set has another order in every process.
+    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
 
 
 def check_same_layers(before: Sequence[tuple], now: Sequence[tuple], named: str, remedy: str) -> None:
@@ -117,7 +140,7 @@ def continued(
     """
     known = trajectory.provenance
     try:
-        frozen = Frozen(ranges_from(known["ranges"]), int(known["seed"]), trajectory.ranges)
+        frozen = Frozen(ranges_from(known["ranges"]), int(known["seed"]), str(known.get("convention", "first")))
         layers = [(str(name), int(n_in), int(n_out), *map(str, kind)) for name, n_in, n_out, *kind in known["layers"]]
         before = dict(known["parameters"]) | {"ei_fast": known["ei_fast"]}
     except (KeyError, TypeError, ValueError):

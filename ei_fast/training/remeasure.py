@@ -21,7 +21,9 @@ def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, 
             "Trajectory.remeasure needs the weights of every record, and the trajectory has none. "
             "Record with Recorder(..., keep_weights=True)."
         )
-    convention = _CONVENTION.checked("ranges", ranges or trajectory.ranges or "each", "Trajectory.remeasure")
+    convention = _CONVENTION.checked(
+        "ranges", ranges or trajectory.provenance.get("convention", "each"), "Trajectory.remeasure"
+    )
     recorded = {name: _as_given(value) for name, value in trajectory.provenance.get("parameters", {}).items()}
     estimator = EffectiveInformation(**(recorded | dict(params)))
     settings = Settings.checked(estimator.get_params(deep=False))

@@ -119,11 +119,19 @@ class Trajectory:
         )
         self.layer_ranges = None if layer_ranges is None else tuple(layer_ranges)
         self.networks = None if networks is None else tuple(networks)
-        for key, those in (("runs", self.runs), ("flags", self.flags), ("networks", self.networks)):
+        listed = {"runs": self.runs, "flags": self.flags, "networks": self.networks}
+        for key, those in (listed | {"layer_ranges": self.layer_ranges}).items():
             if those is not None and len(those) != len(self.steps):
                 raise ValueError(
                     f"The {key!r} parameter must have one for each of {len(self.steps)} steps. Got {len(those)}."
                 )
+        for key, table in (("flags", self.flags), ("layer_ranges", self.layer_ranges or ())):
+            for t, of_step in enumerate(table):
+                if len(of_step) != shape[1]:
+                    raise ValueError(
+                        f"The {key!r} parameter of Trajectory must have one for each of {shape[1]} layers at every "
+                        f"step. Got {len(of_step)} at index {t}."
+                    )
         self._check_order()
 
     @classmethod
@@ -154,7 +162,12 @@ class Trajectory:
 
     @property
     def ranges(self) -> str:
-        """Over which ranges the records are binned: ``"each"``, ``"first"`` or ``"all"``; "" where it is not known."""
+        """Over which ranges the records are binned: ``"each"``, ``"first"`` or ``"all"``; "" where it is not known.
+
+        ``"given"`` where the estimator's `out_range` is that of every layer.
+        """
+        if not isinstance(self.provenance.get("parameters", {}).get("out_range", "auto"), str):
+            return "given"
         return str(self.provenance.get("convention", "first" if "ranges" in self.provenance else ""))
 
     def remeasure(self, ranges: str | None = None, **params: Any) -> "Trajectory":
@@ -204,6 +217,9 @@ class Trajectory:
             layer_ranges=None
             if self.layer_ranges is None
             else [one for one, here in zip(self.layer_ranges, kept, strict=True) if here],
+            networks=None
+            if self.networks is None
+            else [one for one, here in zip(self.networks, kept, strict=True) if here],
         )
 
     def _check_order(self) -> None:
@@ -356,9 +372,9 @@ def measures_of(report: Report) -> dict[str, list[float]]:
     return found | {"ei_low": [float(low) for low in lows], "ei_high": [float(high) for high in highs]}
 
 
-def check_metric_name(name: str, owner: str) -> None:
+def check_metric_name(name: str, owner: str, columns: Sequence[str] = COLUMNS) -> None:
     """Raise ValueError where a metric would have the name of a column of the table."""
-    if name in COLUMNS:
+    if name in columns:
         raise ValueError(
             f"The metric {name!r} of {owner} must not have the name of a column of the trajectory's table. The column "
             f"{name!r} is taken: call the metric val_{name}, for example."

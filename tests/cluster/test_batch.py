@@ -216,6 +216,31 @@ def test_a_batch_is_what_a_recorder_records_under_each_convention(tmp_path, conv
     assert (merged.ranges, merged.flags, merged.layer_ranges) == (convention, expected.flags, expected.layer_ranges)
 
 
+def test_a_batch_waits_for_a_layer_to_come_alive_as_a_recorder_does(tmp_path):
+    (tmp_path / "c").mkdir()
+    recorder = ef.Recorder(_estimator(), ranges="first")
+    rng = np.random.default_rng(0)
+    # The second layer is dead in the first two records; the first one grows, and keeps the range of its first.
+    for step, bias in enumerate((-90.0, -90.0, 0.0, 0.0)):
+        weights = [rng.uniform(0, 1, (4, 3)) * (1 + step), rng.uniform(-1, 1, (3, 2)), rng.uniform(-1, 1, (2, 2))]
+        biases = [np.zeros(3), np.full(2, bias), np.ones(2)]
+        arrays = {f"w{k}": w for k, w in enumerate(weights)} | {f"b{k}": b for k, b in enumerate(biases)}
+        np.savez(tmp_path / "c" / f"{step}.npz", **arrays, activation=["relu", "relu", "linear"])
+    with pytest.warns(UserWarning, match="layer 'layer1' are one point, which makes no range"):
+        recorder.record(tmp_path / "c" / "0.npz", step=0)
+    for step in (1, 2, 3):
+        recorder.record(tmp_path / "c" / f"{step}.npz", step=step)
+    with pytest.warns(UserWarning, match="layer 'layer1' in '0.npz' are one point, which makes no range"):
+        plan(tmp_path / "c", tmp_path / "out", 2, _estimator(), ranges="first")
+    run(tmp_path / "out")
+    merge(tmp_path / "out")
+    merged, expected = ef.Trajectory.load(tmp_path / "out" / "trajectory.npz"), recorder.trajectory_
+    assert merged.layer_ranges == expected.layer_ranges
+    assert merged.layer_ranges[0][0] == merged.layer_ranges[3][0]
+    for name in MEASURES:
+        np.testing.assert_array_equal(getattr(merged, name), getattr(expected, name))
+
+
 def test_results_of_one_convention_are_never_taken_for_anothers(tmp_path):
     _train(tmp_path / "c", n=3)
     plan(tmp_path / "c", tmp_path / "out", 1, _estimator())
@@ -224,10 +249,11 @@ def test_results_of_one_convention_are_never_taken_for_anothers(tmp_path):
     assert run(tmp_path / "out").done == 3
 
 
-def test_a_metric_of_the_table_named_like_a_column_is_refused(tmp_path):
+@pytest.mark.parametrize("name", ["sensitivity", "output_entropy", "n_in", "checkpoint"])
+def test_a_metric_of_the_table_named_like_a_column_is_refused(tmp_path, name):
     _train(tmp_path / "c", n=1)
-    (tmp_path / "t.csv").write_text("file,step,sensitivity\nckpt_0000.npz,0,0.93\n")
-    with pytest.raises(ValueError, match="metric 'sensitivity' .* name of a column"):
+    (tmp_path / "t.csv").write_text(f"file,step,{name}\nckpt_0000.npz,0,0.93\n")
+    with pytest.raises(ValueError, match=f"metric {name!r} .* name of a column"):
         plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), table=tmp_path / "t.csv")
 
 

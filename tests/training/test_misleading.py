@@ -1,6 +1,7 @@
 """What would mislead in a recording is refused: metrics named as measures, other layers, steps that are none."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -47,6 +48,80 @@ def test_a_recording_is_not_continued_with_another_function(tmp_path):
     recorded(lambda x: np.tanh(x))
     with pytest.raises(ValueError, match=r"Layer 0 of the first record .*function .*lambda.* Got .*lambda"):
         recorded(lambda x: np.tanh(2 * x))
+
+
+def _halved(x, a):
+    return np.tanh(a * x) / 2
+
+
+def _sine(x, a):
+    return np.sin(a * x)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda x: np.tanh(x), lambda x: np.sin(x)),
+        (np.tanh, np.sin),
+        (
+            lambda x: np.array([(lambda row: row * 0.5)(row) for row in x]),
+            lambda x: np.array([(lambda row: row)(row) for row in x]),
+        ),
+        (partial(_halved, a=1), partial(_sine, a=1)),
+    ],
+    ids=["names", "ufuncs", "inner", "partial"],
+)
+def test_functions_that_look_alike_are_told_apart(one, other):
+    recorder = _recorder()
+    recorder.record(ef.Function(one, 2, 2, (-1.0, 1.0)))
+    with pytest.raises(ValueError, match="Layer 0 of the first record .*function .* Got .*function"):
+        recorder.record(ef.Function(other, 2, 2, (-1.0, 1.0)))
+
+
+def test_what_a_function_has_learnt_may_change():
+    recorder = _recorder()
+    for slope in (1.0, 2.0):
+        recorder.record(ef.Function(lambda x, slope=slope: np.tanh(slope * x), 2, 2, (-1.0, 1.0)))
+    assert len(recorder.trajectory_) == 2
+
+
+def test_the_slope_that_a_prelu_learns_is_recorded_as_weights_are(tmp_path):
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.PReLU())
+    recorder = _recorder(keep_weights=True)
+    for _ in range(2):
+        recorder.record(model)
+        with torch.no_grad():
+            model[1].weight *= 0.5
+    recorder.trajectory_.save(tmp_path / "run.npz")
+    kept = ef.Trajectory.load(tmp_path / "run.npz").networks
+    assert [str(one.layers[0].activation) for one in kept] == ["prelu", "prelu(negative_slope=0.125)"]
+
+
+def test_ranges_that_were_given_are_said_to_be(tmp_path):
+    estimator = ef.EffectiveInformation(out_range=(0.0, 3.0), random_state=0)
+    for _ in range(2):
+        with ef.Recorder(estimator, path=tmp_path / "run.npz", keep_weights=True) as recorder:
+            recorder.record(ef.Layer(np.eye(2), activation="relu"))
+    assert recorder.trajectory_.ranges == "given"
+    assert "ranges of unbounded outputs" not in str(recorder.report_)
+    assert set(recorder.trajectory_.to_frame()["ranges"]) == {"given"}
+    assert recorder.trajectory_.remeasure(out_range="auto").ranges == "each"
+
+
+def test_flags_and_ranges_of_other_layers_are_refused():
+    measures = {name: np.zeros((2, 1)) for name in MEASURES}
+    with pytest.raises(ValueError, match="'flags' parameter .* each of 1 layers at every step. Got 2 at index 0"):
+        ef.Trajectory([0, 1], ["a"], measures, {}, flags=[[("x",), ()], [()]])
+    with pytest.raises(ValueError, match="'layer_ranges' parameter .* each of 2 steps. Got 1"):
+        ef.Trajectory([0, 1], ["a"], measures, {}, layer_ranges=[()])
+
+
+def test_a_run_keeps_its_weights():
+    networks = [ef.as_network([np.eye(2) * scale]) for scale in (1.0, 2.0)]
+    measures = {name: np.zeros((2, 1)) for name in MEASURES}
+    both = ef.Trajectory([0, 0], ["a"], measures, {}, runs=["x", "y"], networks=networks)
+    assert both.of_run("y").networks == (networks[1],)
 
 
 @pytest.mark.parametrize("step", [2**63, 10**30, -(2**63) - 1])
