@@ -324,6 +324,33 @@ def joint_ei_by_sampling(
     return grassberger(counts) - conditional, float(np.sqrt(variance))
 
 
+def joint_ei_of_equal_weights(n, bias, breaks, codes, in_bins):
+    """EI in bits, exact, of one output that all n inputs on (0, 1) enter with weight 1; also P of its bins.
+
+    codes[k] is its bin below breaks[k]. A cell's centre is a sum of n lattice points, whose distribution is a
+    convolution; inside a cell the pre-activation is a sum of n uniforms.
+    """
+    lattice = np.ones(1)
+    for _ in range(n):
+        lattice = np.convolve(lattice, np.full(in_bins, 1 / in_bins))
+    centres = bias + (np.arange(len(lattice)) + n / 2) / in_bins
+    reach = n / in_bins / 2
+    inside = np.zeros((len(lattice), max(codes) + 1))
+    before = np.zeros(len(lattice))
+    for k, at in enumerate([*breaks, np.inf]):
+        cdf = np.where(at - centres >= reach, 1.0, 0.0)
+        crossed = np.abs(at - centres) < reach
+        cdf[crossed] = uniform_sum_cdf(at - centres[crossed], np.full(n, 0.5 / in_bins))
+        inside[:, codes[k]] += cdf - before
+        before = cdf
+
+    def entropies(p):
+        return -(np.where(p > 1e-300, p, 1.0) * np.log2(np.where(p > 1e-300, p, 1.0))).sum(axis=-1)
+
+    p = lattice @ inside
+    return float(entropies(p) - lattice @ entropies(inside)), p
+
+
 def joint_ei_of_kept(weight, bias, activation, in_range, in_bins, out_range, out_bins, rng, n_cells, m, n):
     """EI in bits and its standard error where outputs outside `out_range` are dropped: cells of kept points.
 
