@@ -193,8 +193,8 @@ class Activation:
         grid = np.linspace(float(np.min(low)), float(np.max(high)), _GRID + 1)
         values = self(grid)
         ends = self(low), self(high)
-        for at, found in ((grid, values), (low, ends[0]), (high, ends[1])):
-            self._check_codomain(at, found)
+        at = np.concatenate([grid, low.ravel(), high.ravel()])
+        self._check_codomain(at, np.concatenate([values, ends[0].ravel(), ends[1].ravel()]))
         smallest, largest = np.minimum(*ends), np.maximum(*ends)
         begin, end = np.searchsorted(grid, low, side="left"), np.searchsorted(grid, high, side="right")
         for k in np.ndindex(low.shape):
@@ -205,7 +205,10 @@ class Activation:
 
     def _check_codomain(self, at: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         low, high = self.codomain
-        outside = (values < low - 1e-9 * abs(low)) | (values > high + 1e-9 * abs(high))
+        # An end may be 0, or infinite: what rounding adds goes with the size of the values.
+        slack = 1e-9 * max((abs(end) for end in (low, high) if np.isfinite(end)), default=0.0)
+        slack = max(slack, 1e-12 * float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0)))
+        outside = (values < low - slack) | (values > high + slack)
         if np.any(outside):
             k = np.unravel_index(int(np.argmax(outside)), np.shape(outside))
             raise ValueError(
@@ -232,7 +235,10 @@ class Activation:
 
     def _key(self) -> tuple:
         # A function of one's own is the one that it is: it need not be hashable, nor say what it equals.
-        return (self.name, tuple(sorted(self.params.items())), id(self._function))
+        # A method is a new object each time that it is asked for.
+        function = getattr(self._function, "__func__", self._function)
+        owner = getattr(self._function, "__self__", None)
+        return (self.name, tuple(sorted(self.params.items())), id(function), id(owner))
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Activation) and self._key() == other._key()

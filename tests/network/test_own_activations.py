@@ -92,3 +92,22 @@ def test_the_callers_errstate_changes_nothing(activation):
             assert np.array_equal(_figures(layer, **params)[:3], expected[:3], equal_nan=True)
             ef.Recorder(ef.EffectiveInformation(random_state=0, **params)).record(layer)
             ef.effective_information(layer, inputs=[0], **params)
+
+
+def test_a_codomain_is_not_false_by_rounding_about_zero():
+    square = ef.Activation(lambda s: s * s - 0.6 * s + 0.09, (0.0, np.inf))
+    near = np.linspace(0.3 - 1e-7, 0.3 + 1e-7, 4001)
+    assert square(near).min() < 0.0
+    low, high = square.image(np.zeros_like(near), near)
+    assert low.min() > -1e-15
+    np.testing.assert_array_equal(high, 0.09)
+
+
+def test_bound_methods_of_one_object_are_one_activation():
+    class Slope:
+        def of(self, s):
+            return 0.5 * s
+
+    one, other = Slope(), Slope()
+    assert ef.Activation(one.of, (-1, 1)) == ef.Activation(one.of, (-1, 1))
+    assert ef.Activation(one.of, (-1, 1)) != ef.Activation(other.of, (-1, 1))
