@@ -78,7 +78,7 @@ class Recorder:
     ...     for step in range(3):
     ...         _ = recorder.record([np.eye(2) * step], step=step, loss=1.0 / (1 + step))
     >>> recorder.trajectory_
-    Trajectory(3 steps, layers layer0)
+    Trajectory(3 steps, layers layer0, ranges: those of each record)
     """
 
     def __init__(
