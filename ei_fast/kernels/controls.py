@@ -101,3 +101,14 @@ def sums_by_code(states, bits, figures, out):
             total += figures[j, state & mask]
             state >>= np.uint64(bits)
         out[k] = total
+
+
+@jit
+def mark_codes(states, bits, seen):
+    """seen[j, c] = True for every output j and code c that a state has."""
+    mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
+    for k in range(states.shape[0]):
+        state = states[k]
+        for j in range(seen.shape[0]):
+            seen[j, state & mask] = True
+            state >>= np.uint64(bits)

@@ -237,3 +237,13 @@ def regression_sums(counts, figure, times, tells):
         spread += counts[k] * deviation * deviation
         together += counts[k] * tells[count_at_most(times, counts[k]) - 1] * deviation
     return mean, spread, together
+
+
+@jit
+def regression_cubes(counts, figure, times, tells, mean, slope):
+    """What such a regression leaves, to the third power: sum(counts * (tells - slope * (figure - mean))**3)."""
+    cubes = 0.0
+    for k in range(counts.shape[0]):
+        left = tells[count_at_most(times, counts[k]) - 1] - slope * (figure[k] - mean)
+        cubes += counts[k] * left * left * left
+    return cubes

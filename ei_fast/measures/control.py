@@ -16,6 +16,7 @@ from ei_fast.kernels.controls import (
     add_gaussian_entropies,
     faded_entropies,
     lattice_characteristic,
+    mark_codes,
     sums_by_code,
 )
 from ei_fast.kernels.keys import WORD_BITS
@@ -98,6 +99,7 @@ class OutputControl:
         self._surprise = np.zeros_like(p)
         np.log2(p, out=self._surprise, where=p > 1e-300)
         self._surprise *= -1
+        self._probabilities = p
         self.mean = float(np.sum(p * self._surprise))
 
     def __call__(self, counts: Counts) -> NDArray[np.float64]:
@@ -105,6 +107,13 @@ class OutputControl:
         out = np.empty(len(counts.states))
         sums_by_code(counts.states, self._bits, self._surprise, out)
         return out
+
+    def missed(self, counts: Counts) -> tuple[float, float]:
+        """What bins of single outputs that no sample met add to the mean, bits, and to the mean square, bits**2."""
+        seen = np.zeros(self._surprise.shape, np.bool_)
+        mark_codes(counts.states, self._bits, seen)
+        p, surprise = self._probabilities[~seen], self._surprise[~seen]
+        return float(np.sum(p * surprise)), float(np.sum(p * surprise**2))
 
     @staticmethod
     def is_open_to(do: DenseIntervention) -> bool:

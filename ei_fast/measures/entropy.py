@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from ei_fast.kernels.counting import regression_sums, run_lengths, tabulated
+from ei_fast.kernels.counting import regression_cubes, regression_sums, run_lengths, tabulated
 from ei_fast.measures.estimate import NONE_SEEN, SKEW
 from ei_fast.measures.unseen import NOTHING_UNSEEN, Unseen
 
@@ -247,6 +247,9 @@ class StateControl(Protocol):
     def __call__(self, counts: Counts) -> NDArray[np.float64]:
         """The figure of each state, (K,)."""
 
+    def missed(self, counts: Counts) -> tuple[float, float]:
+        """What `mean`, and the figure's mean square, owe to events that no sample met, bits and bits**2."""
+
 
 def entropy_of_counts(
     counted: Counts, n_samples: int, estimator: Estimator, control: StateControl | None = None
@@ -267,22 +270,26 @@ def entropy_of_counts(
     unseen = Unseen.after(n, once, twice, thrice)
     tells = surprise(times, unseen)
     tells = tells - float((alike * times) @ tells) / n
-    jackknife, excess = float((alike * times) @ tells**2) / n**2, 0.0
-    # The control takes from the skewness about as much as from the spread.
-    skew = abs(float((alike * times) @ tells**3)) / n**3 / max(jackknife, 1e-300) ** 1.5 if jackknife > 0 else 0.0
+    squares, cubes, excess, missed = float((alike * times) @ tells**2), float((alike * times) @ tells**3), 0.0, 0.0
     if control is not None:
-        mean, spread, together = regression_sums(counts, control(counted), times, tells)
-        slope = together / spread if spread > 0 else 0.0
+        figure = control(counted)
+        mean, spread, together = regression_sums(counts, figure, times, tells)
+        missed, missed_square = control.missed(counted)
+        # Of independent outputs the slope is 1, of dependent ones less. What is not met counts with 1 among what is:
+        # where all that is met is alike, rounding alone would choose the slope.
+        slope = (together + n * missed_square) / max(spread + n * missed_square, 1e-300)
+        slope = min(max(slope, 0.0), 1.0)
         excess = slope * (mean - control.mean)
-        jackknife -= slope * together / n**2
-    variance = variance_of_mean(jackknife, len(counts), n)
+        squares = max(squares - 2 * slope * together + slope**2 * spread, 0.0)
+        cubes = regression_cubes(counts, figure, times, tells, mean, slope)
+    variance = variance_of_mean(squares / n**2, len(counts), n)
     best = estimator_named("auto").of_counts(times, alike) + unseen.bits
     value = best if estimator.sees_unseen else estimator.of_counts(times, alike)
     coverage = 1.0 - once / n
     return Entropy(
         value=max(value - excess, 0.0),
         stderr=float(np.sqrt(variance)),
-        bias=unseen.bias + SKEW * skew * np.sqrt(variance),
+        bias=unseen.bias + missed + SKEW * abs(cubes) / max(squares, 1e-300) / n,
         plugin=plugin,
         coverage=coverage,
         resolved=coverage >= MIN_COVERAGE and not unseen.endless,
