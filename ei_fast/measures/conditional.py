@@ -67,11 +67,14 @@ class Plan:
         All simulated points, in place of what `tol` asks for.
     estimator : Estimator
         Of both entropies.
+    through_kept : bool
+        Whether so little is kept that cells are to be drawn through kept points.
     """
 
     tol: float
     n_samples: int | None
     estimator: Estimator
+    through_kept: bool = False
 
     def shared(self, n_parts: int) -> "Plan":
         """The plan for each of so many independent parts."""
@@ -139,7 +142,9 @@ def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> 
     most = _MAX_ENUMERATED_CELLS
     if plan.n_samples is not None:
         most = min(most, plan.n_samples // _MIN_POINTS)
-    if cells <= most and _keeps_much(intervention, plan, workers):
+    if intervention.drop and not _keeps_much(intervention, plan, workers):
+        plan = replace(plan, through_kept=True)
+    if cells <= most and not plan.through_kept:
         sample = _by_every_cell(intervention, plan, workers)
     elif plan.n_samples is None:
         sample = _by_drawn_cells(intervention, plan, workers)
@@ -149,10 +154,8 @@ def conditional_ei(intervention: Intervention, plan: Plan, workers: Workers) -> 
 
 
 def _keeps_much(intervention: Intervention, plan: Plan, workers: Workers) -> bool:
-    """Whether so much is kept that it is worth while to visit every cell."""
-    n = min(_PILOT_POINTS, (plan.n_samples or _PILOT_POINTS) // 16)
-    if not intervention.drop:
-        return True
+    """Whether so much is kept that cells keep enough wherever they are."""
+    n = min(_PILOT_POINTS, (plan.n_samples or 16 * _PILOT_POINTS) // 16)
     return _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n), workers).total >= _LEAST_KEPT * n
 
 
@@ -234,7 +237,7 @@ def _by_so_many_points(intervention: Intervention, plan: Plan, n_samples: int, w
     """Half of the points inside cells, of which there must be enough to know their spread."""
     m = int(np.clip(n_samples // 256, 16, _MIN_POINTS))
     n_cells = max(2, n_samples // 2 // m)
-    if intervention.drop:
+    if plan.through_kept:
         # A part of the points finds cells, which take about four times as many as are kept in them.
         kept = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n_samples // 16), workers).total
         n_points = max(2, min(n_samples // 4, n_cells // 8 * (n_samples // 16) // max(kept, 1)))
@@ -250,7 +253,7 @@ def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) ->
     if not output.n_kept:
         nothing = SampledCells(np.empty((0, N_COLUMNS)), _MIN_POINTS, plan.estimator, 0)
         return Sample(output, nothing, 0.0, output.n_samples)
-    if output.coverage < _HOPELESS_COVERAGE and not intervention.drop:
+    if output.coverage < _HOPELESS_COVERAGE and not plan.through_kept:
         # Bounds are all there will be, and they gain little from more points.
         n = min(ceiling // 2, 2**18, max(2**14, _HOPELESS_WORK // intervention.work))
         sizes = Sizes(_BOUNDED_CELLS, max(_MIN_POINTS, n // _BOUNDED_CELLS), n)
@@ -295,7 +298,7 @@ def _pilot_cells(
     streams = (Stream.PILOT_CELLS, Stream.PILOT_POINTS)
     n_cells, m = _PILOT_CELLS, _MIN_POINTS
     while True:
-        draws = min(_draws(intervention, n_cells, kept), ceiling // 4)
+        draws = min(_draws(plan, n_cells, kept), ceiling // 4)
         pilot = _drawn(intervention, streams, (0, draws), m, controls, plan, workers).regressed()
         if pilot.n_moving >= _MIN_EVENTS or 4 * draws * pilot.cost > min(_MOST_FOR_EVENTS, ceiling):
             break
@@ -304,14 +307,14 @@ def _pilot_cells(
     if _MIN_POINTS < m <= _MAX_POINTS_A_CELL:
         # Part of the cells' spread is noise, of which less is left with more points.
         n_cells = max(_MIN_PILOT_CELLS, n_cells * _MIN_POINTS // m)
-        draws = min(_draws(intervention, n_cells, kept), ceiling // 4)
+        draws = min(_draws(plan, n_cells, kept), ceiling // 4)
         pilot = _drawn(intervention, streams, (0, draws), m, controls, plan, workers).regressed()
     return pilot, m
 
 
-def _draws(intervention: Intervention, n_cells: float, kept: float) -> int:
+def _draws(plan: Plan, n_cells: float, kept: float) -> int:
     """How many draws give so many cells: as many, or those of points of which a share is kept and leads to cells."""
-    return int(n_cells / kept) if intervention.drop else int(n_cells)
+    return int(n_cells / kept) if plan.through_kept else int(n_cells)
 
 
 @dataclass(frozen=True)
@@ -417,7 +420,7 @@ def _drawn(
 ) -> SampledCells:
     """Entropies of draws number `cells[0]` to `cells[1]` - 1 of a stream: cells, or points whose cell it is if kept."""
     begin, end = cells
-    per_task = _TASK_POINTS // 4 if intervention.drop else max(1, _TASK_POINTS // m)
+    per_task = _TASK_POINTS // 4 if plan.through_kept else max(1, _TASK_POINTS // m)
 
     def visit_kept(first: int) -> Arrays:
         count = min(per_task, end - first)
@@ -436,7 +439,7 @@ def _drawn(
         excess = np.zeros(len(chosen)) if controls.cells is None else controls.cells(chosen) - controls.cells.mean
         return statistics, excess, np.array([len(moving) * m])
 
-    visited = workers.map(visit_kept if intervention.drop else visit, range(begin, end, per_task))
+    visited = workers.map(visit_kept if plan.through_kept else visit, range(begin, end, per_task))
     nothing = np.empty((0, N_COLUMNS)), np.empty(0), np.empty(0, np.int64)
     statistics, excess, n_points = stacked([nothing, *visited])
     return _sampled(intervention, statistics, m, plan, n_points, excess)
@@ -453,7 +456,7 @@ def _sampled(
     """Drawn cells, with what is known of their intervention."""
     most = intervention.n_out * float(np.log2(intervention.out_bins))
     total = int(n_points.sum())
-    return SampledCells(statistics, m, plan.estimator, total, excess, most=most, through_kept=intervention.drop)
+    return SampledCells(statistics, m, plan.estimator, total, excess, most=most, through_kept=plan.through_kept)
 
 
 def _anywhere(intervention: Intervention, stream: Stream, points: tuple[int, int], workers: Workers) -> Counts:

@@ -58,7 +58,7 @@ def joint_ei(
     never_kept = binned.outputs_never_kept()
     if never_kept.size if outputs is None else np.isin(outputs, never_kept).any():
         return JointEI.undefined(0)
-    exact, sampled = [], []
+    exact, sampled, steps = [], [], binned.joint_steps
     for part in binned.components(outputs):
         held = np.arange(len(part.inputs)) if inputs is None else np.flatnonzero(np.isin(part.inputs, inputs))
         if not held.size:
@@ -69,12 +69,12 @@ def joint_ei(
         intervention = DenseIntervention(
             part.weight,
             part.bias,
-            binned.steps.of_outputs(part.outputs),
+            steps.of_outputs(part.outputs),
             binned.span,
             binned.in_bins,
             seed,
             (binned.index, int(part.inputs[0])),
-            binned.drop,
+            steps.drops,
             held,
         )
         sampled.append(intervention)

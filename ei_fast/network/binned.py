@@ -14,6 +14,9 @@ from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, is_each
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.steps import StepTable
 
+_NOTICEABLE = 1e-8
+"""Probability that a sample is dropped below which entropies of any joint state change by less than 1e-6 bits."""
+
 _ORDINARY = 100
 """Exponents of two, of either sign, of numbers whose sixth power still is a floating-point number."""
 
@@ -114,12 +117,18 @@ class BinnedLayer:
         """The binned activation of a dense layer."""
         return self._steps(self.drop)
 
+    @cached_property
+    def joint_steps(self) -> StepTable:
+        """The same for the joint measures: as if clipped where so little is dropped that no figure can show it."""
+        hardly_ever = self.drop and self.share_outside() * self.layer.n_out < _NOTICEABLE
+        return self._steps(drop=False) if hardly_ever else self.steps
+
     def _steps(self, drop: bool) -> StepTable:
         layer = self.layer
         assert isinstance(layer, Layer)
         ranges: Sequence[Range] = self.out_range if is_each(self.out_range) else [self.out_range]  # type: ignore[assignment, list-item]
         functions = [layer.activation.steps(one, self.out_bins, self.reach, drop) for one in ranges]
-        return StepTable.of(functions, layer.n_out).scaled(self._coordinates.exponent)
+        return StepTable.of(functions, layer.n_out, drop).scaled(self._coordinates.exponent)
 
     @cached_property
     def reach(self) -> Range:

@@ -1,7 +1,7 @@
 """The binned activation of every output of a layer, in the form that kernels read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,11 @@ class StepTable:
     codes: NDArray[np.uint16]
     rows: NDArray[np.int64]
     n_bins: int
+    drops: bool = False
+    """Whether what is outside the range is told apart."""
 
     @classmethod
-    def of(cls, functions: Sequence[StepFunction], n_out: int) -> "StepTable":
+    def of(cls, functions: Sequence[StepFunction], n_out: int, drops: bool = False) -> "StepTable":
         """Of one step function for all `n_out` outputs, or of one for each."""
         sizes = np.array([len(one.breaks) for one in functions], np.int64)
         breaks = np.full((len(functions), max(int(sizes.max()), 1)), np.inf)
@@ -43,7 +45,7 @@ class StepTable:
             codes[k] = one.codes[-1]
             codes[k, : sizes[k] + 1] = one.codes
         rows = np.zeros(n_out, np.int64) if len(functions) == 1 else np.arange(n_out, dtype=np.int64)
-        return cls(breaks, sizes, codes, rows, functions[0].n_bins)
+        return cls(breaks, sizes, codes, rows, functions[0].n_bins, drops)
 
     @property
     def outside(self) -> int:
@@ -53,7 +55,7 @@ class StepTable:
     def of_outputs(self, outputs: Sequence[int] | NDArray[np.integer] | slice) -> "StepTable":
         """The table of some of the outputs."""
         rows = np.ascontiguousarray(self.rows[outputs])
-        return StepTable(self.breaks, self.sizes, self.codes, rows, self.n_bins)
+        return replace(self, rows=rows)
 
     def scaled(self, exponent: int) -> "StepTable":
         """The table of pre-activations times 2**exponent."""
@@ -62,7 +64,7 @@ class StepTable:
         with np.errstate(over="ignore", under="ignore"):
             # A step beyond all numbers is one that no pre-activation meets.
             breaks = np.ldexp(self.breaks, exponent)
-        return StepTable(breaks, self.sizes, self.codes, self.rows, self.n_bins)
+        return replace(self, breaks=breaks)
 
     def breaks_of(self, output: int) -> NDArray[np.float64]:
         """Breakpoints of one output."""

@@ -72,7 +72,7 @@ def test_no_more_points_than_tol_needs(random_weight):
 def test_a_pilot_that_is_just_too_short_ends(random_weight, monkeypatch, beyond):
     asked = []
 
-    def sizes(pilot, m, output, tol, ceiling):
+    def sizes(pilot, m, output, tol, ceiling, kept):
         asked.append(output.n_samples)
         assert len(asked) < 3
         return conditional.Sizes(64, 64, 8 * 2**14 + beyond)

@@ -6,7 +6,9 @@ import pytest
 
 import ei_fast as ef
 
-SEEDS = range(200)
+SEEDS = range(100)
+LEAST = 0.91
+"""Of 95 %, two standard errors of a hundred seeds less."""
 
 
 def _reports(layer, seeds=SEEDS, **params):
@@ -42,12 +44,19 @@ RARE = [
 ]
 
 
-@pytest.mark.parametrize("tol", [0.01, pytest.param(0.001, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("tol", "seeds", "least"),
+    [
+        (0.01, 100, LEAST),
+        pytest.param(0.01, 400, 0.93, marks=pytest.mark.slow),
+        pytest.param(0.001, 400, 0.93, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize(("n", "bias", "bins"), RARE)
-def test_where_few_cells_move_the_interval_holds(n, bias, bins, tol):
+def test_where_few_cells_move_the_interval_holds(n, bias, bins, tol, seeds, least):
     expected, _ = naive.joint_ei_of_equal_weights(n, bias, *_sigmoid_breaks(bins[1]), bins[0])
-    reports = _reports(ef.Layer(np.ones((n, 1)), [bias]), bins=bins, tol=tol)
-    assert _cover(reports, expected) >= 0.93
+    reports = _reports(ef.Layer(np.ones((n, 1)), [bias]), range(seeds), bins=bins, tol=tol)
+    assert _cover(reports, expected) >= least
     assert 0.8 <= _ratio(reports, expected) <= 1.25
 
 
@@ -57,7 +66,7 @@ def test_a_relu_that_is_mostly_dead(tol):
     layer = ef.Layer(np.ones((8, 3)), [-3.5] * 3, "relu", out_range=(0.0, 4.5))
     expected, _ = naive.joint_ei_of_equal_weights(8, -3.5, 4.5 * np.arange(1, 4) / 4, [0, 1, 2, 3], 8)
     reports = _reports(layer, bins=(8, 4), tol=tol)
-    assert _cover(reports, expected) >= 0.93
+    assert _cover(reports, expected) >= LEAST
     assert 0.8 <= _ratio(reports, expected) <= 1.25
 
 
@@ -81,7 +90,7 @@ def _region(share, n):
 def test_a_function_that_is_constant_but_for_a_region(share, n):
     layer, expected = _region(share, n)
     reports = _reports(layer, range(100), tol=0.01)
-    assert _cover(reports, expected) >= 0.93
+    assert _cover(reports, expected) >= LEAST
     assert _ratio(reports, expected) <= 1.25
 
 
@@ -90,7 +99,7 @@ def test_a_function_that_is_constant_but_for_a_region(share, n):
 def test_a_function_that_is_hardly_ever_anything_else(share):
     layer, expected = _region(share, 5)
     reports = _reports(layer, range(100), tol=0.01)
-    assert _cover(reports, expected) >= 0.93
+    assert _cover(reports, expected) >= LEAST
     assert _ratio(reports, expected) <= 1.25
 
 
@@ -121,7 +130,7 @@ def test_few_samples(n_in, n_out, scale, activation, expected, error, n_samples,
     weight = np.random.default_rng(1).uniform(-1, 1, (n_in, n_out)) * scale / np.sqrt(n_in)
     layer = ef.Layer(weight, activation=activation)
     reports = _reports(layer, out_range="hull", n_samples=n_samples, entropy=entropy)
-    assert _cover(reports, expected, error) >= 0.93
+    assert _cover(reports, expected, error) >= LEAST
 
 
 # EI and its error by naive.joint_ei_of_kept with 8,192 cells (25 inputs: 4,096) of 2,048 kept points, and a million
@@ -139,7 +148,7 @@ def test_where_little_is_kept_the_interval_holds(n_in, n_out, scale, activation,
     weight = np.random.default_rng(1).uniform(-1, 1, (n_in, n_out)) * scale / np.sqrt(n_in)
     layer = ef.Layer(weight, [bias] * n_out, activation, out_range=limits)
     reports = _reports(layer, range(24), in_range=(-1.0, 1.0), out_of_range="drop", tol=0.05)
-    assert _cover(reports, expected, error) >= 0.93
+    assert _cover(reports, expected, error) >= LEAST
     assert abs(np.mean([one.ei for one in reports]) - expected) < 4 * error + 0.02
 
 
@@ -149,7 +158,7 @@ def test_two_outputs_that_are_kept_from_always_to_hardly_ever(half):
     layer = ef.Layer(weight, activation="linear", out_range=(-half, half))
     expected = naive.joint_ei_on_a_grid(weight, 0.0, "linear", (0.0, 1.0), 8, (-half, half), 8, points=400, drop=True)
     reports = _reports(layer, range(60), out_of_range="drop", tol=0.03)
-    assert _cover(reports, expected, 0.0005) >= 0.93
+    assert _cover(reports, expected, 0.0005) >= LEAST
     if expected > 0.01:
         assert _ratio(reports, expected) <= 1.25
 
