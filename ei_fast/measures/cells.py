@@ -23,7 +23,7 @@ from ei_fast.measures.unseen import MODEL_ERROR_IN_CELLS, Unseen
 
 _LEAST_EXPLAINED = 0.2
 """Part of the variance over cells below which a control is none: far above what a few dozen cells show by chance."""
-_LEAST_MOVING = 24
+_LEAST_MOVING = 48
 """Cells that move without which a slope would be fitted to each of them rather than to what they have in common."""
 _FEW_KEPT = 16
 """Kept points without which a cell's entropy is as good as unknown."""

@@ -242,6 +242,8 @@ def _by_so_many_points(intervention: Intervention, plan: Plan, n_samples: int, w
         n_points = max(2, min(n_samples // 4, n_cells // 8 * (n_samples // 16) // max(kept, 1)))
         return _drawn_cells(intervention, Sizes(n_points, m, n_samples // 2), NO_CONTROLS, 0.0, plan, workers, 8)
     n_cells = _cells_for_so_many_moving(intervention, n_cells)
+    # Where a few more move than should, each takes fewer points.
+    m = max(2, min(m, n_samples // 2 // max(_n_moving(intervention, Stream.CELLS, n_cells), 1)))
     controls = controls_of(intervention) if n_cells >= _MIN_PILOT_CELLS else NO_CONTROLS
     return _drawn_cells(intervention, Sizes(n_cells, m, max(4, n_samples // 2)), controls, None, plan, workers)
 
@@ -250,11 +252,15 @@ def _cells_for_so_many_moving(intervention: Intervention, wanted: int) -> int:
     """Cells to be drawn so that about as many as are wanted can move: the others take no points."""
     tried = wanted
     while True:
-        cells = intervention.drawn_cells(Stream.PILOT_CELLS, 0, tried)
-        moving = int(np.count_nonzero(intervention.moving(cells)))
+        moving = _n_moving(intervention, Stream.PILOT_CELLS, tried)
         if 2 * moving >= wanted or 4 * tried > _MOST_TRIED:
             return min(wanted * tried // max(moving, 1), max(wanted, _MOST_TRIED))
         tried *= 4
+
+
+def _n_moving(intervention: Intervention, stream: Stream, n_cells: int) -> int:
+    """How many of the first cells of a stream can move."""
+    return int(np.count_nonzero(intervention.moving(intervention.drawn_cells(stream, 0, n_cells))))
 
 
 def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:

@@ -7,6 +7,8 @@ import pytest
 import ei_fast as ef
 
 SEEDS = range(200)
+LEAST = 0.93 - 2 * np.sqrt(0.93 * 0.07 / len(SEEDS))
+"""What 93 % may look like on so many seeds: two standard errors less."""
 
 
 def _reports(layer, seeds=SEEDS, **params):
@@ -49,6 +51,42 @@ def test_where_few_cells_move_the_interval_holds(n, bias, bins, tol):
     reports = _reports(ef.Layer(np.ones((n, 1)), [bias]), bins=bins, tol=tol)
     assert _cover(reports, expected) >= 0.93
     assert 0.8 <= _ratio(reports, expected) <= 1.25
+
+
+# Sigmoid outputs that all see the same sum of the inputs, over two bins each: together they are one output, whose bins
+# lie between their biases. Bins that several of them share are as rare as 2e-4.
+RARE_TOGETHER = [
+    (3, (-1.5, -2.9), (300, 2)),
+    (3, (-1.5, -1.4), (1000, 2)),
+    (6, (-3.3, -5.0), (8, 2)),
+    (6, (-4.6, -5.2), (8, 2)),
+    (6, (-5.1, -0.9), (8, 2)),
+    (12, (-6.0, -7.0, -9.0), (128, 2)),
+]
+
+
+def _together(n, biases, bins):
+    layer = ef.Layer(np.ones((n, len(biases))), biases)
+    breaks = -np.sort(biases)[::-1]
+    expected, _ = naive.joint_ei_of_equal_weights(n, 0.0, breaks, list(range(len(breaks) + 1)), bins[0])
+    return layer, expected
+
+
+@pytest.mark.parametrize(("n", "biases", "bins"), RARE_TOGETHER)
+def test_where_outputs_are_rare_together_the_interval_holds(n, biases, bins):
+    layer, expected = _together(n, biases, bins)
+    reports = _reports(layer, bins=bins)
+    assert _cover(reports, expected) >= LEAST
+    assert 0.8 <= _ratio(reports, expected) <= 1.25
+
+
+@pytest.mark.parametrize("n_samples", [256, pytest.param(1024, marks=pytest.mark.slow), 4096])
+@pytest.mark.parametrize(("n", "biases", "bins"), [*((n, (b,), bins) for n, b, bins in RARE), *RARE_TOGETHER])
+def test_where_few_cells_move_the_interval_of_few_samples_holds(n, biases, bins, n_samples):
+    layer, expected = _together(n, biases, bins)
+    reports = _reports(layer, bins=bins, n_samples=n_samples)
+    assert _cover(reports, expected) >= LEAST
+    assert max(one.n_samples for one in reports) <= n_samples
 
 
 @pytest.mark.parametrize("tol", [0.01, 0.001])
