@@ -23,6 +23,8 @@ from ei_fast.measures.unseen import MODEL_ERROR_IN_CELLS, Unseen
 
 _LEAST_EXPLAINED = 0.2
 """Part of the variance over cells below which a control is none: far above what a few dozen cells show by chance."""
+_LEAST_MOVING = 48
+"""Cells that move without which a slope would be fitted to each of them rather than to what they have in common."""
 _FEW_KEPT = 16
 """Kept points without which a cell's entropy is as good as unknown."""
 
@@ -91,6 +93,8 @@ class SampledCells:
 
     def regressed(self) -> "SampledCells":
         """The same cells with the slope that the sample itself suggests; 0 where the control explains little."""
+        if self.n_moving < _LEAST_MOVING:
+            return replace(self, slope=0.0)
         deviation, own = self.control - np.mean(self.control), self.corrected - np.mean(self.corrected)
         spread, together = float(np.sum(deviation**2)), float(np.sum(own * deviation))
         if together**2 <= _LEAST_EXPLAINED * spread * float(np.sum(own**2)):

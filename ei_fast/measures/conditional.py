@@ -43,6 +43,8 @@ _PILOT_CELLS, _PILOT_POINTS, _MIN_PILOT_CELLS = 256, 2**14, 64
 _MIN_EVENTS, _MOST_FOR_EVENTS, _MIN_KEPT = 64, 2**18, 2**10
 """Cells that move, and samples outside the commonest state, on which an error can be judged; the most cells, or points,
 that are tried for the sake of it; and samples kept on which an entropy can be judged."""
+_MOST_TRIED = 2**14
+"""Cells of which it is found out whether they can move, where the number of points is given."""
 _BEYOND_PILOT = 8
 """Times the points of a pilot for which it can tell how many are needed."""
 _HOPELESS_COVERAGE, _HOPELESS_WORK = 0.05, 2**32
@@ -242,8 +244,26 @@ def _by_so_many_points(intervention: Intervention, plan: Plan, n_samples: int, w
         kept = _anywhere(intervention, Stream.PILOT_MARGINAL, (0, n_samples // 16), workers).total
         n_points = max(2, min(n_samples // 4, n_cells // 8 * (n_samples // 16) // max(kept, 1)))
         return _drawn_cells(intervention, Sizes(n_points, m, n_samples // 2), NO_CONTROLS, 0.0, plan, workers, 8)
+    n_cells = _cells_for_so_many_moving(intervention, n_cells)
+    # Where a few more move than should, each takes fewer points.
+    m = max(2, min(m, n_samples // 2 // max(_n_moving(intervention, Stream.CELLS, n_cells), 1)))
     controls = controls_of(intervention) if n_cells >= _MIN_PILOT_CELLS else NO_CONTROLS
     return _drawn_cells(intervention, Sizes(n_cells, m, max(4, n_samples // 2)), controls, None, plan, workers)
+
+
+def _cells_for_so_many_moving(intervention: Intervention, wanted: int) -> int:
+    """Cells to be drawn so that about as many as are wanted can move: the others take no points."""
+    tried = wanted
+    while True:
+        moving = _n_moving(intervention, Stream.PILOT_CELLS, tried)
+        if 2 * moving >= wanted or 4 * tried > _MOST_TRIED:
+            return min(wanted * tried // max(moving, 1), max(wanted, _MOST_TRIED))
+        tried *= 4
+
+
+def _n_moving(intervention: Intervention, stream: Stream, n_cells: int) -> int:
+    """How many of the first cells of a stream can move."""
+    return int(np.count_nonzero(intervention.moving(intervention.drawn_cells(stream, 0, n_cells))))
 
 
 def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) -> Sample:

@@ -261,7 +261,7 @@ def entropy_of_counts(
     counts = counted.counts
     times, alike = _numbers_of_times(counts)
     n = int(alike @ times)
-    if len(counts) < 2:
+    if len(counts) < 2 and (control is None or n < 2):
         missed = min(NONE_SEEN / max(n, 1), 0.5)
         bias = -missed * np.log2(missed) - (1 - missed) * np.log2(1 - missed)
         return Entropy(0.0, 0.0, float(bias), 0.0, 1.0, True, n * (n - 1) // 2, n, n_samples)

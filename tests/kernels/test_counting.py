@@ -15,6 +15,7 @@ from ei_fast.kernels.counting import (
     ZHANG,
     cell_entropies,
     information_variance,
+    regression_cubes,
     regression_sums,
     run_lengths,
     tabulated,
@@ -127,3 +128,5 @@ def test_regression_sums():
     assert mean == pytest.approx(samples[0].mean(), rel=1e-12)
     assert spread == pytest.approx((deviation**2).sum(), rel=1e-12)
     assert together == pytest.approx((samples[1] * deviation).sum(), rel=1e-9)
+    cubes = regression_cubes(counts, figure, times, tells, mean, 0.7)
+    assert cubes == pytest.approx(((samples[1] - 0.7 * deviation) ** 3).sum(), rel=1e-9)

@@ -7,8 +7,8 @@ import pytest
 import ei_fast as ef
 
 SEEDS = range(100)
-LEAST = 0.91
-"""Of 95 %, two standard errors of a hundred seeds less."""
+LEAST = 0.93 - 2 * np.sqrt(0.93 * 0.07 / len(SEEDS))
+"""What 93 % may look like on so many seeds: two standard errors less."""
 
 
 def _reports(layer, seeds=SEEDS, **params):
@@ -44,20 +44,49 @@ RARE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("tol", "seeds", "least"),
-    [
-        (0.01, 100, LEAST),
-        pytest.param(0.01, 400, 0.93, marks=pytest.mark.slow),
-        pytest.param(0.001, 400, 0.93, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("tol", [0.01, pytest.param(0.001, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("n", "bias", "bins"), RARE)
-def test_where_few_cells_move_the_interval_holds(n, bias, bins, tol, seeds, least):
+def test_where_few_cells_move_the_interval_holds(n, bias, bins, tol):
     expected, _ = naive.joint_ei_of_equal_weights(n, bias, *_sigmoid_breaks(bins[1]), bins[0])
-    reports = _reports(ef.Layer(np.ones((n, 1)), [bias]), range(seeds), bins=bins, tol=tol)
-    assert _cover(reports, expected) >= least
+    reports = _reports(ef.Layer(np.ones((n, 1)), [bias]), bins=bins, tol=tol)
+    assert _cover(reports, expected) >= LEAST
     assert 0.8 <= _ratio(reports, expected) <= 1.25
+
+
+# Sigmoid outputs that all see the same sum of the inputs, over two bins each: together they are one output, whose bins
+# lie between their biases. Bins that several of them share are as rare as 2e-4.
+RARE_TOGETHER = [
+    (3, (-1.5, -2.9), (300, 2)),
+    (3, (-1.5, -1.4), (1000, 2)),
+    (6, (-3.3, -5.0), (8, 2)),
+    (6, (-4.6, -5.2), (8, 2)),
+    (6, (-5.1, -0.9), (8, 2)),
+    (12, (-6.0, -7.0, -9.0), (128, 2)),
+]
+
+
+def _together(n, biases, bins):
+    layer = ef.Layer(np.ones((n, len(biases))), biases)
+    breaks = -np.sort(biases)[::-1]
+    expected, _ = naive.joint_ei_of_equal_weights(n, 0.0, breaks, list(range(len(breaks) + 1)), bins[0])
+    return layer, expected
+
+
+@pytest.mark.parametrize(("n", "biases", "bins"), RARE_TOGETHER)
+def test_where_outputs_are_rare_together_the_interval_holds(n, biases, bins):
+    layer, expected = _together(n, biases, bins)
+    reports = _reports(layer, bins=bins)
+    assert _cover(reports, expected) >= LEAST
+    assert 0.8 <= _ratio(reports, expected) <= 1.25
+
+
+@pytest.mark.parametrize("n_samples", [256, pytest.param(1024, marks=pytest.mark.slow), 4096])
+@pytest.mark.parametrize(("n", "biases", "bins"), [*((n, (b,), bins) for n, b, bins in RARE), *RARE_TOGETHER])
+def test_where_few_cells_move_the_interval_of_few_samples_holds(n, biases, bins, n_samples):
+    layer, expected = _together(n, biases, bins)
+    reports = _reports(layer, bins=bins, n_samples=n_samples)
+    assert _cover(reports, expected) >= LEAST
+    assert max(one.n_samples for one in reports) <= n_samples
 
 
 @pytest.mark.parametrize("tol", [0.01, 0.001])
@@ -66,7 +95,7 @@ def test_a_relu_that_is_mostly_dead(tol):
     layer = ef.Layer(np.ones((8, 3)), [-3.5] * 3, "relu", out_range=(0.0, 4.5))
     expected, _ = naive.joint_ei_of_equal_weights(8, -3.5, 4.5 * np.arange(1, 4) / 4, [0, 1, 2, 3], 8)
     reports = _reports(layer, bins=(8, 4), tol=tol)
-    assert _cover(reports, expected) >= LEAST
+    assert _cover(reports, expected) >= 0.93
     assert 0.8 <= _ratio(reports, expected) <= 1.25
 
 
@@ -90,7 +119,7 @@ def _region(share, n):
 def test_a_function_that_is_constant_but_for_a_region(share, n):
     layer, expected = _region(share, n)
     reports = _reports(layer, range(100), tol=0.01)
-    assert _cover(reports, expected) >= LEAST
+    assert _cover(reports, expected) >= 0.93
     assert _ratio(reports, expected) <= 1.25
 
 
@@ -99,7 +128,7 @@ def test_a_function_that_is_constant_but_for_a_region(share, n):
 def test_a_function_that_is_hardly_ever_anything_else(share):
     layer, expected = _region(share, 5)
     reports = _reports(layer, range(100), tol=0.01)
-    assert _cover(reports, expected) >= LEAST
+    assert _cover(reports, expected) >= 0.93
     assert _ratio(reports, expected) <= 1.25
 
 
@@ -130,7 +159,7 @@ def test_few_samples(n_in, n_out, scale, activation, expected, error, n_samples,
     weight = np.random.default_rng(1).uniform(-1, 1, (n_in, n_out)) * scale / np.sqrt(n_in)
     layer = ef.Layer(weight, activation=activation)
     reports = _reports(layer, out_range="hull", n_samples=n_samples, entropy=entropy)
-    assert _cover(reports, expected, error) >= LEAST
+    assert _cover(reports, expected, error) >= 0.93
 
 
 # EI and its error by naive.joint_ei_of_kept with 8,192 cells (25 inputs: 4,096) of 2,048 kept points, and a million
@@ -148,7 +177,7 @@ def test_where_little_is_kept_the_interval_holds(n_in, n_out, scale, activation,
     weight = np.random.default_rng(1).uniform(-1, 1, (n_in, n_out)) * scale / np.sqrt(n_in)
     layer = ef.Layer(weight, [bias] * n_out, activation, out_range=limits)
     reports = _reports(layer, range(24), in_range=(-1.0, 1.0), out_of_range="drop", tol=0.05)
-    assert _cover(reports, expected, error) >= LEAST
+    assert _cover(reports, expected, error) >= 0.93
     assert abs(np.mean([one.ei for one in reports]) - expected) < 4 * error + 0.02
 
 
@@ -158,7 +187,7 @@ def test_two_outputs_that_are_kept_from_always_to_hardly_ever(half):
     layer = ef.Layer(weight, activation="linear", out_range=(-half, half))
     expected = naive.joint_ei_on_a_grid(weight, 0.0, "linear", (0.0, 1.0), 8, (-half, half), 8, points=400, drop=True)
     reports = _reports(layer, range(60), out_of_range="drop", tol=0.03)
-    assert _cover(reports, expected, 0.0005) >= LEAST
+    assert _cover(reports, expected, 0.0005) >= 0.93
     if expected > 0.01:
         assert _ratio(reports, expected) <= 1.25
 
