@@ -24,7 +24,7 @@ from ei_fast.measures.occupancy import Occupancy
 from ei_fast.measures.pairwise import measure_edges, pairwise_method
 from ei_fast.measures.plugin import DEFAULT_POINTS, check_memory
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.bins import Ranges, edges_of_each, hull_of
+from ei_fast.network.bins import Ranges, can_be_divided, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 from ei_fast.network.numbers import as_numpy_ships
@@ -252,7 +252,7 @@ class EffectiveInformation(BaseEstimator):
 def _check_bins(binned: BinnedLayer) -> None:
     """Raise ValueError where bins are too narrow to be told apart."""
     for name, ranges, bins in (("in", binned.in_range, binned.in_bins), ("out", binned.out_range, binned.out_bins)):
-        if not (np.diff(edges_of_each(ranges, bins), axis=1) > 0).all():
+        if not can_be_divided(ranges, bins):
             raise ValueError(
                 f"Layer {binned.index} ({binned.layer.name!r}): its {name}puts' range {hull_of(ranges)} cannot be "
                 f"divided into {bins} bins that rounding tells apart. Give fewer bins, or a wider {name}_range."

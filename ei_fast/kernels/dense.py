@@ -267,15 +267,16 @@ def dense_keys(
 @jit
 def moving_cells(weight, bias, middles, cells, reach, breaks, sizes, rows, moving):
     """Whether any output can leave its bin inside each cell (r, n_in), by interval arithmetic; moving (r,) bool."""
-    n_out = weight.shape[1]
-    centre = np.empty((1, n_out), np.float64)
     for r in range(cells.shape[0]):
-        cell_centres(weight, bias, middles, cells[r : r + 1], centre)
         moving[r] = False
-        for j in range(n_out):
+        # Mostly one of the first outputs moves, and the centres of the others need not be known.
+        for j in range(weight.shape[1]):
+            centre = bias[j]
+            for i in range(weight.shape[0]):
+                centre += middles[cells[r, i]] * weight[i, j]
             own = breaks[rows[j], : sizes[rows[j]]]
-            passed = count_at_most(own, centre[0, j] - reach[j])
-            if passed < own.shape[0] and own[passed] < centre[0, j] + reach[j]:
+            passed = count_at_most(own, centre - reach[j])
+            if passed < own.shape[0] and own[passed] < centre + reach[j]:
                 moving[r] = True
                 break
 

@@ -85,17 +85,21 @@ def fill_uniforms_at(stream_keys, first, m, out, at):
 
 @jit
 def fill_uniforms_of_cells(stream_keys, firsts, m, origin, size, out):
-    """Fill out[:, :size] with samples origin ... origin + size - 1 of rows of m, of which row r begins at firsts[r]."""
+    """Fill out[:, :size] with samples origin ... origin + size - 1 of rows of m.
+
+    Row r begins at number firsts[r] of the stream; rows lie there in rising order and do not overlap.
+    """
+    row, last = origin // m, (origin + size - 1) // m
+    if firsts[last] - firsts[row] == (last - row) * m:
+        # Rows rise in the stream, so that these follow each other.
+        fill_uniforms(stream_keys, firsts[row] + origin - row * m, size, out)
+        return
     t = 0
     while t < size:
-        row, place = divmod(origin + t, m)
-        n = m - place
-        # Rows that follow each other in the stream are filled in one go.
-        while t + n < size and firsts[row + 1] == firsts[row] + m:
-            row += 1
-            n += m
-        n = min(n, size - t)
-        fill_uniforms_at(stream_keys, firsts[(origin + t) // m] + place, n, out, t)
+        row = (origin + t) // m
+        place = origin + t - row * m
+        n = min(m - place, size - t)
+        fill_uniforms_at(stream_keys, firsts[row] + place, n, out, t)
         t += n
 
 

@@ -64,7 +64,7 @@ class SampledCells:
     are_all: bool = False
     through_kept: bool = False
 
-    @property
+    @cached_property
     def share(self) -> NDArray[np.float64]:
         """Weight of each cell: the share of the samples that it keeps, or 1."""
         return np.ones(len(self.statistics)) if self.through_kept else self.statistics[:, KEPT] / self.m
@@ -86,7 +86,7 @@ class SampledCells:
         """Entropy of every cell, corrected for bias."""
         return self._best if self.estimator.sees_unseen else self.statistics[:, ENTROPY]
 
-    @property
+    @cached_property
     def entropies(self) -> NDArray[np.float64]:
         """Entropy of every cell, corrected for bias and by the control."""
         return self.corrected - self.slope * self.control

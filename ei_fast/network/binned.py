@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import frexp
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ei_fast.kernels.marginals import marginal_cdfs
-from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, is_each
+from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, hull_of, is_each
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.steps import StepTable
 
@@ -127,7 +128,9 @@ class BinnedLayer:
         layer = self.layer
         assert isinstance(layer, Layer)
         ranges: Sequence[Range] = self.out_range if is_each(self.out_range) else [self.out_range]  # type: ignore[assignment, list-item]
-        functions = [layer.activation.steps(one, self.out_bins, self.reach, drop) for one in ranges]
+        # Only a function of one's own is searched for its steps.
+        reach = (-np.inf, np.inf) if layer.activation.is_named else self.reach
+        functions = [layer.activation.steps(one, self.out_bins, reach, drop) for one in ranges]
         return StepTable.of(functions, layer.n_out, drop).scaled(self._coordinates.exponent)
 
     @cached_property
@@ -229,17 +232,18 @@ class _Coordinates:
 
     @classmethod
     def of(cls, layer: Layer, in_range: Ranges, baseline: float) -> "_Coordinates":
-        low, high = ends_of(in_range, layer.n_in)
         if is_each(in_range):
+            low, high = ends_of(in_range, layer.n_in)
             width = high - low
             weight, bias = layer.weight * width[:, None], layer.bias + (low[:, None] * layer.weight).sum(axis=0)
             span, baselines = (0.0, 1.0), (baseline - low) / width
         else:
-            weight, bias, span = layer.weight, layer.bias, (float(low[0]), float(high[0]))
+            weight, bias, span = layer.weight, layer.bias, hull_of(in_range)
             baselines = np.full(layer.n_in, baseline)
-        of_inputs = -_exponent_of(span)
-        sizes = [_exponent_of(weight) - of_inputs] if weight.any() else []
-        exponent = -max([*sizes, *([_exponent_of(bias)] if bias.any() else [])], default=0)
+        of_inputs = -_exponent_of(max(map(abs, span)))
+        of_weights, of_bias = float(np.abs(weight).max()), float(np.abs(bias).max())
+        sizes = [_exponent_of(of_weights) - of_inputs] if of_weights else []
+        exponent = -max([*sizes, *([_exponent_of(of_bias)] if of_bias else [])], default=0)
         of_inputs, exponent = (0 if abs(one) <= _ORDINARY else one for one in (of_inputs, exponent))
         if of_inputs or exponent:
             weight, bias = np.ldexp(weight, exponent - of_inputs), np.ldexp(bias, exponent)
@@ -248,6 +252,6 @@ class _Coordinates:
         return cls(weight, bias, span, baselines, exponent)
 
 
-def _exponent_of(numbers: ArrayLike) -> int:
-    """Exponent of two in the largest of the numbers."""
-    return int(np.frexp(np.max(np.abs(numbers)))[1])
+def _exponent_of(number: float) -> int:
+    """The exponent of two in a number."""
+    return frexp(number)[1]

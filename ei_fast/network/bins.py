@@ -44,7 +44,10 @@ def bin_index(values: ArrayLike, edges: NDArray[np.float64]) -> NDArray[np.uint1
 
 def ends_of(limits: Ranges | NDArray[np.float64], n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lower and upper end of the range of each of n neurons, (n,) each."""
-    ends = np.broadcast_to(np.array(limits, dtype=np.float64), (n, 2))
+    if isinstance(limits, tuple) and not is_each(limits):
+        low, high = limits
+        return np.full(n, low), np.full(n, high)
+    ends = np.array(limits, dtype=np.float64)
     return ends[:, 0].copy(), ends[:, 1].copy()
 
 
@@ -52,6 +55,15 @@ def edges_of_each(limits: Ranges, bins: int) -> NDArray[np.float64]:
     """Edges of the bins of each neuron, (n, bins + 1); of all of them, (1, bins + 1), where they have one range."""
     ranges: tuple[Range, ...] = limits if is_each(limits) else (limits,)  # type: ignore[assignment]
     return np.array([bin_edges(one, bins) for one in ranges])
+
+
+def can_be_divided(limits: Ranges, bins: int) -> bool:
+    """Whether rounding tells the edges of so many bins apart."""
+    if not is_each(limits):
+        low, high = limits
+        if high - low > 1e-9 * max(abs(low), abs(high)) and high - low > 1e-300:  # type: ignore[operator, arg-type]
+            return True
+    return bool((np.diff(edges_of_each(limits, bins), axis=1) > 0).all())
 
 
 def is_each(limits: Ranges) -> bool:
@@ -75,6 +87,8 @@ def ranges_from(values: Any) -> Any:
 
 def hull_of(limits: Ranges) -> Range:
     """The range that holds those of all neurons."""
+    if not is_each(limits):
+        return limits  # type: ignore[return-value]
     ends = np.reshape(limits, (-1, 2))
     return float(ends[:, 0].min()), float(ends[:, 1].max())
 

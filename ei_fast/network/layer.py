@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.activations import Activation
-from ei_fast.network.bins import Range, Ranges, check_range, ends_of
+from ei_fast.network.bins import Range, Ranges, check_range, ends_of, is_each
 from ei_fast.network.numbers import check_unmasked
 
 
@@ -120,7 +120,12 @@ class Layer:
 
         `in_range` is a range for all inputs, or one for each, (n_in, 2).
         """
-        low, high = (end[:, None] for end in ends_of(in_range, self.n_in))
+        low: Any
+        high: Any
+        if isinstance(in_range, tuple) and not is_each(in_range):
+            low, high = in_range
+        else:
+            low, high = (end[:, None] for end in ends_of(in_range, self.n_in))
         positive, negative = np.maximum(self.weight, 0.0), np.minimum(self.weight, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             smallest = self.bias + (positive * low + negative * high).sum(axis=0)
