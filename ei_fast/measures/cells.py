@@ -110,24 +110,24 @@ class SampledCells:
     @property
     def bias(self) -> float:
         """Size of the bias that may be left in the mean of `entropies`, of unknown sign."""
-        poor = np.mean(self.statistics[:, KEPT] < min(_FEW_KEPT, self.m)) if self.through_kept else 0.0
-        return self.unseen.bias + self._of_rare_cells + float(poor) * self.most
+        n_poor = np.count_nonzero(self.statistics[:, KEPT] < min(_FEW_KEPT, self.m)) if self.through_kept else 0
+        return self.unseen.bias + self._of_rare_cells + n_poor / max(len(self.statistics), 1) * self.most
 
     @property
     def _of_rare_cells(self) -> float:
         """What the mean may be off by since few of the cells, or none, have any entropy."""
         if self.are_all:
             return 0.0
-        deviations = self.share * (self.entropies - self.mean(self.entropies)) / max(self.share.mean(), 1e-300)
-        squares = float(np.sum(deviations**2))
         if not self.n_moving:
             return min(NONE_SEEN / max(len(self.statistics), 1), 1.0) * self.most
+        deviations = self.share * (self.entropies - self.mean(self.entropies)) / max(self.share.mean(), 1e-300)
+        squares = float(np.sum(deviations**2))
         return SKEW * abs(float(np.sum(deviations**3))) / max(squares, 1e-300) / len(self.statistics)
 
     @property
     def cost(self) -> float:
         """Points a cell, where to find out that it needs none counts as one."""
-        return self.n_points / len(self.statistics) + 1
+        return self.n_points / max(len(self.statistics), 1) + 1
 
     @cached_property
     def n_moving(self) -> int:
@@ -167,10 +167,10 @@ class SampledCells:
 
     def mean_stderr(self, values: NDArray[np.float64]) -> float:
         """Standard error of `mean` for drawn cells: a ratio's."""
-        deviations = self.share * (values - self.mean(values)) / max(self.share.mean(), 1e-300)
         freedom = len(values) - 1
         if freedom < 1:
             return self.most
+        deviations = self.share * (values - self.mean(values)) / max(self.share.mean(), 1e-300)
         # Student's t of few cells, to first order, in the normal's place.
         return float(np.sqrt(np.sum(deviations**2) / freedom / len(values))) * (1 + 1.21 / freedom)
 

@@ -281,6 +281,9 @@ def _by_drawn_cells(intervention: Intervention, plan: Plan, workers: Workers) ->
     controls = controls_of(intervention)
     kept = output.n_kept / output.n_samples
     pilot, m = _pilot_cells(intervention, kept, controls, plan, ceiling, workers)
+    if len(pilot.statistics) < 2:
+        # So little is kept that no cell was found which keeps anything: all that is left are bounds.
+        return Sample(output, pilot, 0.0, output.n_samples + pilot.n_points)
     if (known := controls.entropy_of(intervention)) is not None:
         output = Entropy.exact(known)
     elif controls.output is not None:
