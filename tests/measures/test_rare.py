@@ -28,6 +28,12 @@ def _ratio(reports, expected):
     return rms / np.sqrt(np.mean([one.ei_stderr**2 for one in reports]))
 
 
+def _check_ratio(reports, expected):
+    """Errors seen are 0.8 to 1.25 of those stated, give or take what so few seeds may show: two standard errors."""
+    slack = 2 / np.sqrt(2 * len(reports))
+    assert 0.8 * (1 - slack) <= _ratio(reports, expected) <= 1.25 * (1 + slack)
+
+
 def _sigmoid_breaks(bins):
     edges = np.arange(1, bins) / bins
     return np.log(edges / (1 - edges)), list(range(bins))
@@ -53,7 +59,7 @@ def test_where_few_cells_move_the_interval_holds(n, bias, bins, tol):
     expected, _ = naive.joint_ei_of_equal_weights(n, bias, *_sigmoid_breaks(bins[1]), bins[0])
     reports = _reports(ef.Layer(np.ones((n, 1)), [bias]), bins=bins, tol=tol)
     assert _cover(reports, expected) >= _least(reports)
-    assert 0.8 <= _ratio(reports, expected) <= 1.25
+    _check_ratio(reports, expected)
 
 
 # Sigmoid outputs that all see the same sum of the inputs, over two bins each: together they are one output, whose bins
@@ -80,7 +86,7 @@ def test_where_outputs_are_rare_together_the_interval_holds(n, biases, bins):
     layer, expected = _together(n, biases, bins)
     reports = _reports(layer, bins=bins)
     assert _cover(reports, expected) >= _least(reports)
-    assert 0.8 <= _ratio(reports, expected) <= 1.25
+    _check_ratio(reports, expected)
 
 
 @pytest.mark.parametrize("n_samples", [256, pytest.param(1024, marks=pytest.mark.slow), 4096])
@@ -99,7 +105,7 @@ def test_a_relu_that_is_mostly_dead(tol):
     expected, _ = naive.joint_ei_of_equal_weights(8, -3.5, 4.5 * np.arange(1, 4) / 4, [0, 1, 2, 3], 8)
     reports = _reports(layer, bins=(8, 4), tol=tol)
     assert _cover(reports, expected) >= _least(reports)
-    assert 0.8 <= _ratio(reports, expected) <= 1.25
+    _check_ratio(reports, expected)
 
 
 def _region(share, n):
