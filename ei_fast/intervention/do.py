@@ -130,6 +130,8 @@ class Intervention(ABC):
         fill_uniforms(self._keys_of(stream)[i : i + 1], first, count, inside)
         parts = np.arange(first, first + count) + (inside[0].astype(np.float64) + 0.5)
         uniforms = (parts / n - 0.5).astype(np.float32)[None]
+        # The last of many parts would be rounded to the end of the range, which lies in no bin.
+        np.minimum(uniforms, np.nextafter(np.float32(0.5), np.float32(0.0)), out=uniforms)
         x_codes, y_codes = np.empty((1, count), np.uint16), np.empty((self.n_out, count), np.uint16)
         input_codes(uniforms, self.in_bins, count, x_codes)
         self._fill_codes_alone(i, baseline, uniforms[0], y_codes)

@@ -15,6 +15,7 @@ from ei_fast.intervention.do import FunctionIntervention, Intervention, Keys
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import ONCE
 from ei_fast.kernels.keys import WORD_BITS
+from ei_fast.measures.bounds_of_kept import bounds_of_kept
 from ei_fast.measures.cells import SampledCells, statistics_of
 from ei_fast.measures.entropy import Entropy, entropy_of_keys, estimator_named
 from ei_fast.measures.estimate import Z95, JointEI, half_width
@@ -30,6 +31,8 @@ _PART_BITS = 13.0
 """Entropy of a part of the outputs that _PART_POINTS still tell well."""
 _MIN_COLLISIONS = 100
 _SAFE_COVERAGE = 0.95
+_MIN_CELLS = 8
+"""Cells, as many of equal weight as tell the same, without which their average has no error to speak of."""
 
 
 def bracketed_ei(
@@ -52,10 +55,11 @@ def bracketed_ei(
         output_low = max(output_low, np.log2(pairs / output.collisions) - margin)
     conditional_low = inside.mean(inside.plugin) - Z95 * inside.mean_stderr(inside.plugin)
     if intervention.drop:
-        # A single output is kept where the joint is not, so that it bounds nothing.
-        most = intervention.n_out * float(np.log2(intervention.out_bins))
-        output_high = conditional_high = most
-        part = 0.0
+        bounds = bounds_of_kept(intervention, output.n_kept / max(output.n_samples, 1), workers)
+        output_high, conditional_high, part = bounds.output_high, bounds.conditional_high, bounds.ei_low
+        n_samples += bounds.n_samples
+        if inside.n_effective < _MIN_CELLS:
+            conditional_low = 0.0
     else:
         share = _affordable(intervention)
         outputs, inside_outputs = _single_outputs(intervention, share, workers)

@@ -115,19 +115,25 @@ class Sample:
         return self.output.shift - self.inside.shift
 
     @property
+    def kept_nothing(self) -> bool:
+        """Whether no point was kept, neither anywhere nor to draw a cell through."""
+        return self.output.n_kept == 0 and not len(self.inside.statistics)
+
+    @property
     def resolved(self) -> bool:
         """Whether both entropies can be relied on."""
-        return self.output.n_kept == 0 or (self.output.resolved and self.inside.resolved)
+        kept = self.output.n_kept
+        # What few samples have in common may be chance alone.
+        too_few = kept < min(_MIN_EVENTS, self.output.n_samples)
+        return not too_few and self.output.resolved and self.inside.resolved
 
     def is_good_enough(self, tol: float) -> bool:
         """Whether the root of squared error and squared bias is within `tol`."""
-        return self.output.n_kept == 0 or (
-            self.resolved and float(np.hypot(self.stderr, self.bias + abs(self.shift))) <= tol
-        )
+        return self.resolved and float(np.hypot(self.stderr, self.bias + abs(self.shift))) <= tol
 
     def estimate(self, intervention: Intervention, workers: Workers) -> JointEI:
         """EI, or a bracket of bounds where an entropy cannot be relied on."""
-        if self.output.n_kept == 0:
+        if self.kept_nothing:
             return JointEI.undefined(self.n_samples)
         if not self.resolved:
             return bracketed_ei(intervention, self.output, self.inside, self.n_samples, workers)
@@ -392,7 +398,8 @@ def _cheapest(pilot: SampledCells, m: int, output: Entropy, tol: float, ceiling:
     n_cells = max(n_cells, min(1.5 * enough, len(pilot.statistics)))
     shrink = min(1.0, ceiling / (n_cells * cost + n))
     n_cells = max(_MIN_PILOT_CELLS, n_cells * shrink)
-    return Sizes(int(n_cells / kept) if pilot.through_kept else int(n_cells), m, max(4, int(n * shrink)) if n else 0)
+    draws = min(int(n_cells / kept), ceiling // 2) if pilot.through_kept else int(n_cells)
+    return Sizes(draws, m, max(4, int(n * shrink)) if n else 0)
 
 
 def _drawn_cells(

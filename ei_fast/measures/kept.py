@@ -5,16 +5,36 @@ of a point that is kept is a draw of a cell with just that weight; the entropy i
 and as many are simulated as it takes to have enough of these.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.intervention.do import Cells, Intervention, Keys
+from ei_fast.intervention.do import Cells, Intervention, Keys, Outputs
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import append_kept
 from ei_fast.kernels.keys import DROPPED
 
 ROUNDS = 64
 """Times m points that are simulated in a cell, at the most, to find m that are kept."""
+
+
+@dataclass(frozen=True)
+class KeptOutputs:
+    """Some of the outputs of an intervention, among the samples that all of its outputs keep."""
+
+    whole: Intervention
+    some: Intervention
+
+    @classmethod
+    def of(cls, whole: Intervention, outputs: Outputs) -> "KeptOutputs":
+        return cls(whole, whole.restricted(outputs))
+
+    def keys_from(self, stream: Stream, firsts: NDArray[np.int64], cells: Cells, m: int) -> Keys:
+        """As the intervention's own: a sample depends on the seed, the place, the stream and its number alone."""
+        keys = self.some.keys_from(stream, firsts, cells, m)
+        keys[self.whole.keys_from(stream, firsts, cells, m) == DROPPED] = DROPPED
+        return keys
 
 
 def cells_of_kept(
@@ -27,7 +47,12 @@ def cells_of_kept(
 
 
 def keys_of_kept(
-    intervention: Intervention, stream: Stream, numbers: NDArray[np.int64], cells: Cells, m: int, rounds: int = ROUNDS
+    intervention: Intervention | KeptOutputs,
+    stream: Stream,
+    numbers: NDArray[np.int64],
+    cells: Cells,
+    m: int,
+    rounds: int = ROUNDS,
 ) -> tuple[Keys, int]:
     """Output keys (r, m) of the first m kept samples inside each cell, and how many samples that took.
 

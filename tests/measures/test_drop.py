@@ -90,3 +90,16 @@ def test_where_nothing_is_kept_nothing_is_said():
     assert np.isnan(report.ei)
     assert "nothing kept" in report.flags
     assert "wider out_range" in report.explain()
+
+
+def test_samples_kept_by_accident_are_not_believed():
+    # Of 25 -> 6 with large weights one sample in two million is kept: what a handful has in common says nothing.
+    weight = np.random.default_rng(0).uniform(-5, 5, (25, 6))
+    layer = ef.Layer(weight, activation="relu", out_range=(0.0, 1.0))
+    for seed in range(3):
+        report = ef.analyze(layer, out_of_range="drop", pairwise="none", random_state=seed)[0]
+        low, high = report.ei_interval
+        assert {"nothing kept", "undersampled"} & set(report.flags)
+        assert np.isnan(report.ei) or high - low > 0.5
+        # No more is spent on finding kept points than on anything else.
+        assert report.n_samples < 2 * conditional.MAX_POINTS

@@ -137,3 +137,14 @@ def test_more_counts_than_may_be_are_refused_with_the_figure(pairwise):
     )
     with pytest.raises(MemoryError, match=message):
         ef.analyze(wide, bins=64, pairwise=pairwise)
+
+
+def test_the_last_of_many_samples_lies_in_the_last_bin(random_weight):
+    # In float32 the last of so many parts of the range ends where the range does, and is counted outside the table.
+    steps = StepTable.of([ef.Activation("sigmoid").steps((0.0, 1.0), BINS)], 2)
+    n = 2**22
+    for bins in (3, BINS, 1000):
+        do = DenseIntervention(random_weight(3, 2, 4.0), np.zeros(2), steps, (0.0, 1.0), bins, 0, (0, 0))
+        for i in range(3):
+            x_codes, _ = do.codes_alone(i, np.zeros(3), Stream.SENSITIVITY, n - 1000, 1000, n)
+            assert x_codes.max() == bins - 1
