@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from ei_fast.intervention.do import Codes, Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.histograms import add_influence, add_to_histograms, histograms_information
-from ei_fast.measures.entropy import Estimator, log_table
+from ei_fast.kernels.keys import NEVER
+from ei_fast.measures.entropy import MIN_COVERAGE, Estimator, digamma_bits, log_table
+from ei_fast.measures.unseen import Unseen
 from ei_fast.parallel import Arrays, Workers, share_of, stacked
 
 MAX_CELLS = 2**25
@@ -23,6 +25,8 @@ MAX_WORK = 2**33
 _PILOT_POINTS, _SENSITIVITY_PILOT = 2**15, 2**12
 _CHUNK = 2**12
 _INFLUENCE_POINTS = 2**12
+_LOGS, _DIGAMMAS = 2**12, 2**16
+"""Counts that are in a table; beyond it log2 stands in for both, which is off by 1 / (2 c ln 2)."""
 _LN2 = float(np.log(2.0))
 
 
@@ -91,14 +95,18 @@ def _edges(
         histograms = filled[k]
         bits = np.empty(shapes[k][:2])
         freedom, kept = np.empty(bits.shape, np.int64), np.empty(bits.shape, np.int64)
-        table = estimator.weights(4096)
+        table = estimator.weights(_DIGAMMAS if estimator.sees_unseen else _LOGS)
         parity = int(estimator.name == "grassberger")
         histograms_information(histograms, table, parity, estimator.addend, estimator.chao_shen, bits, freedom, kept)
         # Where x and y are independent nothing is told to first order; what is left is a chi-square.
         share = np.maximum(kept, 1)
         second_order = float((2 * freedom / (2 * share * _LN2) ** 2).sum())
         correction = float((freedom / (2 * share * _LN2)).sum())
-        influence = np.zeros(min(n, _INFLUENCE_POINTS))
+        if estimator.sees_unseen:
+            noise, left = _add_unseen(histograms, kept, bits)
+            second_order += noise + left**2 / 3
+        # Of few that are kept more must be looked at.
+        influence = np.zeros(min(n, _INFLUENCE_POINTS if outside == NEVER else _PILOT_POINTS))
         add_influence(*sources[k](0, len(influence)), outside, histograms, n, influence)
         return bits, second_order, correction, influence
 
@@ -107,6 +115,37 @@ def _edges(
     # Groups share their samples, so that what they tell adds up sample by sample.
     variance = float(np.var(sum(one[3] for one in groups))) / n + second_order
     return [one[0] for one in groups], float(np.sqrt(variance)), sum(one[2] for one in groups)
+
+
+def _add_unseen(
+    histograms: NDArray[np.int32], kept: NDArray[np.int64], bits: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Make `bits` (n_in, n_out) those by Zhang's estimator with what it misses; variance and bias of the latter's sum.
+
+    Where samples are dropped an edge may keep fewer than its histogram has cells, and the states not met then hold
+    most of the bias. One edge says little about them, so all edges of an output, which keep the same samples, do
+    together. What is taken off does not leave less than nothing; where too many states are new, all of it may be wrong.
+    """
+    marginals = (histograms, histograms.sum(axis=3), histograms.sum(axis=2))
+    variance, bias = 0.0, 0.0
+    for j in np.flatnonzero(kept[0] > 0):
+        n, told = int(kept[0, j]), np.flatnonzero(bits[:, j])
+        if not len(told):
+            continue
+        bits[told, j] += digamma_bits(n) - np.log2(n)
+        most = max(float(bits[told, j].sum()), 0.0)
+        added, noise, left, resolved = 0.0, 0.0, 0.0, True
+        for sign, counts in zip((-1, 1, 1), marginals, strict=True):
+            once, twice, thrice = (int(np.count_nonzero(counts[told, j] == c)) for c in (1, 2, 3))
+            unseen = Unseen.after(n * len(told), once, twice, thrice)
+            added += sign * unseen.bits * len(told)
+            noise += (unseen.a_single**2 * once + unseen.a_double**2 * twice) / n**2
+            left += unseen.bias * len(told)
+            resolved = resolved and once <= (1 - MIN_COVERAGE) * n * len(told) and not unseen.endless
+        bits[told, j] += float(np.clip(added, -most, 0.0)) / len(told)
+        variance += min(noise, most**2)
+        bias += left if resolved else max(left, most)
+    return variance, bias
 
 
 def _sized(
@@ -195,7 +234,7 @@ def histogram_sensitivity(
     def bits(i: int) -> NDArray[np.float64]:
         out, unused = np.empty(shape[:2]), np.empty((2, *shape[:2]), np.int64)
         histograms = _fill(source(i, n), shape, do.outside, (0, n))
-        histograms_information(histograms, log_table(4096), 0, 0.0, False, out, *unused)
+        histograms_information(histograms, log_table(_LOGS), 0, 0.0, False, out, *unused)
         return out
 
     # Where in its part a bin ends is uniform: a jump of d has the variance d**2 times the mean of u (1 - u).
