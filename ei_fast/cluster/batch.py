@@ -17,7 +17,7 @@ from ei_fast.files import plain, sealed, unsealed, write_whole
 from ei_fast.network.bins import Ranges, ranges_from
 from ei_fast.network.network import Network
 from ei_fast.settings import Frozen, Settings
-from ei_fast.training.continuation import Widths
+from ei_fast.training.continuation import Widths, as_given
 
 _KIND, _FORMAT = "ei_fast batch plan", 2
 PLAN = "plan.json"
@@ -102,7 +102,7 @@ class Batch:
     @cached_property
     def estimator(self) -> EffectiveInformation:
         """Says what is measured and how."""
-        return EffectiveInformation(**{name: _as_given(value) for name, value in self.parameters.items()})
+        return EffectiveInformation(**{name: as_given(value) for name, value in self.parameters.items()})
 
     def frozen(self, run: str) -> Frozen:
         """What all measurements of a run share."""
@@ -212,9 +212,3 @@ class Batch:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"The plan {str(path)!r} is damaged ({error!r}). Plan again with --replace.") from error
-
-
-def _as_given(value: Any) -> Any:
-    """A parameter that went through JSON, where a pair is a list."""
-    numbers = isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
-    return tuple(value) if numbers else value

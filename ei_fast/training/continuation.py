@@ -94,6 +94,12 @@ def _said(layer: tuple) -> str:
     return f"{name!r}, {n_in} -> {n_out}" + "".join(f", {one}" for one in kind)
 
 
+def as_given(value: Any) -> Any:
+    """A parameter that went through JSON, where a pair is a list."""
+    pair = isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
+    return tuple(value) if pair else value
+
+
 def provenance_of(estimator: EffectiveInformation, frozen: Frozen, layers: Sequence[tuple]) -> dict[str, Any]:
     """How a recording is made, as plain values: all that `continued` needs to know."""
     return {

@@ -6,7 +6,7 @@ from typing import Any
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.settings import OWNER, Frozen, OneOf, Settings
-from ei_fast.training.continuation import layers_of, provenance_of
+from ei_fast.training.continuation import as_given, layers_of, provenance_of
 from ei_fast.training.ranges import SAID, LayerRanges, hull_of_records, ranges_of_record
 from ei_fast.training.trajectory import Trajectory
 
@@ -24,7 +24,7 @@ def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, 
     convention = _CONVENTION.checked(
         "ranges", ranges or trajectory.provenance.get("convention", "each"), "Trajectory.remeasure"
     )
-    recorded = {name: _as_given(value) for name, value in trajectory.provenance.get("parameters", {}).items()}
+    recorded = {name: as_given(value) for name, value in trajectory.provenance.get("parameters", {}).items()}
     estimator = EffectiveInformation(**(recorded | dict(params)))
     settings = Settings.checked(estimator.get_params(deep=False))
     seed = trajectory.provenance.get("seed")
@@ -41,9 +41,3 @@ def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, 
         result = result.extended(int(trajectory.steps[t]), report, metrics, network)
         result.provenance = provenance_of(estimator, Frozen(known, seed, convention), layers_of(network))
     return result
-
-
-def _as_given(value: Any) -> Any:
-    """A parameter that went through JSON, where a pair is a list."""
-    pair = isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
-    return tuple(value) if pair else value
