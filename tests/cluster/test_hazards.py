@@ -624,18 +624,23 @@ def dask_cluster():
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_dask_worker_that_is_killed(dask_cluster, tmp_path):
     distributed, cluster = dask_cluster
-    checkpoints = _train(tmp_path / "checkpoints", 60, (6, 5, 4))
+    checkpoints = _train(tmp_path / "checkpoints", 120, (6, 5, 4))
     expected = _undisturbed(checkpoints, tmp_path / "undisturbed", settings=LONG)
     folder = _plan(checkpoints, tmp_path / "batch", settings=LONG)
-    process = _start("run", folder, "--dask-scheduler", cluster.scheduler_address)
-    assert _until(_something_is_done(folder, process))
+    # Asked before the run begins: a fast machine does much in the time that asking takes.
     with distributed.Client(cluster) as client:
         killed = next(iter(client.run(os.getpid).values()))
-    before = _files(folder)
+    process = _start("run", folder, "--dask-scheduler", cluster.scheduler_address)
+    assert _until(_something_is_done(folder, process))
     os.kill(killed, signal.SIGKILL)
+    before = _files(folder)
     out, err = process.communicate(timeout=200)
-    assert (process.returncode, "60 done, 0 were there, 0 failed" in out) == (0, True), err
-    assert len(before) < 50
+    assert process.returncode == 0, err
+    # What the worker had done, and could not say, is there when another one is asked for it.
+    done, there, failed = map(int, re.search(r"(\d+) done, (\d+) were there, (\d+) failed", out).groups())
+    assert (done + there, failed) == (120, 0), err
+    assert done >= 120 - len(before)
+    assert 0 < len(before) < 120
     assert before.items() <= _files(folder).items()
     assert _merged(folder) == expected
     assert _unfinished(folder) == []
