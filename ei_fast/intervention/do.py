@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.streams import Stream, neuron_keys
-from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, input_codes, moving_cells
+from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, input_codes, moving_cells, open_cells
 from ei_fast.kernels.histograms import single_input_codes
 from ei_fast.kernels.keys import NEVER, pack_codes
 from ei_fast.kernels.uniforms import fill_cells, fill_uniforms, fill_uniforms_of_cells
@@ -99,6 +99,10 @@ class Intervention(ABC):
 
     def moving(self, cells: Cells) -> NDArray[np.bool_]:
         """Whether outputs may differ, or be dropped, inside each cell (r, n_in): (r,), True where only samples tell."""
+        return np.full(len(cells), True)
+
+    def open_cells(self, cells: Cells) -> NDArray[np.bool_]:
+        """Whether anything may be kept inside each cell (r, n_in): (r,), False only where nothing is."""
         return np.full(len(cells), True)
 
     def keys_anywhere(self, stream: Stream, first: int, count: int) -> Keys:
@@ -219,6 +223,25 @@ class DenseIntervention(Intervention):
         reach = self._inside[2]
         moving_cells(self.weight, self.bias, self._middles, cells, reach, steps.breaks, steps.sizes, steps.rows, moving)
         return moving
+
+    def open_cells(self, cells: Cells) -> NDArray[np.bool_]:
+        if not self.drop:
+            return super().open_cells(cells)
+        kept, steps = np.empty(len(cells), np.bool_), self.steps
+        open_cells(
+            self.weight,
+            self.bias,
+            self._middles,
+            cells,
+            self._inside[2],
+            steps.breaks,
+            steps.sizes,
+            steps.codes,
+            steps.rows,
+            self.outside,
+            kept,
+        )
+        return kept
 
     def _spread(
         self, width: NDArray[np.float64]

@@ -38,6 +38,39 @@ def add_gaussian_entropies(centres, spreads, breaks, sizes, rows, out):
 
 
 @jit
+def add_kept_entropies(centres, spreads, breaks, sizes, codes, rows, outside, out):
+    """Add to out (r,) the entropies of all outputs among what each of them keeps, their pre-activations Gaussian.
+
+    `codes` (rows, at least sizes + 1) are the bins between the `breaks`, `outside` where a sample is dropped.
+    """
+    inside = np.zeros(outside, np.float64)
+    for r in range(centres.shape[0]):
+        for j in range(centres.shape[1]):
+            if spreads[j] == 0.0:
+                continue
+            own, size = breaks[rows[j]], sizes[rows[j]]
+            centre, scale = centres[r, j], 1.0 / (spreads[j] * np.sqrt(2.0))
+            first = count_at_most(own[:size], centre - _FAR * spreads[j])
+            k, below, kept = first, 0.0, 0.0
+            while below < 1.0:
+                here = 1.0
+                if k < size and own[k] < centre + _FAR * spreads[j]:
+                    here = 0.5 * (1.0 + erf((own[k] - centre) * scale))
+                code = codes[rows[j], k]
+                if code != outside:
+                    inside[code] += here - below
+                    kept += here - below
+                below = here
+                k += 1
+            # By what was added: a bin may have been met more than once.
+            for q in range(first, k):
+                code = codes[rows[j], q]
+                if code != outside and inside[code] > 0.0:
+                    out[r] -= inside[code] / kept * np.log2(inside[code] / kept)
+                    inside[code] = 0.0
+
+
+@jit
 def faded_entropies(centre, spread, breaks, reach, half, out):
     """`gaussian_entropy` at centre + c for c = -half, -half + 2 half / size, ..., faded out from `reach` to `half`."""
     for q in range(out.shape[0]):

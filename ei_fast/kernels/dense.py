@@ -282,6 +282,25 @@ def moving_cells(weight, bias, middles, cells, reach, breaks, sizes, rows, movin
 
 
 @jit
+def open_cells(weight, bias, middles, cells, reach, breaks, sizes, codes, rows, outside, kept):
+    """Whether every output can stay inside its range in each cell (r, n_in), by interval arithmetic; kept (r,) bool."""
+    for r in range(cells.shape[0]):
+        kept[r] = True
+        for j in range(weight.shape[1]):
+            centre = bias[j]
+            for i in range(weight.shape[0]):
+                centre += middles[cells[r, i]] * weight[i, j]
+            own = breaks[rows[j], : sizes[rows[j]]]
+            last = count_at_most(own, centre + reach[j])
+            k = count_at_most(own, centre - reach[j])
+            while k < last and codes[rows[j], k] == outside:
+                k += 1
+            if codes[rows[j], k] == outside:
+                kept[r] = False
+                break
+
+
+@jit
 def input_codes(uniforms, bins, m, out):
     """Input bins out[:, :m] of uniforms on (-1/2, 1/2), in whole numbers and so without rounding."""
     for i in range(uniforms.shape[0]):

@@ -55,7 +55,11 @@ def bracketed_ei(
         output_low = max(output_low, np.log2(pairs / output.collisions) - margin)
     conditional_low = inside.mean(inside.plugin) - Z95 * inside.mean_stderr(inside.plugin)
     if intervention.drop:
-        bounds = bounds_of_kept(intervention, output.n_kept / max(output.n_samples, 1), workers)
+        kept = output.n_kept / max(output.n_samples, 1)
+        if inside.are_all:
+            # Where nothing is kept no samples were tried.
+            kept *= len(inside.statistics) / 2.0**intervention.log2_cells
+        bounds = bounds_of_kept(intervention, kept, workers)
         output_high, conditional_high, part = bounds.output_high, bounds.conditional_high, bounds.ei_low
         n_samples += bounds.n_samples
         if inside.n_effective < _MIN_CELLS:

@@ -108,7 +108,7 @@ def _inside_outputs(
 
 def _sampled(keys: Keys, n: int) -> SampledCells:
     estimator = estimator_named("auto")
-    return SampledCells(statistics_of(keys, estimator), keys.shape[1], estimator, n, through_kept=True)
+    return SampledCells(statistics_of(keys, estimator), keys.shape[1], estimator, n)
 
 
 def _ei_of_a_part(

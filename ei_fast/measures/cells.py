@@ -43,15 +43,16 @@ class SampledCells:
     n_points : int
         Points that were simulated; none in a cell that is known to be in one state.
     control : ndarray (r,)
-        What a control variate has in excess of its known mean in each cell; 0 without one.
+        What a control variate has in excess of its mean in each cell; 0 without one.
+    control_stderr : float
+        Standard error of that mean, 0 where it is known.
     slope : float
         How much of it is taken off.
     most : float
         Bits that a cell can have at the most.
     are_all : bool
-        Whether the cells are all that there are: what differs from cell to cell is then no error.
-    through_kept : bool
-        Whether cells were drawn through kept points, so that what they keep is in the draw and each weighs 1.
+        Whether the cells are all that keep anything: what differs from cell to cell is then no error, and each weighs
+        by what it keeps. Drawn cells, which are drawn through kept points where samples are dropped, weigh the same.
     """
 
     statistics: NDArray[np.float64]
@@ -59,15 +60,15 @@ class SampledCells:
     estimator: Estimator
     n_points: int
     control: NDArray[np.float64] | float = 0.0
+    control_stderr: float = 0.0
     slope: float = 0.0
     most: float = 0.0
     are_all: bool = False
-    through_kept: bool = False
 
     @cached_property
     def share(self) -> NDArray[np.float64]:
         """Weight of each cell: the share of the samples that it keeps, or 1."""
-        return np.ones(len(self.statistics)) if self.through_kept else self.statistics[:, KEPT] / self.m
+        return self.statistics[:, KEPT] / self.m if self.are_all else np.ones(len(self.statistics))
 
     @cached_property
     def unseen(self) -> Unseen:
@@ -110,7 +111,7 @@ class SampledCells:
     @property
     def bias(self) -> float:
         """Size of the bias that may be left in the mean of `entropies`, of unknown sign."""
-        n_poor = np.count_nonzero(self.statistics[:, KEPT] < min(_FEW_KEPT, self.m)) if self.through_kept else 0
+        n_poor = 0 if self.are_all else np.count_nonzero(self.statistics[:, KEPT] < min(_FEW_KEPT, self.m))
         return self.unseen.bias + self._of_rare_cells + n_poor / max(len(self.statistics), 1) * self.most
 
     @property
@@ -163,7 +164,22 @@ class SampledCells:
     @property
     def stderr(self) -> float:
         """Standard error of the mean of `entropies`, by the best estimate of each, whichever was asked for."""
-        return self.mean_stderr(self._best - self.slope * self.control)
+        return float(np.hypot(self.mean_stderr(self._left), self.slope * self.control_stderr))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation over cells, bits, of what the control leaves of their entropies ..."""
+        return self.mean_stderr(self._left) * float(np.sqrt(len(self.statistics)))
+
+    @property
+    def explained(self) -> float:
+        """... and of what it explains, where its mean is not known and all of the cells were asked for it."""
+        return abs(self.slope) * self.control_stderr * float(np.sqrt(len(self.statistics)))
+
+    @cached_property
+    def _left(self) -> NDArray[np.float64]:
+        """The best estimate of every cell's entropy, whichever was asked for, less the control."""
+        return self._best - self.slope * self.control
 
     def mean_stderr(self, values: NDArray[np.float64]) -> float:
         """Standard error of `mean` for drawn cells: a ratio's."""

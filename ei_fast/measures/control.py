@@ -3,7 +3,9 @@
 Inside a cell: the entropies of the single outputs, their pre-activations taken as Gaussian, added up. It
 moves with the joint entropy from cell to cell, needs no sample, and need not be accurate: its mean
 over all cells is known exactly, so that subtracting what a sample of cells has in excess of it adds no
-bias. Of the whole output: the sum over outputs of -log2 P(Y_j), whose mean is the sum of the exact H(Y_j).
+bias. Where samples are dropped that mean is taken over far more cells than are entered (double sampling:
+Cochran, Sampling Techniques, 1977, chapter 12). Of the whole output: the sum over outputs of -log2 P(Y_j), whose mean
+is the sum of the exact H(Y_j).
 """
 
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from ei_fast.intervention.do import Cells, DenseIntervention, Intervention
 from ei_fast.kernels.controls import (
     add_gaussian_entropies,
+    add_kept_entropies,
     faded_entropies,
     lattice_characteristic,
     mark_codes,
@@ -77,6 +80,27 @@ class CellControl:
         return float(series[:terms] @ phi)
 
 
+class KeptControl:
+    """Sum over outputs of the entropy, in bits, of a Gaussian pre-activation inside a cell among what the output keeps.
+
+    Its mean over cells, each of which weighs by what it keeps, is not known: more cells than are entered tell it.
+    """
+
+    mean = 0.0
+
+    def __init__(self, do: DenseIntervention):
+        self._do = do
+        width = (do.in_range[1] - do.in_range[0]) / do.in_bins
+        self._spreads = np.sqrt((do.weight**2).sum(axis=0) * width**2 / 12)
+
+    def __call__(self, cells: Cells) -> NDArray[np.float64]:
+        """The control in each cell, (r,)."""
+        out, do, steps = np.zeros(len(cells)), self._do, self._do.steps
+        centres = do.centres(cells)
+        add_kept_entropies(centres, self._spreads, steps.breaks, steps.sizes, steps.codes, steps.rows, do.outside, out)
+        return out
+
+
 class OutputControl:
     """Sum over outputs of -log2 P(Y_j) in bits, P exact.
 
@@ -125,7 +149,7 @@ class OutputControl:
 class Controls:
     """The control variates that an intervention is open to; None where it is to neither or to one only."""
 
-    cells: CellControl | None
+    cells: CellControl | KeptControl | None
     output: OutputControl | None
 
     def entropy_of(self, do: Intervention) -> float | None:
@@ -137,9 +161,11 @@ NO_CONTROLS = Controls(None, None)
 
 
 def controls_of(do: Intervention) -> Controls:
-    """The controls of a dense layer whose outputs are clipped, where they cost less than they save."""
-    if not isinstance(do, DenseIntervention) or do.drop or not do.whole_cells:
+    """The controls of a dense layer, where they cost less than they save."""
+    if not isinstance(do, DenseIntervention) or not do.whole_cells:
         return NO_CONTROLS
+    if do.drop:
+        return Controls(KeptControl(do), None)
     cheap = do.n_in**1.5 * do.n_out * do.in_bins < _MAX_WORK
     output = OutputControl(do) if OutputControl.is_open_to(do) else None
     return Controls(CellControl(do) if cheap else None, output)

@@ -72,12 +72,12 @@ def test_no_more_points_than_tol_needs(random_weight):
 def test_a_pilot_that_is_just_too_short_ends(random_weight, monkeypatch, beyond):
     asked = []
 
-    def sizes(pilot, m, output, tol, ceiling, kept):
+    def sizes(pilot, m, output, plan, ceiling, finding):
         asked.append(output.n_samples)
         assert len(asked) < 3
         return conditional.Sizes(64, 64, 8 * 2**14 + beyond)
 
-    monkeypatch.setattr(conditional, "_cheapest", sizes)
+    monkeypatch.setattr(conditional, "_best_within", sizes)
     ef.analyze(random_weight(6, 4, 2.0), random_state=0, tol=0.5)
     assert asked == [2**14]
 

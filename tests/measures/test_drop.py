@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
+from ei_fast.intervention.do import DenseIntervention
+from ei_fast.intervention.streams import Stream
+from ei_fast.kernels.keys import DROPPED
 from ei_fast.measures import conditional
+from ei_fast.network.steps import StepTable
 
 CASES = [
     # activation, scale, bias, in_range, out_range
@@ -103,3 +107,49 @@ def test_samples_kept_by_accident_are_not_believed():
         assert np.isnan(report.ei) or high - low > 0.5
         # No more is spent on finding kept points than on anything else.
         assert report.n_samples < 2 * conditional.MAX_POINTS
+
+
+@pytest.mark.parametrize("half", [0.3, 0.03])
+def test_a_finer_tol_is_not_less_accurate(random_weight, half):
+    weight = np.random.default_rng(1).uniform(-1, 1, (2, 2)) * 3 / np.sqrt(2)
+    layer = ef.Layer(weight, activation="linear", out_range=(-half, half))
+    params = {"in_range": (-1.0, 1.0), "out_of_range": "drop", "pairwise": "none"}
+    expected = naive.joint_ei_on_a_grid(
+        weight, np.zeros(2), "linear", (-1.0, 1.0), 8, (-half, half), 8, points=600, drop=True
+    )
+    for tol in (0.01, 0.001):
+        reports = [ef.analyze(layer, tol=tol, random_state=seed, **params)[0] for seed in range(12)]
+        rms = np.sqrt(np.mean([(report.ei - expected) ** 2 for report in reports]))
+        assert rms <= max(1.6 * tol, 0.008)
+
+
+# Found with 2**31 points by version 0.1.0 before it had any control of what is kept: a value and its standard error.
+MANY_INPUTS = [
+    ((25, 6), 5.0, 0.0, "relu", (0.0, 1.0), 5.2458, 0.0055),
+    ((25, 6), 1.0, 0.0, "relu", (0.0, 1.0), 7.7587, 0.0012),
+    ((25, 6), 3.0, 0.0, "linear", (-1.0, 1.0), 11.5301, 0.0046),
+    ((6, 3), 4.0, -0.3, "gelu", (-0.1, 0.3), 3.3127, 0.0028),
+    ((12, 4), 2.0, 0.0, "silu", (-0.2, 0.5), 7.3574, 0.0013),
+]
+
+
+@pytest.mark.parametrize(("shape", "scale", "bias", "activation", "out_range", "expected", "error"), MANY_INPUTS)
+def test_layers_whose_cells_cannot_be_visited(shape, scale, bias, activation, out_range, expected, error):
+    weight = np.random.default_rng(1).uniform(-1, 1, shape) * scale / np.sqrt(shape[0])
+    layer = ef.Layer(weight, np.full(shape[1], bias), activation, out_range=out_range)
+    for seed in range(3):
+        report = ef.analyze(layer, in_range=(-1, 1), out_of_range="drop", pairwise="none", random_state=seed)[0]
+        assert report.ei_stderr < 0.03
+        assert abs(report.ei - expected) < 4 * np.hypot(report.ei_stderr, error)
+
+
+def test_cells_that_keep_nothing_are_known(random_weight):
+    """By interval arithmetic, of each output by itself."""
+    weight, bias = random_weight(3, 2, 4.0), np.array([0.3, -0.2])
+    steps = StepTable.of([ef.Activation("gelu").steps((-0.1, 0.4), 8, drop=True)], 2, drops=True)
+    do = DenseIntervention(weight, bias, steps, (-1.0, 1.0), 8, 0, (0,), drop=True)
+    cells = do.enumerated_cells(0, 512)
+    keeps = (do.keys_inside(Stream.POINTS, 0, cells, 2000) != DROPPED).any(axis=1)
+    said = do.open_cells(cells)
+    assert not (keeps & ~said).any()
+    assert 0 < keeps.sum() <= said.sum() < 350

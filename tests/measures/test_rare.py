@@ -201,9 +201,21 @@ def test_two_outputs_that_are_kept_from_always_to_hardly_ever(half):
         assert _ratio(reports, expected) <= 1.25
 
 
-def test_what_a_single_sample_kept_could_tell_is_not_believed():
-    # A corner that one point in a million keeps.
+def test_a_corner_is_looked_for_where_it_can_be():
+    # One point in a million is kept, all in a few cells: they lie in a simplex, where exponentials put them.
     layer = ef.Layer(np.ones((6, 2)) * [1.0, 1.01], activation="linear", out_range=(5.68, 6.06))
+    parts = np.random.default_rng(0).exponential(size=(400_000, 7))
+    x = 1 - 0.32 * parts[:, :6] / parts.sum(axis=1, keepdims=True)
+    cells, states = naive.bins_of(x, (0.0, 1.0), 8), naive.bins_of(layer(x), (5.68, 6.06), 8)
+    expected = naive.entropy(cells) + naive.entropy(states) - naive.entropy(np.hstack([cells, states]))
+    reports = _reports(layer, range(40), out_of_range="drop")
+    assert _cover(reports, expected, 0.001) >= _least(reports)
+    assert all(report.ei_interval[1] - report.ei_interval[0] < 0.03 for report in reports)
+
+
+def test_what_a_single_sample_kept_could_tell_is_not_believed():
+    # A corner that one point in a million keeps, in more cells than can be visited.
+    layer = ef.Layer(np.ones((12, 2)) * [1.0, 1.01], activation="linear", out_range=(10.33, 12.12))
     report = ef.analyze(layer, out_of_range="drop", pairwise="none", random_state=0)[0]
     low, high = report.ei_interval
     assert np.isnan(report.ei) or high - low > 0.5
