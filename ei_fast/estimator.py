@@ -261,12 +261,9 @@ def _check_bins(binned: BinnedLayer) -> None:
 
 def edges_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers, measure: str) -> Edges:
     """One measure of a layer's edges, "sensitivity" or "parts", as the settings ask for it."""
-    # Histograms of edges are well covered, so that Miller and Madow's correction is enough; unless samples are dropped,
-    # which may leave an edge fewer than its histogram has cells.
-    name = "miller-madow" if settings.entropy == "auto" and not binned.drop else settings.entropy
     method = pairwise_method(binned, settings.pairwise)
     return measure_edges(
-        binned, measure, method, seed, settings.tol, settings.n_samples, estimator_named(name), workers
+        binned, measure, method, seed, settings.tol, settings.n_samples, estimator_named(settings.entropy), workers
     )
 
 

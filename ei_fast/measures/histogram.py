@@ -91,16 +91,17 @@ def _edges(
 
     filled = workers.shared(share, together)
 
-    def group(k: int) -> tuple[NDArray[np.float64], float, float, NDArray[np.float64]]:
+    def group(k: int) -> tuple[NDArray[np.float64], float, float, float, NDArray[np.float64]]:
         histograms = filled[k]
         bits = np.empty(shapes[k][:2])
         freedom, kept = np.empty(bits.shape, np.int64), np.empty(bits.shape, np.int64)
         table = estimator.weights(_DIGAMMAS if estimator.sees_unseen else _LOGS)
         parity = int(estimator.name == "grassberger")
         histograms_information(histograms, table, parity, estimator.addend, estimator.chao_shen, bits, freedom, kept)
-        # Where x and y are independent nothing is told to first order; what is left is a chi-square.
+        # Where x and y are independent nothing is told to first order; what is left is a chi-square, of which what the
+        # samples seem to tell has twice the variance.
         share = np.maximum(kept, 1)
-        second_order = float((2 * freedom / (2 * share * _LN2) ** 2).sum())
+        second_order = chance = float((2 * freedom / (2 * share * _LN2) ** 2).sum())
         correction = float((freedom / (2 * share * _LN2)).sum())
         if estimator.sees_unseen:
             noise, left = _add_unseen(histograms, kept, bits)
@@ -108,13 +109,14 @@ def _edges(
         # Of few that are kept more must be looked at.
         influence = np.zeros(min(n, _INFLUENCE_POINTS if outside == NEVER else _PILOT_POINTS))
         add_influence(*sources[k](0, len(influence)), outside, histograms, n, influence)
-        return bits, second_order, correction, influence
+        return bits, second_order, 2 * chance, correction, influence
 
     groups = workers.map(group, range(len(sources)))
     second_order = sum(one[1] for one in groups)
     # Groups share their samples, so that what they tell adds up sample by sample.
-    variance = float(np.var(sum(one[3] for one in groups))) / n + second_order
-    return [one[0] for one in groups], float(np.sqrt(variance)), sum(one[2] for one in groups)
+    first_order = float(np.var(sum(one[4] for one in groups))) / n - sum(one[2] for one in groups)
+    stderr = float(np.sqrt(max(first_order, 0.0) + second_order))
+    return [one[0] for one in groups], stderr, sum(one[3] for one in groups)
 
 
 def _add_unseen(

@@ -166,3 +166,30 @@ def test_few_samples_kept_make_no_information():
     for seed in range(16):
         report = ef.analyze(layer, random_state=seed, n_samples=3000, **params)[0]
         assert abs(report.ei_parts - exact) < 3 * report.ei_parts_stderr
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale", "activation", "n_samples"), [((25, 6), 0.2, "tanh", 3000), ((100, 30), 0.1, "sigmoid", 30_000)]
+)
+def test_bins_that_few_samples_meet_make_no_information(shape, scale, activation, n_samples):
+    # Outputs that hardly leave the middle of their range: cells of their outer bins expect less than a sample.
+    layer = ef.Layer(np.random.default_rng(1).uniform(-1, 1, shape) * scale, activation=activation)
+    params = {"in_range": (-1, 1), "tol": 0.5, "n_jobs": 1}
+    exact = ef.analyze(layer, pairwise="exact", **params)[0].ei_parts
+    reports = [
+        ef.analyze(layer, pairwise="histogram", n_samples=n_samples, random_state=seed, **params)[0]
+        for seed in range(20)
+    ]
+    errors = np.array([report.ei_parts - exact for report in reports])
+    stated = np.array([report.ei_parts_stderr for report in reports])
+    assert np.mean(np.abs(errors) < 1.96 * stated) >= 0.8
+    assert np.sqrt(np.mean(stated**2)) < 2 * np.sqrt(np.mean(errors**2)) < 0.25
+
+
+def test_stated_errors_of_weak_edges_are_those_seen():
+    layer = ef.Layer(np.random.default_rng(1).uniform(-1, 1, (25, 6)), activation="relu", out_range=(0.0, 1.0))
+    params = {"in_range": (-1, 1), "out_of_range": "drop", "pairwise": "histogram", "tol": 0.5, "n_jobs": 1}
+    reports = [ef.analyze(layer, n_samples=3000, random_state=seed, **params)[0] for seed in range(60)]
+    stated = np.sqrt(np.mean([report.ei_parts_stderr**2 for report in reports]))
+    # Once 1.94 times as large: the chance that makes information of none was counted three times.
+    assert 0.9 < stated / np.std([report.ei_parts for report in reports]) < 1.7
