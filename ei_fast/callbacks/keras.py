@@ -99,7 +99,9 @@ def _part_of(model: keras.Model, module: str | None) -> Any:
     """The part of a model that a name or path leads to."""
     if module is None:
         return model
-    layers = model._flatten_layers(include_self=False)
+    layers = [
+        layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.layers.InputLayer)
+    ]
     found = [layer for layer in layers if module in (layer.path, layer.name)]
     part = found[0] if len(found) == 1 else attribute_at(model, module)
     if isinstance(part, keras.Layer):
@@ -107,5 +109,5 @@ def _part_of(model: keras.Model, module: str | None) -> Any:
     many = f", which {len(found)} layers are called" if len(found) > 1 else ""
     raise ValueError(
         f"The 'module' parameter of RecorderCallback must name a layer, or an attribute that holds one. Got {module!r}"
-        f"{many}; the model {model.name!r} has {', '.join(layer.path or layer.name for layer in layers)}."
+        f"{many}; the model {model.name!r} has {', '.join(layer.name for layer in layers)}."
     )
