@@ -88,11 +88,11 @@ def put_together(recording: Recording) -> Recording:
             continue
         steps = _steps_to_one(start, ops, readers, recording)
         if steps:
-            activation = activation_of(Composite(_as_functions(start, steps)))
+            activation = activation_of(Composite(as_functions(start, steps)))
             # What is halved at the end, say, may have a name, where its double has none.
             last = readers.get(steps[-1].writes[0], [])
-            if len(last) == 1 and _is_line(last[0]) and steps[-1].writes[0] not in recording.outputs:
-                named = _named(Composite(_as_functions(start, [*steps, last[0]])))
+            if len(last) == 1 and is_line(last[0]) and steps[-1].writes[0] not in recording.outputs:
+                named = _named(Composite(as_functions(start, [*steps, last[0]])))
                 if named is not None:
                     activation, steps = named, [*steps, last[0]]
             whole = Op(steps[-1].name, Pointwise(activation), (start,), steps[-1].writes)
@@ -102,7 +102,7 @@ def put_together(recording: Recording) -> Recording:
     return replace(recording, ops=ops)
 
 
-def _is_line(op: Op) -> bool:
+def is_line(op: Op) -> bool:
     return isinstance(op.does, Affine) and np.size(op.does.scale) == 1 == np.size(op.does.shift)
 
 
@@ -115,7 +115,7 @@ def _steps_to_one(start: int, ops: Sequence[Op], readers: dict[int, list[Op]], r
             continue
         waiting.discard(op)
         as_it_is = isinstance(op.does, Same) and op.does.order is None
-        one_by_one = as_it_is or isinstance(op.does, (Pointwise, Combine)) or _is_line(op)
+        one_by_one = as_it_is or isinstance(op.does, (Pointwise, Combine)) or is_line(op)
         end = op.writes[0] if op.writes else -1
         if not one_by_one or not inside.issuperset(op.reads) or recording.values[end].shape != shape:
             return []
@@ -129,7 +129,7 @@ def _steps_to_one(start: int, ops: Sequence[Op], readers: dict[int, list[Op]], r
     return []
 
 
-def _as_functions(start: int, steps: Sequence[Op]) -> tuple[tuple[Callable[..., Array], tuple[int, ...]], ...]:
+def as_functions(start: int, steps: Sequence[Op]) -> tuple[tuple[Callable[..., Array], tuple[int, ...]], ...]:
     place = {start: 0}
     functions: list[tuple[Callable[..., Array], tuple[int, ...]]] = []
     for op in steps:
