@@ -39,9 +39,9 @@ def as_network(
           or ``.pt``, ``.pth``, ``.ckpt`` with a state dict; or of a whole model: ``.keras`` or ``.onnx``. No file's
           content is ever executed;
         - a fitted `MLPClassifier` or `MLPRegressor`, or a pipeline that ends in one;
-        - a PyTorch module, of which a copy runs, a built Keras model on the torch backend, or an `onnx.ModelProto`, run
-          by onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its
-          channels, with the pool behind it as one `Function`.
+        - a PyTorch module, of which a copy runs, a built Keras model on any backend, or an `onnx.ModelProto`, run by
+          onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its channels,
+          with the pool behind it as one `Function`.
     activation : str, Activation, or one a layer, default "sigmoid"
         Activation of the layers that do not say.
     in_range : (float, float), optional
@@ -88,7 +88,7 @@ def as_network(
             from ei_fast.adapters.keras_files import model_from_keras_file
 
             model = model_from_keras_file(Path(model))
-        network_from_keras = _adapter("keras", "A Keras model cannot be read without Keras 3 and PyTorch")
+        network_from_keras = _adapter("keras", "A Keras model cannot be read without Keras 3")
         return network_from_keras(model, in_range, blocks, verify, input_shape)
     if kind == "torch":
         from ei_fast.adapters.torch import network_from_torch

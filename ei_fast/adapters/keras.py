@@ -161,7 +161,7 @@ def _keras_as_found() -> Iterator[None]:
     counted = get_global_attribute("object_name_uids")
     counts = None if counted is None else dict(counted)
     seeds = get_global_attribute("global_seed_generator")
-    state = None if seeds is None else as_numbers(seeds.state)
+    state = None if seeds is None else _copied(seeds.state)
     try:
         yield
     finally:
@@ -172,7 +172,7 @@ def _keras_as_found() -> Iterator[None]:
             counted.update(counts)
         if seeds is None:
             set_global_attribute("global_seed_generator", None)
-        elif not np.array_equal(as_numbers(seeds.state), state):
+        elif state is not None and not np.array_equal(_copied(seeds.state), state):
             seeds.state.assign(state)
 
 

@@ -14,6 +14,7 @@ from zipfile import BadZipFile, ZipFile
 
 from ei_fast.adapters.weight_files import MOST_JSON, stored_members
 
+_BACKENDS = ("tensorflow", "torch", "jax")
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 _MODULES = (
     *("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations"),
@@ -58,9 +59,7 @@ def model_from_keras_file(path: Path) -> Any:
     # Initial weights are drawn from it.
     python = random.getstate()
     try:
-        # Without memory for the numbers first: how many there are is the file's claim.
-        with keras.device("meta"):
-            outline = keras.saving.deserialize_keras_object(config | {"compile_config": None}, safe_mode=True)
+        outline = _outline(config, keras)
         claimed = 4 * sum(prod(variable.shape) for variable in outline.variables)
         if claimed <= 4 * sizes["model.weights.h5"] + 2**24:
             _check_values(path, outline, keras)
@@ -80,29 +79,50 @@ def model_from_keras_file(path: Path) -> Any:
     )
 
 
+def _outline(config: dict[str, Any], keras: Any) -> Any:
+    """The model that a description is of, without memory for its numbers: how many there are is the file's claim."""
+    from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
+
+    waiting = get_global_attribute("uninitialized_variables")
+    set_global_attribute("uninitialized_variables", [])
+    try:
+        # Variables that are made in here have no values until all that wait for them are given some.
+        with keras.StatelessScope(initialize_variables=False):
+            return keras.saving.deserialize_keras_object(config | {"compile_config": None}, safe_mode=True)
+    finally:
+        set_global_attribute("uninitialized_variables", waiting)
+
+
 class _TooLarge(MemoryError):
     """A model that would compute more numbers than memory holds."""
 
 
 def _keras(path: Path) -> Any:
-    """Keras, on PyTorch where nothing else was chosen."""
-    chosen = "KERAS_BACKEND" in os.environ or "keras" in sys.modules
-    if importlib.util.find_spec("keras") is None or importlib.util.find_spec("torch") is None:
+    """Keras, on the backend that was chosen or else on one that is there."""
+    if importlib.util.find_spec("keras") is None or importlib.util.find_spec("h5py") is None:
+        raise ImportError(f'The file {str(path)!r} cannot be read without Keras 3: pip install "ei_fast[keras]".')
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    there = [name for name in _BACKENDS if importlib.util.find_spec(name) is not None]
+    chosen = os.environ.get("KERAS_BACKEND")
+    if not there:
         raise ImportError(
-            f'The file {str(path)!r} cannot be read without Keras 3 and PyTorch: pip install "ei_fast[keras]".'
+            f"The file {str(path)!r} cannot be read without a backend of Keras, and neither {' nor '.join(_BACKENDS)} "
+            "is installed. Install the one that you use: pip install jax, for example."
         )
-    if not chosen:
-        os.environ["KERAS_BACKEND"] = "torch"
+    if chosen in _BACKENDS and chosen not in there:
+        raise ImportError(
+            f"The file {str(path)!r} cannot be read with the backend {chosen!r} of Keras, which the environment "
+            f"variable KERAS_BACKEND names and which is not installed. There is {', '.join(there)}."
+        )
+    if chosen is None:
+        # Keras takes TensorFlow, whether it is there or not.
+        os.environ["KERAS_BACKEND"] = there[0]
     try:
         import keras
     finally:
-        if not chosen:
+        if chosen is None:
             del os.environ["KERAS_BACKEND"]
-    if keras.backend.backend() != "torch":
-        raise ImportError(
-            f"A Keras model can be followed on the torch backend. This process uses {keras.backend.backend()!r}. "
-            "Set the environment variable KERAS_BACKEND=torch before it starts."
-        )
     return keras
 
 

@@ -224,7 +224,8 @@ class Notes:
                 f"The output range of the block {name!r} cannot be derived. Give it: blocks={{{name!r}: (low, high)}}. "
                 f"{seen}"
             )
-        run = RunBlock(layer, tuple(x.shape[1:]), more, also, str(x.dtype).removeprefix("torch."), self.as_it_is(layer))
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        run = RunBlock(layer, tuple(x.shape[1:]), more, also, dtype, self.as_it_is(layer))
         n_in, n_out = int(np.prod(x.shape[1:])), int(np.prod(y.shape[1:]))
         return self._write(name, Block(Function(run, n_in, n_out, out_range, name=name)), reads, y)
 
