@@ -35,9 +35,9 @@ def as_network(
           ``activation``; or ``"<layer>.weight"`` as PyTorch's ``state_dict`` has them, (n_out, n_in), with
           ``"<layer>.bias"``; or ``"<layer>/kernel"`` as Keras has them, (n_in, n_out), with ``"<layer>/bias"``; or
           such dicts inside each other, as Flax and JAX have them;
-        - a path names a file of such a dict: ``.npz``, ``.safetensors`` (or the index of several),
-          or ``.pt``, ``.pth``, ``.ckpt`` with a state dict; or of a whole model: ``.keras`` or ``.onnx``. No file's
-          content is ever executed;
+        - a path names a file of such a dict: ``.npz``, ``.safetensors`` (or the index of several), ``.pt``, ``.pth``,
+          ``.ckpt`` with a state dict, or ``.h5``, ``.weights.h5`` of Keras; or of a whole model: ``.keras`` or
+          ``.onnx``. No file's content is ever executed;
         - a fitted `MLPClassifier` or `MLPRegressor`, or a pipeline that ends in one;
         - a PyTorch module, of which a copy runs, a built Keras model on any backend, or an `onnx.ModelProto`, run by
           onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its channels,

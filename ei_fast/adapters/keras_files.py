@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+from ei_fast.adapters.hdf5_files import check_hdf5
 from ei_fast.adapters.weight_files import MOST_JSON, stored_members
 
 _BACKENDS = ("tensorflow", "torch", "jax")
@@ -55,7 +56,8 @@ def model_from_keras_file(path: Path) -> Any:
         keras = _keras(path)
         config = _config(path, _content(path, archive, "config.json"))
         _check_classes(path, config, keras)
-        _check_weights(path, _content(path, archive, "model.weights.h5"))
+        weights = _content(path, archive, "model.weights.h5")
+        check_hdf5(path, io.BytesIO(weights), len(weights))
     # Initial weights are drawn from it.
     python = random.getstate()
     try:
@@ -180,40 +182,6 @@ def _described(value: Any) -> Iterator[dict[str, Any]]:
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
-
-
-def _check_weights(path: Path, content: bytes) -> None:
-    """Raise ValueError where an HDF5 file leads elsewhere or claims more than it holds."""
-    import h5py
-
-    def refuse(why: str) -> ValueError:
-        return ValueError(f"The weights in {str(path)!r} {why}. The file is damaged or made to. Save the model again.")
-
-    claimed = 0
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            waiting, met = [file["/"]], 0
-            while waiting:
-                group = waiting.pop()
-                for name in group:
-                    met += 1
-                    if met > MOST_JSON // 64:
-                        raise refuse("have more entries than they can name")
-                    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                        raise refuse(f"lead to another place or file at {name!r}")
-                    entry = group[name]
-                    if isinstance(entry, h5py.Group):
-                        waiting.append(entry)
-                    elif not isinstance(entry, h5py.Dataset) or entry.external or entry.is_virtual:
-                        raise refuse(f"lead to another file at {name!r}")
-                    elif entry.dtype.kind not in "fiub":
-                        raise refuse(f"hold {entry.dtype} at {name!r}, which is no number")
-                    else:
-                        claimed += entry.nbytes
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise refuse(f"cannot be read ({type(error).__name__}: {error})") from None
-    if claimed > len(content):
-        raise refuse(f"claim {claimed} bytes, more than they hold")
 
 
 def _check_values(path: Path, model: Any, keras: Any) -> None:
