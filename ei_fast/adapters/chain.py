@@ -121,7 +121,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
         Where nothing was found that can be measured.
     """
     recording = put_together(recording)
-    ops, dead = _alive(recording)
+    ops, dead = alive(recording)
     found = _Assembly(recording, in_range, _Readers(ops, recording))
     for op in ops:
         if op not in found.done:
@@ -481,7 +481,7 @@ class _Tail:
         return min(n_affine + 1, len(kinds))
 
 
-def _alive(recording: Recording) -> tuple[list[Op], list[Op]]:
+def alive(recording: Recording) -> tuple[list[Op], list[Op]]:
     """The operations on which the outputs depend, and the others."""
     needed = set(recording.outputs)
     alive, dead = [], []

@@ -1,0 +1,289 @@
+"""What a jaxpr does to values that depend on its input, written down while it is evaluated, one equation after another.
+
+Calls of other functions, as `jax.jit` and `jax.custom_jvp` make them, are followed. One that is a function of every
+number by itself, as `jax.nn.silu`, is an activation.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend import core
+from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
+
+from ei_fast.adapters.chain import alive
+from ei_fast.adapters.jax_ops import FLOATS, Equation, Steps, meaning_of, row_axis
+from ei_fast.adapters.operations import (
+    Affine,
+    Conv,
+    Dense,
+    Does,
+    Op,
+    Pointwise,
+    Recording,
+    Same,
+    Softmax,
+    Unknown,
+)
+from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, steps_to_one
+
+# What calls another jaxpr with just its own inputs, and where it holds it.
+_CALLS = {
+    **dict.fromkeys(("jit", "pjit", "checkpoint", "remat2"), "jaxpr"),
+    **dict.fromkeys(("custom_jvp_call", "custom_vjp_call", "closed_call", "core_call"), "call_jaxpr"),
+}
+_LOOPS = ("scan", "while")
+
+
+@dataclass(frozen=True, eq=False)
+class _Value:
+    """What stands for a variable.
+
+    Attributes
+    ----------
+    array : jax.Array
+    number : int, optional
+        Its number in the recording, if it depends on the model's input.
+    rows : int
+        Along which axis its rows are.
+    owners : tuple of str
+        Names of the layers of whose parameters it is made, if it does not depend on the input.
+    """
+
+    array: Any
+    number: int | None = None
+    rows: int = 0
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class Notes:
+    """Everything that is done to values that depend on the input of a jaxpr.
+
+    Parameters
+    ----------
+    root : str
+        Name of the outermost scope in which the jaxpr was traced, which is no part of the names of layers.
+    """
+
+    root: str = ""
+    _ops: list[Op] = field(default_factory=list)
+    _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
+    _primitives: dict[Op, str] = field(default_factory=dict)
+    # Of a sum the mean, which a division by the number of its terms gives back.
+    _means: dict[int, tuple[int, float]] = field(default_factory=dict)
+    _coarsest: str = "float64"
+
+    def recording(self, traced: Any, parameters: Sequence[Any], owners: Sequence[str], x: jax.Array) -> Recording:
+        """Evaluate a jaxpr and write down what it does.
+
+        Parameters
+        ----------
+        traced : jax.extend.core.ClosedJaxpr
+            Of a function of the parameters and x.
+        owners : sequence of str
+            Name of the layer to which each of the parameters belongs.
+        """
+        held = [_Value(array, owners=(owner,)) for array, owner in zip(parameters, owners, strict=True)]
+        first = _Value(x, self._set(np.asarray(x)))
+        written = self._evaluate(traced.jaxpr, traced.consts, [*held, first], "")
+        outputs = tuple(dict.fromkeys(value.number for value in written if value.number is not None))
+        if not outputs:
+            raise TypeError("What the model returns does not depend on its input.")
+        recording = Recording(self._ops, self._values, outputs, (), self._coarsest)
+        # What nobody reads is no matter where it is no layer.
+        needed, unread = alive(recording)
+        left = {*needed, *(op for op in unread if isinstance(op.does, (Dense, Conv)))}
+        recording = replace(recording, ops=[op for op in self._ops if op in left])
+        return replace(recording, ops=self._gathered(recording))
+
+    def _evaluate(self, jaxpr: Any, constants: Sequence[Any], inputs: Sequence[_Value], scope: str) -> list[_Value]:
+        held = dict(zip(jaxpr.constvars, (_Value(constant) for constant in constants), strict=True))
+        held |= zip(jaxpr.invars, inputs, strict=True)
+
+        def value_of(atom: Any) -> _Value:
+            return _Value(atom.val) if isinstance(atom, core.Literal) else held[atom]
+
+        for equation in jaxpr.eqns:
+            written = self._equation(equation, [value_of(atom) for atom in equation.invars], scope)
+            held |= zip(equation.outvars, written, strict=True)
+        return [value_of(atom) for atom in jaxpr.outvars]
+
+    def _equation(self, equation: Any, inputs: list[_Value], scope: str) -> list[_Value]:
+        scope = "/".join(part for part in (scope, str(equation.source_info.name_stack)) if part)
+        kind = equation.primitive.name
+        if kind in _CALLS:
+            return self._call(equation.params[_CALLS[kind]], inputs, scope)
+        params = equation.params
+        result = equation.primitive.bind(*(value.array for value in inputs), **params)
+        results = list(result) if equation.primitive.multiple_results else [result]
+        owners = tuple(dict.fromkeys(owner for value in inputs for owner in value.owners))
+        read = {k: value.number for k, value in enumerate(inputs) if value.number is not None}
+        at = tuple(read)
+        if not at:
+            return [_Value(array, owners=owners) for array in results]
+        name = _common(owners) or self._layer_in(scope) or kind
+        steps: Steps | None = None
+        rows = 0
+        if len(results) == 1 and _understood(inputs, equation):
+            rows = row_axis(equation, at, results[0].ndim)
+            arrays = [self._seen(value) for value in inputs]
+            output = np.moveaxis(np.asarray(results[0]), rows, 0) if results[0].ndim else np.asarray(results[0])
+            if kind == "transpose" and inputs[0].rows:
+                # The rows, which stood behind, are recorded as if they had come first all the time.
+                axes = [axis for axis in equation.params["permutation"] if axis != inputs[0].rows]
+                axes = [axis + (axis < inputs[0].rows) for axis in axes]
+                params = {"permutation": (0, *axes)}
+            steps = meaning_of(Equation(kind, params, arrays, at, output))
+        if steps is None:
+            numbers = tuple(self._set(np.asarray(array)) for array in results if _is_real(array))
+            self._write(name, Unknown(_reason(kind)), tuple(dict.fromkeys(read.values())), numbers, kind)
+            left = iter(numbers)
+            return [_Value(array, next(left) if _is_real(array) else numbers[0], 0) for array in results]
+        reads = tuple(read.values())
+        for does, output in steps:
+            reads = (self._step(name, does, reads, output, kind),)
+        return [_Value(results[0], reads[0], rows)]
+
+    def _step(self, name: str, does: Does, reads: tuple[int, ...], output: NDArray, kind: str) -> int:
+        """Write down one step and what comes out of it; return its number."""
+        if isinstance(does, Affine) and reads[0] in self._means:
+            mean, n = self._means[reads[0]]
+            if not does.shift.any() and np.allclose(does.scale * n, 1.0, rtol=1e-6, atol=0.0):
+                does, reads = Same(), (mean,)
+        [number] = numbers = (self._set(output),)
+        self._write(name, does, reads, numbers, kind)
+        if isinstance(does, Affine) and kind in ("reduce_sum", "reduce_window_sum"):
+            self._means[number] = reads[0], float(does.scale)
+        return number
+
+    def _call(self, called: Any, inputs: list[_Value], scope: str) -> list[_Value]:
+        jaxpr, constants = (called.jaxpr, called.consts) if isinstance(called, core.ClosedJaxpr) else (called, ())
+        before = len(self._ops)
+        written = self._evaluate(jaxpr, constants, inputs, scope)
+        reads = {value.number for value in inputs if value.number is not None}
+        steps = self._ops[before:]
+        if len(steps) > 1 and len(reads) == len(written) == 1 and written[0].number == steps[-1].writes[0]:
+            [start] = reads
+            shape = self._values[start].shape
+            alike = all(is_one_by_one(op) and self._values[op.writes[0]].shape == shape for op in steps)
+            if alike and not all(isinstance(op.does, (Affine, Same)) for op in steps):
+                activation = activation_of(composite(start, steps))
+                self._ops[before:] = []
+                self._write(steps[-1].name, Pointwise(activation), (start,), steps[-1].writes, steps[-1].name)
+        return written
+
+    def _gathered(self, recording: Recording) -> list[Op]:
+        """The operations, with every softmax in one, and so with everything else that begins and ends in one value."""
+        ops = list(recording.ops)
+        readers: dict[int, list[Op]] = {}
+        for op in ops:
+            for value in op.reads:
+                readers.setdefault(value, []).append(op)
+
+        def parts(start: int) -> Iterator[list[Op]]:
+            """What lies between a value and the first that is all that is left of it, and from that to the next."""
+            while start in readers and start not in recording.outputs:
+                steps = steps_to_one(start, ops, readers, recording, _is_no_layer)
+                if not steps:
+                    return
+                yield steps
+                [start] = steps[-1].writes
+
+        for start in [0, *(op.writes[0] for op in ops if len(op.writes) == 1)]:
+            if len(readers.get(start, ())) < 2:
+                continue
+            several = list(parts(start))
+            does: Does | None
+            does, steps = _softmax_of(recording, start, several)
+            if does is None:
+                steps = several[0] if several else []
+                if all(is_one_by_one(op) for op in steps):
+                    continue
+                kinds = dict.fromkeys(self._primitives[op] for op in steps if not isinstance(op.does, Same))
+                what = f"what {', '.join(kinds)} do together"
+                does = Unknown(f"{what} is no dense layer or convolution, activation or pool")
+            name = next((op.name for op in steps if op.name != self._primitives[op]), None)
+            whole = Op(
+                name or ("softmax" if isinstance(does, Softmax) else steps[-1].name), does, (start,), steps[-1].writes
+            )
+            at = ops.index(steps[-1])
+            ops = [whole if k == at else op for k, op in enumerate(ops) if k == at or op not in steps]
+            readers[start] = [whole]
+        return ops
+
+    def _layer_in(self, scope: str) -> str:
+        parts = [part for part in scope.split("/") if part]
+        return "/".join(parts[1:] if parts[:1] == [self.root] else parts)
+
+    def _seen(self, value: _Value) -> NDArray:
+        array = np.asarray(value.array)
+        return np.moveaxis(array, value.rows, 0) if value.number is not None and array.ndim else array
+
+    def _write(self, name: str, does: Does, reads: tuple[int, ...], writes: tuple[int, ...], kind: str) -> None:
+        op = Op(name, does, reads, writes)
+        self._ops.append(op)
+        self._primitives[op] = kind
+
+    def _set(self, values: NDArray) -> int:
+        """Write down a value; return its number."""
+        number = len(self._values)
+        kind = values.dtype.name
+        if kind in FLOATS and FLOATS.index(kind) > FLOATS.index(self._coarsest):
+            self._coarsest = kind
+        self._values[number] = values if kind in ("float32", "float64") else values.astype(np.float64)
+        return number
+
+
+def _is_no_layer(op: Op) -> bool:
+    return not isinstance(op.does, (Dense, Conv))
+
+
+def _softmax_of(recording: Recording, start: int, parts: Sequence[list[Op]]) -> tuple[Softmax | None, list[Op]]:
+    """The softmax that some of the parts are, the first of which begins with `start`, and all their steps."""
+    before = recording.values[start].astype(np.float64)
+    steps: list[Op] = []
+    for part in parts:
+        steps = [*steps, *part]
+        after = recording.values[part[-1].writes[0]]
+        if before.ndim < 2 or before.shape != after.shape:
+            continue
+        for log, function in ((False, softmax), (True, log_softmax)):
+            # Whether it is one for other inputs too is seen when the layer is compared.
+            if np.allclose(after, function(before, axis=-1), rtol=1e-3, atol=1e-4):
+                return Softmax(log), steps
+    return None, []
+
+
+def _understood(inputs: Sequence[_Value], equation: Any) -> bool:
+    """Whether all rows are where they are looked for, and all are numbers."""
+    behind = any(value.rows for value in inputs)
+    kept = equation.primitive.name == "transpose" and equation.params["permutation"][0] == inputs[0].rows
+    return (kept or not behind) and all(_is_real(value.array) for value in inputs)
+
+
+def _is_real(array: Any) -> bool:
+    return (
+        np.dtype(array.dtype).kind in "fiubV" if not jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended) else False
+    )
+
+
+def _common(owners: Sequence[str]) -> str:
+    """The layer that holds all of these."""
+    if len(owners) < 2:
+        return owners[0] if owners else ""
+    separator = "/" if any("/" in owner for owner in owners) else "."
+    parts = [owner.split(separator) for owner in owners]
+    same = [part[0] for part in zip(*parts, strict=False) if len(set(part)) == 1]
+    return separator.join(same)
+
+
+def _reason(kind: str) -> str:
+    if kind in _LOOPS:
+        return f"a loop ({kind}) is no dense layer: what it does reads what it did before"
+    if kind == "cond":
+        return "what is done depends on a condition (cond), so that it is no dense layer"
+    return f"{kind} is no dense layer or convolution, activation or pool"
