@@ -88,14 +88,14 @@ class _Subject:
         self._cpu = jax.local_devices(backend="cpu")[0]
         leaves, self._tree = jax.tree_util.tree_flatten_with_path(parameters)
         paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
-        for path, leaf in zip(paths, (leaf for _, leaf in leaves), strict=True):
-            if not isinstance(leaf, (jax.Array, np.ndarray)):
-                raise TypeError(
-                    f"The parameters of a model must be arrays. Got {path!r}, which is a {type(leaf).__name__}, "
-                    "instead. Read it outside of what is traced, or give it its values."
-                )
-        self._owners = [owner_of(path) or root for path in paths]
+        for path, (_, leaf) in zip(paths, leaves, strict=True):
+            _check_parameter(path.removesuffix("/value"), leaf)
         self._parameters = [jax.device_put(leaf, self._cpu) for _, leaf in leaves]
+        # The state of random numbers is no layer's.
+        self._owners = [
+            (owner_of(path) or root) if jax.dtypes.issubdtype(leaf.dtype, np.inexact) else ""
+            for path, leaf in zip(paths, self._parameters, strict=True)
+        ]
         self._dtype = jax.dtypes.canonicalize_dtype(np.float64)
         self._traced: dict[tuple[int, ...], Any] = {}
 
@@ -201,6 +201,22 @@ def _of_linen(model: Any) -> _Subject:
         return path.partition("/")[2].rpartition("/")[0]
 
     return _Subject(call, variables, owner_of, type(module).__name__)
+
+
+def _check_parameter(path: str, leaf: Any) -> None:
+    """Raise TypeError where a parameter has no values that can be computed with."""
+    if isinstance(leaf, jax.core.Tracer):
+        raise TypeError(
+            f"A model is read outside of functions that JAX traces. Got {path!r} inside of one. Call as_network after "
+            "what jax.jit or nnx.jit made has returned."
+        )
+    if not isinstance(leaf, (jax.Array, np.ndarray)):
+        raise TypeError(
+            f"The parameters of a model must be arrays. Got {path!r}, which is a {type(leaf).__name__}, instead. Give "
+            "it its values."
+        )
+    if jax.dtypes.issubdtype(leaf.dtype, np.complexfloating):
+        raise TypeError(f"The model must compute with real numbers. Got {path!r}, which is complex.")
 
 
 def _check_variables(module: Any, variables: Any) -> None:

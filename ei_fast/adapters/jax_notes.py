@@ -4,7 +4,8 @@ Calls of other functions, as `jax.jit` and `jax.custom_jvp` make them, are follo
 number by itself, as `jax.nn.silu`, is an activation.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +29,7 @@ from ei_fast.adapters.operations import (
     Softmax,
     Unknown,
 )
-from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, steps_to_one
+from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, parts_after
 
 # What calls another jaxpr with just its own inputs, and where it holds it.
 _CALLS = {
@@ -85,9 +86,11 @@ class Notes:
         traced : jax.extend.core.ClosedJaxpr
             Of a function of the parameters and x.
         owners : sequence of str
-            Name of the layer to which each of the parameters belongs.
+            Name of the layer to which each of the parameters belongs, or "".
         """
-        held = [_Value(array, owners=(owner,)) for array, owner in zip(parameters, owners, strict=True)]
+        held = [
+            _Value(array, owners=(owner,) if owner else ()) for array, owner in zip(parameters, owners, strict=True)
+        ]
         first = _Value(x, self._set(np.asarray(x)))
         written = self._evaluate(traced.jaxpr, traced.consts, [*held, first], "")
         outputs = tuple(dict.fromkeys(value.number for value in written if value.number is not None))
@@ -116,34 +119,19 @@ class Notes:
         scope = "/".join(part for part in (scope, str(equation.source_info.name_stack)) if part)
         kind = equation.primitive.name
         if kind in _CALLS:
-            return self._call(equation.params[_CALLS[kind]], inputs, scope)
-        params = equation.params
-        result = equation.primitive.bind(*(value.array for value in inputs), **params)
+            return self._call(equation.params.get("name") or kind, equation.params[_CALLS[kind]], inputs, scope)
+        result = equation.primitive.bind(*(value.array for value in inputs), **equation.params)
         results = list(result) if equation.primitive.multiple_results else [result]
         owners = tuple(dict.fromkeys(owner for value in inputs for owner in value.owners))
-        read = {k: value.number for k, value in enumerate(inputs) if value.number is not None}
-        at = tuple(read)
-        if not at:
+        reads = tuple(value.number for value in inputs if value.number is not None)
+        if not reads:
             return [_Value(array, owners=owners) for array in results]
         name = _common(owners) or self._layer_in(scope) or kind
-        steps: Steps | None = None
-        rows = 0
-        if len(results) == 1 and _understood(inputs, equation):
-            rows = row_axis(equation, at, results[0].ndim)
-            arrays = [self._seen(value) for value in inputs]
-            output = np.moveaxis(np.asarray(results[0]), rows, 0) if results[0].ndim else np.asarray(results[0])
-            if kind == "transpose" and inputs[0].rows:
-                # The rows, which stood behind, are recorded as if they had come first all the time.
-                axes = [axis for axis in equation.params["permutation"] if axis != inputs[0].rows]
-                axes = [axis + (axis < inputs[0].rows) for axis in axes]
-                params = {"permutation": (0, *axes)}
-            steps = meaning_of(Equation(kind, params, arrays, at, output))
+        steps, rows = _steps_of(equation, inputs, results)
         if steps is None:
-            numbers = tuple(self._set(np.asarray(array)) for array in results if _is_real(array))
-            self._write(name, Unknown(_reason(kind)), tuple(dict.fromkeys(read.values())), numbers, kind)
-            left = iter(numbers)
-            return [_Value(array, next(left) if _is_real(array) else numbers[0], 0) for array in results]
-        reads = tuple(read.values())
+            numbers = tuple(self._set(_numbers(array)) for array in results)
+            self._write(name, Unknown(_reason(kind)), tuple(dict.fromkeys(reads)), numbers, kind)
+            return [_Value(array, number) for array, number in zip(results, numbers, strict=True)]
         for does, output in steps:
             reads = (self._step(name, does, reads, output, kind),)
         return [_Value(results[0], reads[0], rows)]
@@ -160,7 +148,8 @@ class Notes:
             self._means[number] = reads[0], float(does.scale)
         return number
 
-    def _call(self, called: Any, inputs: list[_Value], scope: str) -> list[_Value]:
+    def _call(self, kind: str, called: Any, inputs: list[_Value], scope: str) -> list[_Value]:
+        """Follow a call; what is a function of every number by itself becomes one operation."""
         jaxpr, constants = (called.jaxpr, called.consts) if isinstance(called, core.ClosedJaxpr) else (called, ())
         before = len(self._ops)
         written = self._evaluate(jaxpr, constants, inputs, scope)
@@ -171,9 +160,9 @@ class Notes:
             shape = self._values[start].shape
             alike = all(is_one_by_one(op) and self._values[op.writes[0]].shape == shape for op in steps)
             if alike and not all(isinstance(op.does, (Affine, Same)) for op in steps):
+                del self._ops[before:]
                 activation = activation_of(composite(start, steps))
-                self._ops[before:] = []
-                self._write(steps[-1].name, Pointwise(activation), (start,), steps[-1].writes, steps[-1].name)
+                self._write(self._layer_of(steps) or kind, Pointwise(activation), (start,), steps[-1].writes, kind)
         return written
 
     def _gathered(self, recording: Recording) -> list[Op]:
@@ -184,19 +173,10 @@ class Notes:
             for value in op.reads:
                 readers.setdefault(value, []).append(op)
 
-        def parts(start: int) -> Iterator[list[Op]]:
-            """What lies between a value and the first that is all that is left of it, and from that to the next."""
-            while start in readers and start not in recording.outputs:
-                steps = steps_to_one(start, ops, readers, recording, _is_no_layer)
-                if not steps:
-                    return
-                yield steps
-                [start] = steps[-1].writes
-
         for start in [0, *(op.writes[0] for op in ops if len(op.writes) == 1)]:
             if len(readers.get(start, ())) < 2:
                 continue
-            several = list(parts(start))
+            several = list(parts_after(start, ops, readers, recording, _is_no_layer))
             does: Does | None
             does, steps = _softmax_of(recording, start, several)
             if does is None:
@@ -206,7 +186,7 @@ class Notes:
                 kinds = dict.fromkeys(self._primitives[op] for op in steps if not isinstance(op.does, Same))
                 what = f"what {', '.join(kinds)} do together"
                 does = Unknown(f"{what} is no dense layer or convolution, activation or pool")
-            name = next((op.name for op in steps if op.name != self._primitives[op]), None)
+            name = self._layer_of(steps)
             whole = Op(
                 name or ("softmax" if isinstance(does, Softmax) else steps[-1].name), does, (start,), steps[-1].writes
             )
@@ -215,13 +195,14 @@ class Notes:
             readers[start] = [whole]
         return ops
 
-    def _layer_in(self, scope: str) -> str:
-        parts = [part for part in scope.split("/") if part]
-        return "/".join(parts[1:] if parts[:1] == [self.root] else parts)
+    def _layer_of(self, steps: Sequence[Op]) -> str:
+        """The first layer that the steps are called by."""
+        return next((op.name for op in steps if op.name != self._primitives[op]), "")
 
-    def _seen(self, value: _Value) -> NDArray:
-        array = np.asarray(value.array)
-        return np.moveaxis(array, value.rows, 0) if value.number is not None and array.ndim else array
+    def _layer_in(self, scope: str) -> str:
+        """The module in whose scope it is; `jax.numpy` and transformations have scopes of their own."""
+        parts = [part for part in scope.split("/") if re.fullmatch(r"[\w.-]+", part)]
+        return "/".join(parts[1:] if parts[:1] == [self.root] else parts)
 
     def _write(self, name: str, does: Does, reads: tuple[int, ...], writes: tuple[int, ...], kind: str) -> None:
         op = Op(name, does, reads, writes)
@@ -258,17 +239,36 @@ def _softmax_of(recording: Recording, start: int, parts: Sequence[list[Op]]) -> 
     return None, []
 
 
-def _understood(inputs: Sequence[_Value], equation: Any) -> bool:
-    """Whether all rows are where they are looked for, and all are numbers."""
-    behind = any(value.rows for value in inputs)
-    kept = equation.primitive.name == "transpose" and equation.params["permutation"][0] == inputs[0].rows
-    return (kept or not behind) and all(_is_real(value.array) for value in inputs)
+def _steps_of(equation: Any, inputs: Sequence[_Value], results: Sequence[Any]) -> tuple[Steps | None, int]:
+    """What an equation does, if it is known, and along which axis the rows of its result are."""
+    at = tuple(k for k, value in enumerate(inputs) if value.number is not None)
+    params, moved = equation.params, equation.primitive.name == "transpose" and inputs[0].rows > 0
+    if moved:
+        # The rows, which stood behind, are seen as if they had come first all the time.
+        if params["permutation"][0] != inputs[0].rows:
+            return None, 0
+        others = [axis + (axis < inputs[0].rows) for axis in params["permutation"][1:]]
+        params = {"permutation": (0, *others)}
+    elif any(inputs[k].rows for k in at):
+        return None, 0
+    if len(results) != 1 or not all(_is_real(atom.aval.dtype) for atom in (*equation.invars, *equation.outvars)):
+        return None, 0
+    [result] = results
+    rows = row_axis(equation, at, result.ndim)
+    arrays = [np.asarray(value.array) for value in inputs]
+    if moved:
+        arrays[0] = np.moveaxis(arrays[0], inputs[0].rows, 0)
+    output = np.moveaxis(np.asarray(result), rows, 0) if rows else np.asarray(result)
+    return meaning_of(Equation(equation.primitive.name, params, arrays, at, output)), rows
 
 
-def _is_real(array: Any) -> bool:
-    return (
-        np.dtype(array.dtype).kind in "fiubV" if not jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended) else False
-    )
+def _is_real(dtype: Any) -> bool:
+    return not jax.dtypes.issubdtype(dtype, jax.dtypes.extended) and np.dtype(dtype).kind != "c"
+
+
+def _numbers(array: Any) -> NDArray:
+    """The values as NumPy has them; none of what is no real number, since no layer reads it."""
+    return np.asarray(array) if _is_real(array.dtype) else np.zeros(0)
 
 
 def _common(owners: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import activation_of
+from ei_fast.adapters.pointwise import activation_of, shortest
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
@@ -337,18 +337,13 @@ def _number_by_number(equation: Equation) -> Pointwise | Combine | None:
         if k in equation.at:
             numbers.append(None)
         elif value.size and (value == value.flat[0]).all():
-            numbers.append(_shortest(value.flat[0]))
+            numbers.append(shortest(float(value.flat[0])))
         else:
             return None
     if len(equation.at) == len(numbers) > 1:
         return Combine(function)
     whole = OfNumbers(function, tuple(numbers))
     return Combine(whole) if len(equation.at) > 1 else _activation(whole, _CODOMAINS.get(equation.primitive))
-
-
-def _shortest(number: Any) -> float:
-    """A number that was rounded to float32 is taken for the shortest one that is rounded to it."""
-    return float(str(number)) if isinstance(number, np.float32) else float(number)
 
 
 def _activation(function: OfNumbers, codomain: Range | None = None) -> Pointwise:

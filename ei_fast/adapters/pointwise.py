@@ -83,13 +83,20 @@ def _named(function: Callable[[Array], Array]) -> Activation | None:
 
 def _with_parameters(function: Callable[[Array], Array]) -> Iterator[Activation]:
     """Members of the families that have a parameter, as the ends of a function tell it."""
-    least, at_minus_one, most = (float(value) for value in function(np.array([-1e6, -1.0, 1e6])))
-    if at_minus_one < 0:
+    least, at_minus_one, most = (shortest(value) for value in function(np.array([-1e6, -1.0, 1e6])))
+    if -np.inf < at_minus_one < 0:
         yield Activation("leaky_relu", negative_slope=-at_minus_one)
     if -1e6 < least < 0:
         yield Activation("elu", alpha=-least)
     if -1e6 < least < most < 1e6:
         yield Activation("hard_tanh", min_val=least, max_val=most)
+
+
+def shortest(number: float) -> float:
+    """A number that float32 holds is taken for the shortest one that is rounded to it."""
+    with np.errstate(over="ignore"):
+        rounded = np.float32(number)
+    return float(str(rounded)) if rounded == number else float(number)
 
 
 def put_together(recording: Recording) -> Recording:
@@ -100,23 +107,30 @@ def put_together(recording: Recording) -> Recording:
         for value in op.reads:
             readers.setdefault(value, []).append(op)
     for start in [op.writes[0] for op in ops if len(op.writes) == 1]:
-        if len(readers.get(start, ())) < 2 or start in recording.outputs:
-            continue
         fits = partial(_one_by_one, recording=recording, shape=recording.values[start].shape)
-        steps = steps_to_one(start, ops, readers, recording, fits)
-        if steps:
-            activation = activation_of(composite(start, steps))
-            # What is halved at the end, say, may have a name, where its double has none.
-            last = readers.get(steps[-1].writes[0], [])
-            if len(last) == 1 and _is_line(last[0]) and steps[-1].writes[0] not in recording.outputs:
-                named = _named(composite(start, [*steps, last[0]]))
-                if named is not None:
-                    activation, steps = named, [*steps, last[0]]
+        activation, steps = _activation_in(start, list(parts_after(start, ops, readers, recording, fits)))
+        if activation is not None:
             whole = Op(steps[-1].name, Pointwise(activation), (start,), steps[-1].writes)
             at = ops.index(steps[-1])
             ops = [whole if k == at else op for k, op in enumerate(ops) if k == at or op not in steps]
             readers[start] = [whole]
     return replace(recording, ops=ops)
+
+
+def _activation_in(start: int, parts: Sequence[list[Op]]) -> tuple[Activation | None, list[Op]]:
+    """The activation that the first of some parts are, and their steps: as many as have a name, or else one that parts.
+
+    What is halved at the end, say, may have a name, where its double has none.
+    """
+    for n in range(len(parts), 0, -1):
+        steps = [op for part in parts[:n] for op in part]
+        if len(steps) > 1 and not all(_is_line(op) or isinstance(op.does, Same) for op in steps):
+            named = _named(composite(start, steps))
+            if named is not None:
+                return named, steps
+    if parts and len(parts[0]) > 1:
+        return activation_of(composite(start, parts[0])), parts[0]
+    return None, []
 
 
 def _is_line(op: Op) -> bool:
@@ -149,6 +163,18 @@ def steps_to_one(
         inside.add(end)
         waiting.update(readers.get(end, ()))
     return []
+
+
+def parts_after(
+    start: int, ops: Sequence[Op], readers: Mapping[int, Sequence[Op]], recording: Recording, fits: Callable[[Op], bool]
+) -> Iterator[list[Op]]:
+    """What lies between a value and the first that is all that is left of it, then between that and the next."""
+    while start in readers and start not in recording.outputs:
+        steps = steps_to_one(start, ops, readers, recording, fits)
+        if not steps:
+            return
+        yield steps
+        [start] = steps[-1].writes
 
 
 def is_one_by_one(op: Op) -> bool:
