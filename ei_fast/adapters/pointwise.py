@@ -120,17 +120,24 @@ def put_together(recording: Recording) -> Recording:
 def _activation_in(start: int, parts: Sequence[list[Op]]) -> tuple[Activation | None, list[Op]]:
     """The activation that the first of some parts are, and their steps: as many as have a name, or else one that parts.
 
-    What is halved at the end, say, may have a name, where its double has none.
+    What is halved at the end, say, may have a name, where its double has none; what leaves it as it is, is no part.
     """
-    for n in range(len(parts), 0, -1):
-        steps = [op for part in parts[:n] for op in part]
-        if len(steps) > 1 and not all(_is_line(op) or isinstance(op.does, Same) for op in steps):
+    steps: list[Op] = []
+    activation, taken = None, steps
+    for part in parts:
+        steps = [*steps, *part]
+        if all(_is_line(op) or isinstance(op.does, Same) for op in steps):
+            continue
+        does = steps[0].does
+        if len(steps) == 1 and isinstance(does, Pointwise):
+            named: Activation | None = does.activation
+        else:
             named = _named(composite(start, steps))
-            if named is not None:
-                return named, steps
-    if parts and len(parts[0]) > 1:
+        if named is not None and str(named) != str(activation):
+            activation, taken = named, steps
+    if len(taken) < 2 and parts and len(parts[0]) > 1:
         return activation_of(composite(start, parts[0])), parts[0]
-    return None, []
+    return (activation, taken) if len(taken) > 1 else (None, [])
 
 
 def _is_line(op: Op) -> bool:
