@@ -585,7 +585,9 @@ def test_refused(make, options, error, message):
 def test_what_the_model_raises_comes_through():
     with pytest.raises(Exception, match="5") as caught:
         ef.as_network(_dense_pair(), input_shape=(5,))
-    assert any("Raised by the model for samples of shape (5,)" in note for note in caught.value.__notes__)
+    assert any(
+        "Raised by the model for samples of shape (5,) of float32 numbers" in note for note in caught.value.__notes__
+    )
 
 
 def test_a_missing_library_is_named(monkeypatch):

@@ -138,15 +138,18 @@ class _Subject:
     def run(self, inputs: NDArray[np.float64]) -> Recording:
         """Evaluate the model on inputs (rows, ...) and write down what it does."""
         try:
-            traced = self._trace(inputs.shape)
+            jaxpr, constants = self._trace(inputs.shape)
         except Exception as error:
-            error.add_note(f"Raised by the model for samples of shape {inputs.shape[1:]}. {_ASKS}")
+            error.add_note(
+                f"Raised by the model for samples of shape {inputs.shape[1:]} of {self._dtype} numbers. {_ASKS}"
+            )
             raise
         with jax.default_device(self._cpu):
             x = jnp.asarray(inputs, dtype=self._dtype)
-            return Notes(self._root).recording(traced, self._parameters, self._owners, x)
+            return Notes(self._root).recording(jaxpr, constants, self._parameters, self._owners, x)
 
     def _trace(self, shape: tuple[int, ...]) -> Any:
+        """The jaxpr for inputs of this shape, and its constants."""
         if shape not in self._traced:
             x = jax.ShapeDtypeStruct(shape, self._dtype)
 
@@ -154,7 +157,9 @@ class _Subject:
                 return self._call(jax.tree_util.tree_unflatten(self._tree, leaves), x)
 
             with jax.default_device(self._cpu):
-                self._traced[shape] = jax.make_jaxpr(called)(self._parameters, x)
+                traced = jax.make_jaxpr(called)(self._parameters, x)
+            # Arrays that are no parameters may be elsewhere.
+            self._traced[shape] = traced.jaxpr, [jax.device_put(constant, self._cpu) for constant in traced.consts]
         return self._traced[shape]
 
 

@@ -7,6 +7,7 @@ number by itself, as `jax.nn.silu`, is an activation.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 import jax
@@ -78,13 +79,17 @@ class Notes:
     _means: dict[int, tuple[int, float]] = field(default_factory=dict)
     _coarsest: str = "float64"
 
-    def recording(self, traced: Any, parameters: Sequence[Any], owners: Sequence[str], x: jax.Array) -> Recording:
+    def recording(
+        self, jaxpr: Any, constants: Sequence[Any], parameters: Sequence[Any], owners: Sequence[str], x: jax.Array
+    ) -> Recording:
         """Evaluate a jaxpr and write down what it does.
 
         Parameters
         ----------
-        traced : jax.extend.core.ClosedJaxpr
+        jaxpr : jax.extend.core.Jaxpr
             Of a function of the parameters and x.
+        constants : sequence of jax.Array
+            That it holds.
         owners : sequence of str
             Name of the layer to which each of the parameters belongs, or "".
         """
@@ -92,7 +97,7 @@ class Notes:
             _Value(array, owners=(owner,) if owner else ()) for array, owner in zip(parameters, owners, strict=True)
         ]
         first = _Value(x, self._set(np.asarray(x)))
-        written = self._evaluate(traced.jaxpr, traced.consts, [*held, first], "")
+        written = self._evaluate(jaxpr, constants, [*held, first], "")
         outputs = tuple(dict.fromkeys(value.number for value in written if value.number is not None))
         if not outputs:
             raise TypeError("What the model returns does not depend on its input.")
@@ -201,7 +206,8 @@ class Notes:
 
     def _layer_in(self, scope: str) -> str:
         """The module in whose scope it is; `jax.numpy` and transformations have scopes of their own."""
-        parts = [part for part in scope.split("/") if re.fullmatch(r"[\w.-]+", part)]
+        # A method that is not "__call__" stands behind its module: "Dense_0.encode".
+        parts = [part.partition(".")[0] for part in scope.split("/") if re.fullmatch(r"[\w.-]+", part)]
         return "/".join(parts[1:] if parts[:1] == [self.root] else parts)
 
     def _write(self, name: str, does: Does, reads: tuple[int, ...], writes: tuple[int, ...], kind: str) -> None:
@@ -272,13 +278,13 @@ def _numbers(array: Any) -> NDArray:
 
 
 def _common(owners: Sequence[str]) -> str:
-    """The layer that holds all of these."""
+    """The layer that holds all of these, or else the first."""
     if len(owners) < 2:
         return owners[0] if owners else ""
     separator = "/" if any("/" in owner for owner in owners) else "."
     parts = [owner.split(separator) for owner in owners]
-    same = [part[0] for part in zip(*parts, strict=False) if len(set(part)) == 1]
-    return separator.join(same)
+    same = [part[0] for part in takewhile(lambda part: len(set(part)) == 1, zip(*parts, strict=False))]
+    return separator.join(same) or owners[0]
 
 
 def _reason(kind: str) -> str:
