@@ -154,7 +154,8 @@ def test_weights_and_figures_are_those_of_the_parameters():
     ]
     expected = ef.analyze(plain, random_state=5)
     activations = ["leaky_relu", "tanh"]
-    for source in (nnx_model, bound, pair, pair[1], freeze(pair[1]), params, nnx.state(nnx_model)):
+    apart = nnx.split(nnx_model)
+    for source in (nnx_model, apart, bound, pair, pair[1], freeze(pair[1]), params, nnx.state(nnx_model)):
         net = ef.as_network(source, activation=activations)
         for layer, (weight, bias, _) in zip(net, plain, strict=True):
             np.testing.assert_array_equal(layer.weight, weight.astype(np.float64))
@@ -340,7 +341,7 @@ def test_a_residual_sum_is_named():
     assert [layer.name for layer in net] == ["first", "Block_0/Dense_1", "Block_0/Dense_0", "Dense_0"]
     [(name, reason)] = net.skipped
     assert name == "Block_0"
-    assert "add of 2 values is no dense layer" in reason
+    assert reason.startswith("add of 2 values is no dense layer; the inputs of")
     assert "'Dense_0' after it are binned over the range seen" in reason
     assert net.restarts == {3}
 
@@ -387,10 +388,9 @@ def test_recurrent_layers_are_skipped_with_the_reason(kind):
     model = NnxNet() if kind == "nnx" else _with_variables(Net(), 7, 4)
     net = ef.as_network(model, input_shape=(7, 4))
     assert [layer.name for layer in net] == ["first", "out" if kind == "nnx" else "Dense_0"]
-    reasons = dict(net.skipped)
     [loop] = [name for name, reason in net.skipped if "a loop (scan) is no dense layer" in reason]
     assert loop == ("rnn.cell" if kind == "nnx" else "LSTMCell_0")
-    assert "binned over the range seen" in reasons["slice"]
+    assert "binned over the range seen" in net.skipped[-1][1]
     assert net.restarts == {1}
 
 
@@ -439,11 +439,20 @@ def test_in_double_precision():
         np.testing.assert_array_equal(net[0].weight, np.asarray(model.layers[0].kernel[...]))
 
 
+@jax.custom_vjp
+def _multiplied(x, weight):
+    return x @ weight
+
+
+_multiplied.defvjp(lambda x, weight: (x @ weight, (x, weight)), lambda kept, down: (down @ kept[1].T, kept[0].T @ down))
+
+
 def _written_by_hand(x, weight):
     return {
         "einsum": lambda: jnp.einsum("bi,oi->bo", x, weight.T),
         "vmap": lambda: jax.vmap(lambda row: weight.T @ row)(x),
         "vmap_right": lambda: jax.vmap(lambda row: row @ weight)(x),
+        "custom_vjp": lambda: _multiplied(x, weight),
         "checkpoint": lambda: jax.checkpoint(lambda a: a @ weight)(x),
         "jit": lambda: jax.jit(lambda a, b: a @ b)(x, weight),
         "heads": lambda: jnp.einsum("bi,ihd->bhd", x, weight.reshape(4, 2, 3)).reshape(len(x), -1),
@@ -524,6 +533,110 @@ def test_what_decides_by_its_input_is_skipped():
     assert "depends on a condition" in dict(net.skipped)["cond"]
 
 
+OTHER = {
+    "split": (lambda self, x: nnx.glu(self.first(x)), "split is no dense layer"),
+    "sort": (lambda self, x: jnp.sort(self.first(x))[:, :4], "sort is no dense layer"),
+    "sub": (lambda self, x: self.first(x)[:, :4] - x.mean(axis=0), "sub is no dense layer"),
+    "pure_callback": (
+        lambda self, x: jax.pure_callback(np.sin, jax.ShapeDtypeStruct((len(x), 4), np.float32), self.first(x)[:, :4]),
+        "pure_callback is no dense layer",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_what_is_no_layer_is_named(name):
+    function, why = OTHER[name]
+
+    class Net(nnx.Module):
+        def __init__(self):
+            rngs = nnx.Rngs(0)
+            self.first, self.last = nnx.Linear(4, 8, rngs=rngs), nnx.Linear(4, 2, rngs=rngs)
+
+        def __call__(self, x):
+            return self.last(function(self, x))
+
+    net = ef.as_network(Net())
+    assert [layer.name for layer in net] == ["first", "last"]
+    assert dict(net.skipped)[name].startswith(why)
+    assert net.restarts == {1}
+    assert "blocks" not in str(net.skipped)
+
+
+def test_a_transposed_convolution_is_skipped():
+    class Net(nnx.Module):
+        def __init__(self):
+            rngs = nnx.Rngs(0)
+            self.up, self.out = nnx.ConvTranspose(2, 3, (3, 3), strides=2, rngs=rngs), nnx.Conv(3, 2, (1, 1), rngs=rngs)
+
+        def __call__(self, x):
+            return self.out(jax.nn.relu(self.up(x)))
+
+    net = ef.as_network(Net(), input_shape=(6, 6, 2))
+    assert [layer.name for layer in net] == ["out"]
+    assert dict(net.skipped)["max"].startswith("an activation that follows no dense layer")
+    assert ("up", "conv_general_dilated is no dense layer or convolution, activation or pool") in net.skipped
+
+
+def test_channels_that_come_first():
+    class Net(nnx.Module):
+        def __init__(self):
+            self.kernel = nnx.Param(jax.random.normal(jax.random.key(0), (4, 2, 3, 3)))
+
+        def __call__(self, x):
+            y = jax.lax.conv_general_dilated(x, self.kernel[...], (1, 1), "SAME")
+            y = jax.lax.reduce_window(y, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+            return jax.nn.relu(y)
+
+    net = ef.as_network(Net(), input_shape=(2, 8, 8))
+    assert [(layer.name, layer.patch, layer.n_out) for layer in net] == [("Net", (2, 4, 4), 4)]
+    assert not net.skipped
+
+
+def test_weights_that_are_computed():
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.tanh(nn.WeightNorm(nn.Dense(3))(x))
+
+    module, variables = _with_variables(Net(), 4)
+    net = ef.as_network((module, variables))
+    assert [layer.name for layer in net] == ["Dense_0"]
+    assert not net.skipped
+    _agrees(net, lambda x: module.apply(variables, x), 4)
+
+
+def test_two_heads():
+    class Net(nnx.Module):
+        def __init__(self):
+            rngs = nnx.Rngs(0)
+            self.body, self.mean, self.spread = (nnx.Linear(*widths, rngs=rngs) for widths in ((4, 5), (5, 2), (5, 3)))
+
+        def __call__(self, x):
+            x = jnp.tanh(self.body(x))
+            return {"mean": self.mean(x), "spread": jax.nn.softplus(self.spread(x))}
+
+    net = ef.as_network(Net())
+    assert [layer.name for layer in net] == ["body", "mean", "spread"]
+    assert _activations(net) == ["tanh", "linear", "softplus"]
+    assert net.restarts == {2}
+
+
+def test_parameters_whose_order_is_that_in_which_layers_were_made():
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(3)(nn.tanh(nn.Dense(5)(x)))
+
+    module, variables = _with_variables(Net(), 4)
+    with pytest.raises(ValueError, match=r"The order of the layers cannot be told.* Give order="):
+        ef.as_network(variables)
+    net = ef.as_network(variables, order=["Dense_1", "Dense_0"], activation=["tanh", "linear"])
+    for layer, other in zip(net, ef.as_network((module, variables)), strict=True):
+        np.testing.assert_array_equal(layer.weight, other.weight)
+        assert (layer.name, str(layer.activation)) == (other.name, str(other.activation))
+
+
 def test_a_layer_that_nothing_depends_on():
     class Net(nnx.Module):
         def __init__(self):
@@ -535,6 +648,7 @@ def test_a_layer_that_nothing_depends_on():
 
     net = ef.as_network(Net())
     assert [layer.name for layer in net] == ["used"]
+    assert net.skipped == [("unused", "nothing that the model returns was seen to depend on it")]
 
 
 def _unbound():
@@ -562,6 +676,7 @@ FLOATS, INTEGERS = np.zeros((2, 4), np.float32), np.zeros((2, 4), int)
     ("make", "options", "error", "message"),
     [
         (_unbound, {}, TypeError, r"Got a Dense that is not bound. Pass the pair \(module, variables\)"),
+        (lambda: (nnx.Linear(3, 2, rngs=nnx.Rngs(0)), 5), {}, TypeError, "Got a pair of Linear and int instead"),
         (lambda: (nn.Dense(3), 5), {}, TypeError, "must be what its 'init' returns.* Got int instead"),
         (lambda: (nn.Dense(3), _dense_pair()[1]["params"]), {}, ValueError, r"Pass \(module, \{'params': params\}\)"),
         (_dense_pair, {"example_inputs": INTEGERS}, TypeError, "floating-point numbers. Got numbers of type int"),

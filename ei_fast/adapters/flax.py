@@ -47,7 +47,7 @@ def network_from_flax(
 
     Parameters
     ----------
-    model : nnx.Module, bound linen.Module, or (linen.Module, variables)
+    model : nnx.Module, (nnx.GraphDef, state), bound linen.Module, or (linen.Module, variables)
     in_range : (float, float), optional
         Range of the model's inputs, (0, 1) where not given.
     check : bool
@@ -63,6 +63,8 @@ def network_from_flax(
         Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
     """
     in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
+    if isinstance(model, tuple) and isinstance(model[0], nnx.GraphDef):
+        model = nnx.merge(*model)
     subject = _of_nnx(model) if isinstance(model, nnx.Module) else _of_linen(model)
     shape = subject.input_shape(input_shape, example_inputs)
     probed = subject.run(random_inputs(in_range, _PROBED_IMAGES if len(shape) > 2 else _PROBED, shape))
@@ -188,13 +190,13 @@ def _of_linen(model: Any) -> _Subject:
                 "the pair (module, variables), or module.bind(variables)."
             )
         module, variables = model.unbind()
-    elif isinstance(model, tuple):
+    elif isinstance(model, tuple) and isinstance(model[0], linen.Module):
         module, variables = model
         _check_variables(module, variables)
     else:
         raise TypeError(
-            f"A Flax model must be an nnx.Module, a bound linen.Module or the pair (linen.Module, variables). Got "
-            f"{type(model).__name__} instead."
+            "A Flax model must be an nnx.Module, a bound linen.Module or the pair (linen.Module, variables). Got "
+            f"{_kind_of(model)} instead."
         )
     known: dict[str, Any] = _for_inference(module)
 
@@ -222,6 +224,11 @@ def _check_parameter(path: str, leaf: Any) -> None:
         )
     if jax.dtypes.issubdtype(leaf.dtype, np.complexfloating):
         raise TypeError(f"The model must compute with real numbers. Got {path!r}, which is complex.")
+
+
+def _kind_of(model: Any) -> str:
+    of = [type(part).__name__ for part in model] if isinstance(model, tuple) else []
+    return f"a pair of {' and '.join(of)}" if of else type(model).__name__
 
 
 def _check_variables(module: Any, variables: Any) -> None:

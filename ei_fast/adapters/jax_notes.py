@@ -101,7 +101,7 @@ class Notes:
         outputs = tuple(dict.fromkeys(value.number for value in written if value.number is not None))
         if not outputs:
             raise TypeError("What the model returns does not depend on its input.")
-        recording = Recording(self._ops, self._values, outputs, (), self._coarsest)
+        recording = Recording(self._ops, self._values, outputs, (), self._coarsest, has_blocks=False)
         # What nobody reads is no matter where it is no layer.
         needed, unread = alive(recording)
         left = {*needed, *(op for op in unread if isinstance(op.does, (Dense, Conv)))}
