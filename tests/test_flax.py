@@ -295,6 +295,32 @@ def test_convolutions_of_nnx(pool):
     assert not net.restarts
 
 
+LAYOUTS = [("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("NWHC", "IHWO", "NHCW")]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=[layout[0] for layout in LAYOUTS])
+@pytest.mark.parametrize("pool", ["max", "mean"])
+def test_channels_and_places_in_any_order(layout, pool):
+    given, kernel, made = layout
+    size = {"N": 1, "C": 2, "H": 9, "W": 8}
+    window = [1 if axis in "NC" else 2 for axis in made]
+
+    class Net(nnx.Module):
+        def __init__(self):
+            shape = [{"H": 3, "W": 2, "I": 2, "O": 4}[axis] for axis in kernel]
+            self.kernel = nnx.Param(jax.random.normal(jax.random.key(0), shape))
+
+        def __call__(self, x):
+            x = jax.lax.conv_general_dilated(x, self.kernel[...], (1, 1), "SAME", dimension_numbers=layout)
+            if pool == "max":
+                return jax.lax.reduce_window(jnp.tanh(x), -jnp.inf, jax.lax.max, window, window, "VALID")
+            return jax.lax.reduce_window(jnp.tanh(x), 0.0, jax.lax.add, window, window, "VALID") / 4
+
+    net = ef.as_network(Net(), input_shape=[size[axis] for axis in given[1:]])
+    assert [(layer.name, layer.patch, layer.n_out) for layer in net] == [("Net", (2, 4, 3), 4)]
+    assert not net.skipped
+
+
 def test_a_patch_of_a_convolution():
     class Net(nn.Module):
         @nn.compact
@@ -502,6 +528,23 @@ def test_a_recording_is_cheap_when_nothing_is_compared(monkeypatch):
     np.testing.assert_array_equal(net[0].weight, np.asarray(model.layers[0].kernel[...], dtype=np.float64))
 
 
+def test_a_recorder_takes_flax_models():
+    module, variables = _with_variables(LinenChain((4, 3), (jnp.tanh,)), 4)
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0))
+    for step in range(2):
+        recorder.record((module, variables), step=step, loss=1.0)
+        variables = jax.tree.map(lambda leaf: 2 * leaf, variables)
+    assert recorder.trajectory_.layers == ("Dense_0",)
+    assert len(recorder.trajectory_) == 2
+
+
+def test_a_description_takes_the_option(capsys):
+    ef.describe(
+        nnx.Conv(2, 3, (2, 2), padding="VALID", rngs=nnx.Rngs(0)), example_inputs=np.zeros((1, 5, 5, 2), np.float32)
+    )
+    assert "2x2x2 -> 3 per patch" in capsys.readouterr().out
+
+
 class Drawing(nnx.Module):
     """Adds noise, for inference too."""
 
@@ -576,21 +619,6 @@ def test_a_transposed_convolution_is_skipped():
     assert [layer.name for layer in net] == ["out"]
     assert dict(net.skipped)["max"].startswith("an activation that follows no dense layer")
     assert ("up", "conv_general_dilated is no dense layer or convolution, activation or pool") in net.skipped
-
-
-def test_channels_that_come_first():
-    class Net(nnx.Module):
-        def __init__(self):
-            self.kernel = nnx.Param(jax.random.normal(jax.random.key(0), (4, 2, 3, 3)))
-
-        def __call__(self, x):
-            y = jax.lax.conv_general_dilated(x, self.kernel[...], (1, 1), "SAME")
-            y = jax.lax.reduce_window(y, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
-            return jax.nn.relu(y)
-
-    net = ef.as_network(Net(), input_shape=(2, 8, 8))
-    assert [(layer.name, layer.patch, layer.n_out) for layer in net] == [("Net", (2, 4, 4), 4)]
-    assert not net.skipped
 
 
 def test_weights_that_are_computed():

@@ -156,8 +156,8 @@ def _pool(equation: Equation) -> Steps | None:
     alone = [size[k] == stride[k] == 1 and tuple(padding[k]) == (0, 0) for k in range(x.ndim)]
     if x.ndim < 3 or not alone[0] or any(n != 1 for n in params["base_dilation"]):
         return None
-    # Of channels in the last place, or else in the first.
-    channels = next((axis for axis in (x.ndim - 1, 1) if alone[axis]), None)
+    # What it leaves alone are the channels, which stand last, or else first.
+    channels = next((axis for axis in (x.ndim - 1, *range(1, x.ndim - 1)) if alone[axis]), None)
     if channels is None:
         return None
     axes = [channels, *(axis for axis in range(1, x.ndim) if axis != channels)]
