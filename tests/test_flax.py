@@ -1,6 +1,7 @@
 """Flax models, of NNX and of Linen: what is extracted is what they compute."""
 
 import os
+import pickle
 import subprocess
 import sys
 from itertools import pairwise
@@ -505,6 +506,41 @@ def test_products_written_by_hand(spelling):
     _agrees(net, model, 4)
 
 
+def _by_hand(params, x):
+    for weight, bias in params["hidden"]:
+        x = jnp.tanh(x @ weight + bias)
+    return params["factor"] * (x @ params["last"])
+
+
+@pytest.mark.parametrize("function", [_by_hand, jax.jit(_by_hand), lambda params, x: _by_hand(params, x)])
+def test_a_function_and_its_parameters(function):
+    rng = np.random.default_rng(0)
+    hidden = [(rng.normal(size=(a, b)).astype(np.float32), np.ones(b, np.float32)) for a, b in ((4, 6), (6, 5))]
+    params = {"hidden": hidden, "last": jnp.asarray(rng.normal(size=(5, 2)), jnp.float32), "factor": 2.0}
+    net = ef.as_network((function, params))
+    assert [layer.name for layer in net] == ["hidden/0", "hidden/1", "last"]
+    assert _activations(net) == ["tanh", "tanh", "linear"]
+    assert not net.skipped
+    np.testing.assert_array_equal(net[1].weight, hidden[1][0].astype(np.float64))
+    np.testing.assert_array_equal(net[2].weight, 2 * np.asarray(params["last"], dtype=np.float64))
+    _agrees(net, lambda x: function(params, x), 4)
+
+
+def test_the_apply_of_a_module_is_the_module():
+    module, variables = _with_variables(LinenNormed(), 4, train=False)
+    net = ef.as_network((module.apply, variables))
+    assert [layer.name for layer in net] == ["Dense_0", "Dense_1"]
+
+
+def test_what_is_extracted_can_be_sent_to_other_processes():
+    model = Chain([4, *[3] * (len(KNOWN) + 1)], [*KNOWN.values(), lambda x: jnp.sin(x) + jnp.exp(-x * x)])
+    net = ef.as_network(model)
+    again = pickle.loads(pickle.dumps(net))
+    x = np.random.default_rng(0).uniform(-3, 3, (20, 3))
+    for layer, other in zip(net.layers[1:], again.layers[1:], strict=True):
+        np.testing.assert_array_equal(layer(x), other(x))
+
+
 def test_every_layer_is_compared_with_the_run(monkeypatch):
     true = jax_ops._SEVERAL["dot_general"]
 
@@ -713,7 +749,12 @@ FLOATS, INTEGERS = np.zeros((2, 4), np.float32), np.zeros((2, 4), int)
         (_dense_pair, {"input_shape": (0,)}, ValueError, "'input_shape'"),
         (_dense_pair, {"blocks": ["a"]}, ValueError, "'blocks' parameter of as_network is for"),
         (lambda: nnx.Conv(1, 2, (3, 3), rngs=nnx.Rngs(0)), {}, ValueError, "cannot be told.* Give 'input_shape'"),
-        (lambda: [np.ones((2, 2))], {"example_inputs": FLOATS}, ValueError, "is for Flax modules; others take"),
+        (
+            lambda: [np.ones((2, 2))],
+            {"example_inputs": FLOATS},
+            ValueError,
+            "is for models of Flax and JAX; others take",
+        ),
         (lambda: nnx.eval_shape(lambda: Chain([4, 3], [jnp.tanh])), {}, TypeError, "'layers/0/bias', which is a Shape"),
         (_complex, {}, TypeError, "Got 'bias', which is complex"),
         (lambda: nnx.Dropout(0.5, rngs=nnx.Rngs(0)), {"input_shape": (4,)}, TypeError, "no dense layer or convolution"),

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from inspect import isroutine
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def as_network(
 
     Parameters
     ----------
-    model : Network, Layer, Function, array, list, dict, path, or a model of scikit-learn, PyTorch, Keras, ONNX or Flax
+    model : Network, Layer, Function, array, list, dict, path, or a model of scikit-learn, PyTorch, Keras, ONNX or JAX
         - a 2-D array is one dense layer, (n_in, n_out);
         - a list holds layers in order: `Layer`, `Function`, 2-D arrays, or tuples (weight, bias) and
           (weight, bias, activation), bias being None where there is none;
@@ -44,7 +45,8 @@ def as_network(
           by onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its
           channels, with the pool behind it as one `Function`;
         - a Flax module, which is traced and evaluated in the same way: of NNX, or of Linen, bound or as the pair
-          (module, variables).
+          (module, variables); or of JAX without Flax the pair (function, parameters) of a function of parameters, in
+          any tree of arrays, and inputs.
     activation : str, Activation, or one a layer, default "sigmoid"
         Activation of the layers that do not say.
     in_range : (float, float), optional
@@ -62,7 +64,8 @@ def as_network(
         Of one sample that such a model takes; where not given, what it says of itself, or in PyTorch what its
         first dense layer takes. A PyTorch or Flax model that begins with a convolution does not tell.
     example_inputs : array (rows, ...), optional
-        Of a Flax model, instead of `input_shape`: a batch of which the shape of a sample and the type are used.
+        Of a model of Flax or JAX, instead of `input_shape`: a batch of which the shape of a sample and the type are
+        used.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def as_network(
             ("torch", "keras", "onnx", "flax"),
             "models of a framework that can be run",
         ),
-        ("example_inputs", example_inputs is not None, ("flax",), "Flax modules; others take 'input_shape'"),
+        ("example_inputs", example_inputs is not None, ("flax",), "models of Flax and JAX; others take 'input_shape'"),
     ):
         if given and kind not in kinds:
             what = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
@@ -146,8 +149,12 @@ def _kind(model: Any) -> str:
     # Flax's trees of parameters are dicts like any other.
     if isinstance(model, Mapping) and not hasattr(model, "toarray"):
         return "dict"
-    pair_of = _libraries(model[0]) if isinstance(model, tuple) and len(model) == 2 else set()
-    return "flax" if "flax" in libraries | pair_of else "array"
+    if isinstance(model, tuple) and len(model) == 2:
+        libraries = _libraries(model[0])
+        # What `jax.jit` makes is of a class of jaxlib.
+        if isroutine(model[0]) or "jaxlib" in libraries:
+            return "flax"
+    return "flax" if "flax" in libraries else "array"
 
 
 def _libraries(model: Any) -> set[str]:

@@ -1,4 +1,4 @@
-"""Flax modules, of NNX and of Linen: JAX traces what they do, and every step of that is evaluated in sight.
+"""Flax modules, of NNX and of Linen, and JAX's functions: they are traced, and every step of that evaluated in sight.
 
 The module is left as it is: what is traced is a function of its parameters, as it computes for inference.
 """
@@ -43,11 +43,11 @@ def network_from_flax(
     input_shape: Sequence[int] | None = None,
     example_inputs: Any = None,
 ) -> Network:
-    """The layers of a Flax module, in the order in which it runs them.
+    """The layers of a Flax module, or of a function, in the order in which it runs them.
 
     Parameters
     ----------
-    model : nnx.Module, (nnx.GraphDef, state), bound linen.Module, or (linen.Module, variables)
+    model : nnx.Module, (nnx.GraphDef, state), bound linen.Module, (linen.Module, variables) or (function, parameters)
     in_range : (float, float), optional
         Range of the model's inputs, (0, 1) where not given.
     check : bool
@@ -65,7 +65,12 @@ def network_from_flax(
     in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
     if isinstance(model, tuple) and isinstance(model[0], nnx.GraphDef):
         model = nnx.merge(*model)
-    subject = _of_nnx(model) if isinstance(model, nnx.Module) else _of_linen(model)
+    if isinstance(model, nnx.Module):
+        subject = _of_nnx(model)
+    elif isinstance(model, tuple) and not isinstance(model[0], (nnx.Module, linen.Module)):
+        subject = _of_function(*model)
+    else:
+        subject = _of_linen(model)
     shape = subject.input_shape(input_shape, example_inputs)
     probed = subject.run(random_inputs(in_range, _PROBED_IMAGES if len(shape) > 2 else _PROBED, shape))
     return network_from_runs(subject.run, shape, in_range, check, probed=probed)
@@ -129,7 +134,7 @@ class _Subject:
 
     def _fitting(self) -> Iterator[tuple[int, ...]]:
         """Shapes of samples that the model takes, of those which the kernel of a dense layer takes."""
-        for width in dict.fromkeys(leaf.shape[0] for leaf in self._parameters if leaf.ndim == 2):
+        for width in dict.fromkeys(width for leaf in self._parameters if leaf.ndim == 2 for width in leaf.shape):
             try:
                 self._trace((_PROBED, width))
             except Exception:
@@ -217,13 +222,28 @@ def _check_parameter(path: str, leaf: Any) -> None:
             f"A model is read outside of functions that JAX traces. Got {path!r} inside of one. Call as_network after "
             "what jax.jit or nnx.jit made has returned."
         )
-    if not isinstance(leaf, (jax.Array, np.ndarray)):
+    if isinstance(leaf, (float, int)):
+        return
+    if not isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
         raise TypeError(
             f"The parameters of a model must be arrays. Got {path!r}, which is a {type(leaf).__name__}, instead. Give "
             "it its values."
         )
     if jax.dtypes.issubdtype(leaf.dtype, np.complexfloating):
         raise TypeError(f"The model must compute with real numbers. Got {path!r}, which is complex.")
+
+
+def _of_function(function: Any, parameters: Any) -> _Subject:
+    module = getattr(function, "__self__", None)
+    if isinstance(module, linen.Module):
+        # Its `apply`, as flax.training's states hold it.
+        return _of_linen((module, parameters))
+
+    # What is in no layer of its own is called as it is.
+    def owner_of(path: str) -> str:
+        return path.rpartition("/")[0] or path
+
+    return _Subject(function, parameters, owner_of, getattr(function, "__name__", "function"))
 
 
 def _kind_of(model: Any) -> str:
