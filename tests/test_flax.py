@@ -105,6 +105,7 @@ KNOWN = {
 }
 SPELLED_OUT = {
     "relu": lambda x: jnp.maximum(x, 0),
+    "relu6": lambda x: (x > 0) * (x < 6) * x + 6 * (x >= 6).astype(x.dtype),
     "silu": lambda x: x * jax.nn.sigmoid(x),
     "gelu": lambda x: x * (1 + jax.lax.erf(x / np.sqrt(2))) / 2,
     "leaky_relu(negative_slope=0.1)": lambda x: jnp.where(x > 0, x, 0.1 * x),

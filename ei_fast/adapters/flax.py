@@ -21,7 +21,7 @@ from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 
 # Rows of a first run, unlikely as a width; and of images, of which few are enough.
-_PROBED, _PROBED_IMAGES = 61, 7
+_PROBED, _PROBED_IMAGES = 61, 13
 # What arguments of a call are called that tell training from inference, and their values for the latter.
 _FOR_INFERENCE = {
     "train": False,
@@ -84,10 +84,11 @@ class _Subject:
     call : callable
         Takes a tree of parameters and inputs (rows, ...).
     parameters : tree of arrays
+        Copies of which on the CPU are used.
     owner_of : callable
         The name of the layer to which a parameter with this path belongs.
     root : str
-        Name of the model's class.
+        What the model is called where a layer has no name of its own.
     """
 
     def __init__(self, call: Callable[[Any, Any], Any], parameters: Any, owner_of: Callable[[str], str], root: str):
@@ -197,7 +198,7 @@ def _of_linen(model: Any) -> _Subject:
         module, variables = model.unbind()
     elif isinstance(model, tuple) and isinstance(model[0], linen.Module):
         module, variables = model
-        _check_variables(module, variables)
+        _check_variables(variables)
     else:
         raise TypeError(
             "A Flax model must be an nnx.Module, a bound linen.Module or the pair (linen.Module, variables). Got "
@@ -213,24 +214,6 @@ def _of_linen(model: Any) -> _Subject:
         return path.partition("/")[2].rpartition("/")[0]
 
     return _Subject(call, variables, owner_of, type(module).__name__)
-
-
-def _check_parameter(path: str, leaf: Any) -> None:
-    """Raise TypeError where a parameter has no values that can be computed with."""
-    if isinstance(leaf, jax.core.Tracer):
-        raise TypeError(
-            f"A model is read outside of functions that JAX traces. Got {path!r} inside of one. Call as_network after "
-            "what jax.jit or nnx.jit made has returned."
-        )
-    if isinstance(leaf, (float, int)):
-        return
-    if not isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
-        raise TypeError(
-            f"The parameters of a model must be arrays. Got {path!r}, which is a {type(leaf).__name__}, instead. Give "
-            "it its values."
-        )
-    if jax.dtypes.issubdtype(leaf.dtype, np.complexfloating):
-        raise TypeError(f"The model must compute with real numbers. Got {path!r}, which is complex.")
 
 
 def _of_function(function: Any, parameters: Any) -> _Subject:
@@ -251,7 +234,25 @@ def _kind_of(model: Any) -> str:
     return f"a pair of {' and '.join(of)}" if of else type(model).__name__
 
 
-def _check_variables(module: Any, variables: Any) -> None:
+def _check_parameter(path: str, leaf: Any) -> None:
+    """Raise TypeError where a parameter has no values that can be computed with."""
+    if isinstance(leaf, jax.core.Tracer):
+        raise TypeError(
+            f"A model is read outside of functions that JAX traces. Got {path!r} inside of one. Call as_network after "
+            "what jax.jit or nnx.jit made has returned."
+        )
+    if isinstance(leaf, (float, int)):
+        return
+    if not isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
+        raise TypeError(
+            f"The parameters of a model must be arrays. Got {path!r}, which is a {type(leaf).__name__}, instead. Give "
+            "it its values."
+        )
+    if jax.dtypes.issubdtype(leaf.dtype, np.complexfloating):
+        raise TypeError(f"The model must compute with real numbers. Got {path!r}, which is complex.")
+
+
+def _check_variables(variables: Any) -> None:
     rule = "The variables of a Linen module must be what its 'init' returns, {'params': ...} with other collections"
     if not isinstance(variables, Mapping):
         raise TypeError(f"{rule}. Got {type(variables).__name__} instead. Pass (module, {{'params': params}}).")

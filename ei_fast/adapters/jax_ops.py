@@ -34,6 +34,8 @@ Steps = list[tuple[Does, NDArray]]
 """What is done one after another, and the value that comes out of each, rows first."""
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
+# True and False are taken for 1 and 0; the arithmetic of integers is another.
+_NUMBERS = (*FLOATS, "bool")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,7 @@ def _dot_general(equation: Equation) -> Steps | None:
     (contracted, batch), [place] = equation.params["dimension_numbers"], equation.at
     x, weight = equation.x, _as_floats(equation.inputs[1 - place])
     over, over_weight = list(contracted[place]), list(contracted[1 - place])
-    if any(batch[0]) or 0 in over or not over or len(batch[0]):
+    if batch[0] or 0 in over or not over:
         return None
     free = [axis for axis in range(1, x.ndim) if axis not in over]
     free_weight = [axis for axis in range(weight.ndim) if axis not in over_weight]
@@ -108,10 +110,9 @@ def _dot_general(equation: Equation) -> Steps | None:
     y = y.reshape(rows, *extent, prod(shape))
     steps = _moved(x, [*free, *over], (*extent, len(weight)))
     steps.append((Dense(weight, np.zeros(weight.shape[1])), y))
-    back = [*range(len(free))]
     if place == 1 and free:
         order = np.arange(y[0].size).reshape(*extent, *shape)
-        back = [*range(len(free), order.ndim), *back]
+        back = [*range(len(free), order.ndim), *range(len(free))]
         steps.append((Same(order.transpose(back)), equation.output))
     elif len(shape) != 1:
         steps.append((Same(), equation.output))
@@ -213,15 +214,14 @@ def _negative(equation: Equation) -> Affine:
 
 
 def _same(equation: Equation) -> Same | None:
-    known = equation.output.dtype.name in FLOATS and equation.x.dtype.name in FLOATS
-    return Same() if known and equation.at == (0,) and equation.output.size == equation.x.size else None
+    # What becomes an integer is rounded, and a reshape may turn axes around first.
+    kept = equation.output.dtype.name in _NUMBERS and equation.params.get("dimensions") is None
+    return Same() if kept and equation.at == (0,) and equation.output.size == equation.x.size else None
 
 
 def _transposed(equation: Equation) -> Same | None:
-    axes = list(equation.params["permutation"])
-    return (
-        _reordered(equation, lambda sample: sample.transpose([axis - 1 for axis in axes[1:]])) if not axes[0] else None
-    )
+    first, *axes = equation.params["permutation"]
+    return None if first else _reordered(equation, lambda sample: sample.transpose([axis - 1 for axis in axes]))
 
 
 def _reversed(equation: Equation) -> Same | None:
@@ -330,7 +330,9 @@ class OfNumbers:
 def _number_by_number(equation: Equation) -> Pointwise | Combine | None:
     """What is done to every number by itself, or to those in the same place of several values."""
     function = _ELEMENTWISE.get(equation.primitive)
-    if function is None or any(equation.inputs[k].shape != equation.output.shape for k in equation.at):
+    values = [equation.output, *(equation.inputs[k] for k in equation.at)]
+    alike = all(value.shape == equation.output.shape and value.dtype.name in _NUMBERS for value in values)
+    if function is None or not alike:
         return None
     numbers: list[float | None] = []
     for k, value in enumerate(equation.inputs):
@@ -340,8 +342,6 @@ def _number_by_number(equation: Equation) -> Pointwise | Combine | None:
             numbers.append(shortest(float(value.flat[0])))
         else:
             return None
-    if len(equation.at) == len(numbers) > 1:
-        return Combine(function)
     whole = OfNumbers(function, tuple(numbers))
     return Combine(whole) if len(equation.at) > 1 else _activation(whole, _CODOMAINS.get(equation.primitive))
 
