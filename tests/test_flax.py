@@ -783,6 +783,26 @@ def test_a_missing_library_is_named(monkeypatch):
         ef.as_network(model)
 
 
+def test_parameters_on_several_devices():
+    code = """
+import jax, numpy as np
+from flax import nnx
+import ei_fast
+first, second = jax.devices()
+model = nnx.Linear(4, 6, rngs=nnx.Rngs(0))
+expected = ei_fast.as_network(model)[0].weight
+graph, state = nnx.split(model)
+mesh = jax.make_mesh((2,), ("x",), axis_types=(jax.sharding.AxisType.Explicit,))
+for place in (second, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())):
+    layer = ei_fast.as_network((graph, jax.device_put(state, place)))[0]
+    print(np.array_equal(layer.weight, expected))
+"""
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **flags})
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["True", "True"]
+
+
 def test_reading_a_flax_model_imports_no_other_framework():
     code = """
 import sys

@@ -98,7 +98,7 @@ class _Subject:
         paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
         for path, (_, leaf) in zip(paths, leaves, strict=True):
             _check_parameter(path.removesuffix("/value"), leaf)
-        self._parameters = [jax.device_put(leaf, self._cpu) for _, leaf in leaves]
+        self._parameters = [jax.device_put(_gathered(leaf), self._cpu) for _, leaf in leaves]
         # The state of random numbers is no layer's.
         self._owners = [
             (owner_of(path) or root) if jax.dtypes.issubdtype(leaf.dtype, np.inexact) else ""
@@ -250,6 +250,12 @@ def _check_parameter(path: str, leaf: Any) -> None:
         )
     if jax.dtypes.issubdtype(leaf.dtype, np.complexfloating):
         raise TypeError(f"The model must compute with real numbers. Got {path!r}, which is complex.")
+
+
+def _gathered(leaf: Any) -> Any:
+    """A parameter that is spread over several devices, in one place: what is traced would be spread as it is."""
+    spread = isinstance(leaf, jax.Array) and len(leaf.sharding.device_set) > 1
+    return np.asarray(leaf) if spread and not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended) else leaf
 
 
 def _check_variables(variables: Any) -> None:
