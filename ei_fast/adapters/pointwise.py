@@ -126,7 +126,7 @@ def _activation_in(start: int, parts: Sequence[list[Op]]) -> tuple[Activation | 
     activation, taken = None, steps
     for part in parts:
         steps = [*steps, *part]
-        if all(_is_line(op) or isinstance(op.does, Same) for op in steps):
+        if all(is_line(op) or isinstance(op.does, Same) for op in steps):
             continue
         does = steps[0].does
         if len(steps) == 1 and isinstance(does, Pointwise):
@@ -140,7 +140,7 @@ def _activation_in(start: int, parts: Sequence[list[Op]]) -> tuple[Activation | 
     return (activation, taken) if len(taken) > 1 else (None, [])
 
 
-def _is_line(op: Op) -> bool:
+def is_line(op: Op) -> bool:
     return isinstance(op.does, Affine) and np.size(op.does.scale) == 1 == np.size(op.does.shift)
 
 
@@ -187,7 +187,7 @@ def parts_after(
 def is_one_by_one(op: Op) -> bool:
     """Whether what an operation makes of a number depends on nothing else but numbers in the same place."""
     as_it_is = isinstance(op.does, Same) and op.does.order is None
-    return as_it_is or isinstance(op.does, (Pointwise, Combine)) or _is_line(op)
+    return as_it_is or isinstance(op.does, (Pointwise, Combine)) or is_line(op)
 
 
 def _one_by_one(op: Op, recording: Recording, shape: tuple[int, ...]) -> bool:
@@ -196,10 +196,10 @@ def _one_by_one(op: Op, recording: Recording, shape: tuple[int, ...]) -> bool:
 
 def composite(start: int, steps: Sequence[Op]) -> Composite:
     """What steps, each of which is one by one, make of a number of the value that they start from."""
-    return Composite(_as_functions(start, steps))
+    return Composite(as_functions(start, steps))
 
 
-def _as_functions(start: int, steps: Sequence[Op]) -> tuple[tuple[Callable[..., Array], tuple[int, ...]], ...]:
+def as_functions(start: int, steps: Sequence[Op]) -> tuple[tuple[Callable[..., Array], tuple[int, ...]], ...]:
     place = {start: 0}
     functions: list[tuple[Callable[..., Array], tuple[int, ...]]] = []
     for op in steps:
