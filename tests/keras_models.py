@@ -126,6 +126,8 @@ def _bytes(values):
 
 def described(name):
     """What is told of a model: its layers to the last bit, their ranges, what is skipped, and figures for one seed."""
+    # Layers are numbered anew.
+    keras.utils.clear_session()
     model = _with_weights(MODELS[name](), name)
     network = ef.as_network(model, in_range=(-1, 1))
     again = ef.as_network(model, in_range=(-1, 1), verify=False)

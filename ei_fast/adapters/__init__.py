@@ -41,18 +41,12 @@ def as_network(
           ``.ckpt`` with a state dict, or ``.h5``, ``.weights.h5`` of Keras; or of a whole model: ``.keras`` or
           ``.onnx``. No file's content is ever executed;
         - a fitted `MLPClassifier` or `MLPRegressor`, or a pipeline that ends in one;
-<<<<<<< HEAD
         - a PyTorch module, of which a copy runs, a built Keras model on any backend, or an `onnx.ModelProto`, run by
           onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its channels,
-          with the pool behind it as one `Function`.
-=======
-        - a PyTorch module, of which a copy runs, a built Keras model on the torch backend, or an `onnx.ModelProto`, run
-          by onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its
-          channels, with the pool behind it as one `Function`;
+          with the pool behind it as one `Function`;
         - a Flax module, which is traced and evaluated in the same way: of NNX, or of Linen, bound or as the pair
           (module, variables); or of JAX without Flax the pair (function, parameters) of a function of parameters, in
           any tree of arrays, and inputs.
->>>>>>> flax
     activation : str, Activation, or one a layer, default "sigmoid"
         Activation of the layers that do not say.
     in_range : (float, float), optional
