@@ -51,6 +51,14 @@ def test_the_same_networks_and_figures(here, backend):
             assert told["ei"] == here[name]["ei"], name
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_example(backend, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = _on(backend, str(TESTS.parent / "examples" / "keras_fit.py"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "keras_fit.gif").stat().st_size > 10_000
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_all_tests_of_keras(backend):
