@@ -1,4 +1,4 @@
-"""One callback in Keras' fit, one call for a video."""
+"""One callback in Keras' fit, one call for a video: on PyTorch, or with KERAS_BACKEND=jax or tensorflow on these."""
 
 import os
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 matplotlib.use("Agg")
-# Read when Keras is imported.
-os.environ["KERAS_BACKEND"] = "torch"
+# Read when Keras is imported; tests of Keras run in processes of other backends as well.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ LEAVES = {
     "numpy_loop": ["numpy_loop.png"],
     "pytorch_loop": ["pytorch_loop.png"],
     "keras_fit": ["keras_fit.gif"],
+    "flax_loop": ["flax_loop.png"],
     "lightning_trainer": ["lightning_trainer.html"],
     "sklearn_partial_fit": ["sklearn_partial_fit.png", "sklearn_edges.png", "sklearn_bins.png"],
 }

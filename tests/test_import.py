@@ -22,6 +22,7 @@ def test_importing_loads_no_framework_and_nothing_heavy():
         "tensorflow",
         "onnx",
         "jax",
+        "flax",
         "pandas",
         "matplotlib",
         "sklearn",
@@ -39,7 +40,7 @@ def test_importing_loads_no_framework_and_nothing_heavy():
 
 
 def test_measuring_arrays_loads_no_framework():
-    frameworks = ["torch", "keras", "tensorflow", "onnx", "jax", "safetensors"]
+    frameworks = ["torch", "keras", "tensorflow", "onnx", "jax", "flax", "safetensors"]
     code = (
         "import sys, ei_fast, numpy as np; ei_fast.analyze({'w0': np.ones((2, 2))}, random_state=0); "
         f"print(*[name for name in {frameworks} if name in sys.modules])"

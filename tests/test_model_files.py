@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -137,7 +138,7 @@ TOUCH = "import pathlib; pathlib.Path('trace').touch()"
         ),
         (_setting(4, "activation", {"class_name": "__lambda__", "config": {"value": "eA=="}}), "uses '__lambda__'"),
         (_setting(4, "units", 10**9), "claims .* far more than it holds"),
-        (_setting(4, "units", 10**30), "cannot be read as a Keras model"),
+        (_setting(4, "units", 10**30), r"claims 1\d+ bytes of weights"),
         (_setting(4, "units", -1), "cannot be read as a Keras model"),
         (_setting(1, "kernel_size", [9, 9]), "cannot be read as a Keras model"),
         (lambda entries: entries.update({"config.json": b"[]"}), "must describe a Keras model"),
@@ -187,9 +188,30 @@ def test_keras_and_its_backend_are_asked_for(saved, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r'pip install "ei_fast\[keras\]"'):
         ef.as_network(saved)
+    code = (
+        "import importlib.util, sys, ei_fast; there = sys.argv[2].split()\n"
+        "found = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name: found(name) if name in ('keras', 'h5py', *there) else None\n"
+        "ei_fast.as_network(sys.argv[1])"
+    )
+    for there, message in (
+        ("", "neither tensorflow nor torch nor jax is installed. Install the one that you use: pip install jax"),
+        (
+            "torch",
+            "with the backend 'jax' of Keras, which the environment variable KERAS_BACKEND names and which is not",
+        ),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(saved), there],
+            env=os.environ | {"KERAS_BACKEND": "jax"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert message in done.stderr
 
 
-def test_a_file_chooses_the_torch_backend_and_leaves_the_environment(saved):
+def test_a_file_chooses_a_backend_that_is_there_and_leaves_the_environment(saved):
     code = (
         "import os, sys, ei_fast; os.environ.pop('KERAS_BACKEND', None); "
         f"print(len(ei_fast.as_network({str(saved)!r})), 'KERAS_BACKEND' in os.environ)"

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from inspect import isroutine
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,13 @@ def as_network(
     blocks: Sequence[str] | Mapping[str, Range | None] = (),
     verify: bool = True,
     input_shape: Sequence[int] | None = None,
+    example_inputs: Any = None,
 ) -> Network:
     """The network behind `model`.
 
     Parameters
     ----------
-    model : Network, Layer, Function, array, list, dict, path, or a model of scikit-learn, PyTorch, Keras or ONNX
+    model : Network, Layer, Function, array, list, dict, path, or a model of scikit-learn, PyTorch, Keras, ONNX or JAX
         - a 2-D array is one dense layer, (n_in, n_out);
         - a list holds layers in order: `Layer`, `Function`, 2-D arrays, or tuples (weight, bias) and
           (weight, bias, activation), bias being None where there is none;
@@ -35,13 +37,16 @@ def as_network(
           ``activation``; or ``"<layer>.weight"`` as PyTorch's ``state_dict`` has them, (n_out, n_in), with
           ``"<layer>.bias"``; or ``"<layer>/kernel"`` as Keras has them, (n_in, n_out), with ``"<layer>/bias"``; or
           such dicts inside each other, as Flax and JAX have them;
-        - a path names a file of such a dict: ``.npz``, ``.safetensors`` (or the index of several),
-          or ``.pt``, ``.pth``, ``.ckpt`` with a state dict; or of a whole model: ``.keras`` or ``.onnx``. No file's
-          content is ever executed;
+        - a path names a file of such a dict: ``.npz``, ``.safetensors`` (or the index of several), ``.pt``, ``.pth``,
+          ``.ckpt`` with a state dict, or ``.h5``, ``.weights.h5`` of Keras; or of a whole model: ``.keras`` or
+          ``.onnx``. No file's content is ever executed;
         - a fitted `MLPClassifier` or `MLPRegressor`, or a pipeline that ends in one;
-        - a PyTorch module, of which a copy runs, a built Keras model on the torch backend, or an `onnx.ModelProto`, run
-          by onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its
-          channels, with the pool behind it as one `Function`.
+        - a PyTorch module, of which a copy runs, a built Keras model on any backend, or an `onnx.ModelProto`, run by
+          onnxruntime: every layer is compared with that run. A convolution is the map from one patch to its channels,
+          with the pool behind it as one `Function`;
+        - a Flax module, which is traced and evaluated in the same way: of NNX, or of Linen, bound or as the pair
+          (module, variables); or of JAX without Flax the pair (function, parameters) of a function of parameters, in
+          any tree of arrays, and inputs.
     activation : str, Activation, or one a layer, default "sigmoid"
         Activation of the layers that do not say.
     in_range : (float, float), optional
@@ -57,7 +62,10 @@ def as_network(
         `in_range` and ten times as far.
     input_shape : sequence of int, optional
         Of one sample that such a model takes; where not given, what it says of itself, or in PyTorch what its
-        first dense layer takes. A PyTorch model that begins with a convolution does not tell.
+        first dense layer takes. A PyTorch or Flax model that begins with a convolution does not tell.
+    example_inputs : array (rows, ...), optional
+        Of a model of Flax or JAX, instead of `input_shape`: a batch of which the shape of a sample and the type are
+        used.
 
     Returns
     -------
@@ -73,7 +81,13 @@ def as_network(
     for option, given, kinds, whose in (
         ("order", order is not None, ("dict", "weights"), "dicts and files of weights"),
         ("blocks", bool(blocks), ("torch", "keras"), "models of PyTorch and Keras"),
-        ("input_shape", input_shape is not None, ("torch", "keras", "onnx"), "models of a framework that can be run"),
+        (
+            "input_shape",
+            input_shape is not None,
+            ("torch", "keras", "onnx", "flax"),
+            "models of a framework that can be run",
+        ),
+        ("example_inputs", example_inputs is not None, ("flax",), "models of Flax and JAX; others take 'input_shape'"),
     ):
         if given and kind not in kinds:
             what = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
@@ -88,7 +102,7 @@ def as_network(
             from ei_fast.adapters.keras_files import model_from_keras_file
 
             model = model_from_keras_file(Path(model))
-        network_from_keras = _adapter("keras", "A Keras model cannot be read without Keras 3 and PyTorch")
+        network_from_keras = _adapter("keras", "A Keras model cannot be read without Keras 3")
         return network_from_keras(model, in_range, blocks, verify, input_shape)
     if kind == "torch":
         from ei_fast.adapters.torch import network_from_torch
@@ -97,6 +111,9 @@ def as_network(
     if kind == "onnx":
         network_from_onnx = _adapter("onnx", "An ONNX model cannot be read without onnx and onnxruntime")
         return network_from_onnx(model, in_range, verify, input_shape)
+    if kind == "flax":
+        network_from_flax = _adapter("flax", "A Flax model cannot be read without JAX and Flax")
+        return network_from_flax(model, in_range, verify, input_shape, example_inputs)
     if kind == "sklearn":
         from ei_fast.adapters.sklearn import network_from_sklearn
 
@@ -124,12 +141,24 @@ def _kind(model: Any) -> str:
         return {".keras": "keras", ".onnx": "onnx"}.get(Path(model).suffix, "weights")
     if hasattr(model, "__array__"):
         return "array"
-    libraries = {base.__module__.split(".")[0] for base in type(model).__mro__}
+    libraries = _libraries(model)
     # On the PyTorch backend a Keras layer is a module as well.
     for library in ("keras", "torch", "onnx", "sklearn"):
         if library in libraries:
             return library
-    return "dict" if isinstance(model, Mapping) and not hasattr(model, "toarray") else "array"
+    # Flax's trees of parameters are dicts like any other.
+    if isinstance(model, Mapping) and not hasattr(model, "toarray"):
+        return "dict"
+    if isinstance(model, tuple) and len(model) == 2:
+        libraries = _libraries(model[0])
+        # What `jax.jit` makes is of a class of jaxlib.
+        if isroutine(model[0]) or "jaxlib" in libraries:
+            return "flax"
+    return "flax" if "flax" in libraries else "array"
+
+
+def _libraries(model: Any) -> set[str]:
+    return {base.__module__.split(".")[0] for base in type(model).__mro__}
 
 
 def _adapter(library: str, why: str) -> Callable[..., Network]:

@@ -240,14 +240,17 @@ def _check_all_known(contents: _Contents) -> None:
 def _told_order(contents: _Contents, ordered: bool) -> list[str]:
     """Dense layers in the order in which they feed each other, if names and widths tell it; a guess is refused."""
     names = list(contents.dense)
-    if not ordered and len({re.sub(r"\d+", "0", name) for name in names}) == 1:
+    by_number = not ordered and len({re.sub(r"\d+", "0", name) for name in names}) == 1
+    if by_number:
         names.sort(key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
         ordered = True
     widths = [contents.widths(name) for name in names]
-    if ordered and (_chain(widths) or _chain([pair[::-1] for pair in widths])):
-        # Of the widths that chain transposed, the network tells.
-        return names
     only = _only_chain(widths)
+    # Of the widths that chain transposed, the network tells. But Flax numbers layers as they are made, and of calls
+    # inside each other the last layer is made first.
+    transposed = _chain([pair[::-1] for pair in widths]) and not (by_number and only is not None)
+    if ordered and (_chain(widths) or transposed):
+        return names
     # Where an order is given and no other chains either, the network tells what is wrong with it.
     if ordered == (only is not None):
         raise ValueError(f"The order of the layers cannot be told. {contents.candidates()}")

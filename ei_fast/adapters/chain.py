@@ -121,7 +121,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
         Where nothing was found that can be measured.
     """
     recording = put_together(recording)
-    ops, dead = _alive(recording)
+    ops, dead = alive(recording)
     found = _Assembly(recording, in_range, _Readers(ops, recording))
     for op in ops:
         if op not in found.done:
@@ -129,7 +129,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     unread = "nothing that the model returns was seen to depend on it"
     found.skipped += [(op.name, unread) for op in dead if isinstance(op.does, (Dense, Conv, Block))]
     # Affine maps that no layer took in.
-    found.skipped += [(op.name, _why_skipped(op)) for op in ops if op not in found.done]
+    found.skipped += [(op.name, _why_skipped(op, recording)) for op in ops if op not in found.done]
     # What is done in several steps has several times the same reason.
     found.skipped = list(dict.fromkeys(found.skipped))
     if not found.pieces:
@@ -176,7 +176,7 @@ class _Assembly:
         elif view is not None and isinstance(does, Block) and view.scale is None:
             self._block(op, does, view)
         else:
-            why = _why_skipped(op)
+            why = _why_skipped(op, self.recording)
         if why is not None:
             self.skipped.append((op.name, why))
 
@@ -481,7 +481,7 @@ class _Tail:
         return min(n_affine + 1, len(kinds))
 
 
-def _alive(recording: Recording) -> tuple[list[Op], list[Op]]:
+def alive(recording: Recording) -> tuple[list[Op], list[Op]]:
     """The operations on which the outputs depend, and the others."""
     needed = set(recording.outputs)
     alive, dead = [], []
@@ -510,11 +510,11 @@ class _Readers:
         return readers[0] if len(readers) == 1 and value not in self._recording.outputs else None
 
 
-def _why_skipped(op: Op) -> str:
+def _why_skipped(op: Op, recording: Recording) -> str:
     if isinstance(op.does, Unknown):
         return op.does.reason
     if isinstance(op.does, Combine):
-        return no_layer(getattr(op.does.function, "__name__", op.name), len(op.reads))
+        return no_layer(getattr(op.does.function, "__name__", op.name), len(op.reads), recording.has_blocks)
     what = {
         Affine: "a scale and shift that belongs to no layer",
         Pointwise: "an activation that follows no dense layer or convolution",
@@ -524,10 +524,11 @@ def _why_skipped(op: Op) -> str:
         Pad: "padding that is no convolution's",
         Block: "a block whose inputs are scaled and shifted on the way to it",
     }
-    return f"{what[type(op.does)]}: name what holds it in 'blocks' to measure it"
+    return what[type(op.does)] + (": name what holds it in 'blocks' to measure it" if recording.has_blocks else "")
 
 
-def no_layer(name: str, n_reads: int) -> str:
+def no_layer(name: str, n_reads: int, has_blocks: bool = True) -> str:
     """Why a function of so many values is skipped."""
     what = f"{name} of {n_reads} values" if n_reads > 1 else name
-    return f"{what} is no dense layer; name the module that holds it in 'blocks' to measure it as one map"
+    remedy = "; name the module that holds it in 'blocks' to measure it as one map" if has_blocks else ""
+    return f"{what} is no dense layer{remedy}"

@@ -1,25 +1,22 @@
-"""Keras models on the PyTorch backend: what their layers do is written down while they run.
+"""Keras models on any backend: what their operations are is asked of Keras itself.
 
-The model itself runs, in inference mode and in its own arithmetic, since not every Keras model can be copied;
-its variables are put back. Everything that it does goes through functions of PyTorch, whichever way it was built.
+The model is called on a symbolic tensor, in inference mode and in its own arithmetic, and everything that it does to it
+is written down, with the numbers that come of it. Its variables, and what Keras counts and draws, are put back.
 """
 
+import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import keras
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ei_fast.adapters.chain import no_layer
-from ei_fast.adapters.operations import Pointwise, Recording, Unknown
-from ei_fast.adapters.pointwise import activation_of, clipped
-from ei_fast.adapters.torch_notes import Notes, process_of_its_own
+from ei_fast.adapters.keras_notes import Notes, named
+from ei_fast.adapters.keras_ops import as_numbers
+from ei_fast.adapters.operations import Recording
 from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs
-from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 
@@ -36,7 +33,7 @@ def network_from_keras(
     Parameters
     ----------
     model : keras.Model or keras.Layer
-        Built, and left as it is.
+        Built, on any backend, and left as it is.
     in_range : (float, float), optional
         Range of the model's inputs, (0, 1) where not given.
     blocks : sequence of str, or dict of str to (float, float)
@@ -51,45 +48,31 @@ def network_from_keras(
     TypeError, ValueError
         Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
     """
-    if keras.backend.backend() != "torch":
-        raise TypeError(
-            f"A Keras model can be followed on the torch backend. Got one on {keras.backend.backend()!r}. Save it with "
-            "model.save('model.keras') and read that file with the environment variable KERAS_BACKEND=torch, or write "
-            "it with model.export('model.onnx', format='onnx')."
-        )
-    layers = _layers(model)
+    layers = named(
+        [one for one in model._flatten_layers(include_self=False) if not isinstance(one, keras.layers.InputLayer)],
+        model,
+    )
     ranges = check_blocks(blocks, list(layers))
     in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
     shape = _input_shape(model, input_shape)
+    names = {id(layer): name for name, layer in layers.items()}
+    if model is not layers.get(model.name):
+        # What the model does itself is named after what it does.
+        names[id(model)] = ""
+    options = {"training": False} if _takes_training(model) else {}
 
     def run(inputs: NDArray) -> Recording:
-        x = torch.as_tensor(keras.ops.convert_to_tensor(inputs, model.compute_dtype))
-        held = [variable.value for variable in model.variables]
-        notes = Notes(x, held, ranges, x.dtype, _as_it_is)
-        with torch.no_grad(), process_of_its_own(x, held), _kept(model), _watched(layers, notes):
-            output = model(x, training=False) if _takes_training(model) else model(x)
-        return notes.recording(output)
+        x = keras.ops.convert_to_tensor(inputs.astype(np.float32), model.compute_dtype)
+        notes = Notes(names, ranges, _as_it_is)
+        with _left_as_it_is(model, x):
+            with notes.taken(), _noted_activations(layers, notes):
+                output = model(notes.input(x), **options)
+            recording = notes.recording(output)
+            if check:
+                _check_same(model, notes, output, model(x, **options))
+        return recording
 
     return network_from_runs(run, shape, in_range, check, list(ranges))
-
-
-def _layers(model: keras.Layer) -> dict[str, keras.Layer]:
-    """The layers inside the model by name; one whose name another has as well by its path."""
-    found = [
-        layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.layers.InputLayer)
-    ]
-    names = [layer.name for layer in found]
-    result: dict[str, keras.Layer] = {}
-    for layer, name in zip(found, names, strict=True):
-        if names.count(name) > 1:
-            name = layer.path or name
-        unique, use = name, 1
-        while unique in result:
-            use += 1
-            unique = f"{name}#{use}"
-        result[unique] = layer
-    # A layer by itself is its own.
-    return result or {model.name: model}
 
 
 def _input_shape(model: keras.Layer, given: Sequence[int] | None) -> tuple[int, ...]:
@@ -119,25 +102,103 @@ def _takes_training(model: keras.Layer) -> bool:
     return isinstance(model, keras.Model) or model._call_has_training_arg
 
 
+def _check_same(model: keras.Layer, notes: Notes, symbolic: Any, output: Any) -> None:
+    """Raise ValueError where a model does not do to symbolic tensors what it does to others."""
+    told = [as_numbers(notes.actual(one)) for one in keras.tree.flatten(symbolic) if hasattr(one, "shape")]
+    done = [as_numbers(one) for one in keras.tree.flatten(output) if hasattr(one, "shape")]
+    alike = len(told) == len(done) and all(
+        one.shape == other.shape
+        and np.allclose(one, other, rtol=1e-3, atol=1e-3 * np.nanmax(np.abs(other), initial=0.0), equal_nan=True)
+        for one, other in zip(told, done, strict=True)
+    )
+    if not alike:
+        raise ValueError(
+            f"The Keras model {model.name!r} does something else to symbolic tensors than to arrays, or draws at "
+            "random, so that what was seen of it cannot be relied on. Name the layer that does so in 'blocks' to "
+            "measure it whole."
+        )
+
+
+@contextmanager
+def _left_as_it_is(model: keras.Layer, x: Any) -> Iterator[None]:
+    """Within this a model may be run; after it the model, Keras and the process are as they were."""
+    with _own_process(model, x), _kept(model), _keras_as_found():
+        losses = [(layer, list(layer._losses), set(layer._loss_ids)) for layer in model._flatten_layers()]
+        try:
+            yield
+        finally:
+            for layer, before, ids in losses:
+                layer._losses[:] = before
+                layer._loss_ids.clear()
+                layer._loss_ids.update(ids)
+
+
+@contextmanager
+def _own_process(model: keras.Layer, x: Any) -> Iterator[None]:
+    """Within this, what is drawn is left to the caller, and no gradients are followed."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        from ei_fast.adapters.torch_notes import process_of_its_own
+
+        held = [variable.value for variable in model.variables]
+        with torch.no_grad(), process_of_its_own(x, held):
+            yield
+        return
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+@contextmanager
+def _keras_as_found() -> Iterator[None]:
+    """After this, Keras numbers what is built next, and draws, as it would have done."""
+    from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
+
+    counted = get_global_attribute("object_name_uids")
+    counts = None if counted is None else dict(counted)
+    seeds = get_global_attribute("global_seed_generator")
+    state = None if seeds is None else _copied(seeds.state)
+    try:
+        yield
+    finally:
+        if counts is None:
+            set_global_attribute("object_name_uids", None)
+        else:
+            counted.clear()
+            counted.update(counts)
+        if seeds is None:
+            set_global_attribute("global_seed_generator", None)
+        elif state is not None and not np.array_equal(_copied(seeds.state), state):
+            seeds.state.assign(state)
+
+
 @contextmanager
 def _kept(model: keras.Layer) -> Iterator[None]:
     """After this, what the model holds is what it was."""
-    before = [(variable, variable.value.detach().clone()) for variable in model.variables]
+    before = [(variable, _copied(variable)) for variable in model.variables]
     try:
         yield
     finally:
         for variable, value in before:
-            if not torch.equal(variable.value, value):
+            if not np.array_equal(_copied(variable), value):
                 variable.assign(value)
+
+
+def _copied(variable: keras.Variable) -> NDArray:
+    return np.array(keras.ops.convert_to_numpy(variable.value))
 
 
 def _as_it_is(layer: keras.Layer) -> Callable[[], AbstractContextManager[None]]:
     """What makes a layer, wherever training has taken it, what it is now."""
-    values = [(variable, variable.value.detach().clone()) for variable in layer.variables]
+    values = [(variable, _copied(variable)) for variable in layer.variables]
 
     @contextmanager
     def put() -> Iterator[None]:
-        with _kept(layer):
+        with _without_gradients(), _kept(layer):
             for variable, value in values:
                 variable.assign(value)
             yield
@@ -145,121 +206,31 @@ def _as_it_is(layer: keras.Layer) -> Callable[[], AbstractContextManager[None]]:
     return put
 
 
+def _without_gradients() -> AbstractContextManager[None]:
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    import torch
+
+    return torch.no_grad()
+
+
 @contextmanager
-def _watched(layers: dict[str, keras.Layer], notes: Notes) -> Iterator[None]:
-    """Within this, what the layers do is written down."""
+def _noted_activations(layers: dict[str, keras.Layer], notes: Notes) -> Iterator[None]:
+    """Within this, activations of several steps are written down as one."""
     with ExitStack() as stack:
         for name, layer in layers.items():
             activation = layer.__dict__.get("activation")
-            if activation is not None and not _is_plain(activation):
-                stack.enter_context(_replaced(layer, "activation", _pointwise(name, activation, notes)))
-            call = layer.call
-            if isinstance(layer, keras.layers.ReLU):
-                call = _relu(name, layer, notes)
-            elif isinstance(layer, _REPEATING) and name not in notes.ranges:
-                call = _as_one(name, layer, notes)
-            stack.enter_context(_replaced(layer, "call", _watching(name, layer, call, notes)))
-        with notes:
-            yield
+            if callable(activation) and not isinstance(activation, keras.Layer):
+                stack.enter_context(_replaced(layer, "activation", notes.activation(name, activation)))
+        yield
 
 
 @contextmanager
 def _replaced(layer: keras.Layer, attribute: str, value: Callable) -> Iterator[None]:
-    """Within this, an object has an attribute of its own, where Python looks before its class."""
-    before = layer.__dict__.get(attribute)
+    """Within this, an object has an attribute of its own, past what Keras tracks."""
+    before = layer.__dict__[attribute]
     layer.__dict__[attribute] = value
     try:
         yield
     finally:
-        del layer.__dict__[attribute]
-        if before is not None:
-            layer.__dict__[attribute] = before
-
-
-def _watching(name: str, layer: keras.Layer, call: Callable, notes: Notes) -> Callable:
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        notes.enter(name)
-        result = None
-        try:
-            result = call(*args, **kwargs)
-        finally:
-            # Keras says itself whether it trains, and what is masked.
-            given = {key: value for key, value in kwargs.items() if key != "training" and value is not None}
-            notes.leave(name, layer, args, given, result)
-        return result
-
-    return watched
-
-
-# What calls a layer again and again, at every step of a sequence.
-_REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
-
-
-def _as_one(name: str, layer: keras.Layer, notes: Notes) -> Callable:
-    """What a layer does, written down as one operation that is no layer."""
-    call = layer.call
-
-    def noted(x: Any, *args: Any, **kwargs: Any) -> Any:
-        with notes.paused():
-            result = call(x, *args, **kwargs)
-        reason = no_layer(type(layer).__name__, 1)
-        notes.write(name, Unknown(reason), keras.tree.flatten(x), keras.tree.flatten(result))
-        return result
-
-    return noted
-
-
-def _is_plain(activation: Callable) -> bool:
-    """Whether an activation is one function of PyTorch that is known, or a layer."""
-    is_keras = getattr(activation, "__module__", "").split(".")[0] == "keras"
-    return isinstance(activation, keras.Layer) or (is_keras and getattr(activation, "__name__", "") in _PLAIN)
-
-
-_PLAIN = {
-    *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "softplus", "softsign", "tanh"),
-    *("sigmoid", "log_sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh", "softmax", "log_softmax"),
-}
-
-
-def _relu(name: str, layer: keras.layers.ReLU, notes: Notes) -> Callable:
-    """What a ReLU layer does, which with some of its parameters takes several steps."""
-    low, high, threshold = layer.negative_slope, layer.max_value, layer.threshold
-    if threshold == 0 and high is None:
-        return layer.call
-    known = clipped(0.0, float(high)) if threshold == 0 == low and high else None
-    return _pointwise(name, layer.call, notes, "ReLU", known)
-
-
-def _pointwise(
-    name: str, function: Callable, notes: Notes, told: str | None = None, activation: Activation | None = None
-) -> Callable:
-    """A function of several steps, written down as one if it maps each value by itself."""
-    told = told or str(getattr(function, "__name__", "custom"))
-
-    def noted(x: torch.Tensor) -> torch.Tensor:
-        with notes.paused():
-            y = function(x)
-            one_by_one = y.shape == x.shape and torch.equal(function(x.reshape(-1, 1)).reshape(x.shape), y)
-        if one_by_one:
-            does: Pointwise | Unknown = Pointwise(activation or activation_of(_Elementwise(function, told)))
-        else:
-            does = Unknown("its activation does not map each value by itself; name it in 'blocks' to measure it")
-        notes.write(name, does, [x], [y])
-        return y
-
-    return noted
-
-
-@dataclass(frozen=True, eq=False)
-class _Elementwise:
-    """A function of tensors as one of arrays, under the name that it is told by.
-
-    Equal to itself alone: what the function does may have changed since it was last met.
-    """
-
-    function: Callable
-    __name__: str
-
-    def __call__(self, s: NDArray[np.float64]) -> NDArray[np.float64]:
-        with torch.no_grad():
-            return self.function(torch.from_numpy(np.array(s))).numpy()
+        layer.__dict__[attribute] = before

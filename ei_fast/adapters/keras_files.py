@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+from ei_fast.adapters.hdf5_files import check_hdf5
 from ei_fast.adapters.weight_files import MOST_JSON, stored_members
 
+_BACKENDS = ("tensorflow", "torch", "jax")
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 _MODULES = (
     *("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations"),
@@ -54,13 +56,12 @@ def model_from_keras_file(path: Path) -> Any:
         keras = _keras(path)
         config = _config(path, _content(path, archive, "config.json"))
         _check_classes(path, config, keras)
-        _check_weights(path, _content(path, archive, "model.weights.h5"))
+        weights = _content(path, archive, "model.weights.h5")
+        check_hdf5(path, io.BytesIO(weights), len(weights))
     # Initial weights are drawn from it.
     python = random.getstate()
     try:
-        # Without memory for the numbers first: how many there are is the file's claim.
-        with keras.device("meta"):
-            outline = keras.saving.deserialize_keras_object(config | {"compile_config": None}, safe_mode=True)
+        outline = _outline(config, keras)
         claimed = 4 * sum(prod(variable.shape) for variable in outline.variables)
         if claimed <= 4 * sizes["model.weights.h5"] + 2**24:
             _check_values(path, outline, keras)
@@ -80,29 +81,50 @@ def model_from_keras_file(path: Path) -> Any:
     )
 
 
+def _outline(config: dict[str, Any], keras: Any) -> Any:
+    """The model that a description is of, without memory for its numbers: how many there are is the file's claim."""
+    from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
+
+    waiting = get_global_attribute("uninitialized_variables")
+    set_global_attribute("uninitialized_variables", [])
+    try:
+        # Variables that are made in here have no values until all that wait for them are given some.
+        with keras.StatelessScope(initialize_variables=False):
+            return keras.saving.deserialize_keras_object(config | {"compile_config": None}, safe_mode=True)
+    finally:
+        set_global_attribute("uninitialized_variables", waiting)
+
+
 class _TooLarge(MemoryError):
     """A model that would compute more numbers than memory holds."""
 
 
 def _keras(path: Path) -> Any:
-    """Keras, on PyTorch where nothing else was chosen."""
-    chosen = "KERAS_BACKEND" in os.environ or "keras" in sys.modules
-    if importlib.util.find_spec("keras") is None or importlib.util.find_spec("torch") is None:
+    """Keras, on the backend that was chosen or else on one that is there."""
+    if importlib.util.find_spec("keras") is None or importlib.util.find_spec("h5py") is None:
+        raise ImportError(f'The file {str(path)!r} cannot be read without Keras 3: pip install "ei_fast[keras]".')
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    there = [name for name in _BACKENDS if importlib.util.find_spec(name) is not None]
+    chosen = os.environ.get("KERAS_BACKEND")
+    if not there:
         raise ImportError(
-            f'The file {str(path)!r} cannot be read without Keras 3 and PyTorch: pip install "ei_fast[keras]".'
+            f"The file {str(path)!r} cannot be read without a backend of Keras, and neither {' nor '.join(_BACKENDS)} "
+            "is installed. Install the one that you use: pip install jax, for example."
         )
-    if not chosen:
-        os.environ["KERAS_BACKEND"] = "torch"
+    if chosen in _BACKENDS and chosen not in there:
+        raise ImportError(
+            f"The file {str(path)!r} cannot be read with the backend {chosen!r} of Keras, which the environment "
+            f"variable KERAS_BACKEND names and which is not installed. There is {', '.join(there)}."
+        )
+    if chosen is None:
+        # Keras takes TensorFlow, whether it is there or not.
+        os.environ["KERAS_BACKEND"] = there[0]
     try:
         import keras
     finally:
-        if not chosen:
+        if chosen is None:
             del os.environ["KERAS_BACKEND"]
-    if keras.backend.backend() != "torch":
-        raise ImportError(
-            f"A Keras model can be followed on the torch backend. This process uses {keras.backend.backend()!r}. "
-            "Set the environment variable KERAS_BACKEND=torch before it starts."
-        )
     return keras
 
 
@@ -160,40 +182,6 @@ def _described(value: Any) -> Iterator[dict[str, Any]]:
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
-
-
-def _check_weights(path: Path, content: bytes) -> None:
-    """Raise ValueError where an HDF5 file leads elsewhere or claims more than it holds."""
-    import h5py
-
-    def refuse(why: str) -> ValueError:
-        return ValueError(f"The weights in {str(path)!r} {why}. The file is damaged or made to. Save the model again.")
-
-    claimed = 0
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            waiting, met = [file["/"]], 0
-            while waiting:
-                group = waiting.pop()
-                for name in group:
-                    met += 1
-                    if met > MOST_JSON // 64:
-                        raise refuse("have more entries than they can name")
-                    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                        raise refuse(f"lead to another place or file at {name!r}")
-                    entry = group[name]
-                    if isinstance(entry, h5py.Group):
-                        waiting.append(entry)
-                    elif not isinstance(entry, h5py.Dataset) or entry.external or entry.is_virtual:
-                        raise refuse(f"lead to another file at {name!r}")
-                    elif entry.dtype.kind not in "fiub":
-                        raise refuse(f"hold {entry.dtype} at {name!r}, which is no number")
-                    else:
-                        claimed += entry.nbytes
-    except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise refuse(f"cannot be read ({type(error).__name__}: {error})") from None
-    if claimed > len(content):
-        raise refuse(f"claim {claimed} bytes, more than they hold")
 
 
 def _check_values(path: Path, model: Any, keras: Any) -> None:

@@ -273,7 +273,7 @@ class _Graph:
         outputs = tuple(numbers[name] for name in self._outputs if name in numbers)
         if not outputs:
             raise ValueError(f"{self._what} returns nothing that depends on its input. Export its outputs with it.")
-        return Recording(ops, values, outputs, (), coarsest)
+        return Recording(ops, values, outputs, (), coarsest, has_blocks=False)
 
     def _moved(self, node: onnx.NodeProto) -> bool:
         """Whether what a node writes depends on the model's input."""

@@ -218,6 +218,8 @@ class Recording:
         The coarsest that the model ran in.
     blocks : frozenset of str
         Names of the blocks that it ran.
+    has_blocks : bool
+        Whether parts of the model may be named, to be measured as one map.
     """
 
     ops: list[Op]
@@ -226,6 +228,7 @@ class Recording:
     path: tuple[Step, ...]
     arithmetic: str
     blocks: frozenset[str] = frozenset()
+    has_blocks: bool = True
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Of one sample of a value."""

@@ -145,10 +145,14 @@ def verify(pieces: Sequence[Piece], recording: Recording) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             off = np.abs(layer(x) - expected)
         if not np.all(off <= allowed):
+            remedy = (
+                "Name it, or the module around it, in 'blocks' to measure it as it runs."
+                if recording.has_blocks
+                else "Measure what holds it as a Function of your own."
+            )
             raise ValueError(
                 f"Layer {layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on random "
-                "inputs: it would be measured wrongly. Name it, or the module around it, in 'blocks' to measure it "
-                "as it runs."
+                f"inputs: it would be measured wrongly. {remedy}"
             )
         if isinstance(layer, Function):
             _check_row_by_row(layer, x, expected, allowed)

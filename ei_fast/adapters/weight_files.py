@@ -28,7 +28,7 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 _FORMATS = (
     "A file must be .npz, .safetensors, .safetensors.index.json (beside its shards), .pt, .pth or .ckpt with a PyTorch "
-    "state dict, .keras or .onnx"
+    "state dict, .h5 of a Keras model, .keras or .onnx"
 )
 
 
@@ -41,7 +41,8 @@ def layers_from_file(
     ----------
     path : path
         ``.npz``; ``.safetensors``, or ``.safetensors.index.json`` with its shards beside it; ``.pt``, ``.pth`` or
-        ``.ckpt`` with a state dict, bare or as ``"state_dict"``, ``"model_state_dict"`` or ``"model"``.
+        ``.ckpt`` with a state dict, bare or as ``"state_dict"``, ``"model_state_dict"`` or ``"model"``; ``.weights.h5``
+        or ``.h5`` of a Keras model, of which the weights and names are read and nothing else.
     activation : str, Activation, or one a layer
     order : sequence of str, optional
         Names of the dense layers in order; see `layers_from_mapping`.
@@ -66,8 +67,9 @@ def layers_from_file(
     read = _reader(path)
     entries, beside = read(path)
     try:
-        # A safetensors file holds its tensors by size and name.
-        layers, skipped = layers_from_mapping(entries, activation, order, ordered="safetensors" not in path.name)
+        # A safetensors file holds its tensors by size and name, one of Keras 3's weights its layers by kind.
+        ordered = "safetensors" not in path.name and not path.name.endswith(".weights.h5")
+        layers, skipped = layers_from_mapping(entries, activation, order, ordered)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The file {str(path)!r}: {error}") from None
     return layers, [*beside, *skipped]
@@ -81,13 +83,6 @@ def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
         why = (
             "Pickles run code when they are read: if you trust it, load it yourself and pass the model or its weights."
         )
-    elif path.name.endswith(".weights.h5"):
-        why = "These are weights without their model: build it, model.load_weights(path), and pass the model."
-    elif path.suffix in {".h5", ".hdf5"}:
-        why = (
-            "A model in HDF5 can hold code: if you trust it, load it yourself with keras.models.load_model and pass "
-            "the model, or save it as .keras."
-        )
     else:
         why = "Save the weights in one of these formats."
     raise ValueError(f"{_FORMATS}. Got {str(path)!r} instead. {why}")
@@ -95,6 +90,12 @@ def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
 
 def _from_npz(path: Path) -> tuple[Entries, Skipped]:
     return read_npz(path), []
+
+
+def _from_hdf5(path: Path) -> tuple[Entries, Skipped]:
+    from ei_fast.adapters.hdf5_files import entries_from_hdf5
+
+    return entries_from_hdf5(path), []
 
 
 # safetensors
@@ -370,4 +371,6 @@ _READERS: dict[str, Callable[[Path], tuple[Entries, Skipped]]] = {
     ".pt": _from_torch,
     ".pth": _from_torch,
     ".ckpt": _from_torch,
+    ".h5": _from_hdf5,
+    ".hdf5": _from_hdf5,
 }

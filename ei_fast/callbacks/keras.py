@@ -1,14 +1,14 @@
 """Record a Keras model as it trains."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from ei_fast.callbacks import Epochs, log_entries, metrics_of
+from ei_fast.callbacks.epochs import EpochRecorder, attribute_at, log_entries
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.training.recorder import Recorder
-from ei_fast.training.trajectory import checked_path
 
 
 class RecorderCallback(keras.callbacks.Callback):
@@ -33,6 +33,14 @@ class RecorderCallback(keras.callbacks.Callback):
         ``callback.recorder.close()`` lets others have it.
     ranges, keep_weights
         Of `Recorder`.
+    module : str or callable, optional
+        The part of the model that is measured: the name or path of a layer, the path of an attribute ("encoder.head"),
+        or what is called on the model and returns the part. By default the model itself.
+    on_error : "warn" or "raise", default "warn"
+        An epoch that cannot be recorded, because weights are no longer finite or a disk is full, is left out with one
+        warning, and training goes on; or ends the training.
+    **adapter_options
+        Of `as_network`: `blocks`, `input_shape`, `verify` ...
 
     Attributes
     ----------
@@ -42,7 +50,7 @@ class RecorderCallback(keras.callbacks.Callback):
     Raises
     ------
     TypeError, ValueError
-        For parameters that are not allowed; and by `fit`, for a model that cannot be measured.
+        For parameters that are not allowed; and by `fit`, before the first epoch, for a model that cannot be measured.
     """
 
     def __init__(
@@ -53,25 +61,53 @@ class RecorderCallback(keras.callbacks.Callback):
         path: str | os.PathLike | None = None,
         ranges: str = "each",
         keep_weights: bool = False,
+        module: str | Callable[[keras.Model], Any] | None = None,
+        on_error: str = "warn",
+        **adapter_options: Any,
     ):
         super().__init__()
-        self.recorder = Recorder(estimator, every, time_budget, ranges=ranges, keep_weights=keep_weights)
-        self._path = None if path is None else checked_path(path)
-        self._epochs = Epochs()
+        options = {"ranges": ranges, "keep_weights": keep_weights} | adapter_options
+        self._epochs = EpochRecorder(estimator, every, time_budget, path, module, on_error, _part_of, **options)
+
+    @property
+    def recorder(self) -> Recorder:
+        return self._epochs.recorder
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Open the file."""
+        """Open the file; refuse a model that cannot be measured."""
         self._epochs.begin()
-        if self._path is not None:
-            self.recorder.open(self._path)
+        # One that is built by its first batch is met at the first record.
+        if self.model.built:
+            self._epochs.check(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure, if the epoch's turn has come."""
         logs = {} if logs is None else logs
-        report = self.recorder.record(self.model, step=self._epochs.step(epoch), **metrics_of(logs))
+        # The trainer of the JAX backend holds the weights itself until it is asked for them.
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+        report = self._epochs.record(self.model, epoch, logs)
         if report is not None:
             logs.update(log_entries(report))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Close the file; say what the time budget left out."""
-        self.recorder.close()
+        """Close the file; say what was left out."""
+        self._epochs.end()
+
+
+def _part_of(model: keras.Model, module: str | None) -> Any:
+    """The part of a model that a name or path leads to."""
+    if module is None:
+        return model
+    layers = [
+        layer for layer in model._flatten_layers(include_self=False) if not isinstance(layer, keras.layers.InputLayer)
+    ]
+    found = [layer for layer in layers if module in (layer.path, layer.name)]
+    part = found[0] if len(found) == 1 else attribute_at(model, module)
+    if isinstance(part, keras.Layer):
+        return part
+    many = f", which {len(found)} layers are called" if len(found) > 1 else ""
+    raise ValueError(
+        f"The 'module' parameter of RecorderCallback must name a layer, or an attribute that holds one. Got {module!r}"
+        f"{many}; the model {model.name!r} has {', '.join(layer.name for layer in layers)}."
+    )

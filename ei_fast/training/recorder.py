@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from inspect import Parameter, signature
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,9 @@ from ei_fast.training.ranges import LayerRanges, ranges_of_record
 from ei_fast.training.trajectory import Trajectory, check_metric_name, checked_path
 from ei_fast.training.weights import check_can_be_kept
 
+_ADAPTER_OPTIONS = tuple(
+    name for name, one in signature(as_network).parameters.items() if one.kind is Parameter.KEYWORD_ONLY
+)
 _CONVENTION = OneOf(("each", "first"))
 _EVERY = Whole(1)
 _BUDGET = Number("None or a number above 0 and below 1", np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
@@ -57,6 +61,8 @@ class Recorder:
     keep_weights : bool, default False
         Whether the trajectory keeps the weights of every record, to be measured anew later. The file, which is
         written whole every time, grows by them.
+    **adapter_options
+        What `as_network` takes beside model, activation and range: `blocks`, `input_shape`, `order`, `verify` ...
 
     Attributes
     ----------
@@ -89,6 +95,7 @@ class Recorder:
         path: str | os.PathLike | None = None,
         ranges: str = "each",
         keep_weights: bool = False,
+        **adapter_options: Any,
     ):
         if not isinstance(estimator, EffectiveInformation):
             raise TypeError(
@@ -105,6 +112,13 @@ class Recorder:
         if not isinstance(keep_weights, (bool, np.bool_)):
             raise TypeError(f"The 'keep_weights' parameter of Recorder must be True or False. Got {keep_weights!r}.")
         self._keep_weights = bool(keep_weights)
+        for name in adapter_options:
+            if name not in _ADAPTER_OPTIONS:
+                raise TypeError(
+                    f"The options of Recorder are its own and those of as_network, {', '.join(_ADAPTER_OPTIONS)}. "
+                    f"Got {name!r} instead."
+                )
+        self._adapter_options = adapter_options
         self.trajectory_ = Trajectory.empty()
         self._frozen: Frozen | None = None
         self._layers: list[tuple] = []
@@ -157,27 +171,40 @@ class Recorder:
         with self._budget.measuring():
             return self._measured(model, step, values)
 
-    def _measured(self, model: Any, step: int, metrics: Mapping[str, float]) -> Report:
+    def check(self, model: Any) -> Network:
+        """The network that `record` would measure of `model`; nothing is measured yet.
+
+        A training calls it before it begins, so that a model that cannot be recorded is refused then.
+
+        Raises
+        ------
+        TypeError, ValueError
+            What `record` would raise for such a model.
+        """
         # Training changes weights, which are read anew, and not what is done with them: comparing once is enough.
-        compare = not self._compared
-        network = as_network(
-            model, activation=self._estimator.activation, in_range=self._settings.in_range, verify=compare
-        )
-        layers = layers_of(network)
+        options = self._adapter_options | ({"verify": False} if self._compared else {})
+        network = as_network(model, activation=self._estimator.activation, in_range=self._settings.in_range, **options)
         if self._keep_weights:
             check_can_be_kept(network)
+        if self._frozen is not None:
+            check_same_layers(
+                self._layers,
+                layers_of(network),
+                "the first record of Recorder",
+                "The 'model' parameter of Recorder.record must have the same layers every time: use another Recorder "
+                "for another network.",
+            )
+        self._compared = True
+        return network
+
+    def _measured(self, model: Any, step: int, metrics: Mapping[str, float]) -> Report:
+        network = self.check(model)
+        layers = layers_of(network)
         if self._frozen is None:
             frozen = Frozen((), resolve_seed(self._estimator.random_state, OWNER), self._convention)
             before = Trajectory.empty([name for name, *_ in layers])
         else:
             frozen, before = self._frozen, self.trajectory_
-            check_same_layers(
-                self._layers,
-                layers,
-                "the first record of Recorder",
-                "The 'model' parameter of Recorder.record must have the same layers every time: use another Recorder "
-                "for another network.",
-            )
         ranges, known = ranges_of_record(frozen.convention, network, self._settings, frozen.ranges)
         network.check_ranges(ranges)
         report = self._estimator._measure(network, self._settings, replace(frozen, ranges=ranges))
@@ -188,7 +215,7 @@ class Recorder:
             trajectory.save(self._path)
         # Only now: a record that could not be written is not in the file, nor here.
         self._frozen, self._layers = frozen, self._layers or layers
-        self.trajectory_, self.report_, self._last_step, self._compared = trajectory, report, step, True
+        self.trajectory_, self.report_, self._last_step = trajectory, report, step
         self._say_who_waits(network, known)
         return report
 

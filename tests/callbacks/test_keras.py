@@ -1,8 +1,16 @@
-"""Recording inside Keras' fit."""
+"""Recording inside Keras' fit, on the backend that the environment names."""
+
+import importlib.util
+import os
+import random
+import subprocess
+import sys
+import warnings
 
 import keras
 import numpy as np
 import pytest
+from disks import fill, mounted
 
 import ei_fast as ef
 from ei_fast.callbacks.keras import RecorderCallback
@@ -23,7 +31,8 @@ def _model(seed=0):
 
 def _fit(model, callback, epochs, **options):
     options = {"validation_split": 0.5, "batch_size": 10, "verbose": 0} | options
-    return model.fit(INPUTS, TARGETS, epochs=epochs, callbacks=[callback], **options)
+    callbacks = callback if isinstance(callback, list) else [callback]
+    return model.fit(INPUTS, TARGETS, epochs=epochs, callbacks=callbacks, **options)
 
 
 def _estimator(**params):
@@ -80,6 +89,9 @@ def test_what_the_time_budget_left_out_is_said_at_the_end(monkeypatch):
         ({"every": 0}, ValueError, "'every' parameter"),
         ({"time_budget": 2}, ValueError, "'time_budget' parameter"),
         ({"path": "run.csv"}, ValueError, "must end in .npz"),
+        ({"on_error": "ignore"}, ValueError, "'on_error' parameter"),
+        ({"module": 3}, TypeError, "'module' parameter"),
+        ({"blokcs": ["fc1"]}, TypeError, "Got 'blokcs'"),
     ],
 )
 def test_mistakes_are_found_before_training(params, error, message):
@@ -87,3 +99,202 @@ def test_mistakes_are_found_before_training(params, error, message):
         RecorderCallback(_estimator(), **params)
     with pytest.raises(TypeError, match="must be an EffectiveInformation"):
         RecorderCallback(8)
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_all_of_this_on_another_backend(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    if os.environ["KERAS_BACKEND"] != "torch":
+        pytest.skip("for the process that runs all tests")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", __file__],
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert "passed" in ran.stdout
+
+
+class Saves(keras.callbacks.Callback):
+    """Keeps the weights of every epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.weights.append(self.model.get_weights())
+
+
+def test_what_is_recorded_is_what_the_saved_weights_have():
+    model, callback, saves = _model(), RecorderCallback(_estimator()), Saves()
+    _fit(model, [saves, callback], 3)
+    assert len(saves.weights) == 3
+    for k, weights in enumerate(saves.weights):
+        model.set_weights(weights)
+        report = ef.analyze(model, bins=4, random_state=0)
+        np.testing.assert_array_equal(callback.recorder.trajectory_.ei[k], [layer.ei for layer in report])
+        np.testing.assert_array_equal(callback.recorder.trajectory_.sensitivity[k], [one.sensitivity for one in report])
+    assert len(np.unique(callback.recorder.trajectory_.ei[:, 0])) == 3
+
+
+def test_the_training_is_the_same_without_it():
+    def trained(callbacks):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [
+                keras.Input((3,)),
+                keras.layers.Dense(8, activation="relu"),
+                keras.layers.BatchNormalization(),
+                keras.layers.Dropout(0.3),
+                keras.layers.Dense(1),
+            ]
+        )
+        model.compile(keras.optimizers.Adam(0.01), "mse")
+        model.fit(INPUTS, TARGETS, epochs=3, batch_size=10, verbose=0, callbacks=callbacks)
+        # What others draw next, from every generator that there is.
+        drawn = random.random(), np.random.random(), keras.ops.convert_to_numpy(keras.random.uniform((2,)))  # noqa: NPY002
+        state = [keras.ops.convert_to_numpy(one) for one in (*model.variables, *model.optimizer.variables)]
+        return [*state, *map(np.asarray, drawn)]
+
+    callback = RecorderCallback(_estimator())
+    for one, other in zip(trained([]), trained([callback]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(callback.recorder.trajectory_) == 3
+
+
+def _diverges():
+    return keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 if epoch < 2 else 1e30)
+
+
+def test_a_training_that_diverges_goes_on(tmp_path):
+    callback = RecorderCallback(_estimator(), path=tmp_path / "run.npz")
+    with pytest.warns(UserWarning, match="recorded") as caught:
+        history = _fit(_model(), [_diverges(), callback], 6)
+    said = [str(one.message) for one in caught if "recorded" in str(one.message)]
+    assert len(said) == 2
+    assert said[0].startswith("Epoch 2 is not recorded, and training goes on: ValueError: ")
+    assert "must be finite" in said[0]
+    assert said[1] == "4 epochs could not be recorded, the first was 2, the last 5."
+    assert len(history.epoch) == 6
+    assert ef.Trajectory.load(tmp_path / "run.npz").steps.tolist() == [0, 1]
+    assert callback.recorder.trajectory_.steps.tolist() == [0, 1]
+
+
+def test_a_training_that_diverges_is_ended_where_that_is_asked_for(tmp_path):
+    callback = RecorderCallback(_estimator(), path=tmp_path / "run.npz", on_error="raise")
+    with pytest.raises(ValueError, match="must be finite"):
+        _fit(_model(), [_diverges(), callback], 6)
+    assert ef.Trajectory.load(tmp_path / "run.npz").steps.tolist() == [0, 1]
+
+
+class Disk(keras.callbacks.Callback):
+    """A disk that is full in epochs 2 and 3."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            fill(self.folder)
+        elif epoch == 4:
+            (self.folder / "filling").unlink()
+
+
+def test_a_disk_that_is_full_for_a_while(tmp_path):
+    with mounted(tmp_path / "small", "size=200k") as small:
+        callback = RecorderCallback(_estimator(), path=small / "run.npz")
+        with pytest.warns(UserWarning, match="recorded") as caught:
+            history = _fit(_model(), [Disk(small), callback], 6)
+        said = [str(one.message) for one in caught if "recorded" in str(one.message)]
+        assert said[0].startswith("Epoch 2 is not recorded, and training goes on: OSError")
+        assert "No space left" in said[0]
+        assert said[1:] == ["2 epochs could not be recorded, the first was 2, the last 3."]
+        assert len(history.epoch) == 6
+        assert ef.Trajectory.load(small / "run.npz").steps.tolist() == [0, 1, 4, 5]
+        assert list(small.glob("*.npz")) == [small / "run.npz"]
+
+
+class Batches(keras.callbacks.Callback):
+    """Counts the batches of a training."""
+
+    seen = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen += 1
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"module": "head"}, "Got 'head'; the model .* has fc1, fc2"),
+        ({"blocks": ["fc9"]}, "Got 'fc9', which the model does not have"),
+        ({"input_shape": (4,)}, "axis -1"),
+        ({"order": ["fc1"]}, "'order' parameter of as_network is for dicts"),
+    ],
+)
+def test_a_model_that_cannot_be_measured_is_refused_before_it_is_trained(tmp_path, params, message):
+    batches, path = Batches(), tmp_path / "run.npz"
+    with pytest.raises(ValueError, match=message):
+        _fit(_model(), [batches, RecorderCallback(_estimator(), path=path, **params)], 2)
+    assert batches.seen == 0
+    ef.Recorder(_estimator(), path=path).close()
+
+
+class Pair(keras.Model):
+    """An encoder and a head, each of them a model."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = keras.Sequential([keras.layers.Dense(4, activation="tanh", name="first")], name="inner")
+        self.heads = [keras.layers.Dense(1, name="out")]
+
+    def call(self, x):
+        return self.heads[0](self.encoder(x))
+
+
+@pytest.mark.parametrize(
+    ("module", "layers"),
+    [
+        ("encoder", ("first",)),
+        ("inner", ("first",)),
+        ("heads.0", ("out",)),
+        ("out", ("out",)),
+        (lambda model: [layer.get_weights()[0] for layer in model.heads], ("layer0",)),
+    ],
+)
+def test_a_part_of_a_model(module, layers):
+    keras.utils.set_random_seed(0)
+    model = Pair()
+    model.compile("sgd", "mse")
+    callback = RecorderCallback(_estimator(), module=module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        _fit(model, callback, 2)
+    assert callback.recorder.trajectory_.layers == layers
+    assert len(callback.recorder.trajectory_) == 2
+
+
+def test_options_of_as_network_reach_it():
+    callback = RecorderCallback(_estimator(), blocks={"fc1": (-1.0, 1.0)})
+    _fit(_model(), callback, 1)
+    assert callback.recorder.report_["fc1"].activation == "function"
+
+
+def test_a_metric_with_the_name_of_a_column_is_left_out_and_the_epoch_is_not():
+    def sensitivity(y_true, y_pred):
+        return keras.ops.mean(y_true - y_pred)
+
+    model = _model()
+    model.compile("sgd", "mse", metrics=[sensitivity])
+    callback = RecorderCallback(_estimator())
+    with pytest.warns(UserWarning, match="The metric 'sensitivity' .* must not have the name of a column") as caught:
+        _fit(model, callback, 2)
+    assert sum("is not kept" in str(one.message) for one in caught) == 1
+    assert set(callback.recorder.trajectory_.metrics) == {"loss", "val_loss", "val_sensitivity"}
+    with pytest.raises(ValueError, match="must not have the name of a column"):
+        _fit(model, RecorderCallback(_estimator(), on_error="raise"), 2)

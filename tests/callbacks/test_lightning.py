@@ -1,5 +1,6 @@
 """Recording inside Lightning's trainer."""
 
+import random
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from disks import fill, mounted
 
 import ei_fast as ef
 from ei_fast.callbacks.lightning import RecorderCallback
@@ -204,6 +206,9 @@ def test_an_exception_lets_go_of_the_file(tmp_path):
         ({"every": 0}, ValueError, "'every' parameter"),
         ({"time_budget": 2}, ValueError, "'time_budget' parameter"),
         ({"path": "run.csv"}, ValueError, "must end in .npz"),
+        ({"on_error": "ignore"}, ValueError, "'on_error' parameter"),
+        ({"module": 3}, TypeError, "'module' parameter"),
+        ({"blokcs": ["fc1"]}, TypeError, "Got 'blokcs'"),
     ],
 )
 def test_mistakes_are_found_before_training(params, error, message):
@@ -211,3 +216,186 @@ def test_mistakes_are_found_before_training(params, error, message):
         RecorderCallback(_estimator(), **params)
     with pytest.raises(TypeError, match="must be an EffectiveInformation"):
         RecorderCallback(8)
+
+
+class Bare(Module):
+    """Has no forward: its training step runs a part of it, as most do."""
+
+    forward = pl.LightningModule.forward
+
+    def training_step(self, batch, index):
+        return ((self.net(batch) - batch.sum(1, keepdim=True)) ** 2).mean()
+
+    def validation_step(self, batch, index):
+        self.log("val_loss", self.training_step(batch, index))
+
+
+class Two(Bare):
+    """Two parts that can be run, one of them in a list, and a loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads = torch.nn.ModuleList([torch.nn.Linear(2, 1), torch.nn.Linear(3, 2)])
+        self.critic = torch.nn.Linear(3, 1)
+        self.loss = torch.nn.MSELoss()
+
+
+class Batches(pl.Callback):
+    """Counts the batches of a training."""
+
+    seen = 0
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.seen += 1
+
+
+def test_a_module_without_forward_is_measured_by_its_one_part(tmp_path):
+    module, callback = Bare(), RecorderCallback(_estimator())
+    _trainer(callback, 3, tmp_path).fit(module)
+    assert callback.recorder.trajectory_.steps.tolist() == [0, 1, 2]
+    assert callback.recorder.trajectory_.ei[-1, 0] == ef.analyze(module.net, bins=4, random_state=0)[0].ei
+
+
+@pytest.mark.parametrize(
+    ("part", "width"),
+    [("net", 2), ("net.2", 1), ("heads.1", 2), (lambda module: module.heads[0], 1), (lambda module: module.critic, 1)],
+)
+def test_a_part_of_a_module(tmp_path, part, width):
+    callback = RecorderCallback(_estimator(), module=part)
+    _trainer(callback, 2, tmp_path).fit(Two())
+    assert len(callback.recorder.trajectory_) == 2
+    assert callback.recorder.report_[0].n_out == width
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({}, "The Two has no forward, .* it has net, critic. Name a part, module='net'"),
+        ({"module": "nets"}, "Got 'nets'; it has net, net.0, net.1, net.2, heads, heads.0, heads.1, critic, loss"),
+        ({"module": "heads.5"}, "Got 'heads.5'"),
+        ({"module": "net", "blocks": ["7"]}, "Got '7', which the model does not have"),
+        ({"module": "net", "order": ["0"]}, "'order' parameter of as_network is for dicts"),
+        ({"module": "net", "keep_weights": True, "blocks": ["1"]}, "keep_weights=True keeps weights"),
+    ],
+)
+def test_a_module_that_cannot_be_measured_is_refused_before_it_is_trained(tmp_path, params, message):
+    batches, path = Batches(), tmp_path / "run.npz"
+    with pytest.raises(ValueError, match=message):
+        _trainer([batches, RecorderCallback(_estimator(), path=path, **params)], 2, tmp_path).fit(Two())
+    assert batches.seen == 0
+    ef.Recorder(_estimator(), path=path).close()
+
+
+class Built(Bare):
+    """Is built by the trainer."""
+
+    def __init__(self):
+        super().__init__()
+        del self.net
+
+    def configure_model(self):
+        if not hasattr(self, "net"):
+            self.net = torch.nn.Sequential(torch.nn.LazyLinear(2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
+
+
+def test_a_module_that_is_built_later_is_met_at_the_first_record(tmp_path):
+    callback = RecorderCallback(_estimator())
+    _trainer(callback, 2, tmp_path).fit(Built())
+    assert len(callback.recorder.trajectory_) == 2
+
+
+class Diverges(pl.Callback):
+    """Learns far too fast from the third epoch on."""
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch >= 2:
+            trainer.optimizers[0].param_groups[0]["lr"] = 1e30
+
+
+def test_a_training_that_diverges_goes_on(tmp_path):
+    path, batches = tmp_path / "run.npz", Batches()
+    callback = RecorderCallback(_estimator(), path=path)
+    with pytest.warns(UserWarning, match="recorded") as caught:
+        _trainer([Diverges(), batches, callback], 6, tmp_path).fit(Module())
+    said = [str(one.message) for one in caught if "recorded" in str(one.message)]
+    assert len(said) == 2
+    assert said[0].startswith("Epoch 2 is not recorded, and training goes on: ValueError: ")
+    assert "must be finite" in said[0]
+    assert said[1] == "4 epochs could not be recorded, the first was 2, the last 5."
+    assert batches.seen == 12
+    assert ef.Trajectory.load(path).steps.tolist() == callback.recorder.trajectory_.steps.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="must be finite"):
+        _trainer([Diverges(), RecorderCallback(_estimator(), on_error="raise")], 6, tmp_path).fit(Module())
+
+
+class Disk(pl.Callback):
+    """A disk that is full in epochs 2 and 3."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            fill(self.folder)
+        elif trainer.current_epoch == 4:
+            (self.folder / "filling").unlink()
+
+
+def test_a_disk_that_is_full_for_a_while(tmp_path):
+    batches = Batches()
+    with mounted(tmp_path / "small", "size=200k") as small:
+        callback = RecorderCallback(_estimator(), path=small / "run.npz")
+        with pytest.warns(UserWarning, match="recorded") as caught:
+            _trainer([Disk(small), batches, callback], 6, tmp_path).fit(Module())
+        said = [str(one.message) for one in caught if "recorded" in str(one.message)]
+        assert "No space left" in said[0]
+        assert said[1:] == ["2 epochs could not be recorded, the first was 2, the last 3."]
+        assert batches.seen == 12
+        assert ef.Trajectory.load(small / "run.npz").steps.tolist() == [0, 1, 4, 5]
+
+
+def test_the_training_is_the_same_without_it(tmp_path):
+    class Noisy(Module):
+        def __init__(self):
+            super().__init__()
+            self.net = torch.nn.Sequential(
+                torch.nn.Linear(3, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU(), torch.nn.Dropout(), self.net[0:0]
+            ).append(torch.nn.Linear(8, 1))
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), lr=0.01)
+
+    def trained(callbacks):
+        pl.seed_everything(5, verbose=False)
+        module = Noisy()
+        trainer = _trainer(callbacks, 3, tmp_path)
+        trainer.fit(module)
+        drawn = [random.random(), np.random.random(), torch.rand(2)]  # noqa: NPY002
+        moments = [one for state in trainer.optimizers[0].state.values() for one in state.values()]
+        return [*module.state_dict().values(), *moments, *map(torch.as_tensor, drawn)], [
+            part.training for part in module.modules()
+        ]
+
+    callback = RecorderCallback(_estimator())
+    (without, modes), (beside, other_modes) = trained([]), trained([callback])
+    assert all(torch.equal(one, other) for one, other in zip(without, beside, strict=True))
+    assert modes == other_modes
+    assert len(callback.recorder.trajectory_) == 3
+
+
+@pytest.mark.parametrize("options", [{"precision": "bf16-true"}, {"precision": "bf16-mixed"}, {"fast_dev_run": True}])
+def test_other_ways_to_train(tmp_path, options):
+    module, callback = Module(), RecorderCallback(_estimator())
+    trainer = _trainer(callback, 2, tmp_path, **options)
+
+    class Halved(Module):
+        def training_step(self, batch, index):
+            return super().training_step(batch.to(self.net[0].weight.dtype), index)
+
+        def validation_step(self, batch, index):
+            return super().validation_step(batch.to(self.net[0].weight.dtype), index)
+
+    module = Halved()
+    trainer.fit(module)
+    assert len(callback.recorder.trajectory_) == (1 if "fast_dev_run" in options else 2)
+    assert callback.recorder.trajectory_.ei[-1, 0] == ef.analyze(module, bins=4, random_state=0)[0].ei

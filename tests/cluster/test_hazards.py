@@ -1,6 +1,5 @@
 """Batches that are killed, cut short, shut out or given damaged files: what was done stays, and the rest is done."""
 
-import errno
 import os
 import pickle
 import random
@@ -11,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+from disks import fill, mounted
 
 import ei_fast as ef
 from ei_fast.cluster import merge, plan, run, status
@@ -259,44 +259,11 @@ def test_a_run_that_is_asked_to_end(tmp_path, number, processes, group):
 # Nowhere to write
 
 
-@contextmanager
-def _mounted(folder, options):
-    """A file system of its own at a folder, where mounting is permitted."""
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-def _grows(file):
-    try:
-        return file.write(bytes(4096))
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            return 0
-        raise
-
-
-def _fill(folder):
-    """Take all the room that is left in a folder's file system."""
-    filling = folder / "filling"
-    with filling.open("ab", buffering=0) as file:
-        while _grows(file):
-            pass
-    return filling
-
-
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_disk_that_is_full(tmp_path, processes):
     checkpoints = _train(tmp_path / "checkpoints", 60)
     expected = _undisturbed(checkpoints, tmp_path / "undisturbed")
-    with _mounted(tmp_path / "small", "size=400k,nr_inodes=1000") as small:
+    with mounted(tmp_path / "small", "size=400k,nr_inodes=1000") as small:
         folder = _plan(checkpoints, small / "batch")
         filling = small / "filling"
         filling.write_bytes(bytes(250_000))
@@ -308,7 +275,7 @@ def test_a_disk_that_is_full(tmp_path, processes):
         assert 0 < len(there) < 60
         assert _unfinished(folder) == []
         # Now it is known before anything is computed.
-        _fill(small)
+        fill(small)
         code, said = _command("run", folder, "--processes", processes)
         assert code == 1
         assert "Nothing can be written into" in said
@@ -324,7 +291,7 @@ def test_a_disk_that_is_full(tmp_path, processes):
 
 def test_a_disk_that_is_full_when_merging(tmp_path):
     checkpoints = _train(tmp_path / "checkpoints", 30)
-    with _mounted(tmp_path / "small", "size=400k") as small:
+    with mounted(tmp_path / "small", "size=400k") as small:
         folder = _plan(checkpoints, small / "batch")
         run(folder, processes=1)
         merge(folder)
@@ -333,7 +300,7 @@ def test_a_disk_that_is_full_when_merging(tmp_path):
         (folder / "trajectory.csv").write_text("old")
         (folder / "trajectory.npz").write_text("old")
         before |= {folder / "trajectory.csv": b"old", folder / "trajectory.npz": b"old"}
-        filling = _fill(small)
+        filling = fill(small)
         with filling.open("r+b") as file:
             # Room for some of the files.
             file.truncate(filling.stat().st_size - 16384)
@@ -345,10 +312,10 @@ def test_a_disk_that_is_full_when_merging(tmp_path):
 
 
 def test_a_disk_that_is_full_when_planning(tmp_path):
-    with _mounted(tmp_path / "small", "size=200k") as small:
+    with mounted(tmp_path / "small", "size=200k") as small:
         folder = _plan(_train(tmp_path / "checkpoints"), small / "batch")
         before = (folder / "plan.json").read_bytes()
-        filling = _fill(small)
+        filling = fill(small)
         with filling.open("r+b") as file:
             # Room for the probe, not for a plan of 500 checkpoints.
             file.truncate(filling.stat().st_size - 4096)
@@ -375,7 +342,7 @@ def test_a_limit_of_the_size_of_files(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path, no_work):
-    with _mounted(tmp_path / "small", "size=400k") as small:
+    with mounted(tmp_path / "small", "size=400k") as small:
         folder = _plan(_train(tmp_path / "checkpoints"), small / "batch")
         subprocess.run(["mount", "-o", "remount,ro", small], check=True)
         with pytest.raises(OSError, match="Nothing can be written into .*: Read-only file system"):

@@ -1,0 +1,273 @@
+"""Flax modules, of NNX and of Linen, and JAX's functions: they are traced, and every step of that evaluated in sight.
+
+The module is left as it is: what is traced is a function of its parameters, as it computes for inference.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen, nnx
+from numpy.typing import NDArray
+
+from ei_fast.adapters.jax_notes import Notes
+from ei_fast.adapters.jax_ops import FLOATS
+from ei_fast.adapters.operations import Recording
+from ei_fast.adapters.watched import check_shape, network_from_runs, random_inputs
+from ei_fast.network.bins import Range, check_range
+from ei_fast.network.network import Network
+
+# Rows of a first run, unlikely as a width; and of images, of which few are enough.
+_PROBED, _PROBED_IMAGES = 61, 13
+# What arguments of a call are called that tell training from inference, and their values for the latter.
+_FOR_INFERENCE = {
+    "train": False,
+    "training": False,
+    "is_training": False,
+    "deterministic": True,
+    "use_running_average": True,
+}
+_ASKS = (
+    "Give 'input_shape', the shape of one sample, or 'example_inputs', a batch (rows, ...), to as_network: images are "
+    "(height, width, channels) in Flax."
+)
+
+
+def network_from_flax(
+    model: Any,
+    in_range: Range | None = None,
+    check: bool = True,
+    input_shape: Sequence[int] | None = None,
+    example_inputs: Any = None,
+) -> Network:
+    """The layers of a Flax module, or of a function, in the order in which it runs them.
+
+    Parameters
+    ----------
+    model : nnx.Module, (nnx.GraphDef, state), bound linen.Module, (linen.Module, variables) or (function, parameters)
+    in_range : (float, float), optional
+        Range of the model's inputs, (0, 1) where not given.
+    check : bool
+        Whether every layer is compared with the model on random inputs, inside `in_range` and beyond it.
+    input_shape : sequence of int, optional
+        Of one sample; where not given, what the kernel of a dense layer takes, if it is one only.
+    example_inputs : array (rows, ...), optional
+        Instead: inputs of which the shape of a sample and the type are used.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
+    """
+    in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
+    if isinstance(model, tuple) and isinstance(model[0], nnx.GraphDef):
+        model = nnx.merge(*model)
+    if isinstance(model, nnx.Module):
+        subject = _of_nnx(model)
+    elif isinstance(model, tuple) and not isinstance(model[0], (nnx.Module, linen.Module)):
+        subject = _of_function(*model)
+    else:
+        subject = _of_linen(model)
+    shape = subject.input_shape(input_shape, example_inputs)
+    probed = subject.run(random_inputs(in_range, _PROBED_IMAGES if len(shape) > 2 else _PROBED, shape))
+    return network_from_runs(subject.run, shape, in_range, check, probed=probed)
+
+
+class _Subject:
+    """A function of parameters and inputs, which can be evaluated in sight.
+
+    Parameters
+    ----------
+    call : callable
+        Takes a tree of parameters and inputs (rows, ...).
+    parameters : tree of arrays
+        Copies of which on the CPU are used.
+    owner_of : callable
+        The name of the layer to which a parameter with this path belongs.
+    root : str
+        What the model is called where a layer has no name of its own.
+    """
+
+    def __init__(self, call: Callable[[Any, Any], Any], parameters: Any, owner_of: Callable[[str], str], root: str):
+        self._call, self._root = call, root
+        self._cpu = jax.local_devices(backend="cpu")[0]
+        leaves, self._tree = jax.tree_util.tree_flatten_with_path(parameters)
+        paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
+        for path, (_, leaf) in zip(paths, leaves, strict=True):
+            _check_parameter(path.removesuffix("/value"), leaf)
+        self._parameters = [jax.device_put(_gathered(leaf), self._cpu) for _, leaf in leaves]
+        # The state of random numbers is no layer's.
+        self._owners = [
+            (owner_of(path) or root) if jax.dtypes.issubdtype(leaf.dtype, np.inexact) else ""
+            for path, leaf in zip(paths, self._parameters, strict=True)
+        ]
+        self._dtype = jax.dtypes.canonicalize_dtype(np.float64)
+        self._traced: dict[tuple[int, ...], Any] = {}
+
+    def input_shape(self, given: Sequence[int] | None, example: Any) -> tuple[int, ...]:
+        """Shape of a sample that the model takes."""
+        if given is not None and example is not None:
+            raise ValueError(
+                "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
+            )
+        if example is not None:
+            return self._shape_of(example)
+        if given is not None:
+            return check_shape(given)
+        fitting = list(self._fitting())
+        if len(fitting) != 1:
+            told = f" It takes samples of shape {' and '.join(map(str, fitting))}." if fitting else ""
+            raise ValueError(f"What the model's inputs are cannot be told from its parameters.{told} {_ASKS}")
+        return fitting[0]
+
+    def _shape_of(self, example: Any) -> tuple[int, ...]:
+        array = example if hasattr(example, "dtype") else np.asarray(example)
+        rule = "The 'example_inputs' parameter of as_network must be a batch (rows, ...) of floating-point numbers"
+        if array.dtype.name not in FLOATS:
+            raise TypeError(f"{rule}. Got numbers of type {array.dtype.name} instead. Convert them to float32.")
+        if array.ndim < 2 or not array.size:
+            raise ValueError(f"{rule}. Got the shape {tuple(array.shape)} instead. Give it an axis of rows.")
+        self._dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+        return tuple(array.shape[1:])
+
+    def _fitting(self) -> Iterator[tuple[int, ...]]:
+        """Shapes of samples that the model takes, of those which the kernel of a dense layer takes."""
+        for width in dict.fromkeys(width for leaf in self._parameters if leaf.ndim == 2 for width in leaf.shape):
+            try:
+                self._trace((_PROBED, width))
+            except Exception:
+                # Whatever it raises, it does not take inputs of this shape.
+                continue
+            yield (width,)
+
+    def run(self, inputs: NDArray[np.float64]) -> Recording:
+        """Evaluate the model on inputs (rows, ...) and write down what it does."""
+        try:
+            jaxpr, constants = self._trace(inputs.shape)
+        except Exception as error:
+            error.add_note(
+                f"Raised by the model for samples of shape {inputs.shape[1:]} of {self._dtype} numbers. {_ASKS}"
+            )
+            raise
+        with jax.default_device(self._cpu):
+            x = jnp.asarray(inputs, dtype=self._dtype)
+            return Notes(self._root).recording(jaxpr, constants, self._parameters, self._owners, x)
+
+    def _trace(self, shape: tuple[int, ...]) -> Any:
+        """The jaxpr for inputs of this shape, and its constants."""
+        if shape not in self._traced:
+            x = jax.ShapeDtypeStruct(shape, self._dtype)
+
+            def called(leaves: Sequence[Any], x: Any) -> Any:
+                return self._call(jax.tree_util.tree_unflatten(self._tree, leaves), x)
+
+            with jax.default_device(self._cpu):
+                traced = jax.make_jaxpr(called)(self._parameters, x)
+            # Arrays that are no parameters may be elsewhere.
+            self._traced[shape] = traced.jaxpr, [jax.device_put(constant, self._cpu) for constant in traced.consts]
+        return self._traced[shape]
+
+
+def _of_nnx(model: nnx.Module) -> _Subject:
+    graph, state = nnx.split(model)
+    known = _for_inference(model)
+
+    def call(parameters: Any, x: Any) -> Any:
+        # A module of its own, which is changed and forgotten.
+        module: Any = nnx.merge(graph, parameters)
+        module.eval()
+        return module(x, **known)
+
+    # A path ends in the parameter, and "value" where it is a variable.
+    def owner_of(path: str) -> str:
+        return path.removesuffix("/value").rpartition("/")[0].replace("/", ".")
+
+    return _Subject(call, state, owner_of, type(model).__name__)
+
+
+def _of_linen(model: Any) -> _Subject:
+    if isinstance(model, linen.Module):
+        if model.scope is None:
+            raise TypeError(
+                f"A Linen module does not hold its parameters. Got a {type(model).__name__} that is not bound. Pass "
+                "the pair (module, variables), or module.bind(variables)."
+            )
+        module, variables = model.unbind()
+    elif isinstance(model, tuple) and isinstance(model[0], linen.Module):
+        module, variables = model
+        _check_variables(variables)
+    else:
+        raise TypeError(
+            "A Flax model must be an nnx.Module, a bound linen.Module or the pair (linen.Module, variables). Got "
+            f"{_kind_of(model)} instead."
+        )
+    known: dict[str, Any] = _for_inference(module)
+
+    def call(parameters: Any, x: Any) -> Any:
+        return module.apply(parameters, x, **known)
+
+    # A path begins with the collection, as "params", and ends in the parameter.
+    def owner_of(path: str) -> str:
+        return path.partition("/")[2].rpartition("/")[0]
+
+    return _Subject(call, variables, owner_of, type(module).__name__)
+
+
+def _of_function(function: Any, parameters: Any) -> _Subject:
+    module = getattr(function, "__self__", None)
+    if isinstance(module, linen.Module):
+        # Its `apply`, as flax.training's states hold it.
+        return _of_linen((module, parameters))
+
+    # What is in no layer of its own is called as it is.
+    def owner_of(path: str) -> str:
+        return path.rpartition("/")[0] or path
+
+    return _Subject(function, parameters, owner_of, getattr(function, "__name__", "function"))
+
+
+def _kind_of(model: Any) -> str:
+    of = [type(part).__name__ for part in model] if isinstance(model, tuple) else []
+    return f"a pair of {' and '.join(of)}" if of else type(model).__name__
+
+
+def _check_parameter(path: str, leaf: Any) -> None:
+    """Raise TypeError where a parameter has no values that can be computed with."""
+    if isinstance(leaf, jax.core.Tracer):
+        raise TypeError(
+            f"A model is read outside of functions that JAX traces. Got {path!r} inside of one. Call as_network after "
+            "what jax.jit or nnx.jit made has returned."
+        )
+    if isinstance(leaf, (float, int)):
+        return
+    if not isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
+        raise TypeError(
+            f"The parameters of a model must be arrays. Got {path!r}, which is a {type(leaf).__name__}, instead. Give "
+            "it its values."
+        )
+    if jax.dtypes.issubdtype(leaf.dtype, np.complexfloating):
+        raise TypeError(f"The model must compute with real numbers. Got {path!r}, which is complex.")
+
+
+def _gathered(leaf: Any) -> Any:
+    """A parameter that is spread over several devices, in one place: what is traced would be spread as it is."""
+    spread = isinstance(leaf, jax.Array) and len(leaf.sharding.device_set) > 1
+    return np.asarray(leaf) if spread and not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended) else leaf
+
+
+def _check_variables(variables: Any) -> None:
+    rule = "The variables of a Linen module must be what its 'init' returns, {'params': ...} with other collections"
+    if not isinstance(variables, Mapping):
+        raise TypeError(f"{rule}. Got {type(variables).__name__} instead. Pass (module, {{'params': params}}).")
+    if "params" not in variables:
+        keys = ", ".join(repr(key) for key in list(variables)[:3]) or "none"
+        raise ValueError(f"{rule}. Got a dict of {keys} instead. Pass (module, {{'params': params}}).")
+
+
+def _for_inference(module: Any) -> dict[str, bool]:
+    """The arguments of a module's call that say that it is not trained."""
+    taken = inspect.signature(type(module).__call__).parameters
+    return {name: value for name, value in _FOR_INFERENCE.items() if name in taken}

@@ -1,0 +1,122 @@
+"""Weights in HDF5 files, as Keras writes them: numbers and names, read without Keras and without running anything."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+_MOST_ENTRIES = 2**16
+
+
+def entries_from_hdf5(path: Path) -> dict[str, Any]:
+    """Arrays by ``"<layer>/kernel"`` and the like, from a ``.weights.h5`` of Keras 3 or an ``.h5`` of any Keras.
+
+    Raises
+    ------
+    ImportError
+        Where h5py is missing.
+    ValueError
+        Where the file is damaged, is of another kind, leads elsewhere or claims more than it holds.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            f'The file {str(path)!r} cannot be read without h5py: pip install "ei_fast[keras]".'
+        ) from error
+    with path.open("rb") as file:
+        check_hdf5(path, file, path.stat().st_size)
+        with h5py.File(file, "r") as content:
+            legacy = content.get("model_weights", content)
+            if "layer_names" in legacy.attrs:
+                found = _of_legacy(legacy)
+            elif "layers" in content or "_layer_checkpoint_dependencies" in content:
+                found = _of_keras_3(content)
+            else:
+                raise ValueError(
+                    f"The file {str(path)!r} must hold the weights of a Keras model, as model.save_weights or "
+                    f"model.save write them. It holds {', '.join(sorted(content)) or 'nothing'}. Save the model as "
+                    ".keras."
+                )
+            try:
+                return {name: np.asarray(values) for name, values in found}
+            except (OSError, KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"The file {str(path)!r} is damaged ({type(error).__name__}: {error}). Save the weights again."
+                ) from None
+
+
+def _of_legacy(group: Any) -> Iterator[tuple[str, Any]]:
+    """Arrays of the layers that a file lists, in that order; each lists its own."""
+    for layer in map(_text, group.attrs["layer_names"]):
+        for name in map(_text, group[layer].attrs["weight_names"]):
+            *where, last = name.split("/")
+            # Under the layer's own name are the layers inside it, if it has any.
+            inside = where[len(where) - where[::-1].index(layer) :] if layer in where else where
+            yield "/".join([layer, *inside, last.partition(":")[0]]), group[layer][name]
+
+
+def _of_keras_3(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Arrays of all layers; Keras numbers those of each, and keeps the layer's name beside them."""
+    if "vars" in group and len(group["vars"]):
+        values = [group["vars"][name] for name in sorted(group["vars"], key=int)]
+        layer = _text(group["vars"].attrs.get("name", "/".join(path)))
+        yield from zip((f"{layer}/{name}" for name in _told(path[-1] if path else "", values)), values, strict=True)
+    for name in sorted(group, key=_naturally):
+        if name not in ("vars", "optimizer"):
+            yield from _of_keras_3(group[name], path if name == "layers" else (*path, name))
+
+
+def _told(kind: str, values: list[Any]) -> list[str]:
+    """What the arrays of a layer are called, as far as their shapes tell."""
+    shapes = [value.shape for value in values]
+    if len(shapes[0]) >= 2 and shapes[1:] in ([], [shapes[0][-1:]]):
+        return ["kernel", "bias"][: len(values)]
+    if kind.startswith("batch_normalization") and len(values) == 4:
+        return ["gamma", "beta", "moving_mean", "moving_variance"]
+    return [f"variable{k}" for k in range(len(values))]
+
+
+def _naturally(name: str) -> list[tuple[int, str]]:
+    """For sorting: dense_2 before dense_10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def check_hdf5(path: Path, file: IO[bytes], size: int) -> None:
+    """Raise ValueError where an HDF5 file leads elsewhere or claims more than it holds."""
+    import h5py
+
+    def refuse(why: str) -> ValueError:
+        return ValueError(f"The weights in {str(path)!r} {why}. The file is damaged or made to. Save the model again.")
+
+    claimed = 0
+    try:
+        with h5py.File(file, "r") as content:
+            waiting, met = [content["/"]], 0
+            while waiting:
+                group = waiting.pop()
+                for name in group:
+                    met += 1
+                    if met > _MOST_ENTRIES:
+                        raise refuse("have more entries than they can name")
+                    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                        raise refuse(f"lead to another place or file at {name!r}")
+                    entry = group[name]
+                    if isinstance(entry, h5py.Group):
+                        waiting.append(entry)
+                    elif not isinstance(entry, h5py.Dataset) or entry.external or entry.is_virtual:
+                        raise refuse(f"lead to another file at {name!r}")
+                    elif entry.dtype.kind not in "fiub":
+                        raise refuse(f"hold {entry.dtype} at {name!r}, which is no number")
+                    else:
+                        claimed += entry.nbytes
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
+        raise refuse(f"cannot be read ({type(error).__name__}: {error})") from None
+    if claimed > size:
+        raise refuse(f"claim {claimed} bytes, more than they hold")

@@ -1,0 +1,323 @@
+"""What a Keras model does to its input, written down while it is called on symbolic tensors.
+
+Keras tells every operation that a symbolic tensor meets, `keras.ops` and layers alike, on each of its backends. Each is
+done at once, on the backend, to the numbers that the symbolic tensor stands for, so that all values are in sight. A
+layer is looked into by its own `call`; one that does not take symbolic tensors is run as it is, and named.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from threading import RLock, get_ident
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.adapters.chain import no_layer
+from ei_fast.adapters.keras_ops import BOUNDED, Call, as_numbers, elementwise, steps_of
+from ei_fast.adapters.operations import Block, Does, Op, Pointwise, Recording, Softmax, Unknown
+from ei_fast.network.bins import Range
+from ei_fast.network.layer import Function
+
+_PROCESS = RLock()
+"""Held while Keras tells what is done: its classes are the same for all threads."""
+
+REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
+"""What calls a layer again and again, at every step of a sequence: no one operation of its own is a layer."""
+
+_COARSENESS = {"float64": 0, "float32": 1, "float16": 2, "bfloat16": 3}
+
+
+@dataclass(frozen=True, eq=False)
+class _Value:
+    """What a symbolic tensor stands for; kept with it, so that none is taken for another that had its place."""
+
+    number: int
+    actual: Any
+    symbol: keras.KerasTensor
+
+
+@dataclass(eq=False)
+class Notes:
+    """Everything that is done to values that depend on the input.
+
+    Attributes
+    ----------
+    names : dict of int to str
+        Of the model's layers, by the identity of each.
+    ranges : dict of str to (float, float) or None
+        Output ranges of the layers that are blocks.
+    as_it_is : callable
+        Takes a layer that is to be a block, and returns what gives a context in which it is what it is now.
+    """
+
+    names: dict[int, str]
+    ranges: dict[str, Range | None]
+    as_it_is: Callable[[keras.Layer], Callable[[], AbstractContextManager[None]]]
+    _ops: list[Op] = field(default_factory=list)
+    _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
+    _of: dict[int, _Value] = field(default_factory=dict)
+    _path: list[tuple] = field(default_factory=list)
+    _inside: list[str] = field(default_factory=list)
+    _blocks_met: set[str] = field(default_factory=set)
+    _coarsest: str = "float64"
+    _nodes: dict[int, tuple[keras.Layer, int, int]] = field(default_factory=dict)
+
+    def input(self, x: Any) -> keras.KerasTensor:
+        """The symbolic tensor that stands for the model's input."""
+        return self._set(x)
+
+    def actual(self, values: Any) -> Any:
+        """What symbolic tensors in nested tuples, lists and dicts stand for, in their places."""
+        return keras.tree.map_structure(
+            lambda value: self._of[id(value)].actual if isinstance(value, keras.KerasTensor) else value, values
+        )
+
+    def recording(self, output: Any) -> Recording:
+        reads = self._read(output)
+        if not reads:
+            raise TypeError("What the model returns does not depend on its input in a way that could be followed.")
+        return Recording(self._ops, self._values, reads, tuple(self._path), self._coarsest, frozenset(self._blocks_met))
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Within this, what is done to symbolic tensors in this thread is written down."""
+        thread = get_ident()
+        with _PROCESS:
+            told = keras.Operation.symbolic_call, keras.Layer.symbolic_call
+
+            def operation(op: Any, *args: Any, **kwargs: Any) -> Any:
+                here = get_ident() == thread
+                return self._operation(op, args, kwargs) if here else told[0](op, *args, **kwargs)
+
+            def layer(one: Any, *args: Any, **kwargs: Any) -> Any:
+                here = get_ident() == thread
+                return self._layer(one, args, kwargs) if here else told[1](one, *args, **kwargs)
+
+            keras.Operation.symbolic_call, keras.Layer.symbolic_call = operation, layer
+            try:
+                yield
+            finally:
+                keras.Operation.symbolic_call, keras.Layer.symbolic_call = told
+                # Keras tells a layer of every symbolic call, and that was none of its model's.
+                for one, n_in, n_out in self._nodes.values():
+                    del one._inbound_nodes[n_in:], one._outbound_nodes[n_out:]
+
+    def activation(self, name: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """An activation of several steps, written down as one if it maps each value by itself."""
+        told = str(getattr(function, "__name__", type(function).__name__))
+
+        def noted(x: Any) -> Any:
+            if not isinstance(x, keras.KerasTensor):
+                return function(x)
+            start, before = self._read(x)[0], len(self._ops)
+            try:
+                y = function(x)
+            except Exception:
+                # It takes arrays alone.
+                self._forget(before)
+                actual = function(self.actual(x))
+            else:
+                if y is x:
+                    return y
+                actual = self.actual(y)
+                composed = steps_of(self._ops[before:], start, self._read(y), self._values, told)
+                if composed is not None:
+                    self._forget(before)
+                    return self._write(name, Pointwise(composed), (start,), actual)
+                if not any(isinstance(op.does, Unknown) for op in self._ops[before:]):
+                    return y
+            one_by_one = elementwise(function, self.actual(x), actual, told)
+            self._forget(before)
+            reason = "its activation does not map each value by itself; name it in 'blocks' to measure it"
+            does = Unknown(reason) if one_by_one is None else Pointwise(one_by_one)
+            return self._write(name, does, (start,), actual)
+
+        return noted
+
+    def _operation(self, op: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        actual_args, actual_kwargs = self.actual(args), self.actual(kwargs)
+        actual = op.call(*actual_args, **actual_kwargs)
+        reads = self._read((args, kwargs))
+        told = type(op).__name__
+        name = self._inside[-1] if self._inside and self._inside[-1] else told
+        if not hasattr(actual, "shape"):
+            return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)
+        moving = [k for k, value in enumerate(args) if isinstance(value, keras.KerasTensor)]
+        within = len(self._read(kwargs)) or any(
+            not isinstance(value, keras.KerasTensor) and self._read(value) for value in args
+        )
+        steps = None
+        if not within:
+            operands = tuple(self._read(args[k])[0] for k in moving)
+            steps = Call(op, actual_args, actual_kwargs, tuple(moving), actual).steps()
+            reads = operands if steps is not None else reads
+        for does, between in steps or [(Unknown(no_layer(told.lower(), len(reads))), actual)]:
+            written = self._write(name, does, reads, between)
+            reads = self._read(written)
+        # The last is what the operation itself gave.
+        return written
+
+    def _layer(self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
+        name = self.names.get(id(layer), layer.name)
+        self._nodes.setdefault(id(layer), (layer, len(layer._inbound_nodes), len(layer._outbound_nodes)))
+        if name in self.ranges and not any(outer in self.ranges for outer in self._inside):
+            return self._block(name, layer, args, kwargs)
+        if isinstance(layer, REPEATING):
+            return self._as_it_runs(name, layer, args, kwargs, no_layer(type(layer).__name__, 1))
+        before = len(self._ops)
+        self._inside.append(name)
+        try:
+            return layer.call(*args, **kwargs)
+        except Refused:
+            raise
+        except Exception as error:
+            self._forget(before)
+            why = f"takes no symbolic tensors ({type(error).__name__}: {_first_line(error)})"
+        finally:
+            self._inside.pop()
+        reason = f"{type(layer).__name__} {why}; name it in 'blocks' to measure it as one map"
+        written = self._as_it_runs(name, layer, args, kwargs, reason)
+        if not self._inside:
+            raise Refused(
+                f"The Keras model {layer.name!r} cannot be followed: its call {why}. Write it with keras.ops, which "
+                "take them on every backend, or measure a part of it."
+            )
+        return written
+
+    def _as_it_runs(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], reason: str) -> Any:
+        """What a layer that is not looked into makes of the numbers."""
+        actual = layer.call(*self.actual(args), **self.actual(kwargs))
+        return self._write(name, Unknown(reason), self._read((args, kwargs)), actual)
+
+    def _block(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
+        reads = self._read((args, kwargs))
+        given = {key: value for key, value in kwargs.items() if key != "training" and value is not None}
+        if len(reads) != 1 or given or not args or not isinstance(args[0], keras.KerasTensor):
+            raise Refused(
+                f"The block {name!r} must be called with one value that depends on the model's input, as its first "
+                f"argument and without keywords. Got {len(reads)} such values, {len(args)} arguments and "
+                f"{len(given)} keywords instead. Name the layer around it."
+            )
+        x, more, also = self.actual(args[0]), self.actual(args[1:]), self.actual(kwargs)
+        y = keras.tree.flatten(layer.call(x, *more, **also))[0]
+        if tuple(y.shape[:1]) != tuple(x.shape[:1]):
+            raise Refused(
+                f"The block {name!r} must map rows to rows. Got {tuple(y.shape)} for {tuple(x.shape)} instead. "
+                "Name the layer around it."
+            )
+        self._blocks_met.add(name)
+        numbers = as_numbers(y)
+        low, high = float(numbers.min()), float(numbers.max())
+        seen = f"For inputs drawn at random its outputs are from {low:.3g} to {high:.3g}."
+        asked = self.ranges[name]
+        if asked is not None and (high < asked[0] or low > asked[1]):
+            raise Refused(f"The output range of the block {name!r} must hold its outputs. Got {asked} instead. {seen}")
+        derived = self._bounded(name, layer, args, kwargs)
+        if derived is not None and not derived[0] <= low <= high <= derived[1]:
+            derived = None
+        out_range = asked or derived
+        if out_range is None:
+            raise Refused(
+                f"The output range of the block {name!r} cannot be derived. Give it: blocks={{{name!r}: (low, high)}}. "
+                f"{seen}"
+            )
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        run = RunBlock(layer, tuple(x.shape[1:]), more, also, dtype, self.as_it_is(layer))
+        n_in, n_out = int(np.prod(x.shape[1:])), int(np.prod(y.shape[1:]))
+        return self._write(name, Block(Function(run, n_in, n_out, out_range, name=name)), reads, y)
+
+    def _bounded(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Range | None:
+        """The range that the last step inside a block has whatever goes in."""
+        if isinstance(layer, BOUNDED) and layer.activation in (keras.activations.tanh, keras.activations.sigmoid):
+            return (-1.0, 1.0)
+        before = len(self._ops)
+        self._inside.append(name)
+        try:
+            written = self._read(layer.call(*args, **kwargs))[:1]
+            does = next((op.does for op in reversed(self._ops[before:]) if op.writes == written), None)
+        except Exception:
+            return None
+        finally:
+            self._inside.pop()
+            self._forget(before)
+        if isinstance(does, Softmax) and not does.log:
+            return (0.0, 1.0)
+        low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
+        return (low, high) if np.isfinite(low) and np.isfinite(high) else None
+
+    def _read(self, values: Any) -> tuple[int, ...]:
+        """Numbers of the values among symbolic tensors."""
+        found = (one for one in keras.tree.flatten(values) if isinstance(one, keras.KerasTensor))
+        return tuple(dict.fromkeys(self._of[id(one)].number for one in found))
+
+    def _write(self, name: str, does: Does, reads: tuple[int, ...], actual: Any) -> Any:
+        """Write down an operation, and return symbolic tensors for what it gave."""
+        symbols = keras.tree.map_structure(lambda one: self._set(one) if hasattr(one, "shape") else one, actual)
+        numbers = self._read(symbols)
+        if numbers:
+            self._ops.append(Op(name, does, reads, numbers))
+            self._path.append((name, type(does).__name__, reads, numbers))
+        return symbols
+
+    def _set(self, actual: Any) -> keras.KerasTensor:
+        dtype = keras.backend.standardize_dtype(actual.dtype)
+        symbol, number = keras.KerasTensor(tuple(actual.shape), dtype), len(self._values)
+        self._of[id(symbol)] = _Value(number, actual, symbol)
+        self._values[number] = as_numbers(actual)
+        if dtype in _COARSENESS and _COARSENESS[dtype] > _COARSENESS[self._coarsest]:
+            self._coarsest = dtype
+        return symbol
+
+    def _forget(self, n_ops: int) -> None:
+        """Leave it at so many operations: what came of the later ones is not the model's."""
+        del self._ops[n_ops:], self._path[n_ops:]
+
+
+class Refused(ValueError):
+    """What is wrong with how a model was to be measured, not with a layer of it."""
+
+    # Keras adds nothing to it on its way through calls.
+    _keras_call_info_injected = True
+
+
+def _first_line(error: BaseException) -> str:
+    """What an exception says, without what Keras adds about the call."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.startswith("Exception encountered")), "")
+
+
+@dataclass
+class RunBlock:
+    """A layer as the function of a `Function`."""
+
+    layer: keras.Layer
+    shape: tuple[int, ...]
+    more: tuple[Any, ...]
+    also: dict[str, Any]
+    dtype: str
+    as_it_is: Callable[[], AbstractContextManager[None]]
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = keras.ops.convert_to_tensor(x.reshape(len(x), *self.shape), self.dtype)
+        with self.as_it_is():
+            y = keras.tree.flatten(self.layer(rows, *self.more, **self.also))[0]
+        return as_numbers(y).reshape(len(x), -1).astype(np.float64, copy=False)
+
+
+def named(layers: Sequence[keras.Layer], own: keras.Layer) -> dict[str, keras.Layer]:
+    """Layers by name; one whose name another has as well by its path."""
+    names = [layer.name for layer in layers]
+    result: dict[str, keras.Layer] = {}
+    for layer, name in zip(layers, names, strict=True):
+        if names.count(name) > 1:
+            name = layer.path or name
+        unique, use = name, 1
+        while unique in result:
+            use += 1
+            unique = f"{name}#{use}"
+        result[unique] = layer
+    # A layer by itself is its own.
+    return result or {own.name: own}

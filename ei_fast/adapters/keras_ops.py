@@ -1,0 +1,500 @@
+"""What the operations of Keras mean: dense maps, convolutions, affine maps, activations, pools, or nothing.
+
+An operation is an object of `keras.ops` that holds its parameters and is called on tensors of the user's backend. What
+it does to images whose channels come last is written down in three steps: channels first, the operation, channels last.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erf
+
+from ei_fast.adapters.operations import (
+    Affine,
+    Combine,
+    Dense,
+    Does,
+    Op,
+    Pad,
+    Pointwise,
+    Pool,
+    Reduce,
+    Same,
+    Softmax,
+    Window,
+    conv,
+)
+from ei_fast.adapters.pointwise import Composite, activation_of, as_functions, clipped, is_line
+from ei_fast.network.activations import Activation
+
+BOUNDED = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
+"""Layers whose outputs lie within (-1, 1) where their activation does."""
+
+Steps = list[tuple[Does, Any]]
+"""What an operation does, one after the other, and what each of them gives."""
+
+
+def as_numbers(tensor: Any) -> NDArray[np.floating]:
+    """The values of a tensor as NumPy has them: float32 where they are that, else float64."""
+    values = np.asarray(keras.ops.convert_to_numpy(tensor))
+    values = values.real if values.dtype.kind == "c" else values
+    return np.array(values, dtype=np.float32 if values.dtype == np.float32 else np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """An operation on tensors, of which some depend on what goes into the model.
+
+    Attributes
+    ----------
+    op : keras.Operation
+    args, kwargs
+        What it was called with.
+    at : tuple of int
+        Which of the arguments depend on the model's input.
+    output : tensor
+    """
+
+    op: Any
+    args: tuple
+    kwargs: dict[str, Any]
+    at: tuple[int, ...]
+    output: Any
+
+    @property
+    def kind(self) -> str:
+        """The operation's name."""
+        return type(self.op).__name__
+
+    @property
+    def x(self) -> Any:
+        """The first tensor that depends on the model's input."""
+        return self.args[self.at[0]]
+
+    @property
+    def n_axes(self) -> int:
+        return len(self.x.shape)
+
+    def constant(self, position: int, name: str) -> NDArray[np.float64] | None:
+        """An argument that does not depend on the model's input; None where there is none."""
+        value = self.args[position] if len(self.args) > position else self.kwargs.get(name)
+        if value is None or position in self.at:
+            return None
+        return np.asarray(as_numbers(value) if hasattr(value, "shape") else value, dtype=np.float64)
+
+    def steps(self) -> Steps | None:
+        """What it does with the values of each row; None where it is nothing that is known."""
+        rows = tuple(self.output.shape[:1])
+        if not rows or any(tuple(self.args[k].shape[:1]) != rows for k in self.at):
+            return None
+        if len(self.at) > 1:
+            alike = len(self.args) == 2 and all(tuple(self.args[k].shape) == tuple(self.output.shape) for k in self.at)
+            known = alike and self.kind in _COMBINATIONS
+            return [(Combine(_COMBINATIONS[self.kind]), self.output)] if known else None
+        if self.kind in _SEVERAL:
+            return _SEVERAL[self.kind](self) if self.at == (0,) else None
+        does = self._does()
+        return None if does is None else [(does, self.output)]
+
+    def _does(self) -> Does | None:
+        if self.kind in _AFFINE:
+            return _affine(self)
+        if self.at != (0,):
+            return None
+        if self.kind in _MEANING:
+            return _MEANING[self.kind](self)
+        alike = tuple(self.x.shape) == tuple(self.output.shape)
+        if self.kind in _ACTIVATIONS and alike:
+            try:
+                activation = _ACTIVATIONS[self.kind](self)
+            except (TypeError, ValueError):
+                # A parameter with which it is no activation that is known.
+                return None
+            return None if activation is None else Pointwise(activation)
+        if alike and len(self.args) == 1 and not self.kwargs:
+            activation = elementwise(self.op.call, self.x, self.output, self.kind)
+            return None if activation is None else Pointwise(activation)
+        return None
+
+
+_COMBINATIONS: dict[str, Callable[..., Any]] = {
+    "Add": np.add,
+    "Subtract": np.subtract,
+    "Multiply": np.multiply,
+    "Divide": np.divide,
+    "TrueDivide": np.divide,
+    "Maximum": np.maximum,
+    "Minimum": np.minimum,
+}
+
+
+def _dense(call: Call) -> Dense | None:
+    weight = call.constant(1, "x2")
+    if weight is None or weight.ndim != 2 or call.n_axes < 2:
+        return None
+    return Dense(weight, np.zeros(weight.shape[1]))
+
+
+def _affine(call: Call) -> Affine | None:
+    """Addition and the like with what does not depend on the input."""
+    second = call.at == (0,)
+    constant = call.constant(1, "x2") if second else call.constant(0, "x1")
+    if constant is None or tuple(call.x.shape) != tuple(call.output.shape) or call.n_axes < 2:
+        return None
+    constant = constant.reshape((1,) * (call.n_axes - constant.ndim) + constant.shape)
+    if len(constant) != 1 or not np.isfinite(constant).all():
+        return None
+    one, zero, c = np.ones(()), np.zeros(()), constant[0]
+    if call.kind == "Add":
+        return Affine(one, c)
+    if call.kind == "Subtract":
+        return Affine(one, -c) if second else Affine(-one, c)
+    if call.kind == "Multiply":
+        return Affine(c, zero)
+    return Affine(1.0 / c, zero) if second and np.all(c != 0) else None
+
+
+def _batch_norm(call: Call) -> Affine | None:
+    mean, variance, offset, scale = (
+        call.constant(k, name) for k, name in enumerate(("mean", "variance", "offset", "scale"), 1)
+    )
+    if mean is None or variance is None or not isinstance(call.op.axis, int):
+        return None
+    factor = (1.0 if scale is None else scale) / np.sqrt(variance + call.op.epsilon)
+    shift = (0.0 if offset is None else offset) - mean * factor
+    if not (np.isfinite(factor).all() and np.isfinite(shift).all()):
+        return None
+    shape = [1] * (call.n_axes - 1)
+    shape[call.op.axis % call.n_axes - 1] = -1
+    return Affine(factor.reshape(shape), shift.reshape(shape))
+
+
+def _same(call: Call) -> Same | None:
+    is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(call.output.dtype))
+    return Same() if is_float and np.prod(call.x.shape) == np.prod(call.output.shape) else None
+
+
+def _rearranged(call: Call) -> Same | None:
+    """Where each number of a sample went, as the operation itself tells of their places."""
+    sample = tuple(call.x.shape[1:])
+    # Two rows, to see that neither comes from the other.
+    places = np.arange(2 * int(np.prod(sample)), dtype=np.int32).reshape(2, *sample)
+    moved = keras.ops.convert_to_numpy(call.op.call(keras.ops.convert_to_tensor(places)))
+    if len(moved) != 2 or moved[0].size != places[0].size or moved[0].max() >= places[0].size:
+        return None
+    return Same(moved[0].astype(np.intp))
+
+
+def _padded(call: Call) -> Pad | None:
+    value = call.constant(1, "constant_values")
+    widths = call.op.pad_width
+    if call.op.mode != "constant" or (value is not None and value.any()) or np.ndim(widths) != 2:
+        return None
+    pairs = tuple((int(before), int(after)) for before, after in widths)
+    return None if any(pairs[0]) or min(map(min, pairs)) < 0 else Pad(pairs[1:])
+
+
+def _reduced(call: Call) -> Reduce | None:
+    axis = call.op.axis
+    if axis is None or getattr(call.op, "initial", None) is not None:
+        return None
+    return Reduce.along([axis] if isinstance(axis, int) else axis, call.n_axes, call.kind == "Mean")
+
+
+def _softmax(call: Call) -> Softmax | None:
+    over_neurons = call.n_axes > 1 and call.op.axis in (-1, call.n_axes - 1)
+    return Softmax(call.kind == "LogSoftmax") if over_neurons else None
+
+
+def _power(call: Call) -> Pointwise | None:
+    power = call.constant(1, "x2")
+    if power is None or power.size != 1 or power.ravel()[0] not in (2.0, 3.0):
+        return None
+    cubed = power.ravel()[0] == 3.0
+    return Pointwise(Activation(_cube, (-np.inf, np.inf)) if cubed else Activation(np.square, (0.0, np.inf)))
+
+
+_AFFINE = {"Add", "Subtract", "Multiply", "Divide", "TrueDivide"}
+_MEANING: dict[str, Callable[[Call], Does | None]] = {
+    "Matmul": _dense,
+    "Dot": _dense,
+    "BatchNorm": _batch_norm,
+    "Negative": lambda call: Affine(-np.ones(()), np.zeros(())),
+    **dict.fromkeys(
+        ("Reshape", "Ravel", "Squeeze", "ExpandDims", "Cast", "StopGradient", "Copy", "Identity", "ConvertToTensor"),
+        _same,
+    ),
+    **dict.fromkeys(("Transpose", "Swapaxes", "Moveaxis"), _rearranged),
+    "Pad": _padded,
+    **dict.fromkeys(("Mean", "Max", "Amax"), _reduced),
+    "Softmax": _softmax,
+    "LogSoftmax": _softmax,
+    "Power": _power,
+}
+
+
+# Of images
+
+
+def _with_channels_first(call: Call, does: Callable[[Any], Does | None], apply: Callable[[Any], Any]) -> Steps | None:
+    """Steps of an operation on channels: `does` takes the tensor with channels first, `apply` the one as it is."""
+    if _data_format(call) == "channels_first":
+        found = does(call.x)
+        return None if found is None else [(found, apply(call.x))]
+    to_first, first = _moved(call.x, -1, 1)
+    found = does(first)
+    output = apply(call.x)
+    if found is None:
+        return None
+    _, between = _moved(output, -1, 1)
+    to_last, _ = _moved(between, 1, -1)
+    return [(Same(to_first), first), (found, between), (Same(to_last), output)]
+
+
+def _data_format(call: Call) -> str:
+    return call.op.data_format or keras.config.image_data_format()
+
+
+def _moved(x: Any, source: int, destination: int) -> tuple[NDArray[np.intp], Any]:
+    """A tensor with one axis elsewhere, and which of a sample's values is where then."""
+    moved = keras.ops.moveaxis(x, source, destination)
+    sample = tuple(x.shape[1:])
+    at = np.arange(int(np.prod(sample)), dtype=np.intp).reshape(1, *sample)
+    return np.moveaxis(at, source, destination)[0], moved
+
+
+def _window(call: Call, x: Any, output: Any, size: Sequence[int]) -> Window:
+    """The window of an operation on `x`, channels first, that gives as many places as `output` has."""
+    over = len(size)
+    strides = getattr(call.op, "strides", None)
+    window = Window.over(size, tuple(size) if strides is None else strides, getattr(call.op, "dilation_rate", 1))
+    if str(call.op.padding).lower() != "same":
+        return window
+    places = output.shape[2:] if _data_format(call) == "channels_first" else output.shape[1:-1]
+    before = []
+    for axis in range(over):
+        reach = (places[axis] - 1) * window.stride[axis] + (size[axis] - 1) * window.dilation[axis] + 1
+        # What is odd of the padding is put behind.
+        before.append(max(reach - x.shape[2 + axis], 0) // 2)
+    return Window.over(size, window.stride, window.dilation, tuple(before))
+
+
+def _convolution(call: Call) -> Steps | None:
+    kernel = call.constant(1, "kernel")
+    if kernel is None:
+        return None
+    # (..., channels / groups, n_out) here, (n_out, channels / groups, ...) there.
+    ordered = np.moveaxis(kernel, (-1, -2), (0, 1))
+
+    def does(x: Any) -> Does:
+        window = _window(call, x, call.output, ordered.shape[2:])
+        return conv(ordered, None, int(x.shape[1]) // ordered.shape[1], window)
+
+    return _with_channels_first(call, does, lambda x: call.output)
+
+
+def _by_channel(call: Call, kernel: NDArray[np.float64], output: Any) -> Steps | None:
+    """A convolution of every channel by itself; kernel (..., channels, multiplier)."""
+    spread = kernel.reshape(*kernel.shape[:-2], 1, -1)
+    ordered = np.moveaxis(spread, (-1, -2), (0, 1))
+
+    def does(x: Any) -> Does:
+        return conv(ordered, None, int(x.shape[1]), _window(call, x, output, ordered.shape[2:]))
+
+    return _with_channels_first(call, does, lambda x: output)
+
+
+def _depthwise(call: Call) -> Steps | None:
+    kernel = call.constant(1, "kernel")
+    return None if kernel is None else _by_channel(call, kernel, call.output)
+
+
+def _separable(call: Call) -> Steps | None:
+    """Every channel by itself, and then all of them place by place."""
+    kernel, pointwise = call.constant(1, "depthwise_kernel"), call.constant(2, "pointwise_kernel")
+    if kernel is None or pointwise is None:
+        return None
+    op = call.op
+    between = keras.ops.depthwise_conv(call.x, call.args[1], op.strides, op.padding, op.data_format, op.dilation_rate)
+    first = _by_channel(call, kernel, between)
+    again = keras.src.ops.nn.Conv(1, "valid", op.data_format, 1)
+    second = _convolution(Call(again, (between, call.args[2]), {}, (0,), call.output))
+    return None if first is None or second is None else [*first, *second]
+
+
+def _pool(call: Call) -> Steps | None:
+    size = call.op.pool_size
+    over = call.n_axes - 2
+    sizes = (size,) * over if isinstance(size, int) else tuple(size)
+
+    def does(x: Any) -> Does:
+        return Pool(_window(call, x, call.output, sizes), mean=call.kind == "AveragePool")
+
+    return _with_channels_first(call, does, lambda x: call.output)
+
+
+_SEVERAL: dict[str, Callable[[Call], Steps | None]] = {
+    "Conv": _convolution,
+    "DepthwiseConv": _depthwise,
+    "SeparableConv": _separable,
+    "MaxPool": _pool,
+    "AveragePool": _pool,
+}
+
+
+# Activations
+
+
+def _relu(call: Call) -> Activation | None:
+    slope, most, threshold = float(call.op.negative_slope), call.op.max_value, float(call.op.threshold)
+    if threshold == 0 and most is None:
+        return Activation("leaky_relu", negative_slope=slope) if slope else Activation("relu")
+    if threshold == 0 == slope and most:
+        return clipped(0.0, float(most))
+    function = _Told(_BentLine(slope, np.inf if most is None else float(most), threshold), "ReLU")
+    return Activation(function, (-np.inf, np.inf))
+
+
+@dataclass(frozen=True)
+class _BentLine:
+    """Keras' relu with all of its parameters."""
+
+    slope: float
+    most: float
+    threshold: float
+
+    def __call__(self, s: NDArray[np.float64]) -> NDArray[np.float64]:
+        below = self.slope * (s - self.threshold)
+        return np.where(s >= self.most, self.most, np.where(s > self.threshold, s, np.minimum(below, 0.0)))
+
+
+def _clip(call: Call) -> Activation | None:
+    low, high = (
+        np.asarray(as_numbers(end) if hasattr(end, "shape") else end) for end in (call.op.x_min, call.op.x_max)
+    )
+    return clipped(float(low), float(high)) if low.size == 1 == high.size else None
+
+
+def _celu(call: Call) -> Activation:
+    alpha = float(call.op.alpha)
+    if alpha == 1.0:
+        return Activation("elu")
+    return Activation(lambda s: np.maximum(s, 0) + np.minimum(0, alpha * np.expm1(s / alpha)), (-alpha, np.inf))
+
+
+def _hard_shrink(call: Call) -> Activation:
+    least = float(call.op.threshold)
+    return _formula("hard_shrink", lambda s: np.where(np.abs(s) > least, s, 0.0))
+
+
+def _soft_shrink(call: Call) -> Activation:
+    least = float(call.op.threshold)
+    return _formula("soft_shrink", lambda s: np.sign(s) * np.maximum(np.abs(s) - least, 0.0))
+
+
+def _square_plus(call: Call) -> Activation:
+    b = float(call.op.b)
+    return _formula("squareplus", lambda s: 0.5 * (s + np.sqrt(s * s + b)))
+
+
+def _threshold(call: Call) -> Activation:
+    least, other = float(call.op.threshold), float(call.op.default_value)
+    return _formula("threshold", lambda s: np.where(s > least, s, other))
+
+
+def _formula(name: str, function: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Activation:
+    return Activation(_Told(function, name), (-np.inf, np.inf))
+
+
+def _cube(s: NDArray[np.float64]) -> NDArray[np.float64]:
+    return s**3
+
+
+def _named(name: str) -> Callable[[Call], Activation]:
+    return lambda call: Activation(name)
+
+
+_ACTIVATIONS: dict[str, Callable[[Call], Activation | None]] = {
+    **{
+        kind: _named(name)
+        for kind, name in (
+            *(("Relu", "relu"), ("Relu6", "relu6"), ("Sigmoid", "sigmoid"), ("Tanh", "tanh"), ("Selu", "selu")),
+            *(("Softplus", "softplus"), ("Softsign", "softsign"), ("Silu", "silu"), ("LogSigmoid", "log_sigmoid")),
+            *(("HardSigmoid", "hard_sigmoid"), ("HardSilu", "hard_silu"), ("HardTanh", "hard_tanh"), ("Mish", "mish")),
+        )
+    },
+    "ReLU": _relu,
+    "LeakyRelu": lambda call: Activation("leaky_relu", negative_slope=float(call.op.negative_slope)),
+    "Elu": lambda call: Activation("elu", alpha=float(call.op.alpha)),
+    "Celu": _celu,
+    "Gelu": lambda call: Activation("gelu", approximate="tanh" if call.op.approximate else "none"),
+    "Clip": _clip,
+    "Exp": lambda call: Activation(np.exp, (0.0, np.inf)),
+    "Erf": lambda call: Activation(erf, (-1.0, 1.0)),
+    **dict.fromkeys(("Abs", "Absolute"), lambda call: Activation(np.abs, (0.0, np.inf))),
+    "Square": lambda call: Activation(np.square, (0.0, np.inf)),
+    "TanhShrink": lambda call: _formula("tanh_shrink", lambda s: s - np.tanh(s)),
+    "HardShrink": _hard_shrink,
+    "SoftShrink": _soft_shrink,
+    "Squareplus": _square_plus,
+    "Threshold": _threshold,
+}
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A function under the name that it is told by."""
+
+    function: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    __name__: str
+
+    def __call__(self, s: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.function(s)
+
+
+@dataclass(frozen=True, eq=False)
+class _OnBackend:
+    """A function of tensors as one of arrays.
+
+    Equal to itself alone: what the function does may have changed since it was last met.
+    """
+
+    function: Callable[[Any], Any]
+    __name__: str
+
+    def __call__(self, s: NDArray[np.float64]) -> NDArray[np.float64]:
+        # JAX has no other numbers unless it is told to.
+        dtype = "float32" if keras.backend.backend() == "jax" else "float64"
+        return as_numbers(self.function(keras.ops.convert_to_tensor(s, dtype))).astype(np.float64, copy=False)
+
+
+def elementwise(function: Callable[[Any], Any], x: Any, y: Any, told: str) -> Activation | None:
+    """The activation that a function is, if it maps each value of x to that of y by itself."""
+    if tuple(y.shape) != tuple(x.shape):
+        return None
+    alone = as_numbers(function(keras.ops.reshape(x, (-1, 1)))).reshape(tuple(x.shape))
+    if not np.allclose(alone, as_numbers(y), rtol=1e-5, atol=1e-6, equal_nan=True):
+        return None
+    return activation_of(_OnBackend(function, told))
+
+
+def steps_of(
+    ops: Sequence[Op], start: int, end: tuple[int, ...], values: dict[int, NDArray[np.floating]], told: str
+) -> Activation | None:
+    """The activation that operations make of the value `start`, number by number, if they are all of what is there."""
+    if not ops or ops[-1].writes != end:
+        return None
+    if len(ops) == 1 and isinstance(ops[0].does, Pointwise) and ops[0].does.activation.is_named:
+        return ops[0].does.activation
+    inside, shape = {start}, values[start].shape
+    for op in ops:
+        as_it_is = isinstance(op.does, Same) and op.does.order is None
+        one_by_one = as_it_is or isinstance(op.does, (Pointwise, Combine)) or is_line(op)
+        if not one_by_one or not inside.issuperset(op.reads) or values[op.writes[0]].shape != shape:
+            return None
+        inside.add(op.writes[0])
+    return activation_of(_Told(Composite(as_functions(start, ops)), told))

@@ -1,0 +1,169 @@
+"""What the callbacks of all frameworks share: epochs that are counted and recorded, and what fails left out."""
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ei_fast.estimator import EffectiveInformation
+from ei_fast.report import Report
+from ei_fast.settings import OneOf
+from ei_fast.training.recorder import Recorder
+from ei_fast.training.trajectory import check_metric_name, checked_path
+
+LOGGED = ("ei", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
+_ON_ERROR = OneOf(("warn", "raise"))
+
+
+class EpochRecorder:
+    """A `Recorder` for the epochs of a training, which goes on to its end whatever becomes of a record.
+
+    Parameters
+    ----------
+    module : str, callable or None
+        Which part of the model is measured.
+    on_error : "warn" or "raise"
+        What becomes of an exception while an epoch is recorded.
+    part_of : callable
+        (model, module) -> what is measured, or ValueError with the names that there are.
+    options
+        Of `Recorder`.
+    """
+
+    def __init__(
+        self,
+        estimator: EffectiveInformation,
+        every: int,
+        time_budget: float | None,
+        path: str | os.PathLike | None,
+        module: str | Callable[[Any], Any] | None,
+        on_error: str,
+        part_of: Callable[[Any, Any], Any],
+        **options: Any,
+    ):
+        self.recorder = Recorder(estimator, every, time_budget, **options)
+        if module is not None and not isinstance(module, str) and not callable(module):
+            raise TypeError(
+                "The 'module' parameter of RecorderCallback must be the path of a part of the model, like 'net' or "
+                f"'encoder.head', or a callable that returns one. Got {module!r} instead."
+            )
+        self._raises = _ON_ERROR.checked("on_error", on_error, "RecorderCallback") == "raise"
+        self._path = None if path is None else checked_path(path)
+        self._module, self._part_of = module, part_of
+        self._epochs = Epochs()
+        self._failed: list[int] = []
+        self._left_out_metrics: set[str] = set()
+
+    def begin(self) -> None:
+        """A training begins: its epochs count on, and the file is opened."""
+        self._epochs.begin()
+        self._failed = []
+        if self._path is not None:
+            self.recorder.open(self._path)
+
+    def forget(self) -> None:
+        """The epochs that follow have the numbers that the training gives them."""
+        self._epochs.forget()
+
+    def check(self, model: Any) -> None:
+        """Raise what stands in the way of recording `model`, before it has been trained in vain."""
+        try:
+            self.recorder.check(self._part(model))
+        except BaseException:
+            # It is not this training that will use the file.
+            self.recorder.close()
+            raise
+
+    def record(self, model: Any, epoch: int, logs: Mapping[str, Any]) -> Report | None:
+        """Measure `model`, if its turn has come; None as well where that failed, which is said once."""
+        step = self._epochs.step(epoch)
+        try:
+            return self.recorder.record(self._part(model), step=step, **self._metrics(logs))
+        except Exception as error:
+            if self._raises:
+                raise
+            if not self._failed:
+                warnings.warn(
+                    f"Epoch {step} is not recorded, and training goes on: {type(error).__name__}: {error} Later epochs "
+                    "that cannot be recorded are left out without another word; on_error='raise' ends the training.",
+                    stacklevel=3,
+                )
+            self._failed.append(step)
+            return None
+
+    def end(self) -> None:
+        """Let others have the file; say what was left out."""
+        if len(self._failed) > 1:
+            warnings.warn(
+                f"{len(self._failed)} epochs could not be recorded, the first was {self._failed[0]}, the last "
+                f"{self._failed[-1]}.",
+                stacklevel=3,
+            )
+        self._failed = []
+        self.recorder.close()
+
+    def _part(self, model: Any) -> Any:
+        return self._module(model) if callable(self._module) else self._part_of(model, self._module)
+
+    def _metrics(self, logs: Mapping[str, Any]) -> dict[str, float]:
+        """What is kept of a framework's logs: all but measures of this package, which logs hold on to.
+
+        Nor the names of `Recorder.record`'s own parameters: Lightning's loggers count steps as a metric.
+        """
+        kept = {}
+        for name, value in logs.items():
+            if name in ("model", "step") or (name.partition("/")[0] in LOGGED and "/" in name):
+                continue
+            try:
+                check_metric_name(name, "RecorderCallback")
+            except ValueError as error:
+                if self._raises:
+                    raise
+                if name not in self._left_out_metrics:
+                    warnings.warn(f"A metric is not kept: {error}", stacklevel=4)
+                self._left_out_metrics.add(name)
+                continue
+            kept[name] = float(value)
+        return kept
+
+
+class Epochs:
+    """Epochs counted on over several trainings, each of which counts from 0 again unless it is told otherwise."""
+
+    def __init__(self) -> None:
+        self._last, self._offset, self._begins = -1, 0, True
+
+    def begin(self) -> None:
+        """Another training begins."""
+        self._begins = True
+
+    def forget(self) -> None:
+        """What follows has the numbers that the training gives it."""
+        self._last = -1
+
+    def step(self, epoch: int) -> int:
+        """The number of an epoch that the training counts as `epoch`."""
+        if self._begins:
+            self._offset = 0 if epoch > self._last else self._last + 1 - epoch
+            self._begins = False
+        self._last = epoch + self._offset
+        return self._last
+
+
+def log_entries(report: Report) -> dict[str, float]:
+    """What a framework's logs are told of every layer, in bits: ``ei/<layer>``, ``sensitivity/<layer>``, ..."""
+    return {f"{measure}/{layer.name}": float(getattr(layer, measure)) for measure in LOGGED for layer in report}
+
+
+def attribute_at(model: Any, path: str) -> Any:
+    """What `path`, attributes joined by dots, leads to from `model`; None where it leads nowhere."""
+    found = model
+    for name in path.split("."):
+        # Lists of layers have numbers for names.
+        if name.isdigit() and hasattr(found, "__getitem__") and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            found = getattr(found, name, None)
+        if found is None:
+            return None
+    return found
