@@ -96,8 +96,6 @@ def test_other_files(tmp_path):
         ("weights.csv", "Save the weights in one of these formats"),
         ("net.pkl", "Pickles run code when they are read"),
         ("net.joblib", "Pickles run code when they are read"),
-        ("net.h5", "A model in HDF5 can hold code"),
-        ("net.weights.h5", r"These are weights without their model: build it, model.load_weights\(path\)"),
     ]:
         with pytest.raises(ValueError, match=rf"must be \.npz, \.safetensors, .*Got '{name}' instead. {why}"):
             ef.as_network(name)
