@@ -53,7 +53,7 @@ _MOST_TRIED = 2**14
 """Cells of which it is found out whether they can move, where the number of points is given."""
 _BEYOND_PILOT = 8
 """Times the points of a pilot for which it can tell how many are needed."""
-_HOPELESS_COVERAGE, _MIN_FOR_HOPELESS, _HOPELESS_WORK = 0.05, 2**12, 2**32
+_HOPELESS_COVERAGE, _MIN_FOR_HOPELESS, _HOPELESS_WORK = 0.05, 3 * 2**12, 2**32
 _BOUNDED_CELLS = 256
 _MOST_NEW = 0.01
 """Share of a cell's points, at the most, that may be in states which no other point has met, where points run short."""
