@@ -216,7 +216,11 @@ def test_the_model_is_left_as_it_is():
     x = keras.Input((5, 3))
     for one in (model, keras.Model(x, L.Dense(2)(L.LSTM(4)(x)))):
         before = [np.array(keras.ops.convert_to_numpy(v)) for v in one.variables]
+        nodes = [(len(layer._inbound_nodes), len(layer._outbound_nodes)) for layer in one._flatten_layers()]
+        number = int(L.Dense(1).name.partition("_")[2] or 0)
         ef.as_network(one)
+        assert nodes == [(len(layer._inbound_nodes), len(layer._outbound_nodes)) for layer in one._flatten_layers()]
+        assert L.Dense(1).name == f"dense_{number + 1}"
         for variable, value in zip(one.variables, before, strict=True):
             np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
         assert not any("call" in layer.__dict__ for layer in one._flatten_layers())
@@ -325,6 +329,61 @@ def test_every_layer_is_compared_with_the_model(monkeypatch):
     with pytest.raises(ValueError, match="'d' as extracted differs"):
         ef.as_network(_sequential(L.Dense(3, name="d")))
     assert ef.as_network(_sequential(L.Dense(3, name="d")), verify=False)
+
+
+class OfItsFramework(keras.Layer):
+    """Calls what takes arrays alone, of whichever framework it is."""
+
+    def __init__(self, name):
+        super().__init__(name=name)
+        self.dense = L.Dense(4, name="inside")
+
+    def call(self, x):
+        y = keras.ops.convert_to_tensor(self.dense(x))
+        if isinstance(y, keras.KerasTensor):
+            raise TypeError("must be an array")
+        return keras.ops.tanh(y)
+
+
+def test_what_takes_no_symbolic_tensors_is_named_and_can_be_measured_whole():
+    model = _sequential(L.Dense(3, name="a"), OfItsFramework("own"), L.Dense(2, name="b"))
+    net = ef.as_network(model)
+    assert _names(net) == ["a", "b"]
+    reason = dict(net.skipped)["own"]
+    assert reason.startswith("OfItsFramework takes no symbolic tensors (TypeError: must be an array); name it in 'blo")
+    whole = ef.as_network(model, blocks={"own": (-1, 1)})
+    assert _names(whole) == ["a", "own", "b"]
+    _agrees(whole, model, 4)
+    # What is inside is not seen, and not said to have been.
+    with pytest.raises(ValueError, match="Got 'inside', which it does not run, or runs inside another block"):
+        ef.as_network(model, blocks={"inside": (-9, 9)})
+
+
+def test_a_model_that_takes_no_symbolic_tensors_is_refused():
+    class Whole(keras.Model):
+        def __init__(self):
+            super().__init__(name="whole")
+            self.dense = L.Dense(2)
+            self.dense.build((None, 4))
+
+        def call(self, x):
+            if isinstance(x, keras.KerasTensor):
+                raise TypeError("must be an array")
+            return self.dense(x)
+
+    model = Whole()
+    model(np.zeros((1, 4), "float32"))
+    with pytest.raises(ValueError, match="'whole' cannot be followed: its call takes no symbolic tensors .*keras.ops"):
+        ef.as_network(model, input_shape=(4,))
+
+
+def test_a_model_that_does_something_else_to_symbolic_tensors_is_refused():
+    class Sly(keras.Layer):
+        def call(self, x):
+            return x if isinstance(x, keras.KerasTensor) else 2 * x
+
+    with pytest.raises(ValueError, match="does something else to symbolic tensors than to arrays"):
+        ef.as_network(_sequential(L.Dense(3), Sly()))
 
 
 def test_layers_by_themselves_and_twice():

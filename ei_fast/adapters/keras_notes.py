@@ -154,10 +154,12 @@ class Notes:
             operands = tuple(self._read(args[k])[0] for k in moving)
             steps = Call(op, actual_args, actual_kwargs, tuple(moving), actual).steps()
             reads = operands if steps is not None else reads
-        for does, between in steps or [(Unknown(no_layer(told.lower(), len(reads))), actual)]:
+        if steps is None:
+            return self._write(name, Unknown(no_layer(told.lower(), len(reads))), reads, actual)
+        for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)
-        # The last is what the operation itself gave.
+        # What the last of them gives is what the operation gave.
         return written
 
     def _layer(self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -167,7 +169,7 @@ class Notes:
             return self._block(name, layer, args, kwargs)
         if isinstance(layer, REPEATING):
             return self._as_it_runs(name, layer, args, kwargs, no_layer(type(layer).__name__, 1))
-        before = len(self._ops)
+        before, met = len(self._ops), set(self._blocks_met)
         self._inside.append(name)
         try:
             return layer.call(*args, **kwargs)
@@ -175,6 +177,7 @@ class Notes:
             raise
         except Exception as error:
             self._forget(before)
+            self._blocks_met = met
             why = f"takes no symbolic tensors ({type(error).__name__}: {_first_line(error)})"
         finally:
             self._inside.pop()

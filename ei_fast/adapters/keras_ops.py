@@ -6,6 +6,7 @@ it does to images whose channels come last is written down in three steps: chann
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -321,7 +322,7 @@ def _separable(call: Call) -> Steps | None:
     op = call.op
     between = keras.ops.depthwise_conv(call.x, call.args[1], op.strides, op.padding, op.data_format, op.dilation_rate)
     first = _by_channel(call, kernel, between)
-    again = keras.src.ops.nn.Conv(1, "valid", op.data_format, 1)
+    again = SimpleNamespace(strides=1, padding="valid", data_format=op.data_format, dilation_rate=1)
     second = _convolution(Call(again, (between, call.args[2]), {}, (0,), call.output))
     return None if first is None or second is None else [*first, *second]
 
