@@ -295,6 +295,23 @@ def test_what_is_drawn_is_left_to_the_caller(tmp_path):
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
 
 
+def test_layers_that_prepare_data_are_folded():
+    norm = L.Normalization(mean=[0.1, 0.2, 0.3, 0.4], variance=[1.0, 4.0, 0.25, 1.0], name="norm")
+    model = _sequential(L.Rescaling(1 / 4, offset=-0.5), norm, L.Dense(3, activation="tanh", name="d"))
+    net = ef.as_network(model)
+    assert _names(net) == ["d"]
+    assert not net.skipped
+    _agrees(net, model, 4)
+    adapted = L.Normalization()
+    adapted.adapt(np.random.default_rng(0).normal(3, 2, (100, 4)))
+    inverted = L.Normalization(mean=2.0, variance=4.0, invert=True)
+    for layer in (adapted, inverted):
+        model = _sequential(layer, L.Dense(3))
+        net = ef.as_network(model)
+        assert not net.skipped
+        _agrees(net, model, 4)
+
+
 def test_half_precision():
     model = _sequential(L.Dense(5, activation="relu", dtype="mixed_bfloat16"), L.Dense(3, dtype="mixed_float16"))
     net = ef.as_network(model)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters.chain import no_layer
-from ei_fast.adapters.keras_ops import BOUNDED, Call, as_numbers, elementwise, steps_of
+from ei_fast.adapters.keras_ops import BOUNDED, Call, as_numbers, elementwise, meaning_of_layer, steps_of
 from ei_fast.adapters.operations import Block, Does, Op, Pointwise, Recording, Softmax, Unknown
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -141,7 +141,7 @@ class Notes:
         actual_args, actual_kwargs = self.actual(args), self.actual(kwargs)
         actual = op.call(*actual_args, **actual_kwargs)
         reads = self._read((args, kwargs))
-        told = type(op).__name__
+        told = type(op).__name__.lower()
         name = self._inside[-1] if self._inside and self._inside[-1] else told
         if not hasattr(actual, "shape"):
             return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)
@@ -155,7 +155,7 @@ class Notes:
             steps = Call(op, actual_args, actual_kwargs, tuple(moving), actual).steps()
             reads = operands if steps is not None else reads
         if steps is None:
-            return self._write(name, Unknown(no_layer(told.lower(), len(reads))), reads, actual)
+            return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)
         for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)
@@ -168,7 +168,9 @@ class Notes:
         if name in self.ranges and not any(outer in self.ranges for outer in self._inside):
             return self._block(name, layer, args, kwargs)
         if isinstance(layer, REPEATING):
-            return self._as_it_runs(name, layer, args, kwargs, no_layer(type(layer).__name__, 1))
+            return self._as_it_runs(name, layer, args, kwargs, Unknown(no_layer(type(layer).__name__, 1)))
+        if (does := meaning_of_layer(layer)) is not None:
+            return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
         self._inside.append(name)
         try:
@@ -182,7 +184,7 @@ class Notes:
         finally:
             self._inside.pop()
         reason = f"{type(layer).__name__} {why}; name it in 'blocks' to measure it as one map"
-        written = self._as_it_runs(name, layer, args, kwargs, reason)
+        written = self._as_it_runs(name, layer, args, kwargs, Unknown(reason))
         if not self._inside:
             raise Refused(
                 f"The Keras model {layer.name!r} cannot be followed: its call {why}. Write it with keras.ops, which "
@@ -190,10 +192,10 @@ class Notes:
             )
         return written
 
-    def _as_it_runs(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], reason: str) -> Any:
+    def _as_it_runs(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], does: Does) -> Any:
         """What a layer that is not looked into makes of the numbers."""
         actual = layer.call(*self.actual(args), **self.actual(kwargs))
-        return self._write(name, Unknown(reason), self._read((args, kwargs)), actual)
+        return self._write(name, does, self._read((args, kwargs)), actual)
 
     def _block(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
         reads = self._read((args, kwargs))

@@ -238,6 +238,21 @@ _MEANING: dict[str, Callable[[Call], Does | None]] = {
 }
 
 
+def meaning_of_layer(layer: keras.Layer) -> Does | None:
+    """What a layer does that prepares data, and so calls its backend and no operations; None of any other."""
+    if isinstance(layer, keras.layers.Rescaling):
+        scale, offset = (np.asarray(part, dtype=np.float64) for part in (layer.scale, layer.offset))
+        of_channels = max(scale.ndim, offset.ndim) > 0
+        channels_last = keras.config.image_data_format() == "channels_last"
+        return None if of_channels and not channels_last else Affine(scale, offset)
+    if isinstance(layer, keras.layers.Normalization):
+        # Each with an axis for the rows.
+        mean, variance = (as_numbers(part)[0].astype(np.float64) for part in (layer.mean, layer.variance))
+        deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
+        return Affine(deviation, mean) if layer.invert else Affine(1 / deviation, -mean / deviation)
+    return None
+
+
 # Of images
 
 
