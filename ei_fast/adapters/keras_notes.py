@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.keras_ops import BOUNDED, Call, as_numbers, elementwise, meaning_of_layer, steps_of
 from ei_fast.adapters.operations import Block, Does, Op, Pointwise, Recording, Softmax, Unknown
+from ei_fast.adapters.watched import range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -214,21 +215,11 @@ class Notes:
                 "Name the layer around it."
             )
         self._blocks_met.add(name)
-        numbers = as_numbers(y)
-        low, high = float(numbers.min()), float(numbers.max())
-        seen = f"For inputs drawn at random its outputs are from {low:.3g} to {high:.3g}."
-        asked = self.ranges[name]
-        if asked is not None and (high < asked[0] or low > asked[1]):
-            raise Refused(f"The output range of the block {name!r} must hold its outputs. Got {asked} instead. {seen}")
-        derived = self._bounded(name, layer, args, kwargs)
-        if derived is not None and not derived[0] <= low <= high <= derived[1]:
-            derived = None
-        out_range = asked or derived
-        if out_range is None:
-            raise Refused(
-                f"The output range of the block {name!r} cannot be derived. Give it: blocks={{{name!r}: (low, high)}}. "
-                f"{seen}"
-            )
+        numbers, derived = as_numbers(y), self._bounded(name, layer, args, kwargs)
+        try:
+            out_range = range_of_block(name, self.ranges[name], derived, float(numbers.min()), float(numbers.max()))
+        except ValueError as error:
+            raise Refused(str(error)) from None
         dtype = keras.backend.standardize_dtype(x.dtype)
         run = RunBlock(layer, tuple(x.shape[1:]), more, also, dtype, self.as_it_is(layer))
         n_in, n_out = int(np.prod(x.shape[1:])), int(np.prod(y.shape[1:]))

@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.operations import Block, Combine, Does, Op, Recording, Unknown
 from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, meaning_of, plain_name
+from ei_fast.adapters.watched import range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -204,22 +205,7 @@ class Notes(TorchFunctionMode):
                 "Name the module around it."
             )
         x, y = inputs[0], outputs[0]
-        low, high = float(y.min()), float(y.max())
-        seen = f"For inputs drawn at random its outputs are from {low:.3g} to {high:.3g}."
-        given = self.ranges[name]
-        if given is not None and (high < given[0] or low > given[1]):
-            raise ValueError(
-                f"The output range of the block {name!r} must hold its outputs. Got {given} instead. {seen}"
-            )
-        derived = _bounded_by(y, steps)
-        if derived is not None and not derived[0] <= low <= high <= derived[1]:
-            derived = None
-        out_range = given or derived
-        if out_range is None:
-            raise ValueError(
-                f"The output range of the block {name!r} cannot be derived. Give it: blocks={{{name!r}: (low, high)}}. "
-                f"{seen}"
-            )
+        out_range = range_of_block(name, self.ranges[name], _bounded_by(y, steps), float(y.min()), float(y.max()))
         run = RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype, self.as_it_is(module))
         function = Function(run, x[0].numel(), y[0].numel(), out_range, name=name)
         return Block(function), (self._number[id(x)][0],), outputs

@@ -128,6 +128,28 @@ def check_blocks(blocks: Blocks, known: Sequence[str]) -> dict[str, Range | None
     return ranges
 
 
+def range_of_block(name: str, given: Range | None, derived: Range | None, low: float, high: float) -> Range:
+    """The output range of a block whose outputs were seen from `low` to `high`: the one given, or else derived.
+
+    Raises
+    ------
+    ValueError
+        Where the one that was given holds none of the outputs, or there is none.
+    """
+    seen = f"For inputs drawn at random its outputs are from {low:.3g} to {high:.3g}."
+    if given is not None and (high < given[0] or low > given[1]):
+        raise ValueError(f"The output range of the block {name!r} must hold its outputs. Got {given} instead. {seen}")
+    if derived is not None and not derived[0] <= low <= high <= derived[1]:
+        derived = None
+    out_range = given or derived
+    if out_range is None:
+        raise ValueError(
+            f"The output range of the block {name!r} cannot be derived. Give it: blocks={{{name!r}: (low, high)}}. "
+            f"{seen}"
+        )
+    return out_range
+
+
 def verify(pieces: Sequence[Piece], recording: Recording) -> None:
     """Raise ValueError where a layer does not do what the model was seen to do."""
     for piece in pieces:
