@@ -1,5 +1,6 @@
 """Record a Lightning module as it trains."""
 
+import copy
 import os
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,7 @@ class RecorderCallback(pl.Callback):
     path : str or path, optional
         An ``.npz`` file, opened when training begins, that holds the trajectory after every record. One that exists is
         continued: epochs that it has are not measured again. Where it and a checkpoint differ, the longer one counts.
+        A run with `fast_dev_run` does not touch it.
     ranges, keep_weights
         Of `Recorder`.
     module : str or callable, optional
@@ -53,7 +55,7 @@ class RecorderCallback(pl.Callback):
     ------
     TypeError, ValueError
         For parameters that are not allowed; and by `Trainer.fit`, before the first epoch, for a module that cannot be
-        measured.
+        measured, or a strategy that leaves every process a part of the weights, as FSDP does.
     """
 
     def __init__(
@@ -159,7 +161,7 @@ def _part_of(module: pl.LightningModule, path: str | None) -> torch.nn.Module:
             f"Got {path!r}; it has {', '.join(names) or 'none'}."
         )
     if _runs(module):
-        return module
+        return _uncompiled(module)
     # A loss or a metric can be run as well, and has nothing to learn.
     parts = {
         name: child
@@ -177,5 +179,16 @@ def _part_of(module: pl.LightningModule, path: str | None) -> torch.nn.Module:
 
 
 def _runs(module: torch.nn.Module) -> bool:
-    """Whether a module has a forward, be it one that `torch.compile` has put into this one alone."""
-    return getattr(module.forward, "__func__", None) not in (torch.nn.Module.forward, pl.LightningModule.forward)
+    """Whether a module, compiled or not, has a forward of its own."""
+    inner: torch.nn.Module = getattr(module, "_orig_mod", module)
+    return type(inner).forward not in (torch.nn.Module.forward, pl.LightningModule.forward)
+
+
+def _uncompiled(module: pl.LightningModule) -> pl.LightningModule:
+    """The module with the forward of its class."""
+    if "forward" not in vars(module):
+        return module
+    # The one that `torch.compile` has put into it runs the weights of the module, even in a copy.
+    beside = copy.copy(module)
+    del vars(beside)["forward"]
+    return beside

@@ -390,6 +390,22 @@ def test_a_part_that_is_compiled(tmp_path):
     assert callback.recorder.trajectory_.layers == ("0", "2")
 
 
+class Quiet(Bare):
+    """Logs nothing in its training step, which PyTorch does not always compile."""
+
+    forward = Module.forward
+
+
+@pytest.mark.parametrize(("kind", "layers"), [(Quiet, ("net.0", "net.2")), (Bare, ("0", "2"))])
+def test_a_module_that_is_compiled(tmp_path, kind, layers):
+    module, callback = torch.compile(kind(), backend="eager"), RecorderCallback(_estimator())
+    _trainer(callback, 2, tmp_path).fit(module)
+    assert callback.recorder.trajectory_.layers == layers
+    weights = [part.weight.T.detach().numpy() for part in (module.net[0], module.net[2])]
+    ei = ef.analyze([(weights[0], module.net[0].bias.detach().numpy(), "tanh")], bins=4, random_state=0)[0].ei
+    assert callback.recorder.trajectory_.ei[-1, 0] == ei
+
+
 def test_a_function_that_returns_no_part(tmp_path):
     batches, callback = Batches(), RecorderCallback(_estimator(), module=lambda module: None)
     with pytest.raises(TypeError, match="must return what is measured of the model. Got None"):
@@ -445,6 +461,24 @@ def test_a_folder_that_is_gone_for_a_while(tmp_path):
     assert said[1:] == ["2 epochs could not be recorded, the first was 2, the last 3."]
     assert batches.seen == 12
     assert ef.Trajectory.load(folder / "run.npz").steps.tolist() == [0, 1, 4, 5]
+
+
+class Unlocks(pl.Callback):
+    """Removes the lock in epoch 2."""
+
+    def __init__(self, lock):
+        self.lock = lock
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            self.lock.unlink()
+
+
+def test_a_lock_that_is_gone(tmp_path):
+    path = tmp_path / "run.npz"
+    callback = RecorderCallback(_estimator(), path=path)
+    _trainer([Unlocks(tmp_path / "run.npz.lock"), callback], 4, tmp_path).fit(Module())
+    assert ef.Trajectory.load(path).steps.tolist() == [0, 1, 2, 3]
 
 
 def _cannot_be_let_go_of(monkeypatch):
@@ -521,6 +555,11 @@ def test_the_training_is_the_same_without_it(tmp_path):
             ).append(torch.nn.Linear(8, 1))
             self.net[0].bias.requires_grad_(False)
             self.net[1].eval()
+
+        def forward(self, x):
+            # Drawn from by who runs the module, whoever that is.
+            random.random(), np.random.random(), torch.rand(1)  # noqa: NPY002
+            return super().forward(x)
 
         def configure_optimizers(self):
             return torch.optim.Adam(self.parameters(), lr=0.01)
