@@ -138,10 +138,9 @@ class RecorderCallback(pl.Callback):
 def _spreads_weights(trainer: pl.Trainer) -> bool:
     """Whether several processes hold a part of the weights each."""
     strategy = trainer.strategy
-    spreads = isinstance(strategy, (FSDPStrategy, ModelParallelStrategy)) or (
-        isinstance(strategy, DeepSpeedStrategy) and strategy.zero_stage_3
-    )
-    return spreads and trainer.world_size > 1
+    if isinstance(strategy, DeepSpeedStrategy):
+        return trainer.world_size > 1 and strategy.zero_stage_3
+    return trainer.world_size > 1 and isinstance(strategy, (FSDPStrategy, ModelParallelStrategy))
 
 
 def _is_complete(module: pl.LightningModule) -> bool:
