@@ -9,7 +9,7 @@ from ei_fast.estimator import EffectiveInformation
 from ei_fast.report import Report
 from ei_fast.settings import OneOf
 from ei_fast.training.recorder import Recorder
-from ei_fast.training.trajectory import check_metric_name, checked_path
+from ei_fast.training.trajectory import checked_metric, checked_path
 
 LOGGED = ("ei", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
 _ON_ERROR = OneOf(("warn", "raise"))
@@ -26,6 +26,8 @@ class EpochRecorder:
         What becomes of an exception while an epoch is recorded.
     part_of : callable
         (model, module) -> what is measured, or ValueError with the names that there are.
+    part_type : type
+        What parts of models are. They can be called, as functions that return one can, and are none.
     options
         Of `Recorder`.
     """
@@ -39,13 +41,16 @@ class EpochRecorder:
         module: str | Callable[[Any], Any] | None,
         on_error: str,
         part_of: Callable[[Any, Any], Any],
+        part_type: type,
         **options: Any,
     ):
         self.recorder = Recorder(estimator, every, time_budget, **options)
-        if module is not None and not isinstance(module, str) and not callable(module):
+        is_part = isinstance(module, part_type)
+        if is_part or not (module is None or isinstance(module, str) or callable(module)):
+            got = f"a {type(module).__name__} itself" if is_part else repr(module)
             raise TypeError(
                 "The 'module' parameter of RecorderCallback must be the path of a part of the model, like 'net' or "
-                f"'encoder.head', or a callable that returns one. Got {module!r} instead."
+                f"'encoder.head', or a function that is given the model and returns the part. Got {got} instead."
             )
         self._raises = _ON_ERROR.checked("on_error", on_error, "RecorderCallback") == "raise"
         self._path = None if path is None else checked_path(path)
@@ -54,11 +59,11 @@ class EpochRecorder:
         self._failed: list[int] = []
         self._left_out_metrics: set[str] = set()
 
-    def begin(self) -> None:
-        """A training begins: its epochs count on, and the file is opened."""
+    def begin(self, is_trial: bool = False) -> None:
+        """A training begins: its epochs count on, and the file is opened, unless what it makes is thrown away."""
         self._epochs.begin()
         self._failed = []
-        if self._path is not None:
+        if self._path is not None and not is_trial:
             self.recorder.open(self._path)
 
     def forget(self) -> None:
@@ -69,9 +74,9 @@ class EpochRecorder:
         """Raise what stands in the way of recording `model`, before it has been trained in vain."""
         try:
             self.recorder.check(self._part(model))
-        except BaseException:
+        except BaseException as error:
             # It is not this training that will use the file.
-            self.recorder.close()
+            self.break_off(error)
             raise
 
     def record(self, model: Any, epoch: int, logs: Mapping[str, Any]) -> Report | None:
@@ -93,17 +98,36 @@ class EpochRecorder:
 
     def end(self) -> None:
         """Let others have the file; say what was left out."""
+        try:
+            self.recorder.close()
+        except Exception as error:
+            if self._raises:
+                raise
+            warnings.warn(f"The recorder could not be closed: {type(error).__name__}: {error}", stacklevel=3)
         if len(self._failed) > 1:
             warnings.warn(
                 f"{len(self._failed)} epochs could not be recorded, the first was {self._failed[0]}, the last "
                 f"{self._failed[-1]}.",
                 stacklevel=3,
             )
-        self._failed = []
-        self.recorder.close()
+
+    def break_off(self, reason: BaseException) -> None:
+        """Let others have the file; what goes wrong with that is told by the exception that ends the training."""
+        try:
+            self.recorder.close()
+        except Exception as error:
+            reason.add_note(f"The recorder could not be closed: {type(error).__name__}: {error}")
 
     def _part(self, model: Any) -> Any:
-        return self._module(model) if callable(self._module) else self._part_of(model, self._module)
+        if not callable(self._module):
+            return self._part_of(model, self._module)
+        part = self._module(model)
+        if part is None:
+            raise TypeError(
+                "The function that is the 'module' parameter of RecorderCallback must return what is measured of the "
+                "model. Got None instead."
+            )
+        return part
 
     def _metrics(self, logs: Mapping[str, Any]) -> dict[str, float]:
         """What is kept of a framework's logs: all but measures of this package, which logs hold on to.
@@ -115,15 +139,13 @@ class EpochRecorder:
             if name in ("model", "step") or (name.partition("/")[0] in LOGGED and "/" in name):
                 continue
             try:
-                check_metric_name(name, "RecorderCallback")
-            except ValueError as error:
+                kept[name] = checked_metric(name, value, "RecorderCallback")
+            except (TypeError, ValueError) as error:
                 if self._raises:
                     raise
                 if name not in self._left_out_metrics:
                     warnings.warn(f"A metric is not kept: {error}", stacklevel=4)
                 self._left_out_metrics.add(name)
-                continue
-            kept[name] = float(value)
         return kept
 
 

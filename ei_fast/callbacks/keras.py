@@ -67,7 +67,9 @@ class RecorderCallback(keras.callbacks.Callback):
     ):
         super().__init__()
         options = {"ranges": ranges, "keep_weights": keep_weights} | adapter_options
-        self._epochs = EpochRecorder(estimator, every, time_budget, path, module, on_error, _part_of, **options)
+        self._epochs = EpochRecorder(
+            estimator, every, time_budget, path, module, on_error, _part_of, keras.Layer, **options
+        )
 
     @property
     def recorder(self) -> Recorder:

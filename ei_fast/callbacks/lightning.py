@@ -1,12 +1,13 @@
 """Record a Lightning module as it trains."""
 
+import copy
 import os
 from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.model_helpers import is_overridden
+from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 
 from ei_fast.callbacks.epochs import EpochRecorder, attribute_at, log_entries
 from ei_fast.estimator import EffectiveInformation
@@ -32,6 +33,7 @@ class RecorderCallback(pl.Callback):
     path : str or path, optional
         An ``.npz`` file, opened when training begins, that holds the trajectory after every record. One that exists is
         continued: epochs that it has are not measured again. Where it and a checkpoint differ, the longer one counts.
+        A run with `fast_dev_run` does not touch it.
     ranges, keep_weights
         Of `Recorder`.
     module : str or callable, optional
@@ -53,7 +55,7 @@ class RecorderCallback(pl.Callback):
     ------
     TypeError, ValueError
         For parameters that are not allowed; and by `Trainer.fit`, before the first epoch, for a module that cannot be
-        measured.
+        measured, or a strategy that leaves every process a part of the weights, as FSDP does.
     """
 
     def __init__(
@@ -69,18 +71,35 @@ class RecorderCallback(pl.Callback):
         **adapter_options: Any,
     ):
         options = {"ranges": ranges, "keep_weights": keep_weights} | adapter_options
-        self._epochs = EpochRecorder(estimator, every, time_budget, path, module, on_error, _part_of, **options)
+        self._epochs = EpochRecorder(
+            estimator, every, time_budget, path, module, on_error, _part_of, torch.nn.Module, **options
+        )
 
     @property
     def recorder(self) -> Recorder:
         return self._epochs.recorder
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Open the file; refuse a module that cannot be measured."""
+        """Open the file; refuse a strategy that leaves no process the whole module."""
         if stage != "fit":
             return
+        if _spreads_weights(trainer):
+            raise ValueError(
+                f"RecorderCallback measures in one process, and {type(trainer.strategy).__name__} leaves each of the "
+                f"{trainer.world_size} a part of the weights. Train with strategy='ddp', or without the callback, and "
+                "measure weights that were saved."
+            )
         if trainer.is_global_zero:
-            self._epochs.begin()
+            # A run with `fast_dev_run` leaves nothing behind, so that the training proper finds no epoch done.
+            self._epochs.begin(is_trial=bool(trainer.fast_dev_run))  # type: ignore[attr-defined]
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Refuse a module that cannot be measured.
+
+        Here, since `setup` and `configure_model` of the module, which may build it, are called after `setup` of
+        callbacks; its weights are those of the checkpoint that is resumed, and no batch has been seen, not even by
+        the sanity check of the validation.
+        """
         # In all processes, so that none waits for one that was refused.
         if _is_complete(pl_module):
             self._epochs.check(pl_module)
@@ -101,7 +120,7 @@ class RecorderCallback(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Let others have the file."""
-        self.recorder.close()
+        self._epochs.break_off(exception)
 
     def state_dict(self) -> dict[str, Any]:
         """The trajectory, as plain values."""
@@ -116,10 +135,17 @@ class RecorderCallback(pl.Callback):
         self._epochs.forget()
 
 
+def _spreads_weights(trainer: pl.Trainer) -> bool:
+    """Whether several processes hold a part of the weights each."""
+    strategy = trainer.strategy
+    if isinstance(strategy, DeepSpeedStrategy):
+        return trainer.world_size > 1 and strategy.zero_stage_3
+    return trainer.world_size > 1 and isinstance(strategy, (FSDPStrategy, ModelParallelStrategy))
+
+
 def _is_complete(module: pl.LightningModule) -> bool:
     """Whether all of the module is there before its first batch."""
-    lazy = any(torch.nn.parameter.is_lazy(one) for one in module.parameters())
-    return not lazy and not is_overridden("configure_model", module)
+    return not any(torch.nn.parameter.is_lazy(one) for one in module.parameters())
 
 
 def _part_of(module: pl.LightningModule, path: str | None) -> torch.nn.Module:
@@ -131,11 +157,16 @@ def _part_of(module: pl.LightningModule, path: str | None) -> torch.nn.Module:
         names = [name for name, _ in module.named_modules() if name]
         raise ValueError(
             f"The 'module' parameter of RecorderCallback must name a part of the {type(module).__name__}. "
-            f"Got {path!r}; it has {', '.join(names)}."
+            f"Got {path!r}; it has {', '.join(names) or 'none'}."
         )
-    if is_overridden("forward", module):
-        return module
-    parts = {name: child for name, child in module.named_children() if _learns(child)}
+    if _runs(module):
+        return _uncompiled(module)
+    # A loss or a metric can be run as well, and has nothing to learn.
+    parts = {
+        name: child
+        for name, child in module.named_children()
+        if _runs(child) and next(child.parameters(), None) is not None
+    }
     if len(parts) == 1:
         return next(iter(parts.values()))
     found = f"it has {', '.join(parts)}" if parts else "none of its parts has parameters and a forward"
@@ -146,7 +177,17 @@ def _part_of(module: pl.LightningModule, path: str | None) -> torch.nn.Module:
     )
 
 
-def _learns(part: torch.nn.Module) -> bool:
-    """Whether a part can be run and has something to learn: a loss or a metric has not."""
-    runs = type(part).forward is not torch.nn.Module.forward
-    return runs and next(part.parameters(), None) is not None
+def _runs(module: torch.nn.Module) -> bool:
+    """Whether a module, compiled or not, has a forward of its own."""
+    inner: torch.nn.Module = getattr(module, "_orig_mod", module)
+    return type(inner).forward not in (torch.nn.Module.forward, pl.LightningModule.forward)
+
+
+def _uncompiled(module: pl.LightningModule) -> pl.LightningModule:
+    """The module with the forward of its class."""
+    if "forward" not in vars(module):
+        return module
+    # The one that `torch.compile` has put into it runs the weights of the module, even in a copy.
+    beside = copy.copy(module)
+    del vars(beside)["forward"]
+    return beside

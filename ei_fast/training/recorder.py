@@ -22,7 +22,7 @@ from ei_fast.settings import OWNER, Frozen, Number, OneOf, Settings, Whole
 from ei_fast.training.budget import TimeBudget
 from ei_fast.training.continuation import check_same_layers, continued, layers_of, provenance_of, taken
 from ei_fast.training.ranges import LayerRanges, ranges_of_record
-from ei_fast.training.trajectory import Trajectory, check_metric_name, checked_path
+from ei_fast.training.trajectory import Trajectory, checked_metric, checked_path
 from ei_fast.training.weights import check_can_be_kept
 
 _ADAPTER_OPTIONS = tuple(
@@ -156,9 +156,7 @@ class Recorder:
             For a step that does not increase, a metric that is no number, or other layers than before.
         """
         step = self._checked_step(step)
-        for name in metrics:
-            check_metric_name(name, "Recorder.record")
-        values = {name: _checked_metric(name, value) for name, value in metrics.items()}
+        values = {name: checked_metric(name, value, "Recorder.record") for name, value in metrics.items()}
         if self._path is not None and self._lock is None:
             raise ValueError(f"The recorder is closed: {str(self._path)!r} may be another's. Open a new one to go on.")
         due = self._is_due(step)
@@ -181,6 +179,11 @@ class Recorder:
         TypeError, ValueError
             What `record` would raise for such a model.
         """
+        network = self._read(model)
+        self._estimator.binned_layers(network, self._settings, self._ranges(network)[0])
+        return network
+
+    def _read(self, model: Any) -> Network:
         # Training changes weights, which are read anew, and not what is done with them: comparing once is enough.
         options = self._adapter_options | ({"verify": False} if self._compared else {})
         network = as_network(model, activation=self._estimator.activation, in_range=self._settings.in_range, **options)
@@ -198,15 +201,14 @@ class Recorder:
         return network
 
     def _measured(self, model: Any, step: int, metrics: Mapping[str, float]) -> Report:
-        network = self.check(model)
+        network = self._read(model)
         layers = layers_of(network)
+        ranges, known = self._ranges(network)
         if self._frozen is None:
             frozen = Frozen((), resolve_seed(self._estimator.random_state, OWNER), self._convention)
             before = Trajectory.empty([name for name, *_ in layers])
         else:
             frozen, before = self._frozen, self.trajectory_
-        ranges, known = ranges_of_record(frozen.convention, network, self._settings, frozen.ranges)
-        network.check_ranges(ranges)
         report = self._estimator._measure(network, self._settings, replace(frozen, ranges=ranges))
         frozen = replace(frozen, ranges=known)
         trajectory = before.extended(step, report, metrics, network if self._keep_weights else None)
@@ -218,6 +220,14 @@ class Recorder:
         self.trajectory_, self.report_, self._last_step = trajectory, report, step
         self._say_who_waits(network, known)
         return report
+
+    def _ranges(self, network: Network) -> tuple[LayerRanges, LayerRanges]:
+        """The ranges of a record of `network`, and those that all later ones are to have."""
+        frozen = self._frozen
+        convention, kept = (self._convention, ()) if frozen is None else (frozen.convention, frozen.ranges)
+        ranges, known = ranges_of_record(convention, network, self._settings, kept)
+        network.check_ranges(ranges)
+        return ranges, known
 
     def _say_who_waits(self, network: Network, known: LayerRanges) -> None:
         """Once, where ranges of the first record are to be kept and it has none."""
@@ -282,9 +292,9 @@ class Recorder:
 
     def close(self) -> None:
         """Let others have the file; say how many records the time budget left out."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
         if self._left_out:
             warnings.warn(
                 f"{self._left_out} records were left out to stay within time_budget={self._budget.share}.", stacklevel=2
@@ -316,10 +326,3 @@ class Recorder:
         if last is not None and step <= last:
             raise ValueError(f"{rule}, {last}. Got {step} instead.")
         return int(step)
-
-
-def _checked_metric(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"The metric {name!r} of Recorder.record must be a number. Got {value!r} instead.") from None

@@ -381,6 +381,16 @@ def check_metric_name(name: str, owner: str, columns: Sequence[str] = COLUMNS) -
         )
 
 
+def checked_metric(name: str, value: Any, owner: str) -> float:
+    """The value of a metric, a number, whose name no column of the table has."""
+    check_metric_name(name, owner)
+    try:
+        return float(value)
+    # The last is what PyTorch raises for tensors of several numbers.
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise TypeError(f"The metric {name!r} of {owner} must be a number. Got {value!r} instead.") from None
+
+
 def _column_of(metric: str) -> str:
     return f"metric.{metric}" if metric in COLUMNS else metric
 

@@ -91,6 +91,7 @@ def test_what_the_time_budget_left_out_is_said_at_the_end(monkeypatch):
         ({"path": "run.csv"}, ValueError, "must end in .npz"),
         ({"on_error": "ignore"}, ValueError, "'on_error' parameter"),
         ({"module": 3}, TypeError, "'module' parameter"),
+        ({"module": keras.layers.Dense(1)}, TypeError, "Got a Dense itself"),
         ({"blokcs": ["fc1"]}, TypeError, "Got 'blokcs'"),
     ],
 )
@@ -147,6 +148,7 @@ def test_the_training_is_the_same_without_it():
         model = keras.Sequential(
             [
                 keras.Input((3,)),
+                keras.layers.Dense(4, activation="tanh", trainable=False),
                 keras.layers.Dense(8, activation="relu"),
                 keras.layers.BatchNormalization(),
                 keras.layers.Dropout(0.3),
@@ -158,7 +160,8 @@ def test_the_training_is_the_same_without_it():
         # What others draw next, from every generator that there is.
         drawn = random.random(), np.random.random(), keras.ops.convert_to_numpy(keras.random.uniform((2,)))  # noqa: NPY002
         state = [keras.ops.convert_to_numpy(one) for one in (*model.variables, *model.optimizer.variables)]
-        return [*state, *map(np.asarray, drawn)]
+        flags = [(layer.trainable, *(one.trainable for one in layer.variables)) for layer in model.layers]
+        return [*state, *map(np.asarray, (*drawn, *flags))]
 
     callback = RecorderCallback(_estimator())
     for one, other in zip(trained([]), trained([callback]), strict=True):
@@ -189,6 +192,62 @@ def test_a_training_that_diverges_is_ended_where_that_is_asked_for(tmp_path):
     with pytest.raises(ValueError, match="must be finite"):
         _fit(_model(), [_diverges(), callback], 6)
     assert ef.Trajectory.load(tmp_path / "run.npz").steps.tolist() == [0, 1]
+
+
+class Moves(keras.callbacks.Callback):
+    """Takes the folder away in epochs 2 and 3."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            self.folder.rename(f"{self.folder}_elsewhere")
+        elif epoch == 4:
+            self.folder.mkdir()
+
+
+def test_a_folder_that_is_gone_for_a_while(tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    callback = RecorderCallback(_estimator(), path=folder / "run.npz")
+    with pytest.warns(UserWarning, match="recorded") as caught:
+        history = _fit(_model(), [Moves(folder), callback], 6)
+    said = [str(one.message) for one in caught if "recorded" in str(one.message)]
+    assert said[0].startswith("Epoch 2 is not recorded, and training goes on: FileNotFoundError")
+    assert said[1:] == ["2 epochs could not be recorded, the first was 2, the last 3."]
+    assert len(history.epoch) == 6
+    assert ef.Trajectory.load(folder / "run.npz").steps.tolist() == [0, 1, 4, 5]
+
+
+def test_a_file_that_cannot_be_closed(tmp_path, monkeypatch):
+    def release(self, force=False):
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr("filelock.FileLock.release", release)
+    callback = RecorderCallback(_estimator(), path=tmp_path / "run.npz")
+    with pytest.warns(UserWarning, match="could not be closed: OSError: stale file handle"):
+        assert len(_fit(_model(), callback, 2).epoch) == 2
+    callback = RecorderCallback(_estimator(), path=tmp_path / "other.npz", on_error="raise")
+    with pytest.raises(OSError, match="stale file handle"):
+        _fit(_model(), callback, 2)
+
+
+@pytest.mark.parametrize("asked", [KeyboardInterrupt, SystemExit])
+def test_who_asks_for_the_end_gets_it(asked):
+    calls, batches = [], Batches()
+
+    def part(model):
+        calls.append(model)
+        # The first call is before the training.
+        if len(calls) == 3:
+            raise asked
+        return model
+
+    with pytest.raises(asked):
+        _fit(_model(), [batches, RecorderCallback(_estimator(), module=part)], 6)
+    assert batches.seen == 4
 
 
 class Disk(keras.callbacks.Callback):
@@ -245,6 +304,13 @@ def test_a_model_that_cannot_be_measured_is_refused_before_it_is_trained(tmp_pat
     ef.Recorder(_estimator(), path=path).close()
 
 
+def test_what_the_estimator_cannot_measure_is_refused_before_the_model_is_trained():
+    batches, callback = Batches(), RecorderCallback(_estimator(pairwise="exact"), blocks={"fc1": (-1.0, 1.0)})
+    with pytest.raises(ValueError, match="pairwise='exact' must be asked of dense layers"):
+        _fit(_model(), [batches, callback], 2)
+    assert batches.seen == 0
+
+
 class Pair(keras.Model):
     """An encoder and a head, each of them a model."""
 
@@ -298,3 +364,23 @@ def test_a_metric_with_the_name_of_a_column_is_left_out_and_the_epoch_is_not():
     assert set(callback.recorder.trajectory_.metrics) == {"loss", "val_loss", "val_sensitivity"}
     with pytest.raises(ValueError, match="must not have the name of a column"):
         _fit(model, RecorderCallback(_estimator(), on_error="raise"), 2)
+
+
+class Rates(keras.callbacks.Callback):
+    """Logs what is no number."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs |= {"rates": np.ones(3), "note": "warming up", "scores": keras.ops.ones((2,))}
+
+
+def test_what_is_logged_and_is_no_number_is_left_out_and_the_epoch_is_not():
+    callback = RecorderCallback(_estimator())
+    with pytest.warns(UserWarning, match="is not kept") as caught:
+        _fit(_model(), [Rates(), callback], 2)
+    said = [str(one.message) for one in caught if "is not kept" in str(one.message)]
+    assert len(said) == 3
+    assert said[1] == (
+        "A metric is not kept: The metric 'note' of RecorderCallback must be a number. Got 'warming up' instead."
+    )
+    assert set(callback.recorder.trajectory_.metrics) == {"loss", "mae", "val_loss", "val_mae"}
+    assert callback.recorder.trajectory_.steps.tolist() == [0, 1]

@@ -141,6 +141,45 @@ def test_of_two_processes_one_records(tmp_path):
     assert "sync_dist" not in ran.stderr
 
 
+_SPREAD = """
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch.distributed.fsdp import fully_shard
+import ei_fast as ef
+from ei_fast.callbacks.lightning import RecorderCallback
+
+class Module(pl.LightningModule):
+    def configure_model(self):
+        self.net = torch.nn.Linear(3, 2)
+        fully_shard(self.net, mesh=self.device_mesh["data_parallel"])
+
+    def training_step(self, batch, index):
+        print("a batch is seen", flush=True)
+        return self.net(batch).mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+callback = RecorderCallback(ef.EffectiveInformation(random_state=0, n_jobs=1))
+trainer = pl.Trainer(
+    max_epochs=1, accelerator="cpu", devices=2, strategy=ModelParallelStrategy(2, 1), callbacks=[callback],
+    logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+)
+trainer.fit(Module(), torch.utils.data.DataLoader(torch.rand(20, 3), batch_size=5))
+"""
+
+
+@pytest.mark.slow
+def test_weights_that_are_spread_over_processes_are_refused(tmp_path):
+    script = tmp_path / "spread.py"
+    script.write_text(_SPREAD)
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ran.returncode != 0
+    assert "ModelParallelStrategy leaves each of the 2 a part of the weights" in ran.stderr
+    assert "a batch is seen" not in ran.stdout
+
+
 def test_a_checkpoint_holds_the_trajectory(tmp_path):
     whole = RecorderCallback(_estimator())
     _trainer(whole, 6, tmp_path).fit(Module())
@@ -208,6 +247,7 @@ def test_an_exception_lets_go_of_the_file(tmp_path):
         ({"path": "run.csv"}, ValueError, "must end in .npz"),
         ({"on_error": "ignore"}, ValueError, "'on_error' parameter"),
         ({"module": 3}, TypeError, "'module' parameter"),
+        ({"module": torch.nn.Linear(3, 1)}, TypeError, "Got a Linear itself"),
         ({"blokcs": ["fc1"]}, TypeError, "Got 'blokcs'"),
     ],
 )
@@ -286,22 +326,91 @@ def test_a_module_that_cannot_be_measured_is_refused_before_it_is_trained(tmp_pa
     ef.Recorder(_estimator(), path=path).close()
 
 
-class Built(Bare):
-    """Is built by the trainer."""
+class Unbuilt(Bare):
+    """Has no part yet."""
+
+    first = torch.nn.Linear
 
     def __init__(self):
         super().__init__()
         del self.net
 
-    def configure_model(self):
+    def build(self):
         if not hasattr(self, "net"):
-            self.net = torch.nn.Sequential(torch.nn.LazyLinear(2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
+            self.net = torch.nn.Sequential(self.first(3, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
 
 
-def test_a_module_that_is_built_later_is_met_at_the_first_record(tmp_path):
+class BuiltInSetup(Unbuilt):
+    """Is built once the data are known."""
+
+    def setup(self, stage):
+        self.build()
+
+
+class BuiltByStrategy(Unbuilt):
+    """Is built where its weights are to be."""
+
+    def configure_model(self):
+        self.build()
+
+
+class Lazy(BuiltByStrategy):
+    """Has weights only once it has met a batch."""
+
+    first = staticmethod(lambda n_in, n_out: torch.nn.LazyLinear(n_out))
+
+
+@pytest.mark.parametrize("kind", [BuiltInSetup, BuiltByStrategy, Lazy])
+def test_a_module_that_is_built_later(tmp_path, kind):
     callback = RecorderCallback(_estimator())
-    _trainer(callback, 2, tmp_path).fit(Built())
+    _trainer(callback, 2, tmp_path).fit(kind())
     assert len(callback.recorder.trajectory_) == 2
+
+
+@pytest.mark.parametrize("kind", [BuiltInSetup, BuiltByStrategy])
+def test_a_module_that_is_built_later_is_refused_before_it_is_trained(tmp_path, kind):
+    batches = Batches()
+    with pytest.raises(ValueError, match="Got 'head'; it has net, net.0, net.1, net.2"):
+        _trainer([batches, RecorderCallback(_estimator(), module="head")], 2, tmp_path).fit(kind())
+    assert batches.seen == 0
+
+
+def test_what_the_estimator_cannot_measure_is_refused_before_the_module_is_trained(tmp_path):
+    batches, callback = Batches(), RecorderCallback(_estimator(pairwise="exact"), blocks={"net.1": (-1.0, 1.0)})
+    with pytest.raises(ValueError, match="pairwise='exact' must be asked of dense layers"):
+        _trainer([batches, callback], 2, tmp_path).fit(Module())
+    assert batches.seen == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+def test_a_part_that_is_compiled(tmp_path):
+    module, callback = Bare(), RecorderCallback(_estimator())
+    module.net = torch.compile(module.net, backend="eager")
+    _trainer(callback, 1, tmp_path).fit(module)
+    assert callback.recorder.trajectory_.layers == ("0", "2")
+
+
+class Quiet(Bare):
+    """Logs nothing in its training step, which PyTorch does not always compile."""
+
+    forward = Module.forward
+
+
+@pytest.mark.parametrize(("kind", "layers"), [(Quiet, ("net.0", "net.2")), (Bare, ("0", "2"))])
+def test_a_module_that_is_compiled(tmp_path, kind, layers):
+    module, callback = torch.compile(kind(), backend="eager"), RecorderCallback(_estimator())
+    _trainer(callback, 2, tmp_path).fit(module)
+    assert callback.recorder.trajectory_.layers == layers
+    weights = [part.weight.T.detach().numpy() for part in (module.net[0], module.net[2])]
+    ei = ef.analyze([(weights[0], module.net[0].bias.detach().numpy(), "tanh")], bins=4, random_state=0)[0].ei
+    assert callback.recorder.trajectory_.ei[-1, 0] == ei
+
+
+def test_a_function_that_returns_no_part(tmp_path):
+    batches, callback = Batches(), RecorderCallback(_estimator(), module=lambda module: None)
+    with pytest.raises(TypeError, match="must return what is measured of the model. Got None"):
+        _trainer([batches, callback], 2, tmp_path).fit(Module())
+    assert batches.seen == 0
 
 
 class Diverges(pl.Callback):
@@ -326,6 +435,88 @@ def test_a_training_that_diverges_goes_on(tmp_path):
     assert ef.Trajectory.load(path).steps.tolist() == callback.recorder.trajectory_.steps.tolist() == [0, 1]
     with pytest.raises(ValueError, match="must be finite"):
         _trainer([Diverges(), RecorderCallback(_estimator(), on_error="raise")], 6, tmp_path).fit(Module())
+
+
+class Moves(pl.Callback):
+    """Takes the folder away in epochs 2 and 3."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            self.folder.rename(f"{self.folder}_elsewhere")
+        elif trainer.current_epoch == 4:
+            self.folder.mkdir()
+
+
+def test_a_folder_that_is_gone_for_a_while(tmp_path):
+    folder, batches = tmp_path / "runs", Batches()
+    folder.mkdir()
+    callback = RecorderCallback(_estimator(), path=folder / "run.npz")
+    with pytest.warns(UserWarning, match="recorded") as caught:
+        _trainer([Moves(folder), batches, callback], 6, tmp_path).fit(Module())
+    said = [str(one.message) for one in caught if "recorded" in str(one.message)]
+    assert said[0].startswith("Epoch 2 is not recorded, and training goes on: FileNotFoundError")
+    assert said[1:] == ["2 epochs could not be recorded, the first was 2, the last 3."]
+    assert batches.seen == 12
+    assert ef.Trajectory.load(folder / "run.npz").steps.tolist() == [0, 1, 4, 5]
+
+
+class Unlocks(pl.Callback):
+    """Removes the lock in epoch 2."""
+
+    def __init__(self, lock):
+        self.lock = lock
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            self.lock.unlink()
+
+
+def test_a_lock_that_is_gone(tmp_path):
+    path = tmp_path / "run.npz"
+    callback = RecorderCallback(_estimator(), path=path)
+    _trainer([Unlocks(tmp_path / "run.npz.lock"), callback], 4, tmp_path).fit(Module())
+    assert ef.Trajectory.load(path).steps.tolist() == [0, 1, 2, 3]
+
+
+def _cannot_be_let_go_of(monkeypatch):
+    def release(self, force=False):
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr("filelock.FileLock.release", release)
+
+
+def test_what_fails_at_the_end_hides_nothing(tmp_path, monkeypatch):
+    _cannot_be_let_go_of(monkeypatch)
+    callback = RecorderCallback(_estimator(), path=tmp_path / "run.npz")
+    with pytest.raises(RuntimeError, match="enough") as caught:
+        _trainer([callback, Stops()], 4, tmp_path).fit(Module())
+    assert caught.value.__notes__ == ["The recorder could not be closed: OSError: stale file handle"]
+    callback = RecorderCallback(_estimator(), path=tmp_path / "other.npz")
+    with pytest.warns(UserWarning, match="could not be closed: OSError: stale file handle"):
+        _trainer(callback, 2, tmp_path).fit(Module())
+    callback = RecorderCallback(_estimator(), path=tmp_path / "third.npz", on_error="raise")
+    with pytest.raises(OSError, match="stale file handle"):
+        _trainer(callback, 2, tmp_path).fit(Module())
+
+
+@pytest.mark.parametrize("asked", [KeyboardInterrupt, SystemExit])
+def test_who_asks_for_the_end_gets_it(tmp_path, asked):
+    calls = []
+
+    def part(module):
+        calls.append(module)
+        # The first call is before the training.
+        if len(calls) == 3:
+            raise asked
+        return module.net
+
+    batches = Batches()
+    with pytest.raises(SystemExit):
+        _trainer([batches, RecorderCallback(_estimator(), module=part)], 6, tmp_path).fit(Module())
+    assert batches.seen == 4
 
 
 class Disk(pl.Callback):
@@ -354,6 +545,7 @@ def test_a_disk_that_is_full_for_a_while(tmp_path):
         assert ef.Trajectory.load(small / "run.npz").steps.tolist() == [0, 1, 4, 5]
 
 
+@pytest.mark.filterwarnings("ignore:Found 1 module.s. in eval mode")
 def test_the_training_is_the_same_without_it(tmp_path):
     class Noisy(Module):
         def __init__(self):
@@ -361,6 +553,13 @@ def test_the_training_is_the_same_without_it(tmp_path):
             self.net = torch.nn.Sequential(
                 torch.nn.Linear(3, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU(), torch.nn.Dropout(), self.net[0:0]
             ).append(torch.nn.Linear(8, 1))
+            self.net[0].bias.requires_grad_(False)
+            self.net[1].eval()
+
+        def forward(self, x):
+            # Drawn from by who runs the module, whoever that is.
+            random.random(), np.random.random(), torch.rand(1)  # noqa: NPY002
+            return super().forward(x)
 
         def configure_optimizers(self):
             return torch.optim.Adam(self.parameters(), lr=0.01)
@@ -373,7 +572,8 @@ def test_the_training_is_the_same_without_it(tmp_path):
         drawn = [random.random(), np.random.random(), torch.rand(2)]  # noqa: NPY002
         moments = [one for state in trainer.optimizers[0].state.values() for one in state.values()]
         return [*module.state_dict().values(), *moments, *map(torch.as_tensor, drawn)], [
-            part.training for part in module.modules()
+            *(part.training for part in module.modules()),
+            *(parameter.requires_grad for parameter in module.parameters()),
         ]
 
     callback = RecorderCallback(_estimator())
@@ -383,9 +583,19 @@ def test_the_training_is_the_same_without_it(tmp_path):
     assert len(callback.recorder.trajectory_) == 3
 
 
+def test_a_trial_run_leaves_no_file(tmp_path):
+    path = tmp_path / "run.npz"
+    _trainer(RecorderCallback(_estimator(), path=path), 2, tmp_path, fast_dev_run=True).fit(Module(seed=1))
+    assert not list(tmp_path.glob("run.npz*"))
+    with ef.Recorder(_estimator(), path=path) as recorder:
+        recorder.record(Module(), step=0)
+    _trainer(RecorderCallback(_estimator(), path=path), 2, tmp_path, fast_dev_run=True).fit(Module(seed=1))
+    assert ef.Trajectory.load(path).steps.tolist() == [0]
+
+
 @pytest.mark.parametrize("options", [{"precision": "bf16-true"}, {"precision": "bf16-mixed"}, {"fast_dev_run": True}])
 def test_other_ways_to_train(tmp_path, options):
-    module, callback = Module(), RecorderCallback(_estimator())
+    callback = RecorderCallback(_estimator())
     trainer = _trainer(callback, 2, tmp_path, **options)
 
     class Halved(Module):
