@@ -41,7 +41,7 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
                     ".keras."
                 )
             try:
-                return {name: np.asarray(values) for name, values in found}
+                return {name: _numbers(values) for name, values in found}
             except (OSError, KeyError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"The file {str(path)!r} is damaged ({type(error).__name__}: {error}). Save the weights again."
@@ -79,6 +79,17 @@ def _told(kind: str, values: list[Any]) -> list[str]:
     return [f"variable{k}" for k in range(len(values))]
 
 
+def _is_bfloat16(entry: Any) -> bool:
+    """Whether an array holds bfloat16, which HDF5 does not know: Keras writes two bytes and says so beside them."""
+    return entry.dtype.kind == "V" and entry.dtype.itemsize == 2 and _text(entry.attrs.get("dtype")) == "bfloat16"
+
+
+def _numbers(entry: Any) -> np.ndarray:
+    values = np.asarray(entry)
+    # They are the upper half of a float32.
+    return (values.view(np.uint16).astype(np.uint32) << 16).view(np.float32) if _is_bfloat16(entry) else values
+
+
 def _naturally(name: str) -> list[tuple[int, str]]:
     """For sorting: dense_2 before dense_10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
@@ -112,7 +123,7 @@ def check_hdf5(path: Path, file: IO[bytes], size: int) -> None:
                         waiting.append(entry)
                     elif not isinstance(entry, h5py.Dataset) or entry.external or entry.is_virtual:
                         raise refuse(f"lead to another file at {name!r}")
-                    elif entry.dtype.kind not in "fiub":
+                    elif entry.dtype.kind not in "fiub" and not _is_bfloat16(entry):
                         raise refuse(f"hold {entry.dtype} at {name!r}, which is no number")
                     else:
                         claimed += entry.nbytes
