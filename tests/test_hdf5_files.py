@@ -83,6 +83,13 @@ def test_what_stands_between_dense_layers_is_not_passed_over(tmp_path):
     assert len(ef.as_network(tmp_path / "net.weights.h5", order=["a"])) == 1
 
 
+def _legacy(file, names):
+    """A layer whose list of weights names these."""
+    file.attrs["layer_names"] = ["a"]
+    file.create_dataset("a/kernel", data=np.ones((100, 100)))
+    file["a"].attrs["weight_names"] = names
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [
@@ -93,6 +100,8 @@ def test_what_stands_between_dense_layers_is_not_passed_over(tmp_path):
         (lambda file: file.create_dataset("layers/a/vars/0", data=np.zeros(2, "V2")), "which is no number"),
         (lambda file: file.create_dataset("layers/a/vars/zero", data=[1.0]), "is damaged"),
         (lambda file: file.attrs.update({"layer_names": ["a"]}), "is damaged"),
+        (lambda file: _legacy(file, ["kernel", "./kernel", "././kernel"]), "is damaged .*it lists more than it holds"),
+        (lambda file: _legacy(file, ["."]), "is damaged"),
     ],
 )
 def test_files_that_are_refused(tmp_path, write, message):

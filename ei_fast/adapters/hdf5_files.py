@@ -27,7 +27,8 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
             f'The file {str(path)!r} cannot be read without h5py: pip install "ei_fast[keras]".'
         ) from error
     with path.open("rb") as file:
-        check_hdf5(path, file, path.stat().st_size)
+        size = path.stat().st_size
+        check_hdf5(path, file, size)
         with h5py.File(file, "r") as content:
             legacy = content.get("model_weights", content)
             if "layer_names" in legacy.attrs:
@@ -40,9 +41,16 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
                     f"model.save write them. It holds {', '.join(sorted(content)) or 'nothing'}. Save the model as "
                     ".keras."
                 )
+            result, n_bytes = {}, 0
             try:
-                return {name: _numbers(values) for name, values in found}
-            except (OSError, KeyError, TypeError, ValueError) as error:
+                for name, values in found:
+                    n_bytes += values.nbytes
+                    if n_bytes > size:
+                        # One array under many names.
+                        raise ValueError("it lists more than it holds")
+                    result[name] = _numbers(values)
+                return result
+            except (AttributeError, OSError, KeyError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"The file {str(path)!r} is damaged ({type(error).__name__}: {error}). Save the weights again."
                 ) from None
