@@ -1,5 +1,6 @@
 """Files of whole models from strangers: refused where they would run code, lead elsewhere or fill memory."""
 
+import importlib.util
 import io
 import json
 import os
@@ -218,6 +219,28 @@ def test_a_file_chooses_a_backend_that_is_there_and_leaves_the_environment(saved
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["2", "False"]
+
+
+def test_a_backend_that_the_settings_of_keras_name_is_taken(saved, tmp_path):
+    (tmp_path / "keras.json").write_text('{"backend": "jax"}')
+    code = (
+        "import os, ei_fast; os.environ.pop('KERAS_BACKEND', None); "
+        f"ei_fast.as_network({str(saved)!r}); import keras; print(keras.backend.backend())"
+    )
+    environment = os.environ | {"KERAS_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout.strip() == "jax") == (importlib.util.find_spec("jax") is not None)
+
+
+def test_a_backend_that_is_chosen_need_be_no_framework(saved):
+    code = (
+        "import importlib.util, ei_fast; found = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name: None if name in ('torch', 'jax', 'tensorflow') else found(name)\n"
+        f"print(len(ei_fast.as_network({str(saved)!r})))"
+    )
+    environment = os.environ | {"KERAS_BACKEND": "numpy"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2"]
 
 
 # ONNX
