@@ -94,6 +94,21 @@ def test_a_keras_file_is_the_model(saved):
     assert ef.as_network(str(saved), input_shape=(6, 6, 1))[0].patch == (1, 3, 3)
 
 
+def test_a_file_counts_for_no_names(saved):
+    """What is built next is named as if no file had been read."""
+
+    def number():
+        return int(keras.Model(x, x).name.partition("_")[2] or 0)
+
+    x = keras.Input((2,))
+    before = number()
+    ef.as_network(saved)
+    assert number() == before + 1
+    with pytest.raises(ValueError, match="cannot be read as a Keras model"):
+        ef.as_network(_rewritten(saved, _setting(4, "units", -1)))
+    assert number() == before + 2
+
+
 def test_classes_of_ones_own(tmp_path):
     class Doubled(keras.Layer):
         def call(self, x):

@@ -58,14 +58,18 @@ def model_from_keras_file(path: Path) -> Any:
         _check_classes(path, config, keras)
         weights = _content(path, archive, "model.weights.h5")
         check_hdf5(path, io.BytesIO(weights), len(weights))
+    # It imports Keras, whose backend is settled now.
+    from ei_fast.adapters.keras import keras_as_found
+
     # Initial weights are drawn from it.
     python = random.getstate()
     try:
-        outline = _outline(config, keras)
-        claimed = 4 * sum(prod(variable.shape) for variable in outline.variables)
-        if claimed <= 4 * sizes["model.weights.h5"] + 2**24:
-            _check_values(path, outline, keras)
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        with keras_as_found():
+            outline = _outline(config, keras)
+            claimed = 4 * sum(prod(variable.shape) for variable in outline.variables)
+            if claimed <= 4 * sizes["model.weights.h5"] + 2**24:
+                _check_values(path, outline, keras)
+                return keras.saving.load_model(path, compile=False, safe_mode=True)
     except _TooLarge:
         raise
     except Exception as error:
