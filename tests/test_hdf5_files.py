@@ -39,6 +39,16 @@ def test_weights_and_names_are_those_of_the_model(tmp_path, name):
     assert [layer.name for layer in ef.as_network(path, order=["second", "last"])] == ["second", "last"]
 
 
+@pytest.mark.parametrize("name", ["net.weights.h5", "net.keras"])
+def test_bfloat16(tmp_path, name):
+    """HDF5 has no such numbers; Keras says beside them that they are some."""
+    model = keras.Sequential([keras.Input((4,)), L.Dense(3, name="a", dtype="bfloat16")])
+    model.save_weights(tmp_path / name) if "weights" in name else model.save(tmp_path / name)
+    [layer] = ef.as_network(tmp_path / name)
+    kernel = keras.ops.convert_to_numpy(keras.ops.cast(model.layers[0].kernel, "float32"))
+    np.testing.assert_array_equal(layer.weight, kernel)
+
+
 def test_layers_of_keras_2(tmp_path):
     """As Keras 2 wrote them: names end in the number of an output, and are bytes."""
     rng = np.random.default_rng(0)
@@ -73,6 +83,13 @@ def test_what_stands_between_dense_layers_is_not_passed_over(tmp_path):
     assert len(ef.as_network(tmp_path / "net.weights.h5", order=["a"])) == 1
 
 
+def _legacy(file, names):
+    """A layer whose list of weights names these."""
+    file.attrs["layer_names"] = ["a"]
+    file.create_dataset("a/kernel", data=np.ones((100, 100)))
+    file["a"].attrs["weight_names"] = names
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [
@@ -80,8 +97,11 @@ def test_what_stands_between_dense_layers_is_not_passed_over(tmp_path):
         (lambda file: file.update({"layers": h5py.ExternalLink("other.h5", "/")}), "lead to another place or file"),
         (lambda file: file.create_dataset("layers/a/vars/0", (10**6, 10**6), "f4"), "claim 4000000000000 bytes"),
         (lambda file: file.create_dataset("layers/a/vars/0", data=[b"text"]), "which is no number"),
+        (lambda file: file.create_dataset("layers/a/vars/0", data=np.zeros(2, "V2")), "which is no number"),
         (lambda file: file.create_dataset("layers/a/vars/zero", data=[1.0]), "is damaged"),
         (lambda file: file.attrs.update({"layer_names": ["a"]}), "is damaged"),
+        (lambda file: _legacy(file, ["kernel", "./kernel", "././kernel"]), "is damaged .*it lists more than it holds"),
+        (lambda file: _legacy(file, ["."]), "is damaged"),
     ],
 )
 def test_files_that_are_refused(tmp_path, write, message):

@@ -312,6 +312,73 @@ def test_layers_that_prepare_data_are_folded():
         _agrees(net, model, 4)
 
 
+def test_what_changes_images_in_training_alone_is_passed_over():
+    convolution = [L.Conv2D(2, 2, activation="relu", name="c"), L.Flatten(), L.Dense(2, name="d")]
+    model = _sequential(L.RandomFlip(), L.RandomRotation(0.1), L.RandomZoom(0.2), *convolution, shape=(6, 6, 2))
+    net = ef.as_network(model)
+    assert _names(net) == ["c", "d"]
+    assert not net.skipped
+    cropped = _sequential(L.CenterCrop(4, 4, name="crop"), *convolution[:1], shape=(6, 6, 2))
+    assert [name for name, _ in ef.as_network(cropped).skipped] == ["crop"]
+
+
+def test_losses_that_a_layer_adds_are_of_no_matter():
+    class Fined(keras.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = L.Dense(3, activation="tanh", name="inside")
+
+        def call(self, x):
+            y = self.dense(x)
+            self.add_loss(keras.ops.mean(keras.ops.square(y)))
+            return y
+
+    model = _sequential(Fined(), L.Dense(2, name="out", activity_regularizer="l2"))
+    model(np.zeros((1, 4), "float32"))
+    before = len(model.losses)
+    net = ef.as_network(model)
+    assert _names(net) == ["inside", "out"]
+    assert not net.skipped
+    assert len(model.losses) == before == 2
+    _agrees(net, model, 4)
+
+
+@pytest.mark.parametrize("pool", [L.AdaptiveAveragePooling2D, L.AdaptiveMaxPooling2D])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_pools_to_a_number_of_places(pool, data_format):
+    def model(places):
+        convolution = L.Conv2D(3, 3, activation="relu", name="c")
+        if data_format == "channels_last":
+            return _sequential(convolution, pool(places), shape=(6, 6, 2))
+        first = L.Permute((3, 1, 2))
+        return _sequential(convolution, first, pool(places, data_format=data_format), shape=(6, 6, 2))
+
+    net = ef.as_network(model(2))
+    assert [layer.patch for layer in net] == [(2, 4, 4)]
+    assert not net.skipped
+    # Windows of different sizes.
+    assert len(ef.as_network(model(3)).skipped) == 1
+
+
+def test_quantized_layers_are_named_and_can_be_measured_whole():
+    first, last = L.Dense(4, name="q"), L.Dense(2, name="last")
+    model = _sequential(first, last)
+    first.quantize("int8")
+    net = ef.as_network(model)
+    assert _names(net) == ["last"]
+    assert dict(net.skipped)["q"].startswith("its weights are quantized")
+    whole = ef.as_network(model, blocks={"q": (-4, 4)})
+    assert _names(whole) == ["q", "last"]
+    _agrees(whole, model, 4)
+
+
+def test_transposed_convolutions_are_named():
+    model = _sequential(L.Conv2DTranspose(3, 2, name="t"), L.Flatten(), L.Dense(2, name="d"), shape=(4, 4, 2))
+    net = ef.as_network(model)
+    assert _names(net) == ["d"]
+    assert dict(net.skipped)["t"].startswith("Conv2DTranspose is no dense layer")
+
+
 def test_half_precision():
     model = _sequential(L.Dense(5, activation="relu", dtype="mixed_bfloat16"), L.Dense(3, dtype="mixed_float16"))
     net = ef.as_network(model)

@@ -59,11 +59,16 @@ def test_the_example(backend, tmp_path, monkeypatch):
     assert (tmp_path / "keras_fit.gif").stat().st_size > 10_000
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("names", [["keras"], ["keras_files", "hdf5_files"]], ids=["models", "files"])
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_all_tests_of_keras(backend):
-    done = _on(backend, "-m", "pytest", "-q", str(TESTS / "test_keras.py"), str(TESTS / "test_hdf5_files.py"))
+def test_all_tests_of_keras(backend, names):
+    code = (
+        "import sys, pytest; failed = pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]); "
+        "print(sorted({'torch', 'jax', 'tensorflow'} & set(sys.modules))); sys.exit(failed)"
+    )
+    done = _on(backend, "-c", code, *(str(TESTS / f"test_{name}.py") for name in names))
     assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == f"['{backend}']"
 
 
 def test_arrays_import_no_framework():

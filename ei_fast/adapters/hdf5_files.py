@@ -27,7 +27,8 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
             f'The file {str(path)!r} cannot be read without h5py: pip install "ei_fast[keras]".'
         ) from error
     with path.open("rb") as file:
-        check_hdf5(path, file, path.stat().st_size)
+        size = path.stat().st_size
+        check_hdf5(path, file, size)
         with h5py.File(file, "r") as content:
             legacy = content.get("model_weights", content)
             if "layer_names" in legacy.attrs:
@@ -40,9 +41,16 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
                     f"model.save write them. It holds {', '.join(sorted(content)) or 'nothing'}. Save the model as "
                     ".keras."
                 )
+            result, n_bytes = {}, 0
             try:
-                return {name: np.asarray(values) for name, values in found}
-            except (OSError, KeyError, TypeError, ValueError) as error:
+                for name, values in found:
+                    n_bytes += values.nbytes
+                    if n_bytes > size:
+                        # One array under many names.
+                        raise ValueError("it lists more than it holds")
+                    result[name] = _numbers(values)
+                return result
+            except (AttributeError, OSError, KeyError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"The file {str(path)!r} is damaged ({type(error).__name__}: {error}). Save the weights again."
                 ) from None
@@ -79,6 +87,17 @@ def _told(kind: str, values: list[Any]) -> list[str]:
     return [f"variable{k}" for k in range(len(values))]
 
 
+def _is_bfloat16(entry: Any) -> bool:
+    """Whether an array holds bfloat16, which HDF5 does not know: Keras writes two bytes and says so beside them."""
+    return entry.dtype.kind == "V" and entry.dtype.itemsize == 2 and _text(entry.attrs.get("dtype")) == "bfloat16"
+
+
+def _numbers(entry: Any) -> np.ndarray:
+    values = np.asarray(entry)
+    # They are the upper half of a float32.
+    return (values.view(np.uint16).astype(np.uint32) << 16).view(np.float32) if _is_bfloat16(entry) else values
+
+
 def _naturally(name: str) -> list[tuple[int, str]]:
     """For sorting: dense_2 before dense_10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
@@ -112,7 +131,7 @@ def check_hdf5(path: Path, file: IO[bytes], size: int) -> None:
                         waiting.append(entry)
                     elif not isinstance(entry, h5py.Dataset) or entry.external or entry.is_virtual:
                         raise refuse(f"lead to another file at {name!r}")
-                    elif entry.dtype.kind not in "fiub":
+                    elif entry.dtype.kind not in "fiub" and not _is_bfloat16(entry):
                         raise refuse(f"hold {entry.dtype} at {name!r}, which is no number")
                     else:
                         claimed += entry.nbytes

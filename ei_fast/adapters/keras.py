@@ -122,7 +122,7 @@ def _check_same(model: keras.Layer, notes: Notes, symbolic: Any, output: Any) ->
 @contextmanager
 def _left_as_it_is(model: keras.Layer, x: Any) -> Iterator[None]:
     """Within this a model may be run; after it the model, Keras and the process are as they were."""
-    with _own_process(model, x), _kept(model), _keras_as_found():
+    with _own_process(model, x), _kept(model), keras_as_found():
         losses = [(layer, list(layer._losses), set(layer._loss_ids)) for layer in model._flatten_layers()]
         try:
             yield
@@ -154,7 +154,7 @@ def _own_process(model: keras.Layer, x: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _keras_as_found() -> Iterator[None]:
+def keras_as_found() -> Iterator[None]:
     """After this, Keras numbers what is built next, and draws, as it would have done."""
     from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
 

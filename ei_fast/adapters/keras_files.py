@@ -58,14 +58,18 @@ def model_from_keras_file(path: Path) -> Any:
         _check_classes(path, config, keras)
         weights = _content(path, archive, "model.weights.h5")
         check_hdf5(path, io.BytesIO(weights), len(weights))
+    # It imports Keras, whose backend is settled now.
+    from ei_fast.adapters.keras import keras_as_found
+
     # Initial weights are drawn from it.
     python = random.getstate()
     try:
-        outline = _outline(config, keras)
-        claimed = 4 * sum(prod(variable.shape) for variable in outline.variables)
-        if claimed <= 4 * sizes["model.weights.h5"] + 2**24:
-            _check_values(path, outline, keras)
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        with keras_as_found():
+            outline = _outline(config, keras)
+            claimed = 4 * sum(prod(variable.shape) for variable in outline.variables)
+            if claimed <= 4 * sizes["model.weights.h5"] + 2**24:
+                _check_values(path, outline, keras)
+                return keras.saving.load_model(path, compile=False, safe_mode=True)
     except _TooLarge:
         raise
     except Exception as error:
@@ -106,8 +110,8 @@ def _keras(path: Path) -> Any:
     if "keras" in sys.modules:
         return sys.modules["keras"]
     there = [name for name in _BACKENDS if importlib.util.find_spec(name) is not None]
-    chosen = os.environ.get("KERAS_BACKEND")
-    if not there:
+    chosen = os.environ.get("KERAS_BACKEND") or None
+    if not there and chosen in (None, *_BACKENDS):
         raise ImportError(
             f"The file {str(path)!r} cannot be read without a backend of Keras, and neither {' nor '.join(_BACKENDS)} "
             "is installed. Install the one that you use: pip install jax, for example."
@@ -117,15 +121,28 @@ def _keras(path: Path) -> Any:
             f"The file {str(path)!r} cannot be read with the backend {chosen!r} of Keras, which the environment "
             f"variable KERAS_BACKEND names and which is not installed. There is {', '.join(there)}."
         )
-    if chosen is None:
+    left_to_keras = chosen is not None or _configured() in there
+    if not left_to_keras:
         # Keras takes TensorFlow, whether it is there or not.
         os.environ["KERAS_BACKEND"] = there[0]
     try:
         import keras
     finally:
-        if chosen is None:
+        if not left_to_keras:
             del os.environ["KERAS_BACKEND"]
     return keras
+
+
+def _configured() -> str | None:
+    """The backend that Keras' settings name: the user's choice, or TensorFlow, which Keras itself writes there."""
+    base = os.path.expanduser("~")
+    home = os.environ.get("KERAS_HOME", os.path.join(base if os.access(base, os.W_OK) else "/tmp", ".keras"))
+    try:
+        settings = json.loads(Path(home, "keras.json").read_text())
+    except (OSError, ValueError):
+        # Keras, too, goes on without it.
+        return None
+    return settings.get("backend") if isinstance(settings, dict) else None
 
 
 def _content(path: Path, archive: ZipFile, name: str) -> bytes:

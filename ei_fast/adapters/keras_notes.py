@@ -5,6 +5,7 @@ done at once, on the backend, to the numbers that the symbolic tensor stands for
 layer is looked into by its own `call`; one that does not take symbolic tensors is run as it is, and named.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.keras_ops import BOUNDED, Call, as_numbers, elementwise, meaning_of_layer, steps_of
-from ei_fast.adapters.operations import Block, Does, Op, Pointwise, Recording, Softmax, Unknown
+from ei_fast.adapters.operations import Block, Does, Op, Pointwise, Recording, Same, Softmax, Unknown
 from ei_fast.adapters.watched import range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -27,6 +28,16 @@ _PROCESS = RLock()
 
 REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
 """What calls a layer again and again, at every step of a sequence: no one operation of its own is a layer."""
+
+TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+"""Whose operation Keras does not do alone: it takes the padding for another parameter."""
+
+AUGMENTING = tuple(
+    getattr(keras.layers, name)
+    for name in dir(keras.layers)
+    if name.startswith("Random") or name in ("AugMix", "CutMix", "MixUp", "RandAugment")
+)
+"""What changes images while a model is trained, and calls its backend instead of operations."""
 
 _COARSENESS = {"float64": 0, "float32": 1, "float16": 2, "bfloat16": 3}
 
@@ -87,7 +98,7 @@ class Notes:
         """Within this, what is done to symbolic tensors in this thread is written down."""
         thread = get_ident()
         with _PROCESS:
-            told = keras.Operation.symbolic_call, keras.Layer.symbolic_call
+            told = keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss
 
             def operation(op: Any, *args: Any, **kwargs: Any) -> Any:
                 here = get_ident() == thread
@@ -97,11 +108,16 @@ class Notes:
                 here = get_ident() == thread
                 return self._layer(one, args, kwargs) if here else told[1](one, *args, **kwargs)
 
-            keras.Operation.symbolic_call, keras.Layer.symbolic_call = operation, layer
+            def loss(one: Any, value: Any) -> None:
+                # Keras takes none of symbolic tensors, and what a training is fined for is no part of what is measured.
+                if get_ident() != thread:
+                    told[2](one, value)
+
+            keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss = operation, layer, loss
             try:
                 yield
             finally:
-                keras.Operation.symbolic_call, keras.Layer.symbolic_call = told
+                keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss = told
                 # Keras tells a layer of every symbolic call, and that was none of its model's.
                 for one, n_in, n_out in self._nodes.values():
                     del one._inbound_nodes[n_in:], one._outbound_nodes[n_out:]
@@ -168,8 +184,11 @@ class Notes:
         self._nodes.setdefault(id(layer), (layer, len(layer._inbound_nodes), len(layer._outbound_nodes)))
         if name in self.ranges and not any(outer in self.ranges for outer in self._inside):
             return self._block(name, layer, args, kwargs)
-        if isinstance(layer, REPEATING):
+        if isinstance(layer, (*REPEATING, *TRANSPOSED)):
             return self._as_it_runs(name, layer, args, kwargs, Unknown(no_layer(type(layer).__name__, 1)))
+        if _is_quantized(layer):
+            reason = "its weights are quantized, and its inputs may be; name it in 'blocks' to measure it as one map"
+            return self._as_it_runs(name, layer, args, kwargs, Unknown(reason))
         if (does := meaning_of_layer(layer)) is not None:
             return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
@@ -195,7 +214,9 @@ class Notes:
 
     def _as_it_runs(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], does: Does) -> Any:
         """What a layer that is not looked into makes of the numbers."""
-        actual = layer.call(*self.actual(args), **self.actual(kwargs))
+        actual = _call_of(layer)(*self.actual(args), **self.actual(kwargs))
+        if isinstance(layer, AUGMENTING) and _same_bits(actual, self.actual(args)[0]):
+            does = Same()
         return self._write(name, does, self._read((args, kwargs)), actual)
 
     def _block(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -208,7 +229,7 @@ class Notes:
                 f"{len(given)} keywords instead. Name the layer around it."
             )
         x, more, also = self.actual(args[0]), self.actual(args[1:]), self.actual(kwargs)
-        y = keras.tree.flatten(layer.call(x, *more, **also))[0]
+        y = keras.tree.flatten(_call_of(layer)(x, *more, **also))[0]
         if tuple(y.shape[:1]) != tuple(x.shape[:1]):
             raise Refused(
                 f"The block {name!r} must map rows to rows. Got {tuple(y.shape)} for {tuple(x.shape)} instead. "
@@ -232,7 +253,7 @@ class Notes:
         before = len(self._ops)
         self._inside.append(name)
         try:
-            written = self._read(layer.call(*args, **kwargs))[:1]
+            written = self._read(_call_of(layer)(*args, **kwargs))[:1]
             does = next((op.does for op in reversed(self._ops[before:]) if op.writes == written), None)
         except Exception:
             return None
@@ -279,9 +300,22 @@ class Refused(ValueError):
     _keras_call_info_injected = True
 
 
+def _is_quantized(layer: keras.Layer) -> bool:
+    return getattr(layer, "quantization_mode", None) is not None
+
+
+def _call_of(layer: keras.Layer) -> Callable[..., Any]:
+    """What Keras calls for a layer."""
+    return layer.quantized_call if _is_quantized(layer) else layer.call
+
+
+def _same_bits(one: Any, other: Any) -> bool:
+    return hasattr(one, "shape") and np.array_equal(as_numbers(one), as_numbers(other))
+
+
 def _first_line(error: BaseException) -> str:
-    """What an exception says, without what Keras adds about the call."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """What an exception says, without what Keras adds about the call, and without colours."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
     return next((line for line in lines if not line.startswith("Exception encountered")), "")
 
 

@@ -353,12 +353,27 @@ def _pool(call: Call) -> Steps | None:
     return _with_channels_first(call, does, lambda x: call.output)
 
 
+def _adaptive_pool(call: Call) -> Steps | None:
+    """A pool to so many places; its windows are all of one size where these divide those of the input."""
+
+    def does(x: Any) -> Pool | None:
+        places = call.output.shape[2:] if _data_format(call) == "channels_first" else call.output.shape[1:-1]
+        pairs = list(zip(x.shape[2:], places, strict=True))
+        size = tuple(n // m for n, m in pairs)
+        mean = call.kind == "AdaptiveAveragePool"
+        return None if any(n % m for n, m in pairs) else Pool(Window.over(size, size), mean)
+
+    return _with_channels_first(call, does, lambda x: call.output)
+
+
 _SEVERAL: dict[str, Callable[[Call], Steps | None]] = {
     "Conv": _convolution,
     "DepthwiseConv": _depthwise,
     "SeparableConv": _separable,
     "MaxPool": _pool,
     "AveragePool": _pool,
+    "AdaptiveMaxPool": _adaptive_pool,
+    "AdaptiveAveragePool": _adaptive_pool,
 }
 
 

@@ -17,7 +17,7 @@ FURTHER = (
 """Columns of a batch's table beside those of a trajectory's and the metrics, and the checkpoint."""
 
 _INDEX = ".safetensors.index.json"
-SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx")
+SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx", ".weights.h5", ".h5")
 """Of files that `as_network` reads."""
 
 STEP_PATTERN = r"(\d+)(?!.*\d)"

@@ -28,6 +28,8 @@ def _told(where, **options):
         ("v2_model_8.safetensors.index.json", 8),
         ("weights.00000000000000000000012.keras", 12),
         ("net5.onnx", 5),
+        ("epoch_06.weights.h5", 6),
+        ("model2.h5", 2),
     ],
 )
 def test_a_step_is_the_last_number_of_the_name(tmp_path, name, step):
