@@ -192,21 +192,14 @@ def _times(n: float) -> Affine:
 
 def _affine(equation: Equation) -> Affine | None:
     """Addition and the like with what does not depend on the input."""
-    [place], x, kind = equation.at, equation.x, equation.primitive
+    [place], x = equation.at, equation.x
     constant = _as_floats(equation.inputs[1 - place])
     if constant.ndim == x.ndim:
         # What was spread over the rows is the same in each.
         constant = constant[0] if (constant == constant[:1]).all() else np.array(np.nan)
     if x.shape != equation.output.shape or not np.isfinite(constant).all():
         return None
-    one, zero = np.ones(()), np.zeros(())
-    if kind == "add":
-        return Affine(one, constant)
-    if kind == "sub":
-        return Affine(one, -constant) if place == 0 else Affine(-one, constant)
-    if kind == "mul":
-        return Affine(constant, zero)
-    return Affine(1.0 / constant, zero) if place == 0 and np.all(constant != 0) else None
+    return Affine.by(equation.primitive, constant, place == 0)
 
 
 def _negative(equation: Equation) -> Affine:

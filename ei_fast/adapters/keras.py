@@ -4,7 +4,6 @@ The model is called on a symbolic tensor, in inference mode and in its own arith
 is written down, with the numbers that come of it. Its variables, and what Keras counts and draws, are put back.
 """
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
@@ -16,7 +15,13 @@ from numpy.typing import NDArray
 from ei_fast.adapters.keras_notes import Notes, named
 from ei_fast.adapters.keras_ops import as_numbers
 from ei_fast.adapters.operations import Recording
-from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs
+from ei_fast.adapters.watched import (
+    Blocks,
+    check_blocks,
+    check_shape,
+    draws_left_to_the_caller,
+    network_from_runs,
+)
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 
@@ -145,12 +150,8 @@ def _own_process(model: keras.Layer, x: Any) -> Iterator[None]:
         with torch.no_grad(), process_of_its_own(x, held):
             yield
         return
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
+    with draws_left_to_the_caller():
         yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
 
 
 @contextmanager

@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters.chain import no_layer
-from ei_fast.adapters.keras_ops import BOUNDED, Call, as_numbers, elementwise, meaning_of_layer, steps_of
+from ei_fast.adapters.keras_ops import (
+    BOUNDED,
+    Call,
+    as_numbers,
+    elementwise,
+    is_quantized,
+    meaning_of_layer,
+    steps_of,
+)
 from ei_fast.adapters.operations import Block, Does, Op, Pointwise, Recording, Same, Softmax, Unknown
 from ei_fast.adapters.watched import range_of_block
 from ei_fast.network.bins import Range
@@ -25,12 +33,6 @@ from ei_fast.network.layer import Function
 
 _PROCESS = RLock()
 """Held while Keras tells what is done: its classes are the same for all threads."""
-
-REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
-"""What calls a layer again and again, at every step of a sequence: no one operation of its own is a layer."""
-
-TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
-"""Whose operation Keras does not do alone: it takes the padding for another parameter."""
 
 AUGMENTING = tuple(
     getattr(keras.layers, name)
@@ -184,11 +186,6 @@ class Notes:
         self._nodes.setdefault(id(layer), (layer, len(layer._inbound_nodes), len(layer._outbound_nodes)))
         if name in self.ranges and not any(outer in self.ranges for outer in self._inside):
             return self._block(name, layer, args, kwargs)
-        if isinstance(layer, (*REPEATING, *TRANSPOSED)):
-            return self._as_it_runs(name, layer, args, kwargs, Unknown(no_layer(type(layer).__name__, 1)))
-        if _is_quantized(layer):
-            reason = "its weights are quantized, and its inputs may be; name it in 'blocks' to measure it as one map"
-            return self._as_it_runs(name, layer, args, kwargs, Unknown(reason))
         if (does := meaning_of_layer(layer)) is not None:
             return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
@@ -300,13 +297,9 @@ class Refused(ValueError):
     _keras_call_info_injected = True
 
 
-def _is_quantized(layer: keras.Layer) -> bool:
-    return getattr(layer, "quantization_mode", None) is not None
-
-
 def _call_of(layer: keras.Layer) -> Callable[..., Any]:
     """What Keras calls for a layer."""
-    return layer.quantized_call if _is_quantized(layer) else layer.call
+    return layer.quantized_call if is_quantized(layer) else layer.call
 
 
 def _same_bits(one: Any, other: Any) -> bool:

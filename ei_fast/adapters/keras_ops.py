@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
+from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.operations import (
     Affine,
     Combine,
@@ -26,11 +27,18 @@ from ei_fast.adapters.operations import (
     Reduce,
     Same,
     Softmax,
+    Unknown,
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import Composite, activation_of, as_functions, clipped, is_line
+from ei_fast.adapters.pointwise import activation_of, celu, clipped, composite, is_one_by_one, power_of
 from ei_fast.network.activations import Activation
+
+_REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
+"""What calls a layer again and again, at every step of a sequence: no one operation of its own is a layer."""
+
+_TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+"""Whose operation Keras does not do alone: it takes the padding for another parameter."""
 
 BOUNDED = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
 """Layers whose outputs lie within (-1, 1) where their activation does."""
@@ -142,21 +150,14 @@ def _dense(call: Call) -> Dense | None:
 
 def _affine(call: Call) -> Affine | None:
     """Addition and the like with what does not depend on the input."""
-    second = call.at == (0,)
-    constant = call.constant(1, "x2") if second else call.constant(0, "x1")
+    comes_first = call.at == (0,)
+    constant = call.constant(1, "x2") if comes_first else call.constant(0, "x1")
     if constant is None or tuple(call.x.shape) != tuple(call.output.shape) or call.n_axes < 2:
         return None
     constant = constant.reshape((1,) * (call.n_axes - constant.ndim) + constant.shape)
     if len(constant) != 1 or not np.isfinite(constant).all():
         return None
-    one, zero, c = np.ones(()), np.zeros(()), constant[0]
-    if call.kind == "Add":
-        return Affine(one, c)
-    if call.kind == "Subtract":
-        return Affine(one, -c) if second else Affine(-one, c)
-    if call.kind == "Multiply":
-        return Affine(c, zero)
-    return Affine(1.0 / c, zero) if second and np.all(c != 0) else None
+    return Affine.by(_AFFINE[call.kind], constant[0], comes_first)
 
 
 def _batch_norm(call: Call) -> Affine | None:
@@ -213,13 +214,11 @@ def _softmax(call: Call) -> Softmax | None:
 
 def _power(call: Call) -> Pointwise | None:
     power = call.constant(1, "x2")
-    if power is None or power.size != 1 or power.ravel()[0] not in (2.0, 3.0):
-        return None
-    cubed = power.ravel()[0] == 3.0
-    return Pointwise(Activation(_cube, (-np.inf, np.inf)) if cubed else Activation(np.square, (0.0, np.inf)))
+    activation = None if power is None or power.size != 1 else power_of(float(power.ravel()[0]))
+    return None if activation is None else Pointwise(activation)
 
 
-_AFFINE = {"Add", "Subtract", "Multiply", "Divide", "TrueDivide"}
+_AFFINE = {"Add": "add", "Subtract": "sub", "Multiply": "mul", "Divide": "div", "TrueDivide": "div"}
 _MEANING: dict[str, Callable[[Call], Does | None]] = {
     "Matmul": _dense,
     "Dot": _dense,
@@ -239,7 +238,14 @@ _MEANING: dict[str, Callable[[Call], Does | None]] = {
 
 
 def meaning_of_layer(layer: keras.Layer) -> Does | None:
-    """What a layer does that prepares data, and so calls its backend and no operations; None of any other."""
+    """What a layer does that is not looked into; None of any other.
+
+    Those that prepare data call their backend and no operations; others have a reason to be no layer.
+    """
+    if isinstance(layer, (*_REPEATING, *_TRANSPOSED)):
+        return Unknown(no_layer(type(layer).__name__, 1))
+    if is_quantized(layer):
+        return Unknown("its weights are quantized, and its inputs may be; name it in 'blocks' to measure it as one map")
     if isinstance(layer, keras.layers.Rescaling):
         scale, offset = (np.asarray(part, dtype=np.float64) for part in (layer.scale, layer.offset))
         of_channels = max(scale.ndim, offset.ndim) > 0
@@ -253,17 +259,21 @@ def meaning_of_layer(layer: keras.Layer) -> Does | None:
     return None
 
 
+def is_quantized(layer: keras.Layer) -> bool:
+    """Whether a layer holds codes in the place of weights."""
+    return getattr(layer, "quantization_mode", None) is not None
+
+
 # Of images
 
 
-def _with_channels_first(call: Call, does: Callable[[Any], Does | None], apply: Callable[[Any], Any]) -> Steps | None:
-    """Steps of an operation on channels: `does` takes the tensor with channels first, `apply` the one as it is."""
+def _with_channels_first(call: Call, does: Callable[[Any], Does | None], output: Any) -> Steps | None:
+    """Steps of an operation on channels that gives `output`; `does` takes the tensor with channels first."""
     if _data_format(call) == "channels_first":
         found = does(call.x)
-        return None if found is None else [(found, apply(call.x))]
+        return None if found is None else [(found, output)]
     to_first, first = _moved(call.x, -1, 1)
     found = does(first)
-    output = apply(call.x)
     if found is None:
         return None
     _, between = _moved(output, -1, 1)
@@ -273,6 +283,11 @@ def _with_channels_first(call: Call, does: Callable[[Any], Does | None], apply: 
 
 def _data_format(call: Call) -> str:
     return call.op.data_format or keras.config.image_data_format()
+
+
+def _places(call: Call, output: Any) -> Sequence[int]:
+    """How many places an output has along each axis that is none of channels."""
+    return output.shape[2:] if _data_format(call) == "channels_first" else output.shape[1:-1]
 
 
 def _moved(x: Any, source: int, destination: int) -> tuple[NDArray[np.intp], Any]:
@@ -290,8 +305,7 @@ def _window(call: Call, x: Any, output: Any, size: Sequence[int]) -> Window:
     window = Window.over(size, tuple(size) if strides is None else strides, getattr(call.op, "dilation_rate", 1))
     if str(call.op.padding).lower() != "same":
         return window
-    places = output.shape[2:] if _data_format(call) == "channels_first" else output.shape[1:-1]
-    before = []
+    places, before = _places(call, output), []
     for axis in range(over):
         reach = (places[axis] - 1) * window.stride[axis] + (size[axis] - 1) * window.dilation[axis] + 1
         # What is odd of the padding is put behind.
@@ -310,7 +324,7 @@ def _convolution(call: Call) -> Steps | None:
         window = _window(call, x, call.output, ordered.shape[2:])
         return conv(ordered, None, int(x.shape[1]) // ordered.shape[1], window)
 
-    return _with_channels_first(call, does, lambda x: call.output)
+    return _with_channels_first(call, does, call.output)
 
 
 def _by_channel(call: Call, kernel: NDArray[np.float64], output: Any) -> Steps | None:
@@ -321,7 +335,7 @@ def _by_channel(call: Call, kernel: NDArray[np.float64], output: Any) -> Steps |
     def does(x: Any) -> Does:
         return conv(ordered, None, int(x.shape[1]), _window(call, x, output, ordered.shape[2:]))
 
-    return _with_channels_first(call, does, lambda x: output)
+    return _with_channels_first(call, does, output)
 
 
 def _depthwise(call: Call) -> Steps | None:
@@ -350,20 +364,19 @@ def _pool(call: Call) -> Steps | None:
     def does(x: Any) -> Does:
         return Pool(_window(call, x, call.output, sizes), mean=call.kind == "AveragePool")
 
-    return _with_channels_first(call, does, lambda x: call.output)
+    return _with_channels_first(call, does, call.output)
 
 
 def _adaptive_pool(call: Call) -> Steps | None:
     """A pool to so many places; its windows are all of one size where these divide those of the input."""
 
     def does(x: Any) -> Pool | None:
-        places = call.output.shape[2:] if _data_format(call) == "channels_first" else call.output.shape[1:-1]
-        pairs = list(zip(x.shape[2:], places, strict=True))
+        pairs = list(zip(x.shape[2:], _places(call, call.output), strict=True))
         size = tuple(n // m for n, m in pairs)
         mean = call.kind == "AdaptiveAveragePool"
         return None if any(n % m for n, m in pairs) else Pool(Window.over(size, size), mean)
 
-    return _with_channels_first(call, does, lambda x: call.output)
+    return _with_channels_first(call, does, call.output)
 
 
 _SEVERAL: dict[str, Callable[[Call], Steps | None]] = {
@@ -410,13 +423,6 @@ def _clip(call: Call) -> Activation | None:
     return clipped(float(low), float(high)) if low.size == 1 == high.size else None
 
 
-def _celu(call: Call) -> Activation:
-    alpha = float(call.op.alpha)
-    if alpha == 1.0:
-        return Activation("elu")
-    return Activation(lambda s: np.maximum(s, 0) + np.minimum(0, alpha * np.expm1(s / alpha)), (-alpha, np.inf))
-
-
 def _hard_shrink(call: Call) -> Activation:
     least = float(call.op.threshold)
     return _formula("hard_shrink", lambda s: np.where(np.abs(s) > least, s, 0.0))
@@ -441,10 +447,6 @@ def _formula(name: str, function: Callable[[NDArray[np.float64]], NDArray[np.flo
     return Activation(_Told(function, name), (-np.inf, np.inf))
 
 
-def _cube(s: NDArray[np.float64]) -> NDArray[np.float64]:
-    return s**3
-
-
 def _named(name: str) -> Callable[[Call], Activation]:
     return lambda call: Activation(name)
 
@@ -461,7 +463,7 @@ _ACTIVATIONS: dict[str, Callable[[Call], Activation | None]] = {
     "ReLU": _relu,
     "LeakyRelu": lambda call: Activation("leaky_relu", negative_slope=float(call.op.negative_slope)),
     "Elu": lambda call: Activation("elu", alpha=float(call.op.alpha)),
-    "Celu": _celu,
+    "Celu": lambda call: celu(float(call.op.alpha)),
     "Gelu": lambda call: Activation("gelu", approximate="tanh" if call.op.approximate else "none"),
     "Clip": _clip,
     "Exp": lambda call: Activation(np.exp, (0.0, np.inf)),
@@ -523,9 +525,7 @@ def steps_of(
         return ops[0].does.activation
     inside, shape = {start}, values[start].shape
     for op in ops:
-        as_it_is = isinstance(op.does, Same) and op.does.order is None
-        one_by_one = as_it_is or isinstance(op.does, (Pointwise, Combine)) or is_line(op)
-        if not one_by_one or not inside.issuperset(op.reads) or values[op.writes[0]].shape != shape:
+        if not is_one_by_one(op) or not inside.issuperset(op.reads) or values[op.writes[0]].shape != shape:
             return None
         inside.add(op.writes[0])
-    return activation_of(_Told(Composite(as_functions(start, ops)), told))
+    return activation_of(_Told(composite(start, ops), told))

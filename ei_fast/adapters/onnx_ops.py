@@ -26,7 +26,7 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import Composite, Line, clipped
+from ei_fast.adapters.pointwise import Composite, Line, clipped, power_of
 from ei_fast.network.activations import Activation
 
 
@@ -223,15 +223,7 @@ def _affine(node: Node) -> Affine | None:
     constant = constant.reshape((1,) * (node.output.ndim - constant.ndim) + constant.shape)
     if len(constant) != 1 or not np.isfinite(constant).all():
         return None
-    one, zero, c = np.ones(()), np.zeros(()), constant[0]
-    first = node.at == (0,)
-    if node.kind == "Add":
-        return Affine(one, c)
-    if node.kind == "Sub":
-        return Affine(one, -c) if first else Affine(-one, c)
-    if node.kind == "Mul":
-        return Affine(c, zero)
-    return Affine(1.0 / c, zero) if first and np.all(c != 0) else None
+    return Affine.by(node.kind.lower(), constant[0], node.at == (0,))
 
 
 def _negative(node: Node) -> Affine:
@@ -338,14 +330,7 @@ def _thresholded(node: Node) -> Activation | None:
 
 def _square(node: Node) -> Activation | None:
     power = node.constant(1)
-    if power is None or power.size != 1 or power.ravel()[0] not in (2.0, 3.0):
-        return None
-    cubed = power.ravel()[0] == 3.0
-    return Activation(_cube, (-np.inf, np.inf)) if cubed else Activation(np.square, (0.0, np.inf))
-
-
-def _cube(s: NDArray[np.float64]) -> NDArray[np.float64]:
-    return s**3
+    return None if power is None or power.size != 1 else power_of(float(power.ravel()[0]))
 
 
 def _named(name: str) -> Callable[[Node], Activation]:

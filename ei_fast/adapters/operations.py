@@ -137,6 +137,21 @@ class Affine:
     scale: Array
     shift: Array
 
+    @classmethod
+    def by(cls, what: str, constant: Array, comes_first: bool) -> "Affine | None":
+        """What "add", "sub", "mul" or "div" with a constant does to a value that comes first, or second.
+
+        None where the value divides, or is divided by 0.
+        """
+        one, zero = np.ones(()), np.zeros(())
+        if what == "add":
+            return cls(one, constant)
+        if what == "sub":
+            return cls(one, -constant) if comes_first else cls(-one, constant)
+        if what == "mul":
+            return cls(constant, zero)
+        return cls(1.0 / constant, zero) if comes_first and np.all(constant != 0) else None
+
 
 @dataclass(frozen=True)
 class Pointwise:

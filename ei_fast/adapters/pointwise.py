@@ -67,6 +67,24 @@ def clipped(low: float, high: float) -> Activation:
     return Activation("relu6") if (low, high) == (0, 6) else Activation("hard_tanh", min_val=low, max_val=high)
 
 
+def celu(alpha: float) -> Activation:
+    """The exponential unit whose slope is 1 on both sides of 0."""
+    if alpha == 1.0:
+        return Activation("elu")
+    return Activation(lambda s: np.maximum(s, 0) + np.minimum(0, alpha * np.expm1(s / alpha)), (-alpha, np.inf))
+
+
+def power_of(exponent: float) -> Activation | None:
+    """The square or the cube; None of any other power."""
+    if exponent == 2.0:
+        return Activation(np.square, (0.0, np.inf))
+    return Activation(_cube, (-np.inf, np.inf)) if exponent == 3.0 else None
+
+
+def _cube(s: Array) -> Array:
+    return s**3
+
+
 def activation_of(function: Callable[[Array], Array]) -> Activation:
     """The activation that a function is: by its name if that is known."""
     return _named(function) or Activation(function, (-np.inf, np.inf))
@@ -126,7 +144,7 @@ def _activation_in(start: int, parts: Sequence[list[Op]]) -> tuple[Activation | 
     activation, taken = None, steps
     for part in parts:
         steps = [*steps, *part]
-        if all(is_line(op) or isinstance(op.does, Same) for op in steps):
+        if all(_is_line(op) or isinstance(op.does, Same) for op in steps):
             continue
         does = steps[0].does
         if len(steps) == 1 and isinstance(does, Pointwise):
@@ -140,7 +158,7 @@ def _activation_in(start: int, parts: Sequence[list[Op]]) -> tuple[Activation | 
     return (activation, taken) if len(taken) > 1 else (None, [])
 
 
-def is_line(op: Op) -> bool:
+def _is_line(op: Op) -> bool:
     return isinstance(op.does, Affine) and np.size(op.does.scale) == 1 == np.size(op.does.shift)
 
 
@@ -187,7 +205,7 @@ def parts_after(
 def is_one_by_one(op: Op) -> bool:
     """Whether what an operation makes of a number depends on nothing else but numbers in the same place."""
     as_it_is = isinstance(op.does, Same) and op.does.order is None
-    return as_it_is or isinstance(op.does, (Pointwise, Combine)) or is_line(op)
+    return as_it_is or isinstance(op.does, (Pointwise, Combine)) or _is_line(op)
 
 
 def _one_by_one(op: Op, recording: Recording, shape: tuple[int, ...]) -> bool:
@@ -196,10 +214,10 @@ def _one_by_one(op: Op, recording: Recording, shape: tuple[int, ...]) -> bool:
 
 def composite(start: int, steps: Sequence[Op]) -> Composite:
     """What steps, each of which is one by one, make of a number of the value that they start from."""
-    return Composite(as_functions(start, steps))
+    return Composite(_as_functions(start, steps))
 
 
-def as_functions(start: int, steps: Sequence[Op]) -> tuple[tuple[Callable[..., Array], tuple[int, ...]], ...]:
+def _as_functions(start: int, steps: Sequence[Op]) -> tuple[tuple[Callable[..., Array], tuple[int, ...]], ...]:
     place = {start: 0}
     functions: list[tuple[Callable[..., Array], tuple[int, ...]]] = []
     for op in steps:

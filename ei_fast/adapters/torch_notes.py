@@ -4,7 +4,6 @@ A `TorchFunctionMode` sees the functions of PyTorch that are called from Python:
 same there. What is no dense layer, activation or the like is named, and so is what reads values that came about unseen.
 """
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.operations import Block, Combine, Does, Op, Recording, Unknown
 from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, meaning_of, plain_name
-from ei_fast.adapters.watched import range_of_block
+from ei_fast.adapters.watched import draws_left_to_the_caller, range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -51,16 +50,16 @@ def process_of_its_own(x: torch.Tensor, held: Sequence[torch.Tensor]) -> Iterato
     the same for all inputs, and is found out by that.
     """
     few = x.ndim == 2 and sum(tensor.numel() for tensor in held) <= _SMALL
-    with _PROCESS, _openmp().limit(limits=1) if few else nullcontext():
-        python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-        try:
-            with torch.random.fork_rng(devices=[]):
-                # Not `torch.manual_seed`, which sets those of other devices as well.
-                torch.default_generator.manual_seed(next(_runs))
-                yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
+    with (
+        _PROCESS,
+        # Made inside of the lock: it holds from when it is made.
+        _openmp().limit(limits=1) if few else nullcontext(),
+        draws_left_to_the_caller(),
+        torch.random.fork_rng(devices=[]),
+    ):
+        # Not `torch.manual_seed`, which sets those of other devices as well.
+        torch.default_generator.manual_seed(next(_runs))
+        yield
 
 
 @dataclass(eq=False)

@@ -21,7 +21,7 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import clipped
+from ei_fast.adapters.pointwise import celu, clipped
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
@@ -323,13 +323,6 @@ def _threshold(given: Given) -> Activation | None:
     return Activation("relu") if given(1, "threshold") == 0 and given(2, "value") == 0 else None
 
 
-def _celu(given: Given) -> Activation:
-    alpha = float(given(1, "alpha", 1.0))
-    if alpha == 1.0:
-        return Activation("elu")
-    return Activation(lambda s: np.maximum(s, 0) + np.minimum(0, alpha * np.expm1(s / alpha)), (-alpha, np.inf))
-
-
 def _named(name: str) -> Callable[[Given], Activation]:
     return lambda given: Activation(name)
 
@@ -343,7 +336,7 @@ _ACTIVATIONS: dict[str, Callable[[Given], Activation | None]] = {
     "hardswish": _named("hard_silu"),
     "leaky_relu": lambda given: Activation("leaky_relu", negative_slope=float(given(1, "negative_slope", 0.01))),
     "elu": _elu,
-    "celu": _celu,
+    "celu": lambda given: celu(float(given(1, "alpha", 1.0))),
     "gelu": lambda given: Activation("gelu", approximate=given(1, "approximate", "none")),
     "softplus": _softplus,
     "hardtanh": lambda given: clipped(float(given(1, "min_val", -1.0)), float(given(2, "max_val", 1.0))),

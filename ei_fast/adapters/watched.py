@@ -1,6 +1,8 @@
 """From a model that can be run to a `Network`: it runs on random inputs, and its layers must do what it did."""
 
-from collections.abc import Callable, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
 from math import prod
 from typing import Any
@@ -96,6 +98,17 @@ def _tells_all(recording: Recording) -> bool:
         not isinstance(op.does, Unknown) and all(rows not in recording.shape(value) for value in op.writes)
         for op in recording.ops
     )
+
+
+@contextmanager
+def draws_left_to_the_caller() -> Iterator[None]:
+    """After this, Python and NumPy draw what they would have drawn."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
 
 
 def random_inputs(in_range: Range, rows: int, shape: Sequence[int]) -> Array:

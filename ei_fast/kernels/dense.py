@@ -265,15 +265,22 @@ def dense_keys(
 
 
 @jit
+def _centre(weight, bias, middles, cell, j):
+    """Pre-activation of one output at the middle of one cell (n_in,)."""
+    centre = bias[j]
+    for i in range(weight.shape[0]):
+        centre += middles[cell[i]] * weight[i, j]
+    return centre
+
+
+@jit
 def moving_cells(weight, bias, middles, cells, reach, breaks, sizes, rows, moving):
     """Whether any output can leave its bin inside each cell (r, n_in), by interval arithmetic; moving (r,) bool."""
     for r in range(cells.shape[0]):
         moving[r] = False
         # Mostly one of the first outputs moves, and the centres of the others need not be known.
         for j in range(weight.shape[1]):
-            centre = bias[j]
-            for i in range(weight.shape[0]):
-                centre += middles[cells[r, i]] * weight[i, j]
+            centre = _centre(weight, bias, middles, cells[r], j)
             own = breaks[rows[j], : sizes[rows[j]]]
             passed = count_at_most(own, centre - reach[j])
             if passed < own.shape[0] and own[passed] < centre + reach[j]:
@@ -287,9 +294,7 @@ def open_cells(weight, bias, middles, cells, reach, breaks, sizes, codes, rows, 
     for r in range(cells.shape[0]):
         kept[r] = True
         for j in range(weight.shape[1]):
-            centre = bias[j]
-            for i in range(weight.shape[0]):
-                centre += middles[cells[r, i]] * weight[i, j]
+            centre = _centre(weight, bias, middles, cells[r], j)
             own = breaks[rows[j], : sizes[rows[j]]]
             last = count_at_most(own, centre + reach[j])
             k = count_at_most(own, centre - reach[j])

@@ -352,7 +352,7 @@ def _pilot_cells(
     def cells(m: int) -> tuple[SampledCells, int]:
         draws = min(_draws(n_cells, plan), ceiling // 4)
         drawn = _drawn(intervention, streams, (0, draws), m, controls, plan, workers)
-        return _sampled(intervention, drawn, m, plan).regressed(), draws
+        return _sampled(intervention, drawn, m, controls, plan).regressed(), draws
 
     while True:
         pilot, draws = cells(m)
@@ -485,7 +485,7 @@ def _drawn_cells(
         output = Entropy.exact(known)
     else:
         output = entropy_of_counts(Counts(states, counts), sizes.n, plan.estimator, controls.output)
-    inside = _sampled(intervention, drawn, sizes.m, plan)
+    inside = _sampled(intervention, drawn, sizes.m, controls, plan)
     inside = inside.regressed() if slope is None else replace(inside, slope=slope)
     stderr = float(np.hypot(output.stderr, inside.stderr))
     n_samples = inside.n_points + sizes.n + (sizes.n_cells if intervention.drop else 0)
@@ -524,12 +524,14 @@ def _drawn(
     if intervention.drop:
         per_task = int(np.clip(_draws(per_task * stride, plan), 1, _TASK_POINTS // 4))
 
+    def control_of(found: Cells) -> NDArray[np.float64]:
+        return np.zeros(len(found)) if controls.cells is None else controls.cells(found)
+
     def visit_kept(first: int) -> Arrays:
         numbers, found = cells_of_kept(intervention, streams[0], first, min(per_task, end - first))
         entered = numbers % stride == 0
         keys, simulated = keys_of_kept(intervention, streams[1], numbers[entered], found[entered], m, rounds)
-        control = np.zeros(len(found)) if controls.cells is None else controls.cells(found)
-        return statistics_of(keys, plan.estimator), control, entered, np.array([simulated])
+        return statistics_of(keys, plan.estimator), control_of(found), entered, np.array([simulated])
 
     def visit(first: int) -> Arrays:
         chosen = intervention.drawn_cells(streams[0], first, min(per_task, end - first))
@@ -539,21 +541,25 @@ def _drawn(
         if len(moving):
             keys = intervention.keys_from(streams[1], (first + moving) * m, chosen[moving], m)
             statistics[moving] = statistics_of(keys, plan.estimator)
-        control = np.zeros(len(chosen)) if controls.cells is None else controls.cells(chosen) - controls.cells.mean
-        return statistics, control, np.full(len(chosen), True), np.array([len(moving) * m])
+        return statistics, control_of(chosen), np.full(len(chosen), True), np.array([len(moving) * m])
 
     visited = workers.map(visit_kept if intervention.drop else visit, range(begin, end, per_task))
     return stacked([(np.empty((0, N_COLUMNS)), np.empty(0), np.empty(0, np.bool_), np.empty(0, np.int64)), *visited])
 
 
-def _sampled(intervention: Intervention, drawn: Sequence[NDArray], m: int, plan: Plan) -> SampledCells:
+def _sampled(
+    intervention: Intervention, drawn: Sequence[NDArray], m: int, controls: Controls, plan: Plan
+) -> SampledCells:
     """Drawn cells, with what is known of their intervention."""
     statistics, control, entered, n_points = drawn
-    most, stderr = intervention.n_out * float(np.log2(intervention.out_bins)), 0.0
-    if intervention.drop and len(control):
-        # Its mean is not known, but by what all cells that were found have.
-        control, stderr = control - control.mean(), float(control.std()) / np.sqrt(len(control))
-    return SampledCells(statistics, m, plan.estimator, int(n_points.sum()), control[entered], stderr, most=most)
+    most = intervention.n_out * float(np.log2(intervention.out_bins))
+    mean, stderr = 0.0 if controls.cells is None else controls.cells.mean, 0.0
+    if mean is None:
+        # By what all cells that were found have.
+        n = len(control)
+        mean, stderr = (float(control.mean()), float(control.std()) / np.sqrt(n)) if n else (0.0, 0.0)
+    excess = control[entered] - mean
+    return SampledCells(statistics, m, plan.estimator, int(n_points.sum()), excess, stderr, most=most)
 
 
 def _anywhere(intervention: Intervention, stream: Stream, points: tuple[int, int], workers: Workers) -> Counts:

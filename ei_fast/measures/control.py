@@ -31,6 +31,12 @@ _STEP = 0.2
 _MAX_WORK = 500_000
 
 
+def _spreads_inside(do: DenseIntervention) -> NDArray[np.float64]:
+    """Standard deviation of every pre-activation inside a cell, (n_out,)."""
+    width = (do.in_range[1] - do.in_range[0]) / do.in_bins
+    return np.sqrt((do.weight**2).sum(axis=0) * width**2 / 12)
+
+
 class CellControl:
     """Sum over outputs of the entropy of a Gaussian pre-activation inside a cell, in bits.
 
@@ -43,7 +49,7 @@ class CellControl:
     def __init__(self, do: DenseIntervention):
         self._do = do
         width = (do.in_range[1] - do.in_range[0]) / do.in_bins
-        self._spreads = np.sqrt((do.weight**2).sum(axis=0) * width**2 / 12)
+        self._spreads = _spreads_inside(do)
         centre = do.bias + 0.5 * sum(do.in_range) * do.weight.sum(axis=0)
         self.mean = sum(
             self._mean_of_output(do.weight[:, j] * width, centre[j], self._spreads[j], do.steps.breaks_of(j))
@@ -83,15 +89,16 @@ class CellControl:
 class KeptControl:
     """Sum over outputs of the entropy, in bits, of a Gaussian pre-activation inside a cell among what the output keeps.
 
-    Its mean over cells, each of which weighs by what it keeps, is not known: more cells than are entered tell it.
+    Attributes
+    ----------
+    mean : None
+        Over cells, each of which weighs by what it keeps, it is not known: more cells than are entered tell it.
     """
 
-    mean = 0.0
+    mean = None
 
     def __init__(self, do: DenseIntervention):
-        self._do = do
-        width = (do.in_range[1] - do.in_range[0]) / do.in_bins
-        self._spreads = np.sqrt((do.weight**2).sum(axis=0) * width**2 / 12)
+        self._do, self._spreads = do, _spreads_inside(do)
 
     def __call__(self, cells: Cells) -> NDArray[np.float64]:
         """The control in each cell, (r,)."""

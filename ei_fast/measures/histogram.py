@@ -112,11 +112,10 @@ def _edges(
         return bits, second_order, 2 * chance, correction, influence
 
     groups = workers.map(group, range(len(sources)))
-    second_order = sum(one[1] for one in groups)
+    bits, second_order, counted_twice, corrections, influences = zip(*groups, strict=True)
     # Groups share their samples, so that what they tell adds up sample by sample.
-    first_order = float(np.var(sum(one[4] for one in groups))) / n - sum(one[2] for one in groups)
-    stderr = float(np.sqrt(max(first_order, 0.0) + second_order))
-    return [one[0] for one in groups], stderr, sum(one[3] for one in groups)
+    first_order = float(np.var(sum(influences))) / n - sum(counted_twice)
+    return list(bits), float(np.sqrt(max(first_order, 0.0) + sum(second_order))), sum(corrections)
 
 
 def _add_unseen(
