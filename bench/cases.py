@@ -14,7 +14,7 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.measures.cells import statistics_of
 from ei_fast.measures.entropy import entropy_of_keys, estimator_named
 from ei_fast.network.steps import StepTable
-from ei_fast.parallel import Workers
+from ei_fast.runtime.threads import Workers
 
 
 @dataclass(frozen=True)

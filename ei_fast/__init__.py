@@ -6,51 +6,58 @@ Names are loaded when they are first used, so that importing the package is as c
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ei_fast._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from ei_fast.adapters import as_network
-    from ei_fast.description import describe
     from ei_fast.estimator import EffectiveInformation, analyze
     from ei_fast.figures.animation import animate_causal_plane
     from ei_fast.figures.bins import plot_bins
     from ei_fast.figures.edges import plot_edges
     from ei_fast.figures.measures import plot_measures
     from ei_fast.figures.plane import CausalPlaneDisplay
-    from ei_fast.groups import GroupEI, effective_information, ei_parts_matrix, sensitivity_matrix
+    from ei_fast.functions import (
+        GroupEI,
+        bin_sweep,
+        describe,
+        effective_information,
+        ei_parts_matrix,
+        mutual_information,
+        sensitivity_matrix,
+    )
     from ei_fast.network.activations import Activation
     from ei_fast.network.layer import Function, Layer
     from ei_fast.network.network import Network
-    from ei_fast.report import LayerReport, Report
-    from ei_fast.samples import mutual_information
-    from ei_fast.sweep import bin_sweep
+    from ei_fast.results.report import LayerReport, Report
     from ei_fast.training.recorder import Recorder
     from ei_fast.training.trajectory import Trajectory
+    from ei_fast.warmup import warmup
 
 _HOMES = {
     "Activation": "network.activations",
     "CausalPlaneDisplay": "figures.plane",
     "EffectiveInformation": "estimator",
     "Function": "network.layer",
-    "GroupEI": "groups",
+    "GroupEI": "functions",
     "Layer": "network.layer",
-    "LayerReport": "report",
+    "LayerReport": "results.report",
     "Network": "network.network",
     "Recorder": "training.recorder",
-    "Report": "report",
+    "Report": "results.report",
     "Trajectory": "training.trajectory",
     "analyze": "estimator",
     "animate_causal_plane": "figures.animation",
     "as_network": "adapters",
-    "bin_sweep": "sweep",
-    "describe": "description",
-    "effective_information": "groups",
-    "ei_parts_matrix": "groups",
-    "mutual_information": "samples",
+    "bin_sweep": "functions",
+    "describe": "functions",
+    "effective_information": "functions",
+    "ei_parts_matrix": "functions",
+    "mutual_information": "functions",
     "plot_bins": "figures.bins",
     "plot_edges": "figures.edges",
     "plot_measures": "figures.measures",
-    "sensitivity_matrix": "groups",
+    "sensitivity_matrix": "functions",
+    "warmup": "warmup",
 }
 
 __all__ = [
@@ -77,6 +84,7 @@ __all__ = [
     "plot_edges",
     "plot_measures",
     "sensitivity_matrix",
+    "warmup",
 ]
 
 

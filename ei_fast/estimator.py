@@ -11,9 +11,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from tqdm import tqdm
 
-import ei_fast
+from ei_fast._version import __version__
 from ei_fast.adapters import as_network
-from ei_fast.files import plain
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.conditional import Plan
 from ei_fast.measures.entropy import estimator_named
@@ -27,9 +26,8 @@ from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Ranges, can_be_divided, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
-from ei_fast.network.numbers import as_numpy_ships
-from ei_fast.parallel import Workers
-from ei_fast.report import (
+from ei_fast.parameters import OWNER, RangesAndSeed, Settings
+from ei_fast.results.report import (
     CONSTANT,
     NOTHING_KEPT,
     ONE_BIN,
@@ -39,7 +37,9 @@ from ei_fast.report import (
     LayerReport,
     Report,
 )
-from ei_fast.settings import OWNER, Frozen, Settings
+from ei_fast.runtime.files import plain
+from ei_fast.runtime.threads import Workers
+from ei_fast.validation import as_numpy_ships
 
 SIDE_BY_SIDE = 4
 """Layers measured at a time at the most: each keeps points of its own."""
@@ -184,7 +184,7 @@ class EffectiveInformation(BaseEstimator):
         return self
 
     @as_numpy_ships
-    def check(self, model: Any) -> tuple[Network, Settings, Frozen]:
+    def check(self, model: Any) -> tuple[Network, Settings, RangesAndSeed]:
         """All that `fit` checks before it begins to work: the network, the settings, the ranges and the seed."""
         settings = Settings.checked(self.get_params(deep=False))
         if getattr(model, "ndim", None) == 2 and 0 in model.shape:
@@ -195,7 +195,7 @@ class EffectiveInformation(BaseEstimator):
         network = as_network(model, activation=self.activation, in_range=settings.in_range)
         ranges = tuple(network.ranges(settings.in_range, settings.out_range))
         self.binned_layers(network, settings, ranges)
-        return network, settings, Frozen(ranges, resolve_seed(self.random_state, OWNER))
+        return network, settings, RangesAndSeed(ranges, resolve_seed(self.random_state, OWNER))
 
     def _set_n_features_in(self, model: Any) -> None:
         """As scikit-learn has it of a 2-D array, which is one dense layer here: its number of columns."""
@@ -227,7 +227,9 @@ class EffectiveInformation(BaseEstimator):
         return binned
 
     @as_numpy_ships
-    def _measure(self, network: Network, settings: Settings, frozen: Frozen, workers: Workers | None = None) -> Report:
+    def _measure(
+        self, network: Network, settings: Settings, frozen: RangesAndSeed, workers: Workers | None = None
+    ) -> Report:
         """Report of `network` over frozen ranges and with a frozen seed."""
         binned = self.binned_layers(network, settings, frozen.ranges)
         if self.verbose:
@@ -239,7 +241,7 @@ class EffectiveInformation(BaseEstimator):
         with workers or Workers(settings.n_jobs) as workers:
             layers = _measure_layers(binned, settings, frozen.seed, workers, bool(self.verbose))
         provenance = {
-            "ei_fast": ei_fast.__version__,
+            "ei_fast": __version__,
             "parameters": plain(self.get_params(deep=False)),
             "seed": frozen.seed,
             "ranges": frozen.convention if isinstance(settings.out_range, str) else "",

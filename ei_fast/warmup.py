@@ -1,8 +1,10 @@
 """Every kernel compiled once, for all processes that share a cache.
 
 For each kernel Numba keeps an index file, which is read, extended and written back without a lock: processes that
-compile together can lose an entry, or give the code of two signatures one name. Whoever is first here compiles
-under a lock and leaves a marker; all others wait for it, and whoever comes later only loads.
+compile together can lose an entry, or give the code of two signatures one name. The process that is first here
+compiles under a lock and leaves a marker; all others wait for it, and later ones only load.
+
+The module can be called: `ei_fast.warmup` is the name of the function and of the module it stands in.
 """
 
 import sys
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,8 @@ from filelock import FileLock, Timeout
 from numba.core import event
 from tqdm import tqdm
 
-from ei_fast.kernels.cache import KernelCache
 from ei_fast.kernels.jit import KERNELS
+from ei_fast.runtime.kernel_cache import KernelCache
 
 LONGEST_WAIT = 300.0
 """Seconds to wait for others: many times what compiling takes, for one type of CPU after the other."""
@@ -174,8 +177,8 @@ def _call_every_kernel() -> None:
     """Small measurements that call all kernels, with arguments of all types that they are called with."""
     # Whoever finds a warm cache need not wait for these to be imported.
     from ei_fast.estimator import analyze
+    from ei_fast.functions import mutual_information
     from ei_fast.network.layer import Function
-    from ei_fast.samples import mutual_information
 
     rng = np.random.default_rng(0)
     settings = {"n_samples": 2**15, "random_state": 0, "n_jobs": 1}
@@ -188,3 +191,13 @@ def _call_every_kernel() -> None:
     analyze(rng.normal(size=(6, 6)), joint="plugin", pairwise="histogram", **settings)
     analyze(Function(np.tanh, 2, 2, (-1.0, 1.0)), **settings)
     mutual_information([0.0, 1.0], [0.0, 1.0])
+
+
+class _CallableModule(ModuleType):
+    """The module as a function: importing a module sets its name in the package, where the function's stood."""
+
+    def __call__(self, alone: bool = False, verbose: bool = False) -> Warmup:
+        return warmup(alone, verbose)
+
+
+sys.modules[__name__].__class__ = _CallableModule

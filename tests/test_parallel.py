@@ -13,7 +13,7 @@ import pytest
 from crowd import Crowd
 
 import ei_fast as ef
-from ei_fast.parallel import Workers, available_cores, resolve_n_jobs
+from ei_fast.runtime.threads import Workers, available_cores, resolve_n_jobs
 
 
 def test_n_jobs():
@@ -153,6 +153,6 @@ def test_cores_that_slurm_gave(monkeypatch, slurm, cores):
 
 @pytest.mark.skipif(which("taskset") is None, reason="taskset is Linux's")
 def test_cores_of_a_process_that_is_bound_to_one():
-    code = "from ei_fast.parallel import available_cores; print(available_cores())"
+    code = "from ei_fast.runtime.threads import available_cores; print(available_cores())"
     command = ["taskset", "-c", str(min(os.sched_getaffinity(0))), sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"

@@ -77,7 +77,7 @@ def test_files_that_are_no_reports(report, tmp_path):
 def test_a_file_is_there_as_a_whole_or_not_at_all(report, tmp_path, monkeypatch):
     report.save(tmp_path / "report.npz")
     before = (tmp_path / "report.npz").read_bytes()
-    monkeypatch.setattr("ei_fast.files.os.fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("ei_fast.runtime.files.os.fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         report.save(tmp_path / "report.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["report.npz"]

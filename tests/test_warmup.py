@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 import ei_fast as ef
-import ei_fast.kernels.cache
+import ei_fast.runtime.kernel_cache
 import ei_fast.warmup
 from ei_fast.cli import main
-from ei_fast.kernels.cache import KernelCache
+from ei_fast.runtime.kernel_cache import KernelCache
 from ei_fast.warmup import warmup
 
 WEIGHT = np.arange(12.0).reshape(4, 3) / 4 - 1
@@ -135,14 +135,14 @@ def test_a_marker_is_worth_nothing_where_code_has_gone(cache):
 @pytest.mark.parametrize("changed", ["version", "file", "nothing"])
 def test_code_of_another_version_is_forgotten(cache, monkeypatch, changed):
     if changed == "version":
-        monkeypatch.setattr(ei_fast, "__version__", "0.0")
+        monkeypatch.setattr("ei_fast.runtime.kernel_cache.__version__", "0.0")
         cache = KernelCache(cache.folder)
         assert not cache.is_warm
     if changed == "file":
         next(cache.folder.glob("*.nbc")).unlink()
     forgotten = []
     kernel = SimpleNamespace(recompile=lambda: forgotten.append(True))
-    monkeypatch.setattr(ei_fast.kernels.cache, "KERNELS", [kernel])
+    monkeypatch.setattr(ei_fast.runtime.kernel_cache, "KERNELS", [kernel])
     cache.prepare()
     assert forgotten == ([] if changed == "nothing" else [True])
     assert len(list(cache.folder.glob("*.warm"))) == (2 if changed == "nothing" else 0)

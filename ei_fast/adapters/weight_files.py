@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters.arrays import check_order, layers_from_mapping
-from ei_fast.files import read_npz
 from ei_fast.network.layer import Function, Layer
+from ei_fast.runtime.files import read_npz
 
 Entries = dict[str, Any]
 Skipped = list[tuple[str, str]]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ei_fast.estimator import EffectiveInformation
-from ei_fast.report import Report
-from ei_fast.settings import OneOf
+from ei_fast.parameters import OneOf
+from ei_fast.results.report import Report
 from ei_fast.training.recorder import Recorder
 from ei_fast.training.trajectory import checked_metric, checked_path
 

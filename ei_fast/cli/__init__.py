@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import ei_fast
+from ei_fast._version import __version__
 from ei_fast.cli.batch import batch
 from ei_fast.cli.options import how_to_measure, how_to_read, network_in, parameters_of, said_plainly
 from ei_fast.cli.written import check_report_path, refuse_unmeasured, write_report
@@ -14,7 +15,7 @@ from ei_fast.warmup import compile_kernels
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(ei_fast.__version__, prog_name="ei-fast")
+@click.version_option(__version__, prog_name="ei-fast")
 def main() -> None:
     """Effective information, sensitivity and degeneracy of neural networks."""
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ei_fast.files import kind_of, plain, write_whole
-from ei_fast.report import Report
+from ei_fast.results.report import Report
+from ei_fast.runtime.files import kind_of, plain, write_whole
 
 
 def write_report(report: Report, path: Path) -> None:

@@ -8,15 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import ei_fast
+from ei_fast._version import __version__
 from ei_fast.adapters import as_network
 from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.costs import Pieces
 from ei_fast.estimator import EffectiveInformation
-from ei_fast.files import plain, sealed, unsealed, write_whole
 from ei_fast.network.bins import Ranges, ranges_from
 from ei_fast.network.network import Network
-from ei_fast.settings import Frozen, Settings
+from ei_fast.parameters import RangesAndSeed, Settings
+from ei_fast.runtime.files import plain, sealed, unsealed, write_whole
 from ei_fast.training.continuation import Widths, as_given
 
 _KIND, _FORMAT = "ei_fast batch plan", 2
@@ -104,16 +104,16 @@ class Batch:
         """Says what is measured and how."""
         return EffectiveInformation(**{name: as_given(value) for name, value in self.parameters.items()})
 
-    def frozen(self, run: str) -> Frozen:
+    def frozen(self, run: str) -> RangesAndSeed:
         """What all measurements of a run share."""
-        return Frozen(self.ranges[run], self.seed, self.convention)
+        return RangesAndSeed(self.ranges[run], self.seed, self.convention)
 
-    def frozen_of(self, checkpoint: Checkpoint, network: Network) -> Frozen:
+    def frozen_of(self, checkpoint: Checkpoint, network: Network) -> RangesAndSeed:
         """What a checkpoint is measured with: the ranges of its run, and its own where that has none."""
         settings = Settings.checked(self.estimator.get_params(deep=False))
         known = self.ranges[checkpoint.run][: self.waiting.get(checkpoint.run, {}).get(checkpoint.path)]
         ranges = tuple(network.ranges(settings.in_range, settings.out_range, known))
-        return Frozen(ranges, self.seed, self.convention)
+        return RangesAndSeed(ranges, self.seed, self.convention)
 
     def network(self, checkpoint: Checkpoint) -> Network:
         """What a checkpoint holds, read as all of them are."""
@@ -122,7 +122,7 @@ class Batch:
 
     def settings_hash(self, run: str) -> str:
         """Of all but the weights that figures depend on."""
-        said = [ei_fast.__version__, self.parameters, self.reading, self.seed, run, self.convention, self.ranges[run]]
+        said = [__version__, self.parameters, self.reading, self.seed, run, self.convention, self.ranges[run]]
         said += [self.layers, self.waiting.get(run, {})]
         return hashlib.sha256(json.dumps(plain(said), sort_keys=True).encode()).hexdigest()
 
@@ -145,7 +145,7 @@ class Batch:
         content = {
             "kind": _KIND,
             "format": _FORMAT,
-            "ei_fast": ei_fast.__version__,
+            "ei_fast": __version__,
             "checkpoints_in": str(self.base),
             "parameters": self.parameters,
             "reading": self.reading,
@@ -185,9 +185,9 @@ class Batch:
             raise ValueError(f"The plan {str(path)!r} is damaged ({error!r}). Plan again.") from error
         if kind != _KIND:
             raise ValueError(f"The file {str(path)!r} is not an {_KIND}, but {kind!r}. Give another folder.")
-        if version != ei_fast.__version__ or content.get("format") != _FORMAT:
+        if version != __version__ or content.get("format") != _FORMAT:
             raise ValueError(
-                f"The plan {str(path)!r} was made by ei_fast {version}, and this is {ei_fast.__version__}: figures may "
+                f"The plan {str(path)!r} was made by ei_fast {version}, and this is {__version__}: figures may "
                 "differ. Use that version, or plan again with --replace."
             )
         try:

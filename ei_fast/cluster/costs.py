@@ -7,7 +7,7 @@ from ei_fast.measures.conditional import MAX_WORK
 from ei_fast.measures.plugin import DEFAULT_POINTS
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Function
-from ei_fast.settings import Settings
+from ei_fast.parameters import Settings
 
 Pieces = dict[tuple[int, str], int]
 

@@ -15,10 +15,10 @@ from ei_fast.cluster.locks import locked
 from ei_fast.cluster.parts import PartIsDone, PartsOf, read_part, write_part
 from ei_fast.cluster.results import CannotWrite, Place, content_hash, read_result, size_of, write_result, writing
 from ei_fast.estimator import edges_of, joint_of
-from ei_fast.files import write_whole
 from ei_fast.network.network import Network
-from ei_fast.parallel import Workers
-from ei_fast.settings import Frozen, Settings
+from ei_fast.parameters import RangesAndSeed, Settings
+from ei_fast.runtime.files import write_whole
+from ei_fast.runtime.threads import Workers
 from ei_fast.training.continuation import widths_of
 from ei_fast.warmup import warmup
 
@@ -118,7 +118,7 @@ class _Item:
         network.check_ranges(self._frozen(network).ranges)
         return network
 
-    def _frozen(self, network: Network) -> Frozen:
+    def _frozen(self, network: Network) -> RangesAndSeed:
         return self._batch.frozen_of(self._checkpoint, network)
 
     def _measure(self, workers: Workers) -> None:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ei_fast.parallel import available_cores
+from ei_fast.runtime.threads import available_cores
 
 _ARRAY_TASK = "SLURM_ARRAY_TASK_ID"
 # Version 1 of cgroups states "no limit" as the largest multiple of a page that fits into 63 bits.
@@ -49,7 +49,7 @@ def memory_limit(cgroup: Path = Path("/proc/self/cgroup"), root: Path = Path("/s
 
 
 def _of_cgroups(cgroup: Path, root: Path) -> list[int | None]:
-    """Limits of each cgroup that the process is in, and of all around it."""
+    """RangeOrAuto of each cgroup that the process is in, and of all around it."""
     limits = []
     for line in _text(cgroup).splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]

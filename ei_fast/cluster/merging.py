@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-import ei_fast
+from ei_fast._version import __version__
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.checkpoints import FURTHER
 from ei_fast.cluster.locks import is_held
 from ei_fast.cluster.progress import Result, collect
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
-from ei_fast.files import is_unfinished, plain, write_together
-from ei_fast.frames import frame_of
 from ei_fast.network.bins import ranges_from
+from ei_fast.results.tables import frame_of
+from ei_fast.runtime.files import is_unfinished, plain, write_together
 from ei_fast.training.continuation import provenance_of
 from ei_fast.training.trajectory import COLUMNS, MEASURES, Trajectory
 
@@ -138,7 +138,7 @@ def _run_info(batch: Batch, kept: Sequence[tuple[Any, Result]], reasons: dict[st
     for _, result in kept:
         seconds[result["machine"]] = seconds.get(result["machine"], 0.0) + result["seconds"]
     content = {
-        "ei_fast": ei_fast.__version__,
+        "ei_fast": __version__,
         "checkpoints": str(batch.base),
         "shards": batch.n_shards,
         "seconds_by_machine": seconds,

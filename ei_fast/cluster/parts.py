@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ei_fast.cluster.costs import Pieces
 from ei_fast.cluster.results import writing
-from ei_fast.files import read_npz, write_npz
-from ei_fast.parallel import Arrays, Share, Workers
+from ei_fast.runtime.files import read_npz, write_npz
+from ei_fast.runtime.threads import Arrays, Share, Workers
 
 FileOf = Callable[[int, str, int, int, int], Path]
 """File of a part, by layer, measure, which of its works, number of the part, and number of parts."""

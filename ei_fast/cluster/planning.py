@@ -16,11 +16,11 @@ from ei_fast.cluster.costs import MEASURES, Pieces, bytes_of, bytes_of_file, pie
 from ei_fast.cluster.locks import check_idle, check_writable
 from ei_fast.cluster.results import size_of, writing
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
-from ei_fast.files import plain
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
-from ei_fast.settings import OWNER, Number, OneOf, Settings, Whole
+from ei_fast.parameters import OWNER, Integer, Number, OneOf, Settings
+from ei_fast.runtime.files import plain
 from ei_fast.training.continuation import FREE, Widths, widths_of
 from ei_fast.training.ranges import SAID, LayerRanges, hull_of_records, ranges_of_record
 
@@ -82,7 +82,7 @@ def plan(
             f"The 'estimator' parameter of plan must be an EffectiveInformation. Got {estimator!r} instead."
         )
     convention = _CONVENTION.checked("ranges", ranges, "plan")
-    n_shards = Whole(1).checked("shards", shards, "plan")
+    n_shards = Integer(1).checked("shards", shards, "plan")
     seconds = _LONGEST.checked("longest", longest, "plan")
     parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
     settings = Settings.checked(estimator.get_params(deep=False))

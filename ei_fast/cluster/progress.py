@@ -12,7 +12,7 @@ from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.locks import is_held
 from ei_fast.cluster.log import duration
 from ei_fast.cluster.results import Place, content_hash, name_of, read_result, results_by_place
-from ei_fast.frames import lines_of
+from ei_fast.results.tables import lines_of
 
 Result = dict[str, Any]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ei_fast.files import sealed, unsealed, write_whole
+from ei_fast.runtime.files import sealed, unsealed, write_whole
 
 RESULTS, FAILURES, PARTS, LOCKS = "results", "failures", "parts", "locks"
 _KIND = "ei_fast batch result"

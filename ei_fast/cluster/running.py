@@ -18,9 +18,9 @@ from ei_fast.cluster.locks import Busy, check_writable, holding
 from ei_fast.cluster.log import Log
 from ei_fast.cluster.orphans import end_with_parent
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, files_in, name_of
-from ei_fast.files import is_unfinished
-from ei_fast.parallel import available_cores
-from ei_fast.settings import Whole
+from ei_fast.parameters import Integer
+from ei_fast.runtime.files import is_unfinished
+from ei_fast.runtime.threads import available_cores
 
 _PACKAGE_BYTES = 512 * 2**20
 """Of a process that has the package loaded and its kernels at hand: 281 MiB as measured, 463 with PyTorch."""
@@ -113,7 +113,7 @@ def _asked_for(batch: Batch, shard: int | None) -> list[int]:
         shard, source = shard_from_environment(), "SLURM_ARRAY_TASK_ID"
     if shard is None:
         return list(range(batch.n_shards))
-    shard = Whole(0).checked("shard", shard, "run")
+    shard = Integer(0).checked("shard", shard, "run")
     if shard >= batch.n_shards:
         raise ValueError(
             f"{source} must be a shard of the plan, from 0 to {batch.n_shards - 1}. Got {shard}. "
@@ -169,7 +169,7 @@ def _resources(
         if limit is not None:
             processes = max(1, min(processes, limit // (_PACKAGE_BYTES + batch.bytes)))
     else:
-        processes = Whole(1).checked("processes", processes, "run")
+        processes = Integer(1).checked("processes", processes, "run")
     most = None if limit is None else max(0, limit // processes - _PACKAGE_BYTES)
     return processes, max(1, cores // processes), most
 

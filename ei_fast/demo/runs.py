@@ -14,7 +14,7 @@ from ei_fast.estimator import EffectiveInformation
 from ei_fast.figures.animation import animate_causal_plane
 from ei_fast.figures.measures import plot_measures
 from ei_fast.figures.plane import CausalPlaneDisplay
-from ei_fast.report import Report
+from ei_fast.results.report import Report
 from ei_fast.training.recorder import Recorder
 from ei_fast.warmup import compile_kernels
 

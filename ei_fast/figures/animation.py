@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ei_fast.figures.measures import split_metrics
 from ei_fast.figures.plane import CausalPlaneDisplay
 from ei_fast.figures.style import BRACKETS, layer_colours, metric_styles, ranges_said
-from ei_fast.settings import Number, Whole
+from ei_fast.parameters import Integer, Number
 from ei_fast.training.trajectory import Trajectory
 
 OWNER = "animate_causal_plane"
@@ -21,8 +21,8 @@ Values = NDArray[np.float64]
 
 _RATE = Number("None or a number of frames a second from 0.1 to 60", 0.1, 60.0)
 _PAUSE = Number("a number of seconds from 0 to 60", 0.0, 60.0)
-_TRAIL = Whole(0)
-_VERBOSE = Whole(0, boolean=True)
+_TRAIL = Integer(0)
+_VERBOSE = Integer(0, boolean=True)
 
 # Where not given: about so many seconds, unless that would be too slow or too fast to follow.
 _SECONDS, _SLOWEST, _FASTEST = 10.0, 2.0, 30.0
@@ -202,7 +202,7 @@ def motion_of(trajectory: Trajectory, fps: float | None = None, pause: float = 1
 
 
 def limits(values: Values, *inside: float) -> tuple[float, float]:
-    """Limits with a margin around all finite values, and around what else is to be `inside`."""
+    """RangeOrAuto with a margin around all finite values, and around what else is to be `inside`."""
     finite = np.concatenate([values[np.isfinite(values)], inside])
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
     margin = _MARGIN * (high - low) or 0.5

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ei_fast.figures.style import SMALL, divided
-from ei_fast.report import LayerReport, Report
+from ei_fast.results.report import LayerReport, Report
 
 _TITLES = {"sensitivity": "sensitivity", "ei_parts": "EI_parts"}
 # Light to dark the same for every kind of colour vision, and in print.

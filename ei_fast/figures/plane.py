@@ -23,7 +23,7 @@ from ei_fast.figures.style import (
     ranges_said,
 )
 from ei_fast.measures.estimate import UNDERSAMPLED, Z95
-from ei_fast.report import Report
+from ei_fast.results.report import Report
 from ei_fast.training.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class CausalPlaneDisplay:
             _draw_path(ax, x, y, colour, name, marker)
         # An empty line stands for the run: it counts the runs, and is the run's entry in the legend.
         ax.add_line(Line2D([], [], color="0.3", marker=marker, linestyle="", label=run or "", gid=_RUN))
-        # Limits were set for the run before.
+        # RangeOrAuto were set for the run before.
         ax.autoscale(True)
         ax.autoscale_view()
         if not before:

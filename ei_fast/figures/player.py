@@ -13,7 +13,7 @@ from ei_fast.figures.animation import Motion
 from ei_fast.figures.measures import falls_far
 from ei_fast.figures.style import layer_colours
 from ei_fast.figures.ticks import log_ticks, tick_text
-from ei_fast.files import plain
+from ei_fast.runtime.files import plain
 
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
 

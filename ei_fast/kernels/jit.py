@@ -5,7 +5,7 @@ from typing import Any
 
 import numba
 
-# Kernels are serial and release the GIL: threads are spread over blocks in ``ei_fast.parallel``.
+# Kernels are serial and release the GIL: threads are spread over blocks in ``ei_fast.runtime.threads``.
 # No fastmath: without re-association and contraction a kernel gives the same bits on every CPU,
 # and the naive oracle of the tests can follow it operation by operation.
 # Nobody calls a kernel through a C pointer: the wrapper for that would only be compiled.

@@ -19,7 +19,7 @@ from ei_fast.measures.bounds_of_kept import bounds_of_kept
 from ei_fast.measures.cells import SampledCells, statistics_of
 from ei_fast.measures.entropy import Entropy, entropy_of_keys, estimator_named
 from ei_fast.measures.estimate import Z95, JointEI, half_width
-from ei_fast.parallel import Workers
+from ei_fast.runtime.threads import Workers
 
 _POINTS = 2**14
 _CELLS, _POINTS_A_CELL = 128, 128

@@ -17,7 +17,7 @@ from ei_fast.measures.cells import SampledCells, statistics_of
 from ei_fast.measures.entropy import entropy_of_keys, estimator_named
 from ei_fast.measures.estimate import Z95, half_width
 from ei_fast.measures.kept import KeptOutputs, cells_of_kept, keys_of_kept
-from ei_fast.parallel import Workers
+from ei_fast.runtime.threads import Workers
 
 _POINTS, _CELLS, _POINTS_A_CELL = 2**17, 512, 128
 """Kept points anywhere, kept cells, and kept points inside each, that are enough."""

@@ -32,7 +32,7 @@ from ei_fast.measures.entropy import (
 )
 from ei_fast.measures.estimate import JointEI
 from ei_fast.measures.kept import ROUNDS, cells_of_kept, keys_of_kept
-from ei_fast.parallel import Arrays, Workers, share_of, stacked
+from ei_fast.runtime.threads import Arrays, Workers, share_of, stacked
 
 MAX_POINTS = 2**24
 """Points that one part of a layer is given at the most ..."""

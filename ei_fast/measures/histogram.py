@@ -15,7 +15,7 @@ from ei_fast.kernels.histograms import add_influence, add_to_histograms, histogr
 from ei_fast.kernels.keys import NEVER
 from ei_fast.measures.entropy import MIN_COVERAGE, Estimator, digamma_bits, log_table
 from ei_fast.measures.unseen import Unseen
-from ei_fast.parallel import Arrays, Workers, share_of, stacked
+from ei_fast.runtime.threads import Arrays, Workers, share_of, stacked
 
 MAX_CELLS = 2**25
 """n_in * n_out * in_bins * out_bins beyond which histograms are refused: 128 MiB of counts."""

@@ -13,7 +13,7 @@ from ei_fast.measures.plugin import DEFAULT_POINTS, counted_ei
 from ei_fast.measures.single_input import exact_ei
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Function
-from ei_fast.parallel import Workers
+from ei_fast.runtime.threads import Workers
 
 
 def joint_ei(

@@ -9,7 +9,7 @@ from ei_fast.measures.parts import edge_parts
 from ei_fast.measures.sensitivity import edge_sensitivity
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Function, Layer
-from ei_fast.parallel import Workers
+from ei_fast.runtime.threads import Workers
 
 MAX_EXACT_CELLS = 2**24
 """in_bins * out_bins beyond which one edge's exact table is refused: 128 MiB."""

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ei_fast.kernels.parts import edges_parts
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.parallel import Arrays, Workers, share_of, stacked
+from ei_fast.runtime.threads import Arrays, Workers, share_of, stacked
 
 _TASK_WORK = 2**12
 """n_in * in_bins * columns for which another thread is asked: about 2 ms."""

@@ -14,7 +14,7 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.keys import DROPPED, NEVER, pack_codes
 from ei_fast.measures.entropy import Counts, Estimator, entropy_of_counts
 from ei_fast.measures.estimate import JointEI
-from ei_fast.parallel import Arrays, Workers, share_of, stacked
+from ei_fast.runtime.threads import Arrays, Workers, share_of, stacked
 
 DEFAULT_POINTS = 2**20
 MAX_BYTES = 2**32

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from ei_fast.kernels.edges import sensitivity_edges
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.parallel import Arrays, Workers, share_of
+from ei_fast.runtime.threads import Arrays, Workers, share_of
 
 _TASK_EDGES = 4096
 

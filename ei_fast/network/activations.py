@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.bins import Range, bin_edges
 from ei_fast.network.formulas import ALIASES, FAMILIES, Formula, Map
-from ei_fast.network.numbers import as_float, as_numpy_ships, check_unmasked
+from ei_fast.validation import as_float, as_numpy_ships, check_unmasked
 
 _GRID = 2**15
 _SIGN = np.int64(-(2**63))

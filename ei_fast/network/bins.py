@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.network.numbers import as_float
+from ei_fast.validation import as_float
 
 Range = tuple[float, float]
 Ranges = Range | tuple[Range, ...]

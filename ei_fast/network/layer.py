@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, Ranges, check_range, ends_of, is_each
-from ei_fast.network.numbers import check_unmasked
+from ei_fast.validation import check_unmasked
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
 from ei_fast.network.layer import Function, Layer
-from ei_fast.network.numbers import as_numpy_ships
 from ei_fast.network.reach import derived_range
+from ei_fast.validation import as_numpy_ships
 
 Block = Layer | Function
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-import ei_fast
+from ei_fast._version import __version__
 from ei_fast.estimator import EffectiveInformation
-from ei_fast.files import plain, remove_unfinished
-from ei_fast.frames import shape_of
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.bins import ranges_from
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
-from ei_fast.settings import OWNER, Frozen
+from ei_fast.parameters import OWNER, RangesAndSeed
+from ei_fast.results.tables import shape_of
+from ei_fast.runtime.files import plain, remove_unfinished
 from ei_fast.training.trajectory import Trajectory
 
 Widths = list[tuple[str, int, int]]
@@ -100,10 +100,10 @@ def as_given(value: Any) -> Any:
     return tuple(value) if pair else value
 
 
-def provenance_of(estimator: EffectiveInformation, frozen: Frozen, layers: Sequence[tuple]) -> dict[str, Any]:
+def provenance_of(estimator: EffectiveInformation, frozen: RangesAndSeed, layers: Sequence[tuple]) -> dict[str, Any]:
     """How a recording is made, as plain values: all that `continued` needs to know."""
     return {
-        "ei_fast": ei_fast.__version__,
+        "ei_fast": __version__,
         "parameters": plain(estimator.get_params(deep=False)),
         "seed": frozen.seed,
         "convention": frozen.convention,
@@ -134,7 +134,7 @@ def taken(path: Path) -> FileLock:
 
 def continued(
     trajectory: Trajectory, estimator: EffectiveInformation, convention: str, named: str
-) -> tuple[Frozen, list[tuple]]:
+) -> tuple[RangesAndSeed, list[tuple]]:
     """The ranges, seed and layers that a trajectory was recorded with; `named` says which it is.
 
     One of an older version goes on with the ranges of its first record, as it began.
@@ -146,12 +146,12 @@ def continued(
     """
     known = trajectory.provenance
     try:
-        frozen = Frozen(ranges_from(known["ranges"]), int(known["seed"]), str(known.get("convention", "first")))
+        frozen = RangesAndSeed(ranges_from(known["ranges"]), int(known["seed"]), str(known.get("convention", "first")))
         layers = [(str(name), int(n_in), int(n_out), *map(str, kind)) for name, n_in, n_out, *kind in known["layers"]]
         before = dict(known["parameters"]) | {"ei_fast": known["ei_fast"]}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{named} does not say how it was recorded, and cannot be continued. Begin anew.") from None
-    now = plain(estimator.get_params(deep=False)) | {"ei_fast": ei_fast.__version__}
+    now = plain(estimator.get_params(deep=False)) | {"ei_fast": __version__}
     if "convention" in known:
         before, now = before | {"ranges": known["convention"]}, now | {"ranges": convention}
     differing = [name for name in now if name not in FREE and now[name] != before.get(name)]

@@ -12,7 +12,7 @@ from ei_fast.network.bins import Ranges, union
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.network.reach import is_spread
-from ei_fast.settings import Settings
+from ei_fast.parameters import Settings
 
 LayerRanges = tuple[tuple[Ranges, Ranges], ...]
 """Input and output range of every layer."""

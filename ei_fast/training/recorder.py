@@ -17,8 +17,8 @@ from ei_fast.adapters import as_network
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.network import Network
-from ei_fast.report import Report
-from ei_fast.settings import OWNER, Frozen, Number, OneOf, Settings, Whole
+from ei_fast.parameters import OWNER, Integer, Number, OneOf, RangesAndSeed, Settings
+from ei_fast.results.report import Report
 from ei_fast.training.budget import TimeBudget
 from ei_fast.training.continuation import check_same_layers, continued, layers_of, provenance_of, taken
 from ei_fast.training.ranges import LayerRanges, ranges_of_record
@@ -29,7 +29,7 @@ _ADAPTER_OPTIONS = tuple(
     name for name, one in signature(as_network).parameters.items() if one.kind is Parameter.KEYWORD_ONLY
 )
 _CONVENTION = OneOf(("each", "first"))
-_EVERY = Whole(1)
+_EVERY = Integer(1)
 _BUDGET = Number("None or a number above 0 and below 1", np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
 
 
@@ -120,7 +120,7 @@ class Recorder:
                 )
         self._adapter_options = adapter_options
         self.trajectory_ = Trajectory.empty()
-        self._frozen: Frozen | None = None
+        self._frozen: RangesAndSeed | None = None
         self._layers: list[tuple] = []
         self._waiting = False
         self._last_step: int | None = None
@@ -205,7 +205,7 @@ class Recorder:
         layers = layers_of(network)
         ranges, known = self._ranges(network)
         if self._frozen is None:
-            frozen = Frozen((), resolve_seed(self._estimator.random_state, OWNER), self._convention)
+            frozen = RangesAndSeed((), resolve_seed(self._estimator.random_state, OWNER), self._convention)
             before = Trajectory.empty([name for name, *_ in layers])
         else:
             frozen, before = self._frozen, self.trajectory_

@@ -5,7 +5,7 @@ from typing import Any
 
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
-from ei_fast.settings import OWNER, Frozen, OneOf, Settings
+from ei_fast.parameters import OWNER, OneOf, RangesAndSeed, Settings
 from ei_fast.training.continuation import as_given, layers_of, provenance_of
 from ei_fast.training.ranges import SAID, LayerRanges, hull_of_records, ranges_of_record
 from ei_fast.training.trajectory import Trajectory
@@ -36,8 +36,8 @@ def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, 
     result = Trajectory.empty(trajectory.layers)
     for t, network in enumerate(networks):
         of_record, known = ranges_of_record(convention, network, settings, known)
-        report = estimator._measure(network, settings, Frozen(of_record, seed, convention))
+        report = estimator._measure(network, settings, RangesAndSeed(of_record, seed, convention))
         metrics = {name: float(values[t]) for name, values in trajectory.metrics.items()}
         result = result.extended(int(trajectory.steps[t]), report, metrics, network)
-        result.provenance = provenance_of(estimator, Frozen(known, seed, convention), layers_of(network))
+        result.provenance = provenance_of(estimator, RangesAndSeed(known, seed, convention), layers_of(network))
     return result

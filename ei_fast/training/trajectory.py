@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.files import from_json, known_format, npz_bytes, npz_path, plain, read_npz, to_json, write_whole
-from ei_fast.frames import frame_of
 from ei_fast.network.bins import ranges_from
 from ei_fast.network.network import Network
-from ei_fast.report import Report
+from ei_fast.results.report import Report
+from ei_fast.results.tables import frame_of
+from ei_fast.runtime.files import from_json, known_format, npz_bytes, npz_path, plain, read_npz, to_json, write_whole
 from ei_fast.training.ranges import SAID, LayerRanges
 from ei_fast.training.weights import arrays_of, described, restored
 

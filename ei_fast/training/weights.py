@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ei_fast.files import plain
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import ranges_from
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
+from ei_fast.runtime.files import plain
 
 
 def check_can_be_kept(network: Network) -> None:

@@ -14,7 +14,7 @@ from ei_fast.cli import main
 from ei_fast.cluster import merge, plan, run, status
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.merging import Incomplete
-from ei_fast.parallel import Workers
+from ei_fast.runtime.threads import Workers
 from ei_fast.training.trajectory import MEASURES
 
 DATA = ("trajectory.npz", "trajectory.csv", "trajectory.parquet")

@@ -24,8 +24,8 @@ from ei_fast.cluster import merge, plan, run, status
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.locks import Busy, holding
 from ei_fast.cluster.merging import Incomplete
-from ei_fast.parallel import available_cores
-from ei_fast.settings import Settings
+from ei_fast.parameters import Settings
+from ei_fast.runtime.threads import available_cores
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are watched in /proc")
 
@@ -485,7 +485,7 @@ def test_a_damaged_plan_is_refused(done, damage, no_work):
 
 
 def test_a_plan_of_another_version_is_refused(done, monkeypatch, no_work):
-    monkeypatch.setattr(ef, "__version__", "99.0")
+    monkeypatch.setattr("ei_fast.cluster.batch.__version__", "99.0")
     for command in (run, status, merge):
         with pytest.raises(ValueError, match=r"was made by ei_fast .*, and this is 99.0: figures may differ"):
             command(done[0])

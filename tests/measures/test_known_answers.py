@@ -9,7 +9,7 @@ from ei_fast.intervention.do import DenseIntervention
 from ei_fast.measures.conditional import Plan, conditional_ei
 from ei_fast.measures.entropy import estimator_named
 from ei_fast.network.steps import StepTable
-from ei_fast.parallel import Workers
+from ei_fast.runtime.threads import Workers
 
 PLAN = Plan(0.01, None, estimator_named("auto"))
 

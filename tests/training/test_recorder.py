@@ -356,7 +356,7 @@ def test_other_settings_are_refused_by_name(tmp_path, random_weight, params, mes
 
 def test_another_version_is_refused(tmp_path, random_weight, monkeypatch):
     _record(tmp_path / "run.npz", [0], random_weight)
-    monkeypatch.setattr("ei_fast.__version__", "9.0")
+    monkeypatch.setattr("ei_fast.training.continuation.__version__", "9.0")
     with pytest.raises(ValueError, match="was recorded with ei_fast='.*', and cannot be continued with ei_fast='9.0'"):
         _record(tmp_path / "run.npz", [1], random_weight)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
-from ei_fast.frames import frame_of, lines_of, shape_of, widths_of
 from ei_fast.measures.estimate import UNDERSAMPLED
 from ei_fast.network.bins import Ranges, hull_of
+from ei_fast.results.tables import frame_of, lines_of, shape_of, widths_of
+from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
 
 if TYPE_CHECKING:
     from pandas import DataFrame

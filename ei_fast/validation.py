@@ -1,4 +1,7 @@
-"""What numbers and arrays from outside may be, and how the package computes with them."""
+"""The grammar of messages about bad input, and what numbers and arrays from outside may be.
+
+It imports nothing of the package: every room may use it.
+"""
 
 from typing import Any
 
@@ -27,3 +30,8 @@ def as_float(value: Any) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
+
+
+def refusal(owner: str, name: str, rule: str, value: Any, reason: str = "") -> str:
+    """The message about a parameter that is not allowed: its name and owner, the rule, the value, and a reason."""
+    return f"The {name!r} parameter of {owner} must be {rule}. Got {value!r} instead{reason}."

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ei_fast.network.bins import Range, Ranges, check_bins, check_range
-from ei_fast.network.numbers import as_float
 from ei_fast.network.reach import RULES
-from ei_fast.parallel import resolve_n_jobs
+from ei_fast.runtime.threads import resolve_n_jobs
+from ei_fast.validation import as_float, refusal
 
 OWNER = "EffectiveInformation"
 
@@ -32,11 +32,11 @@ class OneOf:
     def checked(self, name: str, value: Any, owner: str = OWNER) -> str:
         rule = f"one of {', '.join(map(repr, self.options))}"
         if not isinstance(value, str):
-            raise TypeError(_refused(owner, name, rule, value))
+            raise TypeError(refusal(owner, name, rule, value))
         if value in self.announced:
-            raise ValueError(_refused(owner, name, rule, value, ", which this version does not have yet"))
+            raise ValueError(refusal(owner, name, rule, value, ", which this version does not have yet"))
         if value not in self.options:
-            raise ValueError(_refused(owner, name, rule, value))
+            raise ValueError(refusal(owner, name, rule, value))
         return value
 
 
@@ -50,14 +50,14 @@ class Number:
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> float:
         if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
-            raise TypeError(_refused(owner, name, self.rule, value))
+            raise TypeError(refusal(owner, name, self.rule, value))
         if not self.low <= as_float(value) <= self.high:
-            raise ValueError(_refused(owner, name, self.rule, value))
+            raise ValueError(refusal(owner, name, self.rule, value))
         return float(value)
 
 
 @dataclass(frozen=True)
-class Whole:
+class Integer:
     """An integer from `least` on; or "auto", which becomes None; or a bool, where it is allowed."""
 
     least: int
@@ -69,26 +69,26 @@ class Whole:
             return None
         rule = ("'auto' or " if self.automatic else "") + f"an integer >= {self.least}"
         if not isinstance(value, Integral) or (isinstance(value, bool) and not self.boolean):
-            raise TypeError(_refused(owner, name, rule, value))
+            raise TypeError(refusal(owner, name, rule, value))
         if value < self.least:
-            raise ValueError(_refused(owner, name, rule, value))
+            raise ValueError(refusal(owner, name, rule, value))
         return int(value)
 
 
 @dataclass(frozen=True)
-class Limits:
+class RangeOrAuto:
     """Two numbers (low, high); or "auto", which becomes None."""
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> Range | None:
         if not isinstance(value, str):
             return check_range(value, name, owner)
         if value != "auto":
-            raise ValueError(_refused(owner, name, "'auto' or two numbers (low, high)", value))
+            raise ValueError(refusal(owner, name, "'auto' or two numbers (low, high)", value))
         return None
 
 
 @dataclass(frozen=True)
-class LimitsOrRule:
+class RangeOrRule:
     """Two numbers (low, high), or the name of a way to derive them."""
 
     rules: tuple[str, ...]
@@ -98,7 +98,7 @@ class LimitsOrRule:
             return check_range(value, name, owner)
         if value not in self.rules:
             rule = f"{', '.join(map(repr, self.rules))} or two numbers (low, high)"
-            raise ValueError(_refused(owner, name, rule, value))
+            raise ValueError(refusal(owner, name, rule, value))
         return value
 
 
@@ -120,17 +120,17 @@ class Threads:
 
 CONSTRAINTS: dict[str, Constraint] = {
     "bins": Bins(),
-    "in_range": Limits(),
-    "out_range": LimitsOrRule(RULES),
+    "in_range": RangeOrAuto(),
+    "out_range": RangeOrRule(RULES),
     "out_of_range": OneOf(("clip", "drop")),
     "baseline": Number("a finite number"),
     "joint": OneOf(("auto", "conditional", "plugin"), announced=("gaussian",)),
     "pairwise": OneOf(("auto", "exact", "histogram", "none")),
     "entropy": OneOf(("auto", "plugin", "miller-madow", "grassberger", "chao-shen")),
-    "n_samples": Whole(256, automatic=True),
+    "n_samples": Integer(256, automatic=True),
     "tol": Number("a number of bits from 1e-6 to 100", 1e-6, 100.0),
     "n_jobs": Threads(),
-    "verbose": Whole(0, boolean=True),
+    "verbose": Integer(0, boolean=True),
 }
 """Of parameters that stand on their own; `activation` is checked with the model, `random_state` where it is used."""
 
@@ -172,14 +172,10 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Frozen:
+class RangesAndSeed:
     """What measurements that are to be compared share: the layers' ranges, and the seed."""
 
     ranges: tuple[tuple[Ranges, Ranges], ...]
     seed: int
     convention: str = ""
     """Of a training's records: whose ranges they are."""
-
-
-def _refused(owner: str, name: str, rule: str, value: Any, more: str = "") -> str:
-    return f"The {name!r} parameter of {owner} must be {rule}. Got {value!r} instead{more}."

@@ -11,10 +11,10 @@ from typing import Self
 import numba
 import numpy as np
 
-import ei_fast
 from ei_fast import kernels
-from ei_fast.files import write_whole
+from ei_fast._version import __version__
 from ei_fast.kernels.jit import KERNELS
+from ei_fast.runtime.files import write_whole
 
 _PYTHON = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
 """As Numba writes it in the names of its files."""
@@ -38,7 +38,7 @@ class KernelCache:
         self.lock = folder / "ei_fast.lock"
         # Sorted: kernels come in the order in which their modules happen to be imported.
         stamps = sorted({repr(kernel._cache._impl.locator.get_source_stamp()) for kernel in KERNELS})
-        software = _digest(sys.version, numba.__version__, np.__version__, ei_fast.__version__, *stamps)
+        software = _digest(sys.version, numba.__version__, np.__version__, __version__, *stamps)
         self._ours = f"ei_fast-{_PYTHON}-{software}-"
         self._marker = f"{self._ours}{_digest(*KERNELS[0].targetctx.codegen().magic_tuple())}.warm"
 

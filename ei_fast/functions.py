@@ -1,0 +1,364 @@
+"""The measures as functions: of groups of neurons, of edges, of two vectors, over several bins; and `describe`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from ei_fast.adapters import as_network
+from ei_fast.estimator import EffectiveInformation, edges_of, flags_of
+from ei_fast.intervention.streams import resolve_seed
+from ei_fast.kernels.histograms import add_to_histograms, histogram_information
+from ei_fast.kernels.keys import NEVER
+from ei_fast.measures.conditional import Plan
+from ei_fast.measures.entropy import estimator_named
+from ei_fast.measures.estimate import JointEI
+from ei_fast.measures.histogram import Edges
+from ei_fast.measures.joint import joint_ei
+from ei_fast.measures.parts import edge_parts
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, check_bins, check_range, hull_of
+from ei_fast.network.layer import Layer
+from ei_fast.network.network import Network
+from ei_fast.parameters import OWNER, Settings
+from ei_fast.results.tables import frame_of, lines_of, widths_of
+from ei_fast.runtime.threads import Workers
+from ei_fast.validation import as_numpy_ships, check_unmasked
+from ei_fast.warmup import compile_kernels
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class GroupEI:
+    """Effective information from a group of inputs to a group of outputs; ``float()`` gives its value.
+
+    Attributes
+    ----------
+    value, stderr : float
+        Bits, and the standard error; 0.0 where exact.
+    interval : (float, float)
+        95 % interval, what bias may be left included; a bracket of bounds where undersampled.
+    flags : tuple of str
+        As in a `LayerReport`.
+    """
+
+    value: float
+    stderr: float
+    interval: tuple[float, float]
+    flags: tuple[str, ...]
+
+    def __float__(self) -> float:
+        return self.value
+
+
+@as_numpy_ships
+def effective_information(
+    layer: Any, inputs: Sequence[int] | int | None = None, outputs: Sequence[int] | int | None = None, **params: Any
+) -> GroupEI:
+    """Group EI: I(X_A; Y_B) with every input of the layer uniform, those outside A as well.
+
+    Parameters
+    ----------
+    layer : Layer, Function or 2-D array
+        Or a network of one layer.
+    inputs, outputs : int or sequence of int, optional
+        The groups A and B; all neurons where not given.
+    **params
+        Of `EffectiveInformation`.
+
+    Returns
+    -------
+    GroupEI
+        Of everything, the layer's EI; of one edge, its entry of EI_parts.
+    """
+    estimator = EffectiveInformation(**params)
+    settings = Settings.checked(estimator.get_params(deep=False))
+    binned = _only_layer(layer, estimator, settings)
+    a = _group(inputs, "inputs", binned.layer.n_in)
+    b = _group(outputs, "outputs", binned.layer.n_out)
+    seed = resolve_seed(estimator.random_state, OWNER)
+    with Workers(settings.n_jobs) as workers:
+        an_edge = isinstance(binned.layer, Layer) and a is not None and b is not None and len(a) == len(b) == 1
+        if an_edge and settings.joint != "plugin":
+            assert a is not None
+            assert b is not None
+            bits = float(edge_parts(binned, workers)[a[0], b[0]])
+            joint = JointEI.undefined(0) if np.isnan(bits) else JointEI.exact(bits, bits)
+        else:
+            plan = Plan(settings.tol, settings.n_samples, estimator_named(settings.entropy))
+            joint = joint_ei(binned, seed, plan, workers, settings.joint, a, b)
+    return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), tuple(flags_of(joint, settings)))
+
+
+def sensitivity_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
+    """Sensitivity of every edge of a layer in bits, (n_in, n_out).
+
+    Parameters
+    ----------
+    layer : Layer, Function or 2-D array
+    **params
+        Of `EffectiveInformation`.
+    """
+    return _edges(layer, params, "sensitivity").matrix
+
+
+def ei_parts_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
+    """EI_parts of every edge of a layer in bits, (n_in, n_out).
+
+    Parameters
+    ----------
+    layer : Layer, Function or 2-D array
+    **params
+        Of `EffectiveInformation`.
+    """
+    return _edges(layer, params, "parts").matrix
+
+
+@as_numpy_ships
+def _edges(layer: Any, params: dict[str, Any], measure: str) -> Edges:
+    estimator = EffectiveInformation(**params)
+    settings = Settings.checked(estimator.get_params(deep=False))
+    binned = _only_layer(layer, estimator, settings)
+    seed = resolve_seed(estimator.random_state, OWNER)
+    with Workers(settings.n_jobs) as workers:
+        return edges_of(binned, settings, seed, workers, measure)
+
+
+def _only_layer(layer: Any, estimator: EffectiveInformation, settings: Settings) -> BinnedLayer:
+    network = as_network(layer, activation=estimator.activation, in_range=settings.in_range)
+    if len(network) != 1:
+        raise ValueError(
+            f"The 'layer' parameter must be a single layer. Got {len(network)} layers instead. "
+            "Use Network.between for several as one."
+        )
+    return estimator.binned_layers(network, settings, network.ranges(settings.in_range, settings.out_range))[0]
+
+
+def _group(neurons: Any, name: str, width: int) -> NDArray[np.intp] | None:
+    if neurons is None:
+        return None
+    rule = f"The {name!r} parameter of effective_information must be None, or different integers from 0 to {width - 1}"
+    chosen: list[Any] = [neurons] if isinstance(neurons, Integral) else _listed(neurons, rule)
+    if not all(isinstance(k, Integral) and not isinstance(k, (bool, np.bool_)) for k in chosen):
+        raise TypeError(f"{rule}. Got {neurons!r} instead.")
+    group = sorted(int(k) for k in chosen)
+    if not group or len(set(group)) < len(group) or group[0] < 0 or group[-1] >= width:
+        raise ValueError(f"{rule}, at least one. Got {neurons!r} instead.")
+    return np.array(group, dtype=np.intp)
+
+
+def _listed(values: Any, rule: str) -> list:
+    try:
+        return list(values)
+    except TypeError:
+        raise TypeError(f"{rule}. Got {values!r} instead.") from None
+
+
+_OWNER = "mutual_information"
+_ESTIMATORS = ("plugin", "miller-madow", "grassberger", "chao-shen")
+
+
+@as_numpy_ships
+def mutual_information(
+    x: ArrayLike,
+    y: ArrayLike,
+    bins: int | tuple[int, int] = 8,
+    range: tuple[Range, Range] | None = None,
+    entropy: str = "plugin",
+) -> float:
+    """I(X; Y) in bits of two sample vectors, from their joint histogram.
+
+    Parameters
+    ----------
+    x, y : array-like (n,)
+        Real and finite.
+    bins : int or (int, int), default 8
+        Equal bins over the range of each.
+    range : ((float, float), (float, float)), optional
+        Ranges of x and of y: from the smallest to the largest value where not given. Values outside belong to
+        the outermost bins.
+    entropy : str, default "plugin"
+        Estimator of the three entropies: "plugin", "miller-madow", "grassberger" or "chao-shen". All but the
+        first may come out below 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and the value.
+
+    Examples
+    --------
+    >>> import ei_fast as ef
+    >>> ef.mutual_information([0, 0, 1, 1], [0, 1, 2, 3], bins=(2, 4))
+    1.0
+    """
+    vectors = [_vector(values, name) for name, values in (("x", x), ("y", y))]
+    if len(vectors[0]) != len(vectors[1]):
+        raise ValueError(
+            f"The 'x' and 'y' parameters of {_OWNER} must be of one length. "
+            f"Got {len(vectors[0])} and {len(vectors[1])} instead."
+        )
+    if not isinstance(entropy, str) or entropy not in _ESTIMATORS:
+        raise ValueError(
+            f"The 'entropy' parameter of {_OWNER} must be one of {', '.join(map(repr, _ESTIMATORS))}. "
+            f"Got {entropy!r} instead."
+        )
+    n_bins = check_bins(bins, _OWNER)
+    ranges = [None, None] if range is None else _two_ranges(range)
+    codes = [_codes(*one) for one in zip(vectors, ranges, n_bins, strict=True)]
+    histogram = np.zeros((1, 1, *n_bins), np.int32)
+    add_to_histograms(codes[0][None], codes[1][None], NEVER, histogram)
+    estimator = estimator_named(entropy)
+    parity = int(entropy == "grassberger")
+    bits, _, _ = histogram_information(
+        histogram[0, 0], estimator.weights(4096), parity, estimator.addend, estimator.chao_shen
+    )
+    return max(bits, 0.0) if entropy == "plugin" else bits
+
+
+def _vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    rule = f"The {name!r} parameter of {_OWNER} must be a vector of real, finite numbers"
+    check_unmasked(values, rule)
+    try:
+        vector = np.asarray(values)
+        if vector.dtype.kind not in "fiub":
+            raise TypeError
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{rule}. Got {type(values).__name__} instead.") from None
+    if vector.ndim != 1 or not vector.size:
+        raise ValueError(f"{rule}, at least one. Got shape {vector.shape} instead.")
+    vector = vector.astype(np.float64)
+    if not np.isfinite(vector).all():
+        at = int(np.flatnonzero(~np.isfinite(vector))[0])
+        raise ValueError(f"{rule}. Got {vector[at]} at index {at} instead.")
+    return vector
+
+
+def _two_ranges(ranges: Any) -> list[Range]:
+    try:
+        of_x, of_y = ranges
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"The 'range' parameter of {_OWNER} must be ((low, high), (low, high)), of x and of y. "
+            f"Got {ranges!r} instead."
+        ) from None
+    return [check_range(of_x, "range", _OWNER), check_range(of_y, "range", _OWNER)]
+
+
+def _codes(values: NDArray[np.float64], limits: Range | None, bins: int) -> NDArray[np.uint16]:
+    if limits is None and values.max() * 0.25 - values.min() * 0.25 > np.finfo(float).max * 0.25:
+        # From end to end it is more than the largest number.
+        values = values * 0.25
+    edges = bin_edges(_own_range(values) if limits is None else limits, bins)
+    if not np.all(np.diff(edges) > 0):
+        raise ValueError(
+            f"The 'bins' parameter of {_OWNER} must be no more than can be told apart. Got {bins} over "
+            f"{(float(edges[0]), float(edges[-1]))} instead."
+        )
+    return bin_index(values, edges)
+
+
+def _own_range(values: NDArray[np.float64]) -> Range:
+    low, high = float(values.min()), float(values.max())
+    # One value alone falls into one bin, wherever the range is laid around it.
+    return (low, high) if low < high else (low - 0.5, high + 0.5)
+
+
+_SWEEP_COLUMNS = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
+
+
+def bin_sweep(model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32, 64), **params: Any) -> "DataFrame":
+    """Measures of every layer at several numbers of bins, a frame with one row for each of them.
+
+    Parameters
+    ----------
+    model : Network, Layer, Function, array, list, dict or path
+        Whatever `as_network` accepts.
+    bins : sequence of int or (int, int)
+    **params
+        Of `EffectiveInformation`, other than `bins`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns in_bins, out_bins, layer, the measures in bits, and flags.
+
+    Raises
+    ------
+    ImportError
+        Where pandas is not installed.
+    TypeError, ValueError
+        Before any work, as `EffectiveInformation.fit`.
+    """
+    frame_of([], [], "ei_fast.bin_sweep")
+    if "bins" in params or isinstance(bins, (int, str)):
+        raise TypeError(
+            f"The 'bins' parameter of bin_sweep must be a sequence of numbers of bins. Got {bins!r} instead."
+        )
+    network = as_network(model, activation=params.get("activation", "sigmoid"))
+    estimators = [EffectiveInformation(**params, bins=one) for one in bins]
+    for estimator in estimators:
+        estimator.check(network)
+    if params.get("verbose", 0):
+        compile_kernels()
+    rows = []
+    for estimator in tqdm(estimators, desc="sweeping bins") if params.get("verbose", 0) else estimators:
+        for layer in estimator.set_params(verbose=0).fit(network).report_:
+            row = {"in_bins": layer.in_bins, "out_bins": layer.out_bins, "layer": layer.name}
+            rows.append(
+                row | {name: getattr(layer, name) for name in _SWEEP_COLUMNS} | {"flags": ", ".join(layer.flags)}
+            )
+    return frame_of(rows, ["in_bins", "out_bins", "layer", *_SWEEP_COLUMNS, "flags"], "ei_fast.bin_sweep")
+
+
+_DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")
+
+
+def describe(model: Any, **options: Any) -> None:
+    """Print what would be measured, layer by layer, and what is skipped and why.
+
+    Parameters
+    ----------
+    model
+        Whatever `as_network` accepts.
+    **options
+        Of `as_network`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_network`.
+    """
+    print(description(as_network(model, **options)))
+
+
+def description(network: Network) -> str:
+    """The text of `describe`: a line for each layer, with the ranges over which it is binned."""
+    rows = []
+    for index, (layer, (in_range, out_range)) in enumerate(zip(network, network.ranges(), strict=True)):
+        kind, activation = ("dense", str(layer.activation)) if isinstance(layer, Layer) else ("function", "")
+        inputs = f"{_said(in_range)} *" if index in network.restarts else _said(in_range)
+        rows.append((str(layer.name), kind, widths_of(layer), activation, inputs, _said(out_range)))
+    lines = lines_of(_DESCRIPTION_HEADER, rows)
+    if network.restarts:
+        lines.append(
+            "* not the outputs of the layer before, one for one: the model's own input, another arrangement of those "
+            "outputs, or the range seen for random inputs"
+        )
+    lines += [f"skipped {name}: {reason}" for name, reason in network.skipped]
+    return "\n".join(lines)
+
+
+def _said(ranges: Ranges) -> str:
+    limits = hull_of(ranges)
+    return f"({limits[0]:.4g}, {limits[1]:.4g})"

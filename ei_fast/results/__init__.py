@@ -1,0 +1,1 @@
+"""What a measurement returns: reports, their flags and their tables."""
