@@ -14,17 +14,15 @@ from tqdm import tqdm
 from ei_fast._version import __version__
 from ei_fast.adapters import as_network
 from ei_fast.intervention.streams import resolve_seed
-from ei_fast.measures.conditional import Plan
-from ei_fast.measures.entropy import estimator_named
-from ei_fast.measures.estimate import UNDERSAMPLED, Z95, JointEI
-from ei_fast.measures.histogram import Edges
-from ei_fast.measures.joint import joint_ei
-from ei_fast.measures.occupancy import Occupancy
-from ei_fast.measures.pairwise import measure_edges, pairwise_method
-from ei_fast.measures.plugin import DEFAULT_POINTS, check_memory
+from ei_fast.measures.constants import JOINT_POINTS, Z95
+from ei_fast.measures.edges.auto import pairwise_method
+from ei_fast.measures.joint.estimate import JointEI
+from ei_fast.measures.joint.plugin import check_memory
+from ei_fast.measures.layer import LayerMeasures, measure_layer
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Runner
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Ranges, can_be_divided, hull_of
-from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 from ei_fast.parameters import OWNER, RangesAndSeed, Settings
 from ei_fast.results.report import (
@@ -34,11 +32,12 @@ from ei_fast.results.report import (
     OUTSIDE,
     SENSITIVITY_BELOW_EI,
     TOL_NOT_REACHED,
+    UNDERSAMPLED,
     LayerReport,
     Report,
 )
 from ei_fast.runtime.files import plain
-from ei_fast.runtime.threads import Workers
+from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
 
 SIDE_BY_SIDE = 4
@@ -223,12 +222,12 @@ class EffectiveInformation(BaseEstimator):
         for one in binned:
             pairwise_method(one, settings.pairwise)
             _check_bins(one)
-        check_memory(settings.n_samples or DEFAULT_POINTS, settings.joint)
+        check_memory(settings.n_samples or JOINT_POINTS, settings.joint)
         return binned
 
     @as_numpy_ships
     def _measure(
-        self, network: Network, settings: Settings, frozen: RangesAndSeed, workers: Workers | None = None
+        self, network: Network, settings: Settings, frozen: RangesAndSeed, runner: Runner | None = None
     ) -> Report:
         """Report of `network` over frozen ranges and with a frozen seed."""
         binned = self.binned_layers(network, settings, frozen.ranges)
@@ -238,8 +237,9 @@ class EffectiveInformation(BaseEstimator):
 
             compile_kernels()
         started = time.perf_counter()
-        with workers or Workers(settings.n_jobs) as workers:
-            layers = _measure_layers(binned, settings, frozen.seed, workers, bool(self.verbose))
+        runner = runner or Runner(Threads(settings.n_jobs))
+        with runner.threads:
+            layers = _measure_layers(binned, settings.options, frozen.seed, runner, bool(self.verbose))
         provenance = {
             "ei_fast": __version__,
             "parameters": plain(self.get_params(deep=False)),
@@ -261,21 +261,7 @@ def _check_bins(binned: BinnedLayer) -> None:
             )
 
 
-def edges_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers, measure: str) -> Edges:
-    """One measure of a layer's edges, "sensitivity" or "parts", as the settings ask for it."""
-    method = pairwise_method(binned, settings.pairwise)
-    return measure_edges(
-        binned, measure, method, seed, settings.tol, settings.n_samples, estimator_named(settings.entropy), workers
-    )
-
-
-def joint_of(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> JointEI:
-    """The joint EI of a layer, as the settings ask for it."""
-    plan = Plan(settings.tol, settings.n_samples, estimator_named(settings.entropy))
-    return joint_ei(binned, seed, plan, workers, settings.joint)
-
-
-def flags_of(joint: JointEI, settings: Settings) -> list[str]:
+def flags_of(joint: JointEI, tol: float) -> list[str]:
     """What is to be known of a joint EI before it is trusted."""
     flags = []
     if joint.is_undefined:
@@ -284,61 +270,66 @@ def flags_of(joint: JointEI, settings: Settings) -> list[str]:
         flags.append(CONSTANT)
     if joint.undersampled:
         flags.append(UNDERSAMPLED)
-    if joint.error > settings.tol:
+    if joint.error > tol:
         flags.append(TOL_NOT_REACHED)
     return flags
 
 
 def _measure_layers(
-    binned: Sequence[BinnedLayer], settings: Settings, seed: int, workers: Workers, verbose: bool
+    binned: Sequence[BinnedLayer], options: MeasureOptions, seed: int, runner: Runner, verbose: bool
 ) -> list[LayerReport]:
     """Reports of all layers. Dense ones are measured side by side: threads gain little inside a small one."""
-    # Somebody else's code need not be safe to run in several threads: maps have their turns first, and activations.
-    maps = [one for one in binned if isinstance(one.layer, Function)]
-    dense = [one for one in binned if isinstance(one.layer, Layer)]
-    for one in dense:
-        _ = one.steps
+    # A user's function, or activation, need not be safe to run in several threads: these have their turns first.
+    in_turn = [layer for layer in binned if not layer.layer.is_thread_safe]
+    side_by_side = [layer for layer in binned if layer.layer.is_thread_safe]
+    for layer in side_by_side:
+        _ = layer.steps
     # Even a disabled bar starts a thread.
     with tqdm(total=len(binned), desc="measuring", unit="layer") if verbose else nullcontext() as bar:
 
-        def measured(one: BinnedLayer) -> LayerReport:
-            report = _measure_layer(one, settings, seed, workers)
+        def measured(layer: BinnedLayer) -> LayerReport:
+            measures = runner.named(f"layer{layer.index}").run(measure_layer(layer, options, seed))
+            report = _report_of(layer, measures, options.tol)
             if bar is not None:
                 with bar.get_lock():
                     bar.update()
             return report
 
-        reports = [*map(measured, maps), *workers.map(measured, dense, at_once=SIDE_BY_SIDE)]
-    report_of = dict(zip([*maps, *dense], reports, strict=True))
-    return [report_of[one] for one in binned]
+        reports = [
+            *map(measured, in_turn),
+            *runner.threads.map(measured, side_by_side, at_once=SIDE_BY_SIDE),
+        ]
+    report_of = dict(zip([*in_turn, *side_by_side], reports, strict=True))
+    return [report_of[layer] for layer in binned]
 
 
-def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: Workers) -> LayerReport:
-    layer = binned.layer
-    joint = joint_of(binned, settings, seed, workers.on(binned.index, "joint"))
-    sensitivity, parts = (
-        edges_of(binned, settings, seed, workers.on(binned.index, one), one) for one in ("sensitivity", "parts")
-    )
-    pairwise = pairwise_method(binned, settings.pairwise)
-    flags = flags_of(joint, settings)
+def _flags_of_layer(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> list[str]:
+    """What is to be known of a layer's figures before they are trusted."""
+    joint, sensitivity, ei_parts = measured.joint, measured.sensitivity, measured.ei_parts
+    flags = flags_of(joint, tol)
     # Below the interval, not below the estimate: equality must not be flagged for noise or rounding.
     if sensitivity.total + Z95 * sensitivity.stderr < joint.low - 1e-9:
         flags.append(SENSITIVITY_BELOW_EI)
-    if NOTHING_KEPT not in flags and pairwise != "none" and np.isnan(sensitivity.total + parts.total):
+    is_undefined = measured.pairwise_method != "none" and np.isnan(sensitivity.total + ei_parts.total)
+    if NOTHING_KEPT not in flags and is_undefined:
         flags.append(NOTHING_KEPT)
-    if TOL_NOT_REACHED not in flags and max(sensitivity.stderr, parts.stderr) > settings.tol:
+    if TOL_NOT_REACHED not in flags and max(sensitivity.stderr, ei_parts.stderr) > tol:
         flags.append(TOL_NOT_REACHED)
-    occupancy = Occupancy(binned, seed, settings.n_samples)
-    if NOTHING_KEPT not in flags and occupancy.share_outside > MOST_OUTSIDE:
+    if NOTHING_KEPT not in flags and measured.occupancy.share_outside > MOST_OUTSIDE:
         flags.append(OUTSIDE)
-    little = CONSTANT not in flags and joint.low < LEAST_EI * layer.n_out
-    if little and occupancy.output_entropy < LEAST_ENTROPY:
+    is_little = CONSTANT not in flags and joint.low < LEAST_EI * binned.layer.n_out
+    if is_little and measured.occupancy.output_entropy < LEAST_ENTROPY:
         flags.append(ONE_BIN)
+    return flags
+
+
+def _report_of(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> LayerReport:
+    layer, joint, sensitivity, ei_parts = binned.layer, measured.joint, measured.sensitivity, measured.ei_parts
     return LayerReport(
         name=str(layer.name),
         n_in=layer.n_in,
         n_out=layer.n_out,
-        activation=str(layer.activation) if isinstance(layer, Layer) else "function",
+        activation=layer.activation_name,
         in_range=binned.in_range,
         out_range=binned.out_range,
         in_bins=binned.in_bins,
@@ -350,21 +341,21 @@ def _measure_layer(binned: BinnedLayer, settings: Settings, seed: int, workers: 
         sensitivity_stderr=sensitivity.stderr,
         degeneracy=sensitivity.total - joint.value,
         degeneracy_stderr=float(np.hypot(joint.stderr, sensitivity.stderr)),
-        ei_parts=parts.total,
-        ei_parts_stderr=parts.stderr,
-        phi_ff=joint.value - parts.total,
-        phi_ff_stderr=float(np.hypot(joint.stderr, parts.stderr)),
+        ei_parts=ei_parts.total,
+        ei_parts_stderr=ei_parts.stderr,
+        phi_ff=joint.value - ei_parts.total,
+        phi_ff_stderr=float(np.hypot(joint.stderr, ei_parts.stderr)),
         sensitivity_matrix=sensitivity.matrix,
-        ei_parts_matrix=parts.matrix,
+        ei_parts_matrix=ei_parts.matrix,
         output_entropy=joint.output_entropy,
         conditional_entropy=joint.conditional_entropy,
         joint_method=joint.method,
         entropy_estimator=joint.estimator,
-        pairwise_method=pairwise,
+        pairwise_method=measured.pairwise_method,
         n_samples=joint.n_samples,
-        flags=tuple(flags),
+        flags=tuple(_flags_of_layer(binned, measured, tol)),
         patch=layer.patch,
-        share_outside=occupancy.share_outside,
+        share_outside=measured.occupancy.share_outside,
     )
 
 

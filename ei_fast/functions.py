@@ -10,23 +10,23 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from ei_fast.adapters import as_network
-from ei_fast.estimator import EffectiveInformation, edges_of, flags_of
+from ei_fast.estimator import EffectiveInformation, flags_of
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.kernels.histograms import add_to_histograms, histogram_information
 from ei_fast.kernels.keys import NEVER
-from ei_fast.measures.conditional import Plan
-from ei_fast.measures.entropy import estimator_named
-from ei_fast.measures.estimate import JointEI
-from ei_fast.measures.histogram import Edges
-from ei_fast.measures.joint import joint_ei
-from ei_fast.measures.parts import edge_parts
+from ei_fast.measures.constants import TABLE_OF_COUNTS
+from ei_fast.measures.counting.estimators import estimator_named
+from ei_fast.measures.edges.auto import edge_measure
+from ei_fast.measures.edges.estimate import EdgeEstimate
+from ei_fast.measures.joint.auto import joint_ei
+from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, check_bins, check_range, hull_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.parameters import OWNER, Settings
 from ei_fast.results.tables import frame_of, lines_of, widths_of
-from ei_fast.runtime.threads import Workers
+from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships, check_unmasked
 from ei_fast.warmup import compile_kernels
 
@@ -83,17 +83,9 @@ def effective_information(
     a = _group(inputs, "inputs", binned.layer.n_in)
     b = _group(outputs, "outputs", binned.layer.n_out)
     seed = resolve_seed(estimator.random_state, OWNER)
-    with Workers(settings.n_jobs) as workers:
-        an_edge = isinstance(binned.layer, Layer) and a is not None and b is not None and len(a) == len(b) == 1
-        if an_edge and settings.joint != "plugin":
-            assert a is not None
-            assert b is not None
-            bits = float(edge_parts(binned, workers)[a[0], b[0]])
-            joint = JointEI.undefined(0) if np.isnan(bits) else JointEI.exact(bits, bits)
-        else:
-            plan = Plan(settings.tol, settings.n_samples, estimator_named(settings.entropy))
-            joint = joint_ei(binned, seed, plan, workers, settings.joint, a, b)
-    return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), tuple(flags_of(joint, settings)))
+    with Threads(settings.n_jobs) as threads:
+        joint = run_here(joint_ei(binned, settings.options, seed, a, b), threads)
+    return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), tuple(flags_of(joint, settings.tol)))
 
 
 def sensitivity_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
@@ -117,17 +109,17 @@ def ei_parts_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
     **params
         Of `EffectiveInformation`.
     """
-    return _edges(layer, params, "parts").matrix
+    return _edges(layer, params, "ei_parts").matrix
 
 
 @as_numpy_ships
-def _edges(layer: Any, params: dict[str, Any], measure: str) -> Edges:
+def _edges(layer: Any, params: dict[str, Any], measure: str) -> EdgeEstimate:
     estimator = EffectiveInformation(**params)
     settings = Settings.checked(estimator.get_params(deep=False))
     binned = _only_layer(layer, estimator, settings)
     seed = resolve_seed(estimator.random_state, OWNER)
-    with Workers(settings.n_jobs) as workers:
-        return edges_of(binned, settings, seed, workers, measure)
+    with Threads(settings.n_jobs) as threads:
+        return run_here(edge_measure(binned, measure, settings.options, seed), threads)
 
 
 def _only_layer(layer: Any, estimator: EffectiveInformation, settings: Settings) -> BinnedLayer:
@@ -218,11 +210,7 @@ def mutual_information(
     codes = [_codes(*one) for one in zip(vectors, ranges, n_bins, strict=True)]
     histogram = np.zeros((1, 1, *n_bins), np.int32)
     add_to_histograms(codes[0][None], codes[1][None], NEVER, histogram)
-    estimator = estimator_named(entropy)
-    parity = int(entropy == "grassberger")
-    bits, _, _ = histogram_information(
-        histogram[0, 0], estimator.weights(4096), parity, estimator.addend, estimator.chao_shen
-    )
+    bits, _, _ = histogram_information(histogram[0, 0], *estimator_named(entropy).histogram_tables(TABLE_OF_COUNTS))
     return max(bits, 0.0) if entropy == "plugin" else bits
 
 

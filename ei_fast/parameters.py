@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ei_fast.measures.options import MeasureOptions
 from ei_fast.network.bins import Range, Ranges, check_bins, check_range
 from ei_fast.network.reach import RULES
 from ei_fast.runtime.threads import resolve_n_jobs
@@ -154,6 +155,11 @@ class Settings:
     n_samples: int | None
     tol: float
     n_jobs: int
+
+    @property
+    def options(self) -> MeasureOptions:
+        """What the measures need to know."""
+        return MeasureOptions(self.joint, self.pairwise, self.entropy, self.tol, self.n_samples)
 
     @classmethod
     def checked(cls, parameters: Mapping[str, Any]) -> "Settings":

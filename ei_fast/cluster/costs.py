@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from math import ceil
 
-from ei_fast.measures.conditional import MAX_WORK
-from ei_fast.measures.plugin import DEFAULT_POINTS
+from ei_fast.measures.constants import JOINT_POINTS, MAX_WORK
+from ei_fast.measures.layer import MEASURES
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.layer import Function
 from ei_fast.parameters import Settings
 
 Pieces = dict[tuple[int, str], int]
-
-MEASURES = ("joint", "sensitivity", "parts")
-"""What is measured of a layer, each on its own."""
 
 MOST_PARTS = 1000
 """Each part takes a file, and a pilot of its own."""
@@ -20,7 +16,7 @@ MOST_PARTS = 1000
 # Of one core, as measured; they balance shards and change no figure.
 _ADDS_A_SECOND = 5e9
 _SECONDS_A_POINT = 6e-8
-_SECONDS_AN_EDGE = {"sensitivity": 3e-7, "parts": 1e-5}
+_SECONDS_AN_EDGE = {"sensitivity": 3e-7, "ei_parts": 1e-5}
 _FUNCTION_TIMES = 8
 _TYPICAL_POINTS = 2**20
 # Peaks as measured: 65 bytes a point where joint states are counted; weights 6 times, whatever type the file has.
@@ -32,7 +28,7 @@ def seconds_of(layer: BinnedLayer, settings: Settings, measure: str) -> float:
     """Of one measure of a layer."""
     n_in, n_out = layer.layer.n_in, layer.layer.n_out
     work = n_in * n_out + 4 * (n_in + n_out)
-    is_function = isinstance(layer.layer, Function)
+    is_function = layer.layer.kind == "function"
     if measure == "joint":
         points = _points_of(layer, settings)
         return points * (work * (_FUNCTION_TIMES if is_function else 1) / _ADDS_A_SECOND + _SECONDS_A_POINT)
@@ -65,6 +61,6 @@ def _points_of(layer: BinnedLayer, settings: Settings) -> int:
     if settings.n_samples is not None:
         return settings.n_samples
     if settings.joint == "plugin":
-        return DEFAULT_POINTS
+        return JOINT_POINTS
     work = layer.layer.n_in * layer.layer.n_out
     return min(_TYPICAL_POINTS, max(2**16, MAX_WORK // work))

@@ -12,13 +12,14 @@ from ei_fast.cluster.batch import Batch, Part, Task
 from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.costs import bytes_of_file
 from ei_fast.cluster.locks import locked
-from ei_fast.cluster.parts import PartIsDone, PartsOf, read_part, write_part
+from ei_fast.cluster.parts import PartsRunner, write_part
 from ei_fast.cluster.results import CannotWrite, Place, content_hash, read_result, size_of, write_result, writing
-from ei_fast.estimator import edges_of, joint_of
+from ei_fast.measures.layer import one_measure
+from ei_fast.measures.stages import UNFINISHED, Runner
 from ei_fast.network.network import Network
 from ei_fast.parameters import RangesAndSeed, Settings
 from ei_fast.runtime.files import write_whole
-from ei_fast.runtime.threads import Workers
+from ei_fast.runtime.threads import Threads
 from ei_fast.training.continuation import widths_of
 from ei_fast.warmup import warmup
 
@@ -36,14 +37,24 @@ class Outcome:
         ``"done"``, ``"there"`` where it was before, or ``"failed"``.
     said : str
         Why it failed.
+    is_unfinished : bool
+        Whether what was to be done now is done, but the measure waits for other parts.
     """
 
     task: Task
     kind: str
     said: str = ""
+    is_unfinished: bool = False
 
 
-def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_memory: int | None) -> Outcome:
+def work_on(
+    batch: Batch,
+    task: Task,
+    checkpoint: Checkpoint,
+    n_jobs: int,
+    max_memory: int | None,
+    to_the_end: bool = False,
+) -> Outcome:
     """Do a task and write what comes of it, unless that is there.
 
     Parameters
@@ -52,6 +63,8 @@ def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_m
         Threads.
     max_memory : int or None
         Bytes that the process may take beside the package itself.
+    to_the_end : bool
+        Of a part: wait for the other parts that are being done, and help with later stages.
 
     Raises
     ------
@@ -60,7 +73,7 @@ def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_m
     """
     _compile()
     place = Place(batch.folder, checkpoint.run, checkpoint.step, batch.settings_hash(checkpoint.run))
-    key = None
+    key, is_unfinished = None, False
     try:
         path = batch.base / checkpoint.path
         content = content_hash(path)
@@ -69,7 +82,7 @@ def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_m
             kind = THERE
         else:
             _check_memory(batch, size_of(path), max_memory)
-            kind = _Item(batch, checkpoint, place, content, n_jobs).do(task.part)
+            kind, is_unfinished = _Item(batch, checkpoint, place, content, n_jobs).do(task.part, to_the_end)
     except CannotWrite:
         raise
     except Exception as error:
@@ -80,7 +93,7 @@ def work_on(batch: Batch, task: Task, checkpoint: Checkpoint, n_jobs: int, max_m
             write_whole(place.failure, json.dumps(failure).encode(), lasting=False)
         return Outcome(task, FAILED, said)
     place.failure.unlink(missing_ok=True)
-    return Outcome(task, kind)
+    return Outcome(task, kind, is_unfinished=is_unfinished)
 
 
 class _Item:
@@ -91,24 +104,36 @@ class _Item:
         self._content, self._key = content, place.key(content)
         self._settings = Settings.checked(batch.estimator.get_params(deep=False) | {"n_jobs": n_jobs})
 
-    def do(self, part: Part | None) -> str:
-        """Measure it all, or a part; and put the parts together if that was the last."""
+    def do(self, part: Part | None, to_the_end: bool) -> tuple[str, bool]:
+        """Measure it all, or a part, and put all together where that was the last: kind, and whether it is unfinished."""
         if part is None:
-            self._measure(Workers(self._n_jobs))
-            return DONE
-        kind = THERE
-        if read_part(self._part_file(part.layer, part.measure, 0, part.k, part.n)) is None:
-            self._do_part(part)
-            kind = DONE
-        if self._all_parts_are_there():
+            self._measure(Runner(Threads(self._n_jobs)))
+            return DONE, False
+        n_computed = 0
+        if not self._is_measured(part.layer, part.measure):
+            n_computed, is_finished = self._do_part(part, to_the_end)
+            if not is_finished:
+                return (DONE if n_computed else THERE), True
+        kind = DONE if n_computed else THERE
+        if all(self._is_measured(layer, measure) for layer, measure in self._batch.pieces):
             # Several may find all of them there.
             with locked(self._place.lock) as mine:
                 if mine and read_result(self._place.result(self._key), self._key) is None:
-                    self._measure(PartsOf(self._n_jobs, self._batch.pieces, self._part_file))
+                    self._measure(self._runner())
                     kind = DONE
                 if mine:
                     self._place.remove_parts(self._key)
-        return kind
+        return kind, False
+
+    def _runner(self, own: int | None = None, to_the_end: bool = False) -> PartsRunner:
+        return PartsRunner(
+            Threads(self._n_jobs),
+            self._batch.pieces,
+            lambda name: self._place.part(self._key, name),
+            lambda name: self._place.part_lock(self._key, name),
+            own,
+            to_the_end,
+        )
 
     def _network(self) -> Network:
         network = self._batch.network(self._checkpoint)
@@ -121,10 +146,10 @@ class _Item:
     def _frozen(self, network: Network) -> RangesAndSeed:
         return self._batch.frozen_of(self._checkpoint, network)
 
-    def _measure(self, workers: Workers) -> None:
+    def _measure(self, runner: Runner) -> None:
         started = time.perf_counter()
         network = self._network()
-        report = self._batch.estimator._measure(network, self._settings, self._frozen(network), workers)
+        report = self._batch.estimator._measure(network, self._settings, self._frozen(network), runner)
         content = {
             "checkpoint": self._checkpoint.path,
             "content": self._content,
@@ -136,31 +161,26 @@ class _Item:
         }
         write_result(self._place.result(self._key), self._key, self._place.settings, content)
 
-    def _do_part(self, part: Part) -> None:
+    def _do_part(self, part: Part, to_the_end: bool) -> tuple[int, bool]:
+        """How many parts of stages were computed now, and whether the measure is finished."""
         network = self._network()
         frozen = self._frozen(network)
         binned = self._batch.estimator.binned_layers(network, self._settings, frozen.ranges)[part.layer]
-        with PartsOf(self._n_jobs, self._batch.pieces, self._part_file, part.k) as threads:
-            workers = threads.on(part.layer, part.measure)
-            try:
-                if part.measure == "joint":
-                    joint_of(binned, self._settings, frozen.seed, workers)
-                else:
-                    edges_of(binned, self._settings, frozen.seed, workers, part.measure)
-            except PartIsDone:
-                return
-            # What has nothing to share is found anew by whoever puts the layer together.
-            write_part(self._part_file(part.layer, part.measure, 0, part.k, part.n), ())
+        runner = self._runner(part.k, to_the_end)
+        with runner.threads:
+            method = one_measure(binned, part.measure, self._settings.options, frozen.seed)
+            found = runner.named(f"layer{part.layer}").named(part.measure).run(method)
+        if found is UNFINISHED:
+            return runner.n_computed[0], False
+        write_part(self._finished_file(part.layer, part.measure), ())
+        return runner.n_computed[0], True
 
-    def _part_file(self, layer: int, measure: str, number: int, k: int, n: int) -> Path:
-        return self._place.part(self._key, f"layer{layer}-{measure}-{number}-{k}of{n}")
+    def _finished_file(self, layer: int, measure: str) -> Path:
+        """A file that is there when all stages of a measure are."""
+        return self._place.part(self._key, f"layer{layer}-{measure}-finished")
 
-    def _all_parts_are_there(self) -> bool:
-        return all(
-            self._part_file(layer, measure, 0, k, n).exists()
-            for (layer, measure), n in self._batch.pieces.items()
-            for k in range(n)
-        )
+    def _is_measured(self, layer: int, measure: str) -> bool:
+        return self._finished_file(layer, measure).exists()
 
 
 @cache

@@ -39,15 +39,19 @@ class Log:
         """One more task has come to an end."""
         self._done += 1
         if outcome.kind == FAILED:
-            self._failed += 1
-            message = f"failed: {checkpoint.path}: {outcome.said}"
-            self._line(message) if self._bar is None else self._bar.write(message, file=sys.stderr)
+            self.tell_failure(outcome, checkpoint)
         if self._bar is not None:
             self._bar.set_postfix(failed=self._failed, refresh=False)
             self._bar.update()
         elif time.monotonic() - self._said > _SECONDS_BETWEEN_LINES:
             self._said = time.monotonic()
             self._line(self._state())
+
+    def tell_failure(self, outcome: Outcome, checkpoint: Checkpoint) -> None:
+        """A task has failed, and why."""
+        self._failed += 1
+        message = f"failed: {checkpoint.path}: {outcome.said}"
+        self._line(message) if self._bar is None else self._bar.write(message, file=sys.stderr)
 
     def _state(self) -> str:
         took = time.monotonic() - self._began

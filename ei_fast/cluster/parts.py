@@ -1,77 +1,145 @@
-"""A measure that is too large for one job: each does a share of it, whoever comes last puts them together."""
+"""A measure that is too large for one job: each job does a part of every stage, and any of them can go on."""
 
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
+from typing import Any, Self
 
 from ei_fast.cluster.costs import Pieces
+from ei_fast.cluster.locks import locked
 from ei_fast.cluster.results import writing
+from ei_fast.measures.stages import UNFINISHED, Arrays, Method, Runner, Stage, shard_of
 from ei_fast.runtime.files import read_npz, write_npz
-from ei_fast.runtime.threads import Arrays, Share, Workers
+from ei_fast.runtime.threads import Threads
 
-FileOf = Callable[[int, str, int, int, int], Path]
-"""File of a part, by layer, measure, which of its works, number of the part, and number of parts."""
+FileOf = Callable[[str], Path]
+"""File by the name of what it keeps."""
 
-
-class PartIsDone(Exception):
-    """The part has been written; the rest is others' work."""
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
-class PartsOf(Workers):
-    """Workers that keep every share of a work in a file of its own.
+class PartsRunner(Runner):
+    """Keeps every part of every stage of a large measure in a file of its own.
 
-    What a share is does not depend on who does it, nor on how many there are, so that neither does what they make
-    together.
+    What a part is does not depend on who does it, nor on how many there are, so that neither does what they make
+    together. Where two processes do the same part it has the same content: that is a waste, not an error.
 
     Parameters
     ----------
-    n_jobs : int
-        Threads.
+    threads : Threads
     pieces : dict
-        Measures that are split, and into how many parts.
-    file_of : callable
-        Where a part is kept.
+        Measures of layers that are split, and into how many parts. All others are measured as if alone.
+    part_file, lock_file : callable
+        Where a part is kept, and the lock of the process that is doing it.
     own : int, optional
-        Do this part only, then raise `PartIsDone`. Without it every part that is not there yet is done.
+        Do this part of every stage. The next stage begins when all parts of the one before are there; until then the
+        measure is unfinished. Without it, every part that is not there yet is done.
+    to_the_end : bool
+        Wait for the parts that other processes are doing, and help: once a stage has been completed, the job that was
+        to do a part of the next may have ended.
+
+    Attributes
+    ----------
+    n_computed : list of int
+        How many parts were computed here; one number that copies of the runner share.
     """
 
-    def __init__(self, n_jobs: int, pieces: Pieces, file_of: FileOf, own: int | None = None):
-        super().__init__(n_jobs)
-        self._pieces, self._file_of, self._own = pieces, file_of, own
-        self._on: tuple[int, str] = (-1, "")
-        self._shared = 0
+    def __init__(
+        self,
+        threads: Threads,
+        pieces: Pieces,
+        part_file: FileOf,
+        lock_file: FileOf,
+        own: int | None = None,
+        to_the_end: bool = False,
+    ):
+        super().__init__(threads)
+        self._pieces, self._part_file, self._lock_file = pieces, part_file, lock_file
+        self._own, self._to_the_end = own, to_the_end
+        self._path: tuple[str, ...] = ()
+        self._stages_completed = 0
+        self.n_computed = [0]
 
-    def on(self, layer: int, measure: str) -> Workers:
-        # Another, with the same threads: layers may be measured side by side.
+    def named(self, name: str) -> Self:
+        # A copy: layers may be measured side by side.
         found = copy(self)
-        found._on, found._shared = (layer, measure), 0
+        found._path = (*self._path, name)
         return found
 
-    def alone(self) -> Workers:
-        return PartsOf(1, self._pieces, self._file_of, self._own).on(*self._on)
+    def run(self, method: Method[Any]) -> Any:
+        within = copy(self)
+        within._stages_completed = 0
+        return Runner.run(within, method)
 
-    def unshared(self) -> Workers:
-        return Workers(self.n_jobs, self._team)
+    @property
+    def _n_parts(self) -> int:
+        layer, measure = self._path[0].removeprefix("layer"), self._path[1]
+        return self._pieces.get((int(layer), measure), 1)
 
-    def shared(self, share: Share, together: Callable[[Sequence[Arrays]], Arrays]) -> Arrays:
-        n = self._pieces.get(self._on, 1)
-        if n == 1:
-            return share(0, 1)
-        number = self._shared
-        self._shared += 1
-        if self._own is not None:
-            self._part(share, number, self._own, n)
-            raise PartIsDone
-        return together([self._part(share, number, k, n) for k in range(n)])
+    def arrays_of(self, stage: Stage) -> Any:
+        if self._n_parts == 1:
+            return self.computed(stage, 0, stage.n_items)
+        n = self._n_parts if stage.is_shared else 1
+        if n == 1 or self._own is None:
+            parts = [self._kept(stage, k, n) for k in range(n)]
+        else:
+            self._do(stage, self._own, n)
+            if self._to_the_end:
+                self._wait_and_help(stage, self._own, n)
+            if not all(self._file(stage, k, n).exists() for k in range(n)):
+                return UNFINISHED
+            parts = [self._kept(stage, k, n) for k in range(n)]
+        if stage.is_shared:
+            self._stages_completed += 1
+        return stage.join(parts)
 
-    def _part(self, share: Share, number: int, k: int, n: int) -> Arrays:
-        file = self._file_of(*self._on, number, k, n)
+    def _wait_and_help(self, stage: Stage, own: int, n: int) -> None:
+        """Until all parts are there, or those that are not are nobody's work yet."""
+        while missing := [k for k in (*range(own, n), *range(own)) if not self._file(stage, k, n).exists()]:
+            if self._stages_completed:
+                is_at_work = [self._do(stage, k, n) for k in missing]
+            else:
+                is_at_work = [self._is_being_done(stage, k, n) for k in missing]
+            if not any(is_at_work):
+                return
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _do(self, stage: Stage, k: int, n: int) -> bool:
+        """Do a part, unless it is there or another process is at it; whether anybody is, or was, at work."""
+        file = self._file(stage, k, n)
+        if read_part(file) is None:
+            with locked(self._lock(stage, k, n)) as mine:
+                if mine:
+                    self._kept(stage, k, n)
+        return True
+
+    def _is_being_done(self, stage: Stage, k: int, n: int) -> bool:
+        lock = self._lock(stage, k, n)
+        if not lock.exists():
+            return False
+        with locked(lock) as mine:
+            return not mine
+
+    def _kept(self, stage: Stage, k: int, n: int) -> Arrays:
+        """The arrays of a part, computed where they are not there."""
+        file = self._file(stage, k, n)
         arrays = read_part(file)
         if arrays is None:
-            arrays = share(k, n)
+            arrays = self.computed(stage, *shard_of(stage.n_items, k, n))
             write_part(file, arrays)
+            self.n_computed[0] += 1
         return arrays
+
+    def _file(self, stage: Stage, k: int, n: int) -> Path:
+        return self._part_file(self._name(stage, k, n))
+
+    def _lock(self, stage: Stage, k: int, n: int) -> Path:
+        return self._lock_file(self._name(stage, k, n))
+
+    def _name(self, stage: Stage, k: int, n: int) -> str:
+        return "-".join([*self._path, stage.name, f"{k}of{n}"])
 
 
 def read_part(file: Path) -> Arrays | None:

@@ -12,11 +12,12 @@ from tqdm import tqdm
 from ei_fast.adapters import as_network
 from ei_fast.cluster.batch import PLAN, Batch, Part, Task
 from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
-from ei_fast.cluster.costs import MEASURES, Pieces, bytes_of, bytes_of_file, pieces_of, seconds_of
+from ei_fast.cluster.costs import Pieces, bytes_of, bytes_of_file, pieces_of, seconds_of
 from ei_fast.cluster.locks import check_idle, check_writable
 from ei_fast.cluster.results import size_of, writing
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
+from ei_fast.measures.layer import MEASURES
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 from ei_fast.parameters import OWNER, Integer, Number, OneOf, Settings

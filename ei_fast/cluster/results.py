@@ -68,9 +68,15 @@ class Place:
         return self.folder / PARTS / f"{self._name}-{key[:32]}-{name}.npz"
 
     def remove_parts(self, key: str) -> None:
-        """Remove all parts that are there, and the lock of whoever put them together."""
-        for file in [*(self.folder / PARTS).glob(f"{glob.escape(self._name)}-{key[:32]}-*.npz"), self.lock]:
+        """Remove all parts that are there, their locks, and the lock of whoever put them together."""
+        parts = (self.folder / PARTS).glob(f"{glob.escape(self._name)}-{key[:32]}-*.npz")
+        locks = self.lock.parent.glob(f"{glob.escape(self.lock.stem)}-{key[:32]}-*.lock")
+        for file in [*parts, *locks, self.lock]:
             file.unlink(missing_ok=True)
+
+    def part_lock(self, key: str, name: str) -> Path:
+        """File of the lock of whoever does a part."""
+        return self.lock.with_name(f"{self.lock.stem}-{key[:32]}-{name}.lock")
 
     @property
     def lock(self) -> Path:

@@ -100,10 +100,21 @@ def run(
         counts = dict.fromkeys((DONE, THERE, FAILED), 0)
         fixed = batch.without_tasks()
         calls = ((fixed, task, checkpoint, n_threads, most) for task, checkpoint in tasks)
+        unfinished = []
         with _cluster(dask_scheduler):
             for outcome in _outcomes(calls, n_processes):
                 counts[outcome.kind] += 1
                 log.tell(outcome, batch.checkpoints[outcome.task.checkpoint])
+                if outcome.is_unfinished:
+                    unfinished.append(outcome)
+            # What all parts of a stage have made together is gone on with when nothing else is left to do.
+            kinds = {outcome.task: outcome.kind for outcome in unfinished}
+            calls = ((fixed, task, batch.checkpoints[task.checkpoint], n_threads, most, True) for task in kinds)
+            for outcome in _outcomes(calls, n_processes) if kinds else ():
+                if outcome.kind == FAILED:
+                    counts[kinds[outcome.task]] -= 1
+                    counts[FAILED] += 1
+                    log.tell_failure(outcome, batch.checkpoints[outcome.task.checkpoint])
     return Summary(counts[DONE], counts[THERE], counts[FAILED], busy)
 
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from ei_fast.figures.style import axes_or_new, layer_colours, legend_above, quiet
 from ei_fast.figures.ticks import tick_text
-from ei_fast.measures.estimate import Z95
+from ei_fast.measures.constants import Z95
 from ei_fast.results.report import SENSITIVITY_BELOW_EI
 
 if TYPE_CHECKING:

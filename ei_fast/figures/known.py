@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.measures.estimate import UNDERSAMPLED, Z95
+from ei_fast.measures.constants import Z95
+from ei_fast.results.report import UNDERSAMPLED
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]

@@ -22,8 +22,8 @@ from ei_fast.figures.style import (
     quiet,
     ranges_said,
 )
-from ei_fast.measures.estimate import UNDERSAMPLED, Z95
-from ei_fast.results.report import Report
+from ei_fast.measures.constants import Z95
+from ei_fast.results.report import UNDERSAMPLED, Report
 from ei_fast.training.trajectory import Trajectory
 
 if TYPE_CHECKING:

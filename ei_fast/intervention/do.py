@@ -7,14 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.streams import Stream, neuron_keys
-from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, input_codes, moving_cells, open_cells
-from ei_fast.kernels.histograms import single_input_codes
-from ei_fast.kernels.keys import NEVER, pack_codes
-from ei_fast.kernels.uniforms import fill_cells, fill_uniforms, fill_uniforms_of_cells
-from ei_fast.network.binned import reach_of
-from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, edges_of_each, ends_of, is_each
-from ei_fast.network.layer import Function
-from ei_fast.network.steps import StepTable
+from ei_fast.kernels.dense import input_codes
+from ei_fast.kernels.keys import NEVER, WORD_BITS
+from ei_fast.kernels.uniforms import fill_cells, fill_uniforms
 
 Keys = NDArray[np.uint64]
 Cells = NDArray[np.int32]
@@ -34,10 +29,17 @@ class Intervention(ABC):
         Neurons whose bins make up a cell; inside a cell all others move over the whole range.
     """
 
+    is_thread_safe = True
+    """Whether several threads may simulate at a time."""
+
+    is_costly = False
+    """Whether samples are a user's code, which may take any time."""
+
     def __init__(
         self,
         n_in: int,
         n_out: int,
+        *,
         in_bins: int,
         out_bins: int,
         drop: bool,
@@ -72,9 +74,40 @@ class Intervention(ABC):
         return self.n_in * self.n_out + 4 * (self.n_in + self.n_out)
 
     @property
+    def name(self) -> str:
+        """Tells apart the components of one layer: by the first input of each."""
+        return f"input{self._place[-1]}"
+
+    @property
+    def most_output_bits(self) -> float:
+        """Entropy, bits, that the outputs can have at the most."""
+        return self.n_out * float(np.log2(self.out_bins))
+
+    @property
     def least_points(self) -> int:
-        """Samples that are worth their while whatever they cost."""
+        """Samples that are taken whatever they cost."""
         return 2**16
+
+    def key_groups(self) -> list[range]:
+        """Consecutive outputs whose bins a key holds as they are."""
+        at_once = WORD_BITS // self.bits
+        return [range(first, min(first + at_once, self.n_out)) for first in range(0, self.n_out, at_once)]
+
+    def output_groups(self) -> list[range]:
+        """Outputs that are simulated together where each is looked at alone."""
+        return self.key_groups()
+
+    def bins_anywhere(self, outputs: range, stream: Stream, count: int) -> Keys:
+        """Bins (len(outputs), count) of one of the `output_groups` in the first samples over the whole input range."""
+        return self._bins_of(outputs, self.restricted(outputs).keys_anywhere(stream, 0, count))
+
+    def bins_inside(self, outputs: range, stream: Stream, cells: Cells, m: int) -> Keys:
+        """Bins (len(outputs), r, m) of one of the `output_groups` in m samples inside each cell (r, n_in)."""
+        return self._bins_of(outputs, self.restricted(outputs).keys_inside(stream, 0, cells, m))
+
+    def _bins_of(self, outputs: range, keys: Keys) -> Keys:
+        mask = np.uint64((1 << self.bits) - 1)
+        return np.stack([(keys >> np.uint64(k * self.bits)) & mask for k in range(len(outputs))])
 
     def drawn_cells(self, stream: Stream, first: int, count: int) -> Cells:
         """Input cells number first, first + 1, ... of a stream, each uniform over all cells: (count, n_in)."""
@@ -167,236 +200,3 @@ class Intervention(ABC):
         cells = np.full((len(bins), self.n_in), self.in_bins, np.int32)
         cells[:, self.inputs] = bins
         return cells
-
-
-class DenseIntervention(Intervention):
-    """do(L1 = H^max) on x @ weight + bias followed by step functions."""
-
-    def __init__(
-        self,
-        weight: NDArray[np.float64],
-        bias: NDArray[np.float64],
-        steps: StepTable,
-        in_range: Range,
-        in_bins: int,
-        seed: int,
-        place: Sequence[int],
-        drop: bool = False,
-        inputs: Sequence[int] | NDArray[np.intp] | None = None,
-    ):
-        n_in, n_out = weight.shape
-        super().__init__(n_in, n_out, in_bins, steps.n_bins, drop, inputs, seed, place)
-        # Copies: kernels are compiled for writable arrays, and once.
-        self.weight, self.bias = weight.copy(), bias.copy()
-        self.steps = steps
-        self.in_range = in_range
-        edges = bin_edges(in_range, in_bins)
-        self._middles = np.append(0.5 * (edges[:-1] + edges[1:]), 0.5 * (in_range[0] + in_range[1]))
-        width = np.full(n_in, in_range[1] - in_range[0])
-        self._anywhere = self._spread(width)
-        width[self.inputs] /= in_bins
-        self._inside = self._spread(width)
-
-    def restricted(self, outputs: Outputs) -> "DenseIntervention":
-        return DenseIntervention(
-            self.weight[:, outputs],
-            self.bias[outputs],
-            self.steps.of_outputs(outputs),
-            self.in_range,
-            self.in_bins,
-            self._seed,
-            self._place,
-            self.drop,
-            self.inputs.tolist(),
-        )
-
-    def centres(self, cells: Cells) -> NDArray[np.float64]:
-        """Pre-activations (r, n_out) at the middle of each cell."""
-        centre = np.empty((len(cells), self.n_out))
-        cell_centres(self.weight, self.bias, self._middles, cells, centre)
-        return centre
-
-    def moving(self, cells: Cells) -> NDArray[np.bool_]:
-        if self.drop:
-            return super().moving(cells)
-        moving, steps = np.empty(len(cells), np.bool_), self.steps
-        reach = self._inside[2]
-        moving_cells(self.weight, self.bias, self._middles, cells, reach, steps.breaks, steps.sizes, steps.rows, moving)
-        return moving
-
-    def open_cells(self, cells: Cells) -> NDArray[np.bool_]:
-        if not self.drop:
-            return super().open_cells(cells)
-        kept, steps = np.empty(len(cells), np.bool_), self.steps
-        open_cells(
-            self.weight,
-            self.bias,
-            self._middles,
-            cells,
-            self._inside[2],
-            steps.breaks,
-            steps.sizes,
-            steps.codes,
-            steps.rows,
-            self.outside,
-            kept,
-        )
-        return kept
-
-    def _spread(
-        self, width: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-        """Weights times the width in which each input moves, scaled for float32; the scale; and the reach."""
-        moves = self.weight * width[:, None]
-        scale = np.ldexp(1.0, -np.frexp(np.abs(moves).max(axis=0))[1])
-        reach = reach_of(self.weight, self.bias, self.in_range, width)
-        return (moves * scale).astype(np.float32), scale, reach
-
-    def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
-        scaled, scale, reach = self._anywhere if cells is None else self._inside
-        if cells is None:
-            cells = np.full((1, self.n_in), self.in_bins, np.int32)
-        dense_keys(
-            stream_keys,
-            firsts,
-            scaled,
-            scale,
-            self.weight,
-            self.bias,
-            self._middles,
-            cells,
-            reach,
-            self.steps.breaks,
-            self.steps.sizes,
-            self.steps.codes,
-            self.steps.rows,
-            self.bits,
-            self.outside,
-            keys,
-        )
-
-    def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
-        scaled, scale, reach = self._anywhere
-        centre = self.centres(np.full((1, self.n_in), self.in_bins, np.int32))
-        steps = self.steps
-        dense_codes(
-            stream_keys,
-            first,
-            scaled,
-            scale,
-            centre,
-            reach,
-            steps.breaks,
-            steps.sizes,
-            steps.codes,
-            steps.rows,
-            self.in_bins,
-            x_codes,
-            y_codes,
-        )
-
-    def _fill_codes_alone(
-        self, i: int, baseline: NDArray[np.float64], uniforms: NDArray[np.float32], y_codes: Codes
-    ) -> None:
-        weight, steps = self.weight[i].copy(), self.steps
-        constants = self.bias + ((baseline[:, None] * self.weight).sum(axis=0) - baseline[i] * weight)
-        low, high = self.in_range
-        single_input_codes(
-            weight, constants, low, high - low, uniforms, steps.breaks, steps.sizes, steps.codes, steps.rows, y_codes
-        )
-
-
-class FunctionIntervention(Intervention):
-    """do(L1 = H^max) on any map, evaluated as it is."""
-
-    def __init__(
-        self,
-        function: Function,
-        in_range: Ranges,
-        in_bins: int,
-        out_range: Ranges,
-        out_bins: int,
-        seed: int,
-        place: Sequence[int],
-        drop: bool = False,
-        inputs: Sequence[int] | NDArray[np.intp] | None = None,
-        outputs: Sequence[int] | NDArray[np.intp] | None = None,
-    ):
-        self._outputs = list(range(function.n_out)) if outputs is None else list(outputs)
-        super().__init__(function.n_in, len(self._outputs), in_bins, out_bins, drop, inputs, seed, place)
-        self._function = function
-        self._in_range, self._out_range = in_range, out_range
-        self._low, self._high = ends_of(in_range, function.n_in)
-        edges = edges_of_each(in_range, in_bins)
-        # Ends (n_in or 1, in_bins + 1) of every input's bins, and last of its whole range.
-        self._bin_low = np.hstack([edges[:, :-1], edges[:, :1]])
-        self._bin_high = np.hstack([edges[:, 1:], edges[:, -1:]])
-        self._neuron = np.arange(function.n_in) if is_each(in_range) else np.zeros(function.n_in, np.intp)
-        edges = edges_of_each(out_range, out_bins)
-        self._out_edges = edges[self._outputs] if is_each(out_range) else edges
-
-    def restricted(self, outputs: Outputs) -> "FunctionIntervention":
-        return FunctionIntervention(
-            self._function,
-            self._in_range,
-            self.in_bins,
-            self._out_range,
-            self.out_bins,
-            self._seed,
-            self._place,
-            self.drop,
-            self.inputs.tolist(),
-            [self._outputs[k] for k in outputs],
-        )
-
-    def output_codes(self, x: NDArray[np.float64]) -> Codes:
-        """Bins (n_out, m) of the outputs at inputs `x` (m, n_in)."""
-        y = self._function(x)[:, self._outputs]
-        edges = self._out_edges
-        if len(edges) == 1:
-            codes = bin_index(y, edges[0])
-        else:
-            codes = np.stack([bin_index(y[:, j], edges[j]) for j in range(self.n_out)], axis=1)
-        if self.drop:
-            codes[(y < edges[:, 0]) | (y > edges[:, -1])] = self.outside
-        return np.ascontiguousarray(codes.T)
-
-    @property
-    def least_points(self) -> int:
-        return 2**13
-
-    @property
-    def work(self) -> int:
-        # Somebody else's code, and bins that are searched for its values, cost so many times what a kernel does.
-        return 8 * self.n_in * len(self._outputs) + 500 * len(self._outputs) + 50 * self.n_in
-
-    def _inputs(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, m: int) -> NDArray[np.float64]:
-        """Inputs (r * m, n_in) of m samples inside each cell."""
-        uniforms = np.empty((self.n_in, len(firsts) * m), np.float32)
-        fill_uniforms_of_cells(stream_keys, firsts, m, 0, uniforms.shape[1], uniforms)
-        cell = np.full((1, self.n_in), self.in_bins) if cells is None else np.repeat(cells, m, axis=0)
-        low, high = self._bin_low[self._neuron, cell], self._bin_high[self._neuron, cell]
-        return low + (high - low) * (uniforms.T.astype(np.float64) + 0.5)
-
-    def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
-        x = self._inputs(stream_keys, firsts, cells, keys.shape[1])
-        pack_codes(self.output_codes(x), self.bits, self.outside, keys.reshape(-1))
-
-    def codes_inside(self, stream: Stream, first: int, cells: Cells, m: int) -> Codes:
-        """Bins of the outputs (n_out, r, m) of the samples whose keys `keys_inside` returns."""
-        x = self._inputs(self._keys_of(stream), first + m * np.arange(len(cells)), cells, m)
-        return self.output_codes(x).reshape(-1, len(cells), m)
-
-    def _fill_codes_alone(
-        self, i: int, baseline: NDArray[np.float64], uniforms: NDArray[np.float32], y_codes: Codes
-    ) -> None:
-        x = np.tile(baseline, (len(uniforms), 1))
-        x[:, i] = self._low[i] + (self._high[i] - self._low[i]) * (uniforms.astype(np.float64) + 0.5)
-        y_codes[:] = self.output_codes(x)
-
-    def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
-        uniforms = np.empty(x_codes.shape, np.float32)
-        fill_uniforms(stream_keys, first, x_codes.shape[1], uniforms)
-        input_codes(uniforms, self.in_bins, x_codes.shape[1], x_codes)
-        unit = uniforms.T.astype(np.float64) + 0.5
-        y_codes[:] = self.output_codes(self._low + (self._high - self._low) * unit)

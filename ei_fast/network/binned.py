@@ -84,6 +84,17 @@ class BinnedLayer:
     baseline: float = 0.0
 
     @property
+    def title(self) -> str:
+        """How messages name the layer."""
+        return f"layer {self.index} ({self.layer.name!r})"
+
+    @property
+    def function(self) -> Function:
+        """The layer, where it is a `Function`."""
+        assert isinstance(self.layer, Function)
+        return self.layer
+
+    @property
     def weight(self) -> NDArray[np.float64]:
         """Weights (n_in, n_out) of a dense layer whose inputs move over `span`."""
         return self._coordinates.weight
@@ -100,7 +111,9 @@ class BinnedLayer:
 
     @property
     def baselines(self) -> NDArray[np.float64]:
-        """Value (n_in,) of each input of a dense layer while another one moves alone."""
+        """Value (n_in,) of each input while another one moves alone."""
+        if self.layer.kind == "function":
+            return np.full(self.layer.n_in, self.baseline)
         return self._coordinates.baselines
 
     @cached_property
@@ -147,6 +160,13 @@ class BinnedLayer:
     def marginals(self) -> NDArray[np.float64]:
         """Exact probability of every bin of each output of a dense layer, (n_out, out_bins + 1); the last: dropped."""
         return self._probabilities(self.steps)
+
+    @property
+    def holds_its_codomain(self) -> bool:
+        """Whether no output of a dense layer can leave its range, since its activation cannot."""
+        assert isinstance(self.layer, Layer)
+        (low, high), codomain = hull_of(self.out_range), self.layer.activation.codomain
+        return self.out_range == (low, high) and low <= codomain[0] and codomain[1] <= high
 
     def share_outside(self) -> float:
         """Probability that an output of a dense layer lies outside its range, on average over the outputs."""

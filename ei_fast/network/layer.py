@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,6 +48,10 @@ class Layer:
     out_range: Range | None
     in_range: Range | None
     patch: tuple[int, ...] | None
+
+    kind: ClassVar[str] = "dense"
+    pairwise_methods: ClassVar[tuple[str, ...]] = ("exact", "histogram", "none")
+    is_thread_safe: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -94,6 +98,11 @@ class Layer:
         for key, limits in (("out_range", out_range), ("in_range", in_range)):
             object.__setattr__(self, key, None if limits is None else check_range(limits, key, owner))
         object.__setattr__(self, "patch", check_patch(patch, w.shape[0], owner))
+
+    @property
+    def activation_name(self) -> str:
+        """What a report calls its activation."""
+        return str(self.activation)
 
     @property
     def n_in(self) -> int:
@@ -183,6 +192,10 @@ class Function:
     name: str | None = None
     patch: tuple[int, ...] | None = None
 
+    kind: ClassVar[str] = "function"
+    pairwise_methods: ClassVar[tuple[str, ...]] = ("histogram", "none")
+    is_thread_safe: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         owner = f"Function {self.name!r}" if self.name is not None else "Function"
         check_name(self.name, owner)
@@ -202,6 +215,11 @@ class Function:
         if self.in_range is not None:
             object.__setattr__(self, "in_range", check_range(self.in_range, "in_range", owner))
         object.__setattr__(self, "patch", check_patch(self.patch, self.n_in, owner))
+
+    @property
+    def activation_name(self) -> str:
+        """What a report says in the place of an activation."""
+        return "function"
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs at inputs `x` (m, n_in), checked: shape (m, n_out), real, no NaN."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.measures.estimate import UNDERSAMPLED
+from ei_fast.measures.joint.auto import METHODS
 from ei_fast.network.bins import Ranges, hull_of
 from ei_fast.results.tables import frame_of, lines_of, shape_of, widths_of
 from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _KIND, _FORMAT = "report", 1
 
+UNDERSAMPLED = "undersampled"
 CONSTANT = "constant"
 SENSITIVITY_BELOW_EI = "sensitivity < EI"
 TOL_NOT_REACHED = "tol not reached"
@@ -58,16 +59,6 @@ _MEANING = {
 }
 
 _RANGES = {"each": "this record", "first": "the first record", "all": "all records together"}
-
-_ENTROPIES = {
-    "bounds": "each known by bounds only",
-    "none": "neither of which is defined",
-    "zhang+unseen": "each by Zhang's estimator, states not met taken into account",
-    "plugin": "each by plug-in, uncorrected",
-    "miller-madow": "each by Miller and Madow's estimator",
-    "grassberger": "each by Grassberger's estimator",
-    "chao-shen": "each by Chao and Shen's estimator",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,19 +148,7 @@ class LayerReport:
 
     def explain(self) -> str:
         """How EI was found, and what each flag means."""
-        if self.joint_method == "exact":
-            how = "EI is exact to rounding: the layer falls into parts that one input each determines."
-        elif self.joint_method == "plugin":
-            how = (
-                f"EI = H(X) + H(Y) - H(X, Y) as counted from {self.n_samples:,} samples: where hardly any state of "
-                "the inputs repeats that is H(Y), whatever the layer tells."
-            )
-        else:
-            how = (
-                f"EI = H(Y) - H(Y|X) by the conditional estimator from {self.n_samples:,} simulated points: H(Y) of "
-                "outputs under uniform inputs, less its average inside the cells of the binned input, "
-                f"{_ENTROPIES[self.entropy_estimator]}."
-            )
+        how = METHODS[self.joint_method].explain(self._figures())
         how += {
             "exact": " Sensitivity and EI_parts are exact.",
             "histogram": " Sensitivity and EI_parts come from simulated joint histograms of every edge.",

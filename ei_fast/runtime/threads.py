@@ -9,23 +9,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import joblib
-import numpy as np
 from joblib.parallel import get_active_backend
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-Arrays = tuple[np.ndarray, ...]
-Share = Callable[[int, int], Arrays]
-
-
-def stacked(shares: Sequence[Arrays]) -> Arrays:
-    """Arrays of all shares, one below the other."""
-    return tuple(np.concatenate(arrays) for arrays in zip(*shares, strict=True))
-
-
-def share_of(count: int, k: int, n: int) -> tuple[int, int]:
-    """Where share number k of n of so many things begins and ends."""
-    return count * k // n, count * (k + 1) // n
 
 
 def available_cores() -> int:
@@ -85,7 +72,7 @@ class _Work:
 class _Team:
     """Threads that help whoever has several tasks.
 
-    The thread that has them takes part itself, and only who is idle is asked to help: a task may have tasks of its
+    The thread that has them takes part itself, and only idle ones are asked to help: a task may have tasks of its
     own, and no thread ever waits for one that has not begun.
 
     Attributes
@@ -97,7 +84,7 @@ class _Team:
     def __init__(self, n_helpers: int):
         self.error: BaseException | None = None
         self._idle = Semaphore(n_helpers)
-        # More than work at a time: who waits keeps a thread. It starts none before it has work.
+        # More threads than work at a time, since one that waits is kept. None is started before it has work.
         self._pool = ThreadPoolExecutor(2 * n_helpers + 1, thread_name_prefix="ei_fast")
 
     def do(self, work: _Work, most_helpers: int) -> None:
@@ -111,7 +98,7 @@ class _Team:
             for _ in range(len(helping) - len(begun)):
                 self._idle.release()
             if begun:
-                # Who waits leaves its place to somebody who may help them.
+                # While it waits, another thread may help in its place.
                 self._idle.release()
                 wait(begun)
                 self._idle.acquire()
@@ -132,7 +119,7 @@ class _Team:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Workers:
+class Threads:
     """Threads for as long as a ``with`` block lasts; none is started before it has work.
 
     Results come back in the order of the tasks, so sums over them do not depend on `n_jobs`.
@@ -160,29 +147,9 @@ class Workers:
         self._team.do(work, threads - 1)
         return work.results
 
-    def shared(self, share: Share, together: Callable[[Sequence[Arrays]], Arrays]) -> Arrays:
-        """All of a work that falls into shares: here the one share that is all of it.
-
-        Parameters
-        ----------
-        share : callable
-            Arrays of share number k of n, by k and n; they are the same however many there are.
-        together : callable
-            What the arrays of all shares, in their order, make together.
-        """
-        return share(0, 1)
-
-    def unshared(self) -> "Workers":
-        """Workers that leave no share to others: for what all must know before they begin."""
-        return self
-
-    def on(self, layer: int, measure: str) -> "Workers":
-        """The workers for one measure of a layer: these."""
-        return self
-
-    def alone(self) -> "Workers":
-        """Workers for what must not run in several threads."""
-        return Workers(1)
+    def alone(self) -> "Threads":
+        """Threads for what must not run in several of them: one."""
+        return Threads(1)
 
     def __enter__(self) -> Self:
         return self

@@ -14,9 +14,7 @@ from ei_fast.intervention.do import Cells, Intervention, Keys, Outputs
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import append_kept
 from ei_fast.kernels.keys import DROPPED
-
-ROUNDS = 64
-"""Times m points that are simulated in a cell, at the most, to find m that are kept."""
+from ei_fast.measures.constants import ROUNDS
 
 
 @dataclass(frozen=True)

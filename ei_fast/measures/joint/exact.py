@@ -1,12 +1,50 @@
-"""Exact EI of a part with one input neuron: every output is a step function of the same number."""
+"""Exact EI of a component with one input neuron, whose outputs are step functions of one number; and of an edge."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.measures.estimate import JointEI
+from ei_fast.measures.edges.ei_parts import EdgeParts
+from ei_fast.measures.joint.estimate import EXACT, JointEI
+from ei_fast.measures.joint.problem import JointProblem
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Method
 from ei_fast.network.binned import BinnedLayer, Component
 
 _U = np.uint64
+
+
+class Exact:
+    """Exact to rounding where one input is told apart: alone in its component, or as one edge of a dense layer."""
+
+    name = EXACT
+    by_component = True
+
+    def refusal(self, problem: JointProblem) -> str | None:
+        """Open to components with one input, and to edges."""
+        if problem.has_one_input or problem.is_an_edge:
+            return None
+        return "joint='exact' is open to components with one input and to single edges. Use joint='auto'."
+
+    def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
+        """No points are simulated."""
+        return 0.0
+
+    def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
+        """EI of the one input."""
+        if problem.component is not None:
+            return exact_ei(problem.binned, problem.component)
+        assert problem.inputs is not None
+        assert problem.outputs is not None
+        (parts,) = yield EdgeParts(problem.binned)
+        bits = float(parts[problem.outputs[0], problem.inputs[0]])
+        return JointEI.undefined(0, self.name) if np.isnan(bits) else JointEI.exact(bits, bits)
+
+    def explain(self, figures: Mapping[str, Any]) -> str:
+        """In a sentence."""
+        return "EI is exact to rounding: the layer falls into parts that one input each determines."
 
 
 def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:
@@ -45,7 +83,7 @@ def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:
         length = np.diff(at)
     kept = (length > 0) & (at[:-1] >= low) & (at[:-1] < high) & (leaving[:-1] == 0)
     if not kept.any():
-        return JointEI.undefined(0)
+        return JointEI.undefined(0, EXACT)
     length, cell = length[kept] / length[kept].sum(), cell[:-1][kept]
     _, state = np.unique(state[:-1][kept], return_inverse=True)
     _, pair = np.unique(state * binned.in_bins + cell, return_inverse=True)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.intervention.do import Cells, DenseIntervention, Intervention
+from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.intervention.do import Cells, Intervention
 from ei_fast.kernels.controls import (
     add_gaussian_entropies,
     add_kept_entropies,
@@ -24,11 +25,15 @@ from ei_fast.kernels.controls import (
 )
 from ei_fast.kernels.keys import WORD_BITS
 from ei_fast.kernels.marginals import marginal_cdfs
-from ei_fast.measures.entropy import Counts
+from ei_fast.measures.constants import MAX_CONTROL_WORK
+from ei_fast.measures.counting.counts import Counts
 
 _PAD = 8.0
+"""Standard deviations beyond what the sum reaches at which its entropy is faded out to 0."""
 _STEP = 0.2
-_MAX_WORK = 500_000
+"""Grid of the Fourier series, in standard deviations: g has no finer detail."""
+_NEGLIGIBLE = 1e-12
+"""Terms of the series below this share of the largest are left out."""
 
 
 def _spreads_inside(do: DenseIntervention) -> NDArray[np.float64]:
@@ -80,7 +85,9 @@ class CellControl:
         series = 2 * np.fft.rfft(g).real / size
         series[1::2] *= -1
         series[0] /= 2
-        terms = int(np.flatnonzero(np.abs(series) > 1e-12 * np.abs(series).max(initial=1e-300)).max(initial=0)) + 1
+        terms = (
+            int(np.flatnonzero(np.abs(series) > _NEGLIGIBLE * np.abs(series).max(initial=1e-300)).max(initial=0)) + 1
+        )
         phi = np.empty(terms)
         lattice_characteristic(spacings, self._do.in_bins, np.pi / half, phi)
         return float(series[:terms] @ phi)
@@ -173,6 +180,6 @@ def controls_of(do: Intervention) -> Controls:
         return NO_CONTROLS
     if do.drop:
         return Controls(KeptControl(do), None)
-    cheap = do.n_in**1.5 * do.n_out * do.in_bins < _MAX_WORK
+    cheap = do.n_in**1.5 * do.n_out * do.in_bins < MAX_CONTROL_WORK
     output = OutputControl(do) if OutputControl.is_open_to(do) else None
     return Controls(CellControl(do) if cheap else None, output)

@@ -1,0 +1,153 @@
+"""The intervention on a dense layer, by kernels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.intervention.do import Cells, Codes, Intervention, Keys, Outputs
+from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, moving_cells, open_cells
+from ei_fast.kernels.histograms import single_input_codes
+from ei_fast.network.binned import reach_of
+from ei_fast.network.bins import Range, bin_edges
+from ei_fast.network.steps import StepTable
+
+
+class DenseIntervention(Intervention):
+    """do(L1 = H^max) on x @ weight + bias followed by step functions."""
+
+    def __init__(
+        self,
+        weight: NDArray[np.float64],
+        bias: NDArray[np.float64],
+        steps: StepTable,
+        *,
+        in_range: Range,
+        in_bins: int,
+        seed: int,
+        place: Sequence[int],
+        drop: bool = False,
+        inputs: Sequence[int] | NDArray[np.intp] | None = None,
+    ):
+        n_in, n_out = weight.shape
+        super().__init__(
+            n_in, n_out, in_bins=in_bins, out_bins=steps.n_bins, drop=drop, inputs=inputs, seed=seed, place=place
+        )
+        # Copies: kernels are compiled for writable arrays, and once.
+        self.weight, self.bias = weight.copy(), bias.copy()
+        self.steps = steps
+        self.in_range = in_range
+        edges = bin_edges(in_range, in_bins)
+        self._middles = np.append(0.5 * (edges[:-1] + edges[1:]), 0.5 * (in_range[0] + in_range[1]))
+        width = np.full(n_in, in_range[1] - in_range[0])
+        self._anywhere = self._spread(width)
+        width[self.inputs] /= in_bins
+        self._inside = self._spread(width)
+
+    def restricted(self, outputs: Outputs) -> "DenseIntervention":
+        return DenseIntervention(
+            self.weight[:, outputs],
+            self.bias[outputs],
+            self.steps.of_outputs(outputs),
+            in_range=self.in_range,
+            in_bins=self.in_bins,
+            seed=self._seed,
+            place=self._place,
+            drop=self.drop,
+            inputs=self.inputs.tolist(),
+        )
+
+    def centres(self, cells: Cells) -> NDArray[np.float64]:
+        """Pre-activations (r, n_out) at the middle of each cell."""
+        centre = np.empty((len(cells), self.n_out))
+        cell_centres(self.weight, self.bias, self._middles, cells, centre)
+        return centre
+
+    def moving(self, cells: Cells) -> NDArray[np.bool_]:
+        if self.drop:
+            return super().moving(cells)
+        moving, steps = np.empty(len(cells), np.bool_), self.steps
+        reach = self._inside[2]
+        moving_cells(self.weight, self.bias, self._middles, cells, reach, steps.breaks, steps.sizes, steps.rows, moving)
+        return moving
+
+    def open_cells(self, cells: Cells) -> NDArray[np.bool_]:
+        if not self.drop:
+            return super().open_cells(cells)
+        kept, steps = np.empty(len(cells), np.bool_), self.steps
+        open_cells(
+            self.weight,
+            self.bias,
+            self._middles,
+            cells,
+            self._inside[2],
+            steps.breaks,
+            steps.sizes,
+            steps.codes,
+            steps.rows,
+            self.outside,
+            kept,
+        )
+        return kept
+
+    def _spread(
+        self, width: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+        """Weights times the width in which each input moves, scaled for float32; the scale; and the reach."""
+        moves = self.weight * width[:, None]
+        scale = np.ldexp(1.0, -np.frexp(np.abs(moves).max(axis=0))[1])
+        reach = reach_of(self.weight, self.bias, self.in_range, width)
+        return (moves * scale).astype(np.float32), scale, reach
+
+    def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
+        scaled, scale, reach = self._anywhere if cells is None else self._inside
+        if cells is None:
+            cells = np.full((1, self.n_in), self.in_bins, np.int32)
+        dense_keys(
+            stream_keys,
+            firsts,
+            scaled,
+            scale,
+            self.weight,
+            self.bias,
+            self._middles,
+            cells,
+            reach,
+            self.steps.breaks,
+            self.steps.sizes,
+            self.steps.codes,
+            self.steps.rows,
+            self.bits,
+            self.outside,
+            keys,
+        )
+
+    def _fill_codes(self, stream_keys: Keys, first: int, x_codes: Codes, y_codes: Codes) -> None:
+        scaled, scale, reach = self._anywhere
+        centre = self.centres(np.full((1, self.n_in), self.in_bins, np.int32))
+        steps = self.steps
+        dense_codes(
+            stream_keys,
+            first,
+            scaled,
+            scale,
+            centre,
+            reach,
+            steps.breaks,
+            steps.sizes,
+            steps.codes,
+            steps.rows,
+            self.in_bins,
+            x_codes,
+            y_codes,
+        )
+
+    def _fill_codes_alone(
+        self, i: int, baseline: NDArray[np.float64], uniforms: NDArray[np.float32], y_codes: Codes
+    ) -> None:
+        weight, steps = self.weight[i].copy(), self.steps
+        constants = self.bias + ((baseline[:, None] * self.weight).sum(axis=0) - baseline[i] * weight)
+        low, high = self.in_range
+        single_input_codes(
+            weight, constants, low, high - low, uniforms, steps.breaks, steps.sizes, steps.codes, steps.rows, y_codes
+        )

@@ -1,0 +1,92 @@
+"""The one place that builds interventions: on a layer, on one of its components, or on a group of its neurons."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.intervention.do import Intervention
+from ei_fast.intervention.function import FunctionIntervention
+from ei_fast.network.binned import BinnedLayer, Component
+
+Neurons = NDArray[np.intp]
+
+
+def intervention_on(
+    binned: BinnedLayer,
+    seed: int,
+    *,
+    inputs: Neurons | None = None,
+    outputs: Neurons | None = None,
+    drop: bool | None = None,
+) -> Intervention:
+    """do(L1 = H^max) on a layer as it stands.
+
+    Parameters
+    ----------
+    binned : BinnedLayer
+    seed : int
+    inputs, outputs : ndarray of int, optional
+        The neurons whose bins make up a cell, and the outputs that are watched (of a `Function` only); all where not
+        given.
+    drop : bool, optional
+        Whether to drop what leaves the range, in place of what the layer says.
+    """
+    build = _BUILDERS[binned.layer.kind]
+    return build(binned, seed, inputs, outputs, binned.drop if drop is None else drop)
+
+
+def intervention_on_component(
+    binned: BinnedLayer, component: Component, seed: int, inputs: Neurons | None = None
+) -> DenseIntervention:
+    """do(L1 = H^max) on a component of a dense layer; `inputs` of it are held in a bin inside a cell."""
+    steps = binned.joint_steps
+    return DenseIntervention(
+        component.weight,
+        component.bias,
+        steps.of_outputs(component.outputs),
+        in_range=binned.span,
+        in_bins=binned.in_bins,
+        seed=seed,
+        place=(binned.index, int(component.inputs[0])),
+        drop=steps.drops,
+        inputs=inputs,
+    )
+
+
+def _dense(
+    binned: BinnedLayer, seed: int, inputs: Neurons | None, outputs: Neurons | None, drop: bool
+) -> DenseIntervention:
+    return DenseIntervention(
+        binned.weight,
+        binned.bias,
+        binned.steps,
+        in_range=binned.span,
+        in_bins=binned.in_bins,
+        seed=seed,
+        place=(binned.index, 0),
+        drop=drop,
+        inputs=inputs,
+    )
+
+
+def _function(
+    binned: BinnedLayer, seed: int, inputs: Neurons | None, outputs: Neurons | None, drop: bool
+) -> FunctionIntervention:
+    return FunctionIntervention(
+        binned.function,
+        in_range=binned.in_range,
+        in_bins=binned.in_bins,
+        out_range=binned.out_range,
+        out_bins=binned.out_bins,
+        seed=seed,
+        place=(binned.index, 0),
+        drop=drop,
+        inputs=inputs,
+        outputs=outputs,
+    )
+
+
+_BUILDERS: dict[str, Callable[..., Intervention]] = {"dense": _dense, "function": _function}
+"""By the kind of a layer."""

@@ -1,0 +1,62 @@
+"""States of a sample, and how often each occurred."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.kernels.counting import run_lengths, tabulated
+from ei_fast.measures.constants import SMALL_TABLE, STATES_A_SAMPLE, STATES_A_SAMPLE_OF_SMALL_TABLE
+
+
+@dataclass(frozen=True)
+class Counts:
+    """States in rising order, (K,), and the number of samples in each, (K,)."""
+
+    states: NDArray[np.uint64]
+    counts: NDArray[np.int64]
+
+    @property
+    def total(self) -> int:
+        """Number of samples counted: those that were kept."""
+        return int(self.counts.sum())
+
+    @classmethod
+    def of(cls, keys: NDArray[np.uint64]) -> "Counts":
+        """Count the keys (n,) of a sample, which may be sorted in place; dropped samples are left out."""
+        largest = int(keys.max(initial=0))
+        most = min(len(keys), largest + 1)
+        states, counts = np.empty(most, np.uint64), np.empty(most, np.int64)
+        if largest < max(STATES_A_SAMPLE * len(keys), min(STATES_A_SAMPLE_OF_SMALL_TABLE * len(keys), SMALL_TABLE)):
+            n_states = tabulated(keys, np.zeros(largest + 1, np.int32), states, counts)
+        else:
+            keys.sort()
+            n_states = run_lengths(keys, states, counts)
+        return cls(states[:n_states], counts[:n_states])
+
+    @classmethod
+    def sum(cls, samples: Sequence["Counts"]) -> "Counts":
+        """Counts of several samples together."""
+        if len(samples) == 1:
+            return samples[0]
+        states, place = np.unique(np.concatenate([counted.states for counted in samples]), return_inverse=True)
+        counts = np.zeros(len(states), np.int64)
+        np.add.at(counts, place, np.concatenate([counted.counts for counted in samples]))
+        return cls(states, counts)
+
+    def multiplicities(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How often states occurred, in rising order, and the number of states that occurred so often.
+
+        It is all that an entropy depends on, and much shorter than the counts.
+        """
+        small = self.counts < 2**16
+        n_states = np.bincount(self.counts[small])
+        multiplicity = np.flatnonzero(n_states)
+        if small.all():
+            return multiplicity, n_states[multiplicity]
+        larger, n_states_larger = np.unique(self.counts[~small], return_counts=True)
+        return (
+            np.concatenate([multiplicity, larger]),
+            np.concatenate([n_states[multiplicity], n_states_larger]),
+        )

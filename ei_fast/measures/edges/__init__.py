@@ -1,0 +1,1 @@
+"""The per-edge measures: sensitivity and EI_parts."""

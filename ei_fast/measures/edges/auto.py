@@ -1,0 +1,80 @@
+"""The per-edge measures: which method for which layer."""
+
+from collections.abc import Callable
+
+from ei_fast.measures.constants import MAX_EXACT_CELLS, MAX_HISTOGRAM_CELLS
+from ei_fast.measures.edges.ei_parts import exact_ei_parts
+from ei_fast.measures.edges.estimate import EdgeEstimate
+from ei_fast.measures.edges.histogram import histogram_ei_parts, histogram_sensitivity
+from ei_fast.measures.edges.sensitivity import exact_sensitivity
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Method
+from ei_fast.network.binned import BinnedLayer
+
+EdgeMethod = Callable[[BinnedLayer, MeasureOptions, int], Method[EdgeEstimate]]
+
+METHODS: dict[tuple[str, str], EdgeMethod] = {
+    ("sensitivity", "exact"): lambda binned, options, seed: exact_sensitivity(binned),
+    ("sensitivity", "histogram"): histogram_sensitivity,
+    ("ei_parts", "exact"): lambda binned, options, seed: exact_ei_parts(binned),
+    ("ei_parts", "histogram"): histogram_ei_parts,
+}
+"""By measure and by the name in `LayerReport.pairwise_method`. A new measure, or method, is a line here for each."""
+
+
+def edge_measure(binned: BinnedLayer, measure: str, options: MeasureOptions, seed: int) -> Method[EdgeEstimate]:
+    """One measure of every edge of a layer, in bits.
+
+    Parameters
+    ----------
+    binned : BinnedLayer
+    measure : str
+        ``"sensitivity"`` or ``"ei_parts"``.
+    options : MeasureOptions
+    seed : int
+
+    Returns
+    -------
+    EdgeEstimate
+
+    Notes
+    -----
+    "auto" is exact for a dense layer, and from simulated joint histograms for a `Function`; "none" leaves NaN.
+    """
+    method = pairwise_method(binned, options.pairwise)
+    if method == "none":
+        return EdgeEstimate.not_measured(binned.layer.n_in, binned.layer.n_out)
+    return (yield from METHODS[measure, method](binned, options, seed))
+
+
+def pairwise_method(binned: BinnedLayer, asked: str) -> str:
+    """What "auto" means for the layer, and whether the method is open to it.
+
+    Raises
+    ------
+    ValueError
+        Where an exact measure is asked of a `Function`.
+    MemoryError
+        Where tables would take more than they may.
+    """
+    layer, open_methods = binned.layer, binned.layer.pairwise_methods
+    method = open_methods[0] if asked == "auto" else asked
+    if method not in open_methods:
+        raise ValueError(
+            f"pairwise={method!r} must be asked of dense layers. Got {binned.title}, which is a Function. "
+            "Use 'auto' or 'histogram'."
+        )
+    cells = binned.in_bins * binned.out_bins
+    if method == "exact" and cells > MAX_EXACT_CELLS:
+        raise MemoryError(
+            f"pairwise='exact' takes a table of in_bins * out_bins = {cells:,} cells for an edge of {binned.title}, "
+            f"more than the {MAX_EXACT_CELLS:,} it may take. Use fewer bins, or pairwise='none'."
+        )
+    counts = layer.n_in * layer.n_out * cells
+    if method == "histogram" and counts > MAX_HISTOGRAM_CELLS:
+        raise MemoryError(
+            f"pairwise='histogram' takes n_in * n_out * in_bins * out_bins = {counts:,} "
+            f"counts for {binned.title}, more than the {MAX_HISTOGRAM_CELLS:,} it may take. Use fewer bins, "
+            f"{'pairwise=exact ' if 'exact' in open_methods else ''}or pairwise='none'."
+        )
+    return method

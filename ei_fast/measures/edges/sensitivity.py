@@ -1,0 +1,73 @@
+"""Sensitivity: what each edge alone can carry, exactly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ei_fast.kernels.edges import sensitivity_edges
+from ei_fast.measures.constants import SENSITIVITY_TASK_EDGES
+from ei_fast.measures.edges.estimate import EdgeEstimate
+from ei_fast.measures.stages import Arrays, Method, Stage
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.runtime.threads import Threads
+
+
+def exact_sensitivity(binned: BinnedLayer) -> Method[EdgeEstimate]:
+    """I(X_i; Y_j) in bits with only x_i uniform and all other inputs at the baseline, (n_in, n_out).
+
+    Notes
+    -----
+    The layer's sensitivity is the sum (Mattsson et al. 2020, section 2.3). Exact to rounding. NaN where an
+    output is dropped whatever the input.
+    """
+    (matrix,) = yield EdgeSensitivity(binned)
+    return EdgeEstimate.exact(matrix)
+
+
+@dataclass(frozen=True)
+class EdgeSensitivity(Stage):
+    """Sensitivity in bits of every edge, (n_in, n_out): the items are outputs."""
+
+    binned: BinnedLayer
+
+    @property
+    def name(self) -> str:
+        return "sensitivity"
+
+    @property
+    def n_items(self) -> int:
+        return self.binned.layer.n_out
+
+    def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
+        binned = self.binned
+        weight, bias, steps = binned.weight, binned.bias, binned.steps
+        n_in = len(weight)
+        edges, n_columns = binned.in_edges, max(1, SENSITIVITY_TASK_EDGES // n_in)
+        found = np.empty((n_in, end - begin))
+
+        def columns(first: int) -> None:
+            stop = min(first + n_columns, end)
+            # Copies: kernels are compiled for writable arrays, and once.
+            columns_weight, columns_bias = weight[:, first:stop].copy(), bias[first:stop].copy()
+            out = np.empty(columns_weight.shape)
+            sensitivity_edges(
+                columns_weight,
+                columns_bias,
+                binned.baselines,
+                edges,
+                steps.breaks,
+                steps.sizes,
+                steps.codes,
+                steps.rows[first:stop],
+                steps.n_bins + 1,
+                steps.outside,
+                out,
+            )
+            found[:, first - begin : stop - begin] = out
+
+        threads.map(columns, range(begin, end, n_columns))
+        return (found,)
+
+    def join(self, shards: Sequence[Arrays]) -> Arrays:
+        return (np.concatenate([found for (found,) in shards], axis=1),)

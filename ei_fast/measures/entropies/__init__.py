@@ -1,0 +1,1 @@
+"""H(Y) and H(Y | X) of a layer under intervention, each with its error."""

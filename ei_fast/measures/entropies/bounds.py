@@ -1,0 +1,188 @@
+"""Bounds on both entropies of layers whose states outnumber any sample.
+
+H(Y) is at most the sum of the outputs' own entropies, and so is the entropy inside a cell; a plug-in
+entropy is in expectation below the true one, and so is -log2 of the probability that two samples
+coincide (the Renyi entropy of order 2). Single outputs are mostly well sampled where their joint is not; and
+so are a few of them together, whose EI is a lower bound on that of all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.intervention.do import Intervention, Keys
+from ei_fast.intervention.streams import Stream
+from ei_fast.measures.constants import (
+    BOUNDS_WORK,
+    LEAST_BOUND_CELLS,
+    LEAST_EFFECTIVE_CELLS,
+    LEAST_OUTPUT_POINTS,
+    MIN_COLLISIONS,
+    OUTPUT_CELLS,
+    OUTPUT_POINTS,
+    OUTPUT_POINTS_A_CELL,
+    SAFE_COVERAGE,
+    SUBSET_BITS,
+    SUBSET_CELLS,
+    SUBSET_POINTS,
+    SUBSET_POINTS_A_CELL,
+    Z95,
+)
+from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
+from ei_fast.measures.counting.sampled import SampledEntropy, entropy_of_keys
+from ei_fast.measures.entropies.bounds_of_kept import bounds_of_kept
+from ei_fast.measures.entropies.ends import cells_of_keys, least_ei, most_entropy
+from ei_fast.measures.entropies.estimate import EntropyEstimate
+from ei_fast.measures.entropies.sample import Sample
+from ei_fast.measures.stages import Arrays, Method, Stage, below_each_other
+from ei_fast.runtime.threads import Threads
+
+_OF_SINGLES = OUTPUT_POINTS + OUTPUT_CELLS * OUTPUT_POINTS_A_CELL
+_OF_A_SUBSET = SUBSET_POINTS + SUBSET_CELLS * SUBSET_POINTS_A_CELL
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds on both entropies and on EI, in bits, each widened by its 95 % sampling error.
+
+    Attributes
+    ----------
+    output, conditional : EntropyEstimate
+        H(Y) and H(Y | X).
+    least : float
+        Lower bound on EI: that of some of the outputs.
+    n_samples : int
+        Points simulated, those of the undersampled entropies included.
+    """
+
+    output: EntropyEstimate
+    conditional: EntropyEstimate
+    least: float
+    n_samples: int
+
+
+def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
+    """Bounds where the entropies of a `sample` cannot be relied on."""
+    output, inside, n_samples = sample.output, sample.inside, sample.n_samples
+    output_low = _least_entropy(output)
+    conditional_low = inside.mean(inside.plugin) - Z95 * inside.mean_stderr(inside.plugin)
+    if intervention.drop:
+        kept = output.n_kept / max(output.n_samples, 1)
+        if inside.are_all:
+            # Where nothing is kept no samples were tried.
+            kept *= inside.n_cells / 2.0**intervention.log2_cells
+        bounds = yield from bounds_of_kept(intervention, kept)
+        output_high, conditional_high, least = bounds.output_high, bounds.conditional_high, bounds.ei_low
+        n_samples += bounds.n_samples
+        if inside.n_effective < LEAST_EFFECTIVE_CELLS:
+            conditional_low = 0.0
+    else:
+        share = _affordable_share(intervention)
+        outputs, inside_outputs = yield SingleOutputs(intervention, share)
+        # One sample serves all outputs, so that their errors may add up.
+        output_high, inside_sum = float(outputs.sum()), inside_outputs.sum(axis=0)
+        conditional_high = float(inside_sum.mean() + Z95 * inside_sum.std(ddof=1) / np.sqrt(len(inside_sum)))
+        least, n_tries = _ei_of_a_subset(intervention, share, outputs, inside_outputs.mean(axis=1))
+        n_samples += int(share * (len(intervention.output_groups()) * _OF_SINGLES + n_tries * _OF_A_SUBSET))
+    return Bounds(
+        EntropyEstimate.bounded(max(float(output_low), 0.0), output_high, n_samples=output.n_samples),
+        EntropyEstimate.bounded(max(conditional_low, 0.0), conditional_high, n_samples=inside.n_points),
+        least,
+        n_samples,
+    )
+
+
+def _least_entropy(output: SampledEntropy) -> float:
+    """Lower bound on H(Y): of the plug-in entropy and of the collision entropy, where that is known well."""
+    low = output.plugin - Z95 * output.stderr
+    if output.collisions >= MIN_COLLISIONS:
+        pairs = output.n_kept * (output.n_kept - 1) / 2
+        # At most the log of a Poisson count's relative error, twice over.
+        margin = 2 * Z95 / np.log(2) / np.sqrt(output.collisions)
+        low = max(low, np.log2(pairs / output.collisions) - margin)
+    return low
+
+
+def _affordable_share(intervention: Intervention) -> float:
+    """Share of the usual points, where somebody else's code would take too long."""
+    if not intervention.is_costly:
+        return 1.0
+    points = len(intervention.output_groups()) * _OF_SINGLES + _OF_A_SUBSET
+    return min(1.0, BOUNDS_WORK / (points * intervention.work))
+
+
+def _ei_of_a_subset(
+    intervention: Intervention, share: float, outputs: NDArray[np.float64], inside_outputs: NDArray[np.float64]
+) -> tuple[float, int]:
+    """Lower bound on EI: that of the outputs with most EI each, as many as can be counted together; and tries.
+
+    Parameters
+    ----------
+    share : float
+        Of the usual points.
+    outputs, inside_outputs : ndarray (n_out,)
+        Entropy of each output, and inside a cell.
+    """
+    order = np.argsort(inside_outputs - outputs, kind="stable")
+    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, max(LEAST_BOUND_CELLS, int(share * SUBSET_CELLS)))
+    n_points = max(LEAST_OUTPUT_POINTS, int(share * SUBSET_POINTS))
+    n = int(np.count_nonzero(np.cumsum(outputs[order]) <= SUBSET_BITS))
+    # States of very unequal probability need more samples than their entropy says.
+    n_tries = 0
+    while n > 0:
+        n_tries += 1
+        watched = intervention.restricted(np.sort(order[:n]))
+        output = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, n_points), ZHANG_UNSEEN)
+        keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, SUBSET_POINTS_A_CELL)
+        inside = cells_of_keys(keys, keys.size)
+        if output.resolved and inside.resolved:
+            return least_ei(output, inside), n_tries
+        n = n * 3 // 4
+    return 0.0, n_tries
+
+
+@dataclass(frozen=True)
+class SingleOutputs(Stage):
+    """Upper bounds on the entropy of every output, (n_out,), and on that inside each of some cells, (n_out, r).
+
+    The items are groups of outputs that are simulated together.
+    """
+
+    intervention: Intervention
+    share: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.intervention.name}-single-outputs"
+
+    @property
+    def n_items(self) -> int:
+        return len(self.intervention.output_groups())
+
+    @property
+    def is_thread_safe(self) -> bool:
+        return self.intervention.is_thread_safe
+
+    def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
+        do = self.intervention
+        cells = do.drawn_cells(Stream.BOUND_CELLS, 0, max(LEAST_BOUND_CELLS, int(self.share * OUTPUT_CELLS)))
+        n_points = max(LEAST_OUTPUT_POINTS, int(self.share * OUTPUT_POINTS))
+
+        def bounds_of(outputs: range) -> Arrays:
+            anywhere = do.bins_anywhere(outputs, Stream.BOUND_MARGINAL, n_points)
+            inside = do.bins_inside(outputs, Stream.BOUND_POINTS, cells, OUTPUT_POINTS_A_CELL)
+            found = [self._most_of(*bins) for bins in zip(anywhere, inside, strict=True)]
+            return np.array([high for high, _ in found]), np.array([in_cells for _, in_cells in found])
+
+        nothing = np.empty(0), np.empty((0, len(cells)))
+        groups = threads.map(bounds_of, do.output_groups()[begin:end])
+        return below_each_other([nothing, *groups])
+
+    def _most_of(self, anywhere: Keys, inside: Keys) -> tuple[float, NDArray[np.float64]]:
+        """Upper bounds for one output, from its bins anywhere (n,) and inside cells (r, m)."""
+        # What no sample can exceed stands in where an output alone has more bins than the sample can see.
+        most = float(np.log2(self.intervention.out_bins))
+        cell = cells_of_keys(inside, inside.size)
+        is_safe = 1 - cell.statistics.once / inside.shape[1] > SAFE_COVERAGE
+        return most_entropy(anywhere, most), np.where(is_safe, cell.corrected, most)

@@ -1,0 +1,1 @@
+"""The joint EI of a layer, or of a group of its neurons."""

@@ -1,0 +1,127 @@
+"""The joint EI: which method for which problem, and the sum over a layer's independent components."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ei_fast.measures.joint.conditional import Conditional
+from ei_fast.measures.joint.estimate import JointEI
+from ei_fast.measures.joint.exact import Exact
+from ei_fast.measures.joint.plugin import PlugIn
+from ei_fast.measures.joint.problem import JointMethod, JointProblem, Neurons
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Method
+from ei_fast.network.binned import BinnedLayer
+
+METHODS: dict[str, JointMethod] = {method.name: method for method in (Exact(), Conditional(), PlugIn())}
+"""By the name in `LayerReport.joint_method`. A new method is a line here."""
+
+_AUTO = ("exact", "conditional")
+"""What is tried in this order."""
+
+
+def joint_ei(
+    binned: BinnedLayer,
+    options: MeasureOptions,
+    seed: int,
+    inputs: Neurons | None = None,
+    outputs: Neurons | None = None,
+) -> Method[JointEI]:
+    """EI = I(X; Y) under do(X = H^max), in bits (Mattsson et al. 2020, section 2.2).
+
+    Parameters
+    ----------
+    binned : BinnedLayer
+    options : MeasureOptions
+        What to aim for; shared out over the components that are sampled.
+    seed : int
+    inputs, outputs : ndarray of int, optional
+        Groups of neurons A, B for the group EI I(X_A; Y_B): every input still moves.
+
+    Returns
+    -------
+    JointEI
+
+    Raises
+    ------
+    ValueError
+        Where the method that was asked for is not open to the group.
+
+    Notes
+    -----
+    What is decided, in this order:
+
+    1. ``joint="plugin"`` counts the joint states of the whole layer. Where most were seen once, the interval is that of
+       "auto".
+    2. One edge of a dense layer is exact: its entry of EI_parts.
+    3. Where samples are dropped and an output is outside its range whatever the input, EI is undefined (NaN).
+    4. A dense layer is split into components that share no neuron; outputs that stay in one bin, repeated outputs and
+       inputs that nothing listens to are left out. The EI of the components adds up, and `tol` is shared out.
+    5. A component with one input is exact: its outputs are step functions of one number.
+    6. Any other, and every `Function`, goes to the method that was asked for; "auto" is "conditional": every input cell
+       is visited where the cells are few (4,096, and fewer where points are given), otherwise cells are drawn.
+    7. Where the states outnumber the samples, EI is bracketed by bounds, and the result is undersampled.
+    """
+    asked = METHODS.get(options.joint)
+    layer = JointProblem(binned, seed, inputs=inputs, outputs=outputs)
+    if asked is not None and not asked.by_component:
+        return (yield from _of_whole_layer(asked, layer, options))
+    ceiling = binned.ceiling(inputs, outputs)
+    if layer.is_an_edge:
+        return (yield from METHODS["exact"].estimate(layer, options))
+    if binned.layer.kind == "function":
+        problems = [layer]
+    elif _never_kept(binned, outputs):
+        return JointEI.undefined(0, "exact")
+    else:
+        problems = _components(layer)
+    chosen = [(chosen_method(problem, options), problem) for problem in problems]
+    # Exact ones first: the sum is taken in this order.
+    chosen.sort(key=lambda pair: pair[0].name != "exact")
+    share = options.shared_by(sum(method.name != "exact" for method, _ in chosen))
+    estimates = yield tuple(method.estimate(problem, share) for method, problem in chosen)
+    return JointEI.sum(estimates, ceiling)
+
+
+def chosen_method(problem: JointProblem, options: MeasureOptions) -> JointMethod:
+    """The method for a component, or for a layer as it stands: exact where that is possible, else as asked for."""
+    names = _AUTO if options.joint == "auto" else ("exact", options.joint)
+    refusals = []
+    for name in names:
+        refusal = METHODS[name].refusal(problem)
+        if refusal is None:
+            return METHODS[name]
+        refusals.append(refusal)
+    raise ValueError(f"{problem.binned.title}: {refusals[-1]}")
+
+
+def _of_whole_layer(method: JointMethod, layer: JointProblem, options: MeasureOptions) -> Method[JointEI]:
+    """By a method that takes a layer as it stands; where it is undersampled the interval is that of "auto"."""
+    refusal = method.refusal(layer)
+    if refusal is not None:
+        raise ValueError(refusal)
+    estimate = yield from method.estimate(layer, options)
+    if estimate.is_undefined:
+        return estimate
+    bounds = estimate
+    if estimate.undersampled:
+        bounds = yield from joint_ei(layer.binned, replace(options, joint="auto"), layer.seed)
+    low, high = (min(max(end, 0.0), layer.binned.ceiling()) for end in (bounds.low, bounds.high))
+    return replace(estimate, value=max(estimate.value, 0.0), low=low, high=high)
+
+
+def _never_kept(binned: BinnedLayer, outputs: Neurons | None) -> bool:
+    """Whether an output that is watched is outside its range, and to be dropped, whatever the input."""
+    never_kept = binned.outputs_never_kept()
+    return bool(never_kept.size if outputs is None else np.isin(outputs, never_kept).any())
+
+
+def _components(layer: JointProblem) -> list[JointProblem]:
+    """The independent components of a dense layer that hold any input of the group."""
+    problems = []
+    for component in layer.binned.components(layer.outputs):
+        n_in = len(component.inputs)
+        inputs = np.arange(n_in) if layer.inputs is None else np.flatnonzero(np.isin(component.inputs, layer.inputs))
+        if inputs.size:
+            problems.append(JointProblem(layer.binned, layer.seed, component, inputs))
+    return problems

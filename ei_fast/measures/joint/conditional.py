@@ -1,0 +1,74 @@
+"""Joint EI as H(Y) - H(Y | X), the inputs never counted.
+
+Y is a function of x, so H(Y | X) is the plain average over input cells of the entropy of Y inside one; H(Y) comes from
+samples over the whole input range (Mattsson et al. 2020, eq. 2, by the chain rule). Where the cells are few, every one
+is visited and the same samples serve both entropies; otherwise cells are drawn. Where an entropy cannot be relied on,
+EI is bracketed by bounds.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ei_fast.intervention.do import Intervention
+from ei_fast.measures.constants import MAX_POINTS
+from ei_fast.measures.counting.estimators import ESTIMATORS
+from ei_fast.measures.entropies.bounds import bounds_on
+from ei_fast.measures.entropies.drawn_cells import sample_given_points, sample_to_tol
+from ei_fast.measures.entropies.every_cell import cells_to_visit, sample_every_cell
+from ei_fast.measures.entropies.sample import Sample, points_ceiling
+from ei_fast.measures.joint.estimate import JointEI, compose
+from ei_fast.measures.joint.problem import JointProblem
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Method
+
+_NAMES_OF_ENTROPIES = {
+    "bounds": "each known by bounds only",
+    "none": "neither of which is defined",
+    **{name: f"each by {estimator.title}" for name, estimator in ESTIMATORS.items()},
+}
+
+
+class Conditional:
+    """H(Y) by sampling, less the average entropy inside input cells."""
+
+    name = "conditional"
+    by_component = True
+
+    def refusal(self, problem: JointProblem) -> str | None:
+        """Open to every problem."""
+        return None
+
+    def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
+        """Points at the most."""
+        return options.n_samples or min(MAX_POINTS, points_ceiling(problem.intervention))
+
+    def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
+        """EI, or a bracket where an entropy cannot be relied on."""
+        intervention = problem.intervention
+        sample = yield from _sampled(intervention, options)
+        if sample.kept_nothing:
+            return JointEI.undefined(sample.n_samples, self.name)
+        if sample.resolved:
+            output, conditional = sample.entropies(intervention.most_output_bits)
+            return compose(output, conditional, method=self.name, n_samples=sample.n_samples, stderr=sample.stderr)
+        bounds = yield from bounds_on(intervention, sample)
+        return compose(
+            bounds.output, bounds.conditional, method=self.name, n_samples=bounds.n_samples, least=bounds.least
+        )
+
+    def explain(self, figures: Mapping[str, Any]) -> str:
+        """In a sentence."""
+        return (
+            f"EI = H(Y) - H(Y|X) by the conditional estimator from {figures['n_samples']:,} simulated points: H(Y) of "
+            "outputs under uniform inputs, less its average inside the cells of the binned input, "
+            f"{_NAMES_OF_ENTROPIES[figures['entropy_estimator']]}."
+        )
+
+
+def _sampled(intervention: Intervention, options: MeasureOptions) -> Method[Sample]:
+    cells = cells_to_visit(intervention, options)
+    if cells is not None:
+        return (yield from sample_every_cell(intervention, cells, options))
+    if options.n_samples is None:
+        return (yield from sample_to_tol(intervention, options))
+    return (yield from sample_given_points(intervention, options, options.n_samples))

@@ -1,0 +1,200 @@
+"""What is known of a joint EI: H(Y) - H(Y | X), composed of two entropies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ei_fast.measures.constants import Z95
+from ei_fast.measures.entropies.estimate import EntropyEstimate, interval
+
+EXACT = "exact"
+"""The name of the method, and of the estimator, of what is known to rounding."""
+
+
+@dataclass(frozen=True)
+class JointEI:
+    """Joint EI of a layer, of a group of its neurons or of an independent component, in bits.
+
+    Attributes
+    ----------
+    value, stderr, bias : float
+        Estimate, its standard error, and the size of the bias it may still carry, of unknown sign.
+    low, high : float
+        95 % interval, bias included; or bounds on EI where it could not be estimated.
+    output_entropy, conditional_entropy : float
+        H(Y) and H(Y | X), of binned outputs and inputs.
+    n_samples : int
+        Simulated points; 0 where exact.
+    method : str
+        Name of the method that found it, one of those in `ei_fast.measures.joint.auto`.
+    estimator : str
+        Of both entropies: a name of `EntropyEstimator`, ``"exact"``, ``"bounds"``, or ``"none"`` where undefined.
+    undersampled : bool
+        Whether the states outnumber the samples: `low` and `high` are bounds, and `value` is their midpoint.
+    shift : float
+        What the best estimate has more than `value`, which is by an estimator that was asked for.
+
+    Notes
+    -----
+    Where every sample is dropped all figures are NaN.
+    """
+
+    value: float
+    stderr: float
+    bias: float
+    low: float
+    high: float
+    output_entropy: float
+    conditional_entropy: float
+    n_samples: int
+    method: str
+    estimator: str
+    undersampled: bool = False
+    shift: float = 0.0
+
+    @classmethod
+    def exact(cls, value: float, output_entropy: float) -> "JointEI":
+        """An EI known to rounding."""
+        return cls(
+            value=value,
+            stderr=0.0,
+            bias=0.0,
+            low=value,
+            high=value,
+            output_entropy=output_entropy,
+            conditional_entropy=output_entropy - value,
+            n_samples=0,
+            method=EXACT,
+            estimator=EXACT,
+        )
+
+    @classmethod
+    def undefined(cls, n_samples: int, method: str) -> "JointEI":
+        """No sample is kept: nothing is defined."""
+        nan = float("nan")
+        return cls(
+            value=nan,
+            stderr=nan,
+            bias=nan,
+            low=nan,
+            high=nan,
+            output_entropy=nan,
+            conditional_entropy=nan,
+            n_samples=n_samples,
+            method=method,
+            estimator="none",
+        )
+
+    @property
+    def is_undefined(self) -> bool:
+        """Whether no sample was kept."""
+        return bool(np.isnan(self.value))
+
+    @property
+    def error(self) -> float:
+        """Root of standard error squared plus bias squared: what `tol` is held against."""
+        return float(np.hypot(self.stderr, self.bias + abs(self.shift)))
+
+    @staticmethod
+    def sum(components: Sequence["JointEI"], ceiling: float) -> "JointEI":
+        """EI of independent components together; nothing is below 0 or above `ceiling`.
+
+        Where a component is bracketed the whole is: its ends are the sums of the ends.
+        """
+
+        def total(name: str) -> float:
+            return float(sum(getattr(component, name) for component in components))
+
+        sampled = next((component for component in components if component.method != EXACT), None)
+        method, estimator = (EXACT, EXACT) if sampled is None else (sampled.method, sampled.estimator)
+        undersampled = any(component.undersampled for component in components)
+        value, bias, shift = total("value"), total("bias"), total("shift")
+        stderr = float(np.sqrt(sum(component.stderr**2 for component in components)))
+        if np.isnan(value):
+            return JointEI.undefined(int(total("n_samples")), method)
+        low, high = (total("low"), total("high")) if undersampled else interval(value, shift, stderr, bias)
+        low, high = (min(max(end, 0.0), ceiling) for end in (low, high))
+        if undersampled:
+            value, stderr = 0.5 * (low + high), 0.5 * (high - low) / Z95
+        return JointEI(
+            value=min(max(value, 0.0), ceiling),
+            stderr=stderr,
+            bias=bias,
+            low=low,
+            high=high,
+            output_entropy=total("output_entropy"),
+            conditional_entropy=total("conditional_entropy"),
+            n_samples=sum(component.n_samples for component in components),
+            method=method,
+            estimator="bounds" if undersampled else estimator,
+            undersampled=undersampled,
+            shift=shift,
+        )
+
+
+def compose(
+    output: EntropyEstimate,
+    conditional: EntropyEstimate,
+    *,
+    method: str,
+    n_samples: int,
+    stderr: float | None = None,
+    least: float = 0.0,
+) -> JointEI:
+    """EI = H(Y) - H(Y | X) of two entropies, whichever way each was found.
+
+    Parameters
+    ----------
+    output, conditional : EntropyEstimate
+        H(Y) and H(Y | X).
+    method : str
+        Name of the method that found them.
+    n_samples : int
+        Points simulated for both together.
+    stderr : float, optional
+        Standard error of the difference, where both come from the same points; otherwise they are independent.
+    least : float
+        Lower bound on EI from elsewhere, bits; of use where an entropy is bracketed.
+
+    Returns
+    -------
+    JointEI
+        A bracket where either entropy is one.
+    """
+    if output.is_bracket or conditional.is_bracket:
+        low = max(output.low - conditional.high, least, 0.0)
+        high = max(output.high - conditional.low, low)
+        return JointEI(
+            value=0.5 * (low + high),
+            stderr=0.5 * (high - low) / Z95,
+            bias=0.0,
+            low=low,
+            high=high,
+            output_entropy=output.value,
+            conditional_entropy=conditional.value,
+            n_samples=n_samples,
+            method=method,
+            estimator="bounds",
+            undersampled=True,
+        )
+    value, shift, bias = (
+        output.value - conditional.value,
+        output.shift - conditional.shift,
+        output.bias + conditional.bias,
+    )
+    stderr = float(np.hypot(output.stderr, conditional.stderr)) if stderr is None else stderr
+    low, high = interval(value, shift, stderr, bias)
+    return JointEI(
+        value=value,
+        stderr=stderr,
+        bias=bias,
+        low=low,
+        high=high,
+        output_entropy=output.value,
+        conditional_entropy=conditional.value,
+        n_samples=n_samples,
+        method=method,
+        estimator=conditional.method,
+        shift=shift,
+    )

@@ -1,0 +1,168 @@
+"""Joint EI by counting joint states: the published method, for comparison.
+
+It returns H(X) + H(Y) - H(X, Y) of N samples. Where hardly any input state repeats that is H(Y), whatever N
+is: see the README's Rationale.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.intervention.do import Intervention
+from ei_fast.intervention.streams import Stream
+from ei_fast.kernels.keys import DROPPED, NEVER, pack_codes
+from ei_fast.measures.constants import (
+    BYTES_A_JOINT_POINT,
+    BYTES_A_STATE,
+    JOINT_POINTS,
+    JOINT_TASK_POINTS,
+    MAX_BYTES,
+    MIN_COVERAGE,
+)
+from ei_fast.measures.counting.counts import Counts
+from ei_fast.measures.counting.estimators import PLUGIN, EntropyEstimator
+from ei_fast.measures.counting.sampled import SampledEntropy, entropy_of_counts
+from ei_fast.measures.entropies.estimate import EntropyEstimate
+from ei_fast.measures.joint.estimate import JointEI, compose
+from ei_fast.measures.joint.problem import JointProblem
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Arrays, Method, Stage, below_each_other
+from ei_fast.runtime.threads import Threads
+
+
+class PlugIn:
+    """H(X) + H(Y) - H(X, Y) as counted."""
+
+    name = "plugin"
+    by_component = False
+
+    def refusal(self, problem: JointProblem) -> str | None:
+        """Open to whole layers."""
+        if problem.is_whole_layer:
+            return None
+        layer = problem.binned.layer
+        return (
+            "joint='plugin' counts the states of all inputs with those of all outputs. Got a group of "
+            f"{layer.n_in if problem.inputs is None else len(problem.inputs)} of {layer.n_in} inputs and "
+            f"{layer.n_out if problem.outputs is None else len(problem.outputs)} of {layer.n_out} outputs; "
+            "use joint='auto'."
+        )
+
+    def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
+        """Points that are counted."""
+        return options.n_samples or JOINT_POINTS
+
+    def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
+        """The counted figure with its own error; undersampled where most joint states were seen once."""
+        n_samples = options.n_samples or JOINT_POINTS
+        estimator = PLUGIN if options.estimator.adds_unseen else options.estimator
+        arrays = yield JointStates(problem.intervention, n_samples)
+        counted = [Counts(*arrays[2 * k : 2 * k + 2]) for k in range(3)]
+        of_inputs, of_outputs, of_pairs = (entropy_of_counts(counts, n_samples, estimator) for counts in counted)
+        if of_outputs.n_kept == 0:
+            return JointEI.undefined(n_samples, self.name)
+        estimate = _composed(of_inputs, of_outputs, of_pairs, estimator, self.name)
+        return replace(estimate, undersampled=of_pairs.coverage < MIN_COVERAGE)
+
+    def explain(self, figures: Mapping[str, Any]) -> str:
+        """In a sentence."""
+        return (
+            f"EI = H(X) + H(Y) - H(X, Y) as counted from {figures['n_samples']:,} samples: where hardly any state of "
+            "the inputs repeats that is H(Y), whatever the layer tells."
+        )
+
+
+def _composed(
+    of_inputs: SampledEntropy,
+    of_outputs: SampledEntropy,
+    of_pairs: SampledEntropy,
+    estimator: EntropyEstimator,
+    method: str,
+) -> JointEI:
+    """H(Y) - (H(X, Y) - H(X)), of entropies that were counted from the same samples."""
+    output = EntropyEstimate.estimated(
+        of_outputs.value,
+        of_outputs.stderr,
+        of_outputs.bias,
+        method=estimator.name,
+        n_samples=of_outputs.n_samples,
+        shift=of_outputs.shift,
+    )
+    conditional = EntropyEstimate.estimated(
+        of_pairs.value - of_inputs.value,
+        of_pairs.stderr,
+        of_pairs.bias + of_inputs.bias,
+        method=estimator.name,
+        n_samples=of_pairs.n_samples,
+        shift=of_pairs.shift - of_inputs.shift,
+    )
+    # Independent errors are assumed, which is on the safe side: H(Y) and H(X, Y) rise and fall together.
+    stderr = float(np.sqrt(of_outputs.stderr**2 + of_pairs.stderr**2))
+    return compose(output, conditional, method=method, n_samples=of_pairs.n_samples, stderr=stderr)
+
+
+@dataclass(frozen=True)
+class JointStates(Stage):
+    """States and counts of the inputs, of the outputs, and of both together: six arrays."""
+
+    intervention: Intervention
+    n_points: int
+
+    @property
+    def name(self) -> str:
+        return "joint-states"
+
+    @property
+    def n_items(self) -> int:
+        return self.n_points
+
+    @property
+    def is_thread_safe(self) -> bool:
+        return self.intervention.is_thread_safe
+
+    def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
+        nothing = np.empty(0, np.uint64)
+        tasks = [(first, min(first + JOINT_TASK_POINTS, end)) for first in range(begin, end, JOINT_TASK_POINTS)]
+        keys = below_each_other([(nothing, nothing, nothing), *threads.map(self._keys, tasks)])
+        return _flat(threads.map(Counts.of, keys))
+
+    def _keys(self, task: tuple[int, int]) -> Arrays:
+        """Keys of inputs, outputs and pairs of samples `first` to `end` - 1; dropped ones are dropped in all three."""
+        do, (first, end) = self.intervention, task
+        x_codes, y_codes = do.codes_anywhere(Stream.PLUGIN, first, end - first)
+        keys = np.empty((3, end - first), np.uint64)
+        pack_codes(x_codes, max(1, (do.in_bins - 1).bit_length()), NEVER, keys[0])
+        pack_codes(y_codes, do.bits, do.outside, keys[1])
+        # The pair's key is a hash of both: two odd multipliers, mixed.
+        keys[2] = _mixed(keys[0] * np.uint64(0x9E3779B97F4A7C15) ^ _mixed(keys[1]))
+        dropped = keys[1] == DROPPED
+        keys[0][dropped] = keys[2][dropped] = DROPPED
+        return keys[0], keys[1], keys[2]
+
+    def join(self, shards: Sequence[Arrays]) -> Arrays:
+        return _flat([Counts.sum([Counts(*arrays[2 * k : 2 * k + 2]) for arrays in shards]) for k in range(3)])
+
+
+def check_memory(n_samples: int, joint: str) -> None:
+    """Raise MemoryError where keeping the states of so many samples takes more than MAX_BYTES."""
+    bytes_a_sample = BYTES_A_JOINT_POINT if joint == "plugin" else BYTES_A_STATE
+    if n_samples * bytes_a_sample > MAX_BYTES:
+        raise MemoryError(
+            f"joint={joint!r} with n_samples={n_samples:,} needs about {n_samples * bytes_a_sample // 2**30:,} GiB, "
+            f"more than the {MAX_BYTES // 2**30} GiB it may take. Ask for at most "
+            f"{MAX_BYTES // bytes_a_sample:,} samples, or give 'tol'."
+        )
+
+
+def _flat(counted: Sequence[Counts]) -> Arrays:
+    return tuple(array for counts in counted for array in (counts.states, counts.counts))
+
+
+def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's finaliser, vectorised."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -1,0 +1,59 @@
+"""All measures of a layer."""
+
+from dataclasses import dataclass
+
+from ei_fast.measures.edges.auto import edge_measure, pairwise_method
+from ei_fast.measures.edges.estimate import EdgeEstimate
+from ei_fast.measures.joint.auto import joint_ei
+from ei_fast.measures.joint.estimate import JointEI
+from ei_fast.measures.occupancy import Occupancy
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Method, Named
+from ei_fast.network.binned import BinnedLayer
+
+MEASURES = ("joint", "sensitivity", "ei_parts")
+"""What is measured of a layer, each on its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMeasures:
+    """What is measured of a layer.
+
+    Attributes
+    ----------
+    joint : JointEI
+    sensitivity, ei_parts : EdgeEstimate
+    pairwise_method : str
+        ``"exact"``, ``"histogram"`` or ``"none"``.
+    occupancy : Occupancy
+        How its outputs fill their range.
+    """
+
+    joint: JointEI
+    sensitivity: EdgeEstimate
+    ei_parts: EdgeEstimate
+    pairwise_method: str
+    occupancy: Occupancy
+
+
+def one_measure(
+    binned: BinnedLayer, measure: str, options: MeasureOptions, seed: int
+) -> Method[JointEI | EdgeEstimate]:
+    """One of `MEASURES`."""
+    if measure == "joint":
+        return joint_ei(binned, options, seed)
+    return edge_measure(binned, measure, options, seed)
+
+
+def measure_layer(binned: BinnedLayer, options: MeasureOptions, seed: int) -> Method[LayerMeasures]:
+    """All measures of a layer, which do not depend on each other."""
+    joint, sensitivity, ei_parts = yield tuple(
+        Named(name, one_measure(binned, name, options, seed)) for name in MEASURES
+    )
+    return LayerMeasures(
+        joint=joint,
+        sensitivity=sensitivity,
+        ei_parts=ei_parts,
+        pairwise_method=pairwise_method(binned, options.pairwise),
+        occupancy=Occupancy(binned, seed, options.n_samples),
+    )

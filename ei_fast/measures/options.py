@@ -1,0 +1,40 @@
+"""How a layer is to be measured."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ei_fast.measures.constants import MIN_POINTS
+from ei_fast.measures.counting.estimators import EntropyEstimator, estimator_named
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """What to aim for and by which methods.
+
+    Attributes
+    ----------
+    joint, pairwise, entropy : str
+        As the parameters of `EffectiveInformation`.
+    tol : float
+        Bits: the root of (standard error**2 + bias**2) to aim for.
+    n_samples : int or None
+        All simulated points of the joint EI, and those in every edge's histogram, in place of what `tol` asks for.
+    """
+
+    joint: str = "auto"
+    pairwise: str = "auto"
+    entropy: str = "auto"
+    tol: float = 0.01
+    n_samples: int | None = None
+
+    @property
+    def estimator(self) -> EntropyEstimator:
+        """Of sampled entropies."""
+        return estimator_named(self.entropy)
+
+    def shared_by(self, n_components: int) -> "MeasureOptions":
+        """The options for each of so many independent components, so that all together keep to these."""
+        n_components = max(n_components, 1)
+        n_samples = None if self.n_samples is None else max(MIN_POINTS, self.n_samples // n_components)
+        return replace(self, tol=self.tol / np.sqrt(n_components), n_samples=n_samples)
