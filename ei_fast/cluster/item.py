@@ -105,7 +105,7 @@ class _Item:
         self._settings = Settings.checked(batch.estimator.get_params(deep=False) | {"n_jobs": n_jobs})
 
     def do(self, part: Part | None, to_the_end: bool) -> tuple[str, bool]:
-        """Measure it all, or a part, and put all together where that was the last: kind, and whether it is unfinished."""
+        """Measure it all, or a part, and put all together after the last one: kind, and whether it is unfinished."""
         if part is None:
             self._measure(Runner(Threads(self._n_jobs)))
             return DONE, False

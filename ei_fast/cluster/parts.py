@@ -69,8 +69,8 @@ class PartsRunner(Runner):
         return found
 
     def run(self, method: Method[Any]) -> Any:
+        # A copy: components go on by themselves, each from what was completed before all of them.
         within = copy(self)
-        within._stages_completed = 0
         return Runner.run(within, method)
 
     @property

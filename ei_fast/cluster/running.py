@@ -109,8 +109,8 @@ def run(
                     unfinished.append(outcome)
             # What all parts of a stage have made together is gone on with when nothing else is left to do.
             kinds = {outcome.task: outcome.kind for outcome in unfinished}
-            calls = ((fixed, task, batch.checkpoints[task.checkpoint], n_threads, most, True) for task in kinds)
-            for outcome in _outcomes(calls, n_processes) if kinds else ():
+            again = ((fixed, task, batch.checkpoints[task.checkpoint], n_threads, most, True) for task in kinds)
+            for outcome in _outcomes(again, n_processes) if kinds else ():
                 if outcome.kind == FAILED:
                     counts[kinds[outcome.task]] -= 1
                     counts[FAILED] += 1
