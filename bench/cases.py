@@ -9,12 +9,13 @@ import peers
 from shapes import SEED_NETWORK, weight_of
 
 import ei_fast as ef
-from ei_fast.intervention.do import DenseIntervention
+from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.streams import Stream
-from ei_fast.measures.cells import statistics_of
-from ei_fast.measures.entropy import entropy_of_keys, estimator_named
+from ei_fast.measures.counting.estimators import estimator_named
+from ei_fast.measures.counting.sampled import entropy_of_keys
+from ei_fast.measures.entropies.cells import CellStatistics
 from ei_fast.network.steps import StepTable
-from ei_fast.runtime.threads import Workers
+from ei_fast.runtime.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -96,17 +97,22 @@ def conditional(case: Case, samples: int) -> float:
     """The sampling half of the conditional estimator: half of the points anywhere, half in cells of 256; in threads."""
     steps = ef.Activation("sigmoid").steps((0.0, 1.0), case.bins)
     table = StepTable.of([steps], case.n_out)
-    do = DenseIntervention(case.weight, np.zeros(case.n_out), table, (0.0, 1.0), case.bins, 0, (0, 0))
+    do = DenseIntervention(
+        case.weight, np.zeros(case.n_out), table, in_range=(0.0, 1.0), in_bins=case.bins, seed=0, place=(0, 0)
+    )
     auto, task = estimator_named("auto"), 2**14
-    with Workers(2) as workers:
-        keys = workers.map(lambda first: do.keys_anywhere(Stream.MARGINAL, first, task), range(0, samples // 2, task))
-        inside = workers.map(
-            lambda first: statistics_of(
-                do.keys_inside(Stream.POINTS, first, do.drawn_cells(Stream.CELLS, first // 256, task // 256), 256), auto
+    with Threads(2) as threads:
+        keys = threads.map(lambda first: do.keys_anywhere(Stream.MARGINAL, first, task), range(0, samples // 2, task))
+        inside = threads.map(
+            lambda first: (
+                CellStatistics.of_keys(
+                    do.keys_inside(Stream.POINTS, first, do.drawn_cells(Stream.CELLS, first // 256, task // 256), 256),
+                    auto,
+                ).entropy
             ),
             range(0, samples // 2, task),
         )
-    return entropy_of_keys(np.concatenate(keys), auto).value - float(np.concatenate(inside)[:, 0].mean())
+    return entropy_of_keys(np.concatenate(keys), auto).value - float(np.concatenate(inside).mean())
 
 
 def _counted(case: Case) -> float:

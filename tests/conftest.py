@@ -28,5 +28,4 @@ def no_work(monkeypatch):
     def work(*args, **kwargs):
         pytest.fail("work was begun before the input was checked")
 
-    monkeypatch.setattr("ei_fast.estimator.joint_ei", work)
-    monkeypatch.setattr("ei_fast.estimator.measure_edges", work)
+    monkeypatch.setattr("ei_fast.estimator.measure_layer", work)

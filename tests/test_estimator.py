@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 
 import ei_fast as ef
-from ei_fast.measures import joint
+from ei_fast.measures.joint import conditional
 
 BAD = [
     ("bins", 1, ValueError),
@@ -171,8 +171,8 @@ def test_verbose_shows_progress(capsys):
 
 def test_tol_is_shared_out_over_the_parts(random_weight, monkeypatch):
     seen = []
-    real = joint.conditional_ei
-    monkeypatch.setattr(joint, "conditional_ei", lambda i, plan, w: (seen.append(plan.tol), real(i, plan, w))[1])
+    real = conditional.conditional_ei
+    monkeypatch.setattr(conditional, "conditional_ei", lambda on, asked: (seen.append(asked.tol), real(on, asked))[1])
     weight = np.zeros((8, 8))
     for k in range(4):
         weight[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = random_weight(2, 2, 5.0, k)

@@ -13,7 +13,7 @@ import pytest
 from crowd import Crowd
 
 import ei_fast as ef
-from ei_fast.runtime.threads import Workers, available_cores, resolve_n_jobs
+from ei_fast.runtime.threads import Threads, available_cores, resolve_n_jobs
 
 
 def test_n_jobs():
@@ -31,8 +31,8 @@ def test_one_thread_inside_a_joblib_worker(backend):
 
 
 def test_results_keep_the_order_of_the_tasks():
-    with Workers(4) as workers:
-        assert workers.map(lambda k: (time.sleep(0.001 * (5 - k)), k)[1], range(5)) == list(range(5))
+    with Threads(4) as threads:
+        assert threads.map(lambda k: (time.sleep(0.001 * (5 - k)), k)[1], range(5)) == list(range(5))
 
 
 @pytest.mark.parametrize("n_jobs", [2, 3, 8])
@@ -44,8 +44,8 @@ def test_a_task_may_have_tasks_of_its_own(n_jobs):
             time.sleep(0.001)
         return k * k
 
-    with Workers(n_jobs) as workers:
-        totals = workers.map(lambda n: sum(workers.map(inner, range(n))), range(12))
+    with Threads(n_jobs) as threads:
+        totals = threads.map(lambda n: sum(threads.map(inner, range(n))), range(12))
     assert totals == [sum(k * k for k in range(n)) for n in range(12)]
     assert 2 <= crowd.most <= n_jobs
 
@@ -56,10 +56,10 @@ def test_no_thread_is_idle_while_the_last_task_has_tasks_of_its_own(tasks):
 
     def task(n):
         for _ in range(n):
-            workers.map(lambda k: (time.sleep(0.001), helped.add((n, threading.get_ident()))), range(2))
+            threads.map(lambda k: (time.sleep(0.001), helped.add((n, threading.get_ident()))), range(2))
 
-    with Workers(2) as workers:
-        workers.map(task, tasks)
+    with Threads(2) as threads:
+        threads.map(task, tasks)
     assert len({thread for n, thread in helped if n == 60}) >= 2
 
 
@@ -70,8 +70,8 @@ def test_no_more_at_once_than_asked_for():
         with crowd:
             time.sleep(0.002)
 
-    with Workers(6) as workers:
-        workers.map(task, range(30), at_once=2)
+    with Threads(6) as threads:
+        threads.map(task, range(30), at_once=2)
     assert crowd.most == 2
 
 
@@ -86,8 +86,8 @@ def test_an_error_further_in_ends_everything(error, failing):
         if k == 3 and outer == failing:
             raise error
 
-    with pytest.raises(type(error)), Workers(2) as workers:
-        workers.map(lambda outer: workers.map(lambda k: inner(k, outer), range(1000)), range(2))
+    with pytest.raises(type(error)), Threads(2) as threads:
+        threads.map(lambda outer: threads.map(lambda k: inner(k, outer), range(1000)), range(2))
     assert len(done) < 100
 
 
@@ -122,8 +122,8 @@ def test_an_error_in_a_task_comes_out_and_stops_the_rest():
         time.sleep(0.01)
         done.append(k)
 
-    with pytest.raises(ValueError, match="first"), Workers(2) as workers:
-        workers.map(task, range(1000))
+    with pytest.raises(ValueError, match="first"), Threads(2) as threads:
+        threads.map(task, range(1000))
     assert len(done) < 100
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.measures import conditional, sensitivity
+from ei_fast.measures.edges import ei_parts, sensitivity
+from ei_fast.measures.entropies import drawn_cells, every_cell
 
 NETWORKS = {"drawn": [(25, 6), (6, 6)], "enumerated": [(4, 5), (5, 3)], "undersampled": [(40, 30)]}
 
@@ -36,8 +37,10 @@ def test_any_number_of_threads(weights):
 @pytest.mark.parametrize("points", [2**10, 5000, 2**20])
 def test_any_split_into_tasks(weights, monkeypatch, points):
     expected = _values(ef.analyze(weights, random_state=3))
-    monkeypatch.setattr(conditional, "_TASK_POINTS", points)
-    monkeypatch.setattr(sensitivity, "_TASK_EDGES", points // 100)
+    monkeypatch.setattr(drawn_cells, "TASK_POINTS", points)
+    monkeypatch.setattr(every_cell, "TASK_POINTS", points)
+    monkeypatch.setattr(sensitivity, "SENSITIVITY_TASK_EDGES", points // 100)
+    monkeypatch.setattr(ei_parts, "EI_PARTS_TASK_WORK", points // 10)
     assert _values(ef.analyze(weights, random_state=3)) == expected
 
 

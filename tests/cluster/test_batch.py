@@ -14,7 +14,7 @@ from ei_fast.cli import main
 from ei_fast.cluster import merge, plan, run, status
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.merging import Incomplete
-from ei_fast.runtime.threads import Workers
+from ei_fast.runtime.threads import Threads
 from ei_fast.training.trajectory import MEASURES
 
 DATA = ("trajectory.npz", "trajectory.csv", "trajectory.parquet")
@@ -84,8 +84,8 @@ def test_threads_make_the_same_bytes(runs, tmp_path, monkeypatch):
     checkpoints, expected, _ = runs
     plan(checkpoints, tmp_path, 1, _estimator())
     used = []
-    real = Workers.__init__
-    monkeypatch.setattr(Workers, "__init__", lambda self, n_jobs: used.append(n_jobs) or real(self, n_jobs))
+    real = Threads.__init__
+    monkeypatch.setattr(Threads, "__init__", lambda self, n_jobs: used.append(n_jobs) or real(self, n_jobs))
     monkeypatch.setattr("ei_fast.cluster.running.available_cores", lambda: 5)
     run(tmp_path, processes=1)
     assert max(used) == 5

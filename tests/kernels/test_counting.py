@@ -21,16 +21,14 @@ from ei_fast.kernels.counting import (
     tabulated,
 )
 from ei_fast.kernels.keys import DROPPED
-from ei_fast.measures.entropy import digamma_table, estimator_named, log_table
+from ei_fast.measures.counting.estimators import estimator_named
 
 ESTIMATORS = ["plugin", "miller-madow", "grassberger", "chao-shen"]
 
 
 def _statistics(keys, name="plugin"):
-    estimator, size = estimator_named(name), keys.shape[1] + 1
     out = np.ones((len(keys), N_COLUMNS))
-    tables = (log_table(size), digamma_table(size), estimator.heads(size), estimator.weights(size))
-    cell_entropies(keys, *tables, estimator.addend, estimator.chao_shen, out)
+    cell_entropies(keys, *estimator_named(name).cell_tables(keys.shape[1]), out)
     return out
 
 

@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 
-from ei_fast.intervention.do import DenseIntervention
+from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.network.activations import Activation
 from ei_fast.network.steps import StepTable
@@ -27,7 +27,7 @@ def _layer(n_in, n_out, scale, seed=0):
 
 def _intervention(weight, bias, activation, in_range, out_range):
     steps = StepTable.of([Activation(activation).steps(out_range, BINS)], weight.shape[1])
-    return DenseIntervention(weight, bias, steps, in_range, BINS, seed=5, place=(0, 0))
+    return DenseIntervention(weight, bias, steps, in_range=in_range, in_bins=BINS, seed=5, place=(0, 0))
 
 
 def _uniforms(n_in, stream, first, count):
@@ -89,7 +89,9 @@ def test_an_identity_is_constant_inside_every_cell():
     # The outputs' edges coincide with the cells' ends, which must not count as inside them.
     for bins in (7, 10, 128):
         steps = StepTable.of([Activation("linear").steps((0.0, 1.0), bins)], 2)
-        intervention = DenseIntervention(np.eye(2), np.zeros(2), steps, (0.0, 1.0), bins, 0, (0, 0))
+        intervention = DenseIntervention(
+            np.eye(2), np.zeros(2), steps, in_range=(0.0, 1.0), in_bins=bins, seed=0, place=(0, 0)
+        )
         keys = intervention.keys_inside(Stream.POINTS, 0, intervention.drawn_cells(Stream.CELLS, 0, 50), 20)
         assert (keys == keys[:, :1]).all()
 
@@ -98,7 +100,7 @@ def test_an_identity_is_constant_inside_every_cell():
 def test_many_bins_are_searched_as_few_are_counted(bins):
     weight, bias = _layer(3, 2, 6.0)
     steps = StepTable.of([Activation("sigmoid").steps((0.0, 1.0), bins)], 2)
-    intervention = DenseIntervention(weight, bias, steps, (0.0, 1.0), bins, 5, (0, 0))
+    intervention = DenseIntervention(weight, bias, steps, in_range=(0.0, 1.0), in_bins=bins, seed=5, place=(0, 0))
     x = _uniforms(3, Stream.MARGINAL, 0, 1200) + 0.5
     codes = naive.bins_of(naive.outputs(x, weight, bias, "sigmoid"), (0.0, 1.0), bins)
     expected = (codes[:, 0] | codes[:, 1] << (bins - 1).bit_length()).astype(np.uint64)

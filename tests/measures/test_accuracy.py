@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.measures import conditional
+from ei_fast.measures.entropies import drawn_cells, every_cell, sample
+from ei_fast.measures.entropies.allocation import Sizes
 
 BINS = 8
 LAYERS = [(n_in, n_out, scale) for n_in, n_out in ((2, 2), (4, 4), (6, 6), (25, 6), (6, 5)) for scale in (1.0, 5.0)]
@@ -38,7 +39,7 @@ def test_rms_error_over_seeds(random_weight, n_in, n_out, scale):
 def test_the_methods_meet_at_the_number_of_cells(random_weight, monkeypatch):
     weight = random_weight(3, 4, 5.0)
     enumerated = ef.analyze(weight, random_state=0)[0]
-    monkeypatch.setattr(conditional, "_MAX_ENUMERATED_CELLS", 1)
+    monkeypatch.setattr(every_cell, "MAX_ENUMERATED_CELLS", 1)
     drawn = ef.analyze(weight, random_state=0)[0]
     assert enumerated.n_samples % 8**3 == 0
     assert abs(enumerated.ei - drawn.ei) < 4 * np.hypot(enumerated.ei_stderr, drawn.ei_stderr)
@@ -72,18 +73,18 @@ def test_no_more_points_than_tol_needs(random_weight):
 def test_a_pilot_that_is_just_too_short_ends(random_weight, monkeypatch, beyond):
     asked = []
 
-    def sizes(pilot, m, output, plan, ceiling, finding):
+    def sizes(pilot, m, output, demand):
         asked.append(output.n_samples)
         assert len(asked) < 3
-        return conditional.Sizes(64, 64, 8 * 2**14 + beyond)
+        return Sizes(64, 64, 8 * 2**14 + beyond)
 
-    monkeypatch.setattr(conditional, "_best_within", sizes)
+    monkeypatch.setattr(drawn_cells, "best_sizes", sizes)
     ef.analyze(random_weight(6, 4, 2.0), random_state=0, tol=0.5)
     assert asked == [2**14]
 
 
 def test_an_unreachable_tol_is_flagged(random_weight, monkeypatch):
-    monkeypatch.setattr(conditional, "MAX_POINTS", 2**17)
+    monkeypatch.setattr(sample, "MAX_POINTS", 2**17)
     report = ef.analyze(random_weight(25, 4, 5.0), tol=1e-4, random_state=0)[0]
     assert "tol not reached" in report.flags
     assert report.n_samples <= 2**17

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.intervention.do import DenseIntervention
+from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.streams import Stream
-from ei_fast.measures import conditional, control
-from ei_fast.measures.entropy import entropy_of_keys, estimator_named
+from ei_fast.measures.counting.estimators import estimator_named
+from ei_fast.measures.counting.sampled import entropy_of_keys
+from ei_fast.measures.entropies import controls as control
+from ei_fast.measures.entropies import drawn_cells, every_cell
+from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.network.steps import StepTable
 
 LAYERS = [(2, 3, 4.0, "sigmoid"), (4, 3, 5.0, "tanh"), (5, 4, 2.0, "relu"), (6, 3, 3.0, "gelu")]
@@ -16,7 +19,9 @@ LAYERS = [(2, 3, 4.0, "sigmoid"), (4, 3, 5.0, "tanh"), (5, 4, 2.0, "relu"), (6, 
 def _intervention(weight, activation, seed=0):
     steps = ef.Activation(activation).steps((-1.0, 1.0), 8)
     table = StepTable.of([steps], weight.shape[1])
-    return DenseIntervention(weight, np.full(weight.shape[1], -0.2), table, (-1.0, 1.0), 8, seed, (0, 0))
+    return DenseIntervention(
+        weight, np.full(weight.shape[1], -0.2), table, in_range=(-1.0, 1.0), in_bins=8, seed=seed, place=(0, 0)
+    )
 
 
 @pytest.mark.parametrize(("n_in", "n_out", "scale", "activation"), LAYERS)
@@ -44,9 +49,9 @@ def test_neither_moves_the_target(random_weight, monkeypatch, name):
     weight = random_weight(4, 4, 5.0)
     params = {"random_state": 0, "tol": 0.004, "entropy": name, "pairwise": "none"}
     every = ef.analyze(weight, **params)[0]
-    monkeypatch.setattr(conditional, "_MAX_ENUMERATED_CELLS", 1)
+    monkeypatch.setattr(every_cell, "MAX_ENUMERATED_CELLS", 1)
     controlled = ef.analyze(weight, **params)[0]
-    monkeypatch.setattr(conditional, "controls_of", lambda intervention: control.NO_CONTROLS)
+    monkeypatch.setattr(drawn_cells, "controls_of", lambda intervention: control.NO_CONTROLS)
     plain = ef.analyze(weight, **params)[0]
     for one in (controlled, plain):
         half = 4 * np.hypot(one.ei_stderr, every.ei_stderr) + (0.0 if name == "auto" else 0.01)
@@ -74,7 +79,7 @@ def test_what_is_gained(random_weight):
     excess = controls.cells(cells) - controls.cells.mean
     keys = do.keys_inside(Stream.POINTS, 0, cells, 512)
     estimator = estimator_named("auto")
-    inside = conditional.SampledCells(conditional.statistics_of(keys, estimator), 512, estimator, keys.size, excess)
+    inside = CellEntropies(CellStatistics.of_keys(keys, estimator), 512, estimator, keys.size, excess)
     assert inside.regressed().entropies.var() < inside.entropies.var() / 20
     keys = do.keys_anywhere(Stream.MARGINAL, 0, 2**16)
     with_it, without = entropy_of_keys(keys, estimator, controls.output), entropy_of_keys(keys, estimator)

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.intervention.do import DenseIntervention
+from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.keys import DROPPED
-from ei_fast.measures import conditional
+from ei_fast.measures.constants import MAX_POINTS
+from ei_fast.measures.entropies import every_cell
 from ei_fast.network.steps import StepTable
 
 CASES = [
@@ -23,7 +24,7 @@ CASES = [
 def _both(layer, monkeypatch, **params):
     """By every cell, and by drawn cells."""
     every = ef.analyze(layer, out_of_range="drop", random_state=0, **params)[0]
-    monkeypatch.setattr(conditional, "_MAX_ENUMERATED_CELLS", 1)
+    monkeypatch.setattr(every_cell, "MAX_ENUMERATED_CELLS", 1)
     drawn = ef.analyze(layer, out_of_range="drop", random_state=0, **params)[0]
     return every, drawn
 
@@ -63,7 +64,7 @@ def test_stated_errors_are_those_seen(random_weight, monkeypatch):
     params = {"out_of_range": "drop", "pairwise": "none", "n_samples": 20_000}
     expected = ef.analyze(layer, out_of_range="drop", pairwise="none", tol=0.001, random_state=0)[0].ei
     for most in (4096, 1):
-        monkeypatch.setattr(conditional, "_MAX_ENUMERATED_CELLS", most)
+        monkeypatch.setattr(every_cell, "MAX_ENUMERATED_CELLS", most)
         reports = [ef.analyze(layer, random_state=seed, **params)[0] for seed in range(400)]
         errors = np.array([report.ei for report in reports]) - expected
         stated = np.mean([report.ei_stderr for report in reports])
@@ -106,7 +107,7 @@ def test_samples_kept_by_accident_are_not_believed():
         assert {"nothing kept", "undersampled"} & set(report.flags)
         assert np.isnan(report.ei) or high - low > 0.5
         # No more is spent on finding kept points than on anything else.
-        assert report.n_samples < 2 * conditional.MAX_POINTS
+        assert report.n_samples < 2 * MAX_POINTS
 
 
 @pytest.mark.parametrize("half", [0.3, 0.03])
@@ -147,7 +148,7 @@ def test_cells_that_keep_nothing_are_known(random_weight):
     """By interval arithmetic, of each output by itself."""
     weight, bias = random_weight(3, 2, 4.0), np.array([0.3, -0.2])
     steps = StepTable.of([ef.Activation("gelu").steps((-0.1, 0.4), 8, drop=True)], 2, drops=True)
-    do = DenseIntervention(weight, bias, steps, (-1.0, 1.0), 8, 0, (0,), drop=True)
+    do = DenseIntervention(weight, bias, steps, in_range=(-1.0, 1.0), in_bins=8, seed=0, place=(0,), drop=True)
     cells = do.enumerated_cells(0, 512)
     keeps = (do.keys_inside(Stream.POINTS, 0, cells, 2000) != DROPPED).any(axis=1)
     said = do.open_cells(cells)

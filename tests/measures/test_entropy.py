@@ -6,9 +6,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from ei_fast.kernels.keys import DROPPED
-from ei_fast.measures.cells import SampledCells, statistics_of
-from ei_fast.measures.entropy import Counts, entropy_of_keys, estimator_named
-from ei_fast.measures.unseen import Unseen
+from ei_fast.measures.counting.counts import Counts
+from ei_fast.measures.counting.estimators import estimator_named
+from ei_fast.measures.counting.sampled import entropy_of_keys
+from ei_fast.measures.counting.unseen import UnseenStates
+from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 
 NAMES = ["plugin", "miller-madow", "grassberger", "chao-shen", "auto"]
 
@@ -32,14 +34,14 @@ def _geometric_parts(n_states):
     "counts", [[1], [5], [1, 1], [3, 1, 1, 2, 9], [5000, 4097, 2, 1], [1] * 40, list(range(1, 60))]
 )
 def test_formulas(name, counts):
-    got = estimator_named(name).of_counts(np.array([0, *counts]))
+    got = estimator_named(name).entropy(np.array([0, *counts]))
     # Large counts take the place of Grassberger's G by its limit.
     assert got == pytest.approx(naive.entropy_by(name, counts), abs=1e-7 if max(counts) > 4000 else 1e-9)
 
 
 @pytest.mark.parametrize("counts", [[5], [3, 1, 1, 2, 9], [1] * 40, list(range(1, 60))])
 def test_zhangs_formula(counts):
-    assert estimator_named("auto").of_counts(np.array(counts)) == pytest.approx(
+    assert estimator_named("auto").entropy(np.array(counts)) == pytest.approx(
         naive.entropy_by("zhang", counts), abs=1e-9
     )
 
@@ -76,7 +78,8 @@ def test_auto_beats_the_others_inside_cells():
         estimates = []
         for seed in range(10):
             keys = np.stack([_drawn(p, 64, 1000 * seed + k) for k, p in enumerate(cells)])
-            inside = SampledCells(statistics_of(keys, estimator_named(name)), 64, estimator_named(name), keys.size)
+            estimator = estimator_named(name)
+            inside = CellEntropies(CellStatistics.of_keys(keys, estimator), 64, estimator, keys.size)
             estimates.append(inside.mean(inside.entropies))
         bias[name] = np.mean(estimates) - truth
     assert abs(bias["auto"]) < 0.01
@@ -106,9 +109,9 @@ def test_the_unseen_of_a_power_law(exponent):
     rate = n**-exponent
     once, twice = n * rate, n * rate * exponent / 2
     thrice = n * rate * exponent * (exponent + 1) / 6
-    unseen = Unseen.after(1e12 * n, 1e12 * once, 1e12 * twice, 1e12 * thrice)
+    unseen = UnseenStates.after(1e12 * n, 1e12 * once, 1e12 * twice, 1e12 * thrice)
     assert unseen.bits == pytest.approx(rate / exponent / np.log(2), rel=1e-4)
-    assert unseen.a_single * once - unseen.a_double * twice == pytest.approx(n * unseen.bits, rel=1e-9)
+    assert unseen.per_singleton * once - unseen.per_doubleton * twice == pytest.approx(n * unseen.bits, rel=1e-9)
 
 
 @pytest.mark.parametrize("largest", [900, 5000, 2**63 - 1])

@@ -6,10 +6,12 @@ import pytest
 from truths import OUT_RANGES
 
 import ei_fast as ef
-from ei_fast.intervention.do import DenseIntervention, FunctionIntervention
+from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.intervention.function import FunctionIntervention
 from ei_fast.intervention.streams import Stream, neuron_keys
-from ei_fast.measures import histogram
+from ei_fast.measures.edges.histogram import JointHistograms, filled
 from ei_fast.network.steps import StepTable
+from ei_fast.runtime.threads import Threads
 
 BINS = 8
 
@@ -53,12 +55,13 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
     weight, bias = random_weight(n_in, n_out, 4.0), np.array([0.3, -0.4, 0.0])
     limits = _limits(activation, drop)
     place = (0, 0)
+    bins = {"in_range": in_range, "in_bins": BINS, "seed": 7, "place": place, "drop": drop}
     if kind == "dense":
         steps = ef.Activation(activation).steps(limits, BINS, (-12.0, 12.0), drop)
-        do = DenseIntervention(weight, bias, StepTable.of([steps], n_out), in_range, BINS, 7, place, drop)
+        do = DenseIntervention(weight, bias, StepTable.of([steps], n_out), **bins)
     else:
         block = ef.Function(lambda x: naive.outputs(x, weight, bias, activation), n_in, n_out, limits)
-        do = FunctionIntervention(block, in_range, BINS, limits, BINS, 7, place, drop)
+        do = FunctionIntervention(block, out_range=limits, out_bins=BINS, **bins)
 
     def uniforms(stream):
         keys = neuron_keys(7, place, stream, n_in)
@@ -67,8 +70,7 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
     low, high = in_range
     x = low + (high - low) * uniforms(Stream.HISTOGRAM)
     expected = naive.edge_histograms(x, naive.outputs(x, weight, bias, activation), in_range, limits, BINS, drop)
-    source = lambda first, m: do.codes_anywhere(Stream.HISTOGRAM, first, m)  # noqa: E731
-    got = histogram._fill(source, (n_in, n_out, BINS, BINS), do.outside, (0, n))
+    (got,) = JointHistograms(do, n, [slice(0, n_in)], "test").compute(0, n, Threads(1))
     np.testing.assert_array_equal(got, expected)
 
     baseline = 0.25
@@ -79,8 +81,8 @@ def test_counts_are_those_of_the_oracle(random_weight, activation, drop, kind):
         x[:, i] = moved[:, i]
         y = naive.outputs(x, weight, bias, activation)
         expected = naive.edge_histograms(x[:, [i]], y, in_range, limits, BINS, drop)
-        source = lambda first, m, i=i: do.codes_alone(i, np.full(n_in, baseline), Stream.SENSITIVITY, first, m, n)  # noqa: E731
-        got = histogram._fill(source, (1, n_out, BINS, BINS), do.outside, (0, n))
+        codes = do.codes_alone(i, np.full(n_in, baseline), Stream.SENSITIVITY, 0, n, n)
+        got = filled([codes], (1, n_out, BINS, BINS), do.outside)
         np.testing.assert_array_equal(got, expected)
 
 
@@ -144,7 +146,9 @@ def test_the_last_of_many_samples_lies_in_the_last_bin(random_weight):
     steps = StepTable.of([ef.Activation("sigmoid").steps((0.0, 1.0), BINS)], 2)
     n = 2**22
     for bins in (3, BINS, 1000):
-        do = DenseIntervention(random_weight(3, 2, 4.0), np.zeros(2), steps, (0.0, 1.0), bins, 0, (0, 0))
+        do = DenseIntervention(
+            random_weight(3, 2, 4.0), np.zeros(2), steps, in_range=(0.0, 1.0), in_bins=bins, seed=0, place=(0, 0)
+        )
         for i in range(3):
             x_codes, _ = do.codes_alone(i, np.zeros(3), Stream.SENSITIVITY, n - 1000, 1000, n)
             assert x_codes.max() == bins - 1

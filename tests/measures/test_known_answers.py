@@ -5,13 +5,12 @@ import pytest
 from truths import EXACT, SAMPLED
 
 import ei_fast as ef
-from ei_fast.intervention.do import DenseIntervention
-from ei_fast.measures.conditional import Plan, conditional_ei
-from ei_fast.measures.entropy import estimator_named
+from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.measures.joint.conditional import conditional_ei
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import run_here
 from ei_fast.network.steps import StepTable
-from ei_fast.runtime.threads import Workers
-
-PLAN = Plan(0.01, None, estimator_named("auto"))
+from ei_fast.runtime.threads import Threads
 
 
 def _block_diagonal(*blocks):
@@ -151,10 +150,11 @@ def test_keys_forget_no_neuron(position):
     weight = np.full((2, 30), 1e-7)
     weight[:, position] = 1.0
     steps = ef.Activation("linear").steps((0.0, 2.0), 8)
-    do = DenseIntervention(weight, np.zeros(30), StepTable.of([steps], 30), (0.0, 1.0), 2, 0, (0, 0))
-    one = DenseIntervention(np.ones((2, 1)), np.zeros(1), StepTable.of([steps], 1), (0.0, 1.0), 2, 0, (0, 0))
-    with Workers(1) as workers:
-        among, alone = conditional_ei(do, PLAN, workers), conditional_ei(one, PLAN, workers)
+    bins = {"in_range": (0.0, 1.0), "in_bins": 2, "seed": 0, "place": (0, 0)}
+    do = DenseIntervention(weight, np.zeros(30), StepTable.of([steps], 30), **bins)
+    one = DenseIntervention(np.ones((2, 1)), np.zeros(1), StepTable.of([steps], 1), **bins)
+    with Threads(1) as threads:
+        among, alone = (run_here(conditional_ei(on, MeasureOptions()), threads) for on in (do, one))
     # The same states under other keys: only the order in which they are added up may differ.
     assert among.value == pytest.approx(alone.value, abs=1e-12)
     assert among.n_samples == alone.n_samples
@@ -166,9 +166,15 @@ def test_copies_tell_no_more_than_one():
     for n_copies in (1, 40):
         weight = np.full((3, n_copies), 2.0)
         do = DenseIntervention(
-            weight, np.full(n_copies, -3.0), StepTable.of([steps], n_copies), (0.0, 1.0), 8, 0, (0, 0)
+            weight,
+            np.full(n_copies, -3.0),
+            StepTable.of([steps], n_copies),
+            in_range=(0.0, 1.0),
+            in_bins=8,
+            seed=0,
+            place=(0, 0),
         )
-        with Workers(1) as workers:
-            estimates.append(conditional_ei(do, PLAN, workers))
+        with Threads(1) as threads:
+            estimates.append(run_here(conditional_ei(do, MeasureOptions()), threads))
     assert estimates[0].value == pytest.approx(estimates[1].value, abs=1e-12)
     assert estimates[0].value > 1

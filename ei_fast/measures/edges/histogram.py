@@ -3,7 +3,7 @@
 The only way for maps that are not dense layers, and an independent check of the exact one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +73,7 @@ def _groups_of_inputs(do: Intervention) -> list[slice]:
     return [slice(first, min(first + size, do.n_in)) for first in range(0, do.n_in, size)]
 
 
-def _filled(blocks: Iterator[tuple[Codes, Codes]], shape: tuple[int, int, int, int], outside: int) -> NDArray[np.int32]:
+def filled(blocks: Iterable[tuple[Codes, Codes]], shape: tuple[int, int, int, int], outside: int) -> NDArray[np.int32]:
     """Joint histograms (n_x, n_out, in_bins, out_bins) of blocks of input and output bins."""
     histograms = np.zeros(shape, np.int32)
     for x_codes, y_codes in blocks:
@@ -118,7 +118,7 @@ class JointHistograms(Stage):
         def fill(rows: slice) -> NDArray[np.int32]:
             codes = (do.codes_anywhere(Stream.HISTOGRAM, first, count) for first, count in _blocks(begin, end))
             blocks = ((x_codes[rows], y_codes) for x_codes, y_codes in codes)
-            return _filled(blocks, (rows.stop - rows.start, do.n_out, do.in_bins, do.out_bins), do.outside)
+            return filled(blocks, (rows.stop - rows.start, do.n_out, do.in_bins, do.out_bins), do.outside)
 
         return tuple(threads.map(fill, self.rows))
 
@@ -257,7 +257,7 @@ class SensitivityJumps(Stage):
 
         def jumps(i: int) -> float:
             codes = do.codes_alone(i, self.baselines, Stream.SENSITIVITY, 0, n, n)
-            histograms = _filled(iter([codes]), (1, do.n_out, do.in_bins, do.out_bins), do.outside)
+            histograms = filled([codes], (1, do.n_out, do.in_bins, do.out_bins), do.outside)
             influence = np.zeros(n)
             add_influence(*codes, do.outside, histograms, n, influence)
             return float(np.sum(np.diff(influence) ** 2))
@@ -294,7 +294,7 @@ class SensitivityHistograms(Stage):
         blocks = (
             do.codes_alone(i, self.baselines, Stream.SENSITIVITY, first, count, n) for first, count in _blocks(0, n)
         )
-        histograms = _filled(blocks, (1, do.n_out, do.in_bins, do.out_bins), do.outside)
+        histograms = filled(blocks, (1, do.n_out, do.in_bins, do.out_bins), do.outside)
         bits, unused = np.empty((1, do.n_out)), np.empty((2, 1, do.n_out), np.int64)
         tables = PLUGIN.histogram_tables(HISTOGRAM_COUNTS_IN_TABLE)
         histograms_information(histograms, *tables, bits, *unused)

@@ -44,17 +44,7 @@ class Conditional:
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI, or a bracket where an entropy cannot be relied on."""
-        intervention = problem.intervention
-        sample = yield from _sampled(intervention, options)
-        if sample.kept_nothing:
-            return JointEI.undefined(sample.n_samples, self.name)
-        if sample.resolved:
-            output, conditional = sample.entropies(intervention.most_output_bits)
-            return compose(output, conditional, method=self.name, n_samples=sample.n_samples, stderr=sample.stderr)
-        bounds = yield from bounds_on(intervention, sample)
-        return compose(
-            bounds.output, bounds.conditional, method=self.name, n_samples=bounds.n_samples, least=bounds.least
-        )
+        return (yield from conditional_ei(problem.intervention, options))
 
     def explain(self, figures: Mapping[str, Any]) -> str:
         """In a sentence."""
@@ -63,6 +53,19 @@ class Conditional:
             "outputs under uniform inputs, less its average inside the cells of the binned input, "
             f"{_NAMES_OF_ENTROPIES[figures['entropy_estimator']]}."
         )
+
+
+def conditional_ei(intervention: Intervention, options: MeasureOptions) -> Method[JointEI]:
+    """EI of what an intervention is on, or a bracket where an entropy cannot be relied on."""
+    name = Conditional.name
+    sample = yield from _sampled(intervention, options)
+    if sample.kept_nothing:
+        return JointEI.undefined(sample.n_samples, name)
+    if sample.resolved:
+        output, conditional = sample.entropies(intervention.most_output_bits)
+        return compose(output, conditional, method=name, n_samples=sample.n_samples, stderr=sample.stderr)
+    bounds = yield from bounds_on(intervention, sample)
+    return compose(bounds.output, bounds.conditional, method=name, n_samples=bounds.n_samples, least=bounds.least)
 
 
 def _sampled(intervention: Intervention, options: MeasureOptions) -> Method[Sample]:
