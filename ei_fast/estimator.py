@@ -39,6 +39,7 @@ from ei_fast.results.report import (
 from ei_fast.runtime.files import plain
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
+from ei_fast.warmup import compile_kernels
 
 SIDE_BY_SIDE = 4
 """Layers measured at a time at the most: each keeps points of its own."""
@@ -232,9 +233,6 @@ class EffectiveInformation(BaseEstimator):
         """Report of `network` over frozen ranges and with a frozen seed."""
         binned = self.binned_layers(network, settings, frozen.ranges)
         if self.verbose:
-            # Here, since warming calls this module.
-            from ei_fast.warmup import compile_kernels
-
             compile_kernels()
         started = time.perf_counter()
         runner = runner or Runner(Threads(settings.n_jobs))

@@ -175,22 +175,37 @@ class _Counter(event.Listener):
 
 def _call_every_kernel() -> None:
     """Small measurements that call all kernels, with arguments of all types that they are called with."""
-    # Whoever finds a warm cache need not wait for these to be imported.
-    from ei_fast.estimator import analyze
-    from ei_fast.functions import mutual_information
-    from ei_fast.network.layer import Function
+    # A process that finds a warm cache need not wait for these to be imported.
+    from ei_fast.kernels.histograms import histogram_information
+    from ei_fast.measures.counting.estimators import PLUGIN
+    from ei_fast.network.layer import Function, Layer
+    from ei_fast.network.network import Network
 
     rng = np.random.default_rng(0)
-    settings = {"n_samples": 2**15, "random_state": 0, "n_jobs": 1}
     # Where samples are dropped, of one that is kept often and of one that is kept seldom.
     for limits in ((-0.2, 0.9), (0.9, 1.0)):
-        analyze(rng.normal(size=(6, 6)), activation="relu", out_range=limits, out_of_range="drop", **settings)
+        _measure(Layer(rng.normal(size=(6, 6)), activation="relu"), limits, drop=True)
     # Cells that are drawn, with control variates; enumerated; and inputs alone.
     for weight in (rng.normal(size=(6, 6)), rng.normal(size=(2, 2)), np.eye(2)):
-        analyze(weight, **settings)
-    analyze(rng.normal(size=(6, 6)), joint="plugin", pairwise="histogram", **settings)
-    analyze(Function(np.tanh, 2, 2, (-1.0, 1.0)), **settings)
-    mutual_information([0.0, 1.0], [0.0, 1.0])
+        _measure(Layer(weight))
+    _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise="histogram")
+    _measure(Function(np.tanh, 2, 2, (-1.0, 1.0)), (-1.0, 1.0))
+    histogram_information(np.ones((2, 2), np.int32), *PLUGIN.histogram_tables(4096))
+    # What an unbounded activation reaches.
+    Network([Layer(rng.normal(size=(3, 2)), activation="relu")]).ranges()
+
+
+def _measure(layer: Any, out_range: tuple[float, float] = (0.0, 1.0), drop: bool = False, **methods: Any) -> None:
+    from ei_fast.measures.layer import measure_layer
+    from ei_fast.measures.options import MeasureOptions
+    from ei_fast.measures.stages import run_here
+    from ei_fast.network.binned import BinnedLayer
+    from ei_fast.runtime.threads import Threads
+
+    binned = BinnedLayer(layer, 0, (0.0, 1.0), out_range, 8, 8, drop)
+    measures = run_here(measure_layer(binned, MeasureOptions(n_samples=2**15, **methods), 0), Threads(1))
+    # What a report asks for as well.
+    _ = measures.occupancy.share_outside, measures.occupancy.output_entropy
 
 
 class _CallableModule(ModuleType):

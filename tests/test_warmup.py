@@ -264,3 +264,20 @@ def test_who_waits_for_another_process_is_told(compiling, capsys, monkeypatch):
     with FileLock(compiling.lock):
         ef.analyze(WEIGHT, random_state=0, verbose=1)
     assert "another process is compiling the kernels, once: waiting" in capsys.readouterr().err
+
+
+def test_every_kernel_is_called():
+    # In a process of its own, as other tests may have called them.
+    code = """
+import pkgutil
+from importlib import import_module
+import ei_fast.warmup as warming
+from ei_fast import kernels
+from ei_fast.kernels.jit import KERNELS
+for module in pkgutil.iter_modules(kernels.__path__):
+    import_module(f"{kernels.__name__}.{module.name}")
+warming._call_every_kernel()
+print(*[kernel.__name__ for kernel in KERNELS if not kernel.overloads])
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
