@@ -45,6 +45,8 @@ ef.analyze(normal(12, 40), random_state=0, tol=1.0)  # undersampled, and hashed 
 ef.analyze(normal(4, 2).T, baseline=1, **few)
 ef.analyze(normal(70, 80).astype(np.float32), bins=(4, 64), n_samples=512, random_state=0)
 ef.analyze(np.eye(3), in_range=(-1, 1), **few)
+for rule in ("auto", "hull", "neuron"):
+    ef.analyze([normal(4, 3), normal(3, 2)], activation="relu", out_range=rule, **few)
 ef.analyze([(np.diag([9.0, 0.1, 0.1, 0.1, 0.1, 0.1]) + 1e-6, np.ones(6), "relu")], out_range=(0, 1), **few)
 for name in ("linear", "relu", "leaky_relu", "tanh", "hard_sigmoid", "gelu", "silu", "softplus"):
     for rule in ("clip", "drop"):
@@ -264,20 +266,3 @@ def test_who_waits_for_another_process_is_told(compiling, capsys, monkeypatch):
     with FileLock(compiling.lock):
         ef.analyze(WEIGHT, random_state=0, verbose=1)
     assert "another process is compiling the kernels, once: waiting" in capsys.readouterr().err
-
-
-def test_every_kernel_is_called():
-    # In a process of its own, as other tests may have called them.
-    code = """
-import pkgutil
-from importlib import import_module
-import ei_fast.warmup as warming
-from ei_fast import kernels
-from ei_fast.kernels.jit import KERNELS
-for module in pkgutil.iter_modules(kernels.__path__):
-    import_module(f"{kernels.__name__}.{module.name}")
-warming._call_every_kernel()
-print(*[kernel.__name__ for kernel in KERNELS if not kernel.overloads])
-"""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.split() == []
