@@ -19,6 +19,7 @@ from ei_fast.measures.counting.estimators import estimator_named
 from ei_fast.measures.edges.auto import edge_measure
 from ei_fast.measures.edges.estimate import EdgeEstimate
 from ei_fast.measures.joint.auto import joint_ei
+from ei_fast.measures.quantities import NAMES
 from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, check_bins, check_range, hull_of
@@ -262,7 +263,7 @@ def _own_range(values: NDArray[np.float64]) -> Range:
     return (low, high) if low < high else (low - 0.5, high + 0.5)
 
 
-_SWEEP_COLUMNS = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
+_SWEEP_COLUMNS = ("ei", "ei_stderr", *NAMES[1:])
 
 
 def bin_sweep(model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32, 64), **params: Any) -> "DataFrame":

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ei_fast.estimator import EffectiveInformation
+from ei_fast.measures.quantities import NAMES
 from ei_fast.parameters import OneOf
 from ei_fast.results.report import Report
 from ei_fast.training.recorder import Recorder
 from ei_fast.training.trajectory import checked_metric, checked_path
 
-LOGGED = ("ei", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
+LOGGED = NAMES
 _ON_ERROR = OneOf(("warn", "raise"))
 
 

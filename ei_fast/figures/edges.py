@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ei_fast.figures.style import SMALL, divided
+from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
 from ei_fast.results.report import LayerReport, Report
 
-_TITLES = {"sensitivity": "sensitivity", "ei_parts": "EI_parts"}
+_TITLES = {name: BY_NAME[name].symbol for name in EDGE_MEASURES}
 # Light to dark the same for every kind of colour vision, and in print.
 _SCALE = "cividis"
 

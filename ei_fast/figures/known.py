@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.measures.constants import Z95
+from ei_fast.measures.quantities import BY_NAME
 from ei_fast.results.report import UNDERSAMPLED
 from ei_fast.training.trajectory import Trajectory
 
@@ -31,19 +32,13 @@ def limits_of(trajectory: Trajectory, measure: str) -> tuple[Values, Values]:
     The errors of EI and of what is taken from it, or what it is taken from, are independent.
     """
     low, high = ei_limits(trajectory)
-    if measure == "ei":
+    quantity, values = BY_NAME[measure], getattr(trajectory, measure)
+    if quantity.edge_measure is None:
         return low, high
-    values = getattr(trajectory, measure)
-    # Exactly 0 where EI has no part in it.
-    below = above = np.zeros_like(values)
-    other = trajectory.ei_parts_stderr
-    if measure == "phi_ff":
-        below, above = trajectory.ei - low, high - trajectory.ei
-    elif measure == "degeneracy":
-        below, above = high - trajectory.ei, trajectory.ei - low
-    if measure in ("degeneracy", "sensitivity"):
-        other = trajectory.sensitivity_stderr
-    half = Z95 * known_stderr(other)
+    ends = {1: (trajectory.ei - low, high - trajectory.ei), -1: (high - trajectory.ei, trajectory.ei - low)}
+    # Exactly 0 where EI does not enter.
+    below, above = ends.get(quantity.ei_sign, (np.zeros_like(values), np.zeros_like(values)))
+    half = Z95 * known_stderr(getattr(trajectory, BY_NAME[quantity.edge_measure].stderr))
     return values - np.hypot(below, half), values + np.hypot(above, half)
 
 

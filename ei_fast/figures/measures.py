@@ -23,14 +23,15 @@ from ei_fast.figures.style import (
 )
 from ei_fast.figures.ticks import label_logarithmically
 from ei_fast.figures.turning import turning_point
+from ei_fast.measures.quantities import QUANTITIES
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
 
-TITLES = {"ei": "EI", "sensitivity": "sensitivity", "degeneracy": "degeneracy", "ei_parts": "EI_parts", "phi_ff": "φ"}
+TITLES = {quantity.name: quantity.symbol for quantity in QUANTITIES}
 """Of the measures, in the order in which they are drawn."""
 
-_OF_EI = ("ei", "degeneracy", "phi_ff")
+_OF_EI = tuple(quantity.name for quantity in QUANTITIES if quantity.ei_sign)
 # Up to so many steps each is marked by a dot.
 _FEW_STEPS = 30
 # A scale of powers of ten for losses that fall further than this.

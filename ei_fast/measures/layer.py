@@ -8,10 +8,11 @@ from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.occupancy import Occupancy
 from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.quantities import EDGE_MEASURES
 from ei_fast.measures.stages import Method, Named
 from ei_fast.network.binned import BinnedLayer
 
-MEASURES = ("joint", "sensitivity", "ei_parts")
+MEASURES = ("joint", *EDGE_MEASURES)
 """What is measured of a layer, each on its own."""
 
 

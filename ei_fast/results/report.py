@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.measures.joint.auto import METHODS
+from ei_fast.measures.quantities import EDGE_MEASURES, NAMES, QUANTITIES
 from ei_fast.network.bins import Ranges, hull_of
 from ei_fast.results.tables import frame_of, lines_of, shape_of, widths_of
 from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
@@ -245,8 +246,7 @@ class Report(Sequence[LayerReport]):
             "provenance": to_json(self.provenance),
         }
         for k, layer in enumerate(self._layers):
-            arrays[f"sensitivity/{k}"] = layer.sensitivity_matrix
-            arrays[f"ei_parts/{k}"] = layer.ei_parts_matrix
+            arrays |= {f"{name}/{k}": getattr(layer, f"{name}_matrix") for name in EDGE_MEASURES}
         write_npz(npz_path(path, f"The path of a report must end in .npz. Got {str(path)!r} instead."), arrays)
 
     @classmethod
@@ -265,7 +265,7 @@ class Report(Sequence[LayerReport]):
             layers = []
             for k, figures in enumerate(from_json(arrays["layers"])):
                 pairs = {name: _as_tuples(value) for name, value in figures.items() if isinstance(value, list)}
-                matrices = {f"{name}_matrix": arrays[f"{name}/{k}"] for name in ("sensitivity", "ei_parts")}
+                matrices = {f"{name}_matrix": arrays[f"{name}/{k}"] for name in EDGE_MEASURES}
                 layers.append(LayerReport(**(figures | pairs | matrices)))
             skipped = [(str(name), str(reason)) for name, reason in from_json(arrays["skipped"])]
             return cls(layers, skipped, from_json(arrays["provenance"]))
@@ -303,8 +303,9 @@ def _as_tuples(value: Any) -> Any:
 
 
 _HEADER = (
-    *("layer", "widths", "activation", "EI", "95 % interval"),
-    *("sensitivity", "degeneracy", "EI_parts", "phi_ff", "flags"),
+    *("layer", "widths", "activation", QUANTITIES[0].title, "95 % interval"),
+    *(quantity.title for quantity in QUANTITIES[1:]),
+    "flags",
 )
 
 
@@ -316,9 +317,6 @@ def _row(layer: LayerReport) -> tuple[str, ...]:
         layer.activation,
         f"{layer.ei:.3f}",
         "exact" if layer.joint_method == "exact" else f"{low:.3f} .. {high:.3f}",
-        f"{layer.sensitivity:.3f}",
-        f"{layer.degeneracy:.3f}",
-        f"{layer.ei_parts:.3f}",
-        f"{layer.phi_ff:.3f}",
+        *(f"{getattr(layer, name):.3f}" for name in NAMES[1:]),
         ", ".join(layer.flags),
     )

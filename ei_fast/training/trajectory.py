@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES, NAMES
 from ei_fast.network.bins import ranges_from
 from ei_fast.network.network import Network
 from ei_fast.results.report import Report
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
 _KIND, _FORMAT = "trajectory", 4
 
-_OF_OLD = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
+_OF_OLD = ("ei", "ei_stderr", *NAMES[1:])
 _INTERVAL = ("ei_low", "ei_high")
-_FURTHER = ("sensitivity_stderr", "ei_parts_stderr")
+_FURTHER = tuple(BY_NAME[name].stderr for name in EDGE_MEASURES)
 MEASURES = (*_OF_OLD, *_INTERVAL, *_FURTHER)
 """What is kept of every layer at every step, in bits; files of older formats have the first six only, or one more."""
 
