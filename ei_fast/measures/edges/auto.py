@@ -47,6 +47,16 @@ def edge_measure(binned: BinnedLayer, measure: str, options: MeasureOptions, see
     return (yield from METHODS[measure, method](binned, options, seed))
 
 
+def explain_choice(binned: BinnedLayer, options: MeasureOptions) -> str:
+    """Which method `edge_measure` would use for a layer and why, without measuring it."""
+    method = pairwise_method(binned, options.pairwise)
+    return {
+        "exact": "exact: of a dense layer both are integrals that can be done",
+        "histogram": "histogram: simulated, as was asked for or since the layer is a function",
+        "none": "none, as was asked for",
+    }[method]
+
+
 def pairwise_method(binned: BinnedLayer, asked: str) -> str:
     """What "auto" means for the layer, and whether the method is open to it.
 

@@ -83,6 +83,28 @@ def joint_ei(
     return JointEI.sum(estimates, ceiling)
 
 
+def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) -> str:
+    """Which methods `joint_ei` would use for a layer and why, without measuring it."""
+    layer = JointProblem(binned, seed)
+    asked = METHODS.get(options.joint)
+    if asked is not None and not asked.by_component:
+        return f"{asked.name}: {asked.reason(layer, options)}"
+    if binned.layer.kind == "dense" and _never_kept(binned, None):
+        return "undefined: an output is outside its range, and dropped, whatever the input"
+    problems = [layer] if binned.layer.kind == "function" else _components(layer)
+    if not problems:
+        return "exact: no output leaves its bin"
+    share = options.shared_by(sum(chosen_method(problem, options).name != "exact" for problem in problems))
+    reasons: dict[str, int] = {}
+    for problem in problems:
+        method = chosen_method(problem, options)
+        reason = f"{method.name}: {method.reason(problem, share)}"
+        reasons[reason] = reasons.get(reason, 0) + 1
+    if len(problems) == 1:
+        return next(iter(reasons))
+    return "; ".join(f"{count} of {len(problems)} components {reason}" for reason, count in reasons.items())
+
+
 def chosen_method(problem: JointProblem, options: MeasureOptions) -> JointMethod:
     """The method for a component, or for a layer as it stands: exact where that is possible, else as asked for."""
     names = _AUTO if options.joint == "auto" else ("exact", options.joint)

@@ -38,6 +38,15 @@ class Conditional:
         """Open to every problem."""
         return None
 
+    def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
+        """Whether cells are visited or drawn."""
+        intervention = problem.intervention
+        cells = cells_to_visit(intervention, options)
+        if cells is not None:
+            return f"every one of {len(cells):,} input cells is visited"
+        points = "as many points as tol needs" if options.n_samples is None else f"{options.n_samples:,} points"
+        return f"of 2**{intervention.log2_cells:.0f} input cells some are drawn, with {points}"
+
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Points at the most."""
         return options.n_samples or min(MAX_POINTS, points_ceiling(problem.intervention))

@@ -28,6 +28,10 @@ class Exact:
             return None
         return "joint='exact' is open to components with one input and to single edges. Use joint='auto'."
 
+    def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
+        """Why nothing need be sampled."""
+        return "its outputs are step functions of one input"
+
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """No points are simulated."""
         return 0.0

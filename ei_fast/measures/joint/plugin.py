@@ -51,6 +51,10 @@ class PlugIn:
             "use joint='auto'."
         )
 
+    def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
+        """As it was asked for."""
+        return f"the joint states of {options.n_samples or JOINT_POINTS:,} samples are counted, as was asked for"
+
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Points that are counted."""
         return options.n_samples or JOINT_POINTS
