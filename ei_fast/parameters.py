@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ei_fast.measures.joint.auto import METHODS as JOINT_METHODS
+from ei_fast.measures.joint.estimate import EXACT
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.network.bins import Range, Ranges, check_bins, check_range
 from ei_fast.network.reach import RULES
@@ -125,7 +127,7 @@ CONSTRAINTS: dict[str, Constraint] = {
     "out_range": RangeOrRule(RULES),
     "out_of_range": OneOf(("clip", "drop")),
     "baseline": Number("a finite number"),
-    "joint": OneOf(("auto", "conditional", "plugin"), announced=("gaussian",)),
+    "joint": OneOf(("auto", *(name for name in JOINT_METHODS if name != EXACT)), announced=("gaussian",)),
     "pairwise": OneOf(("auto", "exact", "histogram", "none")),
     "entropy": OneOf(("auto", "plugin", "miller-madow", "grassberger", "chao-shen")),
     "n_samples": Integer(256, automatic=True),
