@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cache
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numba
 import numpy as np
@@ -24,7 +24,22 @@ from ei_fast.measures.stages import Runner
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Ranges, can_be_divided, hull_of
 from ei_fast.network.network import Network
-from ei_fast.parameters import OWNER, RangesAndSeed, Settings
+from ei_fast.parameters import (
+    OWNER,
+    Activations,
+    EntropyEstimator,
+    InRange,
+    JointMethod,
+    NumberOfSamples,
+    OutOfRange,
+    OutRange,
+    PairwiseMethod,
+    Parameters,
+    RandomState,
+    RangesAndSeed,
+    Settings,
+    shows_keywords,
+)
 from ei_fast.results.flags import Flag
 from ei_fast.results.report import LayerReport, Report
 from ei_fast.runtime.files import plain
@@ -110,17 +125,17 @@ class EffectiveInformation(BaseEstimator):
     def __init__(
         self,
         bins: int | tuple[int, int] = 8,
-        activation: Any = "sigmoid",
-        in_range: Any = "auto",
-        out_range: Any = "auto",
-        out_of_range: str = "clip",
+        activation: Activations = "sigmoid",
+        in_range: InRange = "auto",
+        out_range: OutRange = "auto",
+        out_of_range: OutOfRange = "clip",
         baseline: float = 0.0,
-        joint: str = "auto",
-        pairwise: str = "auto",
-        entropy: str = "auto",
-        n_samples: Any = "auto",
+        joint: JointMethod = "auto",
+        pairwise: PairwiseMethod = "auto",
+        entropy: EntropyEstimator = "auto",
+        n_samples: NumberOfSamples = "auto",
         tol: float = 0.01,
-        random_state: Any = None,
+        random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ):
@@ -348,7 +363,8 @@ def _report_of(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> Laye
     )
 
 
-def analyze(model: Any, **params: Any) -> Report:
+@shows_keywords(EffectiveInformation)
+def analyze(model: Any, **params: Unpack[Parameters]) -> Report:
     """Measure every layer of `model`: ``EffectiveInformation(**params).fit(model).report_``.
 
     Parameters

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +25,7 @@ from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, check_bins, check_range, hull_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
-from ei_fast.parameters import OWNER, Settings
+from ei_fast.parameters import OWNER, Parameters, ParametersBesideBins, ReadingOptions, Settings, shows_keywords
 from ei_fast.results.tables import frame_of, lines_of, widths_of
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships, check_unmasked
@@ -58,9 +58,13 @@ class GroupEI:
         return self.value
 
 
+@shows_keywords(EffectiveInformation)
 @as_numpy_ships
 def effective_information(
-    layer: Any, inputs: Sequence[int] | int | None = None, outputs: Sequence[int] | int | None = None, **params: Any
+    layer: Any,
+    inputs: Sequence[int] | int | None = None,
+    outputs: Sequence[int] | int | None = None,
+    **params: Unpack[Parameters],
 ) -> GroupEI:
     """Group EI: I(X_A; Y_B) with every input of the layer uniform, those outside A as well.
 
@@ -89,7 +93,8 @@ def effective_information(
     return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), tuple(flags_of(joint, settings.tol)))
 
 
-def sensitivity_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
+@shows_keywords(EffectiveInformation)
+def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.float64]:
     """Sensitivity of every edge of a layer in bits, (n_in, n_out).
 
     Parameters
@@ -101,7 +106,8 @@ def sensitivity_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
     return _edges(layer, params, "sensitivity").matrix
 
 
-def ei_parts_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
+@shows_keywords(EffectiveInformation)
+def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.float64]:
     """EI_parts of every edge of a layer in bits, (n_in, n_out).
 
     Parameters
@@ -114,7 +120,7 @@ def ei_parts_matrix(layer: Any, **params: Any) -> NDArray[np.float64]:
 
 
 @as_numpy_ships
-def _edges(layer: Any, params: dict[str, Any], measure: str) -> EdgeEstimate:
+def _edges(layer: Any, params: Parameters, measure: str) -> EdgeEstimate:
     estimator = EffectiveInformation(**params)
     settings = Settings.checked(estimator.get_params(deep=False))
     binned = _only_layer(layer, estimator, settings)
@@ -266,7 +272,10 @@ def _own_range(values: NDArray[np.float64]) -> Range:
 _SWEEP_COLUMNS = ("ei", "ei_stderr", *NAMES[1:])
 
 
-def bin_sweep(model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32, 64), **params: Any) -> "DataFrame":
+@shows_keywords(EffectiveInformation)
+def bin_sweep(
+    model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32, 64), **params: Unpack[ParametersBesideBins]
+) -> "DataFrame":
     """Measures of every layer at several numbers of bins, a frame with one row for each of them.
 
     Parameters
@@ -313,7 +322,8 @@ def bin_sweep(model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32,
 _DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")
 
 
-def describe(model: Any, **options: Any) -> None:
+@shows_keywords(as_network)
+def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
     """Print what would be measured, layer by layer, and what is skipped and why.
 
     Parameters

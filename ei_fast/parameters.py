@@ -1,21 +1,127 @@
-"""The parameters of a measurement: what each may be, checked once and before any work."""
+"""The parameters of a measurement: their types, and what each may be, checked once and before any work."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypedDict, TypeVar, get_args
 
 import numpy as np
 
 from ei_fast.measures.joint.auto import METHODS as JOINT_METHODS
 from ei_fast.measures.joint.estimate import EXACT
 from ei_fast.measures.options import MeasureOptions
+from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, Ranges, check_bins, check_range
 from ei_fast.network.reach import RULES
 from ei_fast.runtime.threads import resolve_n_jobs
 from ei_fast.validation import as_float, refusal
 
 OWNER = "EffectiveInformation"
+
+Activations = str | Activation | Sequence[str | Activation]
+InRange = Range | Literal["auto"]
+OutRange = Range | Literal["auto", "hull", "neuron"]
+OutOfRange = Literal["clip", "drop"]
+JointMethod = Literal["auto", "conditional", "plugin"]
+PairwiseMethod = Literal["auto", "exact", "histogram", "none"]
+EntropyEstimator = Literal["auto", "plugin", "miller-madow", "grassberger", "chao-shen"]
+NumberOfSamples = int | Literal["auto"]
+RandomState = int | np.random.SeedSequence | np.random.Generator | None
+
+
+class ParametersBesideBins(TypedDict, total=False):
+    """Keywords of functions that measure at several numbers of bins: those of `EffectiveInformation` without `bins`."""
+
+    activation: Activations
+    in_range: InRange
+    out_range: OutRange
+    out_of_range: OutOfRange
+    baseline: float
+    joint: JointMethod
+    pairwise: PairwiseMethod
+    entropy: EntropyEstimator
+    n_samples: NumberOfSamples
+    tol: float
+    random_state: RandomState
+    n_jobs: int | None
+    verbose: int
+
+
+class _Bins(TypedDict, total=False):
+    bins: int | tuple[int, int]
+
+
+class Parameters(_Bins, ParametersBesideBins, total=False):
+    """Keywords of functions that measure: the parameters of `EffectiveInformation`, which says what each means."""
+
+
+class AdapterOptions(TypedDict, total=False):
+    """Keywords that say how a model is read: those of `as_network` beside model, activation and range."""
+
+    order: Sequence[str] | None
+    blocks: Sequence[str] | Mapping[str, Range | None]
+    verify: bool
+    input_shape: Sequence[int] | None
+    example_inputs: Any
+
+
+class ReadingOptions(AdapterOptions, total=False):
+    """All keywords of `as_network`, which says what each means."""
+
+    activation: Activations
+    in_range: Range | None
+
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The default, in a signature, of a keyword that otherwise stays what it is; shown as `said`."""
+
+    said: str
+
+    def __repr__(self) -> str:
+        return self.said
+
+
+def shows_keywords(source: Callable[..., Any] | Unchanged) -> Callable[[Decorated], Decorated]:
+    """Decorate a function so that its signature, which `help` shows, has a parameter for each of its keywords.
+
+    The function takes its keywords as ``**name: Unpack[SomeTypedDict]``, as type checkers and editors understand it;
+    `inspect.signature` shows of that nothing but the name of the dict.
+
+    Parameters
+    ----------
+    source : callable or Unchanged
+        The function that the keywords are handed to, whose defaults they have and in whose order they are shown; or
+        the one default of all.
+
+    Returns
+    -------
+    callable
+        Returns the function that it is given, with a `__signature__`.
+    """
+
+    def decorated(function: Decorated) -> Decorated:
+        own = signature(function)
+        *first, keywords = own.parameters.values()
+        (typed_dict,) = get_args(keywords.annotation)
+        types = typed_dict.__annotations__
+        if isinstance(source, Unchanged):
+            defaults = dict.fromkeys(types, source)
+        else:
+            parameters = signature(source).parameters
+            defaults = {name: parameter.default for name, parameter in parameters.items() if name in types}
+        shown = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=types[name])
+            for name, default in defaults.items()
+        ]
+        function.__signature__ = own.replace(parameters=[*first, *shown])  # type: ignore[attr-defined]
+        return function
+
+    return decorated
 
 
 class Constraint(Protocol):
@@ -125,11 +231,11 @@ CONSTRAINTS: dict[str, Constraint] = {
     "bins": Bins(),
     "in_range": RangeOrAuto(),
     "out_range": RangeOrRule(RULES),
-    "out_of_range": OneOf(("clip", "drop")),
+    "out_of_range": OneOf(get_args(OutOfRange)),
     "baseline": Number("a finite number"),
     "joint": OneOf(("auto", *(name for name in JOINT_METHODS if name != EXACT)), announced=("gaussian",)),
-    "pairwise": OneOf(("auto", "exact", "histogram", "none")),
-    "entropy": OneOf(("auto", "plugin", "miller-madow", "grassberger", "chao-shen")),
+    "pairwise": OneOf(get_args(PairwiseMethod)),
+    "entropy": OneOf(get_args(EntropyEstimator)),
     "n_samples": Integer(256, automatic=True),
     "tol": Number("a number of bits from 1e-6 to 100", 1e-6, 100.0),
     "n_jobs": Threads(),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from inspect import Parameter, signature
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 from filelock import FileLock
@@ -17,7 +17,16 @@ from ei_fast.adapters import as_network
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.network import Network
-from ei_fast.parameters import OWNER, Integer, Number, OneOf, RangesAndSeed, Settings
+from ei_fast.parameters import (
+    OWNER,
+    AdapterOptions,
+    Integer,
+    Number,
+    OneOf,
+    RangesAndSeed,
+    Settings,
+    shows_keywords,
+)
 from ei_fast.results.report import Report
 from ei_fast.training.budget import TimeBudget
 from ei_fast.training.continuation import check_same_layers, continued, layers_of, provenance_of, taken
@@ -87,6 +96,7 @@ class Recorder:
     Trajectory(3 steps, layers layer0, ranges: those of each record)
     """
 
+    @shows_keywords(as_network)
     def __init__(
         self,
         estimator: EffectiveInformation,
@@ -95,7 +105,7 @@ class Recorder:
         path: str | os.PathLike | None = None,
         ranges: str = "each",
         keep_weights: bool = False,
-        **adapter_options: Any,
+        **adapter_options: Unpack[AdapterOptions],
     ):
         if not isinstance(estimator, EffectiveInformation):
             raise TypeError(

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES, NAMES
 from ei_fast.network.bins import ranges_from
 from ei_fast.network.network import Network
+from ei_fast.parameters import Parameters, Unchanged, shows_keywords
 from ei_fast.results.report import Report
 from ei_fast.results.tables import frame_of
 from ei_fast.runtime.files import from_json, known_format, npz_bytes, npz_path, plain, read_npz, to_json, write_whole
@@ -171,7 +172,8 @@ class Trajectory:
             return "given"
         return str(self.provenance.get("convention", "first" if "ranges" in self.provenance else ""))
 
-    def remeasure(self, ranges: str | None = None, **params: Any) -> "Trajectory":
+    @shows_keywords(Unchanged("as recorded"))
+    def remeasure(self, ranges: str | None = None, **params: Unpack[Parameters]) -> "Trajectory":
         """Measure the training anew from the weights that were kept, without training again.
 
         Parameters

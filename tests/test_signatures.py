@@ -1,0 +1,93 @@
+"""Functions that hand keywords on say which, in their signatures and to type checkers."""
+
+import pydoc
+from inspect import Parameter, signature
+from typing import Literal, get_args, get_origin
+
+import pytest
+
+import ei_fast as ef
+from ei_fast.parameters import CONSTRAINTS, AdapterOptions, OutRange, Parameters, ParametersBesideBins, ReadingOptions
+
+MEASURES = [ef.analyze, ef.effective_information, ef.sensitivity_matrix, ef.ei_parts_matrix]
+
+
+def _types(function, leaving_out=()):
+    parameters = signature(function).parameters
+    return {name: one.annotation for name, one in parameters.items() if name not in leaving_out}
+
+
+def _keywords(function):
+    parameters = signature(function).parameters
+    assert not any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
+    return {name: one for name, one in parameters.items() if one.kind is Parameter.KEYWORD_ONLY}
+
+
+def test_the_typed_parameters_are_those_of_the_estimator():
+    assert Parameters.__annotations__ == _types(ef.EffectiveInformation)
+    assert list(Parameters.__annotations__) == list(_types(ef.EffectiveInformation))
+    assert ParametersBesideBins.__annotations__ == _types(ef.EffectiveInformation, ["bins"])
+    assert not Parameters.__required_keys__ | ParametersBesideBins.__required_keys__
+
+
+def test_the_typed_options_are_those_of_as_network():
+    assert ReadingOptions.__annotations__ == _types(ef.as_network, ["model"])
+    assert AdapterOptions.__annotations__ == _types(ef.as_network, ["model", "activation", "in_range"])
+    assert not ReadingOptions.__required_keys__ | AdapterOptions.__required_keys__
+
+
+def test_every_parameter_is_checked_and_typed_as_it_is_checked():
+    # Activations are checked with the model, and the source of randomness where it is used.
+    assert {*CONSTRAINTS, "activation", "random_state"} == Parameters.__annotations__.keys()
+    rules = [get_args(one) for one in get_args(OutRange) if get_origin(one) is Literal]
+    assert rules == [CONSTRAINTS["out_range"].rules]
+
+
+@pytest.mark.parametrize("function", MEASURES, ids=lambda function: function.__name__)
+def test_functions_show_the_parameters_of_the_estimator_with_their_defaults(function):
+    expected = signature(ef.EffectiveInformation).parameters
+    assert list(_keywords(function)) == list(expected)
+    for name, parameter in _keywords(function).items():
+        assert (parameter.default, parameter.annotation) == (expected[name].default, expected[name].annotation)
+
+
+def test_a_sweep_shows_all_but_the_bins_that_it_has_itself():
+    expected = dict(signature(ef.EffectiveInformation).parameters)
+    del expected["bins"]
+    assert list(_keywords(ef.bin_sweep)) == list(expected)
+    assert signature(ef.bin_sweep).parameters["bins"].default == (4, 8, 16, 32, 64)
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (ef.describe, "activation in_range order blocks verify input_shape example_inputs"),
+        (ef.Recorder, "order blocks verify input_shape example_inputs"),
+    ],
+)
+def test_what_reads_a_model_shows_the_options_of_as_network(function, names):
+    expected = signature(ef.as_network).parameters
+    assert list(_keywords(function)) == names.split()
+    for name, parameter in _keywords(function).items():
+        assert (parameter.default, parameter.annotation) == (expected[name].default, expected[name].annotation)
+
+
+def test_measuring_anew_shows_that_parameters_stay_as_recorded():
+    keywords = _keywords(ef.Trajectory.remeasure)
+    assert list(keywords) == list(Parameters.__annotations__)
+    assert {repr(one.default) for one in keywords.values()} == {"as recorded"}
+
+
+@pytest.mark.parametrize("function", [*MEASURES, ef.bin_sweep, ef.Trajectory.remeasure])
+def test_help_shows_names_types_and_defaults(function):
+    text = pydoc.render_doc(function, renderer=pydoc.plaintext)
+    assert "tol: float = " in text
+    assert "'miller-madow'" in text
+    assert "**" not in text.splitlines()[2]
+
+
+def test_unknown_keywords_are_refused_all_the_same():
+    with pytest.raises(TypeError, match="'bin'"):
+        ef.analyze([[1.0]], bin=4)
+    with pytest.raises(TypeError, match="'blok'"):
+        ef.describe([[1.0]], blok=())
