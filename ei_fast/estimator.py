@@ -63,63 +63,95 @@ class EffectiveInformation(BaseEstimator):
     Parameters
     ----------
     bins : int or (int, int), default 8
-        Equal bins over the range of each input and each output neuron.
-    activation : str, Activation, or one a layer, default "sigmoid"
-        Of layers that come as bare arrays.
-    in_range : "auto" or (float, float)
-        Range of the first layer's inputs; the network's own, (0, 1) unless it says otherwise.
-    out_range : "auto", "hull", "neuron" or (float, float)
-        Range of the outputs of every layer, or how it is derived where a layer has none of its own. "auto": the
-        codomain of a bounded activation, and of an unbounded one what the layer reaches under do(L1 = H^max), the
-        hull over its neurons of each output's quantiles at 1e-4 and 1 - 1e-4. "hull": in the latter's place what
-        interval arithmetic allows, ever wider than what is reached the more inputs there are. "neuron": what each
-        neuron reaches, a range of its own for each, and the next layer's inputs move over theirs.
-    out_of_range : "clip" or "drop"
-        Outputs outside the range belong to the outermost bin; or the sample is left out, of an edge where
-        that output is outside, of the joint where any is.
+        Number of equal bins over the range of each neuron, from 2 to 32,768; or one number for the inputs and one
+        for the outputs of a layer.
+    activation : str, Activation, or a sequence of one for each layer, default "sigmoid"
+        Activation of layers that come as bare arrays.
+    in_range : "auto" or (float, float), default "auto"
+        Range of the first layer's inputs. ``"auto"`` is the network's own range, (0, 1) unless it says otherwise.
+    out_range : "auto", "hull", "neuron" or (float, float), default "auto"
+        Range of the outputs of every layer; or how it is derived where a layer has none of its own:
+
+        - ``"auto"``: the codomain of a bounded activation. Of an unbounded one, what the layer reaches under
+          do(L1 = H^max): the hull over its neurons of each output's quantiles at 1e-4 and 1 - 1e-4;
+        - ``"hull"``: the same for a bounded activation; of an unbounded one, what interval arithmetic allows. This
+          range grows with the number of inputs faster than what is reached;
+        - ``"neuron"``: what each neuron reaches, a range for every neuron. The inputs of the next layer move over
+          these ranges.
+    out_of_range : "clip" or "drop", default "clip"
+        ``"clip"`` counts outputs outside the range in the outermost bins. ``"drop"`` leaves the sample out: in
+        per-edge measures where that output is outside, in the joint EI where any output is.
     baseline : float, default 0.0
         Value of the other inputs in sensitivity.
-    joint : "auto", "conditional" or "plugin"
-        Estimator of the joint EI. "auto" is the conditional one, and exact for parts of a layer that one
-        input determines; "plugin" counts joint states, as published, for comparison.
-    pairwise : "auto", "exact", "histogram" or "none"
-        How sensitivity and EI_parts are found: exactly for dense layers, from simulated joint histograms
-        for a `Function`, or not at all.
-    entropy : "auto", "plugin", "miller-madow", "grassberger" or "chao-shen"
-        Estimator of sampled entropies. "auto" is Zhang's for the joint EI, both inside cells and out, and what
-        it is known to miss added; Miller and Madow's for histograms; and the plug-in with joint="plugin".
-    n_samples : "auto" or int
-        All simulated points of a layer's joint EI, at least 256, and the points in every edge's histogram;
-        ``"auto"`` takes as many as `tol` needs.
+    joint : "auto", "conditional" or "plugin", default "auto"
+        Method for the joint EI. ``"auto"`` is the conditional method, and exact for components of a layer that one
+        input determines. ``"plugin"`` counts joint states, as published, for comparison.
+    pairwise : "auto", "exact", "histogram" or "none", default "auto"
+        Method for sensitivity and EI_parts: exact for dense layers, simulated joint histograms for a `Function`, or
+        not measured at all. ``"auto"`` takes the first that the layer allows.
+    entropy : "auto", "plugin", "miller-madow", "grassberger" or "chao-shen", default "auto"
+        Estimator of sampled entropies. ``"auto"`` is Zhang's estimator for the joint EI, with the contribution of
+        unseen states added, Miller and Madow's for histograms, and the plug-in with ``joint="plugin"``.
+    n_samples : "auto" or int, default "auto"
+        Number of all simulated points of a layer's joint EI, at least 256, and of the points in every edge's
+        histogram. ``"auto"`` takes as many as `tol` needs.
     tol : float, default 0.01
-        Bits: the root of (standard error**2 + bias**2) that ``n_samples="auto"`` aims for, up to 2**24
-        points or 2**34 multiply-adds a connected part; beyond it the flag is "tol not reached".
-    random_state : None, int, SeedSequence or Generator
-        One seed gives bit-identical results for every `n_jobs`.
-    n_jobs : None or int
-        Threads; None is as many as the cores this process may use, 1 inside a joblib worker.
+        Bits: the value of sqrt(standard error**2 + bias**2) that ``n_samples="auto"`` aims for, from 1e-6 to 100. It
+        spends up to 2**24 points or 2**34 multiply-adds on a connected component; where these do not suffice the
+        layer has the flag "tol not reached".
+    random_state : None, int, SeedSequence or Generator, default None
+        Source of the seed. One seed gives bit-identical results for every `n_jobs`; None draws a new seed.
+    n_jobs : None or int, default None
+        Number of threads. None is the number of cores this process may use, and 1 inside a joblib worker.
     verbose : int, default 0
-        Above 0 a progress bar counts the layers; before it another the kernels, where they have to be compiled, once.
+        Above 0, progress bars count the kernels while they are compiled, once on a machine, and then the layers.
 
     Attributes
     ----------
     report_ : Report
-    n_features_in_ : int
-        Of a 2-D array, one dense layer: its number of columns, n_out.
+        All figures of all layers, with their errors.
     ei_, sensitivity_, degeneracy_, ei_parts_, phi_ff_ : ndarray (n_layers,)
+        The five measures in bits, one entry for each layer.
+    n_features_in_ : int
+        Number of columns, n_out, where the model is one 2-D array.
+
+    Raises
+    ------
+    TypeError, ValueError
+        By `fit` and before any work: each message names the parameter or layer, the rule, the value and the remedy.
+
+    Notes
+    -----
+    Every input neuron X_i of a layer is set, independently and uniformly, over its range: do(L1 = H^max). Inputs and
+    outputs are binned. With Y the outputs of the layer [1]_,
+
+    - EI = I(X; Y) = H(Y) - H(Y | X) of all inputs and all outputs together (section 2.2);
+    - sensitivity is the sum over edges of I(X_i; Y_j) with only X_i moving and the other inputs at the baseline
+      (section 2.3);
+    - degeneracy = sensitivity - EI;
+    - EI_parts is the sum over edges of I(X_i; Y_j) with every input moving, and phi_ff = EI - EI_parts
+      (section 2.4).
 
     References
     ----------
-    Mattsson, Michaud & Hoel (2020). Examining the causal structures of deep neural networks using
-    information theory. Entropy 22(12), 1429.
+    .. [1] Mattsson, Michaud & Hoel (2020). Examining the causal structures of deep neural networks using
+       information theory. Entropy 22(12), 1429.
 
     Examples
     --------
+    Two inputs that are handed on as they are: each output has two bits of its own input, and nothing is lost.
+
     >>> import numpy as np
     >>> import ei_fast as ef
-    >>> report = ef.analyze([np.eye(2)], activation="linear", bins=4)
-    >>> report[0].ei, report[0].degeneracy
-    (4.0, 0.0)
+    >>> estimator = ef.EffectiveInformation(bins=4, activation="linear").fit([np.eye(2)])
+    >>> estimator.ei_, estimator.degeneracy_
+    (array([4.]), array([0.]))
+
+    Two outputs that are the same sum of both inputs share what they know: a low EI, a high degeneracy.
+
+    >>> report = ef.analyze([np.ones((2, 2))], activation="linear", bins=4, random_state=0)
+    >>> report[0].ei < 2.0 < report[0].sensitivity
+    True
     """
 
     def __init__(
@@ -166,18 +198,27 @@ class EffectiveInformation(BaseEstimator):
 
         Parameters
         ----------
-        model : Network, Layer, Function, array, list, dict or path
+        model : Network, Layer, Function, array, list, dict, path, or a model of a framework
             Whatever `as_network` accepts.
-        y : ignored
+        y : None, default None
+            Ignored; scikit-learn's interface has it.
 
         Returns
         -------
-        self
+        EffectiveInformation
+            The estimator itself, with `report_` and the other fitted attributes.
 
         Raises
         ------
         TypeError, ValueError
-            Before any work, naming the parameter or layer, the rule, the value and the remedy.
+            Before any work: the message names the parameter or layer, the rule, the value and the remedy.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.EffectiveInformation(activation="linear").fit([np.eye(3)]).ei_
+        array([9.])
         """
         network, settings, frozen = self.check(model)
         self._set_n_features_in(model)
@@ -191,7 +232,35 @@ class EffectiveInformation(BaseEstimator):
 
     @as_numpy_ships
     def check(self, model: Any) -> tuple[Network, Settings, RangesAndSeed]:
-        """All that `fit` checks before it begins to work: the network, the settings, the ranges and the seed."""
+        """Check what `fit` would measure, and measure nothing.
+
+        Parameters
+        ----------
+        model : Network, Layer, Function, array, list, dict, path, or a model of a framework
+            Whatever `as_network` accepts.
+
+        Returns
+        -------
+        network : Network
+            The network behind `model`.
+        settings : Settings
+            The checked parameters.
+        ranges_and_seed : RangesAndSeed
+            Input and output range of every layer, and the seed, drawn where `random_state` is None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> network, settings, _ = ef.EffectiveInformation(bins=(4, 8)).check([np.eye(2)])
+        >>> network, settings.in_bins, settings.out_bins
+        (Network(2 -> 2, in_range=(0.0, 1.0)), 4, 8)
+        """
         settings = Settings.checked(self.get_params(deep=False))
         if getattr(model, "ndim", None) == 2 and 0 in model.shape:
             raise ValueError(
@@ -213,7 +282,37 @@ class EffectiveInformation(BaseEstimator):
     def binned_layers(
         self, network: Network, settings: Settings, ranges: Sequence[tuple[Ranges, Ranges]]
     ) -> list[BinnedLayer]:
-        """Every layer with its bins over the given ranges, checked for size."""
+        """Return every layer with its bins over the given ranges.
+
+        Parameters
+        ----------
+        network : Network
+            The layers.
+        settings : Settings
+            The numbers of bins, the baseline, and whether outputs outside the range are dropped.
+        ranges : sequence of (range, range)
+            Input and output range of every layer, as `Network.ranges` returns them.
+
+        Returns
+        -------
+        list of BinnedLayer
+            One for each layer, in order.
+
+        Raises
+        ------
+        ValueError
+            Where bins are too narrow to be told apart, where the pairwise method does not suit a layer, or where
+            counting joint states would need too much memory.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> estimator = ef.EffectiveInformation(bins=4)
+        >>> network, settings, known = estimator.check([np.eye(2)])
+        >>> [layer.in_bins for layer in estimator.binned_layers(network, settings, known.ranges)]
+        [4]
+        """
         binned = [
             BinnedLayer(
                 layer,
@@ -365,18 +464,39 @@ def _report_of(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> Laye
 
 @shows_keywords(EffectiveInformation)
 def analyze(model: Any, **params: Unpack[Parameters]) -> Report:
-    """Measure every layer of `model`: ``EffectiveInformation(**params).fit(model).report_``.
+    """Measure every layer of `model`.
+
+    The short form of ``EffectiveInformation(**params).fit(model).report_``.
 
     Parameters
     ----------
-    model : Network, Layer, Function, array, list, dict or path
+    model : Network, Layer, Function, array, list, dict, path, or a model of a framework
         Whatever `as_network` accepts.
-    **params
-        Of `EffectiveInformation`.
+    bins, activation, in_range, out_range, out_of_range, baseline : optional
+        What is measured: see `EffectiveInformation`.
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+        How it is measured: see `EffectiveInformation`.
 
     Returns
     -------
     Report
-        One `LayerReport` a layer, in bits.
+        One `LayerReport` for each layer, in bits.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any work: the message names the parameter or layer, the rule, the value and the remedy.
+
+    See Also
+    --------
+    EffectiveInformation : The same as an estimator; its notes define the measures.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> report = ef.analyze([np.eye(2)], activation="linear", bins=4)
+    >>> report[0].ei, report[0].degeneracy
+    (4.0, 0.0)
     """
     return EffectiveInformation(**params).fit(model).report_

@@ -39,14 +39,26 @@ if TYPE_CHECKING:
 class GroupEI:
     """Effective information from a group of inputs to a group of outputs; ``float()`` gives its value.
 
-    Attributes
+    Parameters
     ----------
-    value, stderr : float
-        Bits, and the standard error; 0.0 where exact.
+    value : float
+        The estimate, in bits.
+    stderr : float
+        Its standard error in bits; 0.0 where the value is exact.
     interval : (float, float)
-        95 % interval, what bias may be left included; a bracket of bounds where undersampled.
+        95 % interval in bits, which allows for the bias that may be left; lower and upper bound where undersampled.
     flags : tuple of str
-        As in a `LayerReport`.
+        What to know before trusting the value, as in a `LayerReport`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> group = ef.effective_information(np.eye(3), inputs=[0, 1], activation="linear", bins=4)
+    >>> group
+    GroupEI(value=4.0, stderr=0.0, interval=(4.0, 4.0), flags=())
+    >>> float(group)
+    4.0
     """
 
     value: float
@@ -66,21 +78,41 @@ def effective_information(
     outputs: Sequence[int] | int | None = None,
     **params: Unpack[Parameters],
 ) -> GroupEI:
-    """Group EI: I(X_A; Y_B) with every input of the layer uniform, those outside A as well.
+    """Effective information from a group of inputs to a group of outputs.
 
     Parameters
     ----------
-    layer : Layer, Function or 2-D array
-        Or a network of one layer.
+    layer : Layer, Function, 2-D array (n_in, n_out), or a network of one layer
+        What is measured.
     inputs, outputs : int or sequence of int, optional
-        The groups A and B; all neurons where not given.
-    **params
-        Of `EffectiveInformation`.
+        The groups A and B, by the numbers of their neurons; all neurons where not given.
+    bins, activation, in_range, out_range, out_of_range, baseline : optional
+        What is measured: see `EffectiveInformation`.
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+        How it is measured: see `EffectiveInformation`.
 
     Returns
     -------
     GroupEI
-        Of everything, the layer's EI; of one edge, its entry of EI_parts.
+        The value in bits, with its error. The group EI of all neurons is the layer's EI; that of one input and one
+        output is the edge's entry of EI_parts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any work: the message names the parameter or layer, the rule, the value and the remedy.
+
+    Notes
+    -----
+    The value is I(X_A; Y_B) with every input of the layer uniform and independent, those outside A as well: the group
+    form of EI = I(X; Y) of Mattsson et al. (2020), section 2.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> float(ef.effective_information(np.eye(3), inputs=0, outputs=[0, 1], activation="linear"))
+    3.0
     """
     estimator = EffectiveInformation(**params)
     settings = Settings.checked(estimator.get_params(deep=False))
@@ -95,26 +127,78 @@ def effective_information(
 
 @shows_keywords(EffectiveInformation)
 def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.float64]:
-    """Sensitivity of every edge of a layer in bits, (n_in, n_out).
+    """Measure the sensitivity of every edge of a layer.
 
     Parameters
     ----------
-    layer : Layer, Function or 2-D array
-    **params
-        Of `EffectiveInformation`.
+    layer : Layer, Function, 2-D array (n_in, n_out), or a network of one layer
+        What is measured.
+    bins, activation, in_range, out_range, out_of_range, baseline : optional
+        What is measured: see `EffectiveInformation`.
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+        How it is measured: see `EffectiveInformation`.
+
+    Returns
+    -------
+    ndarray (n_in, n_out)
+        I(X_i; Y_j) of every edge in bits, with only X_i moving and the other inputs at the baseline; NaN where every
+        sample is dropped, or with ``pairwise="none"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any work: the message names the parameter or layer, the rule, the value and the remedy.
+
+    Notes
+    -----
+    The sum of the matrix is the layer's sensitivity (Mattsson et al. 2020, section 2.3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> ef.sensitivity_matrix(np.eye(2), activation="linear", bins=4)
+    array([[2., 0.],
+           [0., 2.]])
     """
     return _edges(layer, params, "sensitivity").matrix
 
 
 @shows_keywords(EffectiveInformation)
 def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.float64]:
-    """EI_parts of every edge of a layer in bits, (n_in, n_out).
+    """Measure EI_parts of every edge of a layer.
 
     Parameters
     ----------
-    layer : Layer, Function or 2-D array
-    **params
-        Of `EffectiveInformation`.
+    layer : Layer, Function, 2-D array (n_in, n_out), or a network of one layer
+        What is measured.
+    bins, activation, in_range, out_range, out_of_range, baseline : optional
+        What is measured: see `EffectiveInformation`.
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+        How it is measured: see `EffectiveInformation`.
+
+    Returns
+    -------
+    ndarray (n_in, n_out)
+        I(X_i; Y_j) of every edge in bits, with every input moving; NaN where every sample is dropped, or with
+        ``pairwise="none"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any work: the message names the parameter or layer, the rule, the value and the remedy.
+
+    Notes
+    -----
+    The sum of the matrix is the layer's EI_parts (Mattsson et al. 2020, section 2.4).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> ef.ei_parts_matrix(np.ones((2, 1)), activation="linear", bins=2)
+    array([[0.18872188],
+           [0.18872188]])
     """
     return _edges(layer, params, "ei_parts").matrix
 
@@ -171,29 +255,33 @@ def mutual_information(
     range: tuple[Range, Range] | None = None,
     entropy: str = "plugin",
 ) -> float:
-    """I(X; Y) in bits of two sample vectors, from their joint histogram.
+    """Estimate the mutual information of two sample vectors, from their joint histogram.
 
     Parameters
     ----------
     x, y : array-like (n,)
-        Real and finite.
+        Paired samples, real and finite.
     bins : int or (int, int), default 8
-        Equal bins over the range of each.
+        Number of equal bins over the range of each vector, or one number for x and one for y.
     range : ((float, float), (float, float)), optional
-        Ranges of x and of y: from the smallest to the largest value where not given. Values outside belong to
+        Ranges of x and of y: from the smallest to the largest value where not given. Values outside are counted in
         the outermost bins.
-    entropy : str, default "plugin"
-        Estimator of the three entropies: "plugin", "miller-madow", "grassberger" or "chao-shen". All but the
-        first may come out below 0.
+    entropy : "plugin", "miller-madow", "grassberger" or "chao-shen", default "plugin"
+        Estimator of the three entropies. With all but the first the result may be below 0.
 
     Returns
     -------
     float
+        I(X; Y) in bits.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and the value.
+        The message names the parameter, the rule and the value.
+
+    Notes
+    -----
+    I(X; Y) = H(X) + H(Y) - H(X, Y), each entropy of the binned samples (Shannon 1948).
 
     Examples
     --------
@@ -276,27 +364,43 @@ _SWEEP_COLUMNS = ("ei", "ei_stderr", *NAMES[1:])
 def bin_sweep(
     model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32, 64), **params: Unpack[ParametersBesideBins]
 ) -> "DataFrame":
-    """Measures of every layer at several numbers of bins, a frame with one row for each of them.
+    """Measure every layer at several numbers of bins.
 
     Parameters
     ----------
-    model : Network, Layer, Function, array, list, dict or path
+    model : Network, Layer, Function, array, list, dict, path, or a model of a framework
         Whatever `as_network` accepts.
-    bins : sequence of int or (int, int)
-    **params
-        Of `EffectiveInformation`, other than `bins`.
+    bins : sequence of int or (int, int), default (4, 8, 16, 32, 64)
+        The numbers of bins, each as of `EffectiveInformation`.
+    activation, in_range, out_range, out_of_range, baseline : optional
+        What is measured: see `EffectiveInformation`.
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+        How it is measured: see `EffectiveInformation`.
 
     Returns
     -------
     pandas.DataFrame
-        Columns in_bins, out_bins, layer, the measures in bits, and flags.
+        One row for each number of bins and layer, with the columns in_bins, out_bins, layer, the measures in bits,
+        and flags.
 
     Raises
     ------
     ImportError
         Where pandas is not installed.
     TypeError, ValueError
-        Before any work, as `EffectiveInformation.fit`.
+        Before any work: the message names the parameter or layer, the rule, the value and the remedy.
+
+    See Also
+    --------
+    plot_bins : Draws the frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> sweep = ef.bin_sweep([np.eye(2)], bins=(2, 4, 8), activation="linear")
+    >>> sweep["ei"].tolist()
+    [2.0, 4.0, 6.0]
     """
     frame_of([], [], "ei_fast.bin_sweep")
     if "bins" in params or isinstance(bins, (int, str)):
@@ -328,15 +432,25 @@ def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
 
     Parameters
     ----------
-    model
+    model : Network, Layer, Function, array, list, dict, path, or a model of a framework
         Whatever `as_network` accepts.
-    **options
-        Of `as_network`.
+    activation, in_range, order, blocks, verify, input_shape, example_inputs : optional
+        How the model is read: see `as_network`.
 
     Raises
     ------
     TypeError, ValueError
         As `as_network`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> ef.describe({"w0": np.eye(2), "w1": np.ones((2, 1))}, activation="tanh")
+    layer   kind   neurons  activation  inputs   outputs
+    ----------------------------------------------------
+    layer0  dense  2 -> 2   tanh        (0, 1)   (-1, 1)
+    layer1  dense  2 -> 1   tanh        (-1, 1)  (-1, 1)
     """
     print(description(as_network(model, **options)))
 

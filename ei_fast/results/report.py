@@ -29,49 +29,67 @@ _RANGES = {"each": "this record", "first": "the first record", "all": "all recor
 class LayerReport:
     """Measures of one layer, in bits.
 
-    Attributes
+    Parameters
     ----------
     name : str
+        Name of the layer in its network.
     n_in, n_out : int
-    patch : tuple of int or None
-        Shape (channels, ...) of the patch that the inputs are where the layer is a convolution: all figures
-        are then those of one patch.
+        Numbers of input and output neurons.
     activation : str
-        ``"function"`` where the layer is a `Function`.
-    in_range, out_range : (float, float), or one such pair a neuron
-        Ranges over which inputs and outputs are binned; pairs with ``out_range="neuron"``.
+        The activation, or ``"function"`` where the layer is a `Function`.
+    in_range, out_range : (float, float), or one such pair for each neuron
+        Ranges over which inputs and outputs are binned; a pair for each neuron with ``out_range="neuron"``.
     in_bins, out_bins : int
+        Numbers of bins of each input and of each output.
     ei, ei_stderr : float
-        Effective information I(X; Y) under do(X = H^max), and its standard error; 0.0 where exact.
+        Effective information I(X; Y) under do(X = H^max), and its standard error; 0.0 where it is exact.
     ei_interval : (float, float)
-        95 % interval, what bias may be left included; a bracket of bounds where undersampled.
+        95 % interval of EI, which allows for the bias that may be left; lower and upper bound where undersampled.
     sensitivity, sensitivity_stderr : float
-        Sum of `sensitivity_matrix`; NaN where per-edge measures were not taken.
+        Sum of `sensitivity_matrix`, and its standard error; NaN where per-edge measures were not taken.
     degeneracy, degeneracy_stderr : float
-        Sensitivity - EI.
+        Sensitivity - EI, and its standard error.
     ei_parts, ei_parts_stderr : float
-        Sum of `ei_parts_matrix`.
+        Sum of `ei_parts_matrix`, and its standard error; NaN where per-edge measures were not taken.
     phi_ff, phi_ff_stderr : float
-        EI - EI_parts.
+        EI - EI_parts, and its standard error.
     sensitivity_matrix : ndarray (n_in, n_out)
-        I(X_i; Y_j) with only x_i moving, the other inputs at the baseline.
+        I(X_i; Y_j) with only X_i moving and the other inputs at the baseline.
     ei_parts_matrix : ndarray (n_in, n_out)
-        I(X_i; Y_j) with every input uniform.
+        I(X_i; Y_j) with every input uniform and independent.
     output_entropy, conditional_entropy : float
         H(Y) and H(Y | X) of the binned neurons.
     joint_method : str
-        ``"exact"``, ``"conditional"`` or ``"plugin"``.
+        How EI was found: ``"exact"``, ``"conditional"`` or ``"plugin"``.
     entropy_estimator : str
-        Of H(Y) and H(Y | X): ``"exact"``, ``"bounds"`` where undersampled, ``"zhang+unseen"``, ``"plugin"``,
-        ``"miller-madow"``, ``"grassberger"`` or ``"chao-shen"``.
+        Estimator of H(Y) and H(Y | X): ``"exact"``, ``"bounds"`` where undersampled, ``"zhang+unseen"``,
+        ``"plugin"``, ``"miller-madow"``, ``"grassberger"`` or ``"chao-shen"``.
     pairwise_method : str
-        ``"exact"``, ``"histogram"`` or ``"none"``.
+        How the per-edge measures were found: ``"exact"``, ``"histogram"`` or ``"none"``.
     n_samples : int
-        Simulated points; 0 where exact.
+        Number of simulated points of EI; 0 where it is exact.
     flags : tuple of str
         What to know before trusting the figures; `explain` says what each means.
+    patch : tuple of int or None
+        Shape (channels, ...) of the patch that the inputs are, where the layer is a convolution: all figures are
+        then those of one patch.
     share_outside : float
-        Probability that an output lies outside its range, on average over the outputs; NaN in files of older versions.
+        Probability that an output lies outside its range, averaged over the outputs; NaN in files of older versions.
+
+    Notes
+    -----
+    X are the binned inputs and Y the binned outputs; `EffectiveInformation` defines the measures.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> layer = ef.analyze({"w0": np.eye(2)}, activation="linear", bins=4)[0]
+    >>> layer.ei, layer.ei_interval, layer.joint_method
+    (4.0, (4.0, 4.0), 'exact')
+    >>> layer.sensitivity_matrix
+    array([[2., 0.],
+           [0., 2.]])
     """
 
     name: str
@@ -107,11 +125,24 @@ class LayerReport:
 
     def figures(self) -> dict[str, Any]:
         """Every attribute but the matrices."""
-        names = [one.name for one in fields(self) if not one.name.endswith("_matrix")]
+        names = [figure.name for figure in fields(self) if not figure.name.endswith("_matrix")]
         return {name: getattr(self, name) for name in names}
 
     def explain(self) -> str:
-        """How EI was found, and what each flag means."""
+        """Say how EI was found, and what each flag means.
+
+        Returns
+        -------
+        str
+            A sentence or two, and one paragraph for each flag.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> print(ef.analyze([np.zeros((1, 1))])[0].explain())  # doctest: +ELLIPSIS
+        layer0: EI is exact to rounding: ... [constant] No output leaves its bin anywhere on the input range, ...
+        """
         how = METHODS[self.joint_method].explain(self.figures())
         how += {
             "exact": " Sensitivity and EI_parts are exact.",
@@ -128,7 +159,18 @@ class LayerReport:
 
 
 class Report(Sequence[LayerReport]):
-    """Layer reports in the order of the network; also by name, ``report["fc1"]``.
+    """Measures of all layers of a network: a sequence of `LayerReport` in the network's order.
+
+    A layer is found by its place or by its name: ``report[0]``, ``report["fc1"]``. Printing a report gives a table.
+
+    Parameters
+    ----------
+    layers : sequence of LayerReport
+        The measures of every layer.
+    skipped : sequence of (str, str)
+        Name and reason of what was not measured.
+    provenance : dict
+        Version, parameters, seed, library versions and seconds, as plain values.
 
     Attributes
     ----------
@@ -136,6 +178,16 @@ class Report(Sequence[LayerReport]):
         Name and reason of what was not measured.
     provenance : dict
         Version, parameters, seed, library versions and seconds, as plain values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> report = ef.analyze({"w0": np.eye(2), "w1": np.eye(2)}, activation="linear", bins=4)
+    >>> report["layer1"].ei
+    4.0
+    >>> [layer.name for layer in report]
+    ['layer0', 'layer1']
     """
 
     def __init__(self, layers: Sequence[LayerReport], skipped: Sequence[tuple[str, str]], provenance: dict[str, Any]):
@@ -162,7 +214,21 @@ class Report(Sequence[LayerReport]):
         return self._layers[index]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a layer as plain numbers and text, the same columns in each: what `to_frame` makes a frame of."""
+        """Return the figures of every layer as plain numbers and text, all but the matrices.
+
+        Returns
+        -------
+        list of dict
+            One row for each layer, with the same keys in each: the columns of `to_frame`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> (row,) = ef.analyze([np.eye(2)], activation="linear", bins=4).rows()
+        >>> row["name"], row["ei"], row["ei_interval_low"], row["flags"]
+        ('layer0', 4.0, 4.0, '')
+        """
         rows = []
         for layer in self._layers:
             row: dict[str, Any] = {}
@@ -182,14 +248,26 @@ class Report(Sequence[LayerReport]):
         return rows
 
     def to_frame(self) -> "DataFrame":
-        """One row a layer, a column for each of its figures; `interval` and ranges have one for either end.
+        """Return the figures of every layer as a pandas frame.
 
-        Where every neuron has a range of its own the ends are those of their hull.
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each layer and one column for each figure but the matrices. Intervals and ranges have a column
+            for either end; where every neuron has a range of its own, for the ends of their hull.
 
         Raises
         ------
         ImportError
             Where pandas is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> frame = ef.analyze([np.eye(2)], activation="linear", bins=4).to_frame()
+        >>> frame[["name", "ei", "degeneracy"]].values.tolist()
+        [['layer0', 4.0, 0.0]]
         """
         rows = self.rows()
         return frame_of(rows, list(rows[0]), "Report.to_frame")
@@ -197,10 +275,26 @@ class Report(Sequence[LayerReport]):
     def save(self, path: str | os.PathLike) -> None:
         """Write the report as ``.npz``: plain arrays and text, no Python objects.
 
+        Parameters
+        ----------
+        path : str or path
+            The file, which ends in ``.npz``; it is written whole or not at all.
+
         Raises
         ------
         ValueError
             Where `path` does not end in ``.npz``.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "report.npz")
+        ...     ef.analyze([np.eye(2)], activation="linear", bins=4).save(path)
+        ...     ef.Report.load(path)[0].ei
+        4.0
         """
         arrays: dict[str, Any] = {
             "kind": _KIND,
@@ -215,12 +309,37 @@ class Report(Sequence[LayerReport]):
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Report":
-        """Read a report that `save` wrote: the same to the last bit.
+        """Read a report that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+
+        Returns
+        -------
+        Report
+            The saved report, the same to the last bit.
 
         Raises
         ------
+        FileNotFoundError
+            Where there is no such file.
         ValueError
-            Where the file is none, is damaged, or was written by a newer version.
+            Where the file is no report, is damaged, or was written by a newer version.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "report.npz")
+        ...     ef.analyze([np.eye(2)], activation="linear", bins=4).save(path)
+        ...     print(ef.Report.load(path))
+        layer   widths  activation     EI  95 % interval  sensitivity  degeneracy  EI_parts  phi_ff  flags
+        --------------------------------------------------------------------------------------------------
+        layer0  2 -> 2  linear      4.000          exact        4.000       0.000     4.000   0.000
         """
         arrays = read_npz(path, "a report")
         path = Path(path)
@@ -263,7 +382,7 @@ class Report(Sequence[LayerReport]):
 
 def _as_tuples(value: Any) -> Any:
     """Lists of a file as the tuples that they were."""
-    return tuple(_as_tuples(one) for one in value) if isinstance(value, list) else value
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 _HEADER = (

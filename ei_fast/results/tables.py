@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
-    """Lines of a table with a rule below its header; the columns number `right` end where their titles end."""
+    """Lines of a table with a rule below its header; the columns with the numbers `right` are aligned to the right."""
     table = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
@@ -22,7 +22,7 @@ def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collec
 
 
 def frame_of(rows: Sequence[dict[str, Any]], columns: Sequence[str], what: str) -> "DataFrame":
-    """A frame of `rows`; ImportError that names `what` needs it where pandas is absent."""
+    """A pandas frame of `rows`; without pandas an ImportError that says what makes a frame, `what`."""
     try:
         from pandas import DataFrame
     except ImportError as error:
@@ -31,12 +31,12 @@ def frame_of(rows: Sequence[dict[str, Any]], columns: Sequence[str], what: str) 
 
 
 def shape_of(patch: Sequence[int]) -> str:
-    """A shape as it is said: 3x5x5."""
+    """A shape as text: 3x5x5."""
     return "x".join(map(str, patch))
 
 
 def widths_of(layer: Any) -> str:
-    """What a layer or its report maps to what: of a convolution, one patch."""
+    """Numbers of inputs and outputs of a layer or of its report, as text; of a convolution, those of one patch."""
     if layer.patch is None:
         return f"{layer.n_in} -> {layer.n_out}"
     return f"{shape_of(layer.patch)} -> {layer.n_out} per patch"
