@@ -191,7 +191,7 @@ def _series_sums(phi, period, spacing, in_bins, sines, cosines, integrated, sums
     Notes
     -----
     Positions and shifts separate: sin(t (z - s)) = sin(t z) cos(t s) - cos(t z) sin(t s), and the cosine likewise.
-    Since the shifts are equally spaced, one rotation by t * spacing leads from each shift's sine and cosine to the next.
+    The shifts are equally spaced: one rotation by t * spacing leads from each shift's sine and cosine to the next.
     """
     terms, n_positions = sines.shape
     sums[:] = 0.0
