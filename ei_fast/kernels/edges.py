@@ -146,7 +146,7 @@ def _code_at(preactivation, breaks, codes):
 def sensitivity_edges(weight, bias, baseline, in_edges, breaks, sizes, codes, rows, n_codes, outside, out):
     """Write I(X_i; Y_j) of every edge with only input i moving into `out`, in bits.
 
-    This is the sensitivity of Mattsson, Michaud & Hoel (Entropy 22:1429, 2020), in the limit of infinitely many samples.
+    This is the sensitivity of Mattsson, Michaud & Hoel (Entropy 22:1429, 2020), as of infinitely many samples.
 
     Parameters
     ----------
