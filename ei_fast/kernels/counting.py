@@ -91,9 +91,9 @@ def _table_size(m):
 def chao_shen_entropy(counts, n, n_singletons):
     """Return the entropy in bits by the estimator of Chao & Shen.
 
-    Its source is Environmental and Ecological Statistics 10:429, 2003. Probabilities of the states seen are shrunk by the
-    coverage (eq. 6 there), and each term -p log2 p is divided by the probability 1 - (1 - p)**n that the state is seen at
-    all (eq. 8, after Horvitz & Thompson).
+    Its source is Environmental and Ecological Statistics 10:429, 2003. Probabilities of the states seen are shrunk by
+    the coverage (eq. 6 there). Each term -p log2 p is divided by the probability 1 - (1 - p)**n that the state is seen
+    at all (eq. 8, after Horvitz & Thompson).
 
     Parameters
     ----------
