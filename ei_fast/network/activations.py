@@ -393,7 +393,7 @@ def _steps_by_pieces(activation: Activation, out_range: Range, out_bins: int, dr
 def _first_float(
     activation: Activation, edges: NDArray[np.float64], left: float, right: float, rising: bool
 ) -> NDArray[np.float64]:
-    """For each edge the first float in (left, right] at which a rising activation reaches it, or a falling one is below.
+    """First float in (left, right] at which a rising activation has reached, or a falling one is below, each edge.
 
     Found by bisection over the floats themselves, so that no tolerance is needed.
     """
