@@ -174,7 +174,7 @@ class BinnedLayer:
 
     @cached_property
     def marginals(self) -> NDArray[np.float64]:
-        """Exact probability of each output's bins, of a dense layer, (n_out, out_bins + 1); the last: of being dropped."""
+        """Exact probability of the bins of a dense layer's outputs, (n_out, out_bins + 1); last: of being dropped."""
         return self._probabilities(self.steps)
 
     @property

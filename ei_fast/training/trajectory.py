@@ -234,7 +234,7 @@ class Trajectory:
 
     @property
     def ranges(self) -> str:
-        """Convention of the ranges over which records are binned: ``"each"``, ``"first"`` or ``"all"``, see `remeasure`.
+        """Convention of the ranges over which records are binned: ``"each"``, ``"first"`` or ``"all"`` of `remeasure`.
 
         ``"given"`` where the estimator's `out_range` is that of every layer, and "" where it is not known.
         """
