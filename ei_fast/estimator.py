@@ -40,17 +40,8 @@ from ei_fast.parameters import (
     Settings,
     shows_keywords,
 )
-from ei_fast.results.report import (
-    CONSTANT,
-    NOTHING_KEPT,
-    ONE_BIN,
-    OUTSIDE,
-    SENSITIVITY_BELOW_EI,
-    TOL_NOT_REACHED,
-    UNDERSAMPLED,
-    LayerReport,
-    Report,
-)
+from ei_fast.results.flags import Flag
+from ei_fast.results.report import LayerReport, Report
 from ei_fast.runtime.files import plain
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
@@ -231,7 +222,7 @@ class EffectiveInformation(BaseEstimator):
         """
         network, settings, frozen = self.check(model)
         self._set_n_features_in(model)
-        self.report_ = self._measure(network, settings, frozen)
+        self.report_ = self.measure(network, settings, frozen)
         self.ei_ = np.array([layer.ei for layer in self.report_])
         self.sensitivity_ = np.array([layer.sensitivity for layer in self.report_])
         self.degeneracy_ = np.array([layer.degeneracy for layer in self.report_])
@@ -341,7 +332,7 @@ class EffectiveInformation(BaseEstimator):
         return binned
 
     @as_numpy_ships
-    def _measure(
+    def measure(
         self, network: Network, settings: Settings, frozen: RangesAndSeed, runner: Runner | None = None
     ) -> Report:
         """Report of `network` over frozen ranges and with a frozen seed."""
@@ -373,17 +364,17 @@ def _check_bins(binned: BinnedLayer) -> None:
             )
 
 
-def flags_of(joint: JointEI, tol: float) -> list[str]:
+def flags_of(joint: JointEI, tol: float) -> list[Flag]:
     """What is to be known of a joint EI before it is trusted."""
     flags = []
     if joint.is_undefined:
-        flags.append(NOTHING_KEPT)
+        flags.append(Flag.NOTHING_KEPT)
     if joint.method == "exact" and joint.output_entropy == 0.0:
-        flags.append(CONSTANT)
+        flags.append(Flag.CONSTANT)
     if joint.undersampled:
-        flags.append(UNDERSAMPLED)
+        flags.append(Flag.UNDERSAMPLED)
     if joint.error > tol:
-        flags.append(TOL_NOT_REACHED)
+        flags.append(Flag.TOL_NOT_REACHED)
     return flags
 
 
@@ -415,23 +406,23 @@ def _measure_layers(
     return [report_of[layer] for layer in binned]
 
 
-def _flags_of_layer(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> list[str]:
+def _flags_of_layer(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> list[Flag]:
     """What is to be known of a layer's figures before they are trusted."""
     joint, sensitivity, ei_parts = measured.joint, measured.sensitivity, measured.ei_parts
     flags = flags_of(joint, tol)
     # Below the interval, not below the estimate: equality must not be flagged for noise or rounding.
     if sensitivity.total + Z95 * sensitivity.stderr < joint.low - 1e-9:
-        flags.append(SENSITIVITY_BELOW_EI)
+        flags.append(Flag.SENSITIVITY_BELOW_EI)
     is_undefined = measured.pairwise_method != "none" and np.isnan(sensitivity.total + ei_parts.total)
-    if NOTHING_KEPT not in flags and is_undefined:
-        flags.append(NOTHING_KEPT)
-    if TOL_NOT_REACHED not in flags and max(sensitivity.stderr, ei_parts.stderr) > tol:
-        flags.append(TOL_NOT_REACHED)
-    if NOTHING_KEPT not in flags and measured.occupancy.share_outside > MOST_OUTSIDE:
-        flags.append(OUTSIDE)
-    is_little = CONSTANT not in flags and joint.low < LEAST_EI * binned.layer.n_out
+    if Flag.NOTHING_KEPT not in flags and is_undefined:
+        flags.append(Flag.NOTHING_KEPT)
+    if Flag.TOL_NOT_REACHED not in flags and max(sensitivity.stderr, ei_parts.stderr) > tol:
+        flags.append(Flag.TOL_NOT_REACHED)
+    if Flag.NOTHING_KEPT not in flags and measured.occupancy.share_outside > MOST_OUTSIDE:
+        flags.append(Flag.OUTSIDE)
+    is_little = Flag.CONSTANT not in flags and joint.low < LEAST_EI * binned.layer.n_out
     if is_little and measured.occupancy.output_entropy < LEAST_ENTROPY:
-        flags.append(ONE_BIN)
+        flags.append(Flag.ONE_BIN)
     return flags
 
 

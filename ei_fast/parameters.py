@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, TypedDict, TypeVar, get_args
 
 import numpy as np
 
+from ei_fast.measures.joint.auto import METHODS as JOINT_METHODS
+from ei_fast.measures.joint.estimate import EXACT
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, Ranges, check_bins, check_range
@@ -231,7 +233,7 @@ CONSTRAINTS: dict[str, Constraint] = {
     "out_range": RangeOrRule(RULES),
     "out_of_range": OneOf(get_args(OutOfRange)),
     "baseline": Number("a finite number"),
-    "joint": OneOf(get_args(JointMethod), announced=("gaussian",)),
+    "joint": OneOf(("auto", *(name for name in JOINT_METHODS if name != EXACT)), announced=("gaussian",)),
     "pairwise": OneOf(get_args(PairwiseMethod)),
     "entropy": OneOf(get_args(EntropyEstimator)),
     "n_samples": Integer(256, automatic=True),

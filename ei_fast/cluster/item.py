@@ -149,11 +149,11 @@ class _Item:
     def _measure(self, runner: Runner) -> None:
         started = time.perf_counter()
         network = self._network()
-        report = self._batch.estimator._measure(network, self._settings, self._frozen(network), runner)
+        report = self._batch.estimator.measure(network, self._settings, self._frozen(network), runner)
         content = {
             "checkpoint": self._checkpoint.path,
             "content": self._content,
-            "layers": [layer._figures() for layer in report],
+            "layers": [layer.figures() for layer in report],
             "skipped": report.skipped,
             "seconds": time.perf_counter() - started,
             "machine": platform.node(),

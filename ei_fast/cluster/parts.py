@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable
-from copy import copy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ FileOf = Callable[[str], Path]
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
+@dataclass
 class PartsRunner(Runner):
     """Keeps every part of every stage of a large measure in a file of its own.
 
@@ -39,66 +40,58 @@ class PartsRunner(Runner):
     to_the_end : bool
         Wait for the parts that other processes are doing, and help: once a stage has been completed, the job that was
         to do a part of the next may have ended.
-
-    Attributes
-    ----------
+    path : tuple of str
+        Names of the layer and of the measure that are being run.
+    stages_completed : int
+        How many shared stages were completed before what is being run.
     n_computed : list of int
         How many parts were computed here; one number that copies of the runner share.
     """
 
-    def __init__(
-        self,
-        threads: Threads,
-        pieces: Pieces,
-        part_file: FileOf,
-        lock_file: FileOf,
-        own: int | None = None,
-        to_the_end: bool = False,
-    ):
-        super().__init__(threads)
-        self._pieces, self._part_file, self._lock_file = pieces, part_file, lock_file
-        self._own, self._to_the_end = own, to_the_end
-        self._path: tuple[str, ...] = ()
-        self._stages_completed = 0
-        self.n_computed = [0]
+    threads: Threads
+    pieces: Pieces
+    part_file: FileOf
+    lock_file: FileOf
+    own: int | None = None
+    to_the_end: bool = False
+    path: tuple[str, ...] = ()
+    stages_completed: int = 0
+    n_computed: list[int] = field(default_factory=lambda: [0])
 
     def named(self, name: str) -> Self:
         # A copy: layers may be measured side by side.
-        found = copy(self)
-        found._path = (*self._path, name)
-        return found
+        return replace(self, path=(*self.path, name))
 
     def run(self, method: Method[Any]) -> Any:
         # A copy: components go on by themselves, each from what was completed before all of them.
-        within = copy(self)
-        return Runner.run(within, method)
+        return Runner.run(replace(self), method)
 
     @property
     def _n_parts(self) -> int:
-        layer, measure = self._path[0].removeprefix("layer"), self._path[1]
-        return self._pieces.get((int(layer), measure), 1)
+        layer, measure = self.path[0].removeprefix("layer"), self.path[1]
+        return self.pieces.get((int(layer), measure), 1)
 
     def arrays_of(self, stage: Stage) -> Any:
         if self._n_parts == 1:
             return self.computed(stage, 0, stage.n_items)
         n = self._n_parts if stage.is_shared else 1
-        if n == 1 or self._own is None:
+        if n == 1 or self.own is None:
             parts = [self._kept(stage, k, n) for k in range(n)]
         else:
-            self._do(stage, self._own, n)
-            if self._to_the_end:
-                self._wait_and_help(stage, self._own, n)
+            self._do(stage, self.own, n)
+            if self.to_the_end:
+                self._wait_and_help(stage, self.own, n)
             if not all(self._file(stage, k, n).exists() for k in range(n)):
                 return UNFINISHED
             parts = [self._kept(stage, k, n) for k in range(n)]
         if stage.is_shared:
-            self._stages_completed += 1
+            self.stages_completed += 1
         return stage.join(parts)
 
     def _wait_and_help(self, stage: Stage, own: int, n: int) -> None:
         """Until all parts are there, or those that are not are nobody's work yet."""
         while missing := [k for k in (*range(own, n), *range(own)) if not self._file(stage, k, n).exists()]:
-            if self._stages_completed:
+            if self.stages_completed:
                 is_at_work = [self._do(stage, k, n) for k in missing]
             else:
                 is_at_work = [self._is_being_done(stage, k, n) for k in missing]
@@ -133,13 +126,13 @@ class PartsRunner(Runner):
         return arrays
 
     def _file(self, stage: Stage, k: int, n: int) -> Path:
-        return self._part_file(self._name(stage, k, n))
+        return self.part_file(self._name(stage, k, n))
 
     def _lock(self, stage: Stage, k: int, n: int) -> Path:
-        return self._lock_file(self._name(stage, k, n))
+        return self.lock_file(self._name(stage, k, n))
 
     def _name(self, stage: Stage, k: int, n: int) -> str:
-        return "-".join([*self._path, stage.name, f"{k}of{n}"])
+        return "-".join([*self.path, stage.name, f"{k}of{n}"])
 
 
 def read_part(file: Path) -> Arrays | None:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from ei_fast.figures.style import axes_or_new, layer_colours, legend_above, quiet
 from ei_fast.figures.ticks import tick_text
 from ei_fast.measures.constants import Z95
-from ei_fast.results.report import SENSITIVITY_BELOW_EI
+from ei_fast.results.flags import Flag
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,7 +49,7 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
         places = np.array([pairs.index(pair) for pair in zip(rows["in_bins"], rows["out_bins"], strict=True)])
         x = np.log2([pairs[place][0] for place in places]) if square else places
         ei, half = rows["ei"].to_numpy(), Z95 * rows["ei_stderr"].to_numpy()
-        broken = np.array([SENSITIVITY_BELOW_EI in flags for flags in rows["flags"]], dtype=bool)
+        broken = np.array([Flag.SENSITIVITY_BELOW_EI in flags for flags in rows["flags"]], dtype=bool)
         ax.fill_between(x, ei - half, ei + half, color=colour, alpha=0.2, linewidth=0)
         (entries[name],) = ax.plot(x, ei, color=colour, linewidth=1.6, label=name)
         ax.plot(x, rows["sensitivity"], color=colour, linewidth=1.4, linestyle="--")
@@ -66,7 +66,7 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
             zorder=4,
         )
     title = "EI solid, sensitivity dashed"
-    if any(SENSITIVITY_BELOW_EI in flags for flags in sweep["flags"]):
+    if any(Flag.SENSITIVITY_BELOW_EI in flags for flags in sweep["flags"]):
         title += "\ncrosses: EI > sensitivity, bins too coarse"
     quiet(ax)
     if np.nanmax(sweep["sensitivity"]) > _FAR * np.nanmax(sweep["ei"]):

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.measures.constants import Z95
 from ei_fast.measures.quantities import BY_NAME
-from ei_fast.results.report import UNDERSAMPLED
+from ei_fast.results.flags import Flag
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
@@ -15,7 +15,9 @@ Mask = NDArray[np.bool_]
 def bracketed(trajectory: Trajectory) -> Mask:
     """Where EI is known to lie between bounds and no better, (n_steps, n_layers); nowhere in files without flags."""
     shape = trajectory.ei.shape
-    return np.array([[UNDERSAMPLED in flags for flags in step] for step in trajectory.flags], dtype=bool).reshape(shape)
+    return np.array([[Flag.UNDERSAMPLED in flags for flags in step] for step in trajectory.flags], dtype=bool).reshape(
+        shape
+    )
 
 
 def ei_limits(trajectory: Trajectory) -> tuple[Values, Values]:

@@ -23,7 +23,8 @@ from ei_fast.figures.style import (
     ranges_said,
 )
 from ei_fast.measures.constants import Z95
-from ei_fast.results.report import UNDERSAMPLED, Report
+from ei_fast.results.flags import Flag
+from ei_fast.results.report import Report
 from ei_fast.training.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class CausalPlaneDisplay:
             None,
             [[layer.ei_stderr for layer in report]],
             [[layer.sensitivity_stderr for layer in report]],
-            [[layer.ei_interval if UNDERSAMPLED in layer.flags else (np.nan, np.nan) for layer in report]],
+            [[layer.ei_interval if Flag.UNDERSAMPLED in layer.flags else (np.nan, np.nan) for layer in report]],
         )
 
     def _known(self, stderr: ArrayLike) -> Points:

@@ -1,4 +1,8 @@
-"""One seed, many streams: who draws which uniforms."""
+"""One seed, many streams of uniforms: what each of them is drawn for, and the key under which it is drawn.
+
+A uniform depends on the seed, the place of what is measured, the stream, the input neuron and the sample's number, and
+on nothing else: not on how samples are divided among blocks, threads or processes.
+"""
 
 from enum import IntEnum
 from functools import lru_cache
@@ -9,36 +13,74 @@ from numpy.typing import NDArray
 
 
 class Stream(IntEnum):
-    """What a stream of uniforms is drawn for; streams never overlap."""
+    """What a stream of uniforms is drawn for. Figures of a seed depend on the numbers: they never change."""
 
     CELLS = 0
+    """Input cells whose entropies are averaged to H(Y | X)."""
     POINTS = 1
+    """Samples inside cells."""
     MARGINAL = 2
+    """Samples over the whole input range, for H(Y)."""
     PILOT_CELLS = 3
+    """Input cells of the pilot, which says how many samples the measurement takes."""
     PILOT_POINTS = 4
+    """Samples inside the pilot's cells."""
     PILOT_MARGINAL = 5
+    """Samples of the pilot over the whole input range."""
     BOUND_CELLS = 6
+    """Input cells for bounds of EI where it cannot be estimated."""
     BOUND_POINTS = 7
+    """Samples inside these cells."""
     BOUND_MARGINAL = 8
+    """Samples over the whole input range for these bounds."""
     HISTOGRAM = 9
+    """Samples of the joint histograms of edges, all inputs moving."""
     SENSITIVITY = 10
+    """Samples of the joint histograms of edges, one input moving."""
     PLUGIN = 11
+    """Samples of the published estimate of EI, which counts pairs of input and output states."""
     OCCUPANCY = 12
+    """Samples that show which bins outputs use, and how many leave their range."""
 
 
 @lru_cache(maxsize=256)
 def neuron_keys(seed: int, place: tuple[int, ...], stream: Stream, n_in: int) -> NDArray[np.uint64]:
-    """Stream key of every input neuron, (n_in,) uint64.
+    """Return the key of every input neuron's own stream.
 
-    `place` tells apart the parts that are measured under one seed: the layer's index and the first
-    input neuron of the part.
+    Parameters
+    ----------
+    seed : int
+        As from `resolve_seed`.
+    place : tuple of int
+        What is measured under the seed: index of the layer, and first input neuron of the component of the layer.
+    stream : Stream
+    n_in : int
+
+    Returns
+    -------
+    ndarray (n_in,), uint64
+        The first keys are the same whatever `n_in` is.
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(*place, int(stream)))
     return sequence.generate_state(n_in, np.uint64).astype(np.uint64, copy=False)
 
 
 def resolve_seed(random_state: Any, owner: str) -> int:
-    """The one integer behind all streams, from an int, a SeedSequence, a Generator or None (fresh entropy)."""
+    """Return the one integer behind all streams.
+
+    Parameters
+    ----------
+    random_state : None, int, SeedSequence or Generator
+        None stands for fresh entropy of the operating system. A Generator is advanced, so that its next use gives
+        another seed.
+    owner : str
+        Function or class whose parameter `random_state` is, for messages.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For another type, and for a negative integer.
+    """
     if random_state is None:
         return int(np.random.SeedSequence().entropy)  # type: ignore[arg-type]
     if isinstance(random_state, np.random.SeedSequence):
@@ -54,4 +96,5 @@ def resolve_seed(random_state: Any, owner: str) -> int:
 
 
 def _as_int(words: NDArray[Any]) -> int:
+    """Return the integer whose 32-bit words, the lowest first, are given."""
     return int.from_bytes(words.astype("<u4").tobytes(), "little")

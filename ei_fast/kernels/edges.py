@@ -1,4 +1,4 @@
-"""Exact mutual information of single edges, by cutting the input range into pieces."""
+"""Exact mutual information of single edges of a dense layer: sensitivity, and information of a table of weights."""
 
 import numpy as np
 
@@ -7,123 +7,179 @@ from ei_fast.kernels.jit import jit
 
 @jit
 def table_information(table, outside):
-    """I(X; Y) in bits of a joint table (n_x, n_y) of weights, without the column `outside`.
+    """Return the mutual information I(X; Y) in bits in a table of joint weights.
 
-    What is left is made to add up to 1; NaN where nothing is left.
+    Parameters
+    ----------
+    table : (n_x, n_y) float64
+        Joint probabilities but for a common factor.
+    outside : int
+        Column that is left out, as samples with this code are dropped; what is left is normalised. An index outside
+        the table leaves nothing out.
+
+    Returns
+    -------
+    float
+        At least 0; NaN where nothing is left.
     """
     n_x, n_y = table.shape
-    column = np.zeros(n_y, np.float64)
+    y_weights = np.zeros(n_y, np.float64)
     kept = 0.0
-    conditional = 0.0
+    # Both entropies are multiplied by `kept` until the end.
+    conditional_entropy = 0.0
     for x in range(n_x):
-        row = 0.0
+        x_weight = 0.0
         for y in range(n_y):
             if y != outside and table[x, y] > 0.0:
-                row += table[x, y]
-                column[y] += table[x, y]
-        kept += row
+                x_weight += table[x, y]
+                y_weights[y] += table[x, y]
+        kept += x_weight
         for y in range(n_y):
-            if y != outside and 0.0 < table[x, y] < row:
-                conditional -= table[x, y] * np.log2(table[x, y] / row)
+            if y != outside and 0.0 < table[x, y] < x_weight:
+                conditional_entropy -= table[x, y] * np.log2(table[x, y] / x_weight)
     if kept <= 0.0:
         return np.nan
     entropy = 0.0
     for y in range(n_y):
-        if 0.0 < column[y] < kept:
-            entropy -= column[y] * np.log2(column[y] / kept)
-    return max(entropy - conditional, 0.0) / kept
+        if 0.0 < y_weights[y] < kept:
+            entropy -= y_weights[y] * np.log2(y_weights[y] / kept)
+    return max(entropy - conditional_entropy, 0.0) / kept
 
 
 @jit
-def _edge_information(weight, constant, in_edges, breaks, codes, outside, inside, column, touched):
-    """I(A; B) in bits of b = f(weight * a + constant), a uniform over the bins between `in_edges`.
+def _edge_information(weight, constant, in_edges, breaks, codes, outside, code_lengths, output_lengths, met):
+    """Return the mutual information, in bits, between the bins of one input and of one output that it alone moves.
 
-    The range of a is cut at its bin edges and at (break - constant) / weight. Inside a piece neither bin
-    changes, so that its length is its share of one joint probability. O(in_bins + K).
+    The input a is uniform on its range and the pre-activation is weight * a + constant.
 
-    inside, column : (n_codes,) float64, all zero on entry and exit
-        Scratch: lengths by output code, inside the current input bin and over all of them.
-    touched : (n_codes,) int64
-        Scratch: codes met inside the current input bin.
+    Parameters
+    ----------
+    weight : float
+        Not 0.
+    constant : float
+        What the bias and all other inputs give to the pre-activation.
+    in_edges : (in_bins + 1,) float64
+        Edges of the input's bins in rising order.
+    breaks, codes : (K,) float64, (K + 1,) uint16
+        Breakpoints of the binned activation, and the output bins between them.
+    outside : int
+        Code of what is dropped.
+    code_lengths, output_lengths : (n_codes,) float64, scratch
+        Share of the input's range that has each code: inside the current input bin, and over all of them. All zero
+        on entry and on return.
+    met : (n_codes,) int64, scratch
+        Codes met inside the current input bin.
+
+    Returns
+    -------
+    float
+        NaN where all is dropped, and exactly 0 where only one code is kept.
+
+    Notes
+    -----
+    The input's range is cut at the edges of its bins and where the output's bin changes, at (breakpoint - constant) /
+    weight. On each piece both bins are constant: its length, relative to the range, is its part of one entry of the
+    joint table. The pieces are walked from the lower end, in O(in_bins + K) steps.
     """
     n_bins = in_edges.shape[0] - 1
     n_breaks = breaks.shape[0]
     low, high = in_edges[0], in_edges[n_bins]
-    # Along a rising (falling) edge breakpoints come in (reverse) order; k is the next one to be met.
+    # As the input rises, breakpoints are met in rising order where the weight is positive, else in falling order; k is
+    # the next one to be met.
     rising = weight > 0
     step = 1 if rising else -1
     k = 0 if rising else n_breaks - 1
     while 0 <= k < n_breaks and (breaks[k] - constant) / weight <= low:
         k += step
-    kept, conditional = 0.0, 0.0
+    # Both entropies are multiplied by `kept` until the end.
+    kept, conditional_entropy = 0.0, 0.0
     position = low
     for p in range(n_bins):
-        end = in_edges[p + 1]
-        n_touched, row = 0, 0.0
-        while position < end:
-            cut = end
+        bin_end = in_edges[p + 1]
+        n_met, bin_length = 0, 0.0
+        while position < bin_end:
+            piece_end = bin_end
             code = codes[k] if rising else codes[k + 1]
             if 0 <= k < n_breaks:
-                at = (breaks[k] - constant) / weight
-                if at < end:
-                    cut = at
+                change = (breaks[k] - constant) / weight
+                if change < bin_end:
+                    piece_end = change
                     k += step
-            length = (cut - position) / (high - low)
-            position = cut
+            length = (piece_end - position) / (high - low)
+            position = piece_end
             if length > 0.0 and code != outside:
-                if inside[code] == 0.0:
-                    touched[n_touched] = code
-                    n_touched += 1
-                inside[code] += length
-                row += length
-        kept += row
-        for q in range(n_touched):
-            code = touched[q]
-            column[code] += inside[code]
-            if n_touched > 1:
-                conditional -= inside[code] * np.log2(inside[code] / row)
-            inside[code] = 0.0
+                if code_lengths[code] == 0.0:
+                    met[n_met] = code
+                    n_met += 1
+                code_lengths[code] += length
+                bin_length += length
+        kept += bin_length
+        for q in range(n_met):
+            code = met[q]
+            output_lengths[code] += code_lengths[code]
+            if n_met > 1:
+                conditional_entropy -= code_lengths[code] * np.log2(code_lengths[code] / bin_length)
+            code_lengths[code] = 0.0
     entropy = 0.0
     n_codes = 0
-    for code in range(column.shape[0]):
-        if column[code] > 0.0:
-            entropy -= column[code] * np.log2(column[code] / kept)
+    for code in range(output_lengths.shape[0]):
+        if output_lengths[code] > 0.0:
+            entropy -= output_lengths[code] * np.log2(output_lengths[code] / kept)
             n_codes += 1
-            column[code] = 0.0
+            output_lengths[code] = 0.0
     if kept <= 0.0:
         return np.nan
-    # One code overall: exactly nothing, whatever rounding says.
-    return max(entropy - conditional, 0.0) / kept if n_codes > 1 else 0.0
+    # With a single code the information is exactly 0, whatever rounding has left.
+    return max(entropy - conditional_entropy, 0.0) / kept if n_codes > 1 else 0.0
 
 
 @jit
-def _code_at(s, breaks, codes):
+def _code_at(preactivation, breaks, codes):
+    """Return the output bin of a pre-activation; a breakpoint belongs to the interval above it."""
     k = 0
-    while k < breaks.shape[0] and breaks[k] <= s:
+    while k < breaks.shape[0] and breaks[k] <= preactivation:
         k += 1
     return codes[k]
 
 
 @jit
 def sensitivity_edges(weight, bias, baseline, in_edges, breaks, sizes, codes, rows, n_codes, outside, out):
-    """I(A_i; B_j) in bits for every edge of `weight` (n_in, n_out), all other inputs at their `baseline` (n_in,).
+    """Write I(X_i; Y_j) of every edge with only input i moving into `out`, in bits.
 
-    An edge whose output is never kept is NaN.
+    This is the sensitivity of Mattsson, Michaud & Hoel (Entropy 22:1429, 2020), as of infinitely many samples.
+
+    Parameters
+    ----------
+    weight, bias : (n_in, n_out), (n_out,) float64
+    baseline : (n_in,) float64
+        Values at which the other inputs are held.
+    in_edges : (in_bins + 1,) float64
+        Edges of an input's bins.
+    breaks, sizes, codes, rows : (R, K) float64, (R,) int64, (R, K + 1) uint16, (n_out,) int64
+        Binned activations: output j has the first sizes[rows[j]] breakpoints of row rows[j], and the codes between.
+    n_codes : int
+        Number of codes, `outside` included.
+    outside : int
+        Code of what is dropped.
+    out : (n_in, n_out) float64, output
+        NaN where an edge's output is never kept; exactly 0 where the weight is 0 and the output is kept.
     """
     n_in, n_out = weight.shape
-    inside = np.zeros(n_codes, np.float64)
-    column = np.zeros(n_codes, np.float64)
-    touched = np.empty(n_codes, np.int64)
-    total = np.zeros(n_out, np.float64)
+    code_lengths = np.zeros(n_codes, np.float64)
+    output_lengths = np.zeros(n_codes, np.float64)
+    met = np.empty(n_codes, np.int64)
+    at_baseline = np.zeros(n_out, np.float64)
     for i in range(n_in):
         for j in range(n_out):
-            total[j] += baseline[i] * weight[i, j]
+            at_baseline[j] += baseline[i] * weight[i, j]
     for i in range(n_in):
         for j in range(n_out):
             w = weight[i, j]
-            constant = bias[j] + (total[j] - baseline[i] * w)
-            own, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
+            constant = bias[j] + (at_baseline[j] - baseline[i] * w)
+            own_breaks, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
             if w != 0.0:
-                out[i, j] = _edge_information(w, constant, in_edges, own, own_codes, outside, inside, column, touched)
+                out[i, j] = _edge_information(
+                    w, constant, in_edges, own_breaks, own_codes, outside, code_lengths, output_lengths, met
+                )
             else:
-                out[i, j] = np.nan if _code_at(constant, own, own_codes) == outside else 0.0
+                out[i, j] = np.nan if _code_at(constant, own_breaks, own_codes) == outside else 0.0

@@ -1,31 +1,43 @@
-"""The one door to Numba: every kernel is compiled with the options set here."""
+"""How every kernel is compiled: one decorator, one set of options."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numba
 
-# Kernels are serial and release the GIL: threads are spread over blocks in ``ei_fast.runtime.threads``.
-# No fastmath: without re-association and contraction a kernel gives the same bits on every CPU,
-# and the naive oracle of the tests can follow it operation by operation.
-# Nobody calls a kernel through a C pointer: the wrapper for that would only be compiled.
 _OPTIONS: Any = {
+    # Kernels are serial and release the GIL: ``ei_fast.runtime.threads`` spreads blocks of work over threads.
     "nogil": True,
+    # A division by zero gives infinity or NaN, as in NumPy, instead of a check before every division.
     "error_model": "numpy",
+    # Without re-association and contraction a kernel returns the same bits on every CPU, and plain NumPy in the tests
+    # can follow it operation by operation.
     "fastmath": False,
     "boundscheck": False,
+    # Nothing calls a kernel through a C pointer: the wrapper for it would be compiled for nothing.
     "no_cfunc_wrapper": True,
 }
+"""Options of Numba's compiler that all kernels share."""
 
 KERNELS: list[Any] = []
-"""Every kernel of the modules that have been imported."""
+"""Every kernel of the modules imported so far."""
 
 
 def jit(function: Callable) -> Any:
-    """Compile `function` on its first call and keep the machine code on disk where possible.
+    """Return `function` as a kernel that is compiled on its first call and kept on disk where possible.
 
-    Nothing is compiled at decoration. Where no cache directory can be written, Numba refuses
-    ``cache=True`` at once; the kernel then works uncached.
+    Decorating compiles nothing. Where no cache directory can be written, Numba refuses ``cache=True`` at
+    decoration; the kernel is then compiled once in every process.
+
+    Parameters
+    ----------
+    function : callable
+        A function of scalars and contiguous NumPy arrays, within what Numba compiles.
+
+    Returns
+    -------
+    numba dispatcher
+        Also appended to `KERNELS`.
     """
     try:
         kernel = numba.njit(cache=True, **_OPTIONS)(function)

@@ -1,4 +1,4 @@
-"""Joint states as 64-bit keys that forget no neuron."""
+"""Keys: the joint state of all outputs of a sample as one 64-bit integer."""
 
 import numpy as np
 
@@ -6,47 +6,58 @@ from ei_fast.kernels.jit import jit
 from ei_fast.kernels.uniforms import mix64
 
 DROPPED = np.uint64(2**64 - 1)
-"""Key of a sample that is left out, since one of its outputs lies outside the range."""
+"""Key of a sample that is left out, because one of its outputs lies outside the range."""
 
 WORD_BITS = 63
-"""Bits of codes in a word: the last one stays 0, so that no state is taken for DROPPED."""
+"""Bits of codes in one 64-bit word: the last bit stays 0, so that no state of one word equals `DROPPED`."""
 
 NEVER = -1
-"""In place of the code for "outside" where nothing is left out."""
+"""Value of the argument `outside` where no sample is left out: no code equals it."""
 
 
 @jit
-def pack_codes(codes, bits, outside, keys):
-    """Fold the codes (n_out, >= m) of each sample into one key: keys[t] for codes[:, t], t < m.
+def pack_codes(codes, code_width, outside, keys):
+    """Write the key of each sample's joint state into `keys`.
 
-    Codes take `bits` bits each. As long as all of them fit into 63 bits the key is the code vector
-    itself and two states never share one. Longer vectors are hashed word by word; the chance that any
-    two of N states share a key is then at most about N**2 / 2**65. A sample with a code `outside` gets
-    the key DROPPED.
+    As long as the codes of all outputs fit into one word, the key is the word itself: the code of output j in the
+    bits from j * code_width on. Two states then never share a key. More outputs take several words, of which each
+    is hashed together with the hash of those before it. Of N different states hashed to 64 bits, any two share
+    a key with a probability of at most about N**2 / 2**65 (birthday bound).
+
+    Parameters
+    ----------
+    codes : (n_out, >= m) uint16
+        Output bins of the samples, each below 2**code_width.
+    code_width : int
+        Bits of a key that one code takes.
+    outside : int
+        Code of an output that lies outside the range; `NEVER` where no sample is left out.
+    keys : (m,) uint64, output
+        Keys of samples 0 ... m - 1; `DROPPED` for a sample of which any output has the code `outside`.
     """
     n_out, m = codes.shape[0], keys.shape[0]
-    per_word = WORD_BITS // bits
+    codes_per_word = WORD_BITS // code_width
     keys[:] = np.uint64(0)
-    if n_out <= per_word:
+    if n_out <= codes_per_word:
         for j in range(n_out):
-            shift = np.uint64(j * bits)
-            row = codes[j]
+            shift = np.uint64(j * code_width)
+            output_codes = codes[j]
             for t in range(m):
-                keys[t] |= np.uint64(row[t]) << shift
+                keys[t] |= np.uint64(output_codes[t]) << shift
     else:
         word = np.empty(m, np.uint64)
-        for start in range(0, n_out, per_word):
+        for start in range(0, n_out, codes_per_word):
             word[:] = np.uint64(0)
-            for j in range(start, min(start + per_word, n_out)):
-                shift = np.uint64((j - start) * bits)
-                row = codes[j]
+            for j in range(start, min(start + codes_per_word, n_out)):
+                shift = np.uint64((j - start) * code_width)
+                output_codes = codes[j]
                 for t in range(m):
-                    word[t] |= np.uint64(row[t]) << shift
+                    word[t] |= np.uint64(output_codes[t]) << shift
             for t in range(m):
                 keys[t] = mix64(keys[t] ^ word[t])
     if outside != NEVER:
         for j in range(n_out):
-            row = codes[j]
+            output_codes = codes[j]
             for t in range(m):
-                if row[t] == outside:
+                if output_codes[t] == outside:
                     keys[t] = DROPPED

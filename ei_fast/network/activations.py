@@ -101,7 +101,7 @@ class Activation:
     codomain: Range
 
     def __init__(self, name_or_callable: "str | Activation | Callable", codomain: Range | None = None, **params: Any):
-        self._formula: Formula | None = None
+        self.formula: Formula | None = None
         if isinstance(name_or_callable, Activation):
             self.__dict__.update(name_or_callable.__dict__)
         elif isinstance(name_or_callable, str):
@@ -135,8 +135,8 @@ class Activation:
             raise ValueError(f"The parameters of the activation {given!r}: {family.rule}. Got {self.params} instead.")
         self.name = name
         self._function: Map | None = None
-        self._formula = _formula(name, tuple(self.params.items()))
-        self.codomain = self._formula.codomain
+        self.formula = _formula(name, tuple(self.params.items()))
+        self.codomain = self.formula.codomain
 
     def _from_callable(self, function: Callable, codomain: Range | None, params: dict[str, Any]) -> None:
         if params:
@@ -159,9 +159,9 @@ class Activation:
     def __call__(self, s: ArrayLike) -> NDArray[np.float64]:
         """Values at the pre-activations `s`, float64, in the same shape."""
         s = np.asarray(s, dtype=np.float64)
-        if self._formula is not None:
+        if self.formula is not None:
             with np.errstate(over="ignore", under="ignore"):
-                return np.asarray(self._formula.function(s), dtype=np.float64)
+                return np.asarray(self.formula.function(s), dtype=np.float64)
         assert self._function is not None
         try:
             with np.errstate(over="ignore", under="ignore"):
@@ -185,7 +185,7 @@ class Activation:
     @property
     def is_named(self) -> bool:
         """Whether the activation is known by name, and is not a user's function."""
-        return self._formula is not None
+        return self.formula is not None
 
     def image(self, low: ArrayLike, high: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the smallest and largest value on each interval of pre-activations.
@@ -212,9 +212,9 @@ class Activation:
         (array([0., 1.]), array([2., 3.]))
         """
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
-        if self._formula is None:
+        if self.formula is None:
             return self._image_on_grid(low, high)
-        points = [low, high, *(np.clip(knot, low, high) for knot in self._formula.knots)]
+        points = [low, high, *(np.clip(knot, low, high) for knot in self.formula.knots)]
         values = self(np.stack(points))
         return values.min(axis=0), values.max(axis=0)
 
@@ -232,7 +232,7 @@ class Activation:
         values = self(grid)
         ends = self(low), self(high)
         at = np.concatenate([grid, low.ravel(), high.ravel()])
-        self._check_codomain(at, np.concatenate([values, ends[0].ravel(), ends[1].ravel()]))
+        self.check_codomain(at, np.concatenate([values, ends[0].ravel(), ends[1].ravel()]))
         smallest, largest = np.minimum(*ends), np.maximum(*ends)
         begin, end = np.searchsorted(grid, low, side="left"), np.searchsorted(grid, high, side="right")
         for k in np.ndindex(low.shape):
@@ -241,7 +241,8 @@ class Activation:
                 smallest[k], largest[k] = min(smallest[k], inside.min()), max(largest[k], inside.max())
         return smallest, largest
 
-    def _check_codomain(self, at: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    def check_codomain(self, at: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        """Raise ValueError where `values` at the pre-activations `at` leave the stated codomain."""
         low, high = self.codomain
         # An end may be 0, or infinite: the error of rounding is proportional to the size of the values.
         slack = 1e-9 * max((abs(end) for end in (low, high) if np.isfinite(end)), default=0.0)
@@ -284,7 +285,7 @@ class Activation:
         >>> steps.breaks, steps.codes.tolist()
         (array([0.25, 0.5 , 0.75]), [0, 1, 2, 3])
         """
-        if self._formula is not None:
+        if self.formula is not None:
             return _steps_by_pieces(self, out_range, out_bins, drop)
         return _steps_on_grid(self, out_range, out_bins, reach, drop)
 
@@ -311,7 +312,7 @@ class Activation:
         return f"Activation({', '.join(values)})"
 
     def __str__(self) -> str:
-        defaults = {} if self._formula is None else FAMILIES[self.name].defaults
+        defaults = {} if self.formula is None else FAMILIES[self.name].defaults
         values = ", ".join(f"{key}={value}" for key, value in self.params.items() if value != defaults.get(key))
         return f"{self.name}({values})" if values else self.name
 
@@ -365,7 +366,7 @@ def _step_function(breaks: list[float], counts: list[int], out_bins: int, drop: 
 @lru_cache(maxsize=256)
 def _steps_by_pieces(activation: Activation, out_range: Range, out_bins: int, drop: bool) -> StepFunction:
     """Steps of a formula: a monotone piece crosses the edges between its end values in order."""
-    formula = activation._formula
+    formula = activation.formula
     assert formula is not None
     edges = _counted_edges(out_range, out_bins, drop)
     ends = [-np.inf, *formula.knots, np.inf]
@@ -437,7 +438,7 @@ def _steps_on_grid(activation: Activation, out_range: Range, out_bins: int, reac
     edges = _counted_edges(out_range, out_bins, drop)
     grid = np.linspace(*reach, _GRID + 1)
     values = activation(grid)
-    activation._check_codomain(grid, values)
+    activation.check_codomain(grid, values)
     count = np.searchsorted(edges, values, side="right")
     at = np.flatnonzero(count[1:] != count[:-1])
     low, high, before = grid[at], grid[at + 1], count[at]

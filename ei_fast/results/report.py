@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ei_fast.measures.joint.auto import METHODS
 from ei_fast.measures.quantities import EDGE_MEASURES, NAMES, QUANTITIES
 from ei_fast.network.bins import Ranges, hull_of
+from ei_fast.results.flags import meaning_of
 from ei_fast.results.tables import frame_of, lines_of, shape_of, widths_of
 from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
 
@@ -20,44 +21,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _KIND, _FORMAT = "report", 1
-
-UNDERSAMPLED = "undersampled"
-CONSTANT = "constant"
-SENSITIVITY_BELOW_EI = "sensitivity < EI"
-TOL_NOT_REACHED = "tol not reached"
-NOTHING_KEPT = "nothing kept"
-OUTSIDE = "outputs outside range"
-ONE_BIN = "outputs in one bin"
-
-_MEANING = {
-    CONSTANT: "No output leaves its bin anywhere on the input range, so that everything is exactly 0.",
-    SENSITIVITY_BELOW_EI: (
-        "Sensitivity is below EI: one input alone, the others at the baseline, moves too few outputs across an edge "
-        "of their bins, by coarse bins or by saturation at the baseline. Degeneracy is then negative and "
-        "says nothing; try more output bins or another baseline."
-    ),
-    UNDERSAMPLED: (
-        "The joint states outnumber the samples, so that no estimate of EI can be trusted. The interval is a "
-        "bracket of bounds, EI its midpoint."
-    ),
-    NOTHING_KEPT: (
-        "With out_of_range='drop' no sample is left, and what it would enter is undefined (NaN): an output lies "
-        "outside its range whatever the input, or did so for all samples that were tried; of the joint EI any output, "
-        "of an edge its own, and in sensitivity with the other inputs at the baseline. Give a wider out_range, or "
-        "another baseline."
-    ),
-    OUTSIDE: (
-        "Of the outputs {share_outside:.1%} lie outside the range over which they are binned: they are dropped, or "
-        "clipped into the outermost bins and there not told apart. Give a wider out_range, or none; record a training "
-        "with ranges='each', or measure it anew with Trajectory.remeasure(ranges='all')."
-    ),
-    ONE_BIN: (
-        "The outputs hardly leave one bin each: a neuron has less than half a bit of entropy on average, whatever the "
-        "layer computes, since the range over which it is binned is too wide for it. Use out_range='auto', or 'neuron' "
-        "where neurons differ in scale, or more output bins."
-    ),
-    TOL_NOT_REACHED: "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
-}
 
 _RANGES = {"each": "this record", "first": "the first record", "all": "all records together"}
 
@@ -160,7 +123,7 @@ class LayerReport:
     patch: tuple[int, ...] | None = None
     share_outside: float = float("nan")
 
-    def _figures(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Any]:
         """Every attribute but the matrices."""
         names = [figure.name for figure in fields(self) if not figure.name.endswith("_matrix")]
         return {name: getattr(self, name) for name in names}
@@ -180,7 +143,7 @@ class LayerReport:
         >>> print(ef.analyze([np.zeros((1, 1))])[0].explain())  # doctest: +ELLIPSIS
         layer0: EI is exact to rounding: ... [constant] No output leaves its bin anywhere on the input range, ...
         """
-        how = METHODS[self.joint_method].explain(self._figures())
+        how = METHODS[self.joint_method].explain(self.figures())
         how += {
             "exact": " Sensitivity and EI_parts are exact.",
             "histogram": " Sensitivity and EI_parts come from simulated joint histograms of every edge.",
@@ -188,10 +151,11 @@ class LayerReport:
         }[self.pairwise_method]
         if self.patch is not None:
             how += f" All figures are those of one patch of {shape_of(self.patch)} inputs."
-        return " ".join([f"{self.name}: {how}", *(f"[{flag}] {self._meaning(flag)}" for flag in self.flags)])
+        return " ".join([f"{self.name}: {how}", *(f"[{flag}] {self.meaning(flag)}" for flag in self.flags)])
 
-    def _meaning(self, flag: str) -> str:
-        return _MEANING[flag].format(share_outside=self.share_outside)
+    def meaning(self, flag: str) -> str:
+        """What a flag of the layer means, and what to do."""
+        return meaning_of(flag, self.share_outside)
 
 
 class Report(Sequence[LayerReport]):
@@ -268,7 +232,7 @@ class Report(Sequence[LayerReport]):
         rows = []
         for layer in self._layers:
             row: dict[str, Any] = {}
-            for name, value in layer._figures().items():
+            for name, value in layer.figures().items():
                 if name == "flags":
                     row[name] = ", ".join(value)
                 elif name == "patch":
@@ -335,7 +299,7 @@ class Report(Sequence[LayerReport]):
         arrays: dict[str, Any] = {
             "kind": _KIND,
             "format": _FORMAT,
-            "layers": to_json([layer._figures() for layer in self._layers]),
+            "layers": to_json([layer.figures() for layer in self._layers]),
             "skipped": to_json(self.skipped),
             "provenance": to_json(self.provenance),
         }
@@ -409,7 +373,7 @@ class Report(Sequence[LayerReport]):
         for layer in self._layers:
             *figures, _ = (f"<td>{escape(cell)}</td>" for cell in _row(layer))
             flags = ", ".join(
-                f'<abbr title="{escape(layer._meaning(flag))}">{escape(flag)}</abbr>' for flag in layer.flags
+                f'<abbr title="{escape(layer.meaning(flag))}">{escape(flag)}</abbr>' for flag in layer.flags
             )
             lines.append(f"<tr>{''.join(figures)}<td>{flags}</td></tr>")
         skipped = "".join(f"<p>skipped {escape(name)}: {escape(reason)}</p>" for name, reason in self.skipped)

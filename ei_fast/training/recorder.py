@@ -247,7 +247,7 @@ class Recorder:
             before = Trajectory.empty([name for name, *_ in layers])
         else:
             frozen, before = self._frozen, self.trajectory_
-        report = self._estimator._measure(network, self._settings, replace(frozen, ranges=ranges))
+        report = self._estimator.measure(network, self._settings, replace(frozen, ranges=ranges))
         frozen = replace(frozen, ranges=known)
         trajectory = before.extended(step, report, metrics, network if self._keep_weights else None)
         trajectory.provenance = provenance_of(self._estimator, frozen, self._layers or layers)

@@ -36,7 +36,7 @@ def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, 
     result = Trajectory.empty(trajectory.layers)
     for t, network in enumerate(networks):
         of_record, known = ranges_of_record(convention, network, settings, known)
-        report = estimator._measure(network, settings, RangesAndSeed(of_record, seed, convention))
+        report = estimator.measure(network, settings, RangesAndSeed(of_record, seed, convention))
         metrics = {name: float(values[t]) for name, values in trajectory.metrics.items()}
         result = result.extended(int(trajectory.steps[t]), report, metrics, network)
         result.provenance = provenance_of(estimator, RangesAndSeed(known, seed, convention), layers_of(network))

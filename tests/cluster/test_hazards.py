@@ -649,7 +649,7 @@ def test_many_checkpoints(tmp_path, n):
         for task in tasks:
             path = checkpoints / batch.checkpoints[task.checkpoint].path
             network = ef.as_network(path, estimator.activation, settings.in_range)
-            estimator._measure(network, settings, batch.frozen(""))
+            estimator.measure(network, settings, batch.frozen(""))
 
     bare(batch.shards[0][:10])
     # In turns: other work on the machine slows both.

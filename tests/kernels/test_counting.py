@@ -13,7 +13,12 @@ from ei_fast.kernels.counting import (
     THRICE,
     TWICE,
     ZHANG,
+    _are_equal,
+    _count_states,
+    _table_size,
+    append_kept,
     cell_entropies,
+    chao_shen_entropy,
     information_variance,
     regression_cubes,
     regression_sums,
@@ -64,8 +69,8 @@ def test_cell_entropies(keys, name):
         assert got[ENTROPY] == pytest.approx(naive.entropy_by(name, counts), abs=1e-12)
         assert got[ZHANG] == pytest.approx(naive.entropy_by("zhang", counts), abs=1e-12)
         assert got[PLUGIN] == pytest.approx(naive.entropy(_kept(row)), abs=1e-12)
-        for column, times in ((ONCE, 1), (TWICE, 2), (THRICE, 3)):
-            assert got[column] == (np.count_nonzero(counts == times) if len(counts) > 1 else 0)
+        for column, multiplicity in ((ONCE, 1), (TWICE, 2), (THRICE, 3)):
+            assert got[column] == (np.count_nonzero(counts == multiplicity) if len(counts) > 1 else 0)
         assert got[KEPT] == len(_kept(row))
 
 
@@ -95,18 +100,18 @@ def test_information_variance(keys):
     out = np.empty((len(keys), 2))
     information_variance(keys, states, surprise, heads, inside, information, share, out)
     for row, (variance, n_states) in zip(keys, out, strict=True):
-        tells = np.zeros(m)
+        influence = np.zeros(m)
         inverse, own = np.unique(_kept(row), return_inverse=True, return_counts=True)[1:]
         if own.size:
-            gain = surprise[np.searchsorted(states, _kept(row))] - heads[own.sum()] - inside[own][inverse]
-            tells[row != DROPPED] = (gain - information) / share
+            of_samples = surprise[np.searchsorted(states, _kept(row))] - heads[own.sum()] - inside[own][inverse]
+            influence[row != DROPPED] = (of_samples - information) / share
         one_state = len(np.unique(row)) == 1
-        assert variance == pytest.approx(0.0 if one_state else tells.var(ddof=1) / m, abs=1e-12)
+        assert variance == pytest.approx(0.0 if one_state else influence.var(ddof=1) / m, abs=1e-12)
         assert n_states == (0 if one_state else len(own))
 
 
 @pytest.mark.parametrize("n_states", [1, 7, 500])
-def test_a_table_tells_what_sorting_tells(n_states):
+def test_a_table_counts_as_sorting_does(n_states):
     keys = np.random.default_rng(n_states).integers(0, n_states, 300).astype(np.uint64)
     expected, expected_counts = np.unique(keys, return_counts=True)
     states, counts = np.empty(300, np.uint64), np.empty(300, np.int64)
@@ -117,14 +122,66 @@ def test_a_table_tells_what_sorting_tells(n_states):
 
 def test_regression_sums():
     rng = np.random.default_rng(0)
-    counts, figure = rng.integers(1, 9, 300), rng.normal(5.0, 2.0, 300)
-    times, place = np.unique(counts, return_inverse=True)
-    tells = np.log(times)
-    samples = np.repeat(figure, counts), np.repeat(tells[place], counts)
-    mean, spread, together = regression_sums(counts, figure, times, tells)
+    counts, control = rng.integers(1, 9, 300), rng.normal(5.0, 2.0, 300)
+    multiplicities, place = np.unique(counts, return_inverse=True)
+    influence = np.log(multiplicities)
+    samples = np.repeat(control, counts), np.repeat(influence[place], counts)
+    mean, squares, products = regression_sums(counts, control, multiplicities, influence)
     deviation = samples[0] - samples[0].mean()
     assert mean == pytest.approx(samples[0].mean(), rel=1e-12)
-    assert spread == pytest.approx((deviation**2).sum(), rel=1e-12)
-    assert together == pytest.approx((samples[1] * deviation).sum(), rel=1e-9)
-    cubes = regression_cubes(counts, figure, times, tells, mean, 0.7)
+    assert squares == pytest.approx((deviation**2).sum(), rel=1e-12)
+    assert products == pytest.approx((samples[1] * deviation).sum(), rel=1e-9)
+    cubes = regression_cubes(counts, control, multiplicities, influence, mean, 0.7)
     assert cubes == pytest.approx(((samples[1] - 0.7 * deviation) ** 3).sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 16, 17, 1000])
+def test_a_hash_table_is_at_most_half_full(m):
+    size = _table_size(m)
+    assert size >= max(2 * m, 4)
+    assert size & (size - 1) == 0
+    assert size < 4 * m or size == 4
+
+
+@pytest.mark.parametrize("m", [2, 9, 64])
+def test_states_that_hash_to_one_place_are_told_apart(m):
+    # The last place of the table, so that the search for a free one goes on at its beginning.
+    multiplier, size = 0x9E3779B97F4A7C15, _table_size(m)
+    inverse = pow(multiplier, -1, 2**64)
+    states = [((((size - 1) * 2**64 // size) + k) * inverse) % 2**64 for k in range(m)]
+    keys = np.array(states + states[:2] + [int(DROPPED)], np.uint64)
+    slot_keys, slot_counts, used = np.zeros(size, np.uint64), np.zeros(size, np.int64), np.empty(m, np.int64)
+    n_states = _count_states(keys, slot_keys, slot_counts, used)
+    assert n_states == m
+    assert used.tolist() == [size - 1, *range(m - 1)]
+    assert dict(zip(slot_keys[used].tolist(), slot_counts[used].tolist(), strict=True)) == {
+        state: 2 if k < 2 else 1 for k, state in enumerate(states)
+    }
+    assert slot_counts.sum() == m + 2
+
+
+def test_equal_keys():
+    keys = np.full(9, 5, np.uint64)
+    assert _are_equal(keys)
+    for t in (0, 4, 8):
+        different = keys.copy()
+        different[t] = 6
+        assert not _are_equal(different)
+
+
+@pytest.mark.parametrize("counts", [[3, 1, 1, 7], [1, 1, 1, 1], [2, 2], [40, 1, 0, 5, 0]])
+def test_chao_shen(counts):
+    counts = np.array(counts)
+    got = chao_shen_entropy(counts, counts.sum(), np.count_nonzero(counts == 1))
+    assert got == pytest.approx(naive.entropy_by("chao-shen", counts[counts > 0]), abs=1e-12)
+
+
+def test_kept_keys_are_appended_as_far_as_there_is_room():
+    keys = np.full((3, 4), DROPPED)
+    keys[0, :3], keys[2, 0] = [1, 2, 3], 4
+    n_kept = np.array([3, 0, 1])
+    found = np.array([[10, int(DROPPED), 11], [int(DROPPED), 20, 21]], np.uint64)
+    append_kept(found, np.array([0, 2]), keys, n_kept)
+    nothing = int(DROPPED)
+    assert keys.tolist() == [[1, 2, 3, 10], [nothing] * 4, [4, 20, 21, nothing]]
+    assert n_kept.tolist() == [4, 0, 3]

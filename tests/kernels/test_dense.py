@@ -6,6 +6,21 @@ import pytest
 
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.streams import Stream, neuron_keys
+from ei_fast.kernels.dense import (
+    BLOCK,
+    _centre_of_cell,
+    _fill_constant_codes,
+    _samples_of_cell,
+    _single_preactivation,
+    cell_centres,
+    count_at_most,
+    dense_keys,
+    input_codes,
+    moving_cells,
+    open_cells,
+    preactivations,
+    step_codes,
+)
 from ei_fast.network.activations import Activation
 from ei_fast.network.steps import StepTable
 
@@ -105,3 +120,177 @@ def test_many_bins_are_searched_as_few_are_counted(bins):
     codes = naive.bins_of(naive.outputs(x, weight, bias, "sigmoid"), (0.0, 1.0), bins)
     expected = (codes[:, 0] | codes[:, 1] << (bins - 1).bit_length()).astype(np.uint64)
     np.testing.assert_array_equal(intervention.keys_anywhere(Stream.MARGINAL, 0, 1200), expected)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 100])
+def test_count_at_most(n):
+    breaks = np.sort(np.random.default_rng(n).integers(0, 30, n)).astype(float)
+    for value in (*breaks, -1.0, 3.5, 99.0, np.inf, -np.inf):
+        assert count_at_most(breaks, value) == np.searchsorted(breaks, value, side="right")
+
+
+def _sum_in_order(weight, uniforms):
+    total = np.zeros(uniforms.shape[1], np.float32)
+    for w, u in zip(weight, uniforms, strict=True):
+        total = total + w * u
+    return total
+
+
+@pytest.mark.parametrize("n_in", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("m", [1, 100, BLOCK])
+def test_preactivations_to_the_last_bit(n_in, m):
+    rng = np.random.default_rng(n_in)
+    weight = rng.normal(size=(n_in, 6)).astype(np.float32)
+    uniforms = rng.uniform(-0.5, 0.5, (n_in, BLOCK)).astype(np.float32)
+    for chosen in ([2], [5, 0], [1, 2, 4], [5, 3, 0, 1]):
+        sums = np.full((4, BLOCK), np.nan, np.float32)
+        preactivations(weight, np.array(chosen), uniforms, m, sums)
+        for k, j in enumerate(chosen):
+            np.testing.assert_array_equal(sums[k, :m], _sum_in_order(weight[:, j], uniforms[:, :m]))
+    sums = np.zeros(m, np.float32)
+    _single_preactivation(weight, 3, uniforms, sums)
+    np.testing.assert_array_equal(sums, _sum_in_order(weight[:, 3], uniforms[:, :m]))
+
+
+@pytest.mark.parametrize("n_thresholds", [1, 5, 48, 49, 200])
+def test_step_codes(n_thresholds):
+    rng = np.random.default_rng(n_thresholds)
+    sums = rng.normal(size=300).astype(np.float32)
+    thresholds = np.sort(rng.normal(size=n_thresholds)).astype(np.float32)
+    # A sample on a threshold has passed it.
+    sums[:n_thresholds] = thresholds
+    codes = rng.integers(0, 1000, n_thresholds + 4).astype(np.uint16)
+    out = np.zeros(300, np.uint16)
+    step_codes(sums, thresholds, np.int32(3), codes, np.empty(300, np.int32), out)
+    np.testing.assert_array_equal(out, codes[3 + np.searchsorted(thresholds, sums, side="right")])
+
+
+def test_centres_of_cells():
+    weight, bias = _layer(5, 4, 3.0)
+    middles, cells = np.array([-0.7, 0.1, 0.4, 0.05]), np.random.default_rng(0).integers(0, 4, (30, 5)).astype(np.int32)
+    centre = np.full((30, 4), np.nan)
+    cell_centres(weight, bias, middles, cells, centre)
+    np.testing.assert_allclose(centre, middles[cells] @ weight + bias, rtol=0, atol=1e-14)
+    for j in range(4):
+        assert _centre_of_cell(weight, bias, middles, cells[7], j) == pytest.approx(centre[7, j], abs=1e-14)
+
+
+@pytest.mark.parametrize(("origin", "size"), [(0, 10), (3, 4), (3, 20), (25, 5)])
+def test_samples_of_cells_in_a_block(origin, size):
+    numbers, m = np.arange(origin, origin + size), 10
+    for cell in range(origin // m, (origin + size - 1) // m + 1):
+        start, stop = _samples_of_cell(cell, m, origin, size)
+        np.testing.assert_array_equal(numbers[start:stop], numbers[numbers // m == cell])
+        assert start < stop
+
+
+STEPS = {
+    "breaks": np.array([[-0.6, 0.0, 0.5], [0.2, np.inf, np.inf]]),
+    "sizes": np.array([3, 1]),
+    "codes": np.array([[4, 0, 4, 2], [1, 4, 4, 4]], np.uint16),
+    "rows": np.array([0, 1, 0, 1]),
+}
+"""Step functions of four outputs; 4 is the code of what is dropped."""
+
+
+def _steps_met(centre, reach, row):
+    """First and last interval between breakpoints that a pre-activation can be in, from its centre and its reach."""
+    own = STEPS["breaks"][row, : STEPS["sizes"][row]]
+    passed = np.count_nonzero(own <= centre - reach)
+    return passed, passed + np.count_nonzero((own > centre - reach) & (own < centre + reach))
+
+
+def test_codes_of_outputs_that_do_not_move():
+    rng = np.random.default_rng(0)
+    centre, reach = rng.normal(size=(3, 4)), np.array([0.05, 0.1, 2.0, 0.0])
+    # On a breakpoint, and with one exactly at the end of the reach: neither is inside.
+    centre[1, 0], centre[1, 3] = -0.6 + 0.05, 0.2
+    moving, out = np.full(4, -1), np.full((4, BLOCK), 9, np.uint16)
+    # Twenty samples from the first cell's seventh on.
+    m, origin, size = 10, 6, 20
+    n_moving = _fill_constant_codes(centre, reach, *STEPS.values(), m, origin, size, moving, out)
+    cells = np.arange(origin, origin + size) // m
+    expected_moving = []
+    for j, row in enumerate(STEPS["rows"]):
+        met = [_steps_met(centre[cell, j], reach[j], row) for cell in range(3)]
+        if any(first != last for first, last in met):
+            expected_moving.append(j)
+        else:
+            expected = [STEPS["codes"][row][met[cell][0]] for cell in cells]
+            np.testing.assert_array_equal(out[j, :size], expected)
+    assert moving[:n_moving].tolist() == expected_moving
+    assert 2 in expected_moving
+    assert {0, 3}.isdisjoint(expected_moving)
+    assert (out[:, size:] == 9).all()
+
+
+def test_cells_in_which_outputs_move_or_are_kept():
+    rng = np.random.default_rng(3)
+    weight, bias = rng.normal(size=(3, 4)) / 2, np.zeros(4)
+    middles, cells = np.linspace(-0.8, 0.8, 6), rng.integers(0, 5, (200, 3)).astype(np.int32)
+    reach = np.abs(weight).sum(axis=0) * 0.08
+    moving, kept = np.empty(200, np.bool_), np.empty(200, np.bool_)
+    breaks, sizes, codes, rows = STEPS.values()
+    moving_cells(weight, bias, middles, cells, reach, breaks, sizes, rows, moving)
+    open_cells(weight, bias, middles, cells, reach, breaks, sizes, codes, rows, 4, kept)
+    centre = middles[cells] @ weight
+    for r in range(200):
+        met = [_steps_met(centre[r, j], reach[j], row) for j, row in enumerate(rows)]
+        assert moving[r] == any(first != last for first, last in met)
+        assert kept[r] == all(
+            (codes[row, first : last + 1] != 4).any() for row, (first, last) in zip(rows, met, strict=True)
+        )
+    # Neither test is of one answer only.
+    assert 20 < moving.sum() < 180
+    assert 20 < kept.sum() < 180
+
+
+@pytest.mark.parametrize("bins", [1, 2, 3, 8, 1000, 65_535])
+def test_input_bins_are_exact(bins):
+    # Integers of 24 bits next to the edges of bins, and the two ends.
+    edges = np.arange(1, min(bins, 50)) * 2**24 // bins
+    k = np.concatenate([[0, 2**24 - 1], edges - 1, edges, edges + 1])
+    uniforms = ((k - 2**23 + 0.5) * 2.0**-24).astype(np.float32)[None]
+    np.testing.assert_array_equal(uniforms[0].astype(float), (k - 2**23 + 0.5) * 2.0**-24)
+    out = np.full((1, len(k) + 1), 9, np.uint16)
+    input_codes(uniforms, bins, len(k), out)
+    assert out[0, :-1].tolist() == [int(number) * bins // 2**24 for number in k]
+    assert out[0, -1] == 9
+
+
+@pytest.mark.parametrize("count", [1, 700])
+def test_codes_of_inputs_and_outputs(count):
+    weight, bias = _layer(4, 3, 4.0)
+    intervention = _intervention(weight, bias, "tanh", (-1.0, 1.0), (-1.0, 1.0))
+    x = -1.0 + 2.0 * (_uniforms(4, Stream.HISTOGRAM, 900, count) + 0.5)
+    x_codes, y_codes = intervention.codes_anywhere(Stream.HISTOGRAM, 900, count)
+    np.testing.assert_array_equal(x_codes.T, naive.bins_of(x, (-1.0, 1.0), BINS))
+    np.testing.assert_array_equal(y_codes.T, naive.bins_of(naive.outputs(x, weight, bias, "tanh"), (-1.0, 1.0), BINS))
+
+
+def test_outputs_of_step_functions_of_their_own_and_samples_that_are_dropped():
+    rng = np.random.default_rng(5)
+    weight, bias = rng.normal(size=(3, 4)) / 2, np.array([-0.3, -0.1, -0.2, 0.0])
+    stream_keys, firsts, m = neuron_keys(5, (0, 0), Stream.POINTS, 3), [40, 700, 7000], 250
+    cells = np.array([[0, 1, 2], [3, 0, 1], [3, 3, 3]], np.int32)
+    # Bins 0, 1 and 2 of (-1, 1); 3 stands for the middle of the range, around which inputs move as far as in a bin.
+    middles, width = np.array([-2 / 3, 0.0, 2 / 3, 0.0]), 2 / 3
+    scale = np.array([0.5, 1.0, 2.0, 0.25])
+    scaled = (weight * width * scale).astype(np.float32)
+    reach = np.abs(weight).sum(axis=0) * width / 2
+    keys = np.empty((3, m), np.uint64)
+    arguments = (scaled, scale, weight, bias, middles, cells, reach, *STEPS.values())
+    dense_keys(stream_keys, np.array(firsts), *arguments, 3, 4, keys)
+    dropped = 0
+    for r in range(3):
+        uniforms = np.array([[naive.uniform(stream_keys, i, firsts[r] + t) for i in range(3)] for t in range(m)])
+        s = (middles[cells[r]] + width * uniforms) @ weight + bias
+        codes = np.empty((m, 4), int)
+        for j, row in enumerate(STEPS["rows"]):
+            passed = np.searchsorted(STEPS["breaks"][row, : STEPS["sizes"][row]], s[:, j], side="right")
+            codes[:, j] = STEPS["codes"][row][passed]
+        outside = (codes == 4).any(axis=1)
+        dropped += outside.sum()
+        expected = np.where(outside, 2**64 - 1, (codes.astype(np.uint64) << np.arange(0, 12, 3, np.uint64)).sum(axis=1))
+        np.testing.assert_array_equal(keys[r], expected)
+    assert 100 < dropped < 650

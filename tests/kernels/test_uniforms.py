@@ -4,7 +4,17 @@ import naive
 import numpy as np
 import pytest
 
-from ei_fast.kernels.uniforms import GAMMA, PAGE, fill_cells, fill_uniforms, mix64
+from ei_fast.kernels.uniforms import (
+    GAMMA,
+    PAGE,
+    _page_keys,
+    fill_cells,
+    fill_uniforms,
+    fill_uniforms_at,
+    fill_uniforms_of_cells,
+    mix64,
+    word_of,
+)
 
 KEYS = np.array([0x0123456789ABCDEF, 2**64 - 1, 0, 1, 2**63], dtype=np.uint64)
 
@@ -45,3 +55,32 @@ def test_cells_equal_the_oracle(bins):
     for c in range(6):
         for i in range(5):
             assert cells[c, i] == (naive.word(KEYS, i, first + c) * bins) >> 32
+
+
+@pytest.mark.parametrize("place", [0, 1, PAGE - 1])
+@pytest.mark.parametrize("page", [0, 3, 2**23])
+def test_words_equal_the_oracle(page, place):
+    for i, key in enumerate(KEYS):
+        assert int(word_of(*_page_keys(key, page), place)) == naive.word(KEYS, i, page * PAGE + place)
+
+
+def _uniforms(samples):
+    return np.array([[naive.uniform(KEYS, i, sample) for sample in samples] for i in range(len(KEYS))])
+
+
+def test_uniforms_from_a_column_on():
+    out = np.full((5, 12), 9.0, np.float32)
+    fill_uniforms_at(KEYS, PAGE - 2, 6, out, 4)
+    np.testing.assert_array_equal(out[:, 4:10], _uniforms(range(PAGE - 2, PAGE + 4)))
+    assert (out[:, [*range(4), 10, 11]] == 9.0).all()
+
+
+# Cells that follow each other in the stream, that leave gaps, and of which only the last two do.
+@pytest.mark.parametrize("firsts", [[5, 15, 25, 35], [5, 2000, 2010, 9000], [5, 40, 50, 60]])
+@pytest.mark.parametrize(("origin", "size"), [(0, 40), (0, 10), (7, 16), (13, 3), (10, 30), (39, 1)])
+def test_uniforms_of_cells(firsts, origin, size):
+    m, out = 10, np.full((5, 41), 9.0, np.float32)
+    fill_uniforms_of_cells(KEYS, np.array(firsts), m, origin, size, out)
+    numbers = [firsts[number // m] + number % m for number in range(origin, origin + size)]
+    np.testing.assert_array_equal(out[:, :size], _uniforms(numbers))
+    assert (out[:, size:] == 9.0).all()

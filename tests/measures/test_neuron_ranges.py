@@ -111,7 +111,7 @@ def test_equal_weights_over_different_ranges_are_not_one_output():
     estimator = ef.EffectiveInformation(bins=(4, 2), activation="linear")
     network, settings, frozen = estimator.check(binned)
     ranges = (((0.0, 1.0), ((0.0, 1.0), (0.0, 0.5))),)
-    report = estimator._measure(network, settings, type(frozen)(ranges, 0))[0]
+    report = estimator.measure(network, settings, type(frozen)(ranges, 0))[0]
     # The first tells x < 1/2, the second x < 1/4: as "two thresholds" among the known answers.
     assert report.ei == pytest.approx(1.5, abs=1e-12)
 

@@ -185,13 +185,13 @@ def test_only_every_so_manyth_step_is_measured(random_weight):
 def test_a_time_budget_leaves_records_out_and_says_so(random_weight, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("ei_fast.training.budget.time.monotonic", lambda: clock[0])
-    real = ef.EffectiveInformation._measure
+    real = ef.EffectiveInformation.measure
 
     def takes_a_second(*args):
         clock[0] += 1.0
         return real(*args)
 
-    monkeypatch.setattr(ef.EffectiveInformation, "_measure", takes_a_second)
+    monkeypatch.setattr(ef.EffectiveInformation, "measure", takes_a_second)
     recorder = ef.Recorder(ef.EffectiveInformation(random_state=0), time_budget=0.1)
     for _ in range(100):
         recorder.record(random_weight(2, 2))
@@ -207,7 +207,7 @@ def test_compiling_is_not_held_against_the_budget_and_loading_is(random_weight, 
     clock = [0.0]
     monkeypatch.setattr("ei_fast.training.budget.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("numba.core.event.timer", lambda: clock[0])
-    real = ef.EffectiveInformation._measure
+    real = ef.EffectiveInformation.measure
     begins = [20.0, 3.0, 1.0]
 
     def prepares_and_measures(*args):
@@ -220,7 +220,7 @@ def test_compiling_is_not_held_against_the_budget_and_loading_is(random_weight, 
         clock[0] += measuring
         return real(*args)
 
-    monkeypatch.setattr(ef.EffectiveInformation, "_measure", prepares_and_measures)
+    monkeypatch.setattr(ef.EffectiveInformation, "measure", prepares_and_measures)
     recorder = ef.Recorder(ef.EffectiveInformation(random_state=0), time_budget=0.1)
     started = None
     for _ in range(120):

@@ -58,6 +58,11 @@ class EntropyEstimate:
         return cls(value, stderr, bias, low, high, method, n_samples, shift)
 
     @classmethod
+    def exact(cls, value: float) -> "EntropyEstimate":
+        """An entropy known to rounding."""
+        return cls.estimated(value, 0.0, 0.0, method="exact", n_samples=0)
+
+    @classmethod
     def bounded(cls, low: float, high: float, *, n_samples: int) -> "EntropyEstimate":
         """An entropy known only to lie between two bounds."""
         return cls(

@@ -66,21 +66,21 @@ def joint_ei(
     layer = JointProblem(binned, seed, inputs=inputs, outputs=outputs)
     if asked is not None and not asked.by_component:
         return (yield from _of_whole_layer(asked, layer, options))
-    ceiling = binned.ceiling(inputs, outputs)
     if layer.is_an_edge:
         return (yield from METHODS["exact"].estimate(layer, options))
-    if binned.layer.kind == "function":
-        problems = [layer]
-    elif _never_kept(binned, outputs):
+    if binned.layer.kind == "dense" and _never_kept(binned, outputs):
         return JointEI.undefined(0, "exact")
-    else:
-        problems = _components(layer)
-    chosen = [(chosen_method(problem, options), problem) for problem in problems]
+    return (yield from _of_components(layer, options))
+
+
+def _of_components(layer: JointProblem, options: MeasureOptions) -> Method[JointEI]:
+    """The sum over independent components, each by the method that is open to it."""
+    chosen = [(chosen_method(problem, options), problem) for problem in components(layer)]
     # Exact ones first: the sum is taken in this order.
     chosen.sort(key=lambda pair: pair[0].name != "exact")
     share = options.shared_by(sum(method.name != "exact" for method, _ in chosen))
     estimates = yield tuple(method.estimate(problem, share) for method, problem in chosen)
-    return JointEI.sum(estimates, ceiling)
+    return JointEI.sum(estimates, layer.binned.ceiling(layer.inputs, layer.outputs))
 
 
 def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) -> str:
@@ -91,7 +91,7 @@ def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) 
         return f"{asked.name}: {asked.reason(layer, options)}"
     if binned.layer.kind == "dense" and _never_kept(binned, None):
         return "undefined: an output is outside its range, and dropped, whatever the input"
-    problems = [layer] if binned.layer.kind == "function" else _components(layer)
+    problems = components(layer)
     if not problems:
         return "exact: no output leaves its bin"
     share = options.shared_by(sum(chosen_method(problem, options).name != "exact" for problem in problems))
@@ -138,8 +138,10 @@ def _never_kept(binned: BinnedLayer, outputs: Neurons | None) -> bool:
     return bool(never_kept.size if outputs is None else np.isin(outputs, never_kept).any())
 
 
-def _components(layer: JointProblem) -> list[JointProblem]:
-    """The independent components of a dense layer that hold any input of the group."""
+def components(layer: JointProblem) -> list[JointProblem]:
+    """The independent components of a dense layer that hold any input of the group; a `Function` as it stands."""
+    if layer.binned.layer.kind == "function":
+        return [layer]
     problems = []
     for component in layer.binned.components(layer.outputs):
         n_in = len(component.inputs)

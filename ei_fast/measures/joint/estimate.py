@@ -142,7 +142,7 @@ def compose(
     stderr: float | None = None,
     least: float = 0.0,
 ) -> JointEI:
-    """EI = H(Y) - H(Y | X) of two entropies, whichever way each was found.
+    """EI = H(Y) - H(Y | X) of two entropies, whichever way each was found; a bracket where either is one.
 
     Parameters
     ----------
@@ -156,28 +156,9 @@ def compose(
         Standard error of the difference, where both come from the same points; otherwise they are independent.
     least : float
         Lower bound on EI from elsewhere, bits; of use where an entropy is bracketed.
-
-    Returns
-    -------
-    JointEI
-        A bracket where either entropy is one.
     """
     if output.is_bracket or conditional.is_bracket:
-        low = max(output.low - conditional.high, least, 0.0)
-        high = max(output.high - conditional.low, low)
-        return JointEI(
-            value=0.5 * (low + high),
-            stderr=0.5 * (high - low) / Z95,
-            bias=0.0,
-            low=low,
-            high=high,
-            output_entropy=output.value,
-            conditional_entropy=conditional.value,
-            n_samples=n_samples,
-            method=method,
-            estimator="bounds",
-            undersampled=True,
-        )
+        return _bracket(output, conditional, least, method=method, n_samples=n_samples)
     value, shift, bias = (
         output.value - conditional.value,
         output.shift - conditional.shift,
@@ -195,6 +176,27 @@ def compose(
         conditional_entropy=conditional.value,
         n_samples=n_samples,
         method=method,
-        estimator=conditional.method,
+        estimator=output.method if conditional.method == EXACT else conditional.method,
         shift=shift,
+    )
+
+
+def _bracket(
+    output: EntropyEstimate, conditional: EntropyEstimate, least: float, *, method: str, n_samples: int
+) -> JointEI:
+    """EI known only to lie between what the ends of both entropies leave, and not to be below `least`."""
+    low = max(output.low - conditional.high, least, 0.0)
+    high = max(output.high - conditional.low, low)
+    return JointEI(
+        value=0.5 * (low + high),
+        stderr=0.5 * (high - low) / Z95,
+        bias=0.0,
+        low=low,
+        high=high,
+        output_entropy=output.value,
+        conditional_entropy=conditional.value,
+        n_samples=n_samples,
+        method=method,
+        estimator="bounds",
+        undersampled=True,
     )

@@ -1,0 +1,66 @@
+"""Flags: what to know of a layer's figures before they are trusted, and what to do about it."""
+
+from enum import StrEnum
+
+
+class Flag(StrEnum):
+    """A flag of a report; it is a plain string, whose `meaning` says what it stands for and what to do."""
+
+    meaning: str
+
+    CONSTANT = (
+        "constant",
+        "No output leaves its bin anywhere on the input range, so that everything is exactly 0.",
+    )
+    SENSITIVITY_BELOW_EI = (
+        "sensitivity < EI",
+        "Sensitivity is below EI: one input alone, the others at the baseline, moves too few outputs across an edge "
+        "of their bins, by coarse bins or by saturation at the baseline. Degeneracy is then negative and "
+        "says nothing; try more output bins or another baseline.",
+    )
+    UNDERSAMPLED = (
+        "undersampled",
+        "The joint states outnumber the samples, so that no estimate of EI can be trusted. The interval is a "
+        "bracket of bounds, EI its midpoint.",
+    )
+    NOTHING_KEPT = (
+        "nothing kept",
+        "With out_of_range='drop' no sample is left, and what it would enter is undefined (NaN): an output lies "
+        "outside its range whatever the input, or did so for all samples that were tried; of the joint EI any output, "
+        "of an edge its own, and in sensitivity with the other inputs at the baseline. Give a wider out_range, or "
+        "another baseline.",
+    )
+    OUTSIDE = (
+        "outputs outside range",
+        "Of the outputs {share_outside:.1%} lie outside the range over which they are binned: they are dropped, or "
+        "clipped into the outermost bins and there not told apart. Give a wider out_range, or none; record a training "
+        "with ranges='each', or measure it anew with Trajectory.remeasure(ranges='all').",
+    )
+    ONE_BIN = (
+        "outputs in one bin",
+        "The outputs hardly leave one bin each: a neuron has less than half a bit of entropy on average, whatever the "
+        "layer computes, since the range over which it is binned is too wide for it. Use out_range='auto', or "
+        "'neuron' where neurons differ in scale, or more output bins.",
+    )
+    TOL_NOT_REACHED = (
+        "tol not reached",
+        "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
+    )
+
+    def __new__(cls, value: str, meaning: str) -> "Flag":
+        flag = str.__new__(cls, value)
+        flag._value_ = value
+        flag.meaning = meaning
+        return flag
+
+    def __repr__(self) -> str:
+        # In a tuple of flags, as the string that it is.
+        return repr(self.value)
+
+
+_BY_VALUE = {flag.value: flag for flag in Flag}
+
+
+def meaning_of(flag: str, share_outside: float) -> str:
+    """What a flag means for a layer of whose outputs this share lies outside their range."""
+    return _BY_VALUE[flag].meaning.format(share_outside=share_outside)
