@@ -189,7 +189,7 @@ class EffectiveInformation(BaseEstimator):
     @classmethod
     @cache
     def _get_param_names(cls) -> list[str]:
-        # scikit-learn reads the signature anew every time, which takes a quarter of a millisecond.
+        # scikit-learn inspects the signature at every call, which takes a quarter of a millisecond.
         return super()._get_param_names()
 
     @as_numpy_ships
@@ -273,7 +273,7 @@ class EffectiveInformation(BaseEstimator):
         return network, settings, RangesAndSeed(ranges, resolve_seed(self.random_state, OWNER))
 
     def _set_n_features_in(self, model: Any) -> None:
-        """As scikit-learn has it of a 2-D array, which is one dense layer here: its number of columns."""
+        """Set what scikit-learn expects after a fit to a 2-D array, which is one dense layer here: its columns."""
         if getattr(model, "ndim", None) == 2:
             self.n_features_in_ = int(model.shape[1])
         elif hasattr(self, "n_features_in_"):
@@ -315,7 +315,7 @@ class EffectiveInformation(BaseEstimator):
         """
         binned = [
             BinnedLayer(
-                layer,
+                block,
                 index,
                 *ranges[index],
                 settings.in_bins,
@@ -323,11 +323,11 @@ class EffectiveInformation(BaseEstimator):
                 settings.drop,
                 settings.baseline,
             )
-            for index, layer in enumerate(network)
+            for index, block in enumerate(network)
         ]
-        for one in binned:
-            pairwise_method(one, settings.pairwise)
-            _check_bins(one)
+        for layer in binned:
+            pairwise_method(layer, settings.pairwise)
+            _check_bins(layer)
         check_memory(settings.n_samples or JOINT_POINTS, settings.joint)
         return binned
 

@@ -302,7 +302,7 @@ def mutual_information(
         )
     n_bins = check_bins(bins, _OWNER)
     ranges = [None, None] if range is None else _two_ranges(range)
-    codes = [_codes(*one) for one in zip(vectors, ranges, n_bins, strict=True)]
+    codes = [_codes(*given) for given in zip(vectors, ranges, n_bins, strict=True)]
     histogram = np.zeros((1, 1, *n_bins), np.int32)
     add_to_histograms(codes[0][None], codes[1][None], NEVER, histogram)
     bits, _, _ = histogram_information(histogram[0, 0], *estimator_named(entropy).histogram_tables(TABLE_OF_COUNTS))
@@ -340,7 +340,7 @@ def _two_ranges(ranges: Any) -> list[Range]:
 
 def _codes(values: NDArray[np.float64], limits: Range | None, bins: int) -> NDArray[np.uint16]:
     if limits is None and values.max() * 0.25 - values.min() * 0.25 > np.finfo(float).max * 0.25:
-        # From end to end it is more than the largest number.
+        # The width of its range overflows.
         values = values * 0.25
     edges = bin_edges(_own_range(values) if limits is None else limits, bins)
     if not np.all(np.diff(edges) > 0):
@@ -353,7 +353,7 @@ def _codes(values: NDArray[np.float64], limits: Range | None, bins: int) -> NDAr
 
 def _own_range(values: NDArray[np.float64]) -> Range:
     low, high = float(values.min()), float(values.max())
-    # One value alone falls into one bin, wherever the range is laid around it.
+    # A single value falls into a single bin, whatever the range around it.
     return (low, high) if low < high else (low - 0.5, high + 0.5)
 
 
@@ -408,7 +408,7 @@ def bin_sweep(
             f"The 'bins' parameter of bin_sweep must be a sequence of numbers of bins. Got {bins!r} instead."
         )
     network = as_network(model, activation=params.get("activation", "sigmoid"))
-    estimators = [EffectiveInformation(**params, bins=one) for one in bins]
+    estimators = [EffectiveInformation(**params, bins=n_bins) for n_bins in bins]
     for estimator in estimators:
         estimator.check(network)
     if params.get("verbose", 0):

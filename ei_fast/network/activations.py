@@ -1,8 +1,8 @@
-"""Activations, and what becomes of them once their output is binned: step functions.
+"""Activations, and the step functions that they become once their output is binned.
 
-An elementwise activation followed by binning is a step function of the pre-activation s: a sorted
-table of breakpoints and one code per interval. Kernels see nothing else, so a new activation is a
-new row in `formulas` and never a new kernel.
+An elementwise activation followed by binning is a step function of the pre-activation s: a sorted table of breakpoints
+and one bin for each interval between them. Kernels read only such tables, so that a new activation is a new row in
+`formulas` and never a new kernel.
 """
 
 from collections.abc import Callable
@@ -19,20 +19,22 @@ from ei_fast.network.formulas import ALIASES, FAMILIES, Formula, Map
 from ei_fast.validation import as_float, as_numpy_ships, check_unmasked
 
 _GRID = 2**15
+# The sign bit of a 64-bit number.
 _SIGN = np.int64(-(2**63))
 
 
 @dataclass(frozen=True)
 class StepFunction:
-    """A binned activation: ``codes[k]`` on ``breaks[k - 1] <= s < breaks[k]``.
+    """A binned activation: the bin is ``codes[k]`` where ``breaks[k - 1] <= s < breaks[k]``.
 
-    Attributes
+    Parameters
     ----------
     breaks : ndarray (K,), float64
         Finite, strictly increasing pre-activations at which the bin changes.
     codes : ndarray (K + 1,), uint16
         Output bin of each interval; `outside` where the output leaves the range and is to be dropped.
     n_bins : int
+        Number of output bins.
     """
 
     breaks: NDArray[np.float64]
@@ -41,11 +43,11 @@ class StepFunction:
 
     @property
     def outside(self) -> int:
-        """The code of outputs that are dropped; under clipping no interval has it."""
+        """The code of outputs that are dropped; no interval has it where outputs are clipped."""
         return self.n_bins
 
     def __call__(self, s: ArrayLike) -> NDArray[np.uint16]:
-        """Codes at pre-activations `s`, same shape."""
+        """Output bin at each pre-activation of `s`, in the same shape."""
         return self.codes[np.searchsorted(self.breaks, s, side="right")]
 
 
@@ -56,21 +58,25 @@ class Activation:
     ----------
     name_or_callable : str, Activation or callable
         ``"linear"``, ``"sigmoid"``, ``"tanh"``, ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (negative_slope=0.01),
-        ``"elu"`` (alpha=1), ``"selu"``, ``"gelu"`` (approximate="none" or "tanh"), ``"silu"``, ``"mish"``,
-        ``"softplus"`` (beta=1), ``"softsign"``, ``"log_sigmoid"``, ``"hard_sigmoid"`` (slope 1/6),
-        ``"hard_tanh"`` (min_val=-1, max_val=1) or ``"hard_silu"``; or a function of your own, vectorised over arrays.
+        ``"prelu"`` (negative_slope=0.25), ``"elu"`` (alpha=1), ``"selu"``, ``"gelu"`` (approximate="none" or "tanh"),
+        ``"silu"``, ``"mish"``, ``"softplus"`` (beta=1), ``"softsign"``, ``"log_sigmoid"``, ``"hard_sigmoid"``
+        (slope 1/6), ``"hard_tanh"`` (min_val=-1, max_val=1) or ``"hard_silu"``; or a user's function, vectorised over
+        arrays.
     codomain : (float, float), optional
-        Infimum and supremum of the values of a function of your own; infinite where unbounded. Its steps are found on
-        a grid of 32,768 intervals over the pre-activations a layer can reach, and then to rounding: what
-        comes and goes between two neighbouring points is not seen.
-    **params
-        Of the named activation.
+        Infimum and supremum of the values of a user's function; infinite where unbounded. The steps of such a function
+        are searched on a grid of 32,768 intervals over the pre-activations that a layer can reach, and then refined to
+        rounding: a bin that is entered and left between two neighbouring points is not seen.
+    **params : float or str
+        Parameters of the named activation.
 
     Attributes
     ----------
     name : str
+        Name of the activation, or ``__name__`` of the function.
     params : dict
+        Parameters of the named activation, defaults included.
     codomain : (float, float)
+        Infimum and supremum of the values.
 
     Raises
     ------
@@ -78,6 +84,16 @@ class Activation:
         For a name, a parameter or a value that is not known.
     TypeError
         For something that is neither a name nor callable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> leaky = ef.Activation("leaky_relu", negative_slope=0.2)
+    >>> leaky([-1.0, 1.0])
+    array([-0.2,  1. ])
+    >>> ef.Activation(np.sin, codomain=(-1.0, 1.0))
+    Activation('sin')
     """
 
     name: str
@@ -141,7 +157,7 @@ class Activation:
 
     @as_numpy_ships
     def __call__(self, s: ArrayLike) -> NDArray[np.float64]:
-        """Values at pre-activations `s`, float64, same shape."""
+        """Values at the pre-activations `s`, float64, in the same shape."""
         s = np.asarray(s, dtype=np.float64)
         if self.formula is not None:
             with np.errstate(over="ignore", under="ignore"):
@@ -163,16 +179,38 @@ class Activation:
 
     @property
     def function(self) -> Callable | None:
-        """A function of one's own; None of those known by name."""
+        """The user's function; None where the activation is known by name."""
         return self._function
 
     @property
     def is_named(self) -> bool:
-        """Whether it is one of those known by name, and no function of one's own."""
+        """Whether the activation is known by name, and is not a user's function."""
         return self.formula is not None
 
     def image(self, low: ArrayLike, high: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Smallest and largest value on each interval [low, high] of pre-activations."""
+        """Return the smallest and largest value on each interval of pre-activations.
+
+        Parameters
+        ----------
+        low, high : array-like
+            Ends of the intervals, of one shape.
+
+        Returns
+        -------
+        smallest, largest : ndarray
+            The extreme values on each interval, in the shape of `low`.
+
+        Raises
+        ------
+        ValueError
+            Where a user's function leaves the codomain that was stated.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Activation("relu").image([-1.0, 1.0], [2.0, 3.0])
+        (array([0., 1.]), array([2., 3.]))
+        """
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         if self.formula is None:
             return self._image_on_grid(low, high)
@@ -183,7 +221,7 @@ class Activation:
     def _image_on_grid(
         self, low: NDArray[np.float64], high: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The image by a function of one's own: its values on one grid for all intervals, and at their ends.
+        """The image of a user's function: its values on one grid for all intervals, and at their ends.
 
         Raises
         ------
@@ -206,7 +244,7 @@ class Activation:
     def check_codomain(self, at: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         """Raise ValueError where `values` at the pre-activations `at` leave the stated codomain."""
         low, high = self.codomain
-        # An end may be 0, or infinite: what rounding adds goes with the size of the values.
+        # An end may be 0, or infinite: the error of rounding is proportional to the size of the values.
         slack = 1e-9 * max((abs(end) for end in (low, high) if np.isfinite(end)), default=0.0)
         slack = max(slack, 1e-12 * float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0)))
         outside = (values < low - slack) | (values > high + slack)
@@ -221,22 +259,39 @@ class Activation:
     def steps(
         self, out_range: Range, out_bins: int, reach: Range = (-np.inf, np.inf), drop: bool = False
     ) -> StepFunction:
-        """The activation followed by `out_bins` equal bins over `out_range`.
+        """Return the activation followed by `out_bins` equal bins over `out_range`, as a step function.
 
         Parameters
         ----------
-        reach : (float, float)
-            Pre-activations among which the steps of a function of your own are looked for.
+        out_range : (float, float)
+            Range of the outputs.
+        out_bins : int
+            Number of bins.
+        reach : (float, float), default (-inf, inf)
+            Pre-activations among which the steps of a user's function are searched, finite for such a function.
         drop : bool, default False
-            Whether outputs outside the range are told apart, to be dropped, or belong to the outermost bins.
+            Whether outputs outside the range get a code of their own, to be dropped, or are counted in the outermost
+            bins.
+
+        Returns
+        -------
+        StepFunction
+            Breakpoints of the pre-activation, and the bin of each interval between them.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> steps = ef.Activation("relu").steps((0.0, 1.0), 4)
+        >>> steps.breaks, steps.codes.tolist()
+        (array([0.25, 0.5 , 0.75]), [0, 1, 2, 3])
         """
         if self.formula is not None:
             return _steps_by_pieces(self, out_range, out_bins, drop)
         return _steps_on_grid(self, out_range, out_bins, reach, drop)
 
     def _key(self) -> tuple:
-        # A function of one's own is the one that it is: it need not be hashable, nor say what it equals.
-        # A method is a new object each time that it is asked for.
+        # A user's function equals itself alone: it need not be hashable, nor define equality.
+        # A method is a new object at each access, so that its function and its owner are compared.
         function = getattr(self._function, "__func__", self._function)
         owner = getattr(self._function, "__self__", None)
         return (self.name, tuple(sorted(self.params.items())), id(function), id(owner))
@@ -257,8 +312,8 @@ class Activation:
         return f"Activation({', '.join(values)})"
 
     def __str__(self) -> str:
-        changed = {} if self.formula is None else FAMILIES[self.name].defaults
-        values = ", ".join(f"{key}={value}" for key, value in self.params.items() if value != changed.get(key))
+        defaults = {} if self.formula is None else FAMILIES[self.name].defaults
+        values = ", ".join(f"{key}={value}" for key, value in self.params.items() if value != defaults.get(key))
         return f"{self.name}({values})" if values else self.name
 
 
@@ -268,6 +323,7 @@ def _formula(name: str, params: tuple[tuple[str, Any], ...]) -> Formula:
 
 
 def _holds(rule: Callable[..., bool], params: dict[str, Any]) -> bool:
+    """Whether the parameters are allowed; those of a type that the rule cannot compare are not."""
     try:
         return rule(*params.values())
     except TypeError:
@@ -275,7 +331,7 @@ def _holds(rule: Callable[..., bool], params: dict[str, Any]) -> bool:
 
 
 def _counted_edges(out_range: Range, out_bins: int, drop: bool) -> NDArray[np.float64]:
-    """The edges whose number below a value tells its bin: the inner ones, and the ends where they matter."""
+    """The edges of which the number below a value gives its bin: the inner edges, and both ends under dropping."""
     edges = bin_edges(out_range, out_bins)
     if drop:
         # The upper end itself belongs to the last bin.
@@ -284,7 +340,10 @@ def _counted_edges(out_range: Range, out_bins: int, drop: bool) -> NDArray[np.fl
 
 
 def _step_function(breaks: list[float], counts: list[int], out_bins: int, drop: bool) -> StepFunction:
-    """Steps from breakpoints and the number of edges passed on each interval: finite, merged, coded."""
+    """Steps from breakpoints, and from how many edges lie below the output on each interval between them.
+
+    Breakpoints that are infinite, coincide or change nothing are left out.
+    """
     at: list[float] = []
     passed = [counts[0]]
     for position, count in zip(breaks, counts[1:], strict=True):
@@ -293,7 +352,7 @@ def _step_function(breaks: list[float], counts: list[int], out_bins: int, drop: 
         elif position < np.inf and count != passed[-1]:
             at.append(position)
             passed.append(count)
-    # Two steps at one place may have undone each other.
+    # Two steps at the same place may cancel each other.
     keep = [k for k in range(len(at)) if passed[k + 1] != passed[k]]
     passed, at = [passed[0], *(passed[k + 1] for k in keep)], [at[k] for k in keep]
     codes = np.array(passed)
@@ -306,7 +365,7 @@ def _step_function(breaks: list[float], counts: list[int], out_bins: int, drop: 
 
 @lru_cache(maxsize=256)
 def _steps_by_pieces(activation: Activation, out_range: Range, out_bins: int, drop: bool) -> StepFunction:
-    """Steps of a formula: on each monotone piece the edges between its end values are met in order."""
+    """Steps of a formula: a monotone piece crosses the edges between its end values in order."""
     formula = activation.formula
     assert formula is not None
     edges = _counted_edges(out_range, out_bins, drop)
@@ -316,7 +375,7 @@ def _steps_by_pieces(activation: Activation, out_range: Range, out_bins: int, dr
     counts: list[int] = []
     for left, right, start, stop in zip(ends[:-1], ends[1:], values[:-1], values[1:], strict=True):
         low, high = min(start, stop), max(start, stop)
-        # A falling piece lies below its first value at once; all others are at or above it.
+        # A falling piece is below its first value from the start; all others are at or above it.
         first = int(np.searchsorted(edges, start, side="left" if stop < start else "right"))
         met = edges[(low < edges) & (edges < high)]
         if counts:
@@ -335,7 +394,10 @@ def _steps_by_pieces(activation: Activation, out_range: Range, out_bins: int, dr
 def _first_float(
     activation: Activation, edges: NDArray[np.float64], left: float, right: float, rising: bool
 ) -> NDArray[np.float64]:
-    """First float of (left, right] from which a rising f is at least, a falling f below, each edge: by bisection."""
+    """First float in (left, right] at which a rising activation has reached, or a falling one is below, each edge.
+
+    Found by bisection over the floats themselves, so that no tolerance is needed.
+    """
     largest = np.finfo(float).max
     low = np.full(edges.shape, _ordered(max(left, -largest)))
     high = np.full(edges.shape, _ordered(min(right, largest)))
@@ -348,29 +410,30 @@ def _first_float(
 
 
 def _ordered(value: float) -> np.int64:
-    """An integer for every float, in the same order."""
+    """The integer that stands for a float in an order-preserving numbering of all floats."""
     bits = np.float64(value).view(np.int64)
     return bits if bits >= 0 else _SIGN - bits
 
 
 def _from_ordered(keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The floats that `_ordered` numbers `keys`."""
     return np.where(keys >= 0, keys, _SIGN - keys).view(np.float64)
 
 
 def _named(name: str, params: dict[str, Any]) -> Activation:
-    """An activation known by name, from a pickle."""
+    """An activation known by name, as a pickle makes it anew."""
     return Activation(name, **params)
 
 
 def _plain(value: Any) -> Any:
-    """A parameter as Python's own number: those of NumPy are as good."""
+    """A parameter as a Python float, where it is a number of any library."""
     return as_float(value) if isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) else value
 
 
 def _steps_on_grid(activation: Activation, out_range: Range, out_bins: int, reach: Range, drop: bool) -> StepFunction:
-    """Steps of any function: changes between neighbouring points of a grid, each then found to rounding.
+    """Steps of a user's function: changes between neighbouring points of a grid, each then refined to rounding.
 
-    Found anew every time: what the function does may have changed since.
+    Searched anew at every call, since what the function returns may have changed.
     """
     edges = _counted_edges(out_range, out_bins, drop)
     grid = np.linspace(*reach, _GRID + 1)

@@ -1,4 +1,4 @@
-"""A layer together with the bins in which its inputs and outputs are told apart."""
+"""A layer together with the bins of its inputs and outputs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,22 +16,24 @@ from ei_fast.network.layer import Function, Layer
 from ei_fast.network.steps import StepTable
 
 _NOTICEABLE = 1e-8
-"""Probability that a sample is dropped below which entropies of any joint state change by less than 1e-6 bits."""
+"""Probability that a sample is dropped up to which dropping changes joint entropies by less than 1e-6 bits."""
 
 _ORDINARY = 100
-"""Exponents of two, of either sign, of numbers whose sixth power still is a floating-point number."""
+"""Largest exponent of two, of either sign, at which the sixth power of a number neither overflows nor underflows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Component:
-    """A part of a dense layer that shares no neuron with the rest: its EI adds to theirs.
+    """A connected component of a dense layer: it shares no neuron with the others, so that their EI adds up.
 
     Attributes
     ----------
     weight : ndarray (n_in, n_out), float64
+        Weights between the component's neurons.
     bias : ndarray (n_out,), float64
+        Biases of its outputs.
     inputs, outputs : ndarray of int
-        Which neurons of the layer they are.
+        Numbers of the component's neurons in the layer.
     """
 
     weight: NDArray[np.float64]
@@ -43,10 +45,21 @@ class Component:
 def reach_of(
     weight: NDArray[np.float64], bias: NDArray[np.float64], in_range: Range, width: NDArray[np.float64] | float
 ) -> NDArray[np.float64]:
-    """How far pre-activations get from that at the centre of a cell, (n_out,), as inputs move over `width`.
+    """Largest distance of each pre-activation from its value at the centre of a cell, (n_out,), as inputs move.
 
-    A step at the very end of a cell is not inside it: up to rounding, and up to a depth of 1e-12 beyond
-    which no more than that share of the samples would lie, the reach ends before it.
+    A breakpoint at the very end of a cell is not inside it. So the distance is shortened by what rounding may add, and
+    by a share of 1e-12, which holds no more than that share of the samples.
+
+    Parameters
+    ----------
+    weight : ndarray (n_in, n_out)
+        Weights.
+    bias : ndarray (n_out,)
+        Biases, which enter the rounding error.
+    in_range : (float, float)
+        Range of all inputs, which enters the rounding error.
+    width : float or ndarray (n_in,)
+        Width of the cell along each input.
     """
     moves = np.abs(weight).T @ np.broadcast_to(width, weight.shape[:1])
     rounding = 8 * np.finfo(float).eps * (np.abs(bias) + np.abs(weight).sum(axis=0) * np.abs(in_range).max())
@@ -55,21 +68,24 @@ def reach_of(
 
 @dataclass(frozen=True, eq=False)
 class BinnedLayer:
-    """What a measure is taken of: a layer, its ranges and its numbers of bins.
+    """A layer with its ranges and numbers of bins: what every measure is a function of.
 
-    A dense layer is measured in coordinates in which all its inputs move over one range, `span`: where they have a
-    range each, x_i = low_i + width_i u_i with u_i on (0, 1). What is so far from 1 that products would leave the range
-    of floating-point numbers is scaled by a power of two, which changes no measure.
+    A dense layer is measured in coordinates in which all its inputs move over the same range, `span`: where they have
+    a range each, x_i = low_i + width_i u_i with u_i on (0, 1). Numbers so far from 1 that products would overflow or
+    underflow are scaled by a power of two, which changes no measure.
 
     Attributes
     ----------
     layer : Layer or Function
+        The layer.
     index : int
         Place of the layer in the measured network; random streams differ from place to place.
-    in_range, out_range : (float, float), or one a neuron
+    in_range, out_range : (float, float), or one such pair for each neuron
+        Ranges over which inputs and outputs are binned.
     in_bins, out_bins : int
+        Numbers of bins of each input and of each output.
     drop : bool
-        Whether samples whose outputs leave the range are left out, or fall into the outermost bins.
+        Whether samples with outputs outside the range are left out, or counted in the outermost bins.
     baseline : float
         Value of the other inputs in sensitivity.
     """
@@ -85,7 +101,7 @@ class BinnedLayer:
 
     @property
     def title(self) -> str:
-        """How messages name the layer."""
+        """Name of the layer in messages."""
         return f"layer {self.index} ({self.layer.name!r})"
 
     @property
@@ -106,12 +122,12 @@ class BinnedLayer:
 
     @property
     def span(self) -> Range:
-        """The one range of all inputs of a dense layer."""
+        """The common range of all inputs of a dense layer."""
         return self._coordinates.span
 
     @property
     def baselines(self) -> NDArray[np.float64]:
-        """Value (n_in,) of each input while another one moves alone."""
+        """Value (n_in,) of each input while another input moves alone."""
         if self.layer.kind == "function":
             return np.full(self.layer.n_in, self.baseline)
         return self._coordinates.baselines
@@ -133,7 +149,7 @@ class BinnedLayer:
 
     @cached_property
     def joint_steps(self) -> StepTable:
-        """The same for the joint measures: as if clipped where so little is dropped that no figure can show it."""
+        """The binned activation for joint measures: clipped, where too little is dropped to change any figure."""
         hardly_ever = self.drop and self.share_outside() * self.layer.n_out < _NOTICEABLE
         return self._steps(drop=False) if hardly_ever else self.steps
 
@@ -141,9 +157,9 @@ class BinnedLayer:
         layer = self.layer
         assert isinstance(layer, Layer)
         ranges: Sequence[Range] = self.out_range if is_each(self.out_range) else [self.out_range]  # type: ignore[assignment, list-item]
-        # Only a function of one's own is searched for its steps.
+        # Only a user's function is searched for its steps.
         reach = (-np.inf, np.inf) if layer.activation.is_named else self.reach
-        functions = [layer.activation.steps(one, self.out_bins, reach, drop) for one in ranges]
+        functions = [layer.activation.steps(of_output, self.out_bins, reach, drop) for of_output in ranges]
         return StepTable.of(functions, layer.n_out, drop).scaled(self._coordinates.exponent)
 
     @cached_property
@@ -158,18 +174,18 @@ class BinnedLayer:
 
     @cached_property
     def marginals(self) -> NDArray[np.float64]:
-        """Exact probability of every bin of each output of a dense layer, (n_out, out_bins + 1); the last: dropped."""
+        """Exact probability of the bins of a dense layer's outputs, (n_out, out_bins + 1); last: of being dropped."""
         return self._probabilities(self.steps)
 
     @property
     def holds_its_codomain(self) -> bool:
-        """Whether no output of a dense layer can leave its range, since its activation cannot."""
+        """Whether the outputs' range of a dense layer contains the codomain of its activation."""
         assert isinstance(self.layer, Layer)
         (low, high), codomain = hull_of(self.out_range), self.layer.activation.codomain
         return self.out_range == (low, high) and low <= codomain[0] and codomain[1] <= high
 
     def share_outside(self) -> float:
-        """Probability that an output of a dense layer lies outside its range, on average over the outputs."""
+        """Probability that an output of a dense layer lies outside its range, averaged over the outputs."""
         steps = self.steps if self.drop else self._steps(drop=True)
         return float(self._probabilities(steps)[:, -1].mean())
 
@@ -183,27 +199,32 @@ class BinnedLayer:
         return steps.probabilities(cdfs)
 
     def ceiling(self, inputs: NDArray[np.intp] | None = None, outputs: NDArray[np.intp] | None = None) -> float:
-        """min(n_in log2 in_bins, n_out log2 out_bins), of all neurons or of subsets: no joint EI is above it."""
+        """Upper bound on joint EI in bits, of all neurons or subsets: min(n_in log2 in_bins, n_out log2 out_bins)."""
         n_in = self.layer.n_in if inputs is None else len(inputs)
         n_out = self.layer.n_out if outputs is None else len(outputs)
         return float(min(n_in * np.log2(self.in_bins), n_out * np.log2(self.out_bins)))
 
     def components(self, outputs: NDArray[np.intp] | None = None) -> list[Component]:
-        """The dense layer without what cannot matter, split into parts that share no neuron.
+        """The connected components of a dense layer, without what cannot contribute to EI.
 
-        Outputs that stay in one bin over the whole input range are left out, as are repetitions of an
-        output (equal weights, bias and range) and inputs that no remaining output listens to. All of that is
-        exact: it changes neither H(output) nor H(output | input).
+        Outputs that stay in one bin over the whole input range are left out, and so are repetitions of an output
+        (equal weights, bias and range) and inputs with no weight to a remaining output. This changes neither
+        H(output) nor H(output | input).
 
         Parameters
         ----------
         outputs : ndarray of int, optional
-            The outputs that are watched; all of them where not given.
+            Numbers of the outputs that are measured; all of them where not given.
+
+        Returns
+        -------
+        list of Component
+            Components in the order of their first outputs; none where no output leaves its bin.
         """
         weight, bias = self.weight, self.bias
-        watched = np.arange(len(bias)) if outputs is None else outputs
-        _, firsts = np.unique(np.vstack([weight, bias, self.steps.rows])[:, watched], axis=1, return_index=True)
-        kept = np.intersect1d(watched[firsts], np.flatnonzero(self.outputs_that_move()))
+        measured = np.arange(len(bias)) if outputs is None else outputs
+        _, firsts = np.unique(np.vstack([weight, bias, self.steps.rows])[:, measured], axis=1, return_index=True)
+        kept = np.intersect1d(measured[firsts], np.flatnonzero(self.outputs_that_move()))
         if not kept.size:
             return []
         if (weight[:, kept] != 0).all():
@@ -219,19 +240,19 @@ class BinnedLayer:
         return result
 
     def outputs_that_move(self) -> NDArray[np.bool_]:
-        """Whether each output of a dense layer leaves its bin anywhere on the input range, (n_out,)."""
+        """Whether each output of a dense layer takes more than one bin on the input range, (n_out,)."""
         passed, met = self._steps_met
         return met > passed
 
     def outputs_never_kept(self) -> NDArray[np.intp]:
-        """Outputs of a dense layer that are outside the range for every input, and to be dropped."""
+        """Numbers of the outputs of a dense layer that lie outside the range, and are dropped, whatever the input."""
         passed, met = self._steps_met
         codes = self.steps.codes[self.steps.rows, passed]
         return np.flatnonzero((met == passed) & (codes == self.steps.outside))
 
     @cached_property
     def _steps_met(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """How many steps each output has passed at its least pre-activation, and at its largest."""
+        """Number of breakpoints below each output's smallest pre-activation, and below its largest, (n_out,) each."""
         low, high = self.span
         centre = self.bias + 0.5 * (low + high) * self.weight.sum(axis=0)
         reach = np.maximum(reach_of(self.weight, self.bias, self.span, high - low), 0.0)
@@ -241,14 +262,14 @@ class BinnedLayer:
 
 @dataclass(frozen=True, eq=False)
 class _Coordinates:
-    """A dense layer in coordinates in which all inputs move over one range."""
+    """A dense layer in coordinates in which all inputs move over the same range."""
 
     weight: NDArray[np.float64]
     bias: NDArray[np.float64]
     span: Range
     baselines: NDArray[np.float64]
     exponent: int
-    """Of the power of two that pre-activations are multiplied with."""
+    """Pre-activations are multiplied by 2**exponent."""
 
     @classmethod
     def of(cls, layer: Layer, in_range: Ranges, baseline: float) -> "_Coordinates":
@@ -264,7 +285,7 @@ class _Coordinates:
         of_weights, of_bias = float(np.abs(weight).max()), float(np.abs(bias).max())
         sizes = [_exponent_of(of_weights) - of_inputs] if of_weights else []
         exponent = -max([*sizes, *([_exponent_of(of_bias)] if of_bias else [])], default=0)
-        of_inputs, exponent = (0 if abs(one) <= _ORDINARY else one for one in (of_inputs, exponent))
+        of_inputs, exponent = (0 if abs(power) <= _ORDINARY else power for power in (of_inputs, exponent))
         if of_inputs or exponent:
             weight, bias = np.ldexp(weight, exponent - of_inputs), np.ldexp(bias, exponent)
             span = (float(np.ldexp(span[0], of_inputs)), float(np.ldexp(span[1], of_inputs)))
@@ -273,5 +294,5 @@ class _Coordinates:
 
 
 def _exponent_of(number: float) -> int:
-    """The exponent of two in a number."""
+    """The binary exponent of a number, as of `math.frexp`."""
     return frexp(number)[1]

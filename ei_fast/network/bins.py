@@ -1,7 +1,7 @@
-"""The one rule by which values fall into bins: comparison with a table of edges.
+"""The rule by which values fall into bins, the same everywhere: comparison with a table of edges.
 
-Bin k of [low, high] holds edges[k] <= v < edges[k + 1]; v = high belongs to the last bin, and under
-clipping whatever lies outside belongs to the outermost one.
+Bin k of [low, high] holds edges[k] <= v < edges[k + 1]. The value high belongs to the last bin, and under clipping
+values outside belong to the outermost bins.
 """
 
 from numbers import Integral, Real
@@ -19,7 +19,7 @@ Ranges = Range | tuple[Range, ...]
 _LARGE = 2.0**960
 
 MAX_BINS = 32_768
-"""Bin indices are kept in 16 bits, with room for one that says: outside."""
+"""Most bins of a neuron: indices are kept in 16 bits, with room for the code of values outside the range."""
 
 
 def bin_edges(limits: Range, bins: int) -> NDArray[np.float64]:
@@ -30,7 +30,7 @@ def bin_edges(limits: Range, bins: int) -> NDArray[np.float64]:
     """
     low, high = limits
     k = np.arange(bins + 1, dtype=np.float64)
-    # Products of the largest numbers would be none.
+    # Products of the largest numbers would overflow.
     scale = 1.0 if max(abs(low), abs(high)) < _LARGE else 2.0**-64
     edges = (low * scale * (bins - k) + high * scale * k) / bins / scale
     edges[0], edges[-1] = low, high
@@ -52,13 +52,13 @@ def ends_of(limits: Ranges | NDArray[np.float64], n: int) -> tuple[NDArray[np.fl
 
 
 def edges_of_each(limits: Ranges, bins: int) -> NDArray[np.float64]:
-    """Edges of the bins of each neuron, (n, bins + 1); of all of them, (1, bins + 1), where they have one range."""
+    """Edges of the bins of each neuron, (n, bins + 1); or (1, bins + 1) where all neurons have the same range."""
     ranges: tuple[Range, ...] = limits if is_each(limits) else (limits,)  # type: ignore[assignment]
-    return np.array([bin_edges(one, bins) for one in ranges])
+    return np.array([bin_edges(of_neuron, bins) for of_neuron in ranges])
 
 
 def can_be_divided(limits: Ranges, bins: int) -> bool:
-    """Whether rounding tells the edges of so many bins apart."""
+    """Whether the edges of so many bins differ after rounding."""
     if not is_each(limits):
         low, high = limits
         if high - low > 1e-9 * max(abs(low), abs(high)) and high - low > 1e-300:  # type: ignore[operator, arg-type]
@@ -67,26 +67,26 @@ def can_be_divided(limits: Ranges, bins: int) -> bool:
 
 
 def is_each(limits: Ranges) -> bool:
-    """Whether there is a range for each neuron."""
+    """Whether there is a range for each neuron, and not the same range for all."""
     return isinstance(limits[0], tuple)
 
 
-def union(one: Ranges, other: Ranges) -> Ranges:
-    """The hull of two ranges; neuron by neuron where each has its own."""
-    if is_each(one) != is_each(other):
-        return union(hull_of(one), hull_of(other))
-    if is_each(one):
-        return tuple(union(a, b) for a, b in zip(one, other, strict=True))  # type: ignore[arg-type, misc]
-    return min(one[0], other[0]), max(one[1], other[1])  # type: ignore[return-value]
+def union(first: Ranges, second: Ranges) -> Ranges:
+    """The smallest range that holds both; neuron by neuron where there is a range for each in both."""
+    if is_each(first) != is_each(second):
+        return union(hull_of(first), hull_of(second))
+    if is_each(first):
+        return tuple(union(a, b) for a, b in zip(first, second, strict=True))  # type: ignore[arg-type, misc]
+    return min(first[0], second[0]), max(first[1], second[1])  # type: ignore[return-value]
 
 
 def ranges_from(values: Any) -> Any:
-    """Ranges, or ranges of layers, from the nested lists of a file."""
+    """Ranges, or ranges of layers, as tuples, from the nested lists of a file."""
     return tuple(map(ranges_from, values)) if isinstance(values, (list, tuple)) else float(values)
 
 
 def hull_of(limits: Ranges) -> Range:
-    """The range that holds those of all neurons."""
+    """The smallest range that holds the ranges of all neurons."""
     if not is_each(limits):
         return limits  # type: ignore[return-value]
     ends = np.reshape(limits, (-1, 2))
@@ -94,7 +94,7 @@ def hull_of(limits: Ranges) -> Range:
 
 
 def check_range(limits: Any, name: str, owner: str) -> Range:
-    """Return `limits` as two floats with low < high, or say what is wrong with them."""
+    """Return `limits` as two floats with low < high; TypeError or ValueError where they are not."""
     rule = f"The {name!r} parameter of {owner} must be two finite numbers (low, high) with low < high"
     try:
         low, high = limits
@@ -113,7 +113,7 @@ def check_range(limits: Any, name: str, owner: str) -> Range:
 
 
 def check_bins(bins: Any, owner: str) -> tuple[int, int]:
-    """Return `bins`, one integer or (in_bins, out_bins), as a pair, or say what is wrong with it."""
+    """Return `bins`, an integer or (in_bins, out_bins), as a pair; TypeError or ValueError where it is neither."""
     rule = f"The 'bins' parameter of {owner} must be an integer from 2 to {MAX_BINS}, or two: (in_bins, out_bins)"
     pair = tuple(bins) if isinstance(bins, (tuple, list, np.ndarray)) else (bins, bins)
     if len(pair) != 2 or not all(isinstance(b, Integral) and not isinstance(b, (bool, np.bool_)) for b in pair):

@@ -1,8 +1,7 @@
 """The activations known by name: formula, monotone pieces, limits and parameters.
 
-An activation is given by its function, by the knots between which it is monotone (or flat), and by its
-limits at both infinities. That is all it takes to find where it meets an edge of a bin, what it does
-to an interval, and its codomain.
+An activation is given by its function, by the knots between which it is monotone or constant, and by its limits at
+both infinities. From these follow where it crosses the edge of a bin, its image of an interval, and its codomain.
 """
 
 from collections.abc import Callable
@@ -26,11 +25,11 @@ class Formula:
     function : callable
         Vectorised, float64.
     limits : (float, float)
-        Where it goes at minus and plus infinity.
+        Its limits at minus and at plus infinity.
     knots : tuple of float
         Increasing; between two of them, and outside, the function is monotone or constant.
     inverse : callable, optional
-        Of an increasing function without knots, where rounding would blur a breakpoint found numerically.
+        Inverse of an increasing function without knots, where a breakpoint found numerically would be less accurate.
     """
 
     function: Map
@@ -47,7 +46,19 @@ class Formula:
 
 @dataclass(frozen=True)
 class Family:
-    """A formula with parameters: what they are called, what they are by default, what they may be."""
+    """A formula with parameters.
+
+    Attributes
+    ----------
+    formula : callable
+        Takes the parameters by name and returns the `Formula`.
+    defaults : dict
+        Names and defaults of the parameters.
+    rule : str
+        What the parameters may be, for messages.
+    allowed : callable
+        Takes the parameters in order and returns whether they are allowed.
+    """
 
     formula: Callable[..., Formula]
     defaults: dict[str, Any] = field(default_factory=dict)
@@ -57,7 +68,7 @@ class Family:
 
 def _with_minimum(function: Map) -> Formula:
     """A function that falls from 0 to its one minimum and then rises without end, as GELU does."""
-    # Heavy, and needed for a few activations only.
+    # Its import takes long, and few activations need it.
     from scipy.optimize import minimize_scalar
 
     lowest = minimize_scalar(
@@ -97,7 +108,7 @@ def _positive(value: Any) -> bool:
 
 FAMILIES: dict[str, Family] = {
     "linear": Family(lambda: Formula(np.positive, (-np.inf, np.inf))),
-    # At 1/2 the sigmoid's breakpoint must be exactly 0, and tanh's at 0: that is where baselines stand.
+    # The breakpoint of the sigmoid at 1/2, and of tanh at 0, must be exactly 0, where baselines usually are.
     "sigmoid": Family(lambda: Formula(expit, (0.0, 1.0), inverse=lambda y: np.log(y) - np.log1p(-y))),
     "tanh": Family(lambda: Formula(np.tanh, (-1.0, 1.0), inverse=np.arctanh)),
     "relu": Family(lambda: Formula(lambda s: np.maximum(s, 0.0), (0.0, np.inf), (0.0,))),
@@ -108,7 +119,7 @@ FAMILIES: dict[str, Family] = {
         "'negative_slope' must be a finite number >= 0",
         lambda negative_slope: negative_slope == 0 or _positive(negative_slope),
     ),
-    # The same with a slope that is learnt, as weights are.
+    # The same formula with a slope that is learnt, as weights are.
     "prelu": Family(
         _leaky,
         {"negative_slope": 0.25},

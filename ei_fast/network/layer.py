@@ -1,4 +1,4 @@
-"""What is measured: a dense `Layer`, or any other map as a `Function`; of a convolution, what it does to one patch."""
+"""Layers: a dense `Layer`, or any other map as a `Function`; of a convolution, its map from one patch to channels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,22 +23,42 @@ class Layer:
     weight : array-like (n_in, n_out)
         Real and finite; column j holds the weights of output neuron j. Kept as a read-only float64 copy.
     bias : array-like (n_out,), optional
-        Zero where not given.
+        Real and finite; zero where not given.
     activation : str or Activation, default "sigmoid"
+        The elementwise activation.
     name : str, optional
-        A network names its layers ``layer0, layer1, ...`` where they have no name.
+        Name in reports. A network names its layers ``layer0, layer1, ...`` where they have no name.
     out_range : (float, float), optional
         Range over which the outputs are binned. Derived from the activation where not given.
     in_range : (float, float), optional
-        Range of its inputs; where not given, the range that its place in the network implies.
+        Range of the inputs. Where not given, the range of the outputs of the layer before, or the network's.
     patch : tuple of int, optional
-        Shape (channels, ...) of the patch that its inputs are, in C order, where it is a convolution: the layer is then
+        For a convolution, the shape (channels, ...) of the patch that its inputs are, in C order: the layer is then
         the map from one patch to the output channels at one place.
+
+    Attributes
+    ----------
+    weight : ndarray (n_in, n_out), float64
+        Read-only.
+    bias : ndarray (n_out,), float64
+        Read-only.
+    activation : Activation
+        The elementwise activation.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and the value.
+        The message names the parameter, the rule and the value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> layer = ef.Layer([[1.0, -1.0], [0.5, 2.0]], activation="relu", name="fc1")
+    >>> layer
+    Layer(2 -> 2, relu, name='fc1')
+    >>> layer(np.array([[1.0, 0.0]]))
+    array([[1., 0.]])
     """
 
     weight: NDArray[np.float64]
@@ -101,7 +121,7 @@ class Layer:
 
     @property
     def activation_name(self) -> str:
-        """What a report calls its activation."""
+        """Name of the activation in reports, with the parameters that differ from their defaults."""
         return str(self.activation)
 
     @property
@@ -115,19 +135,51 @@ class Layer:
         return self.weight.shape[1]
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Outputs (m, n_out) at inputs `x` (m, n_in)."""
+        """Outputs (m, n_out) at the inputs `x` (m, n_in)."""
         return self.activation(x @ self.weight + self.bias)
 
     def size_of_sums(self, x: NDArray[np.float64]) -> float:
-        """Largest sum of the sizes of what a pre-activation adds up at inputs `x` (m, n_in)."""
+        """Return the largest sum of absolute terms of any pre-activation: the scale of its rounding error.
+
+        Parameters
+        ----------
+        x : ndarray (m, n_in)
+            Inputs.
+
+        Returns
+        -------
+        float
+            Maximum over samples and outputs of sum(abs(x_i * weight_ij)) + abs(bias_j).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Layer([[1.0], [-1.0]], bias=[0.5]).size_of_sums(np.ones((1, 2)))
+        2.5
+        """
         return float(np.max(np.abs(x) @ np.abs(self.weight) + np.abs(self.bias), initial=0.0))
 
     def preactivation_hull(
         self, in_range: Ranges | NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Smallest and largest pre-activation of each output with every input in its range, (n_out,) each.
+        """Return the smallest and largest pre-activation of each output, by interval arithmetic.
 
-        `in_range` is a range for all inputs, or one for each, (n_in, 2).
+        Parameters
+        ----------
+        in_range : (float, float), a tuple of one such pair for each input, or array (n_in, 2)
+            Range of all inputs, or of each.
+
+        Returns
+        -------
+        smallest, largest : ndarray (n_out,)
+            Ends of the interval of each pre-activation while every input moves over its range.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Layer([[1.0, -1.0], [0.5, 2.0]]).preactivation_hull((0.0, 1.0))
+        (array([ 0., -1.]), array([1.5, 2. ]))
         """
         low: Any
         high: Any
@@ -142,15 +194,66 @@ class Layer:
         return smallest, largest
 
     def output_image(self, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Smallest and largest value of each output that interval arithmetic allows, (n_out,) each."""
+        """Return the smallest and largest value of each output, by interval arithmetic.
+
+        Parameters
+        ----------
+        in_range : (float, float), or a tuple of one such pair for each input
+            Range of all inputs, or of each.
+
+        Returns
+        -------
+        smallest, largest : ndarray (n_out,)
+            Ends of the interval of each output while every input moves over its range.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Layer([[1.0, -1.0], [0.5, 2.0]], activation="relu").output_image((0.0, 1.0))
+        (array([0., 0.]), array([1.5, 2. ]))
+        """
         return self.activation.image(*self.preactivation_hull(in_range))
 
     def named(self, name: str) -> "Layer":
-        """The same layer under another name."""
+        """Return the same layer under another name.
+
+        Parameters
+        ----------
+        name : str
+            The new name.
+
+        Returns
+        -------
+        Layer
+            A new layer; this one stays as it is.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Layer([[1.0]]).named("output")
+        Layer(1 -> 1, sigmoid, name='output')
+        """
         return Layer(self.weight, self.bias, self.activation, name, self.out_range, self.in_range, self.patch)
 
     def over(self, in_range: Range) -> "Layer":
-        """The same layer with an input range of its own."""
+        """Return the same layer with an input range of its own.
+
+        Parameters
+        ----------
+        in_range : (float, float)
+            Range of all inputs.
+
+        Returns
+        -------
+        Layer
+            A new layer; this one stays as it is.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Layer([[1.0]]).over((-1.0, 1.0)).in_range
+        (-1.0, 1.0)
+        """
         return Layer(self.weight, self.bias, self.activation, self.name, self.out_range, in_range, self.patch)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -168,20 +271,31 @@ class Function:
     Parameters
     ----------
     fn : callable
-        Takes an (m, n_in) float64 array and returns an (m, n_out) array; row by row, without memory.
+        Takes a float64 array (m, n_in) and returns an array (m, n_out). Every row of the result depends on the same
+        row of the input alone, and on nothing that happened before.
     n_in, n_out : int
+        Numbers of input and output neurons.
     out_range : (float, float)
         Range over which the outputs are binned.
     in_range : (float, float), optional
-        Range of its inputs; where not given, the range that its place in the network implies.
+        Range of the inputs. Where not given, the range of the outputs of the layer before, or the network's.
     name : str, optional
+        Name in reports. A network names its layers ``layer0, layer1, ...`` where they have no name.
     patch : tuple of int, optional
-        As of a `Layer`.
+        For a convolution, the shape (channels, ...) of the patch that its inputs are, in C order, as of a `Layer`.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and the value.
+        The message names the parameter, the rule and the value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> product = ef.Function(lambda x: x[:, :1] * x[:, 1:], n_in=2, n_out=1, out_range=(0.0, 1.0))
+    >>> product(np.array([[0.5, 0.5]]))
+    array([[0.25]])
     """
 
     fn: Callable[[NDArray[np.float64]], ArrayLike]
@@ -218,17 +332,17 @@ class Function:
 
     @property
     def activation_name(self) -> str:
-        """What a report says in the place of an activation."""
+        """What reports show in the place of an activation."""
         return "function"
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Outputs at inputs `x` (m, n_in), checked: shape (m, n_out), real, no NaN."""
+        """Outputs (m, n_out) at the inputs `x` (m, n_in), checked: of that shape, real, without NaN."""
         try:
             returned = self.fn(x)
             check_unmasked(returned, f"Function {self.name!r} must return numbers")
             y = np.asarray(returned)
         except StopIteration as error:
-            # As it is it would end some loop around, without a word.
+            # Passed on as it is, it would silently end a loop of some caller.
             raise RuntimeError(f"Function {self.name!r} raised StopIteration for inputs of shape {x.shape}.") from error
         except Exception as error:
             error.add_note(f"Raised by Function {self.name!r} for inputs of shape {x.shape}.")
@@ -248,11 +362,47 @@ class Function:
         return y
 
     def named(self, name: str) -> "Function":
-        """The same map under another name."""
+        """Return the same map under another name.
+
+        Parameters
+        ----------
+        name : str
+            The new name.
+
+        Returns
+        -------
+        Function
+            A new function; this one stays as it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Function(np.tanh, 2, 2, (-1.0, 1.0)).named("block")
+        Function(2 -> 2, name='block')
+        """
         return replace(self, name=name)
 
     def over(self, in_range: Range) -> "Function":
-        """The same map with an input range of its own."""
+        """Return the same map with an input range of its own.
+
+        Parameters
+        ----------
+        in_range : (float, float)
+            Range of all inputs.
+
+        Returns
+        -------
+        Function
+            A new function; this one stays as it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Function(np.tanh, 2, 2, (-1.0, 1.0)).over((-3.0, 3.0)).in_range
+        (-3.0, 3.0)
+        """
         return replace(self, in_range=in_range)
 
     def __repr__(self) -> str:
@@ -260,14 +410,14 @@ class Function:
 
 
 def check_name(name: Any, owner: str) -> str | None:
-    """Return `name` if it may name a layer, or say why not."""
+    """Return `name`; TypeError where it cannot be the name of a layer."""
     if name is not None and (not isinstance(name, str) or not name):
         raise TypeError(f"The 'name' parameter of {owner} must be a non-empty string. Got {name!r} instead.")
     return name
 
 
 def check_patch(patch: Any, n_in: int, owner: str) -> tuple[int, ...] | None:
-    """Return `patch` if it is the shape of `n_in` inputs, or say why not."""
+    """Return `patch` as a tuple; TypeError or ValueError where it is not the shape of `n_in` inputs."""
     if patch is None:
         return None
     rule = f"The 'patch' parameter of {owner} must be integers >= 1, (channels, ...), whose product is {n_in}"
@@ -288,7 +438,7 @@ def _real_array(values: Any, key: str, owner: str) -> NDArray[np.float64]:
         )
     rule = f"The {key!r} parameter of {owner} must be an array of real numbers"
     if hasattr(values, "detach") and values.is_floating_point():
-        # A tensor may need a gradient, be on another device or of a type that NumPy has not.
+        # A tensor may need a gradient, be on another device, or be of a type that NumPy does not have.
         values = values.detach().cpu().double()
     check_unmasked(values, rule)
     try:
@@ -299,9 +449,10 @@ def _real_array(values: Any, key: str, owner: str) -> NDArray[np.float64]:
         raise ValueError(f"{rule}. Got {array.dtype} instead. Complex data not supported: pass the real part.")
     if array.dtype.kind not in "fiubO":
         raise TypeError(f"{rule}. Got {array.dtype} instead.")
-    text = next((one for one in array.flat if isinstance(one, (str, bytes))), None) if array.dtype.kind == "O" else None
+    entries = array.flat if array.dtype.kind == "O" else ()
+    text = next((entry for entry in entries if isinstance(entry, (str, bytes))), None)
     if text is not None:
-        # NumPy would read the numbers in it.
+        # NumPy would convert it to a number.
         raise TypeError(f"{rule}. Got {text!r} in an array of objects instead.")
     try:
         return np.array(array, dtype=np.float64, order="C")

@@ -18,31 +18,45 @@ Block = Layer | Function
 
 
 class Network:
-    """Layers that feed each other: the outputs of one are the inputs of the next.
+    """Layers that feed each other: the outputs of each are the inputs of the next.
 
     Parameters
     ----------
     layers : sequence of Layer or Function
-        At least one; each takes as many inputs as the one before has outputs. Around a layer that has a `patch`
-        widths chain in the model, not from patch to patch: it takes as many channels as there are outputs before it
-        or a share of them, and what comes after it takes as many inputs as it has outputs, so many times.
-    in_range : (float, float), default (0, 1)
+        At least one; each has as many inputs as the layer before has outputs. Where a layer has a `patch`, the widths
+        are those of the model and not of a patch: the layer has as many channels as there are outputs before it, or a
+        share of them, and the number of inputs of the layer after it is a multiple of its number of outputs.
+    in_range : (float, float), default (0.0, 1.0)
         Range of the first layer's inputs.
-    restarts : sequence of int
-        Places of layers whose inputs are not the outputs of the one before, since the model does something else
-        in between that is no layer. Each has an `in_range` of its own.
+    restarts : sequence of int, default ()
+        Places of layers whose inputs are not the outputs of the layer before, because the model does something in
+        between that is not a layer. Each of them needs an `in_range` of its own.
 
     Attributes
     ----------
     layers : tuple of Layer or Function
-        Every one with a name of its own.
+        The layers, each with a name that no other has.
+    in_range : (float, float)
+        Range of the first layer's inputs.
+    restarts : frozenset of int
+        Places of layers whose inputs are not the outputs of the layer before.
     skipped : list of (str, str)
         Name and reason of what an adapter left out.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the layer, the rule and the remedy.
+        The message names the layer, the rule and the remedy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> network = ef.Network([ef.Layer(np.eye(3), name="fc1"), ef.Layer(np.ones((3, 2)))], in_range=(-1.0, 1.0))
+    >>> network
+    Network(3 -> 3 -> 2, in_range=(-1.0, 1.0))
+    >>> [layer.name for layer in network]
+    ['fc1', 'layer1']
     """
 
     def __init__(self, layers: Sequence[Block], in_range: Range = (0.0, 1.0), restarts: Sequence[int] = ()):
@@ -88,7 +102,30 @@ class Network:
         return f"Network({widths}, in_range={self.in_range})"
 
     def over(self, in_range: Range) -> "Network":
-        """The same network with another range of the first layer's inputs."""
+        """Return the same network with another range of the first layer's inputs.
+
+        Parameters
+        ----------
+        in_range : (float, float)
+            Range of the first layer's inputs.
+
+        Returns
+        -------
+        Network
+            A new network of the same layers; this one stays as it is.
+
+        Raises
+        ------
+        ValueError
+            Where layers have ranges that were seen while the model ran on the network's own range.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Network([ef.Layer(np.eye(2))]).over((-1.0, 1.0))
+        Network(2 -> 2, in_range=(-1.0, 1.0))
+        """
         if self.restarts and in_range != self.in_range:
             index = min(self.restarts)
             raise ValueError(
@@ -107,30 +144,39 @@ class Network:
         out_range: Range | str = "auto",
         known: Sequence[tuple[Ranges, Ranges]] = (),
     ) -> list[tuple[Ranges, Ranges]]:
-        """Input and output range of every layer.
+        """Return the input and output range of every layer.
 
-        The first input range is `in_range`, or the first layer's own where it has one, or the network's. An output
-        range is `out_range`, or the layer's own, or derived: the activation's codomain where that is bounded, or
-        what the layer reaches under do(L1 = H^max). The next layer's inputs have that range.
+        The first input range is `in_range`, else the first layer's own, else the network's. An output range is
+        `out_range`, else the layer's own, else derived: the codomain of a bounded activation, or what the layer
+        reaches under do(L1 = H^max). The inputs of the next layer have that range.
 
         Parameters
         ----------
         in_range : (float, float), optional
-        out_range : (float, float) or str
-            Of every layer; or how ranges are derived that no layer says: ``"auto"``, ``"hull"`` or
-            ``"neuron"``, as of `EffectiveInformation`.
-        known : sequence of (range, range)
-            Of the first layers, where they are known already.
+            Range of the first layer's inputs.
+        out_range : (float, float), "auto", "hull" or "neuron", default "auto"
+            Range of the outputs of every layer; or how ranges are derived, as of `EffectiveInformation`, for layers
+            that have none of their own.
+        known : sequence of (range, range), default ()
+            Ranges of the first layers, where they are known already.
 
         Returns
         -------
         list of (range, range)
-            A range is (low, high); under ``"neuron"`` one such pair for each neuron.
+            Input and output range of every layer. A range is (low, high); under ``"neuron"`` a tuple of one such
+            pair for each neuron.
 
         Raises
         ------
         ValueError
-            Where finite weights reach beyond the floating-point numbers.
+            Where the outputs of finite weights overflow.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Network([ef.Layer(np.eye(2), activation="tanh"), ef.Layer(np.eye(2))]).ranges()
+        [((0.0, 1.0), (-1.0, 1.0)), ((-1.0, 1.0), (0.0, 1.0))]
         """
         rule = out_range if isinstance(out_range, str) else "auto"
         given = None if isinstance(out_range, str) else out_range
@@ -152,22 +198,32 @@ class Network:
         return result
 
     def between(self, first: int, last: int) -> Function:
-        """Layers `first` to `last`, both included, as one `Function`.
+        """Return layers `first` to `last`, both included, as one `Function`.
 
         Parameters
         ----------
         first, last : int
-            Places in the network; negative ones count from its end.
+            Places in the network; negative numbers count from its end.
 
         Returns
         -------
         Function
-            With the input range of the first of the layers and the output range of the last, as `ranges` has them.
+            The map through these layers, with the input range of the first and the output range of the last, as
+            `ranges` returns them.
 
         Raises
         ------
         TypeError, ValueError
-            For places that the network does not have, or in the wrong order.
+            For places that the network does not have, for places in the wrong order, and for layers that do not feed
+            each other.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> network = ef.Network([ef.Layer(np.eye(3), name="fc1"), ef.Layer(np.ones((3, 2)), name="fc2")])
+        >>> network.between(0, 1)
+        Function(3 -> 2, name='fc1 -> fc2')
         """
         n = len(self.layers)
         rule = f"The 'first' and 'last' parameters of Network.between must be places from 0 to {n - 1}, first <= last"
@@ -203,21 +259,39 @@ class Network:
         return Function(through, blocks[0].n_in, blocks[-1].n_out, out_range, in_range, name, patch)
 
     def check_ranges(self, ranges: Sequence[tuple[Ranges, Ranges]]) -> None:
-        """Raise ValueError where a layer overflows on the input range that it is given."""
+        """Raise ValueError where pre-activations of a layer overflow on its input range.
+
+        Parameters
+        ----------
+        ranges : sequence of (range, range)
+            Input and output range of every layer, as `ranges` returns them.
+
+        Raises
+        ------
+        ValueError
+            For the first such layer, with its name and the remedy.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> network = ef.Network([ef.Layer(np.eye(2))])
+        >>> network.check_ranges(network.ranges())
+        """
         for index, (layer, (in_range, _)) in enumerate(zip(self.layers, ranges, strict=True)):
             _check_reach(index, layer, in_range)
 
 
 def _inputs_from(ranges: Ranges, before: Block, layer: Block) -> Ranges:
-    """The ranges of a layer's inputs, given those of the outputs before it."""
+    """The ranges of a layer's inputs, given the ranges of the outputs of the layer `before`."""
     if not is_each(ranges):
         return ranges
     if layer.patch is not None and layer.patch[0] == before.n_out:
-        # Every place of a patch in a channel has that channel's range.
-        return tuple(one for one in ranges for _ in range(prod(layer.patch[1:])))  # type: ignore[misc]
+        # All places of a channel in a patch have that channel's range.
+        return tuple(of_channel for of_channel in ranges for _ in range(prod(layer.patch[1:])))  # type: ignore[misc]
     if layer.patch is None and before.patch is None:
         return ranges
-    # Which channel a flattened input is of is not known: the order differs between frameworks.
+    # The channel that a flattened input comes from is not known: the order differs between frameworks.
     return hull_of(ranges)
 
 
@@ -235,7 +309,7 @@ def _check_reach(index: int, layer: Block, in_range: Ranges) -> None:
 
 
 def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
-    """Each layer under a name of its own: ``layer0`` where it has none, ``fc1#2`` at its second use."""
+    """Each layer under a name that no other has: ``layer0`` where it has none, ``fc1#2`` where ``fc1`` comes twice."""
     result: list[Block] = []
     taken: set[str] = set()
     uses: dict[str, int] = {}
@@ -250,7 +324,7 @@ def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
 
 
 def feeds(before: Block, layer: Block) -> bool:
-    """Whether the outputs of one layer can be the inputs of the next: patch by patch in a model with convolutions."""
+    """Whether the outputs of the layer `before` can be the inputs of `layer`; of convolutions, in the whole model."""
     if layer.patch is not None:
         channels = layer.patch[0]
         return before.n_out == channels if before.patch is not None else before.n_out % channels == 0
@@ -258,6 +332,7 @@ def feeds(before: Block, layer: Block) -> bool:
 
 
 def _check_chain(layers: Sequence[Block], restarts: Collection[int]) -> None:
+    """Raise ValueError where a layer does not feed the next."""
     for index in range(1, len(layers)):
         before, layer = layers[index - 1], layers[index]
         if index in restarts or feeds(before, layer):

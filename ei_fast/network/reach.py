@@ -1,9 +1,9 @@
-"""The range over which outputs are binned where nobody has given one.
+"""The range over which outputs are binned where none is given.
 
-A bounded activation's codomain says it. An unbounded one's outputs are binned over what the layer *reaches* under
-do(L1 = H^max): for each output the quantiles at `REACH` and 1 - `REACH`, from the exact distribution of its
-pre-activation, and of these the hull over the layer's neurons. Interval arithmetic would allow far more: its hull grows
-as n_in where outputs spread as sqrt(n_in), so that at hundreds of inputs all of them share one bin.
+Outputs of a bounded activation are binned over its codomain. Outputs of an unbounded one are binned over what the layer
+*reaches* under do(L1 = H^max): for each output the quantiles at `REACH` and 1 - `REACH`, from the exact distribution of
+its pre-activation, and of these the hull over the layer's neurons. What interval arithmetic allows is far wider: it
+grows as n_in, where outputs spread as sqrt(n_in), so that at hundreds of inputs all outputs would share one bin.
 """
 
 import numpy as np
@@ -14,18 +14,18 @@ from ei_fast.network.bins import Range, Ranges, ends_of, hull_of
 from ei_fast.network.layer import Layer
 
 REACH = 1e-4
-"""Probability that an output lies below its reach, and again above it; see docs/ranges.md for EI against it."""
+"""Probability that an output lies below its reach, and that it lies above; docs/ranges.md shows EI against it."""
 
 RULES = ("auto", "hull", "neuron")
-"""Ways to derive an output range: what the layer reaches, what it could reach at all, what each neuron reaches."""
+"""Ways to derive an output range: what the layer reaches, what interval arithmetic allows, what each neuron reaches."""
 
 
 def derived_range(layer: Layer, in_range: Ranges, rule: str) -> Ranges:
     """The range of a layer's outputs by one of `RULES`.
 
-    ``"auto"`` and ``"hull"`` give the codomain of a bounded activation. Of an unbounded one ``"auto"`` gives the hull
-    over the neurons of what they reach, ``"hull"`` that of what interval arithmetic allows; ``"neuron"`` gives, of
-    any activation, what each neuron reaches. A range of one point is widened by 1/2 to both sides.
+    ``"auto"`` and ``"hull"`` give the codomain of a bounded activation. For an unbounded one ``"auto"`` gives the hull
+    over the neurons of what they reach, and ``"hull"`` the hull of what interval arithmetic allows. ``"neuron"`` gives,
+    for any activation, what each neuron reaches. A range of a single point is widened by 1/2 to both sides.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def derived_range(layer: Layer, in_range: Ranges, rule: str) -> Ranges:
 
 
 def is_spread(layer: Layer, in_range: Ranges) -> bool:
-    """Whether a layer's outputs reach more than a point, or have a codomain that says their range."""
+    """Whether a layer's activation is bounded, or its outputs reach more than a single point."""
     if np.isfinite(layer.activation.codomain).all():
         return True
     lows, highs = reached(layer, in_range)
@@ -54,14 +54,14 @@ def is_spread(layer: Layer, in_range: Ranges) -> bool:
 
 
 def reached(layer: Layer, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Smallest and largest value that each output takes between the quantiles of its pre-activation, (n_out,) each.
+    """Smallest and largest value of each output between two quantiles of its pre-activation, (n_out,) each.
 
-    Of a monotone activation these are the output's own quantiles at `REACH` and 1 - `REACH`. Where one input alone
-    moves an output its reach is all that it can be.
+    For a monotone activation these are the output's own quantiles at `REACH` and 1 - `REACH`. Where a single input
+    moves an output, the whole interval of its values is returned.
     """
     low, high = ends_of(in_range, layer.n_in)
     width = (high - low)[:, None]
-    # Relative to the largest, so that nothing overflows that the result does not.
+    # Relative to the largest, so that intermediate values overflow only where the result does.
     scale = float(np.abs(layer.weight * width).max()) or 1.0
     weights = np.ascontiguousarray((layer.weight * width / scale).T)
     orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
@@ -70,7 +70,7 @@ def reached(layer: Layer, in_range: Ranges) -> tuple[NDArray[np.float64], NDArra
     smallest, largest = layer.preactivation_hull(in_range)
     centre = 0.5 * smallest + 0.5 * largest
     alone = np.count_nonzero(weights, axis=1) <= 1
-    # Rounding must not let the quantiles leave what can be reached at all.
+    # Rounding must not move the quantiles outside the interval of possible values.
     bottom = np.where(alone, smallest, np.clip(centre + below * scale, smallest, largest))
     top = np.where(alone, largest, np.clip(centre - below * scale, smallest, largest))
     return layer.activation.image(bottom, top)
@@ -87,7 +87,7 @@ def _check_finite(layer: Layer, in_range: Ranges, lows: NDArray[np.float64], hig
 
 
 def _widened(low: float, high: float) -> Range:
-    """The range, or one around its point where it is narrower than what can be told from rounding."""
+    """The range; or a wider one around its middle, where it is no wider than rounding errors."""
     if high - low <= 1e-12 * max(abs(low), abs(high)):
         middle = 0.5 * (low + high)
         half = max(0.5, 1e-9 * abs(middle))

@@ -43,47 +43,48 @@ _BUDGET = Number("None or a number above 0 and below 1", np.nextafter(0.0, 1.0),
 
 
 class Recorder:
-    """Records measures of one network along its training.
+    """Measure a network again and again along its training.
 
-    The seed is the same for all records, so that the sampling error hardly moves from step to step. The ranges of
-    unbounded activations are those that each record reaches, or those of the first one: see `ranges`.
-    What runs, like a PyTorch module, is compared with its layers at the first record; later ones read its weights anew.
+    All records have the same seed, so that the sampling error hardly changes from step to step. A model that runs, like
+    a PyTorch module, is compared with its layers at the first record; later records only read its weights.
 
     Parameters
     ----------
     estimator : EffectiveInformation
-        Says what is measured and how.
+        What is measured, and how.
     every : int, default 1
         Steps that are multiples of it are measured; at others `record` does nothing.
     time_budget : float, optional
-        Largest part of the time since the first record that measuring may take, above 0 and below 1; compiling, once
-        on a machine, apart. A record that would take more is left out; how many were is said at the end.
+        Largest share of the time since the first record that measuring may take, above 0 and below 1. Compiling, which
+        happens once on a machine, is not counted. Records that would take more are left out; a warning at the end says
+        how many.
     path : str or path, optional
-        An ``.npz`` file that holds the trajectory after every record, whole at any moment. One that exists is
-        continued: with its ranges and its seed, and without measuring again the steps that it has. Beside it
-        ``<path>.lock`` keeps other recorders out for as long as this one is open.
+        An ``.npz`` file that holds the trajectory after every record, whole at any moment. A file that exists is
+        continued, with its ranges and its seed; steps that it has are not measured again. While the recorder is open,
+        ``<path>.lock`` keeps other recorders out.
     ranges : "each" or "first", default "each"
-        Over what the outputs of unbounded activations are binned, where no range is given: over what each record
-        reaches, every layer on its own scale; or all over what the first one reached, which growing weights leave.
-        Over what all records reach together a training can be measured once it is over: see `Trajectory.remeasure`. A
-        file of an older version goes on with the ranges of its first record.
+        Over which ranges outputs of unbounded activations are binned, where no range is given: those that each record
+        reaches, every layer on its own scale; or those that the first record reached, which growing weights leave.
+        Ranges that all records reach together are known once a training is over: see `Trajectory.remeasure`. A file
+        of an older version is continued with the ranges of its first record.
     keep_weights : bool, default False
-        Whether the trajectory keeps the weights of every record, to be measured anew later. The file, which is
-        written whole every time, grows by them.
-    **adapter_options
-        What `as_network` takes beside model, activation and range: `blocks`, `input_shape`, `order`, `verify` ...
+        Whether the trajectory keeps the weights of every record, so that it can be measured anew. The file, which is
+        written whole at every record, grows by them.
+    order, blocks, verify, input_shape, example_inputs : optional
+        How the model is read: see `as_network`.
 
     Attributes
     ----------
     trajectory_ : Trajectory
-        What has been recorded so far.
+        All records so far.
     report_ : Report
-        Of the last record.
+        The last record.
 
     Raises
     ------
     TypeError, ValueError
-        For a file that another recorder has open, or that was recorded with other settings, which are named.
+        For parameters that are not allowed, for a file that another recorder has open, or for one that was recorded
+        with other settings, which are named.
 
     Examples
     --------
@@ -111,7 +112,7 @@ class Recorder:
             raise TypeError(
                 f"The 'estimator' parameter of Recorder must be an EffectiveInformation. Got {estimator!r} instead."
             )
-        # Of its own: what becomes of the one it was given must not change a recording half-way.
+        # A copy, so that later changes of the caller's estimator do not change a recording half-way.
         self._estimator = clone(estimator)
         self._settings = Settings.checked(self._estimator.get_params(deep=False))
         self._every = _EVERY.checked("every", every, "Recorder")
@@ -132,7 +133,7 @@ class Recorder:
         self.trajectory_ = Trajectory.empty()
         self._frozen: RangesAndSeed | None = None
         self._layers: list[tuple] = []
-        self._waiting = False
+        self._warned_of_points = False
         self._last_step: int | None = None
         self._replayed_until: int | None = None
         self._left_out = 0
@@ -143,27 +144,37 @@ class Recorder:
             self.open(path)
 
     def record(self, model: Any, step: int | None = None, **metrics: float) -> Report | None:
-        """Measure `model` now, if its turn has come.
+        """Measure `model` now, if the step is due.
 
         Parameters
         ----------
-        model : Network, Layer, Function, array, list, dict or path
-            Whatever `as_network` accepts; the same layers every time.
+        model : Network, Layer, Function, array, list, dict, path, or a model of a framework
+            Whatever `as_network` accepts; with the same layers every time.
         step : int, optional
-            Training step or epoch, above the last one; counted on by one where not given.
+            Training step or epoch, above the last one; the last one plus 1 where not given.
         **metrics : float
             Losses and the like, kept beside the measures.
 
         Returns
         -------
         Report or None
-            None where the step is no multiple of `every`, is in the file that is continued, or does not fit into
+            None where the step is not a multiple of `every`, is in the file that is continued, or does not fit into
             the time budget.
 
         Raises
         ------
         TypeError, ValueError
-            For a step that does not increase, a metric that is no number, or other layers than before.
+            For a step that does not increase, a metric that is not a number, or other layers than before.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4), every=10)
+        >>> recorder.record([np.eye(2)], step=10, loss=0.5)[0].ei
+        4.0
+        >>> recorder.record([np.eye(2)], step=11, loss=0.4) is None
+        True
         """
         step = self._checked_step(step)
         values = {name: checked_metric(name, value, "Recorder.record") for name, value in metrics.items()}
@@ -180,21 +191,38 @@ class Recorder:
             return self._measured(model, step, values)
 
     def check(self, model: Any) -> Network:
-        """The network that `record` would measure of `model`; nothing is measured yet.
+        """Read `model` as `record` would, and measure nothing.
 
         A training calls it before it begins, so that a model that cannot be recorded is refused then.
+
+        Parameters
+        ----------
+        model : Network, Layer, Function, array, list, dict, path, or a model of a framework
+            Whatever `as_network` accepts.
+
+        Returns
+        -------
+        Network
+            What `record` would measure.
 
         Raises
         ------
         TypeError, ValueError
-            What `record` would raise for such a model.
+            As `record` for such a model.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Recorder(ef.EffectiveInformation()).check([np.eye(2)])
+        Network(2 -> 2, in_range=(0.0, 1.0))
         """
         network = self._read(model)
         self._estimator.binned_layers(network, self._settings, self._ranges(network)[0])
         return network
 
     def _read(self, model: Any) -> Network:
-        # Training changes weights, which are read anew, and not what is done with them: comparing once is enough.
+        # Training changes the weights, which are read anew, and not the operations: comparing once is enough.
         options = self._adapter_options | ({"verify": False} if self._compared else {})
         network = as_network(model, activation=self._estimator.activation, in_range=self._settings.in_range, **options)
         if self._keep_weights:
@@ -225,25 +253,25 @@ class Recorder:
         trajectory.provenance = provenance_of(self._estimator, frozen, self._layers or layers)
         if self._path is not None:
             trajectory.save(self._path)
-        # Only now: a record that could not be written is not in the file, nor here.
+        # After saving, so that a record that could not be written is neither in the file nor here.
         self._frozen, self._layers = frozen, self._layers or layers
         self.trajectory_, self.report_, self._last_step = trajectory, report, step
-        self._say_who_waits(network, known)
+        self._warn_of_points(network, known)
         return report
 
     def _ranges(self, network: Network) -> tuple[LayerRanges, LayerRanges]:
-        """The ranges of a record of `network`, and those that all later ones are to have."""
+        """The ranges of a record of `network`, and those that all later records are to have."""
         frozen = self._frozen
         convention, kept = (self._convention, ()) if frozen is None else (frozen.convention, frozen.ranges)
         ranges, known = ranges_of_record(convention, network, self._settings, kept)
         network.check_ranges(ranges)
         return ranges, known
 
-    def _say_who_waits(self, network: Network, known: LayerRanges) -> None:
-        """Once, where ranges of the first record are to be kept and it has none."""
+    def _warn_of_points(self, network: Network, known: LayerRanges) -> None:
+        """Warn, once, where a layer's outputs are a single point, so that the first record gives no range to keep."""
         assert self._frozen is not None
-        if self._frozen.convention != "each" and len(known) < len(network) and not self._waiting:
-            self._waiting = True
+        if self._frozen.convention != "each" and len(known) < len(network) and not self._warned_of_points:
+            self._warned_of_points = True
             name = network.layers[len(known)].name
             warnings.warn(
                 f"All outputs of the layer {name!r} are one point, which makes no range. It and the layers after it "
@@ -252,18 +280,31 @@ class Recorder:
             )
 
     def open(self, path: str | os.PathLike) -> None:
-        """Keep the trajectory in the file at `path` from now on, and go on with what it holds.
+        """Keep the trajectory in the file at `path` from now on, and continue what it holds.
 
         Parameters
         ----------
         path : str or path
-            An ``.npz`` file. One that exists is continued; where this recorder has recorded something already, it must
-            hold just that.
+            An ``.npz`` file. One that exists is continued; where this recorder has recorded something already, the
+            file must hold the same steps.
 
         Raises
         ------
         ValueError
             For a file that another recorder has open, or that was recorded with other settings, which are named.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
+        >>> _ = recorder.record([np.eye(2)], step=10)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     recorder.open(os.path.join(folder, "run.npz"))
+        ...     len(ef.Trajectory.load(os.path.join(folder, "run.npz")))
+        ...     recorder.close()
+        1
         """
         self.close()
         path = checked_path(path)
@@ -285,12 +326,31 @@ class Recorder:
         self._path = path
 
     def resume(self, trajectory: Trajectory, named: str = "The trajectory") -> None:
-        """Go on with `trajectory` as if this recorder had recorded it: its ranges, its seed, no step twice.
+        """Continue `trajectory` as if this recorder had recorded it: with its ranges and its seed, and no step twice.
+
+        Parameters
+        ----------
+        trajectory : Trajectory
+            A recording that was made with the same settings.
+        named : str, default "The trajectory"
+            Its name at the beginning of messages.
 
         Raises
         ------
         ValueError
             Where it was recorded with other settings, which are named.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> estimator = ef.EffectiveInformation(activation="linear", bins=4)
+        >>> before, after = ef.Recorder(estimator), ef.Recorder(estimator)
+        >>> _ = before.record([np.eye(2)], step=10)
+        >>> after.resume(before.trajectory_)
+        >>> _ = after.record([np.eye(2)], step=20)
+        >>> after.trajectory_.steps
+        array([10, 20])
         """
         if self._keep_weights != (trajectory.networks is not None) and len(trajectory):
             has = "no weights" if trajectory.networks is None else "the weights of its records"
@@ -301,7 +361,13 @@ class Recorder:
             self._replayed_until = int(trajectory.steps[-1])
 
     def close(self) -> None:
-        """Let others have the file; say how many records the time budget left out."""
+        """Release the file; warn of the number of records that the time budget left out.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Recorder(ef.EffectiveInformation()).close()
+        """
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()

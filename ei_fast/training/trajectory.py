@@ -1,7 +1,8 @@
-"""A network's measures along its training, one row a step."""
+"""The measures of a network along its training, one row for each step."""
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -36,50 +37,75 @@ _MOST_STEP = 2**63 - 1
 
 
 class Trajectory:
-    """Measures of every layer over training steps, with whatever was recorded beside them.
+    """Measures of every layer over training steps, with the metrics that were recorded beside them.
 
     Parameters
     ----------
     steps : array-like (n_steps,)
-        Training steps, increasing; where there are runs, in each of them.
+        Training steps, integers that increase; where there are several runs, within each of them.
     layers : sequence of str
         Names of the layers.
     measures : mapping of str to array-like (n_steps, n_layers)
-        One entry for each of `MEASURES`, in bits; intervals and further standard errors may be missing.
+        ``"ei"``, ``"ei_stderr"``, ``"sensitivity"``, ``"degeneracy"``, ``"ei_parts"`` and ``"phi_ff"``, in bits; and
+        ``"ei_low"``, ``"ei_high"``, ``"sensitivity_stderr"`` and ``"ei_parts_stderr"``, NaN where missing.
     metrics : mapping of str to array-like (n_steps,)
-        Losses, accuracies and the like; NaN where a step did not have one.
+        Losses, accuracies and the like; NaN at steps without one.
     provenance : dict, optional
         Version, parameters, seed and ranges behind the figures, as plain values.
     runs : sequence of str (n_steps,), optional
-        The training that each step is of, where several are kept together; those of one lie side by side.
+        Name of the training that each step belongs to, where there are several. The steps of a run are contiguous.
     flags : sequence of sequence of sequence of str, optional
-        Of every layer at every step: see `LayerReport`.
+        Flags of every layer at every step: see `LayerReport`.
     layer_ranges : sequence of ranges, optional
-        At every step, input and output range of every layer.
+        Input and output range of every layer, at every step.
     networks : sequence of Network, optional
-        What was measured, with its weights.
+        The networks that were measured, with their weights, one for each step.
 
     Attributes
     ----------
     steps : ndarray (n_steps,), int64
+        Training steps.
     runs : tuple of str (n_steps,) or None
+        The run of every step; None where there is a single unnamed run.
     layers : tuple of str
+        Names of the layers.
     ei, ei_stderr, sensitivity, degeneracy, ei_parts, phi_ff : ndarray (n_steps, n_layers)
+        The five measures in bits, and the standard error of EI.
     ei_low, ei_high : ndarray (n_steps, n_layers)
-        95 % interval of EI, or the bracket of bounds where the flag is "undersampled"; NaN in files of older versions.
+        95 % interval of EI in bits, or lower and upper bound where the flag is "undersampled"; NaN in files of older
+        versions.
     sensitivity_stderr, ei_parts_stderr : ndarray (n_steps, n_layers)
+        Standard errors in bits; NaN in files of older versions.
     flags : tuple (n_steps,) of tuple (n_layers,) of tuple of str
+        What to know before trusting the figures.
     layer_ranges : tuple (n_steps,) of ranges of layers, or None
         ((in_range, out_range), ...) at every step.
     networks : tuple of Network, or None
-        What was measured at every step, where a `Recorder` was asked to keep it.
+        The networks that were measured, where a `Recorder` was asked to keep them.
     metrics : dict of str to ndarray (n_steps,)
+        Losses, accuracies and the like.
     provenance : dict
+        Version, parameters, seed and ranges behind the figures.
 
     Raises
     ------
     TypeError, ValueError
-        For steps that are no increasing integers, measures of another shape, or metrics named as a column.
+        For steps that are not increasing integers, measures of another shape, or metrics named like a column.
+
+    See Also
+    --------
+    Recorder : Fills a trajectory during a training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
+    >>> for step in range(3):
+    ...     _ = recorder.record([np.eye(2) * (1 + step)], loss=1.0 / (1 + step))
+    >>> trajectory = recorder.trajectory_
+    >>> trajectory.steps, trajectory.ei[:, 0]
+    (array([0, 1, 2]), array([4., 4., 4.]))
     """
 
     ei: NDArray[np.float64]
@@ -138,18 +164,62 @@ class Trajectory:
 
     @classmethod
     def empty(cls, layers: Sequence[str] = (), provenance: Mapping[str, Any] | None = None) -> "Trajectory":
-        """A trajectory without steps."""
+        """Make a trajectory without steps.
+
+        Parameters
+        ----------
+        layers : sequence of str, default ()
+            Names of the layers.
+        provenance : dict, optional
+            Version, parameters, seed and ranges, as plain values.
+
+        Returns
+        -------
+        Trajectory
+            Of these layers, and of length 0.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Trajectory.empty(["fc1", "fc2"])
+        Trajectory(0 steps, layers fc1, fc2)
+        """
         return cls([], layers, {name: np.empty((0, len(layers))) for name in MEASURES}, {}, provenance)
 
     def extended(
         self, step: int, report: Report, metrics: Mapping[str, float], network: Network | None = None
     ) -> "Trajectory":
-        """The same with one more step; metrics that either did not have are NaN there."""
+        """Return a trajectory with one more step.
+
+        Parameters
+        ----------
+        step : int
+            The training step, above the last one.
+        report : Report
+            The measures of all layers at that step.
+        metrics : mapping of str to float
+            Losses and the like. A metric that is missing here, or was missing before, is NaN there.
+        network : Network, optional
+            The network that was measured, where it is to be kept.
+
+        Returns
+        -------
+        Trajectory
+            A new trajectory; this one stays as it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> report = ef.analyze({"w0": np.eye(2)}, activation="linear", bins=4)
+        >>> ef.Trajectory.empty(["layer0"]).extended(10, report, {"loss": 0.5}).ei
+        array([[4.]])
+        """
         names = dict.fromkeys([*self.metrics, *metrics])
         before = np.full(len(self), np.nan)
         measured = measures_of(report)
         ranges = tuple((layer.in_range, layer.out_range) for layer in report)
-        # An older file says nothing of the steps that it has.
+        # An older file does not say what the ranges of its steps are.
         known = self.layer_ranges if self.layer_ranges is not None or len(self) else ()
         return Trajectory(
             np.append(self.steps, step),
@@ -164,9 +234,9 @@ class Trajectory:
 
     @property
     def ranges(self) -> str:
-        """Over which ranges the records are binned: ``"each"``, ``"first"`` or ``"all"``; "" where it is not known.
+        """Convention of the ranges over which records are binned: ``"each"``, ``"first"`` or ``"all"`` of `remeasure`.
 
-        ``"given"`` where the estimator's `out_range` is that of every layer.
+        ``"given"`` where the estimator's `out_range` is that of every layer, and "" where it is not known.
         """
         if not isinstance(self.provenance.get("parameters", {}).get("out_range", "auto"), str):
             return "given"
@@ -179,34 +249,65 @@ class Trajectory:
         Parameters
         ----------
         ranges : "each", "first" or "all", optional
-            Over what each record reaches, over what the first one does, or over the hull of what all do together;
-            as recorded where not given.
-        **params
-            Of `EffectiveInformation`, in place of those that were recorded: ``bins=16``.
+            Over which ranges outputs of unbounded activations are binned: those that each record reaches, those that
+            the first record reaches, or the hull of what all records reach. As recorded where not given.
+        bins, activation, in_range, out_range, out_of_range, baseline : optional
+            What is measured, see `EffectiveInformation`; as recorded where not given.
+        joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+            How it is measured, see `EffectiveInformation`; as recorded where not given.
 
         Returns
         -------
         Trajectory
-            With the same settings and seed, the recorded figures to the last bit.
+            The same steps and metrics with new measures, in bits; with the recorded parameters and ranges, the
+            recorded figures to the last bit.
 
         Raises
         ------
         ValueError
             Where no weights were kept.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4), keep_weights=True)
+        >>> _ = recorder.record([np.eye(2)], step=10)
+        >>> recorder.trajectory_.remeasure(bins=16).ei
+        array([[8.]])
         """
         from ei_fast.training.remeasure import remeasured
 
         return remeasured(self, ranges, params)
 
     def of_run(self, run: str) -> "Trajectory":
-        """The steps of one run alone.
+        """Return the steps of one run.
+
+        Parameters
+        ----------
+        run : str
+            Name of the run.
+
+        Returns
+        -------
+        Trajectory
+            The steps of that run alone.
 
         Raises
         ------
         ValueError
-            Where there is no such run, naming those that there are.
+            Where there is no such run; the message names those that there are.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> names = ["ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff"]
+        >>> measures = {name: [[1.0], [2.0], [3.0]] for name in names}
+        >>> both = ef.Trajectory([0, 10, 0], ["fc1"], measures, {}, runs=["a", "a", "b"])
+        >>> both.of_run("a").steps
+        array([ 0, 10])
         """
-        kept = np.array([one == run for one in self.runs or ()], dtype=bool)
+        kept = np.array([name == run for name in self.runs or ()], dtype=bool)
         if not kept.any():
             raise ValueError(f"The trajectory has no run {run!r}. It has {', '.join(self._names_of_runs) or 'none'}.")
         return Trajectory(
@@ -216,13 +317,9 @@ class Trajectory:
             {name: values[kept] for name, values in self.metrics.items()},
             self.provenance,
             [run] * int(kept.sum()),
-            flags=[one for one, here in zip(self.flags, kept, strict=True) if here],
-            layer_ranges=None
-            if self.layer_ranges is None
-            else [one for one, here in zip(self.layer_ranges, kept, strict=True) if here],
-            networks=None
-            if self.networks is None
-            else [one for one, here in zip(self.networks, kept, strict=True) if here],
+            flags=list(compress(self.flags, kept)),
+            layer_ranges=None if self.layer_ranges is None else list(compress(self.layer_ranges, kept)),
+            networks=None if self.networks is None else list(compress(self.networks, kept)),
         )
 
     def _check_order(self) -> None:
@@ -243,7 +340,18 @@ class Trajectory:
         return tuple(dict.fromkeys(self.runs or ()))
 
     def check_one_run(self) -> None:
-        """Raise ValueError where there are several: a path cannot lead from one to the other."""
+        """Raise ValueError where there are several runs, of which a figure can draw only one.
+
+        Raises
+        ------
+        ValueError
+            With the names of the runs, and how to take one.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Trajectory.empty(["fc1"]).check_one_run()
+        """
         if len(self._names_of_runs) > 1:
             raise ValueError(
                 f"The trajectory holds the runs {', '.join(self._names_of_runs)}, and one can be drawn at a time. "
@@ -259,14 +367,29 @@ class Trajectory:
         return f"Trajectory({len(self)} steps{several}, layers {', '.join(self.layers)}{ranges})"
 
     def to_frame(self) -> "DataFrame":
-        """One row for each step and layer: run if there are any, step, layer, measures in bits, metrics of the step.
+        """Return the trajectory as a pandas frame.
 
         A metric of an older file that has the name of a column is called ``metric.<name>``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each step and layer, with the columns run (where there are runs), step, layer, the measures in
+            bits, flags, ranges, and the metrics of the step.
 
         Raises
         ------
         ImportError
             Where pandas is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
+        >>> _ = recorder.record([np.eye(2)], step=10, loss=0.5)
+        >>> recorder.trajectory_.to_frame()[["step", "layer", "ei", "loss"]].values.tolist()
+        [[10, 'layer0', 4.0, 0.5]]
         """
         rows = [
             ({} if self.runs is None else {"run": self.runs[t]})
@@ -281,7 +404,22 @@ class Trajectory:
         return frame_of(rows, columns, "Trajectory.to_frame")
 
     def to_dict(self) -> dict[str, Any]:
-        """The trajectory as plain lists, numbers and text, for other programs' files; `from_dict` reads it."""
+        """Return the trajectory as plain lists, numbers and text, for other programs' files; `from_dict` reads it.
+
+        Returns
+        -------
+        dict
+            The parameters of a `Trajectory`, as values that JSON has.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
+        >>> _ = recorder.record([np.eye(2)], step=10, loss=0.5)
+        >>> recorder.trajectory_.to_dict()["measures"]["ei"]
+        [[4.0]]
+        """
         return {
             "steps": plain(self.steps),
             "layers": list(self.layers),
@@ -294,38 +432,84 @@ class Trajectory:
             "networks": None
             if self.networks is None
             else [
-                {"description": described(one), "arrays": {key: plain(array) for key, array in arrays_of(one).items()}}
-                for one in self.networks
+                {
+                    "description": described(network),
+                    "arrays": {key: plain(array) for key, array in arrays_of(network).items()},
+                }
+                for network in self.networks
             ],
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Trajectory":
-        """The trajectory that `to_dict` made `values` of, the same to the last bit."""
+        """Make the trajectory anew that `to_dict` made `values` of.
+
+        Parameters
+        ----------
+        values : mapping
+            What `to_dict` returned, also after it went through JSON.
+
+        Returns
+        -------
+        Trajectory
+            The same trajectory to the last bit.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Trajectory.from_dict(ef.Trajectory.empty(["fc1"]).to_dict())
+        Trajectory(0 steps, layers fc1)
+        """
         values = dict(values)
         if values.get("layer_ranges") is not None:
             values["layer_ranges"] = ranges_from(values["layer_ranges"])
         if values.get("networks") is not None:
             values["networks"] = [
-                restored(one["description"], {key: np.array(array) for key, array in one["arrays"].items()})
-                for one in values["networks"]
+                restored(kept["description"], {key: np.array(array) for key, array in kept["arrays"].items()})
+                for kept in values["networks"]
             ]
         return cls(**values)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the trajectory as ``.npz``: plain arrays and text, no Python objects.
 
-        The file is there as a whole or as it was before, whenever the process may be killed.
+        At every moment the file is whole: either the old one or the new one, even if the process is killed.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, which ends in ``.npz``.
 
         Raises
         ------
         ValueError
             Where `path` does not end in ``.npz``.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import ei_fast as ef
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ef.Trajectory.empty(["fc1"]).save(os.path.join(folder, "run.npz"))
+        ...     ef.Trajectory.load(os.path.join(folder, "run.npz"))
+        Trajectory(0 steps, layers fc1)
         """
         write_whole(checked_path(path), self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """What `save` writes."""
+        """Return the bytes that `save` writes.
+
+        Returns
+        -------
+        bytes
+            An ``.npz`` archive.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.Trajectory.empty(["fc1"]).to_bytes()[:2]
+        b'PK'
+        """
         arrays = {f"measure/{name}": getattr(self, name) for name in MEASURES}
         arrays |= {f"metric/{name}": values for name, values in self.metrics.items()}
         arrays |= {"kind": np.array(_KIND), "format": np.int64(_FORMAT), "steps": self.steps}
@@ -334,19 +518,40 @@ class Trajectory:
         if self.runs is not None:
             arrays["runs"] = np.array(self.runs, dtype=str)
         if self.networks is not None:
-            arrays["networks"] = to_json([described(one) for one in self.networks])
+            arrays["networks"] = to_json([described(network) for network in self.networks])
             for t, network in enumerate(self.networks):
                 arrays |= {f"network{t}/{key}": array for key, array in arrays_of(network).items()}
         return npz_bytes(arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Trajectory":
-        """Read a trajectory that `save` wrote: the same to the last bit.
+        """Read a trajectory that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+
+        Returns
+        -------
+        Trajectory
+            The saved trajectory, the same to the last bit.
 
         Raises
         ------
+        FileNotFoundError
+            Where there is no such file.
         ValueError
-            Where the file is none, is damaged, or was written by a newer version.
+            Where the file is not a trajectory, is damaged, or was written by a newer version.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import ei_fast as ef
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ef.Trajectory.empty(["fc1"]).save(os.path.join(folder, "run.npz"))
+        ...     ef.Trajectory.load(os.path.join(folder, "run.npz"))
+        Trajectory(0 steps, layers fc1)
         """
         path = checked_path(path)
         arrays = read_npz(path)
