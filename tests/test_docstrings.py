@@ -22,9 +22,9 @@ CHECKS = {
 }
 """Checks of numpydoc. The others are not for this package:
 
-GL02 wants closing quotes on a line of their own, also after a summary alone. SS05 takes every first word that ends in s
-for a verb in the third person, as "Layers". ES01 and SA01 want an extended summary and references where there is nothing
-more to say. RT02 knows no two values of one type under one description.
+GL02 wants closing quotes on a line of their own, also after a summary alone. SS05 takes every first word that ends in
+s, as "Layers", for a verb in the third person. ES01 and SA01 want an extended summary and references where there is
+nothing more to say. RT02 knows no two values of one type under one description.
 """
 
 

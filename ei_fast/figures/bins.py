@@ -45,8 +45,8 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     >>> from matplotlib.figure import Figure
     >>> import ei_fast as ef
     >>> sweep = ef.bin_sweep([np.eye(2)], bins=(2, 4, 8), activation="linear")
-    >>> ei, sensitivity = ef.plot_bins(sweep, Figure().subplots()).axes[0].lines
-    >>> ei.get_ydata().tolist()
+    >>> figure = ef.plot_bins(sweep, Figure().subplots())
+    >>> figure.axes[0].lines[0].get_ydata().tolist()
     [2.0, 4.0, 6.0]
     """
     ax = axes_or_new(ax, (4.8, 3.6))
