@@ -16,6 +16,16 @@ NEVER = -1
 
 
 @jit
+def _add_codes(codes, start, end, code_width, words):
+    """Write the codes of outputs `start` to `end` - 1 into the bits of `words` (m,), `code_width` bits for each."""
+    for j in range(start, end):
+        shift = np.uint64((j - start) * code_width)
+        output_codes = codes[j]
+        for t in range(words.shape[0]):
+            words[t] |= np.uint64(output_codes[t]) << shift
+
+
+@jit
 def pack_codes(codes, code_width, outside, keys):
     """Write the key of each sample's joint state into `keys`.
 
@@ -39,20 +49,12 @@ def pack_codes(codes, code_width, outside, keys):
     codes_per_word = WORD_BITS // code_width
     keys[:] = np.uint64(0)
     if n_out <= codes_per_word:
-        for j in range(n_out):
-            shift = np.uint64(j * code_width)
-            output_codes = codes[j]
-            for t in range(m):
-                keys[t] |= np.uint64(output_codes[t]) << shift
+        _add_codes(codes, 0, n_out, code_width, keys)
     else:
         word = np.empty(m, np.uint64)
         for start in range(0, n_out, codes_per_word):
             word[:] = np.uint64(0)
-            for j in range(start, min(start + codes_per_word, n_out)):
-                shift = np.uint64((j - start) * code_width)
-                output_codes = codes[j]
-                for t in range(m):
-                    word[t] |= np.uint64(output_codes[t]) << shift
+            _add_codes(codes, start, min(start + codes_per_word, n_out), code_width, word)
             for t in range(m):
                 keys[t] = mix64(keys[t] ^ word[t])
     if outside != NEVER:

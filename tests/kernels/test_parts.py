@@ -29,8 +29,10 @@ IN_BINS = 4
 
 WEIGHTS = {
     "no input": [0.0, 0.0],
+    "single input": [0.0, -1.2],
     "closed form": [0.6, 0.0, -1.0, 0.2],
     "series": [0.6, -1.0, 0.2, 0.5, 0.4, -0.3, 0.8],
+    "series, of which one input leads": [3.0, -1.0, 0.9, 0.8, 0.7],
     "widest integrated out": [0.2, 0.3, 0.4, -0.5, 2e3, 0.6, -0.7, 0.8, 0.9, 1.0],
     "narrow ones lumped": [1.0, 1e-7, 1e-2, 1e-4, -1e-9, 1e-6, 1e-8, 1e-3, 1e-5],
 }
@@ -200,8 +202,10 @@ def _route_of(monkeypatch, weight, order, centre, breaks):
 
 ROUTES = {
     "no input": set(),
+    "single input": {"closed_cdf"},
     "closed form": {"closed_cdf"},
     "series": {("_information_by_series", False)},
+    "series, of which one input leads": {("_information_by_series", False)},
     "widest integrated out": {"dominated_cdf", ("_information_by_series", True)},
     "narrow ones lumped": {"closed_cdf"},
 }
