@@ -335,7 +335,35 @@ class EffectiveInformation(BaseEstimator):
     def measure(
         self, network: Network, settings: Settings, frozen: RangesAndSeed, runner: Runner | None = None
     ) -> Report:
-        """Report of `network` over frozen ranges and with a frozen seed."""
+        """Measure a network over given ranges and with a given seed.
+
+        What belongs together, like the records of a training, is measured so: over the same ranges or by the same
+        rule, and with the same seed. The estimator itself stays as it is.
+
+        Parameters
+        ----------
+        network : Network
+            The layers.
+        settings : Settings
+            The checked parameters.
+        frozen : RangesAndSeed
+            Input and output range of every layer, and the seed.
+        runner : Runner, optional
+            Where the work is done; in threads of this process where not given.
+
+        Returns
+        -------
+        Report
+            One `LayerReport` for each layer, in bits.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> estimator = ef.EffectiveInformation(activation="linear", bins=4)
+        >>> estimator.measure(*estimator.check([np.eye(2)]))[0].ei
+        4.0
+        """
         binned = self.binned_layers(network, settings, frozen.ranges)
         if self.verbose:
             compile_kernels()

@@ -125,15 +125,43 @@ def shows_keywords(source: Callable[..., Any] | Unchanged) -> Callable[[Decorate
 
 
 class Constraint(Protocol):
-    """What a parameter may be."""
+    """The values that a parameter may have."""
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> Any:
-        """The value in the form that is worked with; TypeError or ValueError where it is not allowed."""
+        """Return a given value in the form that the package works with.
+
+        Parameters
+        ----------
+        name : str
+            Name of the parameter, for messages.
+        value : Any
+            What was given.
+        owner : str, default "EffectiveInformation"
+            Name of the class or function that has the parameter, for messages.
+
+        Returns
+        -------
+        Any
+            The value, converted to plain Python types.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Where the value is not allowed; the message names the parameter, the rule and the value.
+        """
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of some names; `announced` ones are known, but not built yet."""
+    """A string that is one of several options.
+
+    Attributes
+    ----------
+    options : tuple of str
+        The strings that are allowed.
+    announced : tuple of str
+        Strings that a later version is going to allow; the message says so.
+    """
 
     options: tuple[str, ...]
     announced: tuple[str, ...] = ()
@@ -151,7 +179,15 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Number:
-    """A real number of an interval, its ends included."""
+    """A real number in a closed interval.
+
+    Attributes
+    ----------
+    rule : str
+        The rule in words, for messages.
+    low, high : float
+        Ends of the interval; all finite numbers where not given.
+    """
 
     rule: str
     low: float = -np.finfo(float).max
@@ -167,26 +203,36 @@ class Number:
 
 @dataclass(frozen=True)
 class Integer:
-    """An integer from `least` on; or "auto", which becomes None; or a bool, where it is allowed."""
+    """An integer that is not below a minimum.
 
-    least: int
-    automatic: bool = False
-    boolean: bool = False
+    Attributes
+    ----------
+    minimum : int
+        The smallest integer that is allowed.
+    allows_auto : bool
+        Whether "auto" is allowed as well; it becomes None.
+    allows_bool : bool
+        Whether True and False are allowed as well; they become 1 and 0.
+    """
+
+    minimum: int
+    allows_auto: bool = False
+    allows_bool: bool = False
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> Any:
-        if self.automatic and isinstance(value, str) and value == "auto":
+        if self.allows_auto and isinstance(value, str) and value == "auto":
             return None
-        rule = ("'auto' or " if self.automatic else "") + f"an integer >= {self.least}"
-        if not isinstance(value, Integral) or (isinstance(value, bool) and not self.boolean):
+        rule = ("'auto' or " if self.allows_auto else "") + f"an integer >= {self.minimum}"
+        if not isinstance(value, Integral) or (isinstance(value, bool) and not self.allows_bool):
             raise TypeError(refusal(owner, name, rule, value))
-        if value < self.least:
+        if value < self.minimum:
             raise ValueError(refusal(owner, name, rule, value))
         return int(value)
 
 
 @dataclass(frozen=True)
 class RangeOrAuto:
-    """Two numbers (low, high); or "auto", which becomes None."""
+    """A range (low, high); or "auto", which becomes None."""
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> Range | None:
         if not isinstance(value, str):
@@ -198,7 +244,13 @@ class RangeOrAuto:
 
 @dataclass(frozen=True)
 class RangeOrRule:
-    """Two numbers (low, high), or the name of a way to derive them."""
+    """A range (low, high), or the name of a rule by which it is derived.
+
+    Attributes
+    ----------
+    rules : tuple of str
+        Names of the rules.
+    """
 
     rules: tuple[str, ...]
 
@@ -213,15 +265,15 @@ class RangeOrRule:
 
 @dataclass(frozen=True)
 class Bins:
-    """A number of bins, or two."""
+    """A number of bins, or a pair (in_bins, out_bins); becomes a pair."""
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> tuple[int, int]:
         return check_bins(value, owner)
 
 
 @dataclass(frozen=True)
-class Threads:
-    """A number of threads."""
+class ThreadCount:
+    """A number of threads as `n_jobs` has it; becomes the number of threads that are used."""
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> int:
         return resolve_n_jobs(value, owner)
@@ -236,19 +288,43 @@ CONSTRAINTS: dict[str, Constraint] = {
     "joint": OneOf(("auto", *(name for name in JOINT_METHODS if name != EXACT)), announced=("gaussian",)),
     "pairwise": OneOf(get_args(PairwiseMethod)),
     "entropy": OneOf(get_args(EntropyEstimator)),
-    "n_samples": Integer(256, automatic=True),
+    "n_samples": Integer(256, allows_auto=True),
     "tol": Number("a number of bits from 1e-6 to 100", 1e-6, 100.0),
-    "n_jobs": Threads(),
-    "verbose": Integer(0, boolean=True),
+    "n_jobs": ThreadCount(),
+    "verbose": Integer(0, allows_bool=True),
 }
-"""Of parameters that stand on their own; `activation` is checked with the model, `random_state` where it is used."""
+"""Constraint of every parameter. `activation` has none, since it is checked with the model, and neither has
+`random_state`, which is checked where it is used."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Checked parameters of a measurement; `EffectiveInformation` says what each means.
+    """Checked parameters of a measurement, in the form that the package works with.
 
-    None stands for what is to be derived: the range of the inputs, or a number of samples.
+    Attributes
+    ----------
+    in_bins, out_bins : int
+        Numbers of bins of each input and of each output.
+    in_range : (float, float) or None
+        Range of the first layer's inputs; None for the network's own.
+    out_range : (float, float) or str
+        Range of the outputs of every layer, or the rule by which it is derived.
+    drop : bool
+        Whether samples with outputs outside the range are left out, or counted in the outermost bins.
+    baseline : float
+        Value of the other inputs in sensitivity.
+    joint : str
+        Method for the joint EI.
+    pairwise : str
+        Method for sensitivity and EI_parts.
+    entropy : str
+        Estimator of sampled entropies.
+    n_samples : int or None
+        Number of simulated points; None for as many as `tol` needs.
+    tol : float
+        Error that is aimed for, in bits.
+    n_jobs : int
+        Number of threads.
     """
 
     in_bins: int
@@ -266,17 +342,27 @@ class Settings:
 
     @property
     def options(self) -> MeasureOptions:
-        """What the measures need to know."""
+        """The parameters that measures depend on beside bins and ranges."""
         return MeasureOptions(self.joint, self.pairwise, self.entropy, self.tol, self.n_samples)
 
     @classmethod
     def checked(cls, parameters: Mapping[str, Any]) -> "Settings":
-        """Settings from the parameters of `EffectiveInformation`.
+        """Check the parameters of `EffectiveInformation`.
+
+        Parameters
+        ----------
+        parameters : mapping of str to Any
+            All parameters of the estimator by name.
+
+        Returns
+        -------
+        Settings
+            The checked parameters.
 
         Raises
         ------
         TypeError, ValueError
-            Naming the parameter, the rule and the value.
+            The message names the parameter, the rule and the value.
         """
         values = {name: constraint.checked(name, parameters[name]) for name, constraint in CONSTRAINTS.items()}
         values["in_bins"], values["out_bins"] = values.pop("bins")
@@ -287,9 +373,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class RangesAndSeed:
-    """What measurements that are to be compared share: the layers' ranges, and the seed."""
+    """The layers' ranges and the seed, which measurements that are compared have in common.
+
+    Attributes
+    ----------
+    ranges : tuple of (range, range)
+        Input and output range of every layer.
+    seed : int
+        Seed of all random streams.
+    convention : str
+        Which records of a training the ranges are those of: "each", "first" or "all"; "" outside a training.
+    """
 
     ranges: tuple[tuple[Ranges, Ranges], ...]
     seed: int
     convention: str = ""
-    """Of a training's records: whose ranges they are."""

@@ -1,6 +1,6 @@
-"""The grammar of messages about bad input, and what numbers and arrays from outside may be.
+"""Messages about bad input, and checks of numbers and arrays that every part of the package uses.
 
-It imports nothing of the package: every room may use it.
+It imports nothing of the package.
 """
 
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 as_numpy_ships = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
-"""For public functions: what a caller has set by `numpy.errstate` is for the caller's own arithmetic."""
+"""Decorator of public functions: NumPy's own defaults, whatever a caller has set by `numpy.errstate`."""
 
 
 def has_masked(values: Any) -> bool:
     """Whether an array, or one in a list of arrays, has masked entries."""
     if isinstance(values, (list, tuple)):
-        return any(has_masked(one) for one in values if isinstance(one, (list, tuple, np.ma.MaskedArray)))
+        return any(has_masked(entry) for entry in values if isinstance(entry, (list, tuple, np.ma.MaskedArray)))
     return bool(np.ma.is_masked(values))
 
 
@@ -25,7 +25,7 @@ def check_unmasked(values: Any, rule: str) -> None:
 
 
 def as_float(value: Any) -> float:
-    """A real number as a float, infinite where it is beyond all of them."""
+    """A real number as a float; infinite where it is larger than any float."""
     try:
         return float(value)
     except OverflowError:
@@ -33,5 +33,5 @@ def as_float(value: Any) -> float:
 
 
 def refusal(owner: str, name: str, rule: str, value: Any, reason: str = "") -> str:
-    """The message about a parameter that is not allowed: its name and owner, the rule, the value, and a reason."""
+    """Message about a value that is not allowed: name and owner of the parameter, the rule, the value, and a reason."""
     return f"The {name!r} parameter of {owner} must be {rule}. Got {value!r} instead{reason}."

@@ -82,6 +82,13 @@ def warmup(alone: bool = False, verbose: bool = False) -> Warmup:
     Returns
     -------
     Warmup
+        Where the machine code is kept, whether this process compiled it, the seconds that passed, and any problem.
+
+    Examples
+    --------
+    >>> import ei_fast as ef
+    >>> ef.warmup().problem is None  # doctest: +SKIP
+    True
     """
     begun = time.perf_counter()
     cache = KernelCache.found()

@@ -7,20 +7,28 @@ from typing import Literal, get_args, get_origin
 import pytest
 
 import ei_fast as ef
-from ei_fast.parameters import CONSTRAINTS, AdapterOptions, OutRange, Parameters, ParametersBesideBins, ReadingOptions
+from ei_fast.parameters import (
+    CONSTRAINTS,
+    AdapterOptions,
+    OneOf,
+    OutRange,
+    Parameters,
+    ParametersBesideBins,
+    ReadingOptions,
+)
 
 MEASURES = [ef.analyze, ef.effective_information, ef.sensitivity_matrix, ef.ei_parts_matrix]
 
 
 def _types(function, leaving_out=()):
     parameters = signature(function).parameters
-    return {name: one.annotation for name, one in parameters.items() if name not in leaving_out}
+    return {name: parameter.annotation for name, parameter in parameters.items() if name not in leaving_out}
 
 
 def _keywords(function):
     parameters = signature(function).parameters
-    assert not any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
-    return {name: one for name, one in parameters.items() if one.kind is Parameter.KEYWORD_ONLY}
+    assert not any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+    return {name: parameter for name, parameter in parameters.items() if parameter.kind is Parameter.KEYWORD_ONLY}
 
 
 def test_the_typed_parameters_are_those_of_the_estimator():
@@ -39,8 +47,11 @@ def test_the_typed_options_are_those_of_as_network():
 def test_every_parameter_is_checked_and_typed_as_it_is_checked():
     # Activations are checked with the model, and the source of randomness where it is used.
     assert {*CONSTRAINTS, "activation", "random_state"} == Parameters.__annotations__.keys()
-    rules = [get_args(one) for one in get_args(OutRange) if get_origin(one) is Literal]
+    rules = [get_args(option) for option in get_args(OutRange) if get_origin(option) is Literal]
     assert rules == [CONSTRAINTS["out_range"].rules]
+    for name, constraint in CONSTRAINTS.items():
+        if isinstance(constraint, OneOf):
+            assert get_args(Parameters.__annotations__[name]) == constraint.options
 
 
 @pytest.mark.parametrize("function", MEASURES, ids=lambda function: function.__name__)
@@ -75,7 +86,7 @@ def test_what_reads_a_model_shows_the_options_of_as_network(function, names):
 def test_measuring_anew_shows_that_parameters_stay_as_recorded():
     keywords = _keywords(ef.Trajectory.remeasure)
     assert list(keywords) == list(Parameters.__annotations__)
-    assert {repr(one.default) for one in keywords.values()} == {"as recorded"}
+    assert {repr(parameter.default) for parameter in keywords.values()} == {"as recorded"}
 
 
 @pytest.mark.parametrize("function", [*MEASURES, ef.bin_sweep, ef.Trajectory.remeasure])

@@ -25,7 +25,7 @@ def as_network(
     input_shape: Sequence[int] | None = None,
     example_inputs: Any = None,
 ) -> Network:
-    """The network behind `model`.
+    """Read the network behind a model.
 
     Parameters
     ----------
@@ -75,7 +75,17 @@ def as_network(
     Raises
     ------
     TypeError, ValueError
-        Naming the layer or key, the rule and the remedy. What a model itself raises comes through.
+        The message names the layer or key, the rule and the remedy. What a model itself raises is passed on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> ef.as_network([(np.eye(3), None, "relu"), np.ones((3, 2))])
+    Network(3 -> 3 -> 2, in_range=(0.0, 1.0))
+    >>> state_dict = {"fc1.weight": np.ones((4, 2)), "fc2.weight": np.ones((1, 4))}
+    >>> ef.as_network(state_dict, activation="tanh", order=["fc1", "fc2"])
+    Network(2 -> 4 -> 1, in_range=(0.0, 1.0))
     """
     kind = _kind(model)
     for option, given, kinds, whose in (

@@ -22,7 +22,7 @@ Values = NDArray[np.float64]
 _RATE = Number("None or a number of frames a second from 0.1 to 60", 0.1, 60.0)
 _PAUSE = Number("a number of seconds from 0 to 60", 0.0, 60.0)
 _TRAIL = Integer(0)
-_VERBOSE = Integer(0, boolean=True)
+_VERBOSE = Integer(0, allows_bool=True)
 
 # Where not given: about so many seconds, unless that would be too slow or too fast to follow.
 _SECONDS, _SLOWEST, _FASTEST = 10.0, 2.0, 30.0

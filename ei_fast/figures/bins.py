@@ -22,10 +22,10 @@ _FAR = 5.0
 
 
 def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
-    """EI and sensitivity of every layer against its bins; crosses where EI <= sensitivity does not hold.
+    """Draw EI and sensitivity of every layer against its numbers of bins.
 
-    Where it does not, the bins are too coarse to see what one input alone does, and degeneracy says nothing: repeat
-    with more.
+    Crosses mark where EI is above sensitivity: there the bins are too coarse to resolve the effect of a single input,
+    and degeneracy says nothing. Measure again with more bins.
 
     Parameters
     ----------
@@ -38,6 +38,16 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     -------
     Figure
         The one that was drawn into.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> import ei_fast as ef
+    >>> sweep = ef.bin_sweep([np.eye(2)], bins=(2, 4, 8), activation="linear")
+    >>> figure = ef.plot_bins(sweep, Figure().subplots())
+    >>> figure.axes[0].lines[0].get_ydata().tolist()
+    [2.0, 4.0, 6.0]
     """
     ax = axes_or_new(ax, (4.8, 3.6))
     pairs = list(dict.fromkeys(zip(sweep["in_bins"], sweep["out_bins"], strict=True)))

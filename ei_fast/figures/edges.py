@@ -17,13 +17,14 @@ _SCALE = "cividis"
 
 
 def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: Axes | None = None) -> Figure:
-    """The edge matrix of every layer, inputs down and outputs across, all on one scale of bits.
+    """Draw the edge matrix of every layer, inputs down and outputs across, all on the same scale of bits.
 
     Parameters
     ----------
     report : Report or LayerReport
         Of a network, or of one layer.
-    measure : "sensitivity" or "ei_parts"
+    measure : "sensitivity" or "ei_parts", default "sensitivity"
+        The matrix that is drawn, in bits.
     ax : matplotlib Axes, optional
         Divided into panels where there are several layers; those of a new figure, known to no window system, where not
         given.
@@ -37,6 +38,16 @@ def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: A
     ------
     ValueError
         For another measure, or where edges were not measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> import ei_fast as ef
+    >>> report = ef.analyze({"w0": np.eye(2)}, activation="linear", bins=4)
+    >>> figure = ef.plot_edges(report, ax=Figure().subplots())
+    >>> figure.axes[0].images[0].get_array().tolist()
+    [[2.0, 0.0], [0.0, 2.0]]
     """
     if measure not in _TITLES:
         raise ValueError(

@@ -40,7 +40,9 @@ _LEGEND_ROWS = 8
 
 
 def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
-    """EI, sensitivity, degeneracy, EI_parts and φ of every layer over the steps; losses and other metrics beside them.
+    """Draw all measures of every layer over the steps, and losses and other metrics beside them.
+
+    The measures are EI, sensitivity, degeneracy, EI_parts and φ, in bits.
 
     Where a validation loss was recorded and turns, a line in every panel marks the step of its least value: the loss
     afterwards rises by more than its own noise (`turning_point` says how that is told). Where it does not, the panel
@@ -49,6 +51,7 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     Parameters
     ----------
     trajectory : Trajectory
+        A training; of several runs one, taken by `Trajectory.of_run`.
     ax : matplotlib Axes, optional
         Divided into panels, as `figure.subplots()` makes them; those of a new figure, known to no window system, where
         not given.
@@ -57,6 +60,23 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     -------
     Figure
         The one that was drawn into.
+
+    Raises
+    ------
+    ValueError
+        Where the trajectory holds several runs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> import ei_fast as ef
+    >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
+    >>> for step in range(3):
+    ...     _ = recorder.record([np.eye(2)], loss=1.0 / (1 + step))
+    >>> figure = ef.plot_measures(recorder.trajectory_, Figure().subplots())
+    >>> len(figure.axes) > 5
+    True
     """
     trajectory.check_one_run()
     losses, others = split_metrics(trajectory)

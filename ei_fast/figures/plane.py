@@ -56,6 +56,7 @@ class CausalPlaneDisplay:
     sensitivity, degeneracy : array-like (n_steps, n_layers)
         Bits.
     layers : sequence of str
+        Names of the layers.
     steps : array-like (n_steps,), optional
         Training steps, for the legend.
     ei_stderr, sensitivity_stderr : array-like (n_steps, n_layers), optional
@@ -74,6 +75,13 @@ class CausalPlaneDisplay:
         Where EI is known by bounds alone.
     ax_, figure_ : matplotlib Axes and Figure
         Once plotted.
+
+    Examples
+    --------
+    >>> import ei_fast as ef
+    >>> plane = ef.CausalPlaneDisplay([[3.0], [4.0]], [[1.0], [0.0]], ["fc1"])
+    >>> plane.horizontal[:, 0] * 2**0.5  # EI
+    array([2., 4.])
     """
 
     def __init__(
@@ -101,7 +109,33 @@ class CausalPlaneDisplay:
 
     @classmethod
     def from_trajectory(cls, trajectory: Trajectory) -> Self:
-        """One path a layer, in the order of the steps; of several runs take one by `Trajectory.of_run`."""
+        """Make a display with one path for each layer, in the order of the steps.
+
+        Parameters
+        ----------
+        trajectory : Trajectory
+            A training; of several runs one, taken by `Trajectory.of_run`.
+
+        Returns
+        -------
+        CausalPlaneDisplay
+            Not plotted yet.
+
+        Raises
+        ------
+        ValueError
+            Where the trajectory holds several runs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
+        >>> for step in range(3):
+        ...     _ = recorder.record([np.eye(2)])
+        >>> ef.CausalPlaneDisplay.from_trajectory(recorder.trajectory_).horizontal.shape
+        (3, 1)
+        """
         trajectory.check_one_run()
         return cls(
             trajectory.sensitivity,
@@ -116,7 +150,26 @@ class CausalPlaneDisplay:
 
     @classmethod
     def from_report(cls, report: Report) -> Self:
-        """One point a layer."""
+        """Make a display with one point for each layer.
+
+        Parameters
+        ----------
+        report : Report
+            The measures of a network.
+
+        Returns
+        -------
+        CausalPlaneDisplay
+            Not plotted yet.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> report = ef.analyze([np.eye(2)], activation="linear", bins=4)
+        >>> ef.CausalPlaneDisplay.from_report(report).horizontal.shape
+        (1, 1)
+        """
         return cls(
             [[layer.sensitivity for layer in report]],
             [[layer.degeneracy for layer in report]],
@@ -133,10 +186,27 @@ class CausalPlaneDisplay:
         return np.where(np.isfinite(stderr), stderr, 0.0)
 
     def error_ellipses(self, layer: int) -> NDArray[np.float64]:
-        """Outlines of the error of every point of a layer, (n_steps, corners, 2), bits.
+        """Compute the outlines of the error of every point of a layer.
 
-        The shadow of an ellipse on either axis is the 95 % interval there. Where sensitivity is exact it is a stroke:
-        an error of EI moves a point along the diagonal on which sensitivity stays as it is.
+        The projection of an ellipse on either axis is the 95 % interval there. Where sensitivity is exact the ellipse
+        is a line: an error of EI moves a point along the diagonal on which sensitivity is constant.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer.
+
+        Returns
+        -------
+        ndarray (n_steps, n_corners, 2)
+            Corners of a polygon for each point, in bits.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> plane = ef.CausalPlaneDisplay([[3.0], [4.0]], [[1.0], [0.0]], ["fc1"], ei_stderr=[[0.1], [0.1]])
+        >>> plane.error_ellipses(0).shape
+        (2, 25, 2)
         """
         angle = np.linspace(0.0, 2.0 * np.pi, _CORNERS)
         by_ei = self._ei_stderr[:, layer, None] * np.cos(angle) / np.sqrt(2)
@@ -150,9 +220,25 @@ class CausalPlaneDisplay:
         )
 
     def bracket_bars(self, layer: int) -> NDArray[np.float64]:
-        """Ends of the bars that stand for brackets of a layer, (n_steps, 2, 2), bits; NaN where EI is known better.
+        """Compute the ends of the bars that stand for the bounds of EI of a layer.
 
-        Along a bar sensitivity stays as it is.
+        Along a bar sensitivity is constant.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer.
+
+        Returns
+        -------
+        ndarray (n_steps, 2, 2)
+            Both ends of a bar for each step, in bits; NaN where EI is not merely bounded.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.CausalPlaneDisplay([[3.0]], [[1.0]], ["fc1"], brackets=[[[1.0, 3.0]]]).bracket_bars(0).shape
+        (1, 2, 2)
         """
         horizontal = self._brackets[:, layer] / np.sqrt(2)
         sensitivity = (self.horizontal[:, layer, None] + self.vertical[:, layer, None]) / np.sqrt(2)
@@ -170,13 +256,21 @@ class CausalPlaneDisplay:
 
         Returns
         -------
-        self
-            With `ax_` and `figure_`.
+        CausalPlaneDisplay
+            The display itself, with `ax_` and `figure_`.
 
         Raises
         ------
         ValueError
             Where there is no step to draw.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import ei_fast as ef
+        >>> plane = ef.CausalPlaneDisplay([[3.0], [4.0]], [[1.0], [0.0]], ["fc1"]).plot(Figure().subplots())
+        >>> plane.ax_.get_xlabel()
+        'EI / √2  [bits]'
         """
         if not len(self.horizontal):
             raise ValueError("There is no step to draw: the trajectory is empty. Record at least one.")

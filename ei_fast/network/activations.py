@@ -242,7 +242,26 @@ class Activation:
         return smallest, largest
 
     def check_codomain(self, at: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        """Raise ValueError where `values` at the pre-activations `at` leave the stated codomain."""
+        """Raise ValueError where values leave the stated codomain by more than rounding.
+
+        Parameters
+        ----------
+        at : ndarray
+            Pre-activations.
+        values : ndarray
+            The function's values there, in the same shape.
+
+        Raises
+        ------
+        ValueError
+            For the first such value.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Activation(np.sin, codomain=(-1.0, 1.0)).check_codomain(np.array([0.0]), np.array([0.0]))
+        """
         low, high = self.codomain
         # An end may be 0, or infinite: the error of rounding is proportional to the size of the values.
         slack = 1e-9 * max((abs(end) for end in (low, high) if np.isfinite(end)), default=0.0)

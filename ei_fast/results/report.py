@@ -124,7 +124,20 @@ class LayerReport:
     share_outside: float = float("nan")
 
     def figures(self) -> dict[str, Any]:
-        """Every attribute but the matrices."""
+        """Return every attribute but the matrices.
+
+        Returns
+        -------
+        dict
+            The attributes by name, in the order of the parameters.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.analyze([np.eye(2)], activation="linear", bins=4)[0].figures()["ei"]
+        4.0
+        """
         names = [figure.name for figure in fields(self) if not figure.name.endswith("_matrix")]
         return {name: getattr(self, name) for name in names}
 
@@ -154,7 +167,26 @@ class LayerReport:
         return " ".join([f"{self.name}: {how}", *(f"[{flag}] {self.meaning(flag)}" for flag in self.flags)])
 
     def meaning(self, flag: str) -> str:
-        """What a flag of the layer means, and what to do."""
+        """Say what a flag means for this layer, and what to do.
+
+        Parameters
+        ----------
+        flag : str
+            One of `flags`.
+
+        Returns
+        -------
+        str
+            A sentence or two.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> layer = ef.analyze([np.zeros((1, 1))])[0]
+        >>> layer.meaning(layer.flags[0])
+        'No output leaves its bin anywhere on the input range, so that everything is exactly 0.'
+        """
         return meaning_of(flag, self.share_outside)
 
 

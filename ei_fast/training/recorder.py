@@ -35,7 +35,7 @@ from ei_fast.training.trajectory import Trajectory, checked_metric, checked_path
 from ei_fast.training.weights import check_can_be_kept
 
 _ADAPTER_OPTIONS = tuple(
-    name for name, one in signature(as_network).parameters.items() if one.kind is Parameter.KEYWORD_ONLY
+    name for name, given in signature(as_network).parameters.items() if given.kind is Parameter.KEYWORD_ONLY
 )
 _CONVENTION = OneOf(("each", "first"))
 _EVERY = Integer(1)
