@@ -22,7 +22,7 @@ CHECKS = {
 }
 """Checks of numpydoc. The others are not for this package:
 
-GL01 depends on the version of numpydoc: older versions want the summary on the line after the opening quotes. GL02 wants
+GL01 depends on the version of numpydoc: older ones want the summary on the line after the opening quotes. GL02 wants
 closing quotes on a line of their own, also after a summary alone. SS05 takes every first word that ends in s, as
 "Layers", for a verb in the third person. ES01 and SA01 want an extended summary and references where there is nothing
 more to say. RT02 knows no two values of one type under one description.
