@@ -141,7 +141,7 @@ class EffectiveInformation(BaseEstimator):
 
     Examples
     --------
-    Two inputs that are handed on as they are: each output has two bits of its own input, and nothing is lost.
+    Each output is one of two inputs, and keeps its two bits: EI is all that there is, and degeneracy is 0.
 
     >>> import numpy as np
     >>> import ei_fast as ef
@@ -149,7 +149,7 @@ class EffectiveInformation(BaseEstimator):
     >>> estimator.ei_, estimator.degeneracy_
     (array([4.]), array([0.]))
 
-    Two outputs that are the same sum of both inputs share what they know: a low EI, a high degeneracy.
+    Both outputs are the same sum of two inputs, so that one of them is redundant: sensitivity is above EI.
 
     >>> report = ef.analyze([np.ones((2, 2))], activation="linear", bins=4, random_state=0)
     >>> report[0].ei < 2.0 < report[0].sensitivity
