@@ -19,8 +19,8 @@ FileOf = Callable[[str], Path]
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 _PATIENCE = 7200.0
-"""Seconds without any new part after which others are no longer waited for: on a file system without true locks a process
-that was killed leaves its lock behind. A part is planned to take half an hour at the most."""
+"""Seconds without any new part after which others are no longer waited for: on a file system without true locks a
+process that was killed leaves its lock behind. A part is planned to take half an hour at the most."""
 
 
 @dataclass
