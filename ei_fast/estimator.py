@@ -15,7 +15,9 @@ from ei_fast._version import __version__
 from ei_fast.adapters import as_network
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.constants import JOINT_POINTS, Z95
+from ei_fast.measures.edges.auto import explain_choice as choice_of_edges
 from ei_fast.measures.edges.auto import pairwise_method
+from ei_fast.measures.joint.auto import explain_choice as choice_of_joint
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.plugin import check_memory
 from ei_fast.measures.layer import LayerMeasures, measure_layer
@@ -139,7 +141,7 @@ class EffectiveInformation(BaseEstimator):
 
     Examples
     --------
-    Two inputs that are handed on as they are: each output has two bits of its own input, and nothing is lost.
+    Each output is one of two inputs, and keeps its two bits: EI is all that there is, and degeneracy is 0.
 
     >>> import numpy as np
     >>> import ei_fast as ef
@@ -147,7 +149,7 @@ class EffectiveInformation(BaseEstimator):
     >>> estimator.ei_, estimator.degeneracy_
     (array([4.]), array([0.]))
 
-    Two outputs that are the same sum of both inputs share what they know: a low EI, a high degeneracy.
+    Both outputs are the same sum of two inputs, so that one of them is redundant: sensitivity is above EI.
 
     >>> report = ef.analyze([np.ones((2, 2))], activation="linear", bins=4, random_state=0)
     >>> report[0].ei < 2.0 < report[0].sensitivity
@@ -271,6 +273,43 @@ class EffectiveInformation(BaseEstimator):
         ranges = tuple(network.ranges(settings.in_range, settings.out_range))
         self.binned_layers(network, settings, ranges)
         return network, settings, RangesAndSeed(ranges, resolve_seed(self.random_state, OWNER))
+
+    @as_numpy_ships
+    def choices(self, model: Any) -> str:
+        """Say which methods `fit` would use for each layer of a model, and why; nothing is measured.
+
+        Parameters
+        ----------
+        model : Network, Layer, Function, array, list, dict or path
+            Whatever `as_network` accepts.
+
+        Returns
+        -------
+        str
+            Two sentences a layer, on a line: about the joint EI, and about sensitivity and EI_parts.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+
+        See Also
+        --------
+        LayerReport.explain : What was done, once it was.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> print(ef.EffectiveInformation().choices(np.eye(2) + 1))
+        layer0: EI conditional: every one of 64 input cells is visited. Edges exact: a dense layer's are integrals.
+        """
+        network, settings, fixed = self.check(model)
+        return "\n".join(
+            f"{binned.layer.name}: EI {choice_of_joint(binned, settings.options, fixed.seed)}. "
+            f"Edges {choice_of_edges(binned, settings.options)}."
+            for binned in self.binned_layers(network, settings, fixed.ranges)
+        )
 
     def _set_n_features_in(self, model: Any) -> None:
         """Set what scikit-learn expects after a fit to a 2-D array, which is one dense layer here: its columns."""

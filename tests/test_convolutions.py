@@ -273,6 +273,7 @@ def test_means_that_are_no_pool():
         assert "mean" in [name for name, _ in net.skipped]
 
 
+@pytest.mark.slow
 def test_groups_that_would_take_too_much():
     model = nn.Sequential(nn.Conv2d(2048, 2048, 3, groups=2048), nn.Conv2d(2048, 2, 1))
     net = ef.as_network(model, input_shape=(2048, 3, 3))

@@ -18,13 +18,14 @@ CHECKS = {
     *("PR01", "PR02", "PR03", "PR04", "PR05", "PR06", "PR07", "PR08", "PR09", "PR10"),
     *("RT01", "RT03", "RT04", "RT05", "YD01", "EX01"),
     # What tools read: a summary of one line that is a sentence, known sections in their order, directives.
-    *("SS01", "SS02", "SS03", "SS04", "SS06", "GL01", "GL03", "GL05", "GL06", "GL07", "GL08", "GL09", "GL10"),
+    *("SS01", "SS02", "SS03", "SS04", "SS06", "GL03", "GL05", "GL06", "GL07", "GL08", "GL09", "GL10"),
 }
 """Checks of numpydoc. The others are not for this package:
 
-GL02 wants closing quotes on a line of their own, also after a summary alone. SS05 takes every first word that ends in
-s, as "Layers", for a verb in the third person. ES01 and SA01 want an extended summary and references where there is
-nothing more to say. RT02 knows no two values of one type under one description.
+GL01 depends on the version of numpydoc: older ones want the summary on the line after the opening quotes. GL02 wants
+closing quotes on a line of their own, also after a summary alone. SS05 takes every first word that ends in s, as
+"Layers", for a verb in the third person. ES01 and SA01 want an extended summary and references where there is nothing
+more to say. RT02 knows no two values of one type under one description.
 """
 
 

@@ -28,6 +28,7 @@ def test_all_of_them_are_run():
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 @pytest.mark.parametrize("name", LEAVES)
+@pytest.mark.slow
 def test_an_example(name, tmp_path, monkeypatch):
     source = EXAMPLES / f"{name}.py"
     assert len(source.read_text(encoding="utf-8").splitlines()) < 40

@@ -32,6 +32,7 @@ def here():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.slow
 def test_the_same_networks_and_figures(here, backend):
     done = _on(backend, str(TESTS / "keras_models.py"))
     assert done.returncode == 0, done.stderr
@@ -52,6 +53,7 @@ def test_the_same_networks_and_figures(here, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.slow
 def test_the_example(backend, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = _on(backend, str(TESTS.parent / "examples" / "keras_fit.py"))
@@ -61,6 +63,7 @@ def test_the_example(backend, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("names", [["keras"], ["keras_files", "hdf5_files"]], ids=["models", "files"])
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.slow
 def test_all_tests_of_keras(backend, names):
     code = (
         "import sys, pytest; failed = pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]); "

@@ -55,6 +55,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.slow
 def test_inside_a_process_pool(tmp_path, method):
     (tmp_path / "pool.py").write_text(_IN_A_POOL)
     command = [sys.executable, str(tmp_path / "pool.py"), method]
@@ -88,7 +89,7 @@ def test_an_interruption_returns_promptly_and_leaves_nothing_running():
         assert process.wait(timeout=10) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_many_processes_compile_into_one_empty_cache(tmp_path):
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     processes = [
@@ -106,6 +107,7 @@ def test_many_processes_compile_into_one_empty_cache(tmp_path):
     assert {float(out) for out, _ in results} == {_ei()}
 
 
+@pytest.mark.slow
 def test_where_no_cache_can_be_written_everything_works(tmp_path):
     # Files stand where the folders of a cache would be, beside the package and at home: not even root can write there.
     shutil.copytree(PACKAGE, tmp_path / "ei_fast", ignore=shutil.ignore_patterns("__pycache__"))

@@ -92,6 +92,7 @@ def warm(tmp_path_factory):
     return folder, *_start_together(folder, [{}] * 5 + [{"NUMBA_CPU_NAME": "generic"}])
 
 
+@pytest.mark.slow
 def test_of_processes_that_start_together_one_compiles_for_each_type_of_cpu(warm):
     folder, said, figures = warm
     assert sorted(said) == [("False", "None")] * 4 + [("True", "None")] * 2
@@ -101,6 +102,7 @@ def test_of_processes_that_start_together_one_compiles_for_each_type_of_cpu(warm
     assert len(list(folder.rglob("*.warm"))) == 2
 
 
+@pytest.mark.slow
 def test_after_a_warmup_nothing_is_compiled(warm):
     before = _files(warm[0])
     _run(BROAD, warm[0])
@@ -113,7 +115,7 @@ def test_whoever_finds_a_warm_cache_takes_no_lock(warm):
         assert _run(START, warm[0]).startswith("False None ")
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_twenty_processes(tmp_path):
     said, figures = _start_together(tmp_path, [{}] * 20)
     assert sorted(said) == [("False", "None")] * 19 + [("True", "None")]

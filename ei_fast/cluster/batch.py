@@ -19,7 +19,7 @@ from ei_fast.parameters import RangesAndSeed, Settings
 from ei_fast.runtime.files import plain, sealed, unsealed, write_whole
 from ei_fast.training.continuation import Widths, as_given
 
-_KIND, _FORMAT = "ei_fast batch plan", 2
+_KIND, _FORMAT = "ei_fast batch plan", 3
 PLAN = "plan.json"
 
 

@@ -18,6 +18,9 @@ FileOf = Callable[[str], Path]
 """File by the name of what it keeps."""
 
 _SECONDS_BETWEEN_LOOKS = 0.2
+_PATIENCE = 7200.0
+"""Seconds without any new part after which others are no longer waited for: on a file system without true locks a
+process that was killed leaves its lock behind. A part is planned to take half an hour at the most."""
 
 
 @dataclass
@@ -90,12 +93,15 @@ class PartsRunner(Runner):
 
     def _wait_and_help(self, stage: Stage, own: int, n: int) -> None:
         """Until all parts are there, or those that are not are nobody's work yet."""
+        n_missing, until = n, time.monotonic() + _PATIENCE
         while missing := [k for k in (*range(own, n), *range(own)) if not self._file(stage, k, n).exists()]:
             if self.stages_completed:
                 is_at_work = [self._do(stage, k, n) for k in missing]
             else:
                 is_at_work = [self._is_being_done(stage, k, n) for k in missing]
-            if not any(is_at_work):
+            if len(missing) < n_missing:
+                n_missing, until = len(missing), time.monotonic() + _PATIENCE
+            if not any(is_at_work) or time.monotonic() > until:
                 return
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 

@@ -131,7 +131,7 @@ class Intervention(ABC):
         return keys
 
     def moving(self, cells: Cells) -> NDArray[np.bool_]:
-        """Whether outputs may differ, or be dropped, inside each cell (r, n_in): (r,), True where only samples tell."""
+        """Whether outputs may differ, or be dropped, inside each cell (r, n_in): (r,); if so, samples must say."""
         return np.full(len(cells), True)
 
     def open_cells(self, cells: Cells) -> NDArray[np.bool_]:

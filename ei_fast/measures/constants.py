@@ -68,7 +68,7 @@ MAX_ENUMERATED_CELLS, MAX_LISTED_CELLS = 2**12, 2**18
 """Cells of which every one is visited, and among which those that may keep anything are looked for, at the most."""
 
 PILOT_POINTS, PILOT_CELLS, MIN_PILOT_CELLS = 2**14, 256, 64
-"""Points anywhere of a pilot, and its cells; fewer cells than the last tell no spread."""
+"""Points anywhere of a pilot, and its cells; the spread of fewer cells than the last says nothing."""
 
 FEW_POINTS, MIN_POINTS, MAX_POINTS_A_CELL = 32, 64, 4096
 """Points in a cell: where every one is visited, and where cells are drawn, at least; and at the most."""
@@ -88,7 +88,7 @@ CELLS_TO_FIND = 16
 """Cells found for each that is entered, at the most, where the number of points is given."""
 
 BEYOND_PILOT = 8
-"""Times the points of a pilot for which it can tell how many are needed."""
+"""A pilot is believed about the points that are needed up to so many times its own."""
 
 HOPELESS_COVERAGE, MIN_FOR_HOPELESS, HOPELESS_WORK = 0.05, 3 * 2**12, 2**32
 """Coverage of the pilot's output below which bounds are all there will be, kept samples from which on that is believed,

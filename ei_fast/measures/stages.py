@@ -46,7 +46,7 @@ class Stage(ABC):
 
     @property
     def is_thread_safe(self) -> bool:
-        """Whether several threads may compute at a time; somebody else's function need not be safe."""
+        """Whether several threads may compute at a time; a user's function need not be safe."""
         return True
 
     @abstractmethod

@@ -30,7 +30,7 @@ class KernelCache:
     ----------
     folder : Path
     lock : Path
-        The file to be locked by whoever compiles.
+        The file that a process locks while it compiles.
     """
 
     def __init__(self, folder: Path):

@@ -48,7 +48,7 @@ def resolve_n_jobs(n_jobs: Any, owner: str) -> int:
 
 
 class _Work:
-    """The tasks of one call, handed out one by one to whoever asks, and what comes of them."""
+    """The tasks of one call, handed out one by one to the threads that ask, and their results."""
 
     def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any]):
         self._function, self._tasks = function, tasks
@@ -70,7 +70,7 @@ class _Work:
 
 
 class _Team:
-    """Threads that help whoever has several tasks.
+    """Threads that help a thread which has several tasks.
 
     The thread that has them takes part itself, and only idle ones are asked to help: a task may have tasks of its
     own, and no thread ever waits for one that has not begun.
@@ -94,7 +94,7 @@ class _Team:
             helping.append(self._pool.submit(self._help, work))
         try:
             work.do(self)
-            begun = [one for one in helping if not one.cancel()]
+            begun = [helper for helper in helping if not helper.cancel()]
             for _ in range(len(helping) - len(begun)):
                 self._idle.release()
             if begun:

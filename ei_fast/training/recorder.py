@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from inspect import Parameter, signature
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -34,9 +33,7 @@ from ei_fast.training.ranges import LayerRanges, ranges_of_record
 from ei_fast.training.trajectory import Trajectory, checked_metric, checked_path
 from ei_fast.training.weights import check_can_be_kept
 
-_ADAPTER_OPTIONS = tuple(
-    name for name, given in signature(as_network).parameters.items() if given.kind is Parameter.KEYWORD_ONLY
-)
+_ADAPTER_OPTIONS = tuple(AdapterOptions.__annotations__)
 _CONVENTION = OneOf(("each", "first"))
 _EVERY = Integer(1)
 _BUDGET = Number("None or a number above 0 and below 1", np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))

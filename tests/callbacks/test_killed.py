@@ -13,7 +13,7 @@ import ei_fast as ef
 EPOCHS = 600
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize(
     ("training", "module"),
     [(killed.keras_training, "ei_fast.callbacks.keras"), (killed.lightning_training, "ei_fast.callbacks.lightning")],

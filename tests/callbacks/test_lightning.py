@@ -132,7 +132,7 @@ trainer.fit(Module(), torch.utils.data.DataLoader(torch.rand(20, 3), batch_size=
 """
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_of_two_processes_one_records(tmp_path):
     path = tmp_path / "run.npz"
     command = [sys.executable, "-c", _TWO_PROCESSES, str(path)]
@@ -170,7 +170,7 @@ trainer.fit(Module(), torch.utils.data.DataLoader(torch.rand(20, 3), batch_size=
 """
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_weights_that_are_spread_over_processes_are_refused(tmp_path):
     script = tmp_path / "spread.py"
     script.write_text(_SPREAD)

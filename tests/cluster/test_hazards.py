@@ -201,11 +201,12 @@ def test_what_is_left_of_parts_goes_with_the_merge(tmp_path):
 
 
 @pytest.mark.parametrize(("processes", "longest"), [(1, None), (2, 0.01)])
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again(tmp_path, processes, longest):
     assert _killed_and_resumed(tmp_path, 3, processes, longest, 0) >= 2
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("longest", [None, 0.01])
 def test_a_run_that_is_killed_thirty_times(tmp_path, processes, longest):
@@ -235,6 +236,7 @@ def test_a_worker_that_is_killed_is_named_as_the_cause(tmp_path):
         (signal.SIGINT, 2, True),
     ],
 )
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_end(tmp_path, number, processes, group):
     folder = _plan(_train(tmp_path / "checkpoints", 100, (6, 5, 4)), tmp_path / "batch", settings=LONG)
     process = _start("run", folder, "--processes", processes)
@@ -260,6 +262,7 @@ def test_a_run_that_is_asked_to_end(tmp_path, number, processes, group):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.slow
 def test_a_disk_that_is_full(tmp_path, processes):
     checkpoints = _train(tmp_path / "checkpoints", 60)
     expected = _undisturbed(checkpoints, tmp_path / "undisturbed")
@@ -518,6 +521,7 @@ def _broken(checkpoints):
     }
 
 
+@pytest.mark.slow
 def test_checkpoints_that_are_no_good(tmp_path, monkeypatch):
     monkeypatch.setenv("BOMB", str(tmp_path / "exploded"))
     checkpoints = _train(tmp_path / "checkpoints", 9)
@@ -589,6 +593,7 @@ def dask_cluster():
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
 def test_a_dask_worker_that_is_killed(dask_cluster, tmp_path):
     distributed, cluster = dask_cluster
     checkpoints = _train(tmp_path / "checkpoints", 120, (6, 5, 4))
@@ -614,6 +619,7 @@ def test_a_dask_worker_that_is_killed(dask_cluster, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
 def test_joblib_configured_for_dask(dask_cluster, tmp_path):
     distributed, cluster = dask_cluster
     checkpoints = _train(tmp_path / "checkpoints", 8)
@@ -635,7 +641,7 @@ def _took(work, *args, **how):
     return time.perf_counter() - begun
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("n", [1000, 10_000])
 def test_many_checkpoints(tmp_path, n):
     checkpoints = _train(tmp_path / "checkpoints", n, (2, 2))

@@ -17,7 +17,7 @@ SHARDS, PER_SHARD = 4, 4
 TOL = 0.0012
 ESTIMATOR = EffectiveInformation(tol=TOL, random_state=0)
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_a_task_whose_time_is_nearly_up_goes_on_later(slurm, batch, expected):
     assert kept.items() <= _written(batch).items()
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_the_time_limit(slurm, tmp_path):
     """A minute is all that a task gets, so that the signal comes at Slurm's next look, within half a minute."""
     checkpoints, folder = tmp_path / "checkpoints", tmp_path / "batch"

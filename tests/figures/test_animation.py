@@ -248,6 +248,7 @@ def test_the_page_holds_brackets_ticks_and_the_convention(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif", ".html"])
+@pytest.mark.slow
 def test_two_hundred_steps_take_less_than_a_minute(suffix, tmp_path):
     started = time.monotonic()
     path = ef.animate_causal_plane(_trajectory(200, 12), tmp_path / f"plane{suffix}", verbose=0)

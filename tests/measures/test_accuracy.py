@@ -24,6 +24,7 @@ def _reference(weight):
 
 
 @pytest.mark.parametrize(("n_in", "n_out", "scale"), LAYERS)
+@pytest.mark.slow
 def test_rms_error_over_seeds(random_weight, n_in, n_out, scale):
     weight = random_weight(n_in, n_out, scale, seed=1)
     reference, error = _reference(weight)

@@ -55,6 +55,7 @@ def _held(case, reports):
 
 
 @pytest.mark.parametrize("case", LAYERS)
+@pytest.mark.slow
 def test_every_layer(case, reports):
     reference, error = _reference(case)
     assert _held(case, reports) >= 0.9

@@ -111,6 +111,7 @@ def test_samples_kept_by_accident_are_not_believed():
 
 
 @pytest.mark.parametrize("half", [0.3, 0.03])
+@pytest.mark.slow
 def test_a_finer_tol_is_not_less_accurate(random_weight, half):
     weight = np.random.default_rng(1).uniform(-1, 1, (2, 2)) * 3 / np.sqrt(2)
     layer = ef.Layer(weight, activation="linear", out_range=(-half, half))

@@ -33,6 +33,7 @@ def _joint_ei_on_a_grid(layer, in_ranges, out_ranges, points):
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu", "gelu", "sigmoid"])
+@pytest.mark.slow
 def test_every_measure_against_the_oracle(activation):
     first, second = _layer(2, 2, activation), _layer(2, 3, activation, seed=3)
     reports = ef.analyze(ef.Network([first, second]), bins=BINS, out_range="neuron", random_state=0)

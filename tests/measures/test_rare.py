@@ -53,8 +53,9 @@ RARE = [
 ]
 
 
-@pytest.mark.parametrize("tol", [0.01, pytest.param(0.001, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tol", [0.01, pytest.param(0.001, marks=pytest.mark.endurance)])
 @pytest.mark.parametrize(("n", "bias", "bins"), RARE)
+@pytest.mark.slow
 def test_where_few_cells_move_the_interval_holds(n, bias, bins, tol):
     expected, _ = naive.joint_ei_of_equal_weights(n, bias, *_sigmoid_breaks(bins[1]), bins[0])
     reports = _reports(ef.Layer(np.ones((n, 1)), [bias]), bins=bins, tol=tol)
@@ -82,6 +83,7 @@ def _together(n, biases, bins):
 
 
 @pytest.mark.parametrize(("n", "biases", "bins"), RARE_TOGETHER)
+@pytest.mark.slow
 def test_where_outputs_are_rare_together_the_interval_holds(n, biases, bins):
     layer, expected = _together(n, biases, bins)
     reports = _reports(layer, bins=bins)
@@ -89,7 +91,7 @@ def test_where_outputs_are_rare_together_the_interval_holds(n, biases, bins):
     _check_ratio(reports, expected)
 
 
-@pytest.mark.parametrize("n_samples", [256, pytest.param(1024, marks=pytest.mark.slow), 4096])
+@pytest.mark.parametrize("n_samples", [256, pytest.param(1024, marks=pytest.mark.endurance), 4096])
 @pytest.mark.parametrize(("n", "biases", "bins"), [*((n, (b,), bins) for n, b, bins in RARE), *RARE_TOGETHER])
 def test_where_few_cells_move_the_interval_of_few_samples_holds(n, biases, bins, n_samples):
     layer, expected = _together(n, biases, bins)
@@ -132,7 +134,7 @@ def test_a_function_that_is_constant_but_for_a_region(share, n):
     assert _ratio(reports, expected) <= 1.25
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("share", [1e-3, 1e-4])
 def test_a_function_that_is_hardly_ever_anything_else(share):
     layer, expected = _region(share, 5)
@@ -164,6 +166,7 @@ FEW = [
 @pytest.mark.parametrize("n_samples", [256, 512, 4096])
 @pytest.mark.parametrize("entropy", ["auto", "plugin", "miller-madow", "grassberger"])
 @pytest.mark.parametrize(("n_in", "n_out", "scale", "activation", "expected", "error"), FEW)
+@pytest.mark.slow
 def test_few_samples(n_in, n_out, scale, activation, expected, error, n_samples, entropy):
     weight = np.random.default_rng(1).uniform(-1, 1, (n_in, n_out)) * scale / np.sqrt(n_in)
     layer = ef.Layer(weight, activation=activation)
@@ -182,6 +185,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("n_in", "n_out", "scale", "activation", "bias", "limits", "expected", "error"), KEPT)
+@pytest.mark.slow
 def test_where_little_is_kept_the_interval_holds(n_in, n_out, scale, activation, bias, limits, expected, error):
     weight = np.random.default_rng(1).uniform(-1, 1, (n_in, n_out)) * scale / np.sqrt(n_in)
     layer = ef.Layer(weight, [bias] * n_out, activation, out_range=limits)

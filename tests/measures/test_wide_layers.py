@@ -46,7 +46,7 @@ def test_784_inputs(activation):
     _check(784, activation, n_cells=256, m=1024, n=250_000)
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("n_in", [784, 4096])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_wider(activation, n_in):

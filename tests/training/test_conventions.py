@@ -106,7 +106,7 @@ def test_first_middle_and_last_record_equal_the_oracles(training):
     _check_against_the_oracle(training, (0, 4, 9), n_cells=256, m=1024, n=500_000)
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_ten_records_equal_the_oracles(training):
     _check_against_the_oracle(training, range(10), n_cells=2048, m=1024, n=4_000_000)
 

@@ -411,6 +411,7 @@ with ef.Recorder(ef.EffectiveInformation(random_state=0, pairwise="none"), every
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_file_holds_every_completed_step(tmp_path):
     path, steps = tmp_path / "run.npz", 800
     rng = np.random.default_rng(0)

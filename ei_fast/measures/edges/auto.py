@@ -51,7 +51,7 @@ def explain_choice(binned: BinnedLayer, options: MeasureOptions) -> str:
     """Which method `edge_measure` would use for a layer and why, without measuring it."""
     method = pairwise_method(binned, options.pairwise)
     return {
-        "exact": "exact: of a dense layer both are integrals that can be done",
+        "exact": "exact: a dense layer's are integrals",
         "histogram": "histogram: simulated, as was asked for or since the layer is a function",
         "none": "none, as was asked for",
     }[method]

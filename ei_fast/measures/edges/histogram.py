@@ -39,7 +39,7 @@ from ei_fast.runtime.threads import Threads
 def histogram_ei_parts(binned: BinnedLayer, options: MeasureOptions, seed: int) -> Method[EdgeEstimate]:
     """I(X_i; Y_j) in bits of every edge with all inputs uniform, by simulation.
 
-    Points are as many as asked for, or as `tol` needs, which a pilot tells.
+    There are as many points as asked for, or as `tol` needs by the figures of a pilot.
     """
     do, estimator = intervention_on(binned, seed), options.estimator
     if options.n_samples is not None:

@@ -32,7 +32,7 @@ class Sizes:
     n : int
         Points over the whole input range.
     stride : int
-        Of cells drawn through kept points one in so many draws is entered; all of them tell the control's mean.
+        Of cells drawn through kept points one in so many draws is entered; the control's mean is over all of them.
     """
 
     n_draws: int

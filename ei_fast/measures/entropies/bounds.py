@@ -105,7 +105,7 @@ def _least_entropy(output: SampledEntropy) -> float:
 
 
 def _affordable_share(intervention: Intervention) -> float:
-    """Share of the usual points, where somebody else's code would take too long."""
+    """Share of the usual points, where a user's function would take too long."""
     if not intervention.is_costly:
         return 1.0
     points = len(intervention.output_groups()) * _OF_SINGLES + _OF_A_SUBSET

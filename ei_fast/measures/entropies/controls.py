@@ -99,7 +99,7 @@ class KeptControl:
     Attributes
     ----------
     mean : None
-        Over cells, each of which weighs by what it keeps, it is not known: more cells than are entered tell it.
+        Over cells that weigh by what they keep it is not known: it is estimated, from more cells than are entered.
     """
 
     mean = None

@@ -340,7 +340,7 @@ def _cost_of_finding(draws: CellDraws) -> float:
 def _sizes_from_pilots(
     draws: CellDraws, demand: Demand, pilot: CellEntropies, m: int, output: SampledEntropy
 ) -> Method[Sizes]:
-    """The best sizes, from a pilot of the output that is long enough to tell them."""
+    """The best sizes, from a pilot of the output that is long enough to be believed."""
     sizes, number = best_sizes(pilot, m, output, demand), 0
     while (n := sizes.n // BEYOND_PILOT) > output.n_samples:
         # States that few points met, and what is added for those not met, make a short pilot too noisy.

@@ -20,7 +20,7 @@ def interval(value: float, shift: float, stderr: float, bias: float) -> tuple[fl
 
 @dataclass(frozen=True)
 class EntropyEstimate:
-    """An entropy, H(Y) or H(Y | X), in bits; whoever estimates it.
+    """An entropy, H(Y) or H(Y | X), in bits, whichever way it was found.
 
     Attributes
     ----------

@@ -1,0 +1,79 @@
+"""What figures rest on and nothing else would notice: coverage, points of brackets, restarts, numbers of formats."""
+
+import json
+
+import numpy as np
+import pytest
+
+import ei_fast as ef
+from ei_fast.cluster import plan
+from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.intervention.streams import Stream
+from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
+from ei_fast.measures.counting.sampled import entropy_of_keys
+
+PILOTS = {Stream.PILOT_CELLS, Stream.PILOT_POINTS, Stream.PILOT_MARGINAL}
+
+
+def test_coverage_is_good_turings():
+    # 17 samples in five states that repeat, three that were seen once.
+    keys = np.array([0] * 5 + [1] * 4 + [2] * 4 + [3] * 2 + [4] * 2 + [5, 6, 7], np.uint64)
+    entropy = entropy_of_keys(keys, ZHANG_UNSEEN)
+    assert entropy.coverage == 1 - 3 / 20
+    # Less than nine tenths of the probability was seen.
+    assert not entropy.resolved
+
+
+def test_a_coverage_just_below_the_border_is_not_enough():
+    # 11 and 9 of 100 samples in states of their own, all others in pairs, so that an end to new states is in sight.
+    for n_singles, resolved in ((11, False), (9, True)):
+        pairs = np.repeat(np.arange(50), 2)[: 100 - n_singles - 1]
+        keys = np.concatenate([pairs, pairs[:1], 1000 + np.arange(n_singles)]).astype(np.uint64)
+        assert entropy_of_keys(keys, ZHANG_UNSEEN).resolved == resolved
+
+
+def test_a_bracket_counts_the_points_that_it_rests_on(random_weight, monkeypatch):
+    points = []
+    stream_of = DenseIntervention._keys_of
+    fill = DenseIntervention._fill_keys
+    current = []
+
+    def keys_of(self, stream):
+        current.append(stream)
+        return stream_of(self, stream)
+
+    def counted(self, stream_keys, firsts, cells, keys):
+        if current[-1] not in PILOTS:
+            points.append(keys.size)
+        return fill(self, stream_keys, firsts, cells, keys)
+
+    monkeypatch.setattr(DenseIntervention, "_keys_of", keys_of)
+    monkeypatch.setattr(DenseIntervention, "_fill_keys", counted)
+    report = ef.analyze(random_weight(40, 30, 5.0), random_state=0, pairwise="none", n_jobs=1)[0]
+    assert "undersampled" in report.flags
+    assert report.n_samples == sum(points)
+
+
+def test_layers_that_do_not_feed_each_other_are_not_taken_as_one():
+    layers = [ef.Layer(np.eye(3), in_range=(0.0, 1.0)) for _ in range(3)]
+    network = ef.Network(layers, restarts=[1])
+    with pytest.raises(ValueError, match=r"Layers 0 to 1 do not feed each other: the model does something between"):
+        network.between(0, 1)
+    # It may begin where the restart is.
+    assert network.between(1, 2).n_in == 3
+
+
+def test_numbers_of_file_formats(tmp_path, random_weight):
+    # Who changes what a file holds changes its number, and reads the older ones or refuses them.
+    ef.analyze(np.eye(2)).save(tmp_path / "report.npz")
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0))
+    recorder.record(np.eye(2), step=0)
+    recorder.trajectory_.save(tmp_path / "trajectory.npz")
+    for name, number in (("report", 1), ("trajectory", 4)):
+        with np.load(tmp_path / f"{name}.npz") as stored:
+            assert (str(stored["kind"]), int(stored["format"])) == (name, number)
+    (tmp_path / "c").mkdir()
+    np.savez(tmp_path / "c" / "0.npz", w0=random_weight(3, 2))
+    plan(tmp_path / "c", tmp_path / "out", 1)
+    stored = json.loads((tmp_path / "out" / "plan.json").read_bytes())
+    assert (stored["kind"], stored["format"]) == ("ei_fast batch plan", 3)
