@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -244,7 +244,8 @@ def _listed(values: Any, rule: str) -> list:
 
 
 _OWNER = "mutual_information"
-_ESTIMATORS = ("plugin", "miller-madow", "grassberger", "chao-shen")
+HistogramEstimator = Literal["plugin", "miller-madow", "grassberger", "chao-shen"]
+_ESTIMATORS = get_args(HistogramEstimator)
 
 
 @as_numpy_ships
@@ -253,7 +254,7 @@ def mutual_information(
     y: ArrayLike,
     bins: int | tuple[int, int] = 8,
     range: tuple[Range, Range] | None = None,
-    entropy: str = "plugin",
+    entropy: HistogramEstimator = "plugin",
 ) -> float:
     """Estimate the mutual information of two sample vectors, from their joint histogram.
 
@@ -403,7 +404,7 @@ def bin_sweep(
     [2.0, 4.0, 6.0]
     """
     frame_of([], [], "ei_fast.bin_sweep")
-    if "bins" in params or isinstance(bins, (int, str)):
+    if isinstance(bins, (int, str)):
         raise TypeError(
             f"The 'bins' parameter of bin_sweep must be a sequence of numbers of bins. Got {bins!r} instead."
         )
@@ -460,8 +461,8 @@ def description(network: Network) -> str:
     rows = []
     for index, (layer, (in_range, out_range)) in enumerate(zip(network, network.ranges(), strict=True)):
         kind, activation = ("dense", str(layer.activation)) if isinstance(layer, Layer) else ("function", "")
-        inputs = f"{_said(in_range)} *" if index in network.restarts else _said(in_range)
-        rows.append((str(layer.name), kind, widths_of(layer), activation, inputs, _said(out_range)))
+        inputs = f"{_range_text(in_range)} *" if index in network.restarts else _range_text(in_range)
+        rows.append((str(layer.name), kind, widths_of(layer), activation, inputs, _range_text(out_range)))
     lines = lines_of(_DESCRIPTION_HEADER, rows)
     if network.restarts:
         lines.append(
@@ -472,6 +473,6 @@ def description(network: Network) -> str:
     return "\n".join(lines)
 
 
-def _said(ranges: Ranges) -> str:
+def _range_text(ranges: Ranges) -> str:
     limits = hull_of(ranges)
     return f"({limits[0]:.4g}, {limits[1]:.4g})"

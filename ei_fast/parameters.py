@@ -78,12 +78,12 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Unchanged:
-    """The default, in a signature, of a keyword that otherwise stays what it is; shown as `said`."""
+    """The default, in a signature, of a keyword that otherwise stays what it is; shown as `text`."""
 
-    said: str
+    text: str
 
     def __repr__(self) -> str:
-        return self.said
+        return self.text
 
 
 def shows_keywords(source: Callable[..., Any] | Unchanged) -> Callable[[Decorated], Decorated]:

@@ -52,6 +52,8 @@ def test_importing_changes_no_global_state():
     code = """
 import logging, os, random, sys, threading, warnings
 import numpy as np
+# Sets variables of OpenMP where they are not set: that is scikit-learn's doing, whoever imports it.
+import sklearn
 before = lambda: (
     logging.root.level, list(logging.root.handlers), random.getstate(), str(np.random.get_state()), dict(os.environ),
     threading.active_count(), list(warnings.filters), np.geterr(), np.get_printoptions(),

@@ -10,12 +10,14 @@ import ei_fast as ef
 from ei_fast.parameters import (
     CONSTRAINTS,
     AdapterOptions,
+    EntropyEstimator,
     OneOf,
     OutRange,
     Parameters,
     ParametersBesideBins,
     ReadingOptions,
 )
+from ei_fast.training.ranges import SAID
 
 MEASURES = [ef.analyze, ef.effective_information, ef.sensitivity_matrix, ef.ei_parts_matrix]
 
@@ -95,6 +97,23 @@ def test_help_shows_names_types_and_defaults(function):
     assert "tol: float = " in text
     assert "'miller-madow'" in text
     assert "**" not in text.splitlines()[2]
+
+
+def test_the_names_of_estimators_and_ranges_in_signatures_are_those_that_are_accepted():
+    estimators = get_args(signature(ef.mutual_information).parameters["entropy"].annotation)
+    assert ("auto", *estimators) == get_args(EntropyEstimator)
+    assert all(ef.mutual_information([0, 0, 1, 1], [0, 0, 1, 1], 2, entropy=name) > 0.5 for name in estimators)
+    remeasured, nothing = get_args(signature(ef.Trajectory.remeasure).parameters["ranges"].annotation)
+    assert (get_args(remeasured), nothing) == (tuple(SAID), type(None))
+    recorded = get_args(signature(ef.Recorder).parameters["ranges"].annotation)
+    for ranges in SAID:
+        if ranges in recorded:
+            ef.Recorder(ef.EffectiveInformation(), ranges=ranges)
+        else:
+            # What all records reach together is known only once the training is over.
+            assert ranges == "all"
+            with pytest.raises(ValueError, match="'ranges' parameter of Recorder"):
+                ef.Recorder(ef.EffectiveInformation(), ranges=ranges)
 
 
 def test_unknown_keywords_are_refused_all_the_same():

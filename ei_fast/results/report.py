@@ -48,11 +48,11 @@ class LayerReport:
     sensitivity, sensitivity_stderr : float
         Sum of `sensitivity_matrix`, and its standard error; NaN where per-edge measures were not taken.
     degeneracy, degeneracy_stderr : float
-        Sensitivity - EI, and its standard error.
+        Sensitivity - EI, and its standard error; NaN where per-edge measures were not taken.
     ei_parts, ei_parts_stderr : float
         Sum of `ei_parts_matrix`, and its standard error; NaN where per-edge measures were not taken.
     phi_ff, phi_ff_stderr : float
-        EI - EI_parts, and its standard error.
+        EI - EI_parts, and its standard error; NaN where per-edge measures were not taken.
     sensitivity_matrix : ndarray (n_in, n_out)
         I(X_i; Y_j) with only X_i moving and the other inputs at the baseline.
     ei_parts_matrix : ndarray (n_in, n_out)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Literal, Self, Unpack, get_args
 
 import numpy as np
 from filelock import FileLock
@@ -34,7 +34,8 @@ from ei_fast.training.trajectory import Trajectory, checked_metric, checked_path
 from ei_fast.training.weights import check_can_be_kept
 
 _ADAPTER_OPTIONS = tuple(AdapterOptions.__annotations__)
-_CONVENTION = OneOf(("each", "first"))
+RangesOfRecords = Literal["each", "first"]
+_CONVENTION = OneOf(get_args(RangesOfRecords))
 _EVERY = Integer(1)
 _BUDGET = Number("None or a number above 0 and below 1", np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
 
@@ -101,7 +102,7 @@ class Recorder:
         every: int = 1,
         time_budget: float | None = None,
         path: str | os.PathLike | None = None,
-        ranges: str = "each",
+        ranges: RangesOfRecords = "each",
         keep_weights: bool = False,
         **adapter_options: Unpack[AdapterOptions],
     ):

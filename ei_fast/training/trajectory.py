@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -243,7 +243,9 @@ class Trajectory:
         return str(self.provenance.get("convention", "first" if "ranges" in self.provenance else ""))
 
     @shows_keywords(Unchanged("as recorded"))
-    def remeasure(self, ranges: str | None = None, **params: Unpack[Parameters]) -> "Trajectory":
+    def remeasure(
+        self, ranges: Literal["each", "first", "all"] | None = None, **params: Unpack[Parameters]
+    ) -> "Trajectory":
         """Measure the training anew from the weights that were kept, without training again.
 
         Parameters
@@ -266,6 +268,8 @@ class Trajectory:
         ------
         ValueError
             Where no weights were kept.
+        TypeError, ValueError
+            For parameters that are not allowed: the message names the parameter, the rule and the value.
 
         Examples
         --------
