@@ -276,7 +276,7 @@ class EffectiveInformation(BaseEstimator):
 
     @as_numpy_ships
     def choices(self, model: Any) -> str:
-        """Say which methods `fit` would use for each layer of a model, and why; nothing is measured.
+        """Say which methods `fit` would use for each layer of a model, and why; a small simulation is all that is done.
 
         Parameters
         ----------

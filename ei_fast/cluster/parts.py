@@ -1,4 +1,4 @@
-"""A measure that is too large for one job: each job does a part of every stage, and any of them can go on."""
+"""A measure that is too large for one job: each job does a part of every stage, and any job can continue."""
 
 import time
 import warnings
@@ -92,7 +92,7 @@ class PartsRunner(Runner):
         return stage.join(parts)
 
     def _wait_and_help(self, stage: Stage, own: int, n: int) -> None:
-        """Until all parts are there, or those that are not are nobody's work yet."""
+        """Until all parts are there, or no process is computing the missing ones."""
         n_missing, until = n, time.monotonic() + _PATIENCE
         while missing := [k for k in (*range(own, n), *range(own)) if not self._file(stage, k, n).exists()]:
             if self.stages_completed:
@@ -106,7 +106,7 @@ class PartsRunner(Runner):
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _do(self, stage: Stage, k: int, n: int) -> bool:
-        """Do a part, unless it is there or another process is at it; whether anybody is, or was, at work."""
+        """Do a part, unless it is there or another process is doing it; True, since somebody is, or was, at work."""
         file = self._file(stage, k, n)
         if read_part(file) is None:
             with locked(self._lock(stage, k, n)) as mine:

@@ -85,7 +85,7 @@ class Intervention(ABC):
 
     @property
     def least_points(self) -> int:
-        """Samples that are taken whatever they cost."""
+        """The ceiling on points is never below this, whatever a sample costs."""
         return 2**16
 
     def key_groups(self) -> list[range]:

@@ -17,9 +17,10 @@ class MeasureOptions:
     joint, pairwise, entropy : str
         As the parameters of `EffectiveInformation`.
     tol : float
-        Bits: the root of (standard error**2 + bias**2) to aim for.
+        Bits: sqrt(stderr**2 + (bias + abs(shift))**2) to aim for.
     n_samples : int or None
-        All simulated points of the joint EI, and those in every edge's histogram, in place of what `tol` asks for.
+        All simulated points of the joint EI, bounds apart, and those in every edge's histogram, in place of what `tol`
+        asks for.
     """
 
     joint: str = "auto"
@@ -34,7 +35,7 @@ class MeasureOptions:
         return estimator_named(self.entropy)
 
     def shared_by(self, n_components: int) -> "MeasureOptions":
-        """The options for each of so many independent components, so that all together keep to these."""
+        """The options for each of so many components; all together keep to these, but for MIN_POINTS at least each."""
         n_components = max(n_components, 1)
         n_samples = None if self.n_samples is None else max(MIN_POINTS, self.n_samples // n_components)
         return replace(self, tol=self.tol / np.sqrt(n_components), n_samples=n_samples)

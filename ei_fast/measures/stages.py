@@ -29,7 +29,7 @@ class Stage(ABC):
     Attributes
     ----------
     is_shared : bool
-        Whether shards are worth their while; a pilot, for example, is done as a whole by everybody who needs it.
+        Whether jobs divide the stage among them; a pilot, for example, is done as a whole by each that needs it.
     """
 
     is_shared: bool = True

@@ -159,7 +159,7 @@ class Grassberger(EntropyEstimator):
         return grassberger_table(size)
 
     def weights_of(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
-        # Beyond the table G(c) is log c to 1/c**2, of the even number not above c.
+        # For large c, G(c) is the log of the largest even number not above c, with an error of 1/c**2.
         large = multiplicity >= TABLE_OF_COUNTS
         weights = grassberger_table(TABLE_OF_COUNTS)[np.where(large, 0, multiplicity)]
         weights[large] = np.log2(multiplicity[large] - multiplicity[large] % 2)

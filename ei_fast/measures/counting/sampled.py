@@ -38,7 +38,7 @@ class SampledEntropy:
     unseen : UnseenStates
         What is in the best estimate for states not met.
     shift : float
-        What the best estimate has more than `value`, bits.
+        The best estimate minus `value`, bits; not 0 only where another estimator was asked for.
     departures : int
         Samples kept that are not in the state seen most often.
     """

@@ -19,7 +19,7 @@ METHODS: dict[tuple[str, str], EdgeMethod] = {
     ("ei_parts", "exact"): lambda binned, options, seed: exact_ei_parts(binned),
     ("ei_parts", "histogram"): histogram_ei_parts,
 }
-"""By measure and by the name in `LayerReport.pairwise_method`. A new measure, or method, is a line here for each."""
+"""By measure and by the name in `LayerReport.pairwise_method`; see docs/development/extending.md."""
 
 
 def edge_measure(binned: BinnedLayer, measure: str, options: MeasureOptions, seed: int) -> Method[EdgeEstimate]:
@@ -82,9 +82,10 @@ def pairwise_method(binned: BinnedLayer, asked: str) -> str:
         )
     counts = layer.n_in * layer.n_out * cells
     if method == "histogram" and counts > MAX_HISTOGRAM_CELLS:
+        other = "pairwise='exact' " if "exact" in open_methods else ""
         raise MemoryError(
             f"pairwise='histogram' takes n_in * n_out * in_bins * out_bins = {counts:,} "
             f"counts for {binned.title}, more than the {MAX_HISTOGRAM_CELLS:,} it may take. Use fewer bins, "
-            f"{'pairwise=exact ' if 'exact' in open_methods else ''}or pairwise='none'."
+            f"{other}or pairwise='none'."
         )
     return method

@@ -222,7 +222,7 @@ class CellEntropies:
         return self.statistics.plugin
 
     def mean(self, values: NDArray[np.float64]) -> float:
-        """Average over cells, each weighing by what it keeps."""
+        """Average over cells by their `weights`."""
         # Not a product of vectors: for long ones BLAS wakes threads of its own, which hold the other cores long after,
         # wait for each other where cores are taken, and add up in an order that depends on how many they are.
         return float(np.sum(self.weights * values)) / max(float(self.weights.sum()), 1e-300)

@@ -161,7 +161,7 @@ class OutputControl:
 
 @dataclass(frozen=True)
 class Controls:
-    """The control variates that an intervention is open to; None where it is to neither or to one only."""
+    """The control variates of an intervention; each is None where there is none."""
 
     cells: CellControl | KeptControl | None
     output: OutputControl | None

@@ -210,7 +210,7 @@ def sample_drawn_cells(draws: CellDraws, sizes: Sizes, slope: float | None, numb
 
 
 def sample_given_points(intervention: Intervention, options: MeasureOptions, n_samples: int) -> Method[Sample]:
-    """Half of a given number of points inside cells, of which there must be enough to know their spread."""
+    """Half of the points inside cells, as many as their spread needs; half anywhere; under drop some find the cells."""
     m = int(np.clip(n_samples // 256, 16, MIN_POINTS))
     n_cells = max(2, n_samples // 2 // m)
     draws = CellDraws(intervention, options.estimator)
@@ -281,7 +281,7 @@ def sample_to_tol(intervention: Intervention, options: MeasureOptions) -> Method
 
 
 def _pilot_output(draws: CellDraws, demand: Demand) -> Method[tuple[SampledEntropy, Counts]]:
-    """The output's entropy from so few points that its states can be told common from rare, and their counts."""
+    """The output's entropy from the fewest points that show enough samples outside the commonest state."""
     n, most, number = PILOT_POINTS, min(MOST_FOR_EVENTS, demand.ceiling), 0
     while True:
         counted = yield from _pilot_counts(draws, n, f"output-{number}")

@@ -37,7 +37,7 @@ class EntropyEstimate:
     n_samples : int
         Points simulated for it.
     shift : float
-        What the best estimate has more than `value`, which is by an estimator that was asked for.
+        The best estimate minus `value`; not 0 only where another estimator was asked for.
     """
 
     value: float

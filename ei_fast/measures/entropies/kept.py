@@ -29,7 +29,7 @@ class KeptOutputs:
         return cls(whole, whole.restricted(outputs))
 
     def keys_from(self, stream: Stream, firsts: NDArray[np.int64], cells: Cells, m: int) -> Keys:
-        """As the intervention's own: a sample depends on the seed, the place, the stream and its number alone."""
+        """Output keys (r, m) of samples inside cells, DROPPED where any output of `whole` is."""
         keys = self.some.keys_from(stream, firsts, cells, m)
         keys[self.whole.keys_from(stream, firsts, cells, m) == DROPPED] = DROPPED
         return keys

@@ -55,7 +55,7 @@ class Sample:
         return not too_few and self.output.resolved and self.inside.resolved
 
     def is_good_enough(self, tol: float) -> bool:
-        """Whether the root of squared error and squared bias is within `tol`."""
+        """Whether sqrt(stderr**2 + (bias + abs(shift))**2) is within `tol`."""
         return self.resolved and float(np.hypot(self.stderr, self.bias + abs(self.shift))) <= tol
 
     def entropies(self, most: float) -> tuple[EntropyEstimate, EntropyEstimate]:

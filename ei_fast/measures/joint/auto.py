@@ -14,7 +14,7 @@ from ei_fast.measures.stages import Method
 from ei_fast.network.binned import BinnedLayer
 
 METHODS: dict[str, JointMethod] = {method.name: method for method in (Exact(), Conditional(), PlugIn())}
-"""By the name in `LayerReport.joint_method`. A new method is a line here."""
+"""By the name in `LayerReport.joint_method`. A new one is a line here: see docs/development/extending.md."""
 
 _AUTO = ("exact", "conditional")
 """What is tried in this order."""
@@ -51,8 +51,8 @@ def joint_ei(
     -----
     What is decided, in this order:
 
-    1. ``joint="plugin"`` counts the joint states of the whole layer. Where most were seen once, the interval is that of
-       "auto".
+    1. ``joint="plugin"`` counts the joint states of the whole layer. Where more than a tenth of the samples
+       are in states seen once, the interval is that of "auto".
     2. One edge of a dense layer is exact: its entry of EI_parts.
     3. Where samples are dropped and an output is outside its range whatever the input, EI is undefined (NaN).
     4. A dense layer is split into components that share no neuron; outputs that stay in one bin, repeated outputs and
@@ -60,7 +60,7 @@ def joint_ei(
     5. A component with one input is exact: its outputs are step functions of one number.
     6. Any other, and every `Function`, goes to the method that was asked for; "auto" is "conditional": every input cell
        is visited where the cells are few (4,096, and fewer where points are given), otherwise cells are drawn.
-    7. Where the states outnumber the samples, EI is bracketed by bounds, and the result is undersampled.
+    7. Where an entropy is not resolved by the samples, EI is bracketed by bounds, and the result is undersampled.
     """
     asked = METHODS.get(options.joint)
     layer = JointProblem(binned, seed, inputs=inputs, outputs=outputs)

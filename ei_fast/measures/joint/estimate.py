@@ -25,15 +25,16 @@ class JointEI:
     output_entropy, conditional_entropy : float
         H(Y) and H(Y | X), of binned outputs and inputs.
     n_samples : int
-        Simulated points; 0 where exact.
+        Points of the last round, and of bounds, pilots not included; 0 where exact.
     method : str
         Name of the method that found it, one of those in `ei_fast.measures.joint.auto`.
     estimator : str
         Of both entropies: a name of `EntropyEstimator`, ``"exact"``, ``"bounds"``, or ``"none"`` where undefined.
     undersampled : bool
-        Whether the states outnumber the samples: `low` and `high` are bounds, and `value` is their midpoint.
+        Whether the samples do not resolve an entropy: `low` and `high` are bounds, and `value` is their midpoint
+        (the counted figure where the method is "plugin").
     shift : float
-        What the best estimate has more than `value`, which is by an estimator that was asked for.
+        The best estimate minus `value`; not 0 only where another estimator was asked for.
 
     Notes
     -----
@@ -93,7 +94,7 @@ class JointEI:
 
     @property
     def error(self) -> float:
-        """Root of standard error squared plus bias squared: what `tol` is held against."""
+        """sqrt(stderr**2 + (bias + abs(shift))**2): what `tol` is held against."""
         return float(np.hypot(self.stderr, self.bias + abs(self.shift)))
 
     @staticmethod

@@ -60,7 +60,7 @@ class PlugIn:
         return options.n_samples or JOINT_POINTS
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
-        """The counted figure with its own error; undersampled where most joint states were seen once."""
+        """The counted figure with its own error; undersampled where more than a tenth are in states seen once."""
         n_samples = options.n_samples or JOINT_POINTS
         estimator = PLUGIN if options.estimator.adds_unseen else options.estimator
         arrays = yield JointStates(problem.intervention, n_samples)

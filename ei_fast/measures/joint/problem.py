@@ -91,7 +91,7 @@ class JointMethod(Protocol):
         """Why the method is not open to the problem, and the remedy; None where it is."""
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
-        """What it would do with the problem and why, to follow the method's name; before any work is done."""
+        """What it would do with the problem and why, to follow the method's name; a small simulation at the most."""
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Points that it is expected to simulate at the most."""
