@@ -92,8 +92,8 @@ class EffectiveInformation(BaseEstimator):
         Method for sensitivity and EI_parts: exact for dense layers, simulated joint histograms for a `Function`, or
         not measured at all. ``"auto"`` takes the first that the layer allows.
     entropy : "auto", "plugin", "miller-madow", "grassberger" or "chao-shen", default "auto"
-        Estimator of sampled entropies. ``"auto"`` is Zhang's estimator for the joint EI, with the contribution of
-        unseen states added, Miller and Madow's for histograms, and the plug-in with ``joint="plugin"``.
+        Estimator of sampled entropies. ``"auto"`` is Zhang's estimator with the contribution of unseen states added,
+        for the joint EI and for EI_parts from histograms, and the plug-in with ``joint="plugin"``.
     n_samples : "auto" or int, default "auto"
         Number of all simulated points of a layer's joint EI, at least 256, and of the points in every edge's
         histogram. ``"auto"`` takes as many as `tol` needs.
