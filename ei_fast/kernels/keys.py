@@ -16,17 +16,7 @@ NEVER = -1
 
 
 @jit
-def _add_codes(codes, start, end, code_width, words):
-    """Write the codes of outputs `start` to `end` - 1 into the bits of `words` (m,), `code_width` bits for each."""
-    for j in range(start, end):
-        shift = np.uint64((j - start) * code_width)
-        output_codes = codes[j]
-        for t in range(words.shape[0]):
-            words[t] |= np.uint64(output_codes[t]) << shift
-
-
-@jit
-def pack_codes(codes, code_width, outside, keys):
+def pack_codes(codes, code_width, outside, keys):  # noqa: C901 - one loop nest, as it is fastest
     """Write the key of each sample's joint state into `keys`.
 
     As long as the codes of all outputs fit into one word, the key is the word itself: the code of output j in the
@@ -49,12 +39,20 @@ def pack_codes(codes, code_width, outside, keys):
     codes_per_word = WORD_BITS // code_width
     keys[:] = np.uint64(0)
     if n_out <= codes_per_word:
-        _add_codes(codes, 0, n_out, code_width, keys)
+        for j in range(n_out):
+            shift = np.uint64(j * code_width)
+            output_codes = codes[j]
+            for t in range(m):
+                keys[t] |= np.uint64(output_codes[t]) << shift
     else:
         word = np.empty(m, np.uint64)
         for start in range(0, n_out, codes_per_word):
             word[:] = np.uint64(0)
-            _add_codes(codes, start, min(start + codes_per_word, n_out), code_width, word)
+            for j in range(start, min(start + codes_per_word, n_out)):
+                shift = np.uint64((j - start) * code_width)
+                output_codes = codes[j]
+                for t in range(m):
+                    word[t] |= np.uint64(output_codes[t]) << shift
             for t in range(m):
                 keys[t] = mix64(keys[t] ^ word[t])
     if outside != NEVER:
