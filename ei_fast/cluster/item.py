@@ -113,6 +113,9 @@ class _Item:
         if not self._is_measured(part.layer, part.measure):
             n_computed, is_finished = self._do_part(part, to_the_end)
             if not is_finished:
+                if self._place.result(self._key).exists():
+                    # Another job has put all together meanwhile: what was written since is of no use.
+                    self._place.remove_parts(self._key)
                 return (DONE if n_computed else THERE), True
         kind = DONE if n_computed else THERE
         if all(self._is_measured(layer, measure) for layer, measure in self._batch.pieces):
@@ -131,6 +134,7 @@ class _Item:
             self._batch.pieces,
             lambda name: self._place.part(self._key, name),
             lambda name: self._place.part_lock(self._key, name),
+            self._place.result(self._key).exists,
             own,
             to_the_end,
         )

@@ -37,6 +37,8 @@ class PartsRunner(Runner):
         Measures of layers that are split, and into how many parts. All others are measured as if alone.
     part_file, lock_file : callable
         Where a part is kept, and the lock of the process that is doing it.
+    is_settled : callable
+        Whether another job has put all together by now, and has removed the parts: there is nothing left to do.
     own : int, optional
         Do this part of every stage. The next stage begins when all parts of the one before are there; until then the
         measure is unfinished. Without it, every part that is not there yet is done.
@@ -55,6 +57,7 @@ class PartsRunner(Runner):
     pieces: Pieces
     part_file: FileOf
     lock_file: FileOf
+    is_settled: Callable[[], bool]
     own: int | None = None
     to_the_end: bool = False
     path: tuple[str, ...] = ()
@@ -83,36 +86,41 @@ class PartsRunner(Runner):
         else:
             self._do(stage, self.own, n)
             if self.to_the_end:
-                self._wait_and_help(stage, self.own, n)
-            if not all(self._file(stage, k, n).exists() for k in range(n)):
+                self._wait_and_help(stage, n)
+            if self._missing(stage, n):
                 return UNFINISHED
             parts = [self._kept(stage, k, n) for k in range(n)]
         if stage.is_shared:
             self.stages_completed += 1
         return stage.join(parts)
 
-    def _wait_and_help(self, stage: Stage, own: int, n: int) -> None:
+    def _wait_and_help(self, stage: Stage, n: int) -> None:
         """Until all parts are there, or no process is computing the missing ones."""
         n_missing, until = n, time.monotonic() + _PATIENCE
-        while missing := [k for k in (*range(own, n), *range(own)) if not self._file(stage, k, n).exists()]:
+        while (missing := self._missing(stage, n)) and not self.is_settled():
             if self.stages_completed:
-                is_at_work = [self._do(stage, k, n) for k in missing]
-            else:
-                is_at_work = [self._is_being_done(stage, k, n) for k in missing]
+                for k in missing:
+                    self._do(stage, k, n)
+                missing = self._missing(stage, n)
+            elif not any(self._is_being_done(stage, k, n) for k in missing):
+                return
             if len(missing) < n_missing:
                 n_missing, until = len(missing), time.monotonic() + _PATIENCE
-            if not any(is_at_work) or time.monotonic() > until:
+            if missing and time.monotonic() > until:
                 return
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            if missing:
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
 
-    def _do(self, stage: Stage, k: int, n: int) -> bool:
-        """Do a part, unless it is there or another process is doing it; True, since somebody is, or was, at work."""
-        file = self._file(stage, k, n)
-        if read_part(file) is None:
+    def _missing(self, stage: Stage, n: int) -> list[int]:
+        """Parts that are not there, the own one and those after it first, so that jobs that help meet late."""
+        return [k for k in (*range(self.own or 0, n), *range(self.own or 0)) if not self._file(stage, k, n).exists()]
+
+    def _do(self, stage: Stage, k: int, n: int) -> None:
+        """Do a part, unless it is there, another process is doing it, or all is done."""
+        if not self._file(stage, k, n).exists() and not self.is_settled():
             with locked(self._lock(stage, k, n)) as mine:
                 if mine:
                     self._kept(stage, k, n)
-        return True
 
     def _is_being_done(self, stage: Stage, k: int, n: int) -> bool:
         lock = self._lock(stage, k, n)

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from ei_fast.intervention.do import Intervention
 from ei_fast.runtime.threads import Threads
 
 Arrays = tuple[np.ndarray, ...]
@@ -56,6 +57,22 @@ class Stage(ABC):
     def join(self, shards: Sequence[Arrays]) -> Arrays:
         """Arrays of all items, from those of consecutive shards."""
         return below_each_other(shards)
+
+
+class SimulationStage(Stage):
+    """A stage that draws samples of an intervention.
+
+    Attributes
+    ----------
+    intervention : Intervention
+        Says whether several threads may draw at a time.
+    """
+
+    intervention: Intervention
+
+    @property
+    def is_thread_safe(self) -> bool:
+        return self.intervention.is_thread_safe
 
 
 Method = Generator[Any, Any, Result]

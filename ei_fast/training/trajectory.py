@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES, NAMES
+from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
 from ei_fast.network.bins import ranges_from
 from ei_fast.network.network import Network
 from ei_fast.parameters import Parameters, Unchanged, shows_keywords
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _KIND, _FORMAT = "trajectory", 4
 
-_OF_OLD = ("ei", "ei_stderr", *NAMES[1:])
+# What the first files held, whatever figures have been added since.
+_OF_OLD = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
 _INTERVAL = ("ei_low", "ei_high")
 _FURTHER = tuple(BY_NAME[name].stderr for name in EDGE_MEASURES)
 MEASURES = (*_OF_OLD, *_INTERVAL, *_FURTHER)

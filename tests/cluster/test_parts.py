@@ -35,7 +35,7 @@ class _Jobs:
 
     def __init__(self, folder, binned, options):
         self._folder, self._binned, self._options = folder, binned, options
-        self.done_by = {}
+        self.done_by, self.is_settled = {}, lambda: False
         for name in ("parts", "locks"):
             (folder / name).mkdir()
 
@@ -46,9 +46,11 @@ class _Jobs:
             return self._folder / "parts" / f"{name}.npz"
 
         before = set(self._files())
-        runner = PartsRunner(
-            Threads(1), PIECES, part_file, lambda name: self._folder / "locks" / f"{name}.lock", job, to_the_end
-        )
+
+        def lock_file(name):
+            return self._folder / "locks" / f"{name}.lock"
+
+        runner = PartsRunner(Threads(1), PIECES, part_file, lock_file, self.is_settled, job, to_the_end)
         found = runner.named("layer0").named("joint").run(one_measure(self._binned, "joint", self._options, 1))
         for name in set(self._files()) - before:
             self.done_by.setdefault(name, job)
@@ -113,3 +115,31 @@ def test_the_parts_of_others_at_work_are_waited_for(tmp_path, binned, monkeypatc
     found = jobs.run(0, to_the_end=True)
     slow.join(60)
     assert found is not UNFINISHED
+
+
+def test_what_another_job_has_put_together_and_removed_is_not_done_again(tmp_path, binned):
+    jobs = _Jobs(tmp_path, binned, MeasureOptions(tol=0.0007))
+    for job in range(N_PARTS):
+        jobs.run(job)
+    # As another job does that comes to the end first, while this one is between two stages.
+    looked = []
+
+    def is_settled():
+        looked.append(1)
+        if len(looked) == 2:
+            for path in (tmp_path / "parts").iterdir():
+                path.unlink()
+        return len(looked) >= 2
+
+    jobs.is_settled = is_settled
+    assert jobs.run(0, to_the_end=True) is UNFINISHED
+    shared = [path for path in (tmp_path / "parts").iterdir() if f"of{N_PARTS}" in path.name]
+    assert shared == []
+
+
+def test_no_time_is_lost_where_nobody_is_waited_for(tmp_path, binned, monkeypatch):
+    jobs = _Jobs(tmp_path, binned, MeasureOptions(tol=0.0007))
+    for job in range(N_PARTS):
+        jobs.run(job)
+    monkeypatch.setattr(parts.time, "sleep", lambda seconds: pytest.fail("a job that is alone has waited"))
+    assert jobs.run(0, to_the_end=True) is not UNFINISHED

@@ -31,7 +31,7 @@ from ei_fast.measures.counting.estimators import PLUGIN, EntropyEstimator, digam
 from ei_fast.measures.counting.unseen import UnseenStates
 from ei_fast.measures.edges.estimate import EdgeEstimate
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Arrays, Method, Stage, below_each_other
+from ei_fast.measures.stages import Arrays, Method, SimulationStage, below_each_other
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.runtime.threads import Threads
 
@@ -54,7 +54,7 @@ def histogram_ei_parts(binned: BinnedLayer, options: MeasureOptions, seed: int) 
 def _counted_ei_parts(do: Intervention, n: int, estimator: EntropyEstimator, name: str) -> Method[EdgeEstimate]:
     """From so many points."""
     rows = _groups_of_inputs(do)
-    histograms = yield JointHistograms(do, n, rows, name)
+    histograms = yield JointHistograms(do, n, rows, name, is_shared=name != "pilot")
     bits, variances, corrections, influences = yield EdgeInformation(do, n, rows, estimator, tuple(histograms), name)
     # Groups share their samples, so that influences add up sample by sample.
     influence = sum(influences[1:], influences[0])
@@ -88,29 +88,22 @@ def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 @dataclass(frozen=True)
-class JointHistograms(Stage):
+class JointHistograms(SimulationStage):
     """Joint histograms of every edge, an array (rows, n_out, in_bins, out_bins) for each group of inputs."""
 
     intervention: Intervention
     n_points: int
     rows: list[slice]
     label: str
+    is_shared: bool = True
 
     @property
     def name(self) -> str:
         return f"histograms-{self.label}"
 
     @property
-    def is_shared(self) -> bool:  # type: ignore[override]
-        return self.label != "pilot"
-
-    @property
     def n_items(self) -> int:
         return self.n_points
-
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         do = self.intervention
@@ -127,7 +120,7 @@ class JointHistograms(Stage):
 
 
 @dataclass(frozen=True)
-class EdgeInformation(Stage):
+class EdgeInformation(SimulationStage):
     """What histograms say, by groups of inputs, which are the items.
 
     Its arrays are the bits (n_in, n_out) of every edge; of each group the second-order variance of its sum and what the
@@ -150,10 +143,6 @@ class EdgeInformation(Stage):
     @property
     def n_items(self) -> int:
         return len(self.rows)
-
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         return below_each_other(threads.map(self._group, range(begin, end)))
@@ -232,7 +221,7 @@ def histogram_sensitivity(binned: BinnedLayer, options: MeasureOptions, seed: in
 
 
 @dataclass(frozen=True)
-class SensitivityJumps(Stage):
+class SensitivityJumps(SimulationStage):
     """Of each input the sum over outputs, bits**2, of squared differences between neighbouring samples' influences."""
 
     intervention: Intervention
@@ -248,10 +237,6 @@ class SensitivityJumps(Stage):
     def n_items(self) -> int:
         return self.intervention.n_in
 
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
-
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         do, n = self.intervention, self.n_points
 
@@ -266,7 +251,7 @@ class SensitivityJumps(Stage):
 
 
 @dataclass(frozen=True)
-class SensitivityHistograms(Stage):
+class SensitivityHistograms(SimulationStage):
     """Sensitivity in bits of every edge, (n_in, n_out): the items are inputs."""
 
     intervention: Intervention
@@ -280,10 +265,6 @@ class SensitivityHistograms(Stage):
     @property
     def n_items(self) -> int:
         return self.intervention.n_in
-
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         rows = threads.map(self._row, range(begin, end))

@@ -35,7 +35,7 @@ from ei_fast.measures.entropies.bounds_of_kept import bounds_of_kept
 from ei_fast.measures.entropies.ends import cells_of_keys, least_ei, most_entropy
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.sample import Sample
-from ei_fast.measures.stages import Arrays, Method, Stage, below_each_other
+from ei_fast.measures.stages import Arrays, Method, SimulationStage, below_each_other
 from ei_fast.runtime.threads import Threads
 
 _OF_SINGLES = OUTPUT_POINTS + OUTPUT_CELLS * OUTPUT_POINTS_A_CELL
@@ -143,7 +143,7 @@ def _ei_of_a_subset(
 
 
 @dataclass(frozen=True)
-class SingleOutputs(Stage):
+class SingleOutputs(SimulationStage):
     """Upper bounds on the entropy of every output, (n_out,), and on that inside each of some cells, (n_out, r).
 
     The items are groups of outputs that are simulated together.
@@ -159,10 +159,6 @@ class SingleOutputs(Stage):
     @property
     def n_items(self) -> int:
         return len(self.intervention.output_groups())
-
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         do = self.intervention

@@ -31,7 +31,7 @@ from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
 from ei_fast.measures.counting.sampled import entropy_of_keys
 from ei_fast.measures.entropies.ends import cells_of_keys, least_ei, most_entropy
 from ei_fast.measures.entropies.kept import KeptOutputs, cells_of_kept, keys_of_kept
-from ei_fast.measures.stages import Arrays, Method, Stage
+from ei_fast.measures.stages import Arrays, Method, SimulationStage
 from ei_fast.runtime.threads import Threads
 
 
@@ -46,7 +46,7 @@ class BoundsOfKept:
 
 
 @dataclass(frozen=True)
-class KeptCodes(Stage):
+class KeptCodes(SimulationStage):
     """Bins of the outputs, (k, n_out), of those of so many points anywhere that are kept."""
 
     intervention: Intervention
@@ -59,10 +59,6 @@ class KeptCodes(Stage):
     @property
     def n_items(self) -> int:
         return self.n_points
-
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         do = self.intervention

@@ -41,7 +41,7 @@ from ei_fast.measures.entropies.controls import NO_CONTROLS, Controls, controls_
 from ei_fast.measures.entropies.kept import cells_of_kept, keys_of_kept
 from ei_fast.measures.entropies.sample import Sample, points_ceiling
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Arrays, Method, Stage, below_each_other
+from ei_fast.measures.stages import Arrays, Method, SimulationStage, Stage, below_each_other
 from ei_fast.runtime.threads import Threads
 
 
@@ -97,7 +97,7 @@ class CellDraws:
 
 
 @dataclass(frozen=True)
-class PointsAnywhere(Stage):
+class PointsAnywhere(SimulationStage):
     """States of so many points over the whole input range, and how often each occurred."""
 
     intervention: Intervention
@@ -113,10 +113,6 @@ class PointsAnywhere(Stage):
     @property
     def n_items(self) -> int:
         return self.n_points
-
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         # One array for them all, sorted in place: fresh memory costs more than what is written into it.

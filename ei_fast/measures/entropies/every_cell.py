@@ -30,7 +30,7 @@ from ei_fast.measures.counting.sampled import (
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.measures.entropies.sample import Sample, points_ceiling
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Arrays, Method, Stage
+from ei_fast.measures.stages import Arrays, Method, SimulationStage
 from ei_fast.runtime.threads import Threads
 
 
@@ -105,7 +105,7 @@ def _round(
 
 
 @dataclass(frozen=True)
-class VisitedCells(Stage):
+class VisitedCells(SimulationStage):
     """Output keys (r, m) of m points in each of r cells, and their statistics (r, 7)."""
 
     intervention: Intervention
@@ -122,10 +122,6 @@ class VisitedCells(Stage):
     def n_items(self) -> int:
         return len(self.cells)
 
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
-
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         m, per_task = self.m, max(1, TASK_POINTS // self.m)
         keys, statistics = np.empty((end - begin, m), np.uint64), np.empty((end - begin, N_COLUMNS))
@@ -141,7 +137,7 @@ class VisitedCells(Stage):
 
 
 @dataclass(frozen=True)
-class InformationVariance(Stage):
+class InformationVariance(SimulationStage):
     """Of each cell, (r, 2): variance, bits**2, of what its points add to H(Y) - H(Y | X); and its number of states."""
 
     intervention: Intervention
@@ -160,10 +156,6 @@ class InformationVariance(Stage):
     @property
     def n_items(self) -> int:
         return len(self.keys)
-
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
 
     @classmethod
     def of(

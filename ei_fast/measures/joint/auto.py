@@ -1,5 +1,6 @@
 """The joint EI: which method for which problem, and the sum over a layer's independent components."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -75,12 +76,18 @@ def joint_ei(
 
 def _of_components(layer: JointProblem, options: MeasureOptions) -> Method[JointEI]:
     """The sum over independent components, each by the method that is open to it."""
-    chosen = [(chosen_method(problem, options), problem) for problem in components(layer)]
-    # Exact ones first: the sum is taken in this order.
-    chosen.sort(key=lambda pair: pair[0].name != "exact")
-    share = options.shared_by(sum(method.name != "exact" for method, _ in chosen))
+    chosen, share = _shared_out(layer, options)
     estimates = yield tuple(method.estimate(problem, share) for method, problem in chosen)
     return JointEI.sum(estimates, layer.binned.ceiling(layer.inputs, layer.outputs))
+
+
+def _shared_out(
+    layer: JointProblem, options: MeasureOptions
+) -> tuple[list[tuple[JointMethod, JointProblem]], MeasureOptions]:
+    """Components with the method for each, exact ones first, in the order of the sum; and the options for each."""
+    chosen = [(chosen_method(problem, options), problem) for problem in components(layer)]
+    chosen.sort(key=lambda pair: pair[0].name != "exact")
+    return chosen, options.shared_by(sum(method.name != "exact" for method, _ in chosen))
 
 
 def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) -> str:
@@ -91,18 +98,13 @@ def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) 
         return f"{asked.name}: {asked.reason(layer, options)}"
     if binned.layer.kind == "dense" and _never_kept(binned, None):
         return "undefined: an output is outside its range, and dropped, whatever the input"
-    problems = components(layer)
-    if not problems:
+    chosen, share = _shared_out(layer, options)
+    reasons = Counter(f"{method.name}: {method.reason(problem, share)}" for method, problem in chosen)
+    if not reasons:
         return "exact: no output leaves its bin"
-    share = options.shared_by(sum(chosen_method(problem, options).name != "exact" for problem in problems))
-    reasons: dict[str, int] = {}
-    for problem in problems:
-        method = chosen_method(problem, options)
-        reason = f"{method.name}: {method.reason(problem, share)}"
-        reasons[reason] = reasons.get(reason, 0) + 1
-    if len(problems) == 1:
+    if len(chosen) == 1:
         return next(iter(reasons))
-    return "; ".join(f"{count} of {len(problems)} components {reason}" for reason, count in reasons.items())
+    return "; ".join(f"{count} of {len(chosen)} components {reason}" for reason, count in reasons.items())
 
 
 def chosen_method(problem: JointProblem, options: MeasureOptions) -> JointMethod:

@@ -29,7 +29,7 @@ from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Arrays, Method, Stage, below_each_other
+from ei_fast.measures.stages import Arrays, Method, SimulationStage, below_each_other
 from ei_fast.runtime.threads import Threads
 
 
@@ -109,7 +109,7 @@ def _composed(
 
 
 @dataclass(frozen=True)
-class JointStates(Stage):
+class JointStates(SimulationStage):
     """States and counts of the inputs, of the outputs, and of both together: six arrays."""
 
     intervention: Intervention
@@ -122,10 +122,6 @@ class JointStates(Stage):
     @property
     def n_items(self) -> int:
         return self.n_points
-
-    @property
-    def is_thread_safe(self) -> bool:
-        return self.intervention.is_thread_safe
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         nothing = np.empty(0, np.uint64)
