@@ -3,7 +3,7 @@
 They are held to 1e-9, relative and absolute: the last digits depend on the processor, on NumPy and on BLAS. (For the
 last bit, on one machine, there is `tests/golden/record.py`.)
 
-The figures are recorded anew by `python tests/golden/record.py record-figures tests/golden/figures.json`. That is allowed
+To record the figures anew: `python tests/golden/record.py record-figures tests/golden/figures.json`. That is allowed
 where figures are meant to change: an estimator or a constant was mended, or random streams are drawn another way. The
 changelog then says so, and the file is part of the same change, so that a reviewer sees which cases moved and by how
 much. It is not allowed in order to make a failing test pass whose failure nobody can explain.

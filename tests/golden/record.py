@@ -7,8 +7,8 @@ python tests/golden/record.py compare-more more.json
 
 python tests/golden/record.py record-figures tests/golden/figures.json
 
-records the cases of `cheap_cases` in decimal numbers, which `tests/test_golden.py` compares on any machine. When that is
-allowed is said there.
+records the cases of `cheap_cases` in decimal numbers, which `tests/test_golden.py` compares on any machine. That file
+says when recording them anew is allowed.
 """
 
 import hashlib

@@ -1,12 +1,9 @@
-"""What figures rest on and nothing else would notice: coverage, points of brackets, restarts, numbers of formats."""
-
-import json
+"""What figures rest on and nothing else would notice: coverage, points of brackets, restarts."""
 
 import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.cluster import plan
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
@@ -61,19 +58,3 @@ def test_layers_that_do_not_feed_each_other_are_not_taken_as_one():
         network.between(0, 1)
     # It may begin where the restart is.
     assert network.between(1, 2).n_in == 3
-
-
-def test_numbers_of_file_formats(tmp_path, random_weight):
-    # Who changes what a file holds changes its number, and reads the older ones or refuses them.
-    ef.analyze(np.eye(2)).save(tmp_path / "report.npz")
-    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0))
-    recorder.record(np.eye(2), step=0)
-    recorder.trajectory_.save(tmp_path / "trajectory.npz")
-    for name, number in (("report", 1), ("trajectory", 4)):
-        with np.load(tmp_path / f"{name}.npz") as stored:
-            assert (str(stored["kind"]), int(stored["format"])) == (name, number)
-    (tmp_path / "c").mkdir()
-    np.savez(tmp_path / "c" / "0.npz", w0=random_weight(3, 2))
-    plan(tmp_path / "c", tmp_path / "out", 1)
-    stored = json.loads((tmp_path / "out" / "plan.json").read_bytes())
-    assert (stored["kind"], stored["format"]) == ("ei_fast batch plan", 3)
