@@ -1,6 +1,5 @@
 """Intervals that hold what they say they hold: 200 seeds on each of eight layers."""
 
-import itertools
 from functools import cache
 
 import naive
@@ -44,10 +43,7 @@ def _reference(case):
 @cache
 def _reports(case, n_seeds):
     layer = _layer(*case[:4])[0]
-    return [
-        ef.analyze(layer, out_range="hull", random_state=seed, pairwise="none")[0]
-        for seed in itertools.islice(SEEDS, n_seeds)
-    ]
+    return [ef.analyze(layer, out_range="hull", random_state=seed, pairwise="none")[0] for seed in SEEDS[:n_seeds]]
 
 
 def _held(case, reports):

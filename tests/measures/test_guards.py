@@ -51,6 +51,47 @@ def test_a_bracket_counts_the_points_that_it_rests_on(random_weight, monkeypatch
     assert report.n_samples == sum(points)
 
 
+@pytest.fixture
+def counted():
+    """A function of n_in -> n_out whose rows are counted, and the counter."""
+
+    def make(n_in, n_out, scale):
+        weight, rows = np.random.default_rng(4).uniform(-1, 1, (n_in, n_out)) * scale, []
+
+        def fn(x):
+            rows.append(len(x))
+            return np.tanh(x @ weight)
+
+        function = ef.Function(fn, n_in, n_out, (-1.0, 1.0))
+        # Rows at which the function was tried out.
+        rows.clear()
+        return function, rows
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("n_in", "n_out", "scale", "bins"), [(30, 12, 1.0, 8), (30, 12, 1.0, (2, 8)), (4, 8, 5.0, (2, 8))]
+)
+def test_a_bracket_counts_the_rows_that_a_function_was_evaluated_at(counted, n_in, n_out, scale, bins):
+    # The numbers of outputs that are tried to be counted together are one, two and four.
+    function, rows = counted(n_in, n_out, scale)
+    n_samples = 1024
+    report = ef.analyze(function, n_samples=n_samples, bins=bins, pairwise="none", random_state=0, n_jobs=1)[0]
+    assert "undersampled" in report.flags
+    # As many rows again say how outputs fill their range.
+    assert sum(rows) == report.n_samples + n_samples
+
+
+def test_a_bracket_counts_what_it_takes_to_find_kept_samples(counted):
+    function, rows = counted(30, 12, 0.5)
+    params = {"out_of_range": "drop", "out_range": (-0.99, 0.99), "pairwise": "none", "random_state": 0, "n_jobs": 1}
+    report = ef.analyze(function, n_samples=8192, **params)[0]
+    assert "undersampled" in report.flags
+    # Kept samples inside cells are evaluated twice: for the outputs that are watched, and for all of them.
+    assert sum(rows) / 2 < report.n_samples < sum(rows)
+
+
 def test_layers_that_do_not_feed_each_other_are_not_taken_as_one():
     layers = [ef.Layer(np.eye(3), in_range=(0.0, 1.0)) for _ in range(3)]
     network = ef.Network(layers, restarts=[1])
