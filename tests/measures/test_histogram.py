@@ -173,7 +173,11 @@ def test_few_samples_kept_make_no_information():
 
 
 @pytest.mark.parametrize(
-    ("shape", "scale", "activation", "n_samples"), [((25, 6), 0.2, "tanh", 3000), ((100, 30), 0.1, "sigmoid", 30_000)]
+    ("shape", "scale", "activation", "n_samples"),
+    [
+        ((25, 6), 0.2, "tanh", 3000),
+        pytest.param((100, 30), 0.1, "sigmoid", 30_000, marks=pytest.mark.slow),
+    ],
 )
 def test_bins_that_few_samples_meet_make_no_information(shape, scale, activation, n_samples):
     # Outputs that hardly leave the middle of their range: cells of their outer bins expect less than a sample.

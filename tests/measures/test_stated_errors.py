@@ -1,0 +1,79 @@
+"""What intervals and brackets are made of, term by term, where the answer is known."""
+
+import numpy as np
+import pytest
+
+import ei_fast as ef
+from ei_fast.intervention.of_layer import intervention_on
+from ei_fast.kernels.keys import DROPPED
+from ei_fast.measures.constants import Z95
+from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
+from ei_fast.measures.entropies.bounds import bounds_on
+from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
+from ei_fast.measures.entropies.drawn_cells import sample_given_points
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import run_here
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.runtime.threads import Threads
+
+N_SEEDS = 40
+LEAST_HELD = 0.975 - 3 * np.sqrt(0.975 * 0.025 / N_SEEDS)
+"""Share of so many seeds at which a bound of 97.5 % confidence holds, three standard errors less."""
+
+
+def _bounds(function, seed, **binned):
+    """Bounds on both entropies, from a sample of 16,384 points."""
+    layer = BinnedLayer(function, 0, (0.0, 1.0), **({"out_range": (-1.0, 1.0), "in_bins": 8, "out_bins": 8} | binned))
+    do = intervention_on(layer, seed)
+
+    def measured():
+        sample = yield from sample_given_points(do, MeasureOptions(), 4096)
+        return (yield from bounds_on(do, sample))
+
+    with Threads(1) as threads:
+        return run_here(measured(), threads)
+
+
+@pytest.mark.parametrize("drop", [False, True], ids=["clip", "drop"])
+def test_bounds_of_one_output_are_tight_and_hold(drop):
+    # Of one output the sum of the outputs' entropies is the entropy, so that nothing but errors keeps bounds apart.
+    layer = ef.Layer([[3.0], [-2.0]], [-0.4], "tanh")
+    params = {"out_range": (-0.8, 0.9), "out_of_range": "drop"} if drop else {"out_range": (-1.0, 1.0)}
+    known = ef.analyze(layer, tol=0.0005, random_state=0, pairwise="none", **params)[0]
+    assert known.ei_stderr < 0.001
+    function = ef.Function(layer, 2, 1, (-1.0, 1.0))
+    found = [_bounds(function, seed, out_range=params["out_range"], drop=drop) for seed in range(N_SEEDS)]
+    for name, truth in (("output", known.output_entropy), ("conditional", known.conditional_entropy)):
+        low, high = (np.array([getattr(getattr(bounds, name), end) for bounds in found]) for end in ("low", "high"))
+        assert np.mean(low <= truth) >= LEAST_HELD, name
+        assert np.mean(high >= truth) >= LEAST_HELD, name
+        # The plug-in entropy of the 64 points in a cell is too low by some (states - 1) / (128 ln 2).
+        assert truth - low.mean() < 0.2, name
+        assert high.mean() - truth < 0.2, name
+    least = np.array([bounds.least for bounds in found])
+    assert np.mean(least <= known.ei) >= LEAST_HELD
+    assert known.ei - least.mean() < 0.2
+
+
+def test_cells_that_keep_hardly_anything_may_have_any_entropy():
+    rng = np.random.default_rng(0)
+    keys = rng.integers(0, 4, (200, 64)).astype(np.uint64)
+    full = _cells(keys)
+    keys[:50, 5:] = DROPPED
+    poor = _cells(keys)
+    assert full.bias < 0.05
+    # A quarter of the cells keep five points of 64.
+    assert 0.25 * 6.0 <= poor.bias < 0.25 * 6.0 + 0.1
+
+
+def _cells(keys):
+    statistics = CellStatistics.of_keys(keys, ZHANG_UNSEEN)
+    return CellEntropies(statistics, keys.shape[1], ZHANG_UNSEEN, keys.size, most=6.0)
+
+
+def test_the_mean_over_few_cells_has_a_wider_interval():
+    # Of eight normal numbers the interval of a normal distribution, with their own spread, holds 91 times in 100.
+    cells = _cells(np.zeros((8, 64), np.uint64))
+    values = np.random.default_rng(0).normal(size=(5000, 8))
+    held = [abs(cells.mean(row)) <= Z95 * cells.mean_stderr(row) for row in values]
+    assert 0.93 < np.mean(held) < 0.96
