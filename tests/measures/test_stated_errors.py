@@ -11,6 +11,8 @@ from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
 from ei_fast.measures.entropies.bounds import bounds_on
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.measures.entropies.drawn_cells import sample_given_points
+from ei_fast.measures.entropies.estimate import EntropyEstimate
+from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
@@ -77,3 +79,70 @@ def test_the_mean_over_few_cells_has_a_wider_interval():
     values = np.random.default_rng(0).normal(size=(5000, 8))
     held = [abs(cells.mean(row)) <= Z95 * cells.mean_stderr(row) for row in values]
     assert 0.93 < np.mean(held) < 0.96
+
+
+def _entropy(value, stderr, bias, shift=0.0):
+    return EntropyEstimate.estimated(value, stderr, bias, method="zhang+unseen", n_samples=100, shift=shift)
+
+
+def _half_width(stderr, bias):
+    """Of a 95 % interval: a bias of unknown sign and size up to `bias` has the variance bias**2 / 3."""
+    return 1.959963984540054 * np.sqrt(stderr**2 + bias**2 / 3)
+
+
+def test_errors_of_a_difference():
+    found = compose(_entropy(3.0, 0.03, 0.02), _entropy(1.0, 0.04, 0.01), method="conditional", n_samples=200)
+    assert (found.value, found.output_entropy, found.conditional_entropy, found.n_samples) == (2.0, 3.0, 1.0, 200)
+    # Independent errors; sizes of biases of unknown sign add up.
+    assert (found.stderr, found.bias) == (pytest.approx(0.05), pytest.approx(0.03))
+    half = _half_width(0.05, 0.03)
+    assert (found.low, found.high) == (pytest.approx(2 - half), pytest.approx(2 + half))
+    assert found.error == pytest.approx(np.hypot(0.05, 0.03))
+    # Of the same points the error is another, and is given.
+    same = compose(_entropy(3.0, 0.03, 0.0), _entropy(1.0, 0.04, 0.0), method="m", n_samples=1, stderr=0.01)
+    assert same.stderr == 0.01
+
+
+def test_an_interval_is_about_the_best_estimate_and_holds_the_other():
+    found = compose(_entropy(3.0, 0.01, 0.0, shift=0.1), _entropy(1.0, 0.0, 0.0, shift=-0.2), method="m", n_samples=1)
+    assert found.shift == pytest.approx(0.3)
+    assert (found.value, found.low, found.high) == (2.0, 2.0, pytest.approx(2.3 + _half_width(0.01, 0.0)))
+    assert found.error == pytest.approx(np.hypot(0.01, 0.3))
+
+
+def test_a_bracket_of_two():
+    output, conditional = (
+        EntropyEstimate.bounded(5.0, 6.0, n_samples=10),
+        EntropyEstimate.bounded(1.0, 2.5, n_samples=5),
+    )
+    ends = [compose(output, conditional, method="m", n_samples=20, least=least) for least in (0.0, 3.0)]
+    assert [(found.low, found.high) for found in ends] == [(2.5, 5.0), (3.0, 5.0)]
+    assert [found.value for found in ends] == [3.75, 4.0]
+    assert ends[0].stderr == pytest.approx(1.25 / 1.959963984540054)
+    # One entropy that is bracketed is enough; and EI is never below 0.
+    half_known = compose(_entropy(2.0, 0.0, 0.0), conditional, method="m", n_samples=20)
+    assert half_known.undersampled
+    assert (half_known.low, half_known.high) == (0.0, 1.0)
+
+
+def test_errors_of_components_together():
+    parts = [
+        compose(_entropy(3.0, 0.03, 0.02, 0.1), _entropy(1.0, 0.0, 0.01), method="conditional", n_samples=200),
+        compose(_entropy(2.0, 0.04, 0.03), _entropy(0.5, 0.0, 0.0), method="conditional", n_samples=300),
+        JointEI.exact(1.0, 1.25),
+    ]
+    whole = JointEI.sum(parts, ceiling=20.0)
+    assert (whole.value, whole.output_entropy, whole.conditional_entropy, whole.n_samples) == (4.5, 6.25, 1.75, 500)
+    assert (whole.stderr, whole.bias, whole.shift) == tuple(map(pytest.approx, (0.05, 0.06, 0.1)))
+    assert whole.low == pytest.approx(min(4.5, 4.6 - _half_width(0.05, 0.06)))
+    assert whole.high == pytest.approx(4.6 + _half_width(0.05, 0.06))
+    assert (whole.method, whole.estimator, whole.undersampled) == ("conditional", "zhang+unseen", False)
+    bounds = EntropyEstimate.bounded(5.0, 6.0, n_samples=10), EntropyEstimate.bounded(1.0, 2.5, n_samples=5)
+    bracketed = JointEI.sum([*parts, compose(*bounds, method="conditional", n_samples=20)], ceiling=8.0)
+    assert bracketed.undersampled
+    assert bracketed.estimator == "bounds"
+    ends = sum(part.low for part in parts) + 2.5, sum(part.high for part in parts) + 5.0
+    # Nothing is above the ceiling.
+    assert ends[1] > 8
+    assert (bracketed.low, bracketed.high) == (pytest.approx(ends[0]), 8.0)
+    assert bracketed.value == pytest.approx((bracketed.low + bracketed.high) / 2)
