@@ -102,6 +102,18 @@ def test_a_few_stray_states_are_no_tail():
     assert entropy.value == pytest.approx(3.0, abs=0.001)
 
 
+def test_a_state_seen_once_may_have_others_beside_it():
+    # 999 samples of one state and one of another: a second state of its probability, not met, would add 1 / n of the
+    # probability, whose part in the entropy is log2(e) / n at least.
+    keys = np.append(np.zeros(999), 1).astype(np.uint64)
+    entropy = entropy_of_keys(keys, estimator_named("auto"))
+    assert entropy.unseen.bits == 0.0
+    assert entropy.bias >= 1 / 1000 / np.log(2)
+    unseen = UnseenStates.after(1000, 1, 0, 0)
+    assert 1 / 1000 / np.log(2) <= unseen.model_error < 0.01
+    assert UnseenStates.after(1000, 0, 5, 0).model_error == 0.0
+
+
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
 def test_the_unseen_of_a_power_law(exponent):
     # New states at the rate U(v) = v**-a: f1 = n U, f2 = -n**2 U'/2, f3 = n**3 U''/6, and the integral of U/v is U/a.
