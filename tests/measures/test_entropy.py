@@ -102,6 +102,15 @@ def test_a_few_stray_states_are_no_tail():
     assert entropy.value == pytest.approx(3.0, abs=0.001)
 
 
+@pytest.mark.parametrize("n", [100, 1000, 10**5])
+def test_a_sample_in_one_state_does_not_show_that_there_is_no_other(n):
+    # None of n samples meets a state of probability 3.6 / n with a probability of exp(-3.6), which is above 2.5 %.
+    p = 3.6 / n
+    entropy = entropy_of_keys(np.zeros(n, np.uint64), estimator_named("auto"))
+    assert entropy.value == 0.0
+    assert _entropy(np.array([p, 1 - p])) < entropy.bias < 1.1 * _entropy(np.array([p, 1 - p]))
+
+
 def test_a_state_seen_once_may_have_others_beside_it():
     # 999 samples of one state and one of another: a second state of its probability, not met, would add 1 / n of the
     # probability, whose part in the entropy is log2(e) / n at least.
