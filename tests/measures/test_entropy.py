@@ -135,6 +135,15 @@ def test_the_unseen_of_a_power_law(exponent):
     assert unseen.per_singleton * once - unseen.per_doubleton * twice == pytest.approx(n * unseen.bits, rel=1e-9)
 
 
+@pytest.mark.parametrize(("exponent", "has_no_end"), [(0.1, True), (0.25, True), (0.35, False), (1.0, False)])
+def test_a_discovery_rate_that_hardly_falls_has_no_end(exponent, has_no_end):
+    # New states at the rate U(v) = 0.1 (v / n)**-a at v near n: counts as above, of so many samples that chance is out.
+    n, once = 10**9, 10**8
+    unseen = UnseenStates.after(n, once, once * exponent / 2, once * exponent * (exponent + 1) / 6)
+    assert unseen.bits > 0.1
+    assert unseen.without_end == has_no_end
+
+
 @pytest.mark.parametrize("largest", [900, 5000, 2**63 - 1])
 @pytest.mark.parametrize("dropped", [0, 100])
 def test_counts_of_keys_of_any_size(largest, dropped):
