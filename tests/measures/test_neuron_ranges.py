@@ -88,6 +88,21 @@ def test_exact_and_simulated_measures_agree():
         assert abs(one.sensitivity - other.sensitivity) < 4 * other.sensitivity_stderr + 1e-9
 
 
+@pytest.mark.parametrize("baseline", [0.0, 0.3])
+def test_the_baseline_is_a_value_of_the_inputs_wherever_their_ranges_lie(baseline):
+    layer = ef.Layer([[1.5, -0.6], [0.4, 0.9]], [-2.0, 1.0], "tanh")
+    # Inputs on (3, 5) and (-1, 0).
+    net = ef.Network([ef.Layer([[2.0, 1.0]], [3.0, -1.0], "linear"), layer])
+    report = ef.analyze(net, bins=BINS, out_range="neuron", baseline=baseline, random_state=0)[1]
+    np.testing.assert_allclose(report.in_range, [(3.0, 5.0), (-1.0, 0.0)])
+    out_ranges = np.broadcast_to(report.out_range, (2, 2))
+    for i, j in product(range(2), range(2)):
+        constant = layer.bias[j] + baseline * layer.weight[1 - i, j]
+        task = (report.in_range[i], BINS, tuple(out_ranges[j]), BINS)
+        expected = naive.edge_information(layer.weight[i, j], constant, "tanh", *task)
+        assert report.sensitivity_matrix[i, j] == pytest.approx(expected, abs=1e-3)
+
+
 def test_a_function_after_such_a_layer_takes_its_inputs_over_their_ranges():
     layer = _layer(3, 2, "linear")
     ranges = ef.Network([layer]).ranges(out_range="neuron")[0][1]
