@@ -156,21 +156,33 @@ def test_counts_of_keys_of_any_size(largest, dropped):
     assert not len(Counts.of(np.empty(0, np.uint64)).counts)
 
 
+class _Control:
+    """A control variate that knows of events which no sample met: so many bits of its mean."""
+
+    mean = 1.0
+
+    def __init__(self, missed=0.0):
+        self._missed = missed
+
+    def __call__(self, counts):
+        return np.log(counts.states)
+
+    def missed(self, counts):
+        return self._missed, 0.0
+
+
+def test_what_a_control_knows_to_be_missed_may_be_wrong():
+    keys = np.random.default_rng(0).geometric(0.1, 1000).astype(np.uint64)
+    without, with_some = (entropy_of_keys(keys, estimator_named("auto"), _Control(missed)) for missed in (0.0, 0.05))
+    assert with_some.bias == pytest.approx(without.bias + 0.05, abs=1e-12)
+    assert with_some.value == without.value
+
+
 def test_any_number_of_threads_of_blas():
     # So many states that BLAS would share out what is summed over them.
     keys = np.random.default_rng(0).geometric(1e-4, 200_000).astype(np.uint64)
-
-    class Control:
-        mean = 1.0
-
-        def __call__(self, counts):
-            return np.log(counts.states)
-
-        def missed(self, counts):
-            return 0.0, 0.0
-
     entropies = []
     for threads in (1, 2):
         with threadpool_limits(threads, user_api="blas"):
-            entropies.append(entropy_of_keys(keys, estimator_named("auto"), Control()))
+            entropies.append(entropy_of_keys(keys, estimator_named("auto"), _Control()))
     assert entropies[0] == entropies[1]

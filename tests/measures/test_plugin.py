@@ -90,3 +90,14 @@ def test_a_tenth_of_the_samples_in_states_seen_once_is_too_many(random_weight, n
     once = np.count_nonzero(counts == 1) / n
     assert (0.1 < once < 0.3) if flagged else (0.02 < once < 0.1)
     assert ("undersampled" in report.flags) == flagged
+
+
+def test_the_stated_error_is_on_the_safe_side():
+    # Errors of H(Y) and of H(X, Y) are taken to be independent; together they are a little less.
+    weight = np.random.default_rng(0).uniform(-1, 1, (2, 1))
+    params = {"joint": "plugin", "n_samples": 4000, "pairwise": "none", "n_jobs": 1}
+    reports = [ef.analyze(weight, random_state=seed, **params)[0] for seed in range(300)]
+    assert not any("undersampled" in report.flags for report in reports)
+    spread = np.std([report.ei for report in reports])
+    # The spread over so many seeds has itself an error of one in 24.
+    assert 0.8 < spread / np.mean([report.ei_stderr for report in reports]) < 1 + 1 / 24
