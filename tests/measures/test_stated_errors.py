@@ -1,5 +1,7 @@
 """What intervals and brackets are made of, term by term, where the answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
 from ei_fast.measures.entropies.bounds import bounds_on
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.measures.entropies.drawn_cells import sample_given_points
+from ei_fast.measures.entropies.ends import most_entropy
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.options import MeasureOptions
@@ -79,6 +82,23 @@ def test_the_mean_over_few_cells_has_a_wider_interval():
     values = np.random.default_rng(0).normal(size=(5000, 8))
     held = [abs(cells.mean(row)) <= Z95 * cells.mean_stderr(row) for row in values]
     assert 0.93 < np.mean(held) < 0.96
+
+
+def test_the_error_of_a_controls_mean_is_part_of_the_error():
+    cells = _cells(np.random.default_rng(0).integers(0, 4, (200, 64)).astype(np.uint64))
+    control = np.random.default_rng(1).normal(size=200)
+    known = replace(cells, control=control, slope=0.5)
+    estimated = replace(known, control_stderr=0.1)
+    assert estimated.stderr == pytest.approx(np.hypot(known.stderr, 0.5 * 0.1))
+    # Without a control there is nothing of it.
+    assert replace(cells, control_stderr=0.1).stderr == cells.stderr
+
+
+@pytest.mark.parametrize(("n_once", "is_bounded"), [(10, True), (60, False), (200, False)])
+def test_an_entropy_has_an_upper_bound_where_nearly_all_of_it_is_seen(n_once, is_bounded):
+    # Of 1,000 samples 1 %, 6 % and 20 % are in states of their own, the others four to a state.
+    keys = np.append(np.arange(1000 - n_once) // 4, 10_000 + np.arange(n_once)).astype(np.uint64)
+    assert (most_entropy(keys, 12.0) < 12.0) == is_bounded
 
 
 def _entropy(value, stderr, bias, shift=0.0):
