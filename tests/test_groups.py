@@ -62,6 +62,14 @@ def test_more_neurons_never_tell_less(random_weight):
     assert outputs[0].value < outputs[1].value < outputs[2].value
 
 
+def test_nothing_is_above_what_the_bins_can_tell(random_weight):
+    # So few points that errors are larger than what is left up to the ceiling.
+    group = ef.effective_information(random_weight(8, 5, 40.0), 1, n_samples=256, random_state=0)
+    assert group.interval[1] == 3.0
+    report = ef.analyze(random_weight(2, 12, 400.0), n_samples=256, random_state=0)[0]
+    assert report.ei_interval[1] <= 6.0
+
+
 def test_one_input_of_many_is_found_in_spite_of_the_others(random_weight):
     # The other 24 inputs move inside a cell: a few hundred points in each would be wrong by bits.
     group = ef.effective_information(random_weight(25, 6, 5.0), 0, random_state=0)

@@ -1,11 +1,11 @@
 """One process compiles for all: real caches in real processes, and file systems that refuse, which are faked."""
 
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shutil import copytree
 from types import SimpleNamespace
 
 import numba
@@ -18,7 +18,7 @@ import ei_fast as ef
 import ei_fast.runtime.kernel_cache
 import ei_fast.warmup
 from ei_fast.cli import main
-from ei_fast.runtime.kernel_cache import KernelCache
+from ei_fast.runtime.kernel_cache import _PYTHON, KernelCache
 from ei_fast.warmup import warmup
 
 WEIGHT = np.arange(12.0).reshape(4, 3) / 4 - 1
@@ -109,6 +109,7 @@ def test_after_a_warmup_nothing_is_compiled(warm):
     assert _files(warm[0]) == before
 
 
+@pytest.mark.slow
 def test_whoever_finds_a_warm_cache_takes_no_lock(warm):
     (lock,) = warm[0].rglob("ei_fast.lock")
     with FileLock(lock):
@@ -122,12 +123,33 @@ def test_twenty_processes(tmp_path):
     assert len(figures) == 1
 
 
-@pytest.fixture
-def cache(warm, tmp_path):
-    """This process's view of a copy of the warm cache."""
-    (folder,) = warm[0].iterdir()
+def _made_up(folder):
+    """Fill a folder with files named as Numba names code, and vouch for them on this CPU and on another type."""
+    for name in ("dense.dense_keys-1", "edges.edge_bits-2"):
+        for suffix in ("nbi", "1.nbc"):
+            (folder / f"{name}.{_PYTHON}.{suffix}").touch()
+    KernelCache(folder).vouch()
+    (marker,) = folder.glob("*.warm")
+    shutil.copy(marker, folder / f"{marker.stem.rpartition('-')[0]}-0123456789abcdef.warm")
+
+
+@pytest.fixture(params=["made up", pytest.param("compiled", marks=pytest.mark.slow)])
+def cache(request, tmp_path):
+    """This process's view of a cache that is warm for two types of CPU."""
     KernelCache.found()
-    return KernelCache(Path(copytree(folder, tmp_path / folder.name)))
+    if request.param == "compiled":
+        (folder,) = request.getfixturevalue("warm")[0].iterdir()
+        return KernelCache(Path(shutil.copytree(folder, tmp_path / folder.name)))
+    _made_up(tmp_path)
+    return KernelCache(tmp_path)
+
+
+def test_a_warm_cache_is_not_waited_for(cache, monkeypatch):
+    monkeypatch.setattr(KernelCache, "found", lambda: cache)
+    monkeypatch.setattr(ei_fast.warmup, "LONGEST_WAIT", 0.1)
+    with FileLock(cache.lock):
+        done = warmup()
+    assert (done.folder, done.compiled, done.problem) == (cache.folder, False, None)
 
 
 def test_a_marker_is_worth_nothing_where_code_has_gone(cache):

@@ -200,8 +200,14 @@ def _shown_ticks(ax):
 def test_a_layer_that_does_not_move_is_drawn(tmp_path):
     still = Trajectory([0, 1], ["a"], {name: np.ones((2, 1)) for name in MEASURES}, {})
     figure = Figure(layout="constrained")
-    ef.CausalPlaneDisplay.from_trajectory(still).plot(figure.subplots())
+    ax = ef.CausalPlaneDisplay.from_trajectory(still).plot(figure.subplots()).ax_
     figure.savefig(tmp_path / "plane.png")
+    # EI is taken from sensitivity and degeneracy here: 0.
+    marks = [line for line in ax.lines if line.get_color() == layer_colours(1)[0] and len(line.get_xdata())]
+    assert [[*mark.get_xdata(), *mark.get_ydata()] for mark in marks] == [pytest.approx([0.0, np.sqrt(2)])] * 2
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert left < 0 < right
+    assert bottom < np.sqrt(2) < top
 
 
 def test_what_is_undefined_is_left_out(tmp_path):
@@ -210,6 +216,15 @@ def test_what_is_undefined_is_left_out(tmp_path):
     trajectory.sensitivity[:, 1] = np.nan
     figure = plot_overview(trajectory)
     figure.savefig(tmp_path / "overview.png")
+    # Nothing leads to the third record, and nothing of the second layer is in the plane.
+    ax = ef.CausalPlaneDisplay.from_trajectory(trajectory).plot(Figure().subplots()).ax_
+    assert [len(path.get_segments()) for path in _paths(ax)] == [4, 0, 4]
+    panels = _panels(ef.plot_measures(trajectory))
+    missing = {
+        title: [np.flatnonzero(np.isnan(line.get_ydata())).tolist() for line in panels[title].lines[:3]]
+        for title in ("EI", "sensitivity", "φ")
+    }
+    assert missing == {"EI": [[2]] * 3, "sensitivity": [[], list(range(7)), []], "φ": [[]] * 3}
 
 
 def _panels(figure):

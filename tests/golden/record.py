@@ -1,7 +1,14 @@
 """Figures of a varied set of measurements, to the last bit: what must not move while the code is rewritten.
 
-python tests/golden/record.py record golden.json      # with the code as it is
-python tests/golden/record.py compare golden.json     # after a change, on the same machine
+python tests/golden/record.py record golden.json        # with the code as it is
+python tests/golden/record.py compare golden.json       # after a change, on the same machine
+python tests/golden/record.py record-more more.json     # the cases of `more_cases`, in a file of their own
+python tests/golden/record.py compare-more more.json
+
+python tests/golden/record.py record-figures tests/golden/figures.json
+
+records the cases of `cheap_cases` in decimal numbers, which `tests/test_golden.py` compares on any machine. That file
+says when recording them anew is allowed.
 """
 
 import hashlib
@@ -31,6 +38,8 @@ def weights(n_in: int, n_out: int, scale: float, seed: int = 0) -> np.ndarray:
 
 def plain(value: Any) -> Any:
     """Numbers as hexadecimal, arrays as hashes: equal only where every bit is."""
+    if isinstance(value, dict):
+        return {name: plain(of_name) for name, of_name in value.items()}
     if isinstance(value, np.ndarray):
         return [list(value.shape), hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
     if isinstance(value, (bool, np.bool_, str, type(None))):
@@ -40,23 +49,23 @@ def plain(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return float(value).hex()
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(element) for element in value]
     raise TypeError(type(value))
 
 
 def report(model: Any, **params: Any) -> Any:
     found = ef.analyze(model, **({"random_state": 0} | params))
-    return [{one.name: plain(getattr(layer, one.name)) for one in fields(layer)} for layer in found]
+    return [{field.name: getattr(layer, field.name) for field in fields(layer)} for layer in found]
 
 
 def group(layer: Any, inputs: Any, outputs: Any, **params: Any) -> Any:
     found = ef.effective_information(layer, inputs, outputs, **({"random_state": 0} | params))
-    return plain([found.value, found.stderr, found.interval, found.flags])
+    return [found.value, found.stderr, found.interval, found.flags]
 
 
 def trajectory(found: ef.Trajectory) -> Any:
     frame = found.to_frame()
-    return {name: [plain(one) for one in frame[name]] for name in frame}
+    return {name: list(frame[name]) for name in frame}
 
 
 def twisted(x: np.ndarray) -> np.ndarray:
@@ -188,20 +197,17 @@ def cases() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "group plugin", lambda: group(layer, None, None, joint="plugin", n_samples=50_000)
     for pairwise in ("exact", "histogram"):
         settings = {"pairwise": pairwise, "random_state": 2}
-        yield f"sensitivity {pairwise}", lambda b=settings: plain(ef.sensitivity_matrix(layer, **b))
-        yield f"parts {pairwise}", lambda b=settings: plain(ef.ei_parts_matrix(layer, **b))
+        yield f"sensitivity {pairwise}", lambda b=settings: ef.sensitivity_matrix(layer, **b)
+        yield f"parts {pairwise}", lambda b=settings: ef.ei_parts_matrix(layer, **b)
     x, y = np.random.default_rng(0).normal(size=(2, 500))
     for entropy in ENTROPIES:
         yield (
             f"mutual information {entropy}",
-            lambda entropy=entropy: plain(ef.mutual_information(x, x + y, entropy=entropy)),
+            lambda entropy=entropy: ef.mutual_information(x, x + y, entropy=entropy),
         )
     yield (
         "sweep",
-        lambda: [
-            [plain(one) for one in row]
-            for row in ef.bin_sweep(chain, bins=(4, (6, 12)), random_state=0).itertuples(index=False)
-        ],
+        lambda: [list(row) for row in ef.bin_sweep(chain, bins=(4, (6, 12)), random_state=0).itertuples(index=False)],
     )
     for ranges in ("each", "first"):
         yield f"trajectory {ranges}", lambda ranges=ranges: trajectory(recorded(ranges=ranges))
@@ -213,12 +219,144 @@ def cases() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "batch split plugin", lambda: merged(3, 0.001, joint="plugin", n_samples=20_000)
 
 
+def more_cases() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Cases beside those of `cases`, whose file stays comparable without them."""
+    for name in ("prelu", "mish", "log_sigmoid", "hard_silu"):
+        layer = ef.Layer(weights(5, 3, 1.5), bias=[0.2, -0.1, 0.4], activation=name)
+        yield f"{name} clip", lambda layer=layer: report(layer, in_range=(-1, 1))
+        yield (
+            f"{name} drop",
+            lambda layer=layer: report(layer, in_range=(-1, 1), out_range=(-0.3, 0.4), out_of_range="drop"),
+        )
+    approximate = ef.Activation("gelu", approximate="tanh")
+    yield "approximate gelu", lambda: report(ef.Layer(weights(4, 3, 2.0), activation=approximate))
+    slope = ef.Activation("leaky_relu", negative_slope=0.3)
+    yield "leaky relu of another slope", lambda: report(ef.Layer(weights(4, 3, 2.0), activation=slope))
+    layer = ef.Layer(weights(6, 4, 2.0))
+    for bins in (2, (3, 5), (64, 2), (2, 200)):
+        yield f"bins {bins}", lambda bins=bins: report(layer, bins=bins)
+    for n_samples in (256, 512, 1024):
+        for drop in ("clip", "drop"):
+            settings = {"n_samples": n_samples, "out_of_range": drop, "out_range": (0.2, 0.8)}
+            yield f"{n_samples} points {drop}", lambda b=settings: report(layer, **b)
+            yield (
+                f"{n_samples} points in histograms {drop}",
+                lambda b=settings: report(layer, pairwise="histogram", **b),
+            )
+    # More states than samples: brackets, also where samples are dropped and where other estimators are asked for.
+    undersampled = ef.Layer(weights(30, 20, 2.0, 4), activation="tanh")
+    for entropy in ("auto", *ENTROPIES):
+        settings = {"n_samples": 4096, "pairwise": "none", "entropy": entropy}
+        yield f"undersampled {entropy}", lambda b=settings: report(undersampled, **b)
+        yield (
+            f"undersampled {entropy} drop",
+            lambda b=settings: report(undersampled, out_of_range="drop", out_range=(-0.999, 0.999), **b),
+        )
+        yield (
+            f"undersampled plugin {entropy}",
+            lambda b=settings: report(undersampled, joint="plugin", **b),
+        )
+    # Few cells that move, and outputs that hardly leave a bin.
+    rare = ef.Layer(np.ones((6, 2)), [-5.0, -3.3])
+    yield "few cells move", lambda: report(rare, bins=(8, 2))
+    yield "few cells move, few points", lambda: report(rare, bins=(8, 2), n_samples=512)
+    yield "one output", lambda: report(ef.Layer(np.ones((12, 1)), [-6.0]), bins=(128, 2))
+    # What is left out of a component: repeated outputs, outputs that stay in their bin, inputs without a weight.
+    repeated = weights(6, 5, 2.0)
+    repeated[:, 3], repeated[2], repeated[:, 4] = repeated[:, 0], 0.0, 1e-9
+    yield "repeated outputs", lambda: report(ef.Layer(repeated))
+    yield "plugin drop", lambda: report(layer, joint="plugin", out_of_range="drop", out_range=(0.3, 0.7))
+    yield "baseline drop", lambda: report(layer, baseline=-0.2, out_of_range="drop", out_range=(0.3, 0.7))
+    yield "baseline histogram", lambda: report(layer, baseline=0.7, pairwise="histogram", n_samples=8192)
+    yield "large numbers", lambda: report(ef.Layer(weights(5, 3, 1e200), activation="relu"))
+    chain = [
+        ef.Layer(weights(6, 5, 1.5, 1), activation="relu"),
+        ef.Layer(weights(5, 4, 1.0, 2), activation="silu"),
+        ef.Layer(weights(4, 3, 1.0, 3), activation="linear"),
+    ]
+    for baseline in (0.0, 0.5):
+        settings = {"out_range": "neuron", "baseline": baseline}
+        yield f"ranges neuron, baseline {baseline}", lambda b=settings: report(chain, **b)
+        yield (
+            f"ranges neuron, baseline {baseline}, histogram",
+            lambda b=settings: report(chain, pairwise="histogram", n_samples=8192, **b),
+        )
+    yield "ranges neuron, plugin", lambda: report(chain, out_range="neuron", joint="plugin", n_samples=20_000)
+    yield "a range of each layer", lambda: report([ef.Layer(weights(4, 3, 2.0), out_range=(0.2, 0.9)), *chain[2:]][:1])
+    own_range = ef.Layer(weights(4, 3, 2.0), in_range=(-2.0, 0.5))
+    yield "an input range of its own", lambda: report(own_range)
+    begins_anew = ef.Network([own_range, ef.Layer(weights(7, 2, 1.0), in_range=(-1.0, 1.0))], restarts=[1])
+    yield "restarts", lambda: report(begins_anew)
+    function = ef.Function(twisted, 3, 2, (-1.0, 1.0))
+    yield "function and layer", lambda: report([ef.Layer(weights(4, 3, 1.0), activation="tanh"), function])
+    yield "function without edges", lambda: report(function, pairwise="none", n_samples=512)
+    wide = ef.Function(lambda x: np.tanh(x @ weights(30, 12, 1.0, 4)), 30, 12, (-1.0, 1.0))
+    yield "undersampled function", lambda: report(wide, n_samples=2048, pairwise="none")
+    yield (
+        "undersampled function drop",
+        lambda: report(wide, n_samples=2048, pairwise="none", out_range=(-0.9, 0.9), out_of_range="drop"),
+    )
+    for entropy in ENTROPIES:
+        yield f"group {entropy}", lambda entropy=entropy: group(layer, [0, 1], [1, 2], entropy=entropy)
+    yield "group of few points", lambda: group(layer, [1], None, n_samples=512)
+    yield "group of a chain", lambda: group(ef.Network(chain).between(0, 2), [0, 1], [2], n_samples=4096)
+    for state in (np.random.SeedSequence(3), 2**40):
+        yield f"random state {type(state).__name__}", lambda state=state: report(layer, random_state=state)
+    x, y = np.random.default_rng(1).normal(size=(2, 40))
+    for entropy in ENTROPIES:
+        settings = {"entropy": entropy, "bins": (3, 5), "range": ((-2.0, 2.0), (-1.0, 3.0))}
+        yield f"mutual information of few {entropy}", lambda b=settings: ef.mutual_information(x, x + y, **b)
+    for ranges in ("all", "each"):
+        yield f"remeasured {ranges}", lambda ranges=ranges: trajectory(recorded().remeasure(ranges=ranges, tol=0.05))
+
+
+# For `tests/test_golden.py`: every kind of layer, measure and method, each in a case of about 0.1 s at the most.
+CHEAP = (
+    *("linear (2, 2) clip", "sigmoid (7, 3) clip", "relu (1, 3) drop", "gelu (2, 2) drop", "hardtanh (7, 3) clip"),
+    *("300 points (9, 4) drop", "5000 points (2, 3) clip", "grassberger auto histogram (3, 2)"),
+    *("chao-shen plugin exact (8, 4)", "miller-madow tol drop", "rare drop", "no edges", "loose", "bins", "baseline"),
+    *("small numbers", "still", "never kept", "components clip", "components drop n_samples", "ranges neuron"),
+    *("ranges hull drop", "function two inputs clip", "function five inputs drop", "own activation", "patch"),
+    *("group [0, 3] [1] clip", "group [2] None clip", "group in blocks", "group plugin", "sensitivity histogram"),
+    *("parts exact", "mutual information chao-shen", "sweep", "trajectory each", "remeasured", "batch"),
+    *("256 points clip", "undersampled auto", "undersampled auto drop", "undersampled plugin plugin", "few cells move"),
+    *("repeated outputs", "restarts", "undersampled function", "group of few points", "one output"),
+)
+
+
+def cheap_cases() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The cases named in `CHEAP`, in its order."""
+    found = dict(cases()) | dict(more_cases())
+    yield from ((name, found[name]) for name in CHEAP)
+
+
+def decimal(value: Any) -> Any:
+    """What JSON can hold of a case's figures, numbers in decimal."""
+    if isinstance(value, dict):
+        return {name: decimal(of_name) for name, of_name in value.items()}
+    if isinstance(value, (np.ndarray, np.generic)):
+        return decimal(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [decimal(element) for element in value]
+    # Flags are members of an enumeration of texts.
+    return str(value) if isinstance(value, str) else value
+
+
+def record_figures(path: Path) -> None:
+    """Write the figures of `cheap_cases`, a line to each case."""
+    lines = [f"{json.dumps(name)}: {json.dumps(decimal(measured()))}" for name, measured in cheap_cases()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
 def main(verb: str, path: Path) -> int:
+    if verb == "record-figures":
+        record_figures(path)
+        return 0
     found = {}
-    for name, measured in cases():
+    for name, measured in (more_cases if verb.endswith("-more") else cases)():
         assert name not in found, name
-        found[name] = measured()
-    if verb == "record":
+        found[name] = plain(measured())
+    if verb.startswith("record"):
         path.write_text(json.dumps(found, sort_keys=True), encoding="utf-8")
         return 0
     expected = json.loads(path.read_text(encoding="utf-8"))

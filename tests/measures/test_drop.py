@@ -79,6 +79,23 @@ def test_nothing_outside_nothing_changes(random_weight):
     assert drop.sensitivity == pytest.approx(clip.sensitivity, abs=1e-12)
 
 
+def test_a_small_share_outside_is_dropped_and_not_clipped():
+    # Of each 1,000 samples eight are dropped. Clipped, they would add to the outermost bin.
+    layer = ef.Layer([[1.0, 1.0], [1.0, 0.5]], activation="linear", out_range=(0.0, 1.87))
+    task = (layer.weight, np.zeros(2), "linear", (0.0, 1.0), 8, (0.0, 1.87), 8)
+    dropped, clipped = (naive.joint_ei_on_a_grid(*task, points=300, drop=drop) for drop in (True, False))
+    report = ef.analyze(layer, out_of_range="drop", tol=0.002, pairwise="none", random_state=0)[0]
+    assert abs(report.ei - dropped) < 4 * report.ei_stderr + 0.001 < (clipped - dropped) / 2
+
+
+def test_samples_that_are_dropped_fill_no_bin():
+    # Of each 100 samples 72 have an output of 0 and 27 one above the range: what is kept lies in one bin.
+    layer = ef.Layer([[1.0], [1.0]], [-1.25], "relu", out_range=(0.0, 0.01))
+    dropped, clipped = (ef.analyze(layer, out_of_range=how, random_state=0)[0] for how in ("drop", "clip"))
+    assert "outputs in one bin" in dropped.flags
+    assert "outputs in one bin" not in clipped.flags
+
+
 def test_one_input_is_exact():
     # y = 2 x on (0, 1): the upper half of the inputs is left out; what is kept is told in full.
     report = ef.analyze(ef.Layer([[2.0]], activation="linear", out_range=(0.0, 1.0)), bins=(8, 4), out_of_range="drop")[

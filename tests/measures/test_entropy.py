@@ -102,6 +102,27 @@ def test_a_few_stray_states_are_no_tail():
     assert entropy.value == pytest.approx(3.0, abs=0.001)
 
 
+@pytest.mark.parametrize("n", [100, 1000, 10**5])
+def test_a_sample_in_one_state_does_not_show_that_there_is_no_other(n):
+    # None of n samples meets a state of probability 3.6 / n with a probability of exp(-3.6), which is above 2.5 %.
+    p = 3.6 / n
+    entropy = entropy_of_keys(np.zeros(n, np.uint64), estimator_named("auto"))
+    assert entropy.value == 0.0
+    assert _entropy(np.array([p, 1 - p])) < entropy.bias < 1.1 * _entropy(np.array([p, 1 - p]))
+
+
+def test_a_state_seen_once_may_have_others_beside_it():
+    # 999 samples of one state and one of another: a second state of its probability, not met, would add 1 / n of the
+    # probability, whose part in the entropy is log2(e) / n at least.
+    keys = np.append(np.zeros(999), 1).astype(np.uint64)
+    entropy = entropy_of_keys(keys, estimator_named("auto"))
+    assert entropy.unseen.bits == 0.0
+    assert entropy.bias >= 1 / 1000 / np.log(2)
+    unseen = UnseenStates.after(1000, 1, 0, 0)
+    assert 1 / 1000 / np.log(2) <= unseen.model_error < 0.01
+    assert UnseenStates.after(1000, 0, 5, 0).model_error == 0.0
+
+
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
 def test_the_unseen_of_a_power_law(exponent):
     # New states at the rate U(v) = v**-a: f1 = n U, f2 = -n**2 U'/2, f3 = n**3 U''/6, and the integral of U/v is U/a.
@@ -112,6 +133,15 @@ def test_the_unseen_of_a_power_law(exponent):
     unseen = UnseenStates.after(1e12 * n, 1e12 * once, 1e12 * twice, 1e12 * thrice)
     assert unseen.bits == pytest.approx(rate / exponent / np.log(2), rel=1e-4)
     assert unseen.per_singleton * once - unseen.per_doubleton * twice == pytest.approx(n * unseen.bits, rel=1e-9)
+
+
+@pytest.mark.parametrize(("exponent", "has_no_end"), [(0.1, True), (0.25, True), (0.35, False), (1.0, False)])
+def test_a_discovery_rate_that_hardly_falls_has_no_end(exponent, has_no_end):
+    # New states at the rate U(v) = 0.1 (v / n)**-a at v near n: counts as above, of so many samples that chance is out.
+    n, once = 10**9, 10**8
+    unseen = UnseenStates.after(n, once, once * exponent / 2, once * exponent * (exponent + 1) / 6)
+    assert unseen.bits > 0.1
+    assert unseen.without_end == has_no_end
 
 
 @pytest.mark.parametrize("largest", [900, 5000, 2**63 - 1])
@@ -126,21 +156,33 @@ def test_counts_of_keys_of_any_size(largest, dropped):
     assert not len(Counts.of(np.empty(0, np.uint64)).counts)
 
 
+class _Control:
+    """A control variate that knows of events which no sample met: so many bits of its mean."""
+
+    mean = 1.0
+
+    def __init__(self, missed=0.0):
+        self._missed = missed
+
+    def __call__(self, counts):
+        return np.log(counts.states)
+
+    def missed(self, counts):
+        return self._missed, 0.0
+
+
+def test_what_a_control_knows_to_be_missed_may_be_wrong():
+    keys = np.random.default_rng(0).geometric(0.1, 1000).astype(np.uint64)
+    without, with_some = (entropy_of_keys(keys, estimator_named("auto"), _Control(missed)) for missed in (0.0, 0.05))
+    assert with_some.bias == pytest.approx(without.bias + 0.05, abs=1e-12)
+    assert with_some.value == without.value
+
+
 def test_any_number_of_threads_of_blas():
     # So many states that BLAS would share out what is summed over them.
     keys = np.random.default_rng(0).geometric(1e-4, 200_000).astype(np.uint64)
-
-    class Control:
-        mean = 1.0
-
-        def __call__(self, counts):
-            return np.log(counts.states)
-
-        def missed(self, counts):
-            return 0.0, 0.0
-
     entropies = []
     for threads in (1, 2):
         with threadpool_limits(threads, user_api="blas"):
-            entropies.append(entropy_of_keys(keys, estimator_named("auto"), Control()))
+            entropies.append(entropy_of_keys(keys, estimator_named("auto"), _Control()))
     assert entropies[0] == entropies[1]

@@ -34,9 +34,10 @@ def test_of_weights(activation, exponent, shape):
 def test_of_the_range_of_the_inputs(exponent, in_range):
     weight, bias = _weights(5, 3)
     factor = 2.0**exponent
-    plain = _figures(ef.Layer(weight, bias), in_range=in_range)
-    scaled = _figures(ef.Layer(weight / factor, bias), in_range=tuple(end * factor for end in in_range))
-    assert plain == scaled
+    for baseline in (0.0, 0.375):
+        plain = _figures(ef.Layer(weight, bias), in_range=in_range, baseline=baseline)
+        params = {"in_range": tuple(end * factor for end in in_range), "baseline": baseline * factor}
+        assert plain == _figures(ef.Layer(weight / factor, bias), **params)
 
 
 @pytest.mark.parametrize("activation", ["gelu", "silu", "elu", "softplus", "mish", "tanh", "sigmoid"])

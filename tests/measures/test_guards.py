@@ -1,12 +1,9 @@
-"""What figures rest on and nothing else would notice: coverage, points of brackets, restarts, numbers of formats."""
-
-import json
+"""What figures rest on and nothing else would notice: coverage, points of brackets, restarts."""
 
 import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.cluster import plan
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
@@ -54,6 +51,47 @@ def test_a_bracket_counts_the_points_that_it_rests_on(random_weight, monkeypatch
     assert report.n_samples == sum(points)
 
 
+@pytest.fixture
+def counted():
+    """A function of n_in -> n_out whose rows are counted, and the counter."""
+
+    def make(n_in, n_out, scale):
+        weight, rows = np.random.default_rng(4).uniform(-1, 1, (n_in, n_out)) * scale, []
+
+        def fn(x):
+            rows.append(len(x))
+            return np.tanh(x @ weight)
+
+        function = ef.Function(fn, n_in, n_out, (-1.0, 1.0))
+        # Rows at which the function was tried out.
+        rows.clear()
+        return function, rows
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("n_in", "n_out", "scale", "bins"), [(30, 12, 1.0, 8), (30, 12, 1.0, (2, 8)), (4, 8, 5.0, (2, 8))]
+)
+def test_a_bracket_counts_the_rows_that_a_function_was_evaluated_at(counted, n_in, n_out, scale, bins):
+    # The numbers of outputs that are tried to be counted together are one, two and four.
+    function, rows = counted(n_in, n_out, scale)
+    n_samples = 1024
+    report = ef.analyze(function, n_samples=n_samples, bins=bins, pairwise="none", random_state=0, n_jobs=1)[0]
+    assert "undersampled" in report.flags
+    # As many rows again say how outputs fill their range.
+    assert sum(rows) == report.n_samples + n_samples
+
+
+def test_a_bracket_counts_what_it_takes_to_find_kept_samples(counted):
+    function, rows = counted(30, 12, 0.5)
+    params = {"out_of_range": "drop", "out_range": (-0.99, 0.99), "pairwise": "none", "random_state": 0, "n_jobs": 1}
+    report = ef.analyze(function, n_samples=8192, **params)[0]
+    assert "undersampled" in report.flags
+    # Kept samples inside cells are evaluated twice: for the outputs that are watched, and for all of them.
+    assert sum(rows) / 2 < report.n_samples < sum(rows)
+
+
 def test_layers_that_do_not_feed_each_other_are_not_taken_as_one():
     layers = [ef.Layer(np.eye(3), in_range=(0.0, 1.0)) for _ in range(3)]
     network = ef.Network(layers, restarts=[1])
@@ -61,19 +99,3 @@ def test_layers_that_do_not_feed_each_other_are_not_taken_as_one():
         network.between(0, 1)
     # It may begin where the restart is.
     assert network.between(1, 2).n_in == 3
-
-
-def test_numbers_of_file_formats(tmp_path, random_weight):
-    # Who changes what a file holds changes its number, and reads the older ones or refuses them.
-    ef.analyze(np.eye(2)).save(tmp_path / "report.npz")
-    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0))
-    recorder.record(np.eye(2), step=0)
-    recorder.trajectory_.save(tmp_path / "trajectory.npz")
-    for name, number in (("report", 1), ("trajectory", 4)):
-        with np.load(tmp_path / f"{name}.npz") as stored:
-            assert (str(stored["kind"]), int(stored["format"])) == (name, number)
-    (tmp_path / "c").mkdir()
-    np.savez(tmp_path / "c" / "0.npz", w0=random_weight(3, 2))
-    plan(tmp_path / "c", tmp_path / "out", 1)
-    stored = json.loads((tmp_path / "out" / "plan.json").read_bytes())
-    assert (stored["kind"], stored["format"]) == ("ei_fast batch plan", 3)

@@ -88,6 +88,21 @@ def test_exact_and_simulated_measures_agree():
         assert abs(one.sensitivity - other.sensitivity) < 4 * other.sensitivity_stderr + 1e-9
 
 
+@pytest.mark.parametrize("baseline", [0.0, 0.3])
+def test_the_baseline_is_a_value_of_the_inputs_wherever_their_ranges_lie(baseline):
+    layer = ef.Layer([[1.5, -0.6], [0.4, 0.9]], [-2.0, 1.0], "tanh")
+    # Inputs on (3, 5) and (-1, 0).
+    net = ef.Network([ef.Layer([[2.0, 1.0]], [3.0, -1.0], "linear"), layer])
+    report = ef.analyze(net, bins=BINS, out_range="neuron", baseline=baseline, random_state=0)[1]
+    np.testing.assert_allclose(report.in_range, [(3.0, 5.0), (-1.0, 0.0)])
+    out_ranges = np.broadcast_to(report.out_range, (2, 2))
+    for i, j in product(range(2), range(2)):
+        constant = layer.bias[j] + baseline * layer.weight[1 - i, j]
+        task = (report.in_range[i], BINS, tuple(out_ranges[j]), BINS)
+        expected = naive.edge_information(layer.weight[i, j], constant, "tanh", *task)
+        assert report.sensitivity_matrix[i, j] == pytest.approx(expected, abs=1e-3)
+
+
 def test_a_function_after_such_a_layer_takes_its_inputs_over_their_ranges():
     layer = _layer(3, 2, "linear")
     ranges = ef.Network([layer]).ranges(out_range="neuron")[0][1]
@@ -115,6 +130,18 @@ def test_equal_weights_over_different_ranges_are_not_one_output():
     report = estimator.measure(network, settings, type(frozen)(ranges, 0))[0]
     # The first tells x < 1/2, the second x < 1/4: as "two thresholds" among the known answers.
     assert report.ei == pytest.approx(1.5, abs=1e-12)
+
+
+def test_ranges_that_together_hold_all_values_need_not_do_so_each():
+    # The second output is binned over a tenth of what it reaches; the first one's range holds all that there can be.
+    layer = ef.Layer([[4.0, 4.0]], [-2.0, -2.0], "hard_tanh")
+    estimator = ef.EffectiveInformation(bins=4)
+    network, settings, frozen = estimator.check(layer)
+    ranges = (((0.0, 1.0), ((-1.0, 1.0), (0.0, 0.1))),)
+    report = estimator.measure(network, settings, type(frozen)(ranges, 0))[0]
+    # Half of the inputs lead below 0, 47.5 in 100 above 0.1: on average over both outputs.
+    assert report.share_outside == pytest.approx((0.5 + 0.475) / 2, abs=1e-9)
+    assert "outputs outside range" in report.flags
 
 
 def test_a_report_with_such_ranges_is_saved_and_shown(tmp_path):

@@ -1,5 +1,7 @@
 """A new joint-EI method is one object and one line in the table: it works on groups, in batches and in `explain`."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -71,8 +73,10 @@ def test_a_batch_whole_and_in_parts(uniform, random_weight, tmp_path):
     (tmp_path / "c").mkdir()
     np.savez(tmp_path / "c" / "0.npz", w0=random_weight(6, 3, 4.0), w1=random_weight(3, 2, 4.0))
     estimator = ef.EffectiveInformation(joint="uniform", random_state=0)
-    for name, longest in (("whole", 1e6), ("parts", 1e-5)):
+    for name, longest in (("whole", 1e6), ("parts", 0.02)):
         plan(tmp_path / "c", tmp_path / name, 3, estimator, longest=longest)
+        split = json.loads((tmp_path / name / "plan.json").read_bytes())["pieces"]
+        assert len(split) == (0 if name == "whole" else 2)
         for shard in range(3):
             run(tmp_path / name, shard, processes=1)
         merge(tmp_path / name)

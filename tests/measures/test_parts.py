@@ -58,7 +58,13 @@ def test_a_zero_weight_has_exactly_none(random_weight):
     assert np.count_nonzero(matrix) == 33
 
 
-@pytest.mark.parametrize(("bins", "n_in"), [(4, 5), (64, 2), ((256, 32), 2), ((32, 256), 2), (64, 40), ((4, 64), 40)])
+@pytest.mark.parametrize(
+    ("bins", "n_in"),
+    [
+        *((4, 5), (64, 2), ((256, 32), 2), (64, 40), ((4, 64), 40)),
+        pytest.param((32, 256), 2, marks=pytest.mark.slow),
+    ],
+)
 def test_any_number_of_bins(random_weight, bins, n_in):
     _check(random_weight(n_in, 1, 4.0), np.array([-0.5]), [(0, 0)], bins=bins)
 

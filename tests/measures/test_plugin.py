@@ -78,3 +78,26 @@ def test_what_would_not_fit_is_refused_before_any_work(random_weight):
 def test_groups_are_not_counted(random_weight):
     with pytest.raises(ValueError, match="joint=.plugin. counts the states of all inputs"):
         ef.effective_information(random_weight(4, 4), inputs=[0], joint="plugin")
+
+
+@pytest.mark.parametrize(("n", "flagged"), [(300, True), (1000, False)])
+def test_a_tenth_of_the_samples_in_states_seen_once_is_too_many(random_weight, n, flagged):
+    weight = random_weight(2, 3, 5.0)
+    report = ef.analyze(weight, joint="plugin", n_samples=n, random_state=6)[0]
+    x = _points(2, n, 6)
+    of_x, of_y = naive.bins_of(x, (0.0, 1.0), 8), naive.bins_of(naive.outputs(x, weight, 0.0, "sigmoid"), (0.0, 1.0), 8)
+    _, counts = np.unique(np.hstack([of_x, of_y]), axis=0, return_counts=True)
+    once = np.count_nonzero(counts == 1) / n
+    assert (0.1 < once < 0.3) if flagged else (0.02 < once < 0.1)
+    assert ("undersampled" in report.flags) == flagged
+
+
+def test_the_stated_error_is_on_the_safe_side():
+    # Errors of H(Y) and of H(X, Y) are taken to be independent; together they are a little less.
+    weight = np.random.default_rng(0).uniform(-1, 1, (2, 1))
+    params = {"joint": "plugin", "n_samples": 4000, "pairwise": "none", "n_jobs": 1}
+    reports = [ef.analyze(weight, random_state=seed, **params)[0] for seed in range(300)]
+    assert not any("undersampled" in report.flags for report in reports)
+    spread = np.std([report.ei for report in reports])
+    # The spread over so many seeds has itself an error of one in 24.
+    assert 0.8 < spread / np.mean([report.ei_stderr for report in reports]) < 1 + 1 / 24

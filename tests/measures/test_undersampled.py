@@ -48,3 +48,15 @@ def test_the_bracket_holds_where_the_ceiling_is_reached():
     low, high = report.ei_interval
     assert "undersampled" in report.flags
     assert 9 < low <= report.ei <= high == 90
+
+
+def test_both_ends_are_near_an_entropy_of_equal_states():
+    # Seven identities, tied: 8**7 states, equally likely, of which two samples in one state tell the number. Over half
+    # of the outputs' range, so that no ceiling holds either end.
+    weight = np.full((7, 7), 1e-9)
+    np.fill_diagonal(weight, 1.0)
+    layer = ef.Layer(weight, activation="linear", out_range=(0.0, 2.0))
+    params = {"bins": 16, "n_samples": 2**17, "pairwise": "none"}
+    for seed in range(20):
+        low, high = ef.analyze(layer, random_state=seed, **params)[0].ei_interval
+        assert 20.7 < low < 21 < high < 21.01

@@ -32,3 +32,11 @@ def test_nothing_is_left_of_a_constant_layer():
 def test_an_edge_at_the_very_end_of_the_reach_is_not_crossed():
     # s goes from 0 to 0.3: the edge at 0.3 is reached by no sample, the one at 0 is passed by all.
     assert _components([[0.1], [0.2]], None, "linear", (0.0, 1.0), (0.0, 2.4)) == []
+
+
+def test_rounding_carries_no_output_over_an_edge():
+    # Large biases beside small weights: the edge between two bins lies where the largest pre-activation does, to
+    # rounding, and rounding goes either way.
+    for bias in np.random.default_rng(0).uniform(1e5, 1e6, 50):
+        edge = bias + 1e-3
+        assert _components([[0.4e-3], [0.6e-3]], [bias], "linear", out_range=(edge - 4, edge + 4)) == []

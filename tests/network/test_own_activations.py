@@ -111,3 +111,15 @@ def test_bound_methods_of_one_object_are_one_activation():
     one, other = Slope(), Slope()
     assert ef.Activation(one.of, (-1, 1)) == ef.Activation(one.of, (-1, 1))
     assert ef.Activation(one.of, (-1, 1)) != ef.Activation(other.of, (-1, 1))
+
+
+def test_a_baseline_far_outside_the_range_of_the_inputs():
+    # The steps of an activation of one's own are looked for where the other inputs' baseline takes it, too.
+    weight = np.array([[1.0, -0.5], [0.7, 0.3]])
+    own = ef.Activation(lambda s: np.tanh(s), codomain=(-1.0, 1.0))
+    matrices = [
+        ef.sensitivity_matrix(ef.Layer(weight, activation=activation), baseline=-1.5, bins=32)
+        for activation in (own, "tanh")
+    ]
+    np.testing.assert_allclose(*matrices, atol=1e-6)
+    assert (matrices[0] > 0.5).all()
