@@ -131,7 +131,7 @@ def _of_whole_layer(method: JointMethod, layer: JointProblem, options: MeasureOp
     if estimate.undersampled:
         bounds = yield from joint_ei(layer.binned, replace(options, joint="auto"), layer.seed)
     low, high = (min(max(end, 0.0), layer.binned.ceiling()) for end in (bounds.low, bounds.high))
-    return replace(estimate, value=max(estimate.value, 0.0), low=low, high=high)
+    return replace(estimate, value=max(estimate.value, 0.0), low=low, high=high, bounds=bounds.bounds)
 
 
 def _never_kept(binned: BinnedLayer, outputs: Neurons | None) -> bool:

@@ -35,6 +35,8 @@ class JointEI:
         (the counted figure where the method is "plugin").
     shift : float
         The best estimate minus `value`; not 0 only where another estimator was asked for.
+    bounds : (float, float)
+        Bounds on EI that rest on no model of the layer, each with 97.5 % confidence; `value` twice where exact.
 
     Notes
     -----
@@ -53,6 +55,7 @@ class JointEI:
     estimator: str
     undersampled: bool = False
     shift: float = 0.0
+    bounds: tuple[float, float] = (-np.inf, np.inf)
 
     @classmethod
     def exact(cls, value: float, output_entropy: float) -> "JointEI":
@@ -68,6 +71,7 @@ class JointEI:
             n_samples=0,
             method=EXACT,
             estimator=EXACT,
+            bounds=(value, value),
         )
 
     @classmethod
@@ -85,6 +89,7 @@ class JointEI:
             n_samples=n_samples,
             method=method,
             estimator="none",
+            bounds=(nan, nan),
         )
 
     @property
@@ -115,7 +120,12 @@ class JointEI:
         if np.isnan(value):
             return JointEI.undefined(int(total("n_samples")), method)
         low, high = (total("low"), total("high")) if undersampled else interval(value, shift, stderr, bias)
-        low, high = (min(max(end, 0.0), ceiling) for end in (low, high))
+        low, high = _between(low, high, ceiling)
+        # Where each component's bounds are its interval those of the sum are its interval, too.
+        bounds = low, high
+        if undersampled or any(component.bounds != (component.low, component.high) for component in components):
+            ends = (sum(component.bounds[end] for component in components) for end in (0, 1))
+            bounds = _between(*ends, ceiling)
         if undersampled:
             value, stderr = 0.5 * (low + high), 0.5 * (high - low) / Z95
         return JointEI(
@@ -131,7 +141,12 @@ class JointEI:
             estimator="bounds" if undersampled else estimator,
             undersampled=undersampled,
             shift=shift,
+            bounds=bounds,
         )
+
+
+def _between(low: float, high: float, ceiling: float) -> tuple[float, float]:
+    return min(max(low, 0.0), ceiling), min(max(high, 0.0), ceiling)
 
 
 def compose(
@@ -179,6 +194,7 @@ def compose(
         method=method,
         estimator=output.method if conditional.method == EXACT else conditional.method,
         shift=shift,
+        bounds=(low, high),
     )
 
 
@@ -200,4 +216,5 @@ def _bracket(
         method=method,
         estimator="bounds",
         undersampled=True,
+        bounds=(low, high),
     )
