@@ -85,9 +85,11 @@ class EffectiveInformation(BaseEstimator):
         per-edge measures where that output is outside, in the joint EI where any output is.
     baseline : float, default 0.0
         Value of the other inputs in sensitivity.
-    joint : "auto", "conditional" or "plugin", default "auto"
-        Method for the joint EI. ``"auto"`` is the conditional method, and exact for components of a layer that one
-        input determines. ``"plugin"`` counts joint states, as published, for comparison.
+    joint : "auto", "conditional", "plugin", "gaussian" or "annealed", default "auto"
+        Method for the joint EI. ``"auto"`` is exact for components of a layer that one input determines, the
+        conditional method where samples resolve the output's states, and beyond that chains that anneal sampled states
+        between a Gaussian and the uniform inputs (``"annealed"``), or the Gaussian alone where its error is known to be
+        small (``"gaussian"``). ``"plugin"`` counts joint states, as published, for comparison.
     pairwise : "auto", "exact", "histogram" or "none", default "auto"
         Method for sensitivity and EI_parts: exact for dense layers, simulated joint histograms for a `Function`, or
         not measured at all. ``"auto"`` takes the first that the layer allows.
@@ -100,7 +102,9 @@ class EffectiveInformation(BaseEstimator):
     tol : float, default 0.01
         Bits: the value of sqrt(standard error**2 + bias**2) that ``n_samples="auto"`` aims for, from 1e-6 to 100. It
         spends up to 2**24 points or 2**34 multiply-adds on a connected component; where these do not suffice the
-        layer has the flag "tol not reached".
+        layer has the flag "tol not reached". Above 10 bits of EI a tenth of `tol`, relative to EI, takes its place.
+    effort : float, default 1.0
+        Multiplies these ceilings, from 0.01 to 10,000. At 1 a layer takes about 5 seconds of two cores at the most.
     random_state : None, int, SeedSequence or Generator, default None
         Source of the seed. One seed gives bit-identical results for every `n_jobs`; None draws a new seed.
     n_jobs : None or int, default None
@@ -169,6 +173,7 @@ class EffectiveInformation(BaseEstimator):
         entropy: EntropyEstimator = "auto",
         n_samples: NumberOfSamples = "auto",
         tol: float = 0.01,
+        effort: float = 1.0,
         random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -184,6 +189,7 @@ class EffectiveInformation(BaseEstimator):
         self.entropy = entropy
         self.n_samples = n_samples
         self.tol = tol
+        self.effort = effort
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -431,7 +437,7 @@ def _check_bins(binned: BinnedLayer) -> None:
             )
 
 
-def flags_of(joint: JointEI, tol: float) -> list[Flag]:
+def flags_of(joint: JointEI, options: MeasureOptions) -> list[Flag]:
     """What is to be known of a joint EI before it is trusted."""
     flags = []
     if joint.is_undefined:
@@ -440,7 +446,9 @@ def flags_of(joint: JointEI, tol: float) -> list[Flag]:
         flags.append(Flag.CONSTANT)
     if joint.undersampled:
         flags.append(Flag.UNDERSAMPLED)
-    if joint.error > tol:
+    if joint.is_unverified:
+        flags.append(Flag.UNVERIFIED)
+    if joint.error > options.tol_of(joint.value):
         flags.append(Flag.TOL_NOT_REACHED)
     return flags
 
@@ -459,7 +467,7 @@ def _measure_layers(
 
         def measured(layer: BinnedLayer) -> LayerReport:
             measures = runner.named(f"layer{layer.index}").run(measure_layer(layer, options, seed))
-            report = _report_of(layer, measures, options.tol)
+            report = _report_of(layer, measures, options)
             if bar is not None:
                 with bar.get_lock():
                     bar.update()
@@ -473,17 +481,17 @@ def _measure_layers(
     return [report_of[layer] for layer in binned]
 
 
-def _flags_of_layer(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> list[Flag]:
+def _flags_of_layer(binned: BinnedLayer, measured: LayerMeasures, options: MeasureOptions) -> list[Flag]:
     """What is to be known of a layer's figures before they are trusted."""
     joint, sensitivity, ei_parts = measured.joint, measured.sensitivity, measured.ei_parts
-    flags = flags_of(joint, tol)
+    flags = flags_of(joint, options)
     # Below the interval, not below the estimate: equality must not be flagged for noise or rounding.
     if sensitivity.total + Z95 * sensitivity.stderr < joint.low - 1e-9:
         flags.append(Flag.SENSITIVITY_BELOW_EI)
     is_undefined = measured.pairwise_method != "none" and np.isnan(sensitivity.total + ei_parts.total)
     if Flag.NOTHING_KEPT not in flags and is_undefined:
         flags.append(Flag.NOTHING_KEPT)
-    if Flag.TOL_NOT_REACHED not in flags and max(sensitivity.stderr, ei_parts.stderr) > tol:
+    if Flag.TOL_NOT_REACHED not in flags and max(sensitivity.stderr, ei_parts.stderr) > options.tol:
         flags.append(Flag.TOL_NOT_REACHED)
     if Flag.NOTHING_KEPT not in flags and measured.occupancy.share_outside > MOST_OUTSIDE:
         flags.append(Flag.OUTSIDE)
@@ -493,7 +501,7 @@ def _flags_of_layer(binned: BinnedLayer, measured: LayerMeasures, tol: float) ->
     return flags
 
 
-def _report_of(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> LayerReport:
+def _report_of(binned: BinnedLayer, measured: LayerMeasures, options: MeasureOptions) -> LayerReport:
     layer, joint, sensitivity, ei_parts = binned.layer, measured.joint, measured.sensitivity, measured.ei_parts
     return LayerReport(
         name=str(layer.name),
@@ -523,7 +531,7 @@ def _report_of(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> Laye
         entropy_estimator=joint.estimator,
         pairwise_method=measured.pairwise_method,
         n_samples=joint.n_samples,
-        flags=tuple(_flags_of_layer(binned, measured, tol)),
+        flags=tuple(_flags_of_layer(binned, measured, options)),
         patch=layer.patch,
         share_outside=measured.occupancy.share_outside,
     )
@@ -541,7 +549,7 @@ def analyze(model: Any, **params: Unpack[Parameters]) -> Report:
         Whatever `as_network` accepts.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns

@@ -122,7 +122,7 @@ def effective_information(
     seed = resolve_seed(estimator.random_state, OWNER)
     with Threads(settings.n_jobs) as threads:
         joint = run_here(joint_ei(binned, settings.options, seed, a, b), threads)
-    return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), tuple(flags_of(joint, settings.tol)))
+    return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), tuple(flags_of(joint, settings.options)))
 
 
 @shows_keywords(EffectiveInformation)

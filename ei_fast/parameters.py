@@ -23,7 +23,7 @@ Activations = str | Activation | Sequence[str | Activation]
 InRange = Range | Literal["auto"]
 OutRange = Range | Literal["auto", "hull", "neuron"]
 OutOfRange = Literal["clip", "drop"]
-JointMethod = Literal["auto", "conditional", "plugin"]
+JointMethod = Literal["auto", "conditional", "plugin", "gaussian", "annealed"]
 PairwiseMethod = Literal["auto", "exact", "histogram", "none"]
 EntropyEstimator = Literal["auto", "plugin", "miller-madow", "grassberger", "chao-shen"]
 NumberOfSamples = int | Literal["auto"]
@@ -43,6 +43,7 @@ class ParametersBesideBins(TypedDict, total=False):
     entropy: EntropyEstimator
     n_samples: NumberOfSamples
     tol: float
+    effort: float
     random_state: RandomState
     n_jobs: int | None
     verbose: int
@@ -285,11 +286,12 @@ CONSTRAINTS: dict[str, Constraint] = {
     "out_range": RangeOrRule(RULES),
     "out_of_range": OneOf(get_args(OutOfRange)),
     "baseline": Number("a finite number"),
-    "joint": OneOf(("auto", *(name for name in JOINT_METHODS if name != EXACT)), announced=("gaussian",)),
+    "joint": OneOf(("auto", *(name for name in JOINT_METHODS if name != EXACT))),
     "pairwise": OneOf(get_args(PairwiseMethod)),
     "entropy": OneOf(get_args(EntropyEstimator)),
     "n_samples": Integer(256, allows_auto=True),
     "tol": Number("a number of bits from 1e-6 to 100", 1e-6, 100.0),
+    "effort": Number("a number from 0.01 to 10,000", 0.01, 1e4),
     "n_jobs": ThreadCount(),
     "verbose": Integer(0, allows_bool=True),
 }
@@ -323,6 +325,8 @@ class Settings:
         Number of simulated points; None for as many as `tol` needs.
     tol : float
         Error that is aimed for, in bits.
+    effort : float
+        Multiplies the ceilings of work.
     n_jobs : int
         Number of threads.
     """
@@ -338,12 +342,13 @@ class Settings:
     entropy: str
     n_samples: int | None
     tol: float
+    effort: float
     n_jobs: int
 
     @property
     def options(self) -> MeasureOptions:
         """The parameters that measures depend on beside bins and ranges."""
-        return MeasureOptions(self.joint, self.pairwise, self.entropy, self.tol, self.n_samples)
+        return MeasureOptions(self.joint, self.pairwise, self.entropy, self.tol, self.n_samples, self.effort)
 
     @classmethod
     def checked(cls, parameters: Mapping[str, Any]) -> "Settings":

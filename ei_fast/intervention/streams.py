@@ -41,6 +41,14 @@ class Stream(IntEnum):
     """Samples of the published estimate of EI, which counts pairs of input and output states."""
     OCCUPANCY = 12
     """Samples that show which bins outputs use, and how many leave their range."""
+    ANNEALED = 13
+    """Samples over the whole input range whose states are scored by a Gaussian, and annealed."""
+    ANNEALED_CELLS = 14
+    """Input cells in each of which one such sample falls."""
+    ANNEALED_POINTS = 15
+    """The samples inside these cells."""
+    ANNEALED_CHAINS = 16
+    """Draws in the rectangles of their states, and chains."""
 
 
 @lru_cache(maxsize=256)

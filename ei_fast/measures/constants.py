@@ -39,6 +39,9 @@ Inside cells the states are too few for the discovery rate to fall as a power: a
 small share of a cell.
 """
 
+RELATIVE_TOL = 0.1
+"""Error, relative to EI, that counts as `tol` where it is more, in units of `tol`: 93 bits need 0.09, not 0.01."""
+
 MAX_POINTS = 2**24
 """Points that one component of a layer is given at the most ..."""
 MAX_WORK = 2**34
@@ -169,3 +172,43 @@ SENSITIVITY_TASK_EDGES = 4096
 
 OCCUPANCY_POINTS = 2**12
 """Points at which a user's function is looked at for outputs outside their range."""
+
+SCORE_DRAWS = 16
+"""Draws by which a Gaussian's probability of a state is estimated: their noise is then well below what differs from
+state to state, and its bias is in both of two figures whose difference is taken."""
+INPUTS_AN_OUTPUT = 3
+"""Inputs an output from which on the leading term of a Gaussian's divergence is all that matters of it: 0.010 bits for
+25 -> 6, where it is right, but 4.3 for 100 -> 100, where it is not."""
+STATES_A_TASK = 4
+"""Scored states of one thread's task; annealed ones are tasks of their own. It changes no figure."""
+CHAINS = 4
+"""Forward chains for each annealed state, to one reverse chain."""
+CHAIN_DRAWS = 32
+"""Draws of which one is where a chain begins, at the Gaussian level."""
+MIRRORS = 4
+"""Rounds of mirror moves at a level. For one layer (100 -> 30, scale 5) gap times seconds was 35, 28, 36 and 45 with 2, 4,
+8 and 16."""
+NOISE = 0.15
+"""Standard deviation, in those of the outputs, of the noise at the Gaussian level where outputs depend on each other."""
+ANNEALING_PILOT, PROBES = 64, 8
+"""Scored and annealed states of a pilot, which are not used again."""
+PILOT_FIRST = 2**40
+"""Number of a pilot's first sample in the streams."""
+FEWEST_LEVELS, MOST_LEVELS = 25, 3200
+"""Levels of a path."""
+WIDEST_GAP = 1.0
+"""Nats between reverse and forward chains above which the levels are doubled ..."""
+BRACKET_OF_GAP = 0.35
+"""... and the part of that gap that is left between the bounds from several chains: 0.30 to 0.40 as measured."""
+ANNEALED_AT_LEAST, ANNEALED_AT_MOST = 8, 128
+"""States that are annealed, for each entropy: fewer have no standard error to speak of."""
+SCORED_AT_LEAST, SCORED_AT_MOST = 128, 2**14
+"""States that are scored."""
+CONTROLS_A_SCORE = 32
+"""Samples that know the mean of a control, for each scored state, at the most."""
+ANNEALING_WORK = 2**33
+"""Multiply-adds of annealing and scoring, at the most."""
+WORK_OF_REDRAW, WORK_OF_MIRROR, WORK_OF_EDGE = 1500, 250, 6
+"""What it costs, in multiply-adds of a simulation, to draw an input anew and to mirror it, and each of its edges."""
+WORK_OF_INTERVAL = 400
+"""The same of one interval of a normal distribution, and a draw from it."""

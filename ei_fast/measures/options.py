@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ei_fast.measures.constants import MIN_POINTS
+from ei_fast.measures.constants import MIN_POINTS, RELATIVE_TOL
 from ei_fast.measures.counting.estimators import EntropyEstimator, estimator_named
 
 
@@ -21,6 +21,8 @@ class MeasureOptions:
     n_samples : int or None
         All simulated points of the joint EI, bounds apart, and those in every edge's histogram, in place of what `tol`
         asks for.
+    effort : float
+        Multiplies the ceilings of work.
     """
 
     joint: str = "auto"
@@ -28,11 +30,16 @@ class MeasureOptions:
     entropy: str = "auto"
     tol: float = 0.01
     n_samples: int | None = None
+    effort: float = 1.0
 
     @property
     def estimator(self) -> EntropyEstimator:
         """Of sampled entropies."""
         return estimator_named(self.entropy)
+
+    def tol_of(self, bits: float) -> float:
+        """The error to aim for where EI is about so many bits: `tol`, or a tenth of it relative to EI if that is more."""
+        return self.tol * max(1.0, RELATIVE_TOL * bits)
 
     def shared_by(self, n_components: int) -> "MeasureOptions":
         """The options for each of so many components; all together keep to these, but for MIN_POINTS at least each."""

@@ -42,9 +42,15 @@ class Flag(StrEnum):
         "layer computes, since the range over which it is binned is too wide for it. Use out_range='auto', or "
         "'neuron' where neurons differ in scale, or more output bins.",
     )
+    UNVERIFIED = (
+        "gaussian unverified",
+        "The outputs' pre-activations are taken to be Gaussian, and how far from it they are is not known: with fewer "
+        "than three inputs an output, or outputs that depend on each other, that can be bits. The interval leaves it "
+        "out; ei_bounds does not. Use joint='auto' or 'annealed'.",
+    )
     TOL_NOT_REACHED = (
         "tol not reached",
-        "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
+        "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first. Give a larger 'effort'.",
     )
 
     def __new__(cls, value: str, meaning: str) -> "Flag":

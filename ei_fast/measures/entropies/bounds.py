@@ -65,7 +65,7 @@ class Bounds:
 def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
     """Bounds where the entropies of a `sample` cannot be relied on."""
     output, inside, n_samples = sample.output, sample.inside, sample.n_samples
-    output_low = _least_entropy(output)
+    output_low = least_entropy(output)
     conditional_low = inside.mean(inside.plugin) - Z95 * inside.mean_stderr(inside.plugin)
     if intervention.drop:
         kept = output.n_kept / max(output.n_samples, 1)
@@ -93,7 +93,7 @@ def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
     )
 
 
-def _least_entropy(output: SampledEntropy) -> float:
+def least_entropy(output: SampledEntropy) -> float:
     """Lower bound on H(Y): of the plug-in entropy and of the collision entropy, where that is known well."""
     low = output.plugin - Z95 * output.stderr
     if output.collisions >= MIN_COLLISIONS:

@@ -247,9 +247,15 @@ def _n_moving(intervention: Intervention, stream: Stream, n_cells: int) -> int:
     return int(np.count_nonzero(intervention.moving(intervention.drawn_cells(stream, 0, n_cells))))
 
 
-def sample_to_tol(intervention: Intervention, options: MeasureOptions) -> Method[Sample]:
-    """Cells, points in each and points anywhere for which the cost is least, from a pilot with streams of its own."""
-    demand = Demand(options.tol, points_ceiling(intervention))
+def sample_to_tol(
+    intervention: Intervention, options: MeasureOptions, stops_if_hopeless: bool = False
+) -> Method[Sample | None]:
+    """Cells, points in each and points anywhere for which the cost is least, from a pilot with streams of its own.
+
+    Where the pilot shows that no sample will resolve the output's states, the sample is one for bounds; or there is none,
+    if it `stops_if_hopeless`.
+    """
+    demand = Demand(options.tol, points_ceiling(intervention, options.effort))
     draws = CellDraws(intervention, options.estimator)
     output, counted = yield from _pilot_output(draws, demand)
     if not output.n_kept:
@@ -266,7 +272,8 @@ def sample_to_tol(intervention: Intervention, options: MeasureOptions) -> Method
     if pilot.n_cells < 2:
         # So little is kept that no cell was found which keeps anything: all that is left are bounds.
         return Sample(output, pilot, 0.0, output.n_samples + pilot.n_points)
-    demand = replace(demand, cost_of_finding=_cost_of_finding(draws))
+    about = output.value - pilot.mean(pilot.entropies)
+    demand = replace(demand, tol=options.tol_of(about), cost_of_finding=_cost_of_finding(draws))
     sizes = yield from _sizes_from_pilots(draws, demand, pilot, m, draws.output(counted, output.n_samples))
     number = 0
     while True:

@@ -19,6 +19,19 @@ def interval(value: float, shift: float, stderr: float, bias: float) -> tuple[fl
 
 
 @dataclass(frozen=True)
+class ExpectedBounds:
+    """Estimates, in bits, of a lower and an upper bound on an entropy, each with a standard error.
+
+    They rest on no model of the layer: their expectations are bounds.
+    """
+
+    low: float
+    low_stderr: float
+    high: float
+    high_stderr: float
+
+
+@dataclass(frozen=True)
 class EntropyEstimate:
     """An entropy, H(Y) or H(Y | X), in bits, whichever way it was found.
 
@@ -38,6 +51,8 @@ class EntropyEstimate:
         Points simulated for it.
     shift : float
         The best estimate minus `value`; not 0 only where another estimator was asked for.
+    expected : ExpectedBounds or None
+        Bounds that hold whatever `value` may be off by; None where the interval is all that is known.
     """
 
     value: float
@@ -48,14 +63,23 @@ class EntropyEstimate:
     method: str
     n_samples: int
     shift: float = 0.0
+    expected: ExpectedBounds | None = None
 
     @classmethod
     def estimated(
-        cls, value: float, stderr: float, bias: float, *, method: str, n_samples: int, shift: float = 0.0
+        cls,
+        value: float,
+        stderr: float,
+        bias: float,
+        *,
+        method: str,
+        n_samples: int,
+        shift: float = 0.0,
+        expected: ExpectedBounds | None = None,
     ) -> "EntropyEstimate":
         """An entropy with an error."""
         low, high = interval(value, shift, stderr, bias)
-        return cls(value, stderr, bias, low, high, method, n_samples, shift)
+        return cls(value, stderr, bias, low, high, method, n_samples, shift, expected)
 
     @classmethod
     def exact(cls, value: float) -> "EntropyEstimate":
@@ -74,6 +98,14 @@ class EntropyEstimate:
             method="bounds",
             n_samples=n_samples,
         )
+
+    @property
+    def certain(self) -> ExpectedBounds:
+        """`expected`; of a counted entropy what its bias leaves."""
+        if self.expected is not None:
+            return self.expected
+        best, bias = self.value + self.shift, self.bias
+        return ExpectedBounds(best - bias, self.stderr, best + bias, self.stderr)
 
     @property
     def is_bracket(self) -> bool:

@@ -50,13 +50,13 @@ def cells_to_visit(intervention: Intervention, options: MeasureOptions) -> Cells
     m = max(1, PILOT_POINTS // len(cells))
     keys = intervention.keys_inside(Stream.PILOT_POINTS, 0, cells, m)
     kept = np.count_nonzero(keys != DROPPED) / (m * len(cells))
-    n_points = points_ceiling(intervention) if options.n_samples is None else options.n_samples
+    n_points = points_ceiling(intervention, options.effort) if options.n_samples is None else options.n_samples
     return cells if kept * n_points >= MIN_POINTS * len(cells) else None
 
 
 def sample_every_cell(intervention: Intervention, cells: Cells, options: MeasureOptions) -> Method[Sample]:
     """Visit the cells in rounds, with more points in each until `tol` is reached or the work is at its ceiling."""
-    n_cells, ceiling = len(cells), points_ceiling(intervention)
+    n_cells, ceiling = len(cells), points_ceiling(intervention, options.effort)
     m = _first_points_a_cell(n_cells) if options.n_samples is None else options.n_samples // n_cells
     number = 0
     while True:

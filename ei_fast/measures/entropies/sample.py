@@ -79,6 +79,6 @@ class Sample:
         )
 
 
-def points_ceiling(intervention: Intervention) -> int:
+def points_ceiling(intervention: Intervention, effort: float = 1.0) -> int:
     """Points that a component is given at the most."""
-    return min(MAX_POINTS, max(intervention.least_points, MAX_WORK // intervention.work))
+    return int(min(MAX_POINTS * effort, max(intervention.least_points, MAX_WORK * effort // intervention.work)))

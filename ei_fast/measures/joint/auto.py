@@ -5,19 +5,24 @@ from dataclasses import replace
 
 import numpy as np
 
+from ei_fast.measures.joint.annealed import Annealed
 from ei_fast.measures.joint.conditional import Conditional
+from ei_fast.measures.joint.counted_or_annealed import CountedOrAnnealed
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.exact import Exact
+from ei_fast.measures.joint.gaussian import Gaussian
 from ei_fast.measures.joint.plugin import PlugIn
 from ei_fast.measures.joint.problem import JointMethod, JointProblem, Neurons
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method
 from ei_fast.network.binned import BinnedLayer
 
-METHODS: dict[str, JointMethod] = {method.name: method for method in (Exact(), Conditional(), PlugIn())}
+METHODS: dict[str, JointMethod] = {
+    method.name: method for method in (Exact(), Conditional(), PlugIn(), Gaussian(), Annealed())
+}
 """By the name in `LayerReport.joint_method`. A new one is a line here: see docs/development/extending.md."""
 
-_AUTO = ("exact", "conditional")
+_AUTO: tuple[JointMethod, ...] = (METHODS["exact"], CountedOrAnnealed(), METHODS["conditional"])
 """What is tried in this order."""
 
 
@@ -59,9 +64,13 @@ def joint_ei(
     4. A dense layer is split into components that share no neuron; outputs that stay in one bin, repeated outputs and
        inputs that nothing listens to are left out. The EI of the components adds up, and `tol` is shared out.
     5. A component with one input is exact: its outputs are step functions of one number.
-    6. Any other, and every `Function`, goes to the method that was asked for; "auto" is "conditional": every input cell
-       is visited where the cells are few (4,096, and fewer where points are given), otherwise cells are drawn.
-    7. Where an entropy is not resolved by the samples, EI is bracketed by bounds, and the result is undersampled.
+    6. Any other goes to the method that was asked for. "auto" counts, as "conditional" does: every input cell is
+       visited where the cells are few (4,096, and fewer where points are given), otherwise cells are drawn.
+    7. Where counting does not resolve both entropies, "auto" anneals: each entropy, or H(Y) alone where H(Y | X)
+       is counted to within `tol`. The result is "gaussian" where the Gaussian's own error is known to be the smaller one
+       (three inputs an output at least), and annealed states do not contradict it.
+    8. Functions, dropped samples, states that are not intervals of the pre-activation, and layers too wide for the
+       effort have bounds only: EI is bracketed, and the result is undersampled.
     """
     asked = METHODS.get(options.joint)
     layer = JointProblem(binned, seed, inputs=inputs, outputs=outputs)
@@ -109,12 +118,12 @@ def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) 
 
 def chosen_method(problem: JointProblem, options: MeasureOptions) -> JointMethod:
     """The method for a component, or for a layer as it stands: exact where that is possible, else as asked for."""
-    names = _AUTO if options.joint == "auto" else ("exact", options.joint)
+    methods = _AUTO if options.joint == "auto" else (METHODS["exact"], METHODS[options.joint])
     refusals = []
-    for name in names:
-        refusal = METHODS[name].refusal(problem)
+    for method in methods:
+        refusal = method.refusal(problem)
         if refusal is None:
-            return METHODS[name]
+            return method
         refusals.append(refusal)
     raise ValueError(f"{problem.binned.title}: {refusals[-1]}")
 

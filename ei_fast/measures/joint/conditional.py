@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ei_fast.intervention.do import Intervention
-from ei_fast.measures.constants import MAX_POINTS
 from ei_fast.measures.counting.estimators import ESTIMATORS
 from ei_fast.measures.entropies.bounds import bounds_on
 from ei_fast.measures.entropies.drawn_cells import sample_given_points, sample_to_tol
@@ -49,7 +48,7 @@ class Conditional:
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Points at the most."""
-        return options.n_samples or min(MAX_POINTS, points_ceiling(problem.intervention))
+        return options.n_samples or points_ceiling(problem.intervention, options.effort)
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI, or a bracket where an entropy cannot be relied on."""
@@ -66,21 +65,36 @@ class Conditional:
 
 def conditional_ei(intervention: Intervention, options: MeasureOptions) -> Method[JointEI]:
     """EI of what an intervention is on, or a bracket where an entropy cannot be relied on."""
-    name = Conditional.name
-    sample = yield from _sampled(intervention, options)
+    sample = yield from sampled(intervention, options)
+    assert sample is not None
+    if not sample.kept_nothing and not sample.resolved:
+        return (yield from bracketed_ei(intervention, sample))
+    return ei_of_sample(intervention, sample)
+
+
+def ei_of_sample(intervention: Intervention, sample: Sample) -> JointEI:
+    """EI of a sample that resolves both entropies, or of which nothing is kept."""
     if sample.kept_nothing:
-        return JointEI.undefined(sample.n_samples, name)
-    if sample.resolved:
-        output, conditional = sample.entropies(intervention.most_output_bits)
-        return compose(output, conditional, method=name, n_samples=sample.n_samples, stderr=sample.stderr)
+        return JointEI.undefined(sample.n_samples, Conditional.name)
+    output, conditional = sample.entropies(intervention.most_output_bits)
+    return compose(output, conditional, method=Conditional.name, n_samples=sample.n_samples, stderr=sample.stderr)
+
+
+def bracketed_ei(intervention: Intervention, sample: Sample) -> Method[JointEI]:
+    """Bounds on EI where a sample does not resolve an entropy."""
     bounds = yield from bounds_on(intervention, sample)
-    return compose(bounds.output, bounds.conditional, method=name, n_samples=bounds.n_samples, least=bounds.least)
+    return compose(
+        bounds.output, bounds.conditional, method=Conditional.name, n_samples=bounds.n_samples, least=bounds.least
+    )
 
 
-def _sampled(intervention: Intervention, options: MeasureOptions) -> Method[Sample]:
+def sampled(
+    intervention: Intervention, options: MeasureOptions, stops_if_hopeless: bool = False
+) -> Method[Sample | None]:
+    """Both entropies by counting; None where a pilot shows that the output's states will not be resolved."""
     cells = cells_to_visit(intervention, options)
     if cells is not None:
         return (yield from sample_every_cell(intervention, cells, options))
     if options.n_samples is None:
-        return (yield from sample_to_tol(intervention, options))
+        return (yield from sample_to_tol(intervention, options, stops_if_hopeless))
     return (yield from sample_given_points(intervention, options, options.n_samples))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ei_fast.measures.constants import Z95
-from ei_fast.measures.entropies.estimate import EntropyEstimate, interval
+from ei_fast.measures.entropies.estimate import EntropyEstimate, ExpectedBounds, interval
 
 EXACT = "exact"
 """The name of the method, and of the estimator, of what is known to rounding."""
@@ -37,6 +37,8 @@ class JointEI:
         The best estimate minus `value`; not 0 only where another estimator was asked for.
     bounds : (float, float)
         Bounds on EI that rest on no model of the layer, each with 97.5 % confidence; `value` twice where exact.
+    is_unverified : bool
+        Whether the estimate rests on a model whose error is not known, and which the interval leaves out.
 
     Notes
     -----
@@ -56,6 +58,7 @@ class JointEI:
     undersampled: bool = False
     shift: float = 0.0
     bounds: tuple[float, float] = (-np.inf, np.inf)
+    is_unverified: bool = False
 
     @classmethod
     def exact(cls, value: float, output_entropy: float) -> "JointEI":
@@ -124,8 +127,8 @@ class JointEI:
         # Where each component's bounds are its interval those of the sum are its interval, too.
         bounds = low, high
         if undersampled or any(component.bounds != (component.low, component.high) for component in components):
-            ends = (sum(component.bounds[end] for component in components) for end in (0, 1))
-            bounds = _between(*ends, ceiling)
+            low_end, high_end = (float(sum(component.bounds[end] for component in components)) for end in (0, 1))
+            bounds = _between(low_end, high_end, ceiling)
         if undersampled:
             value, stderr = 0.5 * (low + high), 0.5 * (high - low) / Z95
         return JointEI(
@@ -142,6 +145,7 @@ class JointEI:
             undersampled=undersampled,
             shift=shift,
             bounds=bounds,
+            is_unverified=any(component.is_unverified for component in components),
         )
 
 
@@ -182,6 +186,9 @@ def compose(
     )
     stderr = float(np.hypot(output.stderr, conditional.stderr)) if stderr is None else stderr
     low, high = interval(value, shift, stderr, bias)
+    bounds = low, high
+    if output.expected is not None or conditional.expected is not None:
+        bounds = _certain(output.certain, conditional.certain)
     return JointEI(
         value=value,
         stderr=stderr,
@@ -194,8 +201,15 @@ def compose(
         method=method,
         estimator=output.method if conditional.method == EXACT else conditional.method,
         shift=shift,
-        bounds=(low, high),
+        bounds=bounds,
     )
+
+
+def _certain(output: ExpectedBounds, conditional: ExpectedBounds) -> tuple[float, float]:
+    """Bounds on EI with 97.5 % confidence each, from expected bounds on both entropies."""
+    low = output.low - conditional.high - Z95 * float(np.hypot(output.low_stderr, conditional.high_stderr))
+    high = output.high - conditional.low + Z95 * float(np.hypot(output.high_stderr, conditional.low_stderr))
+    return max(low, 0.0), max(high, 0.0)
 
 
 def _bracket(

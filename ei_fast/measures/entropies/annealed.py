@@ -1,0 +1,158 @@
+"""An entropy from chains between a Gaussian and the uniform inputs: an estimate between two expected bounds.
+
+A Gaussian cross-entropy (`scored`) is too high by the mean of log2 p / q. Chains find it for some of the states: from
+the Gaussian forward to the box, whose weights have p as their mean, and from the simulated inputs, which are an exact
+sample of what forward chains should reach, back again, of whose weights one over has the mean 1 / p
+(`ei_fast.kernels.annealing`). So of each state
+
+    L = log2 of the mean of K forward weights,   U = the same with one of them replaced by the reverse weight
+
+have E[L] <= log2 p <= E[U] (Brekelmans et al. 2022, multi-sample annealed importance sampling), whatever the chains
+miss. The estimate is the middle, half of the distance between the bounds its possible bias. How the same q is estimated
+in the cross-entropy and here does not matter: it cancels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.intervention.rectangles import Rectangles
+from ei_fast.kernels.annealing import anneal
+from ei_fast.measures.constants import CHAIN_DRAWS, CHAINS, LN2, MIRRORS, NOISE, STUDENT_T
+from ei_fast.measures.entropies.estimate import EntropyEstimate, ExpectedBounds
+from ei_fast.measures.entropies.path import tables_of
+from ei_fast.measures.entropies.scored import Scores
+from ei_fast.measures.stages import Arrays, Stage
+from ei_fast.runtime.threads import Threads
+
+NAME = "annealed"
+
+
+def noise_of(rectangles: Rectangles) -> float:
+    """Standard deviation of the noise at the Gaussian level, in those of the outputs: 0 where they are independent."""
+    return NOISE if rectangles.is_singular else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class AnnealedStates(Stage):
+    """ln of the weights of `n_forward` forward chains and of a reverse one for samples number `first`, ...: (r, K + 1)."""
+
+    rectangles: Rectangles
+    noise: float
+    n_levels: int
+    count: int
+    first: int = 0
+    n_forward: int = CHAINS
+    is_shared: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.rectangles.name}-annealed-{self.first}-{self.n_levels}"
+
+    @property
+    def n_items(self) -> int:
+        return self.count
+
+    def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
+        problem, tables = self.rectangles, tables_of(self.n_levels)
+        noises = self.noise * (1 - np.arange(self.n_levels + 1) / self.n_levels) ** 2
+
+        def annealed(k: int) -> NDArray[np.float64]:
+            states, keys = problem.sampled(self.first + k, 1), problem.keys(self.first + k, 1)
+            forward, reverse = np.empty((1, self.n_forward)), np.empty((1, 1))
+            anneal(
+                problem.covariance,
+                problem.weight,
+                problem.inverse,
+                states.low,
+                states.high,
+                states.x,
+                tables,
+                noises,
+                MIRRORS,
+                CHAIN_DRAWS,
+                keys,
+                forward,
+                reverse,
+            )
+            return np.concatenate([forward, reverse], axis=1)
+
+        found = threads.map(annealed, range(begin, end))
+        return (np.concatenate([np.empty((0, self.n_forward + 1)), *found]),)
+
+
+@dataclass(frozen=True, eq=False)
+class LogProbabilities:
+    """Bounds on log2 P of states, each in expectation, from the weights of their chains.
+
+    Attributes
+    ----------
+    low, high : ndarray (r,)
+        Bits; minus infinity where every forward chain ended with a weight of 0.
+    gap : float
+        Nats between a reverse and a forward chain, on average.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    gap: float
+
+    @classmethod
+    def of(cls, log_weights: NDArray[np.float64]) -> "LogProbabilities":
+        """From ln of the weights of forward chains and, in the last column, of a reverse one."""
+        forward, reverse = log_weights[:, :-1], log_weights[:, -1:]
+        n = forward.shape[1]
+        high = np.zeros(len(forward))
+        for k in range(n):
+            replaced = forward.copy()
+            replaced[:, k : k + 1] = reverse
+            high += _log_mean(replaced) / n
+        gap = float(np.mean(reverse[:, 0] - forward.mean(axis=1))) if len(forward) else 0.0
+        return cls(_log_mean(forward) / LN2, high / LN2, gap)
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """Halfway between the bounds."""
+        return 0.5 * (self.low + self.high)
+
+
+def _log_mean(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    largest = np.maximum(log_weights.max(axis=1), -1e300)
+    with np.errstate(divide="ignore"):
+        return largest + np.log(np.mean(np.exp(log_weights - largest[:, None]), axis=1))
+
+
+def annealed_entropy(scores: Scores, states: LogProbabilities, n_samples: int) -> EntropyEstimate:
+    """The entropy of scored states of which the first were annealed."""
+    value, stderr = _corrected(scores, states.middle)
+    low, low_stderr = _corrected(scores, states.high)
+    high, high_stderr = _corrected(scores, states.low)
+    return EntropyEstimate.estimated(
+        value,
+        stderr,
+        0.5 * (high - low),
+        method=NAME,
+        n_samples=n_samples,
+        expected=ExpectedBounds(low, low_stderr, high, high_stderr),
+    )
+
+
+def _corrected(scores: Scores, log_probabilities: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean of -log2 P, and its standard error.
+
+    Notes
+    -----
+    The mean of r residuals of the cross-entropy less the mean of n divergences d = log2 P - log2 q of states among them.
+    The covariance of both is that of a state, over r.
+    """
+    residuals, n = scores.residuals, len(log_probabilities)
+    divergences = log_probabilities - scores.table[:n, 0]
+    together = float(np.mean((residuals[:n] - residuals[:n].mean()) * (divergences - divergences.mean())))
+    variance = (
+        float(residuals.var(ddof=1) - 2 * together) / len(residuals)
+        + float(divergences.var(ddof=1)) / n
+        + scores.variance_of_control
+    )
+    stderr = float(np.sqrt(max(variance, 0.0))) * (1 + STUDENT_T / (n - 1))
+    return float(residuals.mean() - divergences.mean()), stderr

@@ -1,0 +1,238 @@
+"""How many states are scored and annealed, over how many levels: from a pilot's figures to sizes, without sampling."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.measures.constants import (
+    ANNEALED_AT_LEAST,
+    ANNEALED_AT_MOST,
+    BRACKET_OF_GAP,
+    CHAIN_DRAWS,
+    CHAINS,
+    CONTROLS_A_SCORE,
+    FEWEST_LEVELS,
+    LN2,
+    MIRRORS,
+    MOST_LEVELS,
+    SCORE_DRAWS,
+    SCORED_AT_LEAST,
+    SCORED_AT_MOST,
+    WORK_OF_EDGE,
+    WORK_OF_INTERVAL,
+    WORK_OF_MIRROR,
+    WORK_OF_REDRAW,
+)
+from ei_fast.measures.entropies.scored import Scores
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Multiply-adds that one state takes.
+
+    Attributes
+    ----------
+    n_in : int
+    n_out : int
+        Outputs of the layer.
+    n_bounded : float
+        Outputs, on average, with an edge that matters: those that a Gaussian and chains deal with.
+    """
+
+    n_in: int
+    n_out: int
+    n_bounded: float
+
+    @property
+    def control(self) -> float:
+        """A sample with its control."""
+        return 4.0 * self.n_in * self.n_out + WORK_OF_INTERVAL * self.n_bounded
+
+    @property
+    def score(self) -> float:
+        """A sample with its score."""
+        return self.control + self._factor + self._draws(SCORE_DRAWS)
+
+    @property
+    def _factor(self) -> float:
+        """Ordering and factoring the covariance, with a constant for small ones."""
+        return 1.5 * self.n_bounded**3 + 60.0 * self.n_bounded**2 + 20_000.0
+
+    def _draws(self, count: int) -> float:
+        return count * (0.5 * self.n_bounded**2 + WORK_OF_INTERVAL * self.n_bounded)
+
+    def annealed(self, n_levels: int, n_forward: int = CHAINS) -> float:
+        """A sample with forward chains and a reverse one."""
+        an_input = WORK_OF_REDRAW + MIRRORS * WORK_OF_MIRROR + (1 + MIRRORS) * WORK_OF_EDGE * self.n_bounded
+        chain = n_levels * self.n_in * an_input + self._draws(CHAIN_DRAWS) + 8.0 * self.n_in * self.n_bounded
+        return self.control + self._factor + (1 + n_forward) * chain
+
+
+@dataclass(frozen=True)
+class EntropyPilot:
+    """What a pilot knows of one entropy that is to be annealed.
+
+    Attributes
+    ----------
+    costs : Costs
+    bits : float
+        The cross-entropy.
+    residual, explained : float
+        Standard deviations, bits, of a state's residual, and of what the control explains where its mean is unknown.
+    divergence : float
+        Variance, bits**2, of log2 P / q among states, what chains add to it apart.
+    gap, n_levels : float, int
+        Nats between a reverse and a forward chain over so many levels; about inversely proportional to them.
+    """
+
+    costs: Costs
+    bits: float
+    residual: float
+    explained: float
+    divergence: float = 0.0
+    gap: float = 0.0
+    n_levels: int = FEWEST_LEVELS
+
+    @classmethod
+    def of_scores(cls, costs: Costs, scores: Scores) -> "EntropyPilot":
+        """What scored states alone tell."""
+        residuals = scores.residuals
+        return cls(costs, float(residuals.mean()), float(residuals.std(ddof=1)), scores.explained)
+
+    def gap_over(self, n_levels: int) -> float:
+        """Nats between a reverse and a forward chain over another number of levels."""
+        return max(self.gap, 0.02) * self.n_levels / n_levels
+
+    def bracket_over(self, n_levels: int) -> float:
+        """Bits between the expected bounds."""
+        return BRACKET_OF_GAP * self.gap_over(n_levels) / LN2
+
+    def variance_over(self, n_levels: int) -> float:
+        """Variance, bits**2, among states of the middle between the bounds."""
+        # The variance of one chain's log weight is about the gap; several forward chains share theirs.
+        return self.divergence + 0.5 * self.gap_over(n_levels) / CHAINS / LN2**2
+
+    def levels(self, most: int) -> list[int]:
+        """Numbers of levels that may be chosen."""
+        return [self.n_levels * 2**k for k in range(12) if k == 0 or self.n_levels * 2**k <= most]
+
+
+@dataclass(frozen=True)
+class AnnealingSizes:
+    """How large the simulation of one entropy is."""
+
+    n_levels: int
+    n_controls: int
+    n_scored: int
+    n_annealed: int
+
+
+def best_annealing_sizes(
+    pilots: Sequence[EntropyPilot],
+    variance: float,
+    tol: float,
+    ceiling: float,
+    effort: float,
+    gaussian_error: float | None = None,
+) -> tuple[list[AnnealingSizes], bool]:
+    """Sizes for which the error is within `tol` at least work; where work runs short, those with the least error.
+
+    Parameters
+    ----------
+    pilots : sequence of EntropyPilot
+        Of one entropy, or of both.
+    variance : float
+        Bits**2, of what else the difference of both entropies depends on.
+    tol : float
+        Bits: the root of variance and a third of the squared half bracket to aim for.
+    ceiling : float
+        Multiply-adds at the most.
+    effort : float
+        Multiplies the most states of each kind.
+    gaussian_error : float or None
+        Bits by which the cross-entropies alone may be off; None where they are not to be taken.
+
+    Returns
+    -------
+    list of AnnealingSizes
+        None at all where the least of everything takes more work than there is.
+    bool
+        Whether the cross-entropies alone have the smaller error; annealed states then only give bounds.
+
+    Notes
+    -----
+    For given levels the variance is a sum of spread**2 / n over kinds of samples, each with a cost. By Lagrange's
+    multiplier each n is in proportion to spread / sqrt(cost). The levels are found by trying them all.
+    """
+    best: tuple[float, float] = (np.inf, np.inf)
+    chosen: tuple[list[AnnealingSizes], bool] = ([], False)
+    for levels in product(*(pilot.levels(int(MOST_LEVELS * max(effort, 1.0))) for pilot in pilots)):
+        bracket = sum(pilot.bracket_over(n) for pilot, n in zip(pilots, levels, strict=True))
+        for is_gaussian in (False, True) if gaussian_error is not None else (False,):
+            bias = (gaussian_error or 0.0) if is_gaussian else 0.5 * bracket
+            for wanted in (tol**2 - bias**2 / 3 - variance, 0.0):
+                sizes, work, got = _sizes(pilots, levels, is_gaussian, wanted, ceiling, effort)
+                error = float(np.sqrt(got + variance + bias**2 / 3))
+                # Among equally good ones those with the least work; where only bounds depend on it, the narrowest.
+                rank = (max(error, tol), bracket if is_gaussian else work)
+                if work <= 1.05 * ceiling and rank < best:
+                    best, chosen = rank, (sizes, is_gaussian)
+    return chosen
+
+
+def best_scoring_sizes(
+    pilots: Sequence[EntropyPilot], tol: float, ceiling: float, effort: float
+) -> list[tuple[int, int]]:
+    """Numbers of controls and of scored states for each of some cross-entropies, within `tol` or the ceiling."""
+    spreads = np.array([(pilot.explained, pilot.residual) for pilot in pilots]).reshape(-1)
+    costs = np.array([(pilot.costs.control, pilot.costs.score) for pilot in pilots]).reshape(-1)
+    numbers = _numbers(spreads, costs, tol**2, ceiling)
+    return [_clipped(pilot, numbers[2 * k], numbers[2 * k + 1], 0, effort) for k, pilot in enumerate(pilots)]
+
+
+def _numbers(spreads: NDArray[np.float64], costs: NDArray[np.float64], wanted: float, ceiling: float) -> list[float]:
+    """Numbers n that reach a wanted variance, the sum of spread**2 / n, at least work, or take all the work there is."""
+    weighted = float(np.sum(spreads * np.sqrt(costs)))
+    # With n = scale * spread / sqrt(cost) the variance is weighted / scale and the work scale * weighted.
+    scale = weighted / wanted if wanted > 0 else np.inf
+    scale = min(scale, ceiling / max(weighted, 1e-300))
+    return [float(n) for n in scale * spreads / np.sqrt(costs)]
+
+
+def _clipped(
+    pilot: EntropyPilot, n_controls: float, n_scored: float, n_annealed: int, effort: float
+) -> tuple[int, int]:
+    scored = int(np.clip(n_scored, max(n_annealed, SCORED_AT_LEAST), SCORED_AT_MOST * effort))
+    controls = int(np.clip(n_controls, scored, CONTROLS_A_SCORE * scored)) if pilot.explained else 0
+    return controls, scored
+
+
+def _sizes(
+    pilots: Sequence[EntropyPilot],
+    levels: Sequence[int],
+    is_gaussian: bool,
+    wanted: float,
+    ceiling: float,
+    effort: float,
+) -> tuple[list[AnnealingSizes], float, float]:
+    """Sizes over given levels that reach a wanted variance, or take all the work there is; their work; the variance."""
+    spreads = np.zeros((len(pilots), 3))
+    costs = np.zeros((len(pilots), 3))
+    for k, (pilot, n_levels) in enumerate(zip(pilots, levels, strict=True)):
+        of_annealed = 0.0 if is_gaussian else float(np.sqrt(pilot.variance_over(n_levels)))
+        spreads[k] = pilot.explained, pilot.residual, of_annealed
+        costs[k] = pilot.costs.control, pilot.costs.score, pilot.costs.annealed(n_levels)
+    if is_gaussian:
+        ceiling = max(ceiling - ANNEALED_AT_LEAST * float(costs[:, 2].sum()), 0.0)
+    numbers = _numbers(spreads.reshape(-1), costs.reshape(-1), wanted, ceiling)
+    sizes = []
+    for k, (pilot, n_levels) in enumerate(zip(pilots, levels, strict=True)):
+        n_annealed = int(np.clip(numbers[3 * k + 2], ANNEALED_AT_LEAST, ANNEALED_AT_MOST * effort))
+        controls, scored = _clipped(pilot, numbers[3 * k], numbers[3 * k + 1], n_annealed, effort)
+        sizes.append(AnnealingSizes(n_levels, controls, scored, n_annealed))
+    flat = np.array([(size.n_controls, size.n_scored, size.n_annealed) for size in sizes], float)
+    variance = float(np.sum(spreads**2 / np.maximum(flat, 1)))
+    return sizes, float(np.sum(flat * costs)), variance

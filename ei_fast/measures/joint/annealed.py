@@ -1,0 +1,158 @@
+"""Joint EI of wide layers: entropies of scored and annealed states, between bounds that hold in expectation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
+from ei_fast.measures.constants import (
+    ANNEALING_PILOT,
+    ANNEALING_WORK,
+    FEWEST_LEVELS,
+    LN2,
+    MOST_LEVELS,
+    PILOT_FIRST,
+    PROBES,
+    WIDEST_GAP,
+)
+from ei_fast.measures.entropies.annealed import AnnealedStates, LogProbabilities, annealed_entropy, noise_of
+from ei_fast.measures.entropies.annealing_sizes import AnnealingSizes, Costs, EntropyPilot, best_annealing_sizes
+from ei_fast.measures.entropies.estimate import EntropyEstimate
+from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores, surrogate_error
+from ei_fast.measures.joint.estimate import JointEI, compose
+from ei_fast.measures.joint.problem import JointProblem
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Method
+
+_NO_RECTANGLES = (
+    "is open to dense layers with out_of_range='clip' whose bins are intervals of the pre-activation. Use joint='auto'."
+)
+
+
+class Annealed:
+    """Both entropies annealed, each between bounds."""
+
+    name = "annealed"
+    by_component = True
+
+    def refusal(self, problem: JointProblem) -> str | None:
+        """Open where output states are rectangles."""
+        if states_are_rectangles(problem.intervention):
+            return None
+        return f"joint='annealed' {_NO_RECTANGLES}"
+
+    def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
+        """What chains do."""
+        return "chains between a Gaussian and the uniform inputs find the probability of sampled states"
+
+    def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
+        """States that are scored at the most, as points."""
+        return ANNEALING_WORK / problem.intervention.work
+
+    def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
+        """EI with an interval and bounds."""
+        do = problem.intervention
+        assert isinstance(do, DenseIntervention)
+        found = yield from annealed_ei(do, options, None, None)
+        assert found is not None
+        return found
+
+    def explain(self, figures: Mapping[str, Any]) -> str:
+        """In a sentence."""
+        return (
+            f"EI = H(Y) - H(Y|X), each from {figures['n_samples']:,} sampled states that are scored by a Gaussian, some of "
+            "which are annealed: chains between the Gaussian and the uniform inputs find their true probability, between "
+            "bounds that hold whatever the chains miss."
+        )
+
+
+def annealed_ei(
+    do: DenseIntervention,
+    options: MeasureOptions,
+    output: EntropyEstimate | None,
+    conditional: EntropyEstimate | None,
+    prefers_gaussian: bool = False,
+) -> Method[JointEI | None]:
+    """EI of what an intervention is on; an entropy that is given is not annealed. None where work does not suffice.
+
+    Parameters
+    ----------
+    do : DenseIntervention
+    options : MeasureOptions
+    output, conditional : EntropyEstimate or None
+        H(Y) and H(Y | X) where they are known well enough already.
+    prefers_gaussian : bool
+        Whether the cross-entropies alone are taken where their error is known to be the smaller one.
+    """
+    missing = [inside for inside, known in ((False, output), (True, conditional)) if known is None]
+    problems = [Rectangles(do, inside) for inside in missing]
+    ceiling = ANNEALING_WORK * options.effort
+    pilots = yield tuple(_pilot(problem, ceiling / 4) for problem in problems)
+    if any(pilot is None for pilot in pilots):
+        return None
+    about = output.value if output is not None else pilots[0].bits
+    about -= conditional.value if conditional is not None else pilots[-1].bits
+    known = [entropy for entropy in (output, conditional) if entropy is not None]
+    variance = float(sum(entropy.stderr**2 + entropy.bias**2 / 3 for entropy in known))
+    error = surrogate_error(problems[0]) if prefers_gaussian else None
+    sizes, is_gaussian = best_annealing_sizes(pilots, variance, options.tol_of(about), ceiling, options.effort, error)
+    if not sizes:
+        return None
+    found = list((yield tuple(_annealed(problem, size) for problem, size in zip(problems, sizes, strict=True))))
+    both = [(known, known) if known is not None else found.pop(0) for known in (output, conditional)]
+    n_samples = sum(entropy.n_samples for entropy, _ in both)
+    annealed = compose(both[0][0], both[1][0], method=Annealed.name, n_samples=n_samples)
+    if error is None or not is_gaussian:
+        return annealed
+    scored = (replace(both[0][1], bias=both[0][1].bias + error), both[1][1])
+    gaussian = compose(*scored, method="gaussian", n_samples=n_samples)
+    contradicted = max(gaussian.low - annealed.high, annealed.low - gaussian.high) > 0.0
+    return annealed if contradicted else gaussian
+
+
+def _pilot(problem: Rectangles, ceiling: float) -> Method[EntropyPilot | None]:
+    """What a few states of one entropy tell about its spreads, and how many levels chains need; None beyond `ceiling`."""
+    noise = noise_of(problem)
+    costs = Costs(problem.n_in, problem.n_out, problem.bounded_outputs(PILOT_FIRST, PROBES))
+    if ANNEALING_PILOT * costs.score + PROBES * costs.annealed(FEWEST_LEVELS, 1) > ceiling:
+        return None
+    (table,) = yield ScoredStates(problem, noise, ANNEALING_PILOT, PILOT_FIRST, is_shared=False)
+    scores = Scores(table, np.empty(0), problem.control_mean)
+    n_levels = FEWEST_LEVELS
+    while True:
+        (log_weights,) = yield AnnealedStates(
+            problem, noise, n_levels, PROBES, PILOT_FIRST, n_forward=1, is_shared=False
+        )
+        states = LogProbabilities.of(log_weights)
+        too_long = PROBES * costs.annealed(2 * n_levels, 1) > ceiling or 2 * n_levels > MOST_LEVELS
+        if states.gap <= WIDEST_GAP or too_long:
+            break
+        n_levels *= 2
+    gap = states.gap if np.isfinite(states.gap) else 20.0
+    middle = states.middle if np.isfinite(states.low).all() else states.high
+    divergences = middle - table[:PROBES, 0]
+    of_chains = 0.5 * max(gap, 0.0) / LN2**2
+    return replace(
+        EntropyPilot.of_scores(costs, scores),
+        divergence=max(float(divergences.var(ddof=1)) - of_chains, 0.01),
+        gap=gap,
+        n_levels=n_levels,
+    )
+
+
+def _annealed(problem: Rectangles, sizes: AnnealingSizes) -> Method[tuple[EntropyEstimate, EntropyEstimate]]:
+    """One entropy, annealed, and as a cross-entropy that has the bounds of the annealed one."""
+    noise = noise_of(problem)
+    stages: Sequence[Any] = (
+        ControlValues(problem, sizes.n_controls),
+        ScoredStates(problem, noise, sizes.n_scored),
+        AnnealedStates(problem, noise, sizes.n_levels, sizes.n_annealed),
+    )
+    (controls,), (table,), (log_weights,) = yield tuple(stages)
+    scores = Scores(table, controls, problem.control_mean)
+    n_samples = max(sizes.n_controls, sizes.n_scored)
+    annealed = annealed_entropy(scores, LogProbabilities.of(log_weights), n_samples)
+    return annealed, replace(scores.cross_entropy(), expected=annealed.expected)

@@ -1,0 +1,70 @@
+"""What "auto" does with a component of several inputs whose output states are rectangles: count, otherwise anneal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.intervention.rectangles import states_are_rectangles
+from ei_fast.measures.entropies.estimate import EntropyEstimate
+from ei_fast.measures.entropies.sample import Sample
+from ei_fast.measures.joint.annealed import annealed_ei
+from ei_fast.measures.joint.conditional import Conditional, bracketed_ei, ei_of_sample, sampled
+from ei_fast.measures.joint.estimate import JointEI
+from ei_fast.measures.joint.gaussian import Gaussian
+from ei_fast.measures.joint.problem import JointProblem
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Method
+
+
+class CountedOrAnnealed:
+    """The conditional method where it resolves both entropies; beyond it chains, and beyond these bounds."""
+
+    name = "conditional"
+    by_component = True
+
+    def refusal(self, problem: JointProblem) -> str | None:
+        """Open where output states are rectangles."""
+        return None if states_are_rectangles(problem.intervention) else "its output states are no rectangles"
+
+    def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
+        """What the conditional method would do, and what follows where that does not suffice."""
+        return f"{Conditional().reason(problem, options)}; annealed where states outnumber them"
+
+    def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
+        """Points at the most."""
+        return Conditional().cost(problem, options)
+
+    def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
+        """EI, by the first method that finds it."""
+        do = problem.intervention
+        assert isinstance(do, DenseIntervention)
+        sample = yield from sampled(do, options, stops_if_hopeless=True)
+        if sample is not None and (sample.kept_nothing or sample.resolved):
+            return ei_of_sample(do, sample)
+        found = yield from annealed_ei(do, options, None, _counted_conditional(do, sample, options), True)
+        if found is not None:
+            return found
+        gaussian = Gaussian()
+        if gaussian.is_certified(problem) and gaussian.is_affordable(problem, options):
+            return (yield from gaussian.estimate(problem, options))
+        if sample is None:
+            sample = yield from sampled(do, options)
+        assert sample is not None
+        return (yield from bracketed_ei(do, sample))
+
+    def explain(self, figures: Mapping[str, Any]) -> str:
+        """Never asked: results name the method that found them."""
+        raise NotImplementedError
+
+
+def _counted_conditional(
+    do: DenseIntervention, sample: Sample | None, options: MeasureOptions
+) -> EntropyEstimate | None:
+    """H(Y | X) where it was counted to within `tol`."""
+    if sample is None or not sample.inside.resolved:
+        return None
+    output, conditional = sample.entropies(do.most_output_bits)
+    error = float(np.hypot(conditional.stderr, conditional.bias + abs(conditional.shift)))
+    return conditional if error <= options.tol_of(output.value - conditional.value) else None

@@ -1,0 +1,122 @@
+"""Joint EI of wide layers by Gaussian cross-entropies alone: fast, and as good as the pre-activations are Gaussian."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
+from ei_fast.intervention.streams import Stream
+from ei_fast.measures.constants import (
+    ANNEALING_PILOT,
+    ANNEALING_WORK,
+    PILOT_FIRST,
+    PILOT_POINTS,
+    PROBES,
+    SCORED_AT_LEAST,
+)
+from ei_fast.measures.counting.counts import Counts
+from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
+from ei_fast.measures.counting.sampled import entropy_of_counts
+from ei_fast.measures.entropies.annealed import noise_of
+from ei_fast.measures.entropies.annealing_sizes import Costs, EntropyPilot, best_scoring_sizes
+from ei_fast.measures.entropies.bounds import least_entropy
+from ei_fast.measures.entropies.drawn_cells import PointsAnywhere
+from ei_fast.measures.entropies.estimate import EntropyEstimate, ExpectedBounds
+from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores, surrogate_error
+from ei_fast.measures.joint.estimate import JointEI, compose
+from ei_fast.measures.joint.problem import JointProblem
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import Method
+
+
+class Gaussian:
+    """The difference of two cross-entropies with Gaussians."""
+
+    name = "gaussian"
+    by_component = True
+
+    def refusal(self, problem: JointProblem) -> str | None:
+        """Open where output states are rectangles."""
+        if states_are_rectangles(problem.intervention):
+            return None
+        return (
+            "joint='gaussian' is open to dense layers with out_of_range='clip' whose bins are intervals of the "
+            "pre-activation. Use joint='auto'."
+        )
+
+    def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
+        """What is known of its error."""
+        error = surrogate_error(Rectangles(_dense(problem), inside=False))
+        if error is None:
+            return "sampled states are scored by a Gaussian, whose error is not known"
+        return f"sampled states are scored by a Gaussian, which is off by at most about {error:.2g} bits"
+
+    def is_certified(self, problem: JointProblem) -> bool:
+        """Whether the Gaussian's error is known."""
+        return surrogate_error(Rectangles(_dense(problem), inside=False)) is not None
+
+    def is_affordable(self, problem: JointProblem, options: MeasureOptions) -> bool:
+        """Whether the fewest scores do not take more work than there is."""
+        do = _dense(problem)
+        costs = Costs(do.n_in, do.n_out, float(do.n_out))
+        return 2 * SCORED_AT_LEAST * costs.score <= ANNEALING_WORK * options.effort
+
+    def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
+        """Its work, in points of a simulation."""
+        return ANNEALING_WORK * options.effort / problem.intervention.work
+
+    def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
+        """EI with an interval that allows for the Gaussian's error where it is known."""
+        do = _dense(problem)
+        problems = [Rectangles(do, inside) for inside in (False, True)]
+        pilots = yield tuple(_pilot(rectangles) for rectangles in problems)
+        tol = options.tol_of(pilots[0].bits - pilots[1].bits)
+        sizes = best_scoring_sizes(pilots, tol, ANNEALING_WORK * options.effort, options.effort)
+        (states, counts), output, conditional = yield (
+            PointsAnywhere(do, Stream.BOUND_MARGINAL, PILOT_POINTS),
+            *(_cross_entropy(rectangles, *size) for rectangles, size in zip(problems, sizes, strict=True)),
+        )
+        least = least_entropy(entropy_of_counts(Counts(states, counts), PILOT_POINTS, ZHANG_UNSEEN))
+        error = surrogate_error(problems[0])
+        # Both cross-entropies are too high, by at most `error` each.
+        output = replace(output, bias=error or 0.0, expected=_below(output, least))
+        conditional = replace(conditional, expected=_below(conditional, 0.0))
+        n_samples = output.n_samples + conditional.n_samples
+        found = compose(output, conditional, method=self.name, n_samples=n_samples)
+        return replace(found, is_unverified=error is None)
+
+    def explain(self, figures: Mapping[str, Any]) -> str:
+        """In a sentence."""
+        return (
+            f"EI = H(Y) - H(Y|X), each the mean over {figures['n_samples']:,} sampled states, together, of -log2 of their "
+            "probability under Gaussian pre-activations."
+        )
+
+
+def _dense(problem: JointProblem) -> DenseIntervention:
+    do = problem.intervention
+    assert isinstance(do, DenseIntervention)
+    return do
+
+
+def _below(entropy: EntropyEstimate, least: float) -> ExpectedBounds:
+    """A cross-entropy is an upper bound."""
+    return ExpectedBounds(least, 0.0, entropy.value, entropy.stderr)
+
+
+def _pilot(rectangles: Rectangles) -> Method[EntropyPilot]:
+    costs = Costs(rectangles.n_in, rectangles.n_out, rectangles.bounded_outputs(PILOT_FIRST, PROBES))
+    stage = ScoredStates(rectangles, noise_of(rectangles), ANNEALING_PILOT, PILOT_FIRST, is_shared=False)
+    (table,) = yield stage
+    return EntropyPilot.of_scores(costs, Scores(table, np.empty(0), rectangles.control_mean))
+
+
+def _cross_entropy(rectangles: Rectangles, n_controls: int, n_scored: int) -> Method[EntropyEstimate]:
+    (controls,), (table,) = yield (
+        ControlValues(rectangles, n_controls),
+        ScoredStates(rectangles, noise_of(rectangles), n_scored),
+    )
+    return Scores(table, controls, rectangles.control_mean).cross_entropy()
