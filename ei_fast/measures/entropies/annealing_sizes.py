@@ -1,7 +1,7 @@
 """How many states are scored and annealed, over how many levels: from a pilot's figures to sizes, without sampling."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -128,6 +128,13 @@ class AnnealingSizes:
     n_controls: int
     n_scored: int
     n_annealed: int
+
+    def given(self, n_samples: int, is_both: bool) -> "AnnealingSizes":
+        """The same with so many samples in all, which both entropies may share."""
+        n_samples //= 1 + is_both
+        n_scored = max(n_samples // 4, ANNEALED_AT_LEAST) if self.n_controls else n_samples
+        controls = n_samples if self.n_controls else 0
+        return replace(self, n_controls=controls, n_scored=n_scored, n_annealed=min(self.n_annealed, n_scored))
 
 
 def best_annealing_sizes(

@@ -101,6 +101,8 @@ def annealed_ei(
     sizes, is_gaussian = best_annealing_sizes(pilots, variance, options.tol_of(about), ceiling, options.effort, error)
     if not sizes:
         return None
+    if options.n_samples is not None:
+        sizes = [size.given(options.n_samples, is_both=len(sizes) == 2) for size in sizes]
     found = list((yield tuple(_annealed(problem, size) for problem, size in zip(problems, sizes, strict=True))))
     both = [(known, known) if known is not None else found.pop(0) for known in (output, conditional)]
     n_samples = sum(entropy.n_samples for entropy, _ in both)

@@ -10,7 +10,7 @@ from ei_fast.intervention.rectangles import states_are_rectangles
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.sample import Sample
 from ei_fast.measures.joint.annealed import annealed_ei
-from ei_fast.measures.joint.conditional import Conditional, bracketed_ei, ei_of_sample, sampled
+from ei_fast.measures.joint.conditional import Conditional, bracketed_ei, conditional_ei, ei_of_sample, sampled
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.gaussian import Gaussian
 from ei_fast.measures.joint.problem import JointProblem
@@ -30,7 +30,10 @@ class CountedOrAnnealed:
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
         """What the conditional method would do, and what follows where that does not suffice."""
-        return f"{Conditional().reason(problem, options)}; annealed where states outnumber them"
+        counted = Conditional().reason(problem, options)
+        if options.n_samples is not None or counted.startswith("every"):
+            return counted
+        return f"{counted}; chains where states outnumber them"
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Points at the most."""
@@ -40,6 +43,9 @@ class CountedOrAnnealed:
         """EI, by the first method that finds it."""
         do = problem.intervention
         assert isinstance(do, DenseIntervention)
+        if options.n_samples is not None:
+            # So many points are counted, and no others simulated.
+            return (yield from conditional_ei(do, options))
         sample = yield from sampled(do, options, stops_if_hopeless=True)
         if sample is not None and (sample.kept_nothing or sample.resolved):
             return ei_of_sample(do, sample)

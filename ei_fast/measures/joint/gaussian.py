@@ -75,6 +75,9 @@ class Gaussian:
         pilots = yield tuple(_pilot(rectangles) for rectangles in problems)
         tol = options.tol_of(pilots[0].bits - pilots[1].bits)
         sizes = best_scoring_sizes(pilots, tol, ANNEALING_WORK * options.effort, options.effort)
+        if options.n_samples is not None:
+            half = options.n_samples // 2
+            sizes = [(0, half), (half, max(half // 4, SCORED_AT_LEAST // 2))]
         (states, counts), output, conditional = yield (
             PointsAnywhere(do, Stream.BOUND_MARGINAL, PILOT_POINTS),
             *(_cross_entropy(rectangles, *size) for rectangles, size in zip(problems, sizes, strict=True)),

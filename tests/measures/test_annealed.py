@@ -1,0 +1,262 @@
+"""Wide layers: Gaussian cross-entropies and annealed states against counted truth and truth by construction."""
+
+import numpy as np
+import pytest
+
+import ei_fast as ef
+from ei_fast.intervention.of_layer import intervention_on_component
+from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
+from ei_fast.measures.entropies.annealed import LogProbabilities
+from ei_fast.measures.entropies.annealing_sizes import Costs, EntropyPilot, best_annealing_sizes
+from ei_fast.measures.entropies.scored import surrogate_error
+from ei_fast.measures.joint.auto import joint_ei
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import run_here
+from ei_fast.network.binned import BinnedLayer, Component
+from ei_fast.runtime.threads import Threads
+
+LITTLE = {"effort": 0.1, "pairwise": "none"}
+
+
+def _joint(model, seed=0, n_jobs=1, **params):
+    estimator = ef.EffectiveInformation(random_state=seed, **(LITTLE | params))
+    network, settings, fixed = estimator.check(model)
+    (binned,) = estimator.binned_layers(network, settings, fixed.ranges)
+    with Threads(n_jobs) as threads:
+        return run_here(joint_ei(binned, settings.options, fixed.seed), threads)
+
+
+def _truth(model, **params):
+    return _joint(model, seed=99, joint="conditional", effort=1.0, tol=0.003, **params)
+
+
+def _holds(found, truth, bound=0.0):
+    """Whether the interval, widened from 95 to 99.99 %, holds a truth with an error of its own; and the bounds, too."""
+    half = 2 * (found.high - found.low) / 2 + 4 * truth.stderr + bound
+    low, high = (end + side * (0.5 * half + 4 * truth.stderr) for end, side in zip(found.bounds, (-1, 1), strict=True))
+    return abs(found.value - truth.value) < half and low < truth.value < high
+
+
+LAYERS = {
+    "6 -> 6": (6, 6, 5.0, {}),
+    "25 -> 6": (25, 6, 1.0, {}),
+    "25 -> 6, 16 bins": (25, 6, 3.0, {"bins": 16}),
+    "25 -> 6, 4 bins": (25, 6, 5.0, {"bins": 4}),
+    "10 -> 10": (10, 10, 1.0, {}),
+    "more outputs than inputs": (6, 20, 1.0, {}),
+}
+
+
+@pytest.mark.parametrize("joint", ["gaussian", "annealed"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_counted_truth(random_weight, name, joint):
+    n_in, n_out, scale, params = LAYERS[name]
+    layer = ef.Layer(random_weight(n_in, n_out, scale), np.linspace(-0.5, 0.5, n_out))
+    truth, found = _truth(layer, **params), _joint(layer, joint=joint, **params)
+    assert found.method == joint
+    if joint == "gaussian":
+        # Its interval leaves out what it cannot know.
+        assert found.is_unverified == (n_in < 3 * n_out)
+        assert found.bounds[0] - 0.1 < truth.value < found.bounds[1] + 0.1
+        if found.is_unverified:
+            return
+    assert _holds(found, truth)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "linear"])
+def test_activations(random_weight, activation):
+    layer = ef.Layer(random_weight(25, 6, 3.0), activation=activation)
+    assert _holds(_joint(layer, joint="annealed"), _truth(layer))
+
+
+def test_a_dominating_input_and_heavy_tails(random_weight):
+    weight = random_weight(12, 5, 2.0)
+    weight[3] *= 20
+    assert _holds(_joint(weight, joint="annealed"), _truth(weight))
+    weight = np.random.default_rng(0).standard_t(3, (25, 6)) / 5
+    assert _holds(_joint(weight, joint="annealed"), _truth(weight))
+
+
+def _hidden_blocks(blocks, seed=0):
+    """One component whose EI is the sum of the blocks: rows and columns permuted, ties too weak to move anything."""
+    n, m = (sum(block.shape[k] for block in blocks) for k in (0, 1))
+    weight, at = np.full((n, m), 1e-12), [0, 0]
+    for block in blocks:
+        weight[at[0] : at[0] + block.shape[0], at[1] : at[1] + block.shape[1]] = block
+        at = [at[0] + block.shape[0], at[1] + block.shape[1]]
+    rng = np.random.default_rng(seed)
+    return weight[rng.permutation(n)][:, rng.permutation(m)]
+
+
+def test_truth_by_construction(random_weight):
+    blocks = [random_weight(4, 4, 5.0, seed) for seed in range(6)]
+    truths = [_truth(block) for block in blocks]
+    found = _joint(_hidden_blocks(blocks), joint="annealed", effort=0.3)
+    expected, error = sum(t.value for t in truths), np.sqrt(sum(t.stderr**2 for t in truths))
+    assert abs(found.value - expected) < (found.high - found.low) + 4 * error
+    assert found.bounds[0] - 4 * error - 0.2 < expected < found.bounds[1] + 4 * error + 0.2
+    # The Gaussian alone is wrong by more than its own error: only chains know what it misses.
+    gaussian = _joint(_hidden_blocks(blocks), joint="gaussian", effort=0.3)
+    assert gaussian.value - expected > 3 * gaussian.stderr
+    assert gaussian.is_unverified
+
+
+def test_what_changes_nothing(random_weight):
+    weight = random_weight(20, 8, 4.0)
+    rng = np.random.default_rng(0)
+    first = _joint(ef.Layer(weight, activation="tanh"), joint="annealed", in_range=(-1.0, 1.0))
+    changed = {
+        "an output repeated with its sign flipped": np.column_stack([weight, -weight[:, 3]]),
+        "neurons permuted": weight[rng.permutation(20)][:, rng.permutation(8)],
+        "an input's sign flipped": weight * np.where(np.arange(20) == 4, -1, 1)[:, None],
+    }
+    for name, other in changed.items():
+        found = _joint(ef.Layer(other, activation="tanh"), joint="annealed", in_range=(-1.0, 1.0))
+        assert abs(found.value - first.value) < 2.5 * np.hypot(found.stderr, first.stderr) + found.bias, name
+
+
+def test_proportional_outputs_are_one(random_weight):
+    weight = random_weight(6, 3, 2.0)
+    weight = np.column_stack([weight, -2 * weight[:, 1], 0.5 * weight[:, 0]])
+    binned = BinnedLayer(ef.Layer(weight), 0, (0.0, 1.0), (0.0, 1.0), 8, 8)
+    do = intervention_on_component(binned, Component(weight, np.zeros(5), np.arange(6), np.arange(5)), 0)
+    rectangles = Rectangles(do, inside=False)
+    assert rectangles.outputs.tolist() == [0, 1, 2]
+    assert not rectangles.is_singular
+    states = rectangles.sampled(0, 200)
+    s = states.x @ rectangles.weight
+    assert ((states.low <= s + 1e-9) & (s <= states.high + 1e-9)).all()
+    # The intersection is as narrow as the narrower one of both: 2 s tells more of s than s does.
+    alone = Rectangles(do.restricted([0, 1, 2]), inside=False).sampled(0, 200)
+    assert (states.high - states.low <= alone.high - alone.low + 1e-9).all()
+    assert (states.high - states.low < 0.9 * (alone.high - alone.low)).any()
+
+
+def test_auto_counts_what_can_be_counted_and_anneals_the_rest(random_weight):
+    assert _joint(random_weight(25, 6, 1.0), effort=1.0).method == "conditional"
+    wide = _joint(random_weight(40, 30, 3.0))
+    assert wide.method == "annealed"
+    assert wide.bounds[0] < wide.low < wide.high < wide.bounds[1]
+    gaussian = _joint(random_weight(120, 30, 3.0), effort=0.3)
+    assert gaussian.method == "gaussian"
+    assert not gaussian.is_unverified
+    # So many points are counted and nothing else: bounds are all that there is.
+    counted = _joint(random_weight(40, 30, 3.0), n_samples=4000)
+    assert counted.undersampled
+
+
+def test_more_effort_leaves_less_error(random_weight):
+    weight = random_weight(30, 20, 4.0)
+    little, more = (_joint(weight, effort=effort) for effort in (0.05, 0.8))
+    assert more.high - more.low < 0.6 * (little.high - little.low)
+    assert more.bounds[1] - more.bounds[0] < 0.6 * (little.bounds[1] - little.bounds[0])
+    assert abs(more.value - little.value) < (little.high - little.low)
+
+
+@pytest.mark.parametrize("joint", ["gaussian", "annealed", "auto"])
+def test_the_same_bits_for_any_threads(random_weight, joint):
+    one, two, four = (_joint(random_weight(30, 16, 4.0), joint=joint, n_jobs=n, effort=0.03) for n in (1, 2, 4))
+    assert one == two == four
+
+
+@pytest.mark.parametrize("exponent", [-150, 150])
+def test_extreme_scales(random_weight, exponent):
+    weight = random_weight(12, 10, 3.0)
+    scaled = ef.Layer(weight * 10.0**exponent, activation="linear", out_range=(-(10.0**exponent), 10.0**exponent))
+    found = _joint(scaled, joint="annealed")
+    assert _holds(found, _truth(ef.Layer(weight, activation="linear", out_range=(-1.0, 1.0))))
+    assert all(np.isfinite((found.value, found.stderr, found.bias, *found.bounds)))
+
+
+def test_a_group(random_weight):
+    layer = ef.Layer(random_weight(10, 8, 4.0))
+    params = {"inputs": [0, 1, 2], "outputs": [0, 2, 5], "random_state": 0}
+    counted = ef.effective_information(layer, joint="conditional", **params)
+    annealed = ef.effective_information(layer, joint="annealed", effort=0.3, **params)
+    assert abs(annealed.value - counted.value) < 2.5 * np.hypot(annealed.stderr, counted.stderr) + 0.02
+
+
+@pytest.mark.parametrize("joint", ["gaussian", "annealed"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        ef.Function(lambda x: np.tanh(x[:, :2]), 3, 2, (-1.0, 1.0)),
+        ef.Layer(np.ones((3, 2)) + np.eye(3, 2), activation="gelu", out_range=(-0.2, 0.2)),
+    ],
+    ids=["function", "union of intervals"],
+)
+def test_what_has_no_rectangles_is_refused(model, joint):
+    with pytest.raises(ValueError, match=rf"joint='{joint}' is open to dense layers .* Use joint='auto'"):
+        ef.analyze(model, joint=joint)
+    assert ef.analyze(model, random_state=0)[0].joint_method == "conditional"
+
+
+def test_dropped_samples_are_refused():
+    with pytest.raises(ValueError, match="out_of_range='clip'"):
+        ef.analyze(np.ones((3, 2)) + np.eye(3, 2), joint="annealed", out_of_range="drop", out_range=(0.6, 0.7))
+
+
+def test_reports_say_how_it_was_found(random_weight):
+    report = ef.analyze(random_weight(40, 30, 3.0), random_state=0, effort=0.1)[0]
+    assert report.joint_method == "annealed"
+    assert "chains" in report.explain()
+    report = ef.analyze(random_weight(20, 16, 3.0), random_state=0, effort=0.1, joint="gaussian")[0]
+    assert "gaussian unverified" in report.flags
+    assert "how far from it they are is not known" in report.explain()
+
+
+def test_which_states_are_rectangles():
+    def intervention(activation, out_range, drop=False):
+        layer = ef.Layer(np.ones((3, 2)) + np.eye(3, 2), activation=activation)
+        binned = BinnedLayer(layer, 0, (-3.0, 3.0), out_range, 8, 8, drop)
+        (component,) = binned.components()
+        return intervention_on_component(binned, component, 0)
+
+    assert states_are_rectangles(intervention("relu", (0.0, 4.0)))
+    assert states_are_rectangles(intervention("gelu", (-0.2, 5.0)))
+    assert not states_are_rectangles(intervention("gelu", (-0.2, 0.3)))
+    assert not states_are_rectangles(intervention("linear", (-1.0, 1.0), drop=True))
+
+
+def test_the_gaussian_error_is_that_of_the_leading_term():
+    # Orthogonal outputs, each the mean of inputs of its own: G is a block of 1 / k for each.
+    k, m = 5, 4
+    weight = np.kron(np.eye(m), np.ones((k, 1))) + 1e-14
+    binned = BinnedLayer(ef.Layer(weight), 0, (0.0, 1.0), (0.0, 1.0), 8, 8)
+    do = intervention_on_component(binned, Component(weight, np.zeros(m), np.arange(k * m), np.arange(m)), 0)
+    expected = 1.2**2 / 48 * m * k**2 / k**4 / np.log(2)
+    assert surrogate_error(Rectangles(do, inside=False)) == pytest.approx(expected, rel=5e-3)
+    assert surrogate_error(Rectangles(do.restricted([0, 1]), inside=False)) == pytest.approx(expected / 2, rel=5e-3)
+
+
+def test_bounds_of_states_from_the_weights_of_their_chains():
+    with np.errstate(divide="ignore"):
+        found = LogProbabilities.of(np.log([[1.0, 3.0, 6.0], [0.0, 0.0, 4.0], [2.0, 2.0, 2.0]]))
+    np.testing.assert_allclose(found.low, [1.0, -np.inf, 1.0])
+    np.testing.assert_allclose(found.high, [0.5 * np.log2(4.5) + 0.5 * np.log2(3.5), 1.0, 1.0])
+
+
+def test_sizes():
+    costs = Costs(64, 32, 30.0)
+    pilot = EntropyPilot(costs, 30.0, residual=2.0, explained=3.0, divergence=0.5, gap=1.0, n_levels=50)
+    known_mean = EntropyPilot(costs, 30.0, residual=2.0, explained=0.0, divergence=0.5, gap=1.0, n_levels=50)
+    # An aim that is reached is reached at no more work than it takes; beyond the ceiling the least error is taken.
+    (loose, other), is_gaussian = best_annealing_sizes([known_mean, pilot], 0.0, 1.0, 1e12, 100.0)
+    assert not is_gaussian
+    assert loose.n_controls == 0
+    assert other.n_controls >= other.n_scored >= other.n_annealed
+    (tight, _), _ = best_annealing_sizes([known_mean, pilot], 0.0, 0.1, 1e12, 100.0)
+    assert tight.n_annealed > 5 * loose.n_annealed
+    (short, _), _ = best_annealing_sizes([known_mean, pilot], 0.0, 0.001, 1e10, 100.0)
+    assert short.n_annealed * costs.annealed(short.n_levels) < 1e10
+    assert best_annealing_sizes([pilot], 0.0, 0.1, 1e6, 1.0) == ([], False)
+    # A Gaussian that is known to be nearly right spares the chains' noise.
+    assert best_annealing_sizes([known_mean, pilot], 0.0, 0.05, 2e10, 1.0, gaussian_error=0.01)[1]
+    assert not best_annealing_sizes([known_mean, pilot], 0.0, 0.05, 2e10, 1.0, gaussian_error=5.0)[1]
+
+
+def test_effort_is_checked():
+    with pytest.raises(ValueError, match="'effort' parameter"):
+        ef.analyze(np.eye(2), effort=0.0)
+    assert MeasureOptions(tol=0.01).tol_of(93.0) == pytest.approx(0.093)
+    assert MeasureOptions(tol=0.01).tol_of(3.0) == 0.01
