@@ -222,9 +222,9 @@ class EffectiveInformation(BaseEstimator):
         >>> ef.EffectiveInformation(activation="linear").fit([np.eye(3)]).ei_
         array([9.])
         """
-        network, settings, frozen = self.check(model)
+        network, settings, ranges_and_seed = self.check(model)
         self._set_n_features_in(model)
-        self.report_ = self.measure(network, settings, frozen)
+        self.report_ = self.measure(network, settings, ranges_and_seed)
         self.ei_ = np.array([layer.ei for layer in self.report_])
         self.sensitivity_ = np.array([layer.sensitivity for layer in self.report_])
         self.degeneracy_ = np.array([layer.degeneracy for layer in self.report_])
@@ -304,11 +304,11 @@ class EffectiveInformation(BaseEstimator):
         >>> print(ef.EffectiveInformation().choices(np.eye(2) + 1))
         layer0: EI conditional: every one of 64 input cells is visited. Edges exact: a dense layer's are integrals.
         """
-        network, settings, fixed = self.check(model)
+        network, settings, ranges_and_seed = self.check(model)
         return "\n".join(
-            f"{binned.layer.name}: EI {choice_of_joint(binned, settings.options, fixed.seed)}. "
+            f"{binned.layer.name}: EI {choice_of_joint(binned, settings.options, ranges_and_seed.seed)}. "
             f"Edges {choice_of_edges(binned, settings.options)}."
-            for binned in self.binned_layers(network, settings, fixed.ranges)
+            for binned in self.binned_layers(network, settings, ranges_and_seed.ranges)
         )
 
     def _set_n_features_in(self, model: Any) -> None:
@@ -348,8 +348,8 @@ class EffectiveInformation(BaseEstimator):
         >>> import numpy as np
         >>> import ei_fast as ef
         >>> estimator = ef.EffectiveInformation(bins=4)
-        >>> network, settings, known = estimator.check([np.eye(2)])
-        >>> [layer.in_bins for layer in estimator.binned_layers(network, settings, known.ranges)]
+        >>> network, settings, ranges_and_seed = estimator.check([np.eye(2)])
+        >>> [layer.in_bins for layer in estimator.binned_layers(network, settings, ranges_and_seed.ranges)]
         [4]
         """
         binned = [
@@ -372,7 +372,7 @@ class EffectiveInformation(BaseEstimator):
 
     @as_numpy_ships
     def measure(
-        self, network: Network, settings: Settings, frozen: RangesAndSeed, runner: Runner | None = None
+        self, network: Network, settings: Settings, ranges_and_seed: RangesAndSeed, runner: Runner | None = None
     ) -> Report:
         """Measure a network over given ranges and with a given seed.
 
@@ -385,7 +385,7 @@ class EffectiveInformation(BaseEstimator):
             The layers.
         settings : Settings
             The checked parameters.
-        frozen : RangesAndSeed
+        ranges_and_seed : RangesAndSeed
             Input and output range of every layer, and the seed.
         runner : Runner, optional
             Where the work is done; in threads of this process where not given.
@@ -403,18 +403,18 @@ class EffectiveInformation(BaseEstimator):
         >>> estimator.measure(*estimator.check([np.eye(2)]))[0].ei
         4.0
         """
-        binned = self.binned_layers(network, settings, frozen.ranges)
+        binned = self.binned_layers(network, settings, ranges_and_seed.ranges)
         if self.verbose:
             compile_kernels()
         started = time.perf_counter()
         runner = runner or Runner(Threads(settings.n_jobs))
         with runner.threads:
-            layers = _measure_layers(binned, settings.options, frozen.seed, runner, bool(self.verbose))
+            layers = _measure_layers(binned, settings.options, ranges_and_seed.seed, runner, bool(self.verbose))
         provenance = {
             "ei_fast": __version__,
             "parameters": plain(self.get_params(deep=False)),
-            "seed": frozen.seed,
-            "ranges": frozen.convention if isinstance(settings.out_range, str) else "",
+            "seed": ranges_and_seed.seed,
+            "ranges": ranges_and_seed.convention if isinstance(settings.out_range, str) else "",
             "libraries": {"numpy": np.__version__, "numba": numba.__version__},
             "seconds": time.perf_counter() - started,
         }

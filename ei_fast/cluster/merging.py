@@ -82,7 +82,7 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
 
 def _trajectory(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> Trajectory:
     estimator = clone(batch.estimator).set_params(random_state=batch.seed)
-    provenance = provenance_of(estimator, batch.frozen(next(iter(batch.ranges))), batch.layers)
+    provenance = provenance_of(estimator, batch.ranges_and_seed(next(iter(batch.ranges))), batch.layers)
     if batch.has_runs:
         provenance["ranges"] = plain(batch.ranges)
     names = list(dict.fromkeys(name for one, _ in kept for name in one.metrics))

@@ -160,14 +160,14 @@ class Intervention(ABC):
     ) -> tuple[Codes, Codes]:
         """Bins of input i (1, count) and of the outputs (n_out, count) as it moves alone, others at their `baseline`.
 
-        Sample t of n falls into the t-th of n equal parts of the range, anywhere in it: in one dimension that
+        Sample t of n falls into the t-th of n equal stretches of the range, anywhere in it: in one dimension that
         leaves hardly any noise.
         """
         inside = np.empty((1, count), np.float32)
         fill_uniforms(self._keys_of(stream)[i : i + 1], first, count, inside)
-        parts = np.arange(first, first + count) + (inside[0].astype(np.float64) + 0.5)
-        uniforms = (parts / n - 0.5).astype(np.float32)[None]
-        # The last of many parts would be rounded to the end of the range, which lies in no bin.
+        stretches = np.arange(first, first + count) + (inside[0].astype(np.float64) + 0.5)
+        uniforms = (stretches / n - 0.5).astype(np.float32)[None]
+        # The last of many stretches would be rounded to the end of the range, which lies in no bin.
         np.minimum(uniforms, np.nextafter(np.float32(0.5), np.float32(0.0)), out=uniforms)
         x_codes, y_codes = np.empty((1, count), np.uint16), np.empty((self.n_out, count), np.uint16)
         input_codes(uniforms, self.in_bins, count, x_codes)

@@ -54,7 +54,7 @@ most SMALL_TABLE entries. They change no figure."""
 LEAST_EXPLAINED = 0.2
 """Share of the variance over cells below which a control variate is not used: far above what a few dozen cells show by
 chance."""
-LEAST_MOVING = 48
+LEAST_VARIED = 48
 """Cells with some entropy without which a slope would be fitted to each of them, not to what they have in common."""
 FEW_KEPT = 16
 """Kept points in a cell without which its entropy is as good as unknown."""
@@ -67,7 +67,7 @@ TASK_POINTS = 2**16
 MAX_ENUMERATED_CELLS, MAX_LISTED_CELLS = 2**12, 2**18
 """Cells of which every one is visited, and among which those that may keep anything are looked for, at the most."""
 
-PILOT_POINTS, PILOT_CELLS, MIN_PILOT_CELLS = 2**14, 256, 64
+PILOT_POINTS_ANYWHERE, PILOT_CELLS, MIN_PILOT_CELLS = 2**14, 256, 64
 """Points anywhere of a pilot, and its cells; the spread of fewer cells than the last says nothing."""
 
 FEW_POINTS, MIN_POINTS, MAX_POINTS_A_CELL = 32, 64, 4096
@@ -143,7 +143,7 @@ MAX_BYTES = 2**32
 """Memory that counts may take at the most."""
 BYTES_A_JOINT_POINT, BYTES_A_STATE = 3 * 8 + 6 * 16, 24
 """Bytes a point where inputs, outputs and pairs are counted, each as a key, and as a state and a count twice while
-shards are joined; and where outputs alone are."""
+parts are joined; and where outputs alone are."""
 JOINT_TASK_POINTS = 2**14
 """Points of one thread's task where joint states are counted. It changes no figure."""
 

@@ -234,8 +234,8 @@ class BinnedLayer:
         graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
         _, label = connected_components(graph, directed=False)
         result = []
-        for part in dict.fromkeys(label[n_in:].tolist()):
-            rows, columns = np.flatnonzero(label[:n_in] == part), kept[label[n_in:] == part]
+        for number in dict.fromkeys(label[n_in:].tolist()):
+            rows, columns = np.flatnonzero(label[:n_in] == number), kept[label[n_in:] == number]
             result.append(Component(weight[np.ix_(rows, columns)], bias[columns], rows, columns))
         return result
 

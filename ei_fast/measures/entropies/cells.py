@@ -11,7 +11,7 @@ from ei_fast.measures.constants import (
     FEW_KEPT,
     LEAST_EFFECTIVE_CELLS,
     LEAST_EXPLAINED,
-    LEAST_MOVING,
+    LEAST_VARIED,
     MIN_COVERAGE,
     NONE_SEEN,
     SKEWNESS,
@@ -159,7 +159,7 @@ class CellEntropies:
 
     def regressed(self) -> "CellEntropies":
         """The same cells with the slope that the sample itself suggests; 0 where the control explains little."""
-        if self.n_moving < LEAST_MOVING:
+        if self.n_varied < LEAST_VARIED:
             return replace(self, slope=0.0)
         of_control, of_entropy = self.control - np.mean(self.control), self.corrected - np.mean(self.corrected)
         spread, together = float(np.sum(of_control**2)), float(np.sum(of_entropy * of_control))
@@ -184,7 +184,7 @@ class CellEntropies:
         """What the mean may be off by since few of the cells, or none, have any entropy."""
         if self.are_all:
             return 0.0
-        if not self.n_moving:
+        if not self.n_varied:
             return min(NONE_SEEN / max(self.n_cells, 1), 1.0) * self.most
         deviations = self.weights * (self.entropies - self.mean(self.entropies)) / max(self.weights.mean(), 1e-300)
         squares = float(np.sum(deviations**2))
@@ -196,8 +196,8 @@ class CellEntropies:
         return self.n_points / max(self.n_cells, 1) + 1
 
     @cached_property
-    def n_moving(self) -> int:
-        """Cells in which more than one state was seen."""
+    def n_varied(self) -> int:
+        """Cells in which more than one state was seen: of those that can move, as their points have shown."""
         return int(np.count_nonzero(self.statistics.plugin > 0))
 
     @property

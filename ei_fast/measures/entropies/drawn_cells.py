@@ -27,7 +27,7 @@ from ei_fast.measures.constants import (
     MIN_POINTS,
     MOST_FOR_EVENTS,
     PILOT_CELLS,
-    PILOT_POINTS,
+    PILOT_POINTS_ANYWHERE,
     ROUNDS,
     ROUNDS_OF_GIVEN_POINTS,
     TASK_POINTS,
@@ -126,8 +126,8 @@ class PointsAnywhere(SimulationStage):
         counted = Counts.of(keys)
         return counted.states, counted.counts
 
-    def join(self, shards: Sequence[Arrays]) -> Arrays:
-        counted = Counts.sum([Counts(states, counts) for states, counts in shards])
+    def join(self, parts: Sequence[Arrays]) -> Arrays:
+        counted = Counts.sum([Counts(states, counts) for states, counts in parts])
         return counted.states, counted.counts
 
 
@@ -278,7 +278,7 @@ def sample_to_tol(intervention: Intervention, options: MeasureOptions) -> Method
 
 def _pilot_output(draws: CellDraws, demand: Demand) -> Method[tuple[SampledEntropy, Counts]]:
     """The output's entropy from the fewest points that show enough samples outside the commonest state."""
-    n, most, number = PILOT_POINTS, min(MOST_FOR_EVENTS, demand.ceiling), 0
+    n, most, number = PILOT_POINTS_ANYWHERE, min(MOST_FOR_EVENTS, demand.ceiling), 0
     while True:
         counted = yield from _pilot_counts(draws, n, f"output-{number}")
         output = entropy_of_counts(counted, n, draws.estimator)
@@ -300,12 +300,12 @@ def _sizes_for_bounds(intervention: Intervention, demand: Demand) -> Sizes:
 
 
 def _pilot_cells(draws: CellDraws, demand: Demand) -> Method[tuple[CellEntropies, int]]:
-    """Cells of which enough move to know their spread, if that many can be had; and the points that a cell needs."""
+    """Cells of which enough varied to know their spread, if that many can be had; and the points that a cell needs."""
     n_cells, m, number = PILOT_CELLS, MIN_POINTS, 0
     while True:
         pilot, n_draws = yield from _pilot_of(draws, demand, n_cells, m, number)
         number += 1
-        if pilot.n_moving >= MIN_EVENTS or 4 * (n_draws + pilot.n_points) > min(MOST_FOR_EVENTS, demand.ceiling):
+        if pilot.n_varied >= MIN_EVENTS or 4 * (n_draws + pilot.n_points) > min(MOST_FOR_EVENTS, demand.ceiling):
             break
         n_cells *= 4
     m = points_a_cell(pilot, demand.tol, draws.intervention.whole_cells, demand.ceiling)

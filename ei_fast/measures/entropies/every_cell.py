@@ -15,7 +15,7 @@ from ei_fast.measures.constants import (
     MAX_ENUMERATED_CELLS,
     MAX_LISTED_CELLS,
     MIN_POINTS,
-    PILOT_POINTS,
+    PILOT_POINTS_ANYWHERE,
     STDERR_SHARE,
     TASK_POINTS,
 )
@@ -47,7 +47,7 @@ def cells_to_visit(intervention: Intervention, options: MeasureOptions) -> Cells
     cells = cells[intervention.open_cells(cells)]
     if not 0 < len(cells) <= most:
         return None
-    m = max(1, PILOT_POINTS // len(cells))
+    m = max(1, PILOT_POINTS_ANYWHERE // len(cells))
     keys = intervention.keys_inside(Stream.PILOT_POINTS, 0, cells, m)
     kept = np.count_nonzero(keys != DROPPED) / (m * len(cells))
     n_points = points_ceiling(intervention) if options.n_samples is None else options.n_samples
@@ -69,7 +69,7 @@ def sample_every_cell(intervention: Intervention, cells: Cells, options: Measure
 
 def _first_points_a_cell(n_cells: int) -> int:
     m = FEW_POINTS
-    while m * n_cells < 2 * PILOT_POINTS:
+    while m * n_cells < 2 * PILOT_POINTS_ANYWHERE:
         m *= 2
     return m
 

@@ -142,8 +142,8 @@ class JointStates(SimulationStage):
         keys[0][dropped] = keys[2][dropped] = DROPPED
         return keys[0], keys[1], keys[2]
 
-    def join(self, shards: Sequence[Arrays]) -> Arrays:
-        return _flat([Counts.sum([Counts(*arrays[2 * k : 2 * k + 2]) for arrays in shards]) for k in range(3)])
+    def join(self, parts: Sequence[Arrays]) -> Arrays:
+        return _flat([Counts.sum([Counts(*arrays[2 * k : 2 * k + 2]) for arrays in parts]) for k in range(3)])
 
 
 def check_memory(n_samples: int, joint: str) -> None:
