@@ -40,7 +40,7 @@ class Task:
     Attributes
     ----------
     checkpoint : int
-        Place in the plan.
+        Index in the plan.
     part : Part or None
     seconds : float
         Estimated.

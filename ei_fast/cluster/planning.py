@@ -273,8 +273,8 @@ def _shared_out(tasks: Sequence[Task], n_shards: int) -> tuple[tuple[Task, ...],
     """The tasks of every shard, in their order: the longest first to whoever has least."""
     loads = [(0.0, shard) for shard in range(n_shards)]
     given: list[list[int]] = [[] for _ in range(n_shards)]
-    for place in sorted(range(len(tasks)), key=lambda place: -tasks[place].seconds):
+    for index in sorted(range(len(tasks)), key=lambda index: -tasks[index].seconds):
         load, shard = heapq.heappop(loads)
-        given[shard].append(place)
-        heapq.heappush(loads, (load + tasks[place].seconds, shard))
-    return tuple(tuple(tasks[place] for place in sorted(places)) for places in given)
+        given[shard].append(index)
+        heapq.heappush(loads, (load + tasks[index].seconds, shard))
+    return tuple(tuple(tasks[index] for index in sorted(indices)) for indices in given)

@@ -79,7 +79,7 @@ class BinnedLayer:
     layer : Layer or Function
         The layer.
     index : int
-        Place of the layer in the measured network; random streams differ from place to place.
+        Index of the layer in the measured network; random streams differ from layer to layer.
     in_range, out_range : (float, float), or one such pair for each neuron
         Ranges over which inputs and outputs are binned.
     in_bins, out_bins : int

@@ -108,14 +108,14 @@ def _inside_outputs(
     do: Intervention, numbers: NDArray[np.int64], cells: Cells, most: float
 ) -> tuple[NDArray[np.float64], int]:
     """Upper bounds on the entropy of every output inside each cell, (n_out, r), and the points that took."""
-    mask = np.uint64((1 << do.bits) - 1)
+    mask = np.uint64((1 << do.code_width) - 1)
     inside, simulated = np.empty((do.n_out, len(cells))), 0
     for outputs in do.key_groups():
         watched = KeptOutputs.of(do, outputs)
         keys, n = keys_of_kept(watched, Stream.BOUND_POINTS, numbers, cells, KEPT_POINTS_A_CELL, KEPT_ROUNDS)
         simulated += n
         for k, j in enumerate(outputs):
-            codes = np.where(keys == DROPPED, DROPPED, (keys >> np.uint64(k * do.bits)) & mask)
+            codes = np.where(keys == DROPPED, DROPPED, (keys >> np.uint64(k * do.code_width)) & mask)
             single = cells_of_keys(codes, n)
             kept = single.statistics.kept
             safe = (kept >= FEW_KEPT) & (single.statistics.once < (1 - SAFE_COVERAGE) * kept)
@@ -135,7 +135,7 @@ def _ei_of_a_subset(
     n, simulated = len(outputs), 0
     while n > 0:
         some = np.sort(outputs[:n])
-        output = entropy_of_keys(_packed(codes[some], do.bits), ZHANG_UNSEEN)
+        output = entropy_of_keys(_packed(codes[some], do.code_width), ZHANG_UNSEEN)
         watched = KeptOutputs.of(do, some)
         keys, n_points = keys_of_kept(watched, Stream.BOUND_POINTS, numbers, cells, KEPT_POINTS_A_CELL, KEPT_ROUNDS)
         simulated += n_points
@@ -146,8 +146,8 @@ def _ei_of_a_subset(
     return 0.0, simulated
 
 
-def _packed(codes: Codes, bits: int) -> Keys:
+def _packed(codes: Codes, code_width: int) -> Keys:
     """Keys (k,) of the bins (n_out, k) of some outputs."""
     keys = np.empty(codes.shape[1], np.uint64)
-    pack_codes(np.ascontiguousarray(codes), bits, NEVER, keys)
+    pack_codes(np.ascontiguousarray(codes), code_width, NEVER, keys)
     return keys

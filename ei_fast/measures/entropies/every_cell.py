@@ -138,15 +138,18 @@ class VisitedCells(SimulationStage):
 
 @dataclass(frozen=True)
 class InformationVariance(SimulationStage):
-    """Of each cell, (r, 2): variance, bits**2, of what its points add to H(Y) - H(Y | X); and its number of states."""
+    """Of each cell, (r, 2): variance, bits**2, of what its points add to H(Y) - H(Y | X); and its number of states.
+
+    The attributes have the names of the arguments of the kernel `information_variance`.
+    """
 
     intervention: Intervention
     keys: NDArray[np.uint64]
     states: NDArray[np.uint64]
-    influence: NDArray[np.float64]
-    influence_inside: NDArray[np.float64]
+    output_influence: NDArray[np.float64]
+    cell_influence: NDArray[np.float64]
     information: float
-    share_kept: float
+    kept_share: float
     round: int
 
     @property
@@ -189,11 +192,11 @@ class InformationVariance(SimulationStage):
             information_variance(
                 self.keys[first : first + len(found)],
                 self.states,
-                self.influence,
+                self.output_influence,
                 digamma_table(m + 1),
-                self.influence_inside,
+                self.cell_influence,
                 self.information,
-                self.share_kept,
+                self.kept_share,
                 found,
             )
             return found
