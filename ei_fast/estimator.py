@@ -98,7 +98,8 @@ class EffectiveInformation(BaseEstimator):
         Number of all simulated points of a layer's joint EI, at least 256, and of the points in every edge's
         histogram. ``"auto"`` takes as many as `tol` needs.
     tol : float, default 0.01
-        Bits: the value of sqrt(standard error**2 + bias**2) that ``n_samples="auto"`` aims for, from 1e-6 to 100. It
+        Bits: the value of sqrt(standard error**2 + (bias + abs(shift))**2) that ``n_samples="auto"`` aims for, from
+        1e-6 to 100; the shift is what ``entropy="auto"`` would add to the estimate, 0 unless another was asked for. It
         spends up to 2**24 points or 2**34 multiply-adds on a connected component; where these do not suffice the
         layer has the flag "tol not reached".
     random_state : None, int, SeedSequence or Generator, default None

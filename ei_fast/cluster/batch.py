@@ -25,7 +25,7 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True)
 class Part:
-    """A share of the samples (of exact measures: of the outputs) of one measure of one layer: number `k` of `n`."""
+    """Part number `k` of `n` of every stage of one measure of one layer."""
 
     layer: int
     measure: str

@@ -149,7 +149,7 @@ class BinnedLayer:
 
     @cached_property
     def joint_steps(self) -> StepTable:
-        """The binned activation for joint measures: clipped, where too little is dropped to change any figure."""
+        """The binned activation of components: clipped, where too little is dropped to change their joint EI."""
         hardly_ever = self.drop and self.share_outside() * self.layer.n_out < _NOTICEABLE
         return self._steps(drop=False) if hardly_ever else self.steps
 

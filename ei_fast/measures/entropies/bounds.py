@@ -117,6 +117,8 @@ def _ei_of_a_subset(
 ) -> tuple[float, int]:
     """Lower bound on EI: that of the outputs with most EI each, as many as can be counted together; and tries.
 
+    It is a plain call, not a stage: every job of a split measure simulates all of it, at every attempt.
+
     Parameters
     ----------
     share : float

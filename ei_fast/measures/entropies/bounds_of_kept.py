@@ -72,7 +72,11 @@ class KeptCodes(SimulationStage):
 
 
 def bounds_of_kept(intervention: Intervention, kept: float) -> Method[BoundsOfKept]:
-    """Bounds from single outputs and from some of them together; `kept` is about the share of samples kept."""
+    """Bounds from single outputs and from some of them together; `kept` is about the share of samples kept.
+
+    Only `KeptCodes` is a stage. `_kept_cells`, `_inside_outputs` and `_ei_of_a_subset` are plain calls: every job of a
+    split measure simulates all that they do, at every attempt.
+    """
     do, most = intervention, float(np.log2(intervention.out_bins))
     at_most = min(KEPT_MAX_POINTS, max(do.least_points, KEPT_MAX_WORK // do.work))
     n = int(min(at_most, KEPT_POINTS / max(kept, 1 / KEPT_MAX_POINTS)))
