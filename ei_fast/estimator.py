@@ -52,11 +52,13 @@ from ei_fast.warmup import compile_kernels
 SIDE_BY_SIDE = 4
 """Layers measured at a time at the most: each keeps points of its own."""
 
-MOST_OUTSIDE = 0.02
+MAX_OUTSIDE = 0.02
 """Share of the outputs outside the range beyond which that is flagged."""
-LEAST_EI, LEAST_ENTROPY = 0.1, 0.5
-"""EI in bits an output below which the single outputs are looked at, and the entropy of one, on average, below which
-they are said to be in one bin: where they have more, EI is small for other reasons, as that they repeat each other."""
+MIN_EI = 0.1
+"""EI in bits an output below which the single outputs are looked at."""
+MIN_ENTROPY = 0.5
+"""Entropy in bits of a single output, on average, below which outputs are said to be in one bin: where they have more,
+EI is small for other reasons, as that they repeat each other."""
 
 
 class EffectiveInformation(BaseEstimator):
@@ -486,10 +488,10 @@ def _flags_of_layer(binned: BinnedLayer, measured: LayerMeasures, tol: float) ->
         flags.append(Flag.NOTHING_KEPT)
     if Flag.TOL_NOT_REACHED not in flags and max(sensitivity.stderr, ei_parts.stderr) > tol:
         flags.append(Flag.TOL_NOT_REACHED)
-    if Flag.NOTHING_KEPT not in flags and measured.occupancy.share_outside > MOST_OUTSIDE:
+    if Flag.NOTHING_KEPT not in flags and measured.occupancy.share_outside > MAX_OUTSIDE:
         flags.append(Flag.OUTSIDE)
-    is_little = Flag.CONSTANT not in flags and joint.low < LEAST_EI * binned.layer.n_out
-    if is_little and measured.occupancy.output_entropy < LEAST_ENTROPY:
+    is_little = Flag.CONSTANT not in flags and joint.low < MIN_EI * binned.layer.n_out
+    if is_little and measured.occupancy.output_entropy < MIN_ENTROPY:
         flags.append(Flag.ONE_BIN)
     return flags
 

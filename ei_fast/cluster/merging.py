@@ -24,7 +24,7 @@ from ei_fast.runtime.files import is_unfinished, plain, write_together
 from ei_fast.training.continuation import provenance_of
 from ei_fast.training.trajectory import COLUMNS, MEASURES, Trajectory
 
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 
 
 class Incomplete(ValueError):
@@ -54,9 +54,9 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
     batch = Batch.load(Path(os.path.abspath(folder)))
     results, reasons = collect(batch)
     if reasons and not (allow_incomplete and len(reasons) < len(results)):
-        named = [f"{path}: {said}" for path, said in list(reasons.items())[:_MOST_NAMED]]
-        if len(reasons) > _MOST_NAMED:
-            named.append(f"... and {len(reasons) - _MOST_NAMED} more")
+        named = [f"{path}: {said}" for path, said in list(reasons.items())[:_MAX_NAMED]]
+        if len(reasons) > _MAX_NAMED:
+            named.append(f"... and {len(reasons) - _MAX_NAMED} more")
         raise Incomplete(
             f"{len(reasons)} of {len(results)} checkpoints have no result:\n" + "\n".join(named) + "\n"
             "Run their shards again, or merge with --allow-incomplete."

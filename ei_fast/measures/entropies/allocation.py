@@ -6,12 +6,12 @@ import numpy as np
 
 from ei_fast.measures.constants import (
     BIAS_SHARE,
-    LEAST_SPREAD,
+    MAX_NEW,
     MAX_POINTS_A_CELL,
     MIN_EVENTS,
     MIN_PILOT_CELLS,
     MIN_POINTS,
-    MOST_NEW,
+    MIN_SPREAD,
     STDERR_SHARE,
 )
 from ei_fast.measures.counting.sampled import SampledEntropy
@@ -103,7 +103,7 @@ def best_sizes(pilot: CellEntropies, m: int, output: SampledEntropy, demand: Dem
             best, least_error = sizes, error
         m //= 2
         share_new = (1 - pilot.coverage) * pilot.points_a_cell / m if m else np.inf
-        if error <= demand.tol or m < MIN_POINTS or share_new > MOST_NEW:
+        if error <= demand.tol or m < MIN_POINTS or share_new > MAX_NEW:
             return best
 
 
@@ -126,7 +126,7 @@ def cheapest_sizes(pilot: CellEntropies, m: int, output: SampledEntropy, demand:
     numbers n that reach a variance with the least sum of n times cost: each in proportion to spread / sqrt(cost).
     """
     finding, explained = demand.cost_of_finding, pilot.explained
-    spread = max(pilot.spread, LEAST_SPREAD)
+    spread = max(pilot.spread, MIN_SPREAD)
     cost = pilot.cost * m / pilot.points_a_cell + (0.0 if explained else finding)
     of_cells = spread * np.sqrt(cost) + explained * np.sqrt(finding)
     spread_output = output.stderr * np.sqrt(output.n_samples)

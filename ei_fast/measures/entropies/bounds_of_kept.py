@@ -13,7 +13,6 @@ from ei_fast.intervention.do import Cells, Codes, Intervention, Keys
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.keys import DROPPED, NEVER, pack_codes
 from ei_fast.measures.constants import (
-    FEW_KEPT,
     KEPT_CELLS,
     KEPT_CHUNK,
     KEPT_MAX_POINTS,
@@ -21,8 +20,9 @@ from ei_fast.measures.constants import (
     KEPT_POINTS,
     KEPT_POINTS_A_CELL,
     KEPT_ROUNDS,
-    LEAST_EFFECTIVE_CELLS,
+    MIN_EFFECTIVE_CELLS,
     MIN_EVENTS,
+    MIN_KEPT_IN_CELL,
     SAFE_COVERAGE,
     SPARE_BITS,
     Z95,
@@ -84,7 +84,7 @@ def bounds_of_kept(intervention: Intervention, kept: float) -> Method[BoundsOfKe
     codes = np.ascontiguousarray(found.T)
     numbers, cells, n_draws = _kept_cells(do, at_most)
     simulated = n + n_draws
-    if codes.shape[1] < MIN_EVENTS or len(cells) < LEAST_EFFECTIVE_CELLS:
+    if codes.shape[1] < MIN_EVENTS or len(cells) < MIN_EFFECTIVE_CELLS:
         return BoundsOfKept(do.n_out * most, do.n_out * most, 0.0, simulated)
     outputs = np.array([most_entropy(row.astype(np.uint64), most) for row in codes])
     inside, n_inside = _inside_outputs(do, numbers, cells, most)
@@ -122,7 +122,7 @@ def _inside_outputs(
             codes = np.where(keys == DROPPED, DROPPED, (keys >> np.uint64(k * do.code_width)) & mask)
             single = cells_of_keys(codes, n)
             kept = single.statistics.kept
-            safe = (kept >= FEW_KEPT) & (single.statistics.once < (1 - SAFE_COVERAGE) * kept)
+            safe = (kept >= MIN_KEPT_IN_CELL) & (single.statistics.once < (1 - SAFE_COVERAGE) * kept)
             inside[j] = np.where(safe, single.corrected, most)
     return inside, simulated
 

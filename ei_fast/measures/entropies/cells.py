@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from ei_fast.kernels.counting import ENTROPY, KEPT, N_COLUMNS, ONCE, PLUGIN, THRICE, TWICE, ZHANG, cell_entropies
 from ei_fast.measures.constants import (
-    FEW_KEPT,
-    LEAST_EFFECTIVE_CELLS,
-    LEAST_EXPLAINED,
-    LEAST_VARIED,
     MIN_COVERAGE,
+    MIN_EFFECTIVE_CELLS,
+    MIN_EXPLAINED,
+    MIN_KEPT_IN_CELL,
+    MIN_VARIED,
     NONE_SEEN,
     SKEWNESS,
     STUDENT_T,
@@ -159,11 +159,11 @@ class CellEntropies:
 
     def regressed(self) -> "CellEntropies":
         """The same cells with the slope that the sample itself suggests; 0 where the control explains little."""
-        if self.n_varied < LEAST_VARIED:
+        if self.n_varied < MIN_VARIED:
             return replace(self, slope=0.0)
         of_control, of_entropy = self.control - np.mean(self.control), self.corrected - np.mean(self.corrected)
         spread, together = float(np.sum(of_control**2)), float(np.sum(of_entropy * of_control))
-        if together**2 <= LEAST_EXPLAINED * spread * float(np.sum(of_entropy**2)):
+        if together**2 <= MIN_EXPLAINED * spread * float(np.sum(of_entropy**2)):
             # Where cells hardly differ any slope would do, and chance would choose one of any size.
             return replace(self, slope=0.0)
         return replace(self, slope=together / spread)
@@ -176,7 +176,9 @@ class CellEntropies:
     @property
     def bias(self) -> float:
         """Size of the bias that may be left in the mean of `entropies`, of unknown sign."""
-        n_poor = 0 if self.are_all else np.count_nonzero(self.statistics.kept < min(FEW_KEPT, self.points_a_cell))
+        n_poor = (
+            0 if self.are_all else np.count_nonzero(self.statistics.kept < min(MIN_KEPT_IN_CELL, self.points_a_cell))
+        )
         return self.unseen.model_error + self._bias_of_rare_cells + n_poor / max(self.n_cells, 1) * self.most
 
     @property
@@ -208,7 +210,7 @@ class CellEntropies:
     @property
     def resolved(self) -> bool:
         """Whether the average of `entropies` can be relied on."""
-        enough = self.are_all or self.n_effective >= LEAST_EFFECTIVE_CELLS
+        enough = self.are_all or self.n_effective >= MIN_EFFECTIVE_CELLS
         return self.coverage >= MIN_COVERAGE and not self.unseen.without_end and enough
 
     @property

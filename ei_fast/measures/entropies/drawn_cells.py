@@ -18,6 +18,7 @@ from ei_fast.measures.constants import (
     CONTROL_WORK,
     HOPELESS_COVERAGE,
     HOPELESS_WORK,
+    MAX_FOR_EVENTS,
     MAX_POINTS_A_CELL,
     MAX_TRIED,
     MIN_EVENTS,
@@ -25,7 +26,6 @@ from ei_fast.measures.constants import (
     MIN_KEPT,
     MIN_PILOT_CELLS,
     MIN_POINTS,
-    MOST_FOR_EVENTS,
     PILOT_CELLS,
     PILOT_POINTS_ANYWHERE,
     ROUNDS,
@@ -278,7 +278,7 @@ def sample_to_tol(intervention: Intervention, options: MeasureOptions) -> Method
 
 def _pilot_output(draws: CellDraws, demand: Demand) -> Method[tuple[SampledEntropy, Counts]]:
     """The output's entropy from the fewest points that show enough samples outside the commonest state."""
-    n, most, number = PILOT_POINTS_ANYWHERE, min(MOST_FOR_EVENTS, demand.ceiling), 0
+    n, most, number = PILOT_POINTS_ANYWHERE, min(MAX_FOR_EVENTS, demand.ceiling), 0
     while True:
         counted = yield from _pilot_counts(draws, n, f"output-{number}")
         output = entropy_of_counts(counted, n, draws.estimator)
@@ -305,7 +305,7 @@ def _pilot_cells(draws: CellDraws, demand: Demand) -> Method[tuple[CellEntropies
     while True:
         pilot, n_draws = yield from _pilot_of(draws, demand, n_cells, m, number)
         number += 1
-        if pilot.n_varied >= MIN_EVENTS or 4 * (n_draws + pilot.n_points) > min(MOST_FOR_EVENTS, demand.ceiling):
+        if pilot.n_varied >= MIN_EVENTS or 4 * (n_draws + pilot.n_points) > min(MAX_FOR_EVENTS, demand.ceiling):
             break
         n_cells *= 4
     m = points_a_cell(pilot, demand.tol, draws.intervention.whole_cells, demand.ceiling)

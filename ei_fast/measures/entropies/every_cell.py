@@ -11,10 +11,10 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import N_COLUMNS, information_variance
 from ei_fast.kernels.keys import DROPPED
 from ei_fast.measures.constants import (
-    FEW_POINTS,
     MAX_ENUMERATED_CELLS,
     MAX_LISTED_CELLS,
     MIN_POINTS,
+    MIN_POINTS_VISITED,
     PILOT_POINTS_ANYWHERE,
     STDERR_SHARE,
     TASK_POINTS,
@@ -72,7 +72,7 @@ def sample_every_cell(intervention: Intervention, cells: Cells, options: Measure
 
 
 def _first_points_a_cell(n_cells: int) -> int:
-    m = FEW_POINTS
+    m = MIN_POINTS_VISITED
     while m * n_cells < 2 * PILOT_POINTS_ANYWHERE:
         m *= 2
     return m
