@@ -29,9 +29,9 @@ from ei_fast.network.network import Network
 from ei_fast.parameters import (
     OWNER,
     Activations,
-    EntropyEstimator,
+    EntropyName,
     InRange,
-    JointMethod,
+    JointName,
     NumberOfSamples,
     OutOfRange,
     OutRange,
@@ -52,11 +52,13 @@ from ei_fast.warmup import compile_kernels
 SIDE_BY_SIDE = 4
 """Layers measured at a time at the most: each keeps points of its own."""
 
-MOST_OUTSIDE = 0.02
+MAX_OUTSIDE = 0.02
 """Share of the outputs outside the range beyond which that is flagged."""
-LEAST_EI, LEAST_ENTROPY = 0.1, 0.5
-"""EI in bits an output below which the single outputs are looked at, and the entropy of one, on average, below which
-they are said to be in one bin: where they have more, EI is small for other reasons, as that they repeat each other."""
+MIN_EI = 0.1
+"""EI in bits an output below which the single outputs are looked at."""
+MIN_ENTROPY = 0.5
+"""Entropy in bits of a single output, on average, below which outputs are said to be in one bin: where they have more,
+EI is small for other reasons, as that they repeat each other."""
 
 
 class EffectiveInformation(BaseEstimator):
@@ -100,7 +102,8 @@ class EffectiveInformation(BaseEstimator):
         Number of all simulated points of a layer's joint EI, at least 256, and of the points in every edge's
         histogram. ``"auto"`` takes as many as `tol` needs.
     tol : float, default 0.01
-        Bits: the value of sqrt(standard error**2 + bias**2) that ``n_samples="auto"`` aims for, from 1e-6 to 100. It
+        Bits: the value of sqrt(standard error**2 + (bias + abs(shift))**2) that ``n_samples="auto"`` aims for, from
+        1e-6 to 100; the shift is what ``entropy="auto"`` would add to the estimate, 0 unless another was asked for. It
         spends up to 2**24 points or 2**34 multiply-adds on a connected component; where these do not suffice the
         layer has the flag "tol not reached". Above 10 bits of EI a tenth of `tol`, relative to EI, takes its place.
     effort : float, default 1.0
@@ -168,9 +171,9 @@ class EffectiveInformation(BaseEstimator):
         out_range: OutRange = "auto",
         out_of_range: OutOfRange = "clip",
         baseline: float = 0.0,
-        joint: JointMethod = "auto",
+        joint: JointName = "auto",
         pairwise: PairwiseMethod = "auto",
-        entropy: EntropyEstimator = "auto",
+        entropy: EntropyName = "auto",
         n_samples: NumberOfSamples = "auto",
         tol: float = 0.01,
         effort: float = 1.0,
@@ -228,9 +231,9 @@ class EffectiveInformation(BaseEstimator):
         >>> ef.EffectiveInformation(activation="linear").fit([np.eye(3)]).ei_
         array([9.])
         """
-        network, settings, frozen = self.check(model)
+        network, settings, ranges_and_seed = self.check(model)
         self._set_n_features_in(model)
-        self.report_ = self.measure(network, settings, frozen)
+        self.report_ = self.measure(network, settings, ranges_and_seed)
         self.ei_ = np.array([layer.ei for layer in self.report_])
         self.sensitivity_ = np.array([layer.sensitivity for layer in self.report_])
         self.degeneracy_ = np.array([layer.degeneracy for layer in self.report_])
@@ -310,11 +313,11 @@ class EffectiveInformation(BaseEstimator):
         >>> print(ef.EffectiveInformation().choices(np.eye(2) + 1))
         layer0: EI conditional: every one of 64 input cells is visited. Edges exact: a dense layer's are integrals.
         """
-        network, settings, fixed = self.check(model)
+        network, settings, ranges_and_seed = self.check(model)
         return "\n".join(
-            f"{binned.layer.name}: EI {choice_of_joint(binned, settings.options, fixed.seed)}. "
+            f"{binned.layer.name}: EI {choice_of_joint(binned, settings.options, ranges_and_seed.seed)}. "
             f"Edges {choice_of_edges(binned, settings.options)}."
-            for binned in self.binned_layers(network, settings, fixed.ranges)
+            for binned in self.binned_layers(network, settings, ranges_and_seed.ranges)
         )
 
     def _set_n_features_in(self, model: Any) -> None:
@@ -354,8 +357,8 @@ class EffectiveInformation(BaseEstimator):
         >>> import numpy as np
         >>> import ei_fast as ef
         >>> estimator = ef.EffectiveInformation(bins=4)
-        >>> network, settings, known = estimator.check([np.eye(2)])
-        >>> [layer.in_bins for layer in estimator.binned_layers(network, settings, known.ranges)]
+        >>> network, settings, ranges_and_seed = estimator.check([np.eye(2)])
+        >>> [layer.in_bins for layer in estimator.binned_layers(network, settings, ranges_and_seed.ranges)]
         [4]
         """
         binned = [
@@ -378,7 +381,7 @@ class EffectiveInformation(BaseEstimator):
 
     @as_numpy_ships
     def measure(
-        self, network: Network, settings: Settings, frozen: RangesAndSeed, runner: Runner | None = None
+        self, network: Network, settings: Settings, ranges_and_seed: RangesAndSeed, runner: Runner | None = None
     ) -> Report:
         """Measure a network over given ranges and with a given seed.
 
@@ -391,7 +394,7 @@ class EffectiveInformation(BaseEstimator):
             The layers.
         settings : Settings
             The checked parameters.
-        frozen : RangesAndSeed
+        ranges_and_seed : RangesAndSeed
             Input and output range of every layer, and the seed.
         runner : Runner, optional
             Where the work is done; in threads of this process where not given.
@@ -409,18 +412,18 @@ class EffectiveInformation(BaseEstimator):
         >>> estimator.measure(*estimator.check([np.eye(2)]))[0].ei
         4.0
         """
-        binned = self.binned_layers(network, settings, frozen.ranges)
+        binned = self.binned_layers(network, settings, ranges_and_seed.ranges)
         if self.verbose:
             compile_kernels()
         started = time.perf_counter()
         runner = runner or Runner(Threads(settings.n_jobs))
         with runner.threads:
-            layers = _measure_layers(binned, settings.options, frozen.seed, runner, bool(self.verbose))
+            layers = _measure_layers(binned, settings.options, ranges_and_seed.seed, runner, bool(self.verbose))
         provenance = {
             "ei_fast": __version__,
             "parameters": plain(self.get_params(deep=False)),
-            "seed": frozen.seed,
-            "ranges": frozen.convention if isinstance(settings.out_range, str) else "",
+            "seed": ranges_and_seed.seed,
+            "ranges": ranges_and_seed.convention if isinstance(settings.out_range, str) else "",
             "libraries": {"numpy": np.__version__, "numba": numba.__version__},
             "seconds": time.perf_counter() - started,
         }
@@ -493,10 +496,10 @@ def _flags_of_layer(binned: BinnedLayer, measured: LayerMeasures, options: Measu
         flags.append(Flag.NOTHING_KEPT)
     if Flag.TOL_NOT_REACHED not in flags and max(sensitivity.stderr, ei_parts.stderr) > options.tol:
         flags.append(Flag.TOL_NOT_REACHED)
-    if Flag.NOTHING_KEPT not in flags and measured.occupancy.share_outside > MOST_OUTSIDE:
+    if Flag.NOTHING_KEPT not in flags and measured.occupancy.share_outside > MAX_OUTSIDE:
         flags.append(Flag.OUTSIDE)
-    is_little = Flag.CONSTANT not in flags and joint.low < LEAST_EI * binned.layer.n_out
-    if is_little and measured.occupancy.output_entropy < LEAST_ENTROPY:
+    is_little = Flag.CONSTANT not in flags and joint.low < MIN_EI * binned.layer.n_out
+    if is_little and measured.occupancy.output_entropy < MIN_ENTROPY:
         flags.append(Flag.ONE_BIN)
     return flags
 

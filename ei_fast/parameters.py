@@ -23,9 +23,9 @@ Activations = str | Activation | Sequence[str | Activation]
 InRange = Range | Literal["auto"]
 OutRange = Range | Literal["auto", "hull", "neuron"]
 OutOfRange = Literal["clip", "drop"]
-JointMethod = Literal["auto", "conditional", "plugin", "gaussian", "annealed"]
+JointName = Literal["auto", "conditional", "plugin", "gaussian", "annealed"]
 PairwiseMethod = Literal["auto", "exact", "histogram", "none"]
-EntropyEstimator = Literal["auto", "plugin", "miller-madow", "grassberger", "chao-shen"]
+EntropyName = Literal["auto", "plugin", "miller-madow", "grassberger", "chao-shen"]
 NumberOfSamples = int | Literal["auto"]
 RandomState = int | np.random.SeedSequence | np.random.Generator | None
 
@@ -38,9 +38,9 @@ class ParametersBesideBins(TypedDict, total=False):
     out_range: OutRange
     out_of_range: OutOfRange
     baseline: float
-    joint: JointMethod
+    joint: JointName
     pairwise: PairwiseMethod
-    entropy: EntropyEstimator
+    entropy: EntropyName
     n_samples: NumberOfSamples
     tol: float
     effort: float
@@ -288,7 +288,7 @@ CONSTRAINTS: dict[str, Constraint] = {
     "baseline": Number("a finite number"),
     "joint": OneOf(("auto", *(name for name in JOINT_METHODS if name != EXACT))),
     "pairwise": OneOf(get_args(PairwiseMethod)),
-    "entropy": OneOf(get_args(EntropyEstimator)),
+    "entropy": OneOf(get_args(EntropyName)),
     "n_samples": Integer(256, allows_auto=True),
     "tol": Number("a number of bits from 1e-6 to 100", 1e-6, 100.0),
     "effort": Number("a number from 0.01 to 10,000", 0.01, 1e4),

@@ -114,9 +114,9 @@ def splitmix64(state):
 def word(stream_keys, neuron, sample):
     """The 32 random bits that input `neuron` gets in sample number `sample`."""
     mask = (1 << 32) - 1
-    page, place = divmod(sample, 1024)
+    page, offset = divmod(sample, 1024)
     key = splitmix64((int(stream_keys[neuron]) + page * 0x9E3779B97F4A7C15) % 2**64)
-    z = ((key >> 32) + place * 0x9E3779B9) & mask
+    z = ((key >> 32) + offset * 0x9E3779B9) & mask
     z = ((z ^ (z >> 16)) * 0x21F0AAAD) & mask
     z ^= key & mask
     z = ((z ^ (z >> 15)) * 0xD35A2D97) & mask

@@ -104,7 +104,7 @@ def test_analyze(tmp_path, random_weight):
     ("args", "message"),
     [
         (("--bins", 1), "'bins' parameter"),
-        (("--bins", 30_000), "takes a table of in_bins * out_bins = 900,000,000 cells"),
+        (("--bins", 30_000), "takes a table of in_bins * out_bins = 900,000,000 entries"),
         (("--tol", 0), "'tol' parameter"),
         (("--in-range", 1, 0), "'in_range' parameter"),
         (("--activation", "swoosh"), "'swoosh' is not known"),

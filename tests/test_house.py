@@ -16,7 +16,7 @@ FILES = [
 ]
 FILES += [ROOT / "estimator.py", ROOT / "validation.py", ROOT / "warmup.py", ROOT / "cluster" / "parts.py"]
 
-MOST_LINES, MOST_POSITIONAL = 60, 6
+MAX_LINES, MAX_POSITIONAL = 60, 6
 
 # The constructors of the public interface, whose arguments are given by name.
 CONSTRUCTORS = {("estimator.py", "__init__"), ("layer.py", "__init__")}
@@ -40,8 +40,8 @@ def test_functions(path):
         positional = [*function.args.posonlyargs, *function.args.args]
         positional = [argument for argument in positional if argument.arg not in ("self", "cls")]
         if path.parent.name != "kernels":
-            assert lines <= MOST_LINES, f"{function.name} has {lines} lines"
+            assert lines <= MAX_LINES, f"{function.name} has {lines} lines"
             if (path.name, function.name) not in CONSTRUCTORS:
-                assert len(positional) <= MOST_POSITIONAL, f"{function.name} takes {len(positional)} by position"
+                assert len(positional) <= MAX_POSITIONAL, f"{function.name} takes {len(positional)} by position"
         for closure in _closures(function):
             assert not _closures(closure), f"{function.name} has a closure inside a closure"

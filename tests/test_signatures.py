@@ -10,7 +10,7 @@ import ei_fast as ef
 from ei_fast.parameters import (
     CONSTRAINTS,
     AdapterOptions,
-    EntropyEstimator,
+    EntropyName,
     OneOf,
     OutRange,
     Parameters,
@@ -101,7 +101,7 @@ def test_help_shows_names_types_and_defaults(function):
 
 def test_the_names_of_estimators_and_ranges_in_signatures_are_those_that_are_accepted():
     estimators = get_args(signature(ef.mutual_information).parameters["entropy"].annotation)
-    assert ("auto", *estimators) == get_args(EntropyEstimator)
+    assert ("auto", *estimators) == get_args(EntropyName)
     assert all(ef.mutual_information([0, 0, 1, 1], [0, 0, 1, 1], 2, entropy=name) > 0.5 for name in estimators)
     remeasured, nothing = get_args(signature(ef.Trajectory.remeasure).parameters["ranges"].annotation)
     assert (get_args(remeasured), nothing) == (tuple(SAID), type(None))

@@ -85,7 +85,7 @@ def test_a_plan(tmp_path, batch):
     (tmp_path / "plan.json").write_bytes(sealed(stored | {"ei_fast": __version__}))
     loaded = Batch.load(tmp_path)
     assert [(one.run, one.step, one.path) for one in loaded.checkpoints] == [("", 7, "step_7.npz")]
-    assert (loaded.n_shards, loaded.pieces, loaded.layers) == (2, {(0, "joint"): 4}, [("layer0", 2, 2)])
+    assert (loaded.n_shards, loaded.part_counts, loaded.layers) == (2, {(0, "joint"): 4}, [("layer0", 2, 2)])
     assert loaded.estimator.get_params()["bins"] == 4
     assert sorted(task.part.k for shard in loaded.shards for task in shard) == [0, 1, 2, 3]
     written = json.loads((batch / "plan.json").read_bytes())

@@ -40,9 +40,9 @@ from ei_fast.network.network import Network, feeds
 LINEAR = Activation("linear")
 _PADDING = -1
 # Weights of a convolution at all places that its pool sees.
-_MOST_WEIGHTS = 2**24
+_MAX_WEIGHTS = 2**24
 # Numbers that the verification of a layer gathers, and products that it takes.
-_MOST_GATHERED, _MOST_PRODUCTS = 2**22, 2**31
+_MAX_GATHERED, _MAX_PRODUCTS = 2**22, 2**31
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,7 +254,7 @@ class _Assembly:
             outputs = outputs[at]
         # Some of many places are enough.
         cost = len(self.recording.values[start]) * layer.n_in
-        some = _spread(len(inputs), max(1, min(_MOST_GATHERED // cost, _MOST_PRODUCTS // (cost * layer.n_out))))
+        some = _spread(len(inputs), max(1, min(_MAX_GATHERED // cost, _MAX_PRODUCTS // (cost * layer.n_out))))
         self.out_ranges.append(hull_of(Network([layer], range_before).ranges()[0][1]))
         self.pieces.append(Piece(layer, start, tail.end, inputs[some], outputs[some]))
         self.views[tail.end] = _View.of(tail.end, self.recording)
@@ -315,7 +315,7 @@ def _patches(places: Places, window: Window, extent: Sequence[int]) -> tuple[Pla
     n_in = places.shape[0] * prod(window.size)
     if 0 in counts:
         return np.empty((0, n_in), dtype=np.intp), np.empty(0, dtype=np.intp)
-    most = max(64, _MOST_GATHERED // n_in)
+    most = max(64, _MAX_GATHERED // n_in)
     some = _spread(prod(counts), most)
     which = [one[k] for one, k in zip(inner, np.unravel_index(some, counts), strict=True)]
     # (m, channels, size, ...): each axis of the window along an axis of its own.
@@ -447,7 +447,7 @@ class _Tail:
         if isinstance(does, Reduce) and isinstance(self._does, Conv) and self._with_pools:
             return self._over_all_places(does, self._does)
         if isinstance(does, Pool) and isinstance(self._does, Conv) and self._with_pools:
-            fits = size_pooled(self._does, does, self._channels) <= _MOST_WEIGHTS
+            fits = size_pooled(self._does, does, self._channels) <= _MAX_WEIGHTS
             arranged = self._view.is_identity and self._recording.shape(self.end) == self._recording.shape(self.base)
             for padding in before:
                 assert isinstance(padding, Pad)
@@ -466,7 +466,7 @@ class _Tail:
         channels = self._view.places.transpose(*kept, *does.axes).reshape(n_channels, -1) // n_places
         in_order = (channels == np.arange(n_channels)[:, None]).all()
         pool = Pool(Window.over(self.shape[1:]), does.mean)
-        return pool if in_order and size_pooled(conv, pool, self._channels) <= _MOST_WEIGHTS else None
+        return pool if in_order and size_pooled(conv, pool, self._channels) <= _MAX_WEIGHTS else None
 
     def _n_taken(self) -> int:
         """How many of the steps belong to the layer: up to its activation, or to its pool and the activation then."""

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
-_MOST_ENTRIES = 2**16
+_MAX_ENTRIES = 2**16
 
 
 def entries_from_hdf5(path: Path) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def check_hdf5(path: Path, file: IO[bytes], size: int) -> None:
                 group = waiting.pop()
                 for name in group:
                     met += 1
-                    if met > _MOST_ENTRIES:
+                    if met > _MAX_ENTRIES:
                         raise refuse("have more entries than they can name")
                     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                         raise refuse(f"lead to another place or file at {name!r}")

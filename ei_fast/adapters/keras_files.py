@@ -13,7 +13,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ei_fast.adapters.hdf5_files import check_hdf5
-from ei_fast.adapters.weight_files import MOST_JSON, stored_members
+from ei_fast.adapters.weight_files import MAX_JSON, stored_members
 
 _BACKENDS = ("tensorflow", "torch", "jax")
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
@@ -28,7 +28,7 @@ _PROGRAMS = {"Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer
 # Layers that read other files.
 _READERS = {"StringLookup", "IntegerLookup", "TextVectorization"}
 _VALUES = {"__keras_tensor__", "__tuple__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__", "__bytes__"}
-_MOST_VALUES = 2**26
+_MAX_VALUES = 2**26
 
 
 def model_from_keras_file(path: Path) -> Any:
@@ -51,8 +51,8 @@ def model_from_keras_file(path: Path) -> Any:
             )
         archive = ZipFile(file)
         sizes = {member.filename: member.file_size for member in members}
-        if sizes["config.json"] > MOST_JSON:
-            raise ValueError(f"The file {str(path)!r} must describe its model in less than {MOST_JSON} bytes.")
+        if sizes["config.json"] > MAX_JSON:
+            raise ValueError(f"The file {str(path)!r} must describe its model in less than {MAX_JSON} bytes.")
         keras = _keras(path)
         config = _config(path, _content(path, archive, "config.json"))
         _check_classes(path, config, keras)
@@ -204,9 +204,9 @@ def _described(value: Any) -> Iterator[dict[str, Any]]:
 def _check_values(path: Path, model: Any, keras: Any) -> None:
     """Raise MemoryError where a sample would make the model compute more numbers than can be kept."""
     total = _n_values(model, keras)
-    if total > _MOST_VALUES:
+    if total > _MAX_VALUES:
         raise _TooLarge(
-            f"The model in {str(path)!r} computes {total} numbers a sample, more than the {_MOST_VALUES} that can be "
+            f"The model in {str(path)!r} computes {total} numbers a sample, more than the {_MAX_VALUES} that can be "
             "kept to verify it. Load it yourself and measure a part of it, keras.Model(inputs, outputs)."
         )
 

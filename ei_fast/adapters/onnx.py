@@ -27,7 +27,7 @@ from ei_fast.network.network import Network
 _OLDEST_OPSET = 13
 _LARGEST_FILE = 2**31 - 1
 # What onnxruntime may take for all values of a run.
-_MOST_MEMORY = 2**32
+_MAX_MEMORY = 2**32
 _FLOATS = {
     TensorProto.FLOAT: "float32",
     TensorProto.DOUBLE: "float64",
@@ -303,7 +303,7 @@ class _Graph:
             except Exception as error:
                 if "Available memory" in str(error) or "allocate" in str(error):
                     raise MemoryError(
-                        f"{self._what} needs more than {_MOST_MEMORY} bytes to run. Give a smaller 'input_shape', or "
+                        f"{self._what} needs more than {_MAX_MEMORY} bytes to run. Give a smaller 'input_shape', or "
                         "export a part of it."
                     ) from None
                 raise ValueError(
@@ -337,5 +337,5 @@ def _limit_memory() -> None:
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
     onnxruntime.create_and_register_allocator(
-        info, onnxruntime.OrtArenaCfg({"max_mem": _MOST_MEMORY, "arena_extend_strategy": 1})
+        info, onnxruntime.OrtArenaCfg({"max_mem": _MAX_MEMORY, "arena_extend_strategy": 1})
     )

@@ -91,15 +91,15 @@ class Conv:
 
 
 # 256 MiB.
-_MOST_WEIGHTS = 2**25
+_MAX_WEIGHTS = 2**25
 
 
 def conv(kernel: Array, bias: Array | None, groups: int, window: Window) -> "Conv | Unknown":
     """A convolution from a kernel (n_out, channels / groups, ...): what is in another group has weight 0."""
     n_out, per_group = kernel.shape[:2]
     n_weights = groups * kernel.size
-    if groups > 1 and n_weights > _MOST_WEIGHTS:
-        return Unknown(f"its {groups} groups side by side would take {n_weights} weights, more than {_MOST_WEIGHTS}")
+    if groups > 1 and n_weights > _MAX_WEIGHTS:
+        return Unknown(f"its {groups} groups side by side would take {n_weights} weights, more than {_MAX_WEIGHTS}")
     by_group = kernel.reshape(groups, n_out // groups, -1)
     weight = np.zeros((groups, by_group.shape[2], groups, n_out // groups))
     for group in range(groups):

@@ -23,7 +23,7 @@ Blocks = Sequence[str] | Mapping[str, Range | None]
 _ROWS = (1021, 509, 251, 127, 61, 31, 13, 7)
 # Every place of an image is another sample for a convolution.
 _ROWS_OF_IMAGES = 61
-_MOST_VALUES = 2**25
+_MAX_VALUES = 2**25
 _BEYOND = 10.0
 # What rounding may make of a sum of products, as a share of the sum of their sizes.
 _DIGITS = {"float64": 1e-8, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
@@ -63,7 +63,7 @@ def network_from_runs(
         network, _ = assemble(probed, in_range)
         return network
     kept = sum(prod(probed.shape(value)) for value in probed.values)
-    fitting = (n for n in _ROWS if n * kept <= _MOST_VALUES and (len(shape) < 3 or n <= _ROWS_OF_IMAGES))
+    fitting = (n for n in _ROWS if n * kept <= _MAX_VALUES and (len(shape) < 3 or n <= _ROWS_OF_IMAGES))
     rows = next(fitting, _ROWS[-1])
     recording = run(random_inputs(in_range, rows, shape))
     network, pieces = assemble(recording, in_range)

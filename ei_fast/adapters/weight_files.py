@@ -21,8 +21,8 @@ Entries = dict[str, Any]
 Skipped = list[tuple[str, str]]
 
 # Objects that a description makes take up to a hundred times its own size.
-MOST_JSON = 2**22
-_MOST_PICKLED = 2**20
+MAX_JSON = 2**22
+_MAX_PICKLED = 2**20
 _OLDEST_TORCH = (2, 10)
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -127,8 +127,8 @@ def _from_safetensors(path: Path) -> tuple[Entries, Skipped]:
 
 def _from_shards(path: Path) -> tuple[Entries, Skipped]:
     """Tensors of several files: the index says which holds which."""
-    if path.stat().st_size > MOST_JSON:
-        raise ValueError(f"The file {str(path)!r} must be smaller than {MOST_JSON} bytes to be read as an index.")
+    if path.stat().st_size > MAX_JSON:
+        raise ValueError(f"The file {str(path)!r} must be smaller than {MAX_JSON} bytes to be read as an index.")
     try:
         places = json.loads(path.read_bytes())["weight_map"]
         names = sorted(set(places.values()))
@@ -180,7 +180,7 @@ def _stored(path: Path) -> dict[str, _Stored]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         # Above its own limit the library would still hold a header of 100 MB several times.
-        if length > MOST_JSON:
+        if length > MAX_JSON:
             raise ValueError(
                 f"The file {str(path)!r} cannot be read as safetensors: its header claims {length} bytes. "
                 "It is damaged or of another kind. Save it again."
@@ -307,10 +307,10 @@ def _check_archive(path: Path) -> None:
             "Save model.state_dict() instead, or build the model and pass it."
         )
     if any(
-        name.endswith(".pkl") and member.file_size > _MOST_PICKLED for name, member in zip(names, members, strict=True)
+        name.endswith(".pkl") and member.file_size > _MAX_PICKLED for name, member in zip(names, members, strict=True)
     ):
         raise ValueError(
-            f"The file {str(path)!r} holds more than tensors: their description must be smaller than {_MOST_PICKLED} "
+            f"The file {str(path)!r} holds more than tensors: their description must be smaller than {_MAX_PICKLED} "
             "bytes. Save model.state_dict() instead."
         )
 

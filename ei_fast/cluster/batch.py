@@ -11,7 +11,7 @@ from typing import Any
 from ei_fast._version import __version__
 from ei_fast.adapters import as_network
 from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.costs import Pieces
+from ei_fast.cluster.costs import PartCounts
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.network.bins import Ranges, ranges_from
 from ei_fast.network.network import Network
@@ -25,7 +25,7 @@ PLAN = "plan.json"
 
 @dataclass(frozen=True)
 class Part:
-    """A share of the samples (of exact measures: of the outputs) of one measure of one layer: number `k` of `n`."""
+    """Part number `k` of `n` of every stage of one measure of one layer."""
 
     layer: int
     measure: str
@@ -40,7 +40,7 @@ class Task:
     Attributes
     ----------
     checkpoint : int
-        Place in the plan.
+        Index in the plan.
     part : Part or None
     seconds : float
         Estimated.
@@ -78,7 +78,7 @@ class Batch:
     checkpoints : tuple of Checkpoint
     seconds, bytes : float
         Estimated of one checkpoint, its memory over all that it takes to have the package loaded.
-    pieces : dict
+    part_counts : dict
         Measures of layers that are split, and into how many parts.
     shards : tuple of tuple of Task
         What each shard does.
@@ -96,7 +96,7 @@ class Batch:
     checkpoints: tuple[Checkpoint, ...]
     seconds: float
     bytes: int
-    pieces: Pieces
+    part_counts: PartCounts
     shards: tuple[tuple[Task, ...], ...]
 
     @cached_property
@@ -104,11 +104,11 @@ class Batch:
         """Says what is measured and how."""
         return EffectiveInformation(**{name: as_given(value) for name, value in self.parameters.items()})
 
-    def frozen(self, run: str) -> RangesAndSeed:
+    def ranges_and_seed(self, run: str) -> RangesAndSeed:
         """What all measurements of a run share."""
         return RangesAndSeed(self.ranges[run], self.seed, self.convention)
 
-    def frozen_of(self, checkpoint: Checkpoint, network: Network) -> RangesAndSeed:
+    def ranges_and_seed_of(self, checkpoint: Checkpoint, network: Network) -> RangesAndSeed:
         """What a checkpoint is measured with: the ranges of its run, and its own where that has none."""
         settings = Settings.checked(self.estimator.get_params(deep=False))
         known = self.ranges[checkpoint.run][: self.waiting.get(checkpoint.run, {}).get(checkpoint.path)]
@@ -156,7 +156,7 @@ class Batch:
             "waiting": self.waiting,
             "seconds": self.seconds,
             "bytes": self.bytes,
-            "pieces": [[layer, measure, n] for (layer, measure), n in self.pieces.items()],
+            "pieces": [[layer, measure, n] for (layer, measure), n in self.part_counts.items()],
             "checkpoints": [[one.run, one.step, one.path, one.metrics] for one in self.checkpoints],
             "shards": [
                 [[one.checkpoint, one.part and asdict(one.part), one.seconds] for one in s] for s in self.shards

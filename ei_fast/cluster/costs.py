@@ -8,9 +8,9 @@ from ei_fast.measures.layer import MEASURES
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.parameters import Settings
 
-Pieces = dict[tuple[int, str], int]
+PartCounts = dict[tuple[int, str], int]
 
-MOST_PARTS = 1000
+MAX_PARTS = 1000
 """Each part takes a file, and a pilot of its own."""
 
 # Of one core, as measured; they balance shards and change no figure.
@@ -51,10 +51,10 @@ def bytes_of_file(size: int) -> int:
     return _COPIES_OF_WEIGHTS * size
 
 
-def pieces_of(layers: Sequence[BinnedLayer], settings: Settings, longest: float) -> Pieces:
+def part_counts_of(layers: Sequence[BinnedLayer], settings: Settings, longest: float) -> PartCounts:
     """Measures that are expected to take longer than so many seconds, and into how many parts each is split."""
     taking = {(layer.index, measure): seconds_of(layer, settings, measure) for layer in layers for measure in MEASURES}
-    return {where: min(ceil(seconds / longest), MOST_PARTS) for where, seconds in taking.items() if seconds > longest}
+    return {where: min(ceil(seconds / longest), MAX_PARTS) for where, seconds in taking.items() if seconds > longest}
 
 
 def _points_of(layer: BinnedLayer, settings: Settings) -> int:

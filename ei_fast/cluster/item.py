@@ -118,7 +118,7 @@ class _Item:
                     self._place.remove_parts(self._key)
                 return (DONE if n_computed else THERE), True
         kind = DONE if n_computed else THERE
-        if all(self._is_measured(layer, measure) for layer, measure in self._batch.pieces):
+        if all(self._is_measured(layer, measure) for layer, measure in self._batch.part_counts):
             # Several may find all of them there.
             with locked(self._place.lock) as mine:
                 if mine and read_result(self._place.result(self._key), self._key) is None:
@@ -131,7 +131,7 @@ class _Item:
     def _runner(self, own: int | None = None, to_the_end: bool = False) -> PartsRunner:
         return PartsRunner(
             Threads(self._n_jobs),
-            self._batch.pieces,
+            self._batch.part_counts,
             lambda name: self._place.part(self._key, name),
             lambda name: self._place.part_lock(self._key, name),
             self._place.result(self._key).exists,
@@ -144,16 +144,16 @@ class _Item:
         widths = widths_of(network)
         if widths != self._batch.layers:
             raise ValueError(f"Its layers must be those of the plan, {self._batch.layers}. They are {widths}.")
-        network.check_ranges(self._frozen(network).ranges)
+        network.check_ranges(self._ranges_and_seed(network).ranges)
         return network
 
-    def _frozen(self, network: Network) -> RangesAndSeed:
-        return self._batch.frozen_of(self._checkpoint, network)
+    def _ranges_and_seed(self, network: Network) -> RangesAndSeed:
+        return self._batch.ranges_and_seed_of(self._checkpoint, network)
 
     def _measure(self, runner: Runner) -> None:
         started = time.perf_counter()
         network = self._network()
-        report = self._batch.estimator.measure(network, self._settings, self._frozen(network), runner)
+        report = self._batch.estimator.measure(network, self._settings, self._ranges_and_seed(network), runner)
         content = {
             "checkpoint": self._checkpoint.path,
             "content": self._content,
@@ -168,11 +168,11 @@ class _Item:
     def _do_part(self, part: Part, to_the_end: bool) -> tuple[int, bool]:
         """How many parts of stages were computed now, and whether the measure is finished."""
         network = self._network()
-        frozen = self._frozen(network)
-        binned = self._batch.estimator.binned_layers(network, self._settings, frozen.ranges)[part.layer]
+        ranges_and_seed = self._ranges_and_seed(network)
+        binned = self._batch.estimator.binned_layers(network, self._settings, ranges_and_seed.ranges)[part.layer]
         runner = self._runner(part.k, to_the_end)
         with runner.threads:
-            method = one_measure(binned, part.measure, self._settings.options, frozen.seed)
+            method = one_measure(binned, part.measure, self._settings.options, ranges_and_seed.seed)
             found = runner.named(f"layer{part.layer}").named(part.measure).run(method)
         if found is UNFINISHED:
             return runner.n_computed[0], False

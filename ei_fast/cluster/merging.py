@@ -24,7 +24,7 @@ from ei_fast.runtime.files import is_unfinished, plain, write_together
 from ei_fast.training.continuation import provenance_of
 from ei_fast.training.trajectory import COLUMNS, MEASURES, Trajectory
 
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 
 
 class Incomplete(ValueError):
@@ -54,9 +54,9 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
     batch = Batch.load(Path(os.path.abspath(folder)))
     results, reasons = collect(batch)
     if reasons and not (allow_incomplete and len(reasons) < len(results)):
-        named = [f"{path}: {said}" for path, said in list(reasons.items())[:_MOST_NAMED]]
-        if len(reasons) > _MOST_NAMED:
-            named.append(f"... and {len(reasons) - _MOST_NAMED} more")
+        named = [f"{path}: {said}" for path, said in list(reasons.items())[:_MAX_NAMED]]
+        if len(reasons) > _MAX_NAMED:
+            named.append(f"... and {len(reasons) - _MAX_NAMED} more")
         raise Incomplete(
             f"{len(reasons)} of {len(results)} checkpoints have no result:\n" + "\n".join(named) + "\n"
             "Run their shards again, or merge with --allow-incomplete."
@@ -82,7 +82,7 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
 
 def _trajectory(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> Trajectory:
     estimator = clone(batch.estimator).set_params(random_state=batch.seed)
-    provenance = provenance_of(estimator, batch.frozen(next(iter(batch.ranges))), batch.layers)
+    provenance = provenance_of(estimator, batch.ranges_and_seed(next(iter(batch.ranges))), batch.layers)
     if batch.has_runs:
         provenance["ranges"] = plain(batch.ranges)
     names = list(dict.fromkeys(name for one, _ in kept for name in one.metrics))

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ei_fast.adapters import as_network
 from ei_fast.cluster.batch import PLAN, Batch, Part, Task
 from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
-from ei_fast.cluster.costs import Pieces, bytes_of, bytes_of_file, pieces_of, seconds_of
+from ei_fast.cluster.costs import PartCounts, bytes_of, bytes_of_file, part_counts_of, seconds_of
 from ei_fast.cluster.locks import check_idle, check_writable
 from ei_fast.cluster.results import size_of, writing
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
@@ -111,12 +111,12 @@ def plan(
     layers = _common_layers({run: network for run, (network, _) in networks.items()})
     run, (network, size) = next(iter(networks.items()))
     binned = estimator.binned_layers(network, settings, of_first[run])
-    pieces = pieces_of(binned, settings, seconds)
+    part_counts = part_counts_of(binned, settings, seconds)
     unsplit = sum(
         seconds_of(one, settings, measure)
         for one in binned
         for measure in MEASURES
-        if (one.index, measure) not in pieces
+        if (one.index, measure) not in part_counts
     )
     batch = Batch(
         folder,
@@ -131,8 +131,8 @@ def plan(
         tuple(found),
         unsplit,
         max(bytes_of_file(size), sum(sorted(bytes_of(one, settings) for one in binned)[-SIDE_BY_SIDE:])),
-        pieces,
-        _shared_out(_tasks(len(found), unsplit, pieces, seconds), n_shards),
+        part_counts,
+        _shared_out(_tasks(len(found), unsplit, part_counts, seconds), n_shards),
     )
     folder.mkdir(parents=True, exist_ok=True)
     check_writable(folder)
@@ -257,8 +257,8 @@ def _common_layers(networks: Mapping[str, Network]) -> Widths:
     return layers
 
 
-def _tasks(n_checkpoints: int, unsplit: float, pieces: Pieces, longest: float) -> list[Task]:
-    parts = [Part(layer, measure, k, n) for (layer, measure), n in pieces.items() for k in range(n)]
+def _tasks(n_checkpoints: int, unsplit: float, part_counts: PartCounts, longest: float) -> list[Task]:
+    parts = [Part(layer, measure, k, n) for (layer, measure), n in part_counts.items() for k in range(n)]
     if not parts:
         return [Task(index, None, unsplit) for index in range(n_checkpoints)]
     # Whoever has the last part measures what is not split as well.
@@ -273,8 +273,8 @@ def _shared_out(tasks: Sequence[Task], n_shards: int) -> tuple[tuple[Task, ...],
     """The tasks of every shard, in their order: the longest first to whoever has least."""
     loads = [(0.0, shard) for shard in range(n_shards)]
     given: list[list[int]] = [[] for _ in range(n_shards)]
-    for place in sorted(range(len(tasks)), key=lambda place: -tasks[place].seconds):
+    for index in sorted(range(len(tasks)), key=lambda index: -tasks[index].seconds):
         load, shard = heapq.heappop(loads)
-        given[shard].append(place)
-        heapq.heappush(loads, (load + tasks[place].seconds, shard))
-    return tuple(tuple(tasks[place] for place in sorted(places)) for places in given)
+        given[shard].append(index)
+        heapq.heappush(loads, (load + tasks[index].seconds, shard))
+    return tuple(tuple(tasks[index] for index in sorted(indices)) for indices in given)

@@ -91,9 +91,9 @@ def status(folder: str | os.PathLike) -> Status:
     each = sum(took) / len(took) if took else batch.seconds
     shards = []
     for shard, tasks in enumerate(batch.shards):
-        places = dict.fromkeys(task.checkpoint for task in tasks)
-        done = sum(results[place] is not None for place in places)
-        lacking = [batch.checkpoints[place].path for place in places if results[place] is None]
+        indices = dict.fromkeys(task.checkpoint for task in tasks)
+        done = sum(results[index] is not None for index in indices)
+        lacking = [batch.checkpoints[index].path for index in indices if results[index] is None]
         missing = sum(reasons[path].startswith("missing") for path in lacking)
         running = is_held(batch.folder, shard)
         shards.append(ShardStatus(shard, running, done, len(lacking) - missing, missing, missing * each))

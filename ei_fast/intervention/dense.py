@@ -128,7 +128,7 @@ class DenseIntervention(Intervention):
             self.steps.sizes,
             self.steps.codes,
             self.steps.rows,
-            self.bits,
+            self.code_width,
             self.outside,
             keys,
         )

@@ -53,7 +53,8 @@ class Intervention(ABC):
         self.out_bins = out_bins
         self.drop = drop
         self.inputs = np.arange(n_in) if inputs is None else np.asarray(inputs, dtype=np.intp)
-        self.bits = (out_bins if drop else out_bins - 1).bit_length()
+        # Bits of a key that the code of one output takes.
+        self.code_width = (out_bins if drop else out_bins - 1).bit_length()
         self.outside = out_bins if drop else NEVER
         self._seed = seed
         self._place = tuple(place)
@@ -90,7 +91,7 @@ class Intervention(ABC):
 
     def key_groups(self) -> list[range]:
         """Consecutive outputs whose bins a key holds as they are."""
-        at_once = WORD_BITS // self.bits
+        at_once = WORD_BITS // self.code_width
         return [range(first, min(first + at_once, self.n_out)) for first in range(0, self.n_out, at_once)]
 
     def output_groups(self) -> list[range]:
@@ -106,8 +107,8 @@ class Intervention(ABC):
         return self._bins_of(outputs, self.restricted(outputs).keys_inside(stream, 0, cells, m))
 
     def _bins_of(self, outputs: range, keys: Keys) -> Keys:
-        mask = np.uint64((1 << self.bits) - 1)
-        return np.stack([(keys >> np.uint64(k * self.bits)) & mask for k in range(len(outputs))])
+        mask = np.uint64((1 << self.code_width) - 1)
+        return np.stack([(keys >> np.uint64(k * self.code_width)) & mask for k in range(len(outputs))])
 
     def drawn_cells(self, stream: Stream, first: int, count: int) -> Cells:
         """Input cells number first, first + 1, ... of a stream, each uniform over all cells: (count, n_in)."""
@@ -160,14 +161,14 @@ class Intervention(ABC):
     ) -> tuple[Codes, Codes]:
         """Bins of input i (1, count) and of the outputs (n_out, count) as it moves alone, others at their `baseline`.
 
-        Sample t of n falls into the t-th of n equal parts of the range, anywhere in it: in one dimension that
+        Sample t of n falls into the t-th of n equal stretches of the range, anywhere in it: in one dimension that
         leaves hardly any noise.
         """
         inside = np.empty((1, count), np.float32)
         fill_uniforms(self._keys_of(stream)[i : i + 1], first, count, inside)
-        parts = np.arange(first, first + count) + (inside[0].astype(np.float64) + 0.5)
-        uniforms = (parts / n - 0.5).astype(np.float32)[None]
-        # The last of many parts would be rounded to the end of the range, which lies in no bin.
+        stretches = np.arange(first, first + count) + (inside[0].astype(np.float64) + 0.5)
+        uniforms = (stretches / n - 0.5).astype(np.float32)[None]
+        # The last of many stretches would be rounded to the end of the range, which lies in no bin.
         np.minimum(uniforms, np.nextafter(np.float32(0.5), np.float32(0.0)), out=uniforms)
         x_codes, y_codes = np.empty((1, count), np.uint16), np.empty((self.n_out, count), np.uint16)
         input_codes(uniforms, self.in_bins, count, x_codes)

@@ -101,7 +101,7 @@ class FunctionIntervention(Intervention):
 
     def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
         x = self._inputs(stream_keys, firsts, cells, keys.shape[1])
-        pack_codes(self.output_codes(x), self.bits, self.outside, keys.reshape(-1))
+        pack_codes(self.output_codes(x), self.code_width, self.outside, keys.reshape(-1))
 
     def output_groups(self) -> list[range]:
         # Somebody else's code is evaluated once for all outputs.

@@ -28,10 +28,11 @@ def intervention_on(
     binned : BinnedLayer
     seed : int
     inputs, outputs : ndarray of int, optional
-        The neurons whose bins make up a cell, and the outputs that are watched (of a `Function` only); all where not
-        given.
+        The neurons whose bins make up a cell, and the outputs that are watched; all where not given. Of a dense layer
+        all outputs are watched here; some of them are watched through its components.
     drop : bool, optional
-        Whether to drop what leaves the range, in place of what the layer says.
+        Of a `Function`, whether to drop what leaves the range, in place of what the layer says. A dense layer drops
+        what its step table drops.
     """
     build = _BUILDERS[binned.layer.kind]
     return build(binned, seed, inputs, outputs, binned.drop if drop is None else drop)
@@ -40,7 +41,11 @@ def intervention_on(
 def intervention_on_component(
     binned: BinnedLayer, component: Component, seed: int, inputs: Neurons | None = None
 ) -> DenseIntervention:
-    """do(L1 = H^max) on a component of a dense layer; `inputs` of it are held in a bin inside a cell."""
+    """do(L1 = H^max) on a component of a dense layer; `inputs` of it are held in a bin inside a cell.
+
+    Its step table is `joint_steps`, which clips where a layer that drops hardly ever does; a layer as it stands has
+    its own.
+    """
     steps = binned.joint_steps
     return DenseIntervention(
         component.weight,
@@ -58,6 +63,8 @@ def intervention_on_component(
 def _dense(
     binned: BinnedLayer, seed: int, inputs: Neurons | None, outputs: Neurons | None, drop: bool
 ) -> DenseIntervention:
+    assert outputs is None or len(outputs) == binned.layer.n_out
+    assert drop == binned.steps.drops
     return DenseIntervention(
         binned.weight,
         binned.bias,

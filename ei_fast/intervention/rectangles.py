@@ -1,8 +1,8 @@
 """Output states of a dense layer as rectangles of pre-activations, sampled over all inputs or inside input cells.
 
-H(Y) = E[-log2 P(Y)] with P(y) the probability that uniform inputs lead into the rectangle of the state y. H(Y | X) is the
-same with inputs that move inside one cell: their weights are as much smaller, and the pre-activations' means those of
-the cell.
+H(Y) = E[-log2 P(Y)] with P(y) the probability that uniform inputs lead into the rectangle of the state y. H(Y | X) is
+the same with inputs that move inside one cell: their weights are as much smaller, and the pre-activations' means those
+of the cell.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Rows = NDArray[np.float64]
 _PARALLEL = 1e-9
 """Largest difference of two unit vectors of weights that are taken to be the same."""
 
-_LEAST_EIGENVALUE = 1e-4
+_MIN_EIGENVALUE = 1e-4
 """Eigenvalue of the outputs' correlation matrix below which it is as good as singular."""
 
 
@@ -39,8 +39,8 @@ class SampledStates:
         Ends of the intervals that the pre-activations are in, relative to their means and in units of their standard
         deviations.
     control : ndarray (r,)
-        A control variate of -log2 P(state), in bits: the sum of the outputs' own -log2 P; anywhere the exact ones, inside
-        cells those of Gaussians.
+        A control variate of -log2 P(state), in bits: the sum of the outputs' own -log2 P; anywhere the exact ones,
+        inside cells those of Gaussians.
     """
 
     x: Rows
@@ -122,7 +122,7 @@ class Rectangles:
     def is_singular(self) -> bool:
         """Whether some output is, or nearly is, a linear function of others."""
         n_in, m = self.weight.shape
-        return m > n_in or float(np.linalg.eigvalsh(self.covariance)[0]) < _LEAST_EIGENVALUE
+        return m > n_in or float(np.linalg.eigvalsh(self.covariance)[0]) < _MIN_EIGENVALUE
 
     @cached_property
     def _surprise(self) -> NDArray[np.float64]:

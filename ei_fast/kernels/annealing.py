@@ -10,17 +10,17 @@ every level. rho = 0 is the Gaussian, whose rectangle probabilities `log_rectang
 
 **A forward chain** (annealed importance sampling: Neal 2001, Statistics and Computing 11, 125-139) begins with a draw
 of the Gaussian in the rectangle. At every level, input by input, the interval is found that the rectangle and the
-other inputs leave to this input; the chain's weight takes the ratio of what the new and the old density have there; and
-the input is drawn anew from the new density. *Mirror* moves follow: an input goes to the other side of its interval, and
-is accepted by the ratio of the densities (Metropolis). The mean of the final weight is the probability.
+other inputs leave to this input; the chain's weight takes the ratio of what the new and the old density have there;
+and the input is drawn anew from the new density. *Mirror* moves follow: an input goes to the other side of its
+interval, which is accepted by the ratio of the densities (Metropolis). The mean of the final weight is the probability.
 
 **A reverse chain** does the same backwards from inputs that were drawn from the box and led to this very state: they
 are an exact sample of what a forward chain has to reach. The mean of one over its weight is one over the probability
 (Grosse, Ghahramani & Adams 2015, arXiv 1511.02543). So the log of a forward weight is too low in expectation, and that
 of a reverse weight too high, whatever the chains miss.
 
-**Densities are tables**: between the first level, which is the exact Gaussian, and the last, which is the exact box, any
-densities do. A level's density is constant on each interval of a grid, so that masses and quantiles are a table's.
+**Densities are tables**: between the first level, which is the exact Gaussian, and the last, which is the exact box,
+any densities do. A level's density is constant on each interval of a grid, so that masses and quantiles are a table's.
 
 **More outputs than inputs**, or outputs that depend on each other linearly, have no density. There a noise of standard
 deviation `noise` is added to every output, in units of the output's own; it is annealed to 0 along the path.
@@ -49,7 +49,7 @@ _END = GRID_SIZE / GRID
 _ROOT_12 = np.sqrt(12.0)
 NO_WEIGHT = 1e200
 """One over a weight of 0."""
-_LEAST_MASS = 1e-250
+_MIN_MASS = 1e-250
 _SMALL = 1e-100
 """Product of ratios of which the log is taken before it underflows."""
 
@@ -181,7 +181,7 @@ def _ratio(tables, level, low, high):
         return np.exp(np.log(new) - log_old) if new > 0.0 else 0.0
     old = mass_between(tables[level - 1], low, high)
     # An interval of no width has no mass to compare.
-    return new / old if old > _LEAST_MASS else 1.0
+    return new / old if old > _MIN_MASS else 1.0
 
 
 @jit

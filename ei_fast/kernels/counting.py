@@ -23,11 +23,11 @@ from ei_fast.kernels.jit import jit
 from ei_fast.kernels.keys import DROPPED
 
 _HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-"""2**64 divided by the golden ratio, to an odd number: the upper bits of key times it are the key's place in a hash
+"""2**64 divided by the golden ratio, to an odd number: the upper bits of key times it are the key's slot in a hash
 table (Fibonacci hashing: Knuth, The Art of Computer Programming 3, section 6.4)."""
 
 _SMALLEST_TABLE = 4
-"""Places of the smallest hash table."""
+"""Slots of the smallest hash table."""
 
 ENTROPY, ZHANG, PLUGIN, ONCE, TWICE, THRICE, KEPT = 0, 1, 2, 3, 4, 5, 6
 """Columns of what `cell_entropies` writes."""
@@ -43,11 +43,11 @@ def _count_states(keys, slot_keys, slot_counts, used):
     ----------
     keys : (m,) uint64
     slot_keys : (size,) uint64, scratch
-        Key of each place that is taken; size is a power of two and at least 2 m.
+        Key of each slot that is taken; size is a power of two and at least 2 m.
     slot_counts : (size,) int64, output
-        Multiplicity of the state in each place; all zero on entry.
+        Multiplicity of the state in each slot; all zero on entry.
     used : (m,) int64, output
-        The places taken, in the order in which their states were met, come first.
+        The slots taken, in the order in which their states were met, come first.
     """
     size = slot_keys.shape[0]
     index_bits = 0
@@ -80,7 +80,7 @@ def _are_equal(keys):
 
 @jit
 def _table_size(m):
-    """Return how many places a hash table for m keys has: a power of two, of which at most half are taken."""
+    """Return how many slots a hash table for m keys has: a power of two, of which at most half are taken."""
     size = _SMALLEST_TABLE
     while size < 2 * m:
         size *= 2
@@ -115,7 +115,7 @@ def chao_shen_entropy(counts, n, n_singletons):
 
 
 @jit
-def cell_entropies(keys, log2_table, digamma_table, total_table, count_table, state_term, chao_shen, out):
+def cell_entropies(keys, log2_table, digamma_table, total_table, count_table, state_term, is_chao_shen, out):
     """Write the entropies of the states inside each cell into `out`, and how many states are singletons and so on.
 
     Parameters
@@ -126,7 +126,7 @@ def cell_entropies(keys, log2_table, digamma_table, total_table, count_table, st
         log2 c and digamma(c) / ln 2 for c = 0 ... m, 0 for c = 0.
     total_table, count_table, state_term : (m + 1,) float64, (m + 1,) float64, float
         The estimator asked for, in bits; see the module's notes.
-    chao_shen : bool
+    is_chao_shen : bool
         Whether that of Chao and Shen is asked for instead.
     out : (r, 7) float64, output
         ENTROPY, ZHANG, PLUGIN: bits by the estimator asked for, by Zhang's and by plug-in. ONCE, TWICE, THRICE: number
@@ -160,20 +160,20 @@ def cell_entropies(keys, log2_table, digamma_table, total_table, count_table, st
         if n_states > 1:
             out[r, ZHANG] = digamma_table[n] - digamma_sum / n
             out[r, PLUGIN] = log2_table[n] - log2_sum / n
-            if chao_shen:
+            if is_chao_shen:
                 out[r, ENTROPY] = chao_shen_entropy(counts[:n_states], n, out[r, ONCE])
             else:
                 out[r, ENTROPY] = total_table[n] - count_sum / n + state_term * (n_states - 1) / n
 
 
 @jit
-def information_variance(keys, states, output_surprise, total_table, cell_surprise, information, kept_share, out):
+def information_variance(keys, states, output_influence, total_table, cell_influence, information, kept_share, out):
     """Write what the samples inside each cell add to the variance of an EI whose cells are all enumerated.
 
     What differs from cell to cell is then no error. Only the spread inside the cells is, of each sample's influence on
     EI = H(Y) - H(Y | X). That influence is
 
-        (surprise of its state among all samples - surprise of its state inside its cell - EI) / kept_share
+        (influence on H(Y) - influence on the entropy of its cell - EI) / kept_share
 
     for a sample that is kept, and 0 for one that is dropped: EI is a ratio of means, over all samples, of pointwise
     information and of the indicator of being kept, and this is the linear term of the ratio.
@@ -182,11 +182,11 @@ def information_variance(keys, states, output_surprise, total_table, cell_surpri
     ----------
     keys : (r, m) uint64
         Keys of m samples inside each of r cells.
-    states, output_surprise : (K,) uint64, (K,) float64
-        All states in rising order, and the surprise of each among all samples, in bits.
-    total_table, cell_surprise : (m + 1,) float64
-        The surprise of a state with multiplicity c among the n samples kept in a cell is
-        total_table[n] + cell_surprise[c], in bits.
+    states, output_influence : (K,) uint64, (K,) float64
+        All states in rising order, and the influence on H(Y) of a sample in each, in bits.
+    total_table, cell_influence : (m + 1,) float64
+        The influence, on the entropy of its cell, of a sample whose state has multiplicity c among the n samples kept
+        in the cell is total_table[n] + cell_influence[c], in bits.
     information : float
         EI in bits.
     kept_share : float
@@ -214,9 +214,9 @@ def information_variance(keys, states, output_surprise, total_table, cell_surpri
             c = slot_counts[slot]
             slot_counts[slot] = 0
             influence = (
-                output_surprise[count_at_most(states, slot_keys[slot]) - 1]
+                output_influence[count_at_most(states, slot_keys[slot]) - 1]
                 - total_table[n_kept]
-                - cell_surprise[c]
+                - cell_influence[c]
                 - information
             ) / kept_share
             mean += c * influence / m

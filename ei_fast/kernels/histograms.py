@@ -64,7 +64,7 @@ def single_input_codes(weight, constants, low, range_width, uniforms, breaks, si
 
 
 @jit
-def _entropy(counts, count_table, parity, state_term, chao_shen):
+def _entropy(counts, count_table, parity, state_term, is_chao_shen):
     """Return the entropy in bits of counts of any size, and how many states they have.
 
     Parameters
@@ -76,7 +76,7 @@ def _entropy(counts, count_table, parity, state_term, chao_shen):
     parity : int
         1 for Grassberger's estimator, 0 for others. Beyond the table log2 c stands for count_table[c]. Grassberger's
         G is the same for an odd c as for the even number below it: with parity 1 log2 of that stands for it.
-    chao_shen : bool
+    is_chao_shen : bool
         Whether the estimator is that of Chao and Shen instead.
     """
     n, n_states, n_singletons = 0, 0, 0
@@ -89,19 +89,19 @@ def _entropy(counts, count_table, parity, state_term, chao_shen):
             count_sum += c * (count_table[c] if c < count_table.shape[0] else np.log2(c - parity * (c % 2)))
     if n_states < 2:
         return 0.0, n_states
-    if chao_shen:
+    if is_chao_shen:
         return chao_shen_entropy(counts, n, n_singletons), n_states
     return np.log2(n) - count_sum / n + state_term * (n_states - 1) / n, n_states
 
 
 @jit
-def histogram_information(histogram, count_table, parity, state_term, chao_shen):
+def histogram_information(histogram, count_table, parity, state_term, is_chao_shen):
     """Return the mutual information I(X; Y) in one joint histogram: H(X) + H(Y) - H(X, Y), all by one estimator.
 
     Parameters
     ----------
     histogram : (in_bins, out_bins) integers
-    count_table, parity, state_term, chao_shen
+    count_table, parity, state_term, is_chao_shen
         The estimator, as of `_entropy`.
 
     Returns
@@ -123,22 +123,22 @@ def histogram_information(histogram, count_table, parity, state_term, chao_shen)
             kept += histogram[x, y]
     if kept == 0:
         return np.nan, 0, 0
-    x_entropy, x_states = _entropy(x_counts, count_table, parity, state_term, chao_shen)
-    y_entropy, y_states = _entropy(y_counts, count_table, parity, state_term, chao_shen)
+    x_entropy, x_states = _entropy(x_counts, count_table, parity, state_term, is_chao_shen)
+    y_entropy, y_states = _entropy(y_counts, count_table, parity, state_term, is_chao_shen)
     if x_states < 2 or y_states < 2:
         return 0.0, 0, kept
-    joint_entropy, _ = _entropy(histogram.reshape(-1), count_table, parity, state_term, chao_shen)
+    joint_entropy, _ = _entropy(histogram.reshape(-1), count_table, parity, state_term, is_chao_shen)
     return x_entropy + y_entropy - joint_entropy, (x_states - 1) * (y_states - 1), kept
 
 
 @jit
-def histograms_information(histograms, count_table, parity, state_term, chao_shen, bits, freedom, kept):
+def histograms_information(histograms, count_table, parity, state_term, is_chao_shen, bits, freedom, kept):
     """Write what `histogram_information` returns of every edge into `bits`, `freedom` and `kept`.
 
     Parameters
     ----------
     histograms : (n_in, n_out, in_bins, out_bins) int32
-    count_table, parity, state_term, chao_shen
+    count_table, parity, state_term, is_chao_shen
         The estimator, as of `_entropy`.
     bits, freedom, kept : (n_in, n_out) float64, int64, int64, output
     """
@@ -146,7 +146,7 @@ def histograms_information(histograms, count_table, parity, state_term, chao_she
     for i in range(n_in):
         for j in range(n_out):
             bits[i, j], freedom[i, j], kept[i, j] = histogram_information(
-                histograms[i, j], count_table, parity, state_term, chao_shen
+                histograms[i, j], count_table, parity, state_term, is_chao_shen
             )
 
 

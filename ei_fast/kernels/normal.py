@@ -9,7 +9,7 @@ from ei_fast.kernels.jit import jit
 _ROOT_HALF = np.sqrt(0.5)
 _LOG_ROOT_TWO_PI = 0.5 * np.log(2 * np.pi)
 
-_LEAST_MASS = 1e-280
+_MIN_MASS = 1e-280
 """Mass below which an interval's logarithm comes from the asymptotic form of the tail."""
 
 _GRID = 128.0
@@ -187,7 +187,7 @@ def normal_between(low, high, uniform):
         low, high, uniform = -high, -low, 1.0 - uniform
     below = normal_cdf(low)
     mass = normal_cdf(high) - below
-    if mass > _LEAST_MASS:
+    if mass > _MIN_MASS:
         log_mass = np.log(mass)
         share = below + uniform * mass
         z = normal_quantile(share) if share < 1.0 else high

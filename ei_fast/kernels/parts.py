@@ -102,11 +102,11 @@ def _widest_and_lumped(i, half_widths, in_bins):
         chosen[size - 1] = np.sqrt(lumped_squares)
     # By insertion: they fall already, but for the lumped one and that of the edge, which is narrower inside a bin.
     for k in range(1, size):
-        a, place = chosen[k], k
-        while place > 0 and chosen[place - 1] < a:
-            chosen[place] = chosen[place - 1]
-            place -= 1
-        chosen[place] = a
+        a, slot = chosen[k], k
+        while slot > 0 and chosen[slot - 1] < a:
+            chosen[slot] = chosen[slot - 1]
+            slot -= 1
+        chosen[slot] = a
     return chosen
 
 
@@ -341,7 +341,7 @@ def dominated_cdf(half_widths, spacing, in_bins, positions, terms, cdf):
 def _information_by_series(
     first, half_widths, spacings, in_bins, positions, peeled, terms, codes, outside, cdf, table, bits
 ):
-    """Write the information of the edges of all inputs from place `first` on into bits[first:].
+    """Write the information of the edges of all inputs from number `first` on into bits[first:].
 
     Parameters
     ----------

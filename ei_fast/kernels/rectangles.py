@@ -2,9 +2,9 @@
 
 Notes
 -----
-An output state is, for every output j, an interval of its pre-activation s_j: together a rectangle. Sampled inputs give
-sampled states (`sample_rectangles`), each of which is scored by the probability of its rectangle under a Gaussian S that
-has the mean and covariance of the pre-activations (`log_rectangles`). Everything is in units of each output's standard
+An output state is, for every output j, an interval of its pre-activation s_j: together a rectangle. Sampled inputs
+give sampled states (`sample_rectangles`), each of which is scored by the probability of its rectangle under a Gaussian
+S that has the mean and covariance of the pre-activations (`log_rectangles`). Everything is in units of each output's standard
 deviation, relative to its mean.
 
 **The probability of a rectangle** is that of the separation of variables of Geweke, Hajivassiliou and Keane (Genz
@@ -24,13 +24,13 @@ from ei_fast.kernels.normal import normal_between, normal_cdf, rough_cdf
 from ei_fast.kernels.uniforms import GAMMA, fill_uniforms, mix64
 
 FAR = 6.4
-"""Standard deviations beyond which an edge is as good as none: leaving it out changes an entropy by less than 1e-6 bits,
-since sums of uniforms have lighter tails than the Gaussian."""
+"""Standard deviations beyond which an edge is as good as none: leaving it out changes an entropy by less than 1e-6
+bits, since sums of uniforms have lighter tails than the Gaussian."""
 
 NO_EDGE = 1e150
 """Where an interval has no end."""
 
-_LEAST_VARIANCE = 1e-14
+_MIN_VARIANCE = 1e-14
 """Of an output given those before it; less is rounding."""
 
 
@@ -128,7 +128,7 @@ def _least_probable(first, mean, variance, low, high):
     """Return the output from `first` on whose interval holds least, given means and variances."""
     best, least = first, 2.0
     for j in range(first, mean.shape[0]):
-        scale = 1.0 / np.sqrt(max(variance[j], _LEAST_VARIANCE))
+        scale = 1.0 / np.sqrt(max(variance[j], _MIN_VARIANCE))
         p = rough_cdf((high[j] - mean[j]) * scale) - rough_cdf((low[j] - mean[j]) * scale)
         if p < least:
             best, least = j, p
@@ -168,7 +168,7 @@ def factor_in_order(factor, low, high, order):
         best = _least_probable(k, mean, variance, low, high)
         if best != k:
             _swap(k, best, factor, mean, variance, low, high, order)
-        pivot = np.sqrt(max(variance[k], _LEAST_VARIANCE))
+        pivot = np.sqrt(max(variance[k], _MIN_VARIANCE))
         factor[k, k] = pivot
         inverse = 1.0 / pivot
         for j in range(k + 1, m):

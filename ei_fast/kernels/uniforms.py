@@ -5,12 +5,12 @@ into blocks anywhere.
 
 Notes
 -----
-The samples of a stream are divided into pages of `PAGE`. Sample number t is the one at `place` = t mod PAGE of page
+The samples of a stream are divided into pages of `PAGE`. Sample number t is the one at `offset` = t mod PAGE of page
 number floor(t / PAGE).
 
 1. SplitMix64 (Steele, Lea & Flood, OOPSLA 2014) makes of the stream key and the page's number one 64-bit page key:
    ``mix64(stream_key + GAMMA * page)``. Its upper half is called `start_key`, its lower half `round_key`.
-2. The place goes through a bijection of 32 bits that the page key selects: multiples of the 32-bit golden
+2. The offset goes through a bijection of 32 bits that the page key selects: multiples of the 32-bit golden
    ratio are counted from `start_key` on, and go through the two rounds of xor-shift and multiplication of a hash
    of Wellons' hash-prospector, with `round_key` entered by xor between the rounds.
 
@@ -66,18 +66,18 @@ def _page_keys(stream_key, page):
 
 
 @jit
-def word_of(start_key, round_key, place):
-    """Return the 32 random bits (uint32) of a sample at `place` of the page that has these keys.
+def word_of(start_key, round_key, offset):
+    """Return the 32 random bits (uint32) of a sample at `offset` in the page that has these keys.
 
     Parameters
     ----------
     start_key, round_key : uint32
-        The halves of the page's key. The word of place p + q equals that of place q under a start_key larger by
+        The halves of the page's key. The word of offset p + q equals that of offset q under a start_key larger by
         p * _GAMMA_32 (mod 2**32).
-    place : int
+    offset : int
     """
     # Numba widens every operation to 64 bits; the casts let the compiler narrow it again.
-    z = np.uint32(start_key + np.uint32(place) * _GAMMA_32)
+    z = np.uint32(start_key + np.uint32(offset) * _GAMMA_32)
     z = np.uint32(np.uint32(z ^ (z >> _SHIFT_16)) * _HASH_MULTIPLIER_1)
     z = np.uint32(z ^ round_key)
     z = np.uint32(np.uint32(z ^ (z >> _SHIFT_15)) * _HASH_MULTIPLIER_2)
@@ -86,7 +86,7 @@ def word_of(start_key, round_key, place):
 
 @jit
 def _fill_within_page(start_key, round_key, out):
-    """Write the uniforms of places 0, 1, ... counted from `start_key` on into `out` (n,), float32."""
+    """Write the uniforms of offsets 0, 1, ... counted from `start_key` on into `out` (n,), float32."""
     for t in range(out.shape[0]):
         # Below 2**24, so that a signed integer holds it: of an unsigned one float32 takes several instructions.
         k = np.int32(word_of(start_key, round_key, t) >> _SHIFT_8)
@@ -119,11 +119,11 @@ def fill_uniforms_at(stream_keys, first, m, out, column):
     for i in range(stream_keys.shape[0]):
         t = 0
         while t < m:
-            page, place = divmod(first + t, PAGE)
-            n = min(m - t, PAGE - place)
+            page, offset = divmod(first + t, PAGE)
+            n = min(m - t, PAGE - offset)
             start_key, round_key = _page_keys(stream_keys[i], page)
             _fill_within_page(
-                np.uint32(start_key + np.uint32(place) * _GAMMA_32), round_key, out[i, column + t : column + t + n]
+                np.uint32(start_key + np.uint32(offset) * _GAMMA_32), round_key, out[i, column + t : column + t + n]
             )
             t += n
 
@@ -181,10 +181,10 @@ def fill_cells(stream_keys, first, bins, out):
     for i in range(stream_keys.shape[0]):
         c = 0
         while c < out.shape[0]:
-            page, place = divmod(first + c, PAGE)
-            n = min(out.shape[0] - c, PAGE - place)
+            page, offset = divmod(first + c, PAGE)
+            n = min(out.shape[0] - c, PAGE - offset)
             start_key, round_key = _page_keys(stream_keys[i], page)
             for k in range(n):
-                word = np.uint64(word_of(start_key, round_key, place + k))
+                word = np.uint64(word_of(start_key, round_key, offset + k))
                 out[c + k, i] = np.int32((word * np.uint64(bins)) >> _SHIFT_32)
             c += n

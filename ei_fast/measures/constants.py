@@ -26,89 +26,109 @@ MIN_COVERAGE = 0.9
 SECOND_ORDER_VARIANCE = 0.5 / LN2**2
 """Variance, bits**2, that each state adds to an entropy of n samples, times n**2: that of half a chi-square in nats."""
 
-LEAST_DISCOVERY_DECAY = 0.3
-"""Exponent of the decay of the discovery rate below which the number of states has no end in sight ..."""
+MIN_DISCOVERY_DECAY = 0.3
+"""Exponent of the decay of the discovery rate below which the number of states has no end in sight."""
 NOTICEABLE_UNSEEN_BITS = 0.01
-"""... where what is unseen is more than so many bits."""
+"""Bits that unseen states must add for the number of states to be said to have no end in sight."""
 
 UNSEEN_MODEL_ERROR = 0.1
+"""Share, of what is added for the unseen states of a whole output, that may be wrong."""
 UNSEEN_MODEL_ERROR_IN_CELLS = 0.3
-"""Share of what is added for unseen states that may be wrong: of a whole output's states, and of those inside cells.
-
-Inside cells the states are too few for the discovery rate to fall as a power: an edge of a bin may cut off any
-small share of a cell.
-"""
+"""Share, of what is added for the unseen states inside cells, that may be wrong: these states are too few for the
+discovery rate to fall as a power, since an edge of a bin may cut off any small share of a cell."""
 
 RELATIVE_TOL = 0.1
 """Error, relative to EI, that counts as `tol` where it is more, in units of `tol`: 93 bits need 0.09, not 0.01."""
 
 MAX_POINTS = 2**24
-"""Points that one component of a layer is given at the most ..."""
+"""Points of one component of a layer beyond which `tol` is given up."""
 MAX_WORK = 2**34
-"""... and multiply-adds, whichever is less: beyond it `tol` is given up."""
+"""Multiply-adds of one component of a layer beyond which `tol` is given up."""
 
 TABLE_OF_COUNTS = 4096
 """Counts below which digamma and Grassberger's G are read off a table."""
 
-STATES_A_SAMPLE, STATES_A_SAMPLE_OF_SMALL_TABLE, SMALL_TABLE = 4, 16, 2**22
-"""Possible states a sample up to which counting in a table is faster than sorting the keys: more where the table has at
-most SMALL_TABLE entries. They change no figure."""
+STATES_A_SAMPLE = 4
+"""Possible states a sample up to which counting in a table is faster than sorting the keys. It changes no figure."""
+STATES_A_SAMPLE_OF_SMALL_TABLE = 16
+"""The same for tables of at most SMALL_TABLE entries. It changes no figure."""
+SMALL_TABLE = 2**22
+"""Entries of the largest table of counts that is said to be small. It changes no figure."""
 
-LEAST_EXPLAINED = 0.2
+MIN_EXPLAINED = 0.2
 """Share of the variance over cells below which a control variate is not used: far above what a few dozen cells show by
 chance."""
-LEAST_MOVING = 48
+MIN_VARIED = 48
 """Cells with some entropy without which a slope would be fitted to each of them, not to what they have in common."""
-FEW_KEPT = 16
+MIN_KEPT_IN_CELL = 16
 """Kept points in a cell without which its entropy is as good as unknown."""
-LEAST_EFFECTIVE_CELLS = 8
+MIN_EFFECTIVE_CELLS = 8
 """Cells of equal weight, or as good as that, without which their average has no error to speak of."""
 
 TASK_POINTS = 2**16
 """Points of one thread's task. It changes no figure."""
 
-MAX_ENUMERATED_CELLS, MAX_LISTED_CELLS = 2**12, 2**18
-"""Cells of which every one is visited, and among which those that may keep anything are looked for, at the most."""
+MAX_ENUMERATED_CELLS = 2**12
+"""Cells beyond which not every one is visited."""
+MAX_LISTED_CELLS = 2**18
+"""Cells beyond which those that may keep anything are not looked for."""
 
-PILOT_POINTS, PILOT_CELLS, MIN_PILOT_CELLS = 2**14, 256, 64
-"""Points anywhere of a pilot, and its cells; the spread of fewer cells than the last says nothing."""
+PILOT_POINTS_ANYWHERE = 2**14
+"""Points of a pilot that fall anywhere in the input range."""
+PILOT_CELLS = 256
+"""Cells of a pilot."""
+MIN_PILOT_CELLS = 64
+"""Cells without which their spread says nothing."""
 
-FEW_POINTS, MIN_POINTS, MAX_POINTS_A_CELL = 32, 64, 4096
-"""Points in a cell: where every one is visited, and where cells are drawn, at least; and at the most."""
+MIN_POINTS_VISITED = 32
+"""Points in each cell where every cell is visited, at least."""
+MIN_POINTS = 64
+"""Points in each cell where cells are drawn, at least."""
+MAX_POINTS_A_CELL = 4096
+"""Points in each cell, at the most."""
 
-MIN_EVENTS, MIN_KEPT, MOST_FOR_EVENTS = 64, 2**10, 2**18
-"""Cells that move, or samples outside the commonest state, on which an error can be judged; samples kept on which an
-entropy can be judged (with fewer, which samples are found good enough would depend on how they fell, and that is a
-bias); and the most cells, or points, that are tried for the sake of either."""
+MIN_EVENTS = 64
+"""Cells that varied, or samples outside the commonest state, without which an error cannot be judged."""
+MIN_KEPT = 2**10
+"""Kept samples without which an entropy cannot be judged: which samples are found good enough would then depend on how
+they fell, and that is a bias."""
+MAX_FOR_EVENTS = 2**18
+"""Cells, or points, that are tried at the most for the sake of MIN_EVENTS; half the ceiling for that of MIN_KEPT."""
 
 MAX_TRIED = 2**14
 """Cells of which it is found out whether they can move, where the number of points is given."""
 
-ROUNDS, ROUNDS_OF_GIVEN_POINTS = 64, 8
-"""Times m points that are simulated in a cell, at the most, to find m that are kept; and where the number of points is
-given."""
+ROUNDS = 64
+"""Times m points that are simulated in a cell, at the most, to find m that are kept."""
+ROUNDS_OF_GIVEN_POINTS = 8
+"""The same where the number of points is given."""
 CELLS_TO_FIND = 16
 """Cells found for each that is entered, at the most, where the number of points is given."""
 
 BEYOND_PILOT = 8
 """A pilot is believed about the points that are needed up to so many times its own."""
 
-HOPELESS_COVERAGE, MIN_FOR_HOPELESS, HOPELESS_WORK = 0.05, 3 * 2**12, 2**32
-"""Coverage of the pilot's output below which bounds are all there will be, kept samples from which on that is believed,
-and the multiply-adds that are spent on them."""
+HOPELESS_COVERAGE = 0.05
+"""Coverage of the pilot's output below which bounds are all there will be."""
+MIN_FOR_HOPELESS = 3 * 2**12
+"""Kept samples without which a coverage is not believed to be so low."""
+HOPELESS_WORK = 2**32
+"""Multiply-adds that are spent where bounds are all there will be."""
 BOUNDED_CELLS = 256
 """Cells for a lower bound on H(Y | X)."""
 
-MOST_NEW = 0.01
+MAX_NEW = 0.01
 """Share of a cell's points, at the most, that may be in states which no other point has met, where points run short."""
-LEAST_SPREAD = 0.05
+MIN_SPREAD = 0.05
 """Bits: standard deviation over cells that is assumed at least, since a pilot may have met equal cells by chance."""
 
 CONTROL_WORK = 300
 """Multiply-adds that a control's term of one bin of one output in one cell costs as much as."""
 
-BIAS_SHARE, STDERR_SHARE = 0.3, 0.75
-"""Shares of `tol` given to the bias of each entropy and to the standard error; what is left is reserve."""
+BIAS_SHARE = 0.3
+"""Share of `tol` given to the bias of each of the two entropies."""
+STDERR_SHARE = 0.75
+"""Share of `tol` given to the standard error; what both shares leave is reserve."""
 
 MAX_CONTROL_WORK = 500_000
 """n_in**1.5 * n_out * in_bins up to which the exact mean of the cells' control costs less than it saves."""
@@ -120,21 +140,37 @@ SAFE_COVERAGE = 0.95
 """Coverage above which the entropy of a single output, with its bias and error, is an upper bound."""
 MIN_COLLISIONS = 100
 """Pairs of samples in one state from which on the collision entropy is a bound: its margin is then below 0.6 bits."""
-OUTPUT_POINTS, OUTPUT_CELLS, OUTPUT_POINTS_A_CELL = 2**14, 128, 128
-"""Points anywhere, cells, and points in each, that bound the entropies of single outputs."""
-SUBSET_POINTS, SUBSET_CELLS, SUBSET_POINTS_A_CELL = 2**17, 512, 256
-"""The same for a subset of the outputs, whose EI is a lower bound."""
+OUTPUT_POINTS = 2**14
+"""Points anywhere that bound the entropies of single outputs."""
+OUTPUT_CELLS = 128
+"""Cells that bound the entropies of single outputs inside them."""
+OUTPUT_POINTS_A_CELL = 128
+"""Points in each of these cells."""
+SUBSET_POINTS = 2**17
+"""Points anywhere for the EI of a subset of the outputs, which is a lower bound."""
+SUBSET_CELLS = 512
+"""Cells for the EI of a subset."""
+SUBSET_POINTS_A_CELL = 256
+"""Points in each of these cells."""
 SUBSET_BITS = 13.0
 """Entropy of a subset of the outputs up to which SUBSET_POINTS may count its states well."""
 BOUNDS_WORK = 2**33
 """Multiply-adds beyond which bounds of a user's function take fewer points."""
-LEAST_OUTPUT_POINTS, LEAST_BOUND_CELLS = 2**10, 16
-"""Points and cells that bounds take at least."""
+MIN_OUTPUT_POINTS = 2**10
+"""Points anywhere that bounds take at least."""
+MIN_BOUND_CELLS = 16
+"""Cells that bounds take at least."""
 
-KEPT_POINTS, KEPT_CELLS, KEPT_POINTS_A_CELL = 2**17, 512, 128
-"""Kept points anywhere, kept cells, and kept points inside each, that bounds take where samples are dropped."""
-KEPT_MAX_POINTS, KEPT_MAX_WORK = 2**22, 2**32
-"""Points, and multiply-adds, that are spent on finding each of them."""
+KEPT_POINTS = 2**17
+"""Kept points anywhere that bounds take where samples are dropped."""
+KEPT_CELLS = 512
+"""Cells of kept points that bounds take where samples are dropped."""
+KEPT_POINTS_A_CELL = 128
+"""Kept points in each of these cells."""
+KEPT_MAX_POINTS = 2**22
+"""Points that are spent, at the most, on finding KEPT_POINTS, and again on finding KEPT_CELLS."""
+KEPT_MAX_WORK = 2**32
+"""Multiply-adds that are spent on either, at the most."""
 KEPT_ROUNDS = 16
 """Times KEPT_POINTS_A_CELL points that are simulated in a cell, at the most, to find so many kept ones."""
 SPARE_BITS = 4.0
@@ -144,26 +180,34 @@ JOINT_POINTS = 2**20
 """Points whose joint states are counted where their number is not given."""
 MAX_BYTES = 2**32
 """Memory that counts may take at the most."""
-BYTES_A_JOINT_POINT, BYTES_A_STATE = 3 * 8 + 6 * 16, 24
-"""Bytes a point where inputs, outputs and pairs are counted, each as a key, and as a state and a count twice while
-shards are joined; and where outputs alone are."""
+BYTES_A_JOINT_POINT = 3 * 8 + 6 * 16
+"""Bytes a point where inputs, outputs and pairs are counted: each takes a key, and a state and a count twice while
+parts are joined."""
+BYTES_A_STATE = 24
+"""Bytes a point where outputs alone are counted."""
 JOINT_TASK_POINTS = 2**14
 """Points of one thread's task where joint states are counted. It changes no figure."""
 
-MAX_EXACT_CELLS = 2**24
-"""in_bins * out_bins beyond which one edge's exact table is refused: 128 MiB."""
-MAX_HISTOGRAM_CELLS = 2**25
+MAX_TABLE_ENTRIES = 2**24
+"""in_bins * out_bins, the entries of one edge's exact table, beyond which it is refused: 128 MiB."""
+MAX_HISTOGRAM_ENTRIES = 2**25
 """n_in * n_out * in_bins * out_bins beyond which histograms are refused: 128 MiB of counts."""
-HISTOGRAM_MAX_POINTS, HISTOGRAM_MAX_WORK = 2**22, 2**33
-"""Points, and multiply-adds, beyond which `tol` is given up where edges are simulated."""
-HISTOGRAM_PILOT, SENSITIVITY_PILOT = 2**15, 2**12
-"""Points of their pilots."""
+HISTOGRAM_MAX_POINTS = 2**22
+"""Points beyond which `tol` is given up where edges are simulated."""
+HISTOGRAM_MAX_WORK = 2**33
+"""Multiply-adds beyond which `tol` is given up where edges are simulated."""
+HISTOGRAM_PILOT = 2**15
+"""Points of the pilot where EI_parts is simulated."""
+SENSITIVITY_PILOT = 2**12
+"""Points of the pilot where sensitivity is simulated."""
 HISTOGRAM_BLOCK = 2**12
 """Samples that are simulated and counted in one go. It changes no figure."""
 INFLUENCE_POINTS = 2**12
 """Samples whose influence on the sum is looked at, for its standard error."""
-HISTOGRAM_COUNTS_IN_TABLE, HISTOGRAM_DIGAMMAS_IN_TABLE = 2**12, 2**16
-"""Counts that are in a table; beyond it log2 stands in for both, which is off by 1 / (2 c ln 2)."""
+HISTOGRAM_COUNTS_IN_TABLE = 2**12
+"""Counts whose term of an estimator is in a table; beyond it log2 stands in."""
+HISTOGRAM_DIGAMMAS_IN_TABLE = 2**16
+"""Counts whose digamma is in a table; beyond it log2 stands in, which is off by 1 / (2 c ln 2)."""
 
 EI_PARTS_TASK_WORK = 2**12
 """n_in * in_bins * outputs of one thread's task, about 2 ms. It changes no figure."""
@@ -181,34 +225,50 @@ INPUTS_AN_OUTPUT = 3
 25 -> 6, where it is right, but 4.3 for 100 -> 100, where it is not."""
 STATES_A_TASK = 4
 """Scored states of one thread's task; annealed ones are tasks of their own. It changes no figure."""
+
 CHAINS = 4
-"""Forward chains for each annealed state, to one reverse chain."""
+"""Forward chains for each annealed state, to one reverse chain. For 64 -> 32 tanh, at equal work, the bounds were 0.52,
+0.55, 0.36, 0.38 and 0.70 bits apart with 1, 2, 4, 8 and 16."""
 CHAIN_DRAWS = 32
 """Draws of which one is where a chain begins, at the Gaussian level."""
 MIRRORS = 4
-"""Rounds of mirror moves at a level. For one layer (100 -> 30, scale 5) gap times seconds was 35, 28, 36 and 45 with 2, 4,
-8 and 16."""
+"""Rounds of mirror moves at a level. For 100 -> 30, scale 5, gap times seconds was 35, 28, 36 and 45 with 2, 4, 8 and
+16."""
 NOISE = 0.15
-"""Standard deviation, in those of the outputs, of the noise at the Gaussian level where outputs depend on each other."""
-ANNEALING_PILOT, PROBES = 64, 8
-"""Scored and annealed states of a pilot, which are not used again."""
+"""Standard deviation of the noise at the Gaussian level, in those of the outputs, where these depend on each other."""
+MIN_LEVELS = 25
+"""Levels of a path, at the least."""
+MAX_LEVELS = 3200
+"""Levels of a path, at the most."""
+MAX_GAP = 1.0
+"""Nats between reverse and forward chains above which a pilot doubles the levels: below it the bounds' distance falls
+as one over the levels."""
+BRACKET_OF_GAP = 0.35
+"""Part of that gap that is left between the bounds from CHAINS chains: 0.30 to 0.40 as measured."""
+
+ANNEALING_PILOT = 64
+"""Scored states of a pilot, which are not used again."""
+PROBES = 8
+"""Annealed states of a pilot."""
 PILOT_FIRST = 2**40
 """Number of a pilot's first sample in the streams."""
-FEWEST_LEVELS, MOST_LEVELS = 25, 3200
-"""Levels of a path."""
-WIDEST_GAP = 1.0
-"""Nats between reverse and forward chains above which the levels are doubled ..."""
-BRACKET_OF_GAP = 0.35
-"""... and the part of that gap that is left between the bounds from several chains: 0.30 to 0.40 as measured."""
-ANNEALED_AT_LEAST, ANNEALED_AT_MOST = 8, 128
-"""States that are annealed, for each entropy: fewer have no standard error to speak of."""
-SCORED_AT_LEAST, SCORED_AT_MOST = 128, 2**14
-"""States that are scored."""
+MIN_ANNEALED = 8
+"""States that are annealed for an entropy, at the least."""
+MAX_ANNEALED = 128
+"""States that are annealed for an entropy, at the most."""
+MIN_SCORED = 128
+"""States that are scored for an entropy, at the least."""
+MAX_SCORED = 2**14
+"""States that are scored for an entropy, at the most."""
 CONTROLS_A_SCORE = 32
 """Samples that know the mean of a control, for each scored state, at the most."""
 ANNEALING_WORK = 2**33
-"""Multiply-adds of annealing and scoring, at the most."""
-WORK_OF_REDRAW, WORK_OF_MIRROR, WORK_OF_EDGE = 1500, 250, 6
-"""What it costs, in multiply-adds of a simulation, to draw an input anew and to mirror it, and each of its edges."""
+"""Multiply-adds of annealing and scoring, at the most: about two seconds of one core."""
+WORK_OF_REDRAW = 1500
+"""Multiply-adds of a simulation that it costs to draw an input anew; measured as 0.2 ns each, as are the next three."""
+WORK_OF_MIRROR = 250
+"""The same for a mirror move."""
+WORK_OF_EDGE = 6
+"""The same for each edge of an input that is redrawn or mirrored."""
 WORK_OF_INTERVAL = 400
-"""The same of one interval of a normal distribution, and a draw from it."""
+"""The same for an interval of a normal distribution and a draw from it."""

@@ -38,7 +38,7 @@ class MeasureOptions:
         return estimator_named(self.entropy)
 
     def tol_of(self, bits: float) -> float:
-        """The error to aim for where EI is about so many bits: `tol`, or a tenth of it relative to EI if that is more."""
+        """The error to aim for where EI is about so many bits: `tol`, or a tenth of it relative to EI if it is more."""
         return self.tol * max(1.0, RELATIVE_TOL * bits)
 
     def shared_by(self, n_components: int) -> "MeasureOptions":

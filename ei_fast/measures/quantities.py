@@ -1,4 +1,4 @@
-"""The figures of a layer: one table, which reports, trajectories, frames, figures and callbacks read.
+"""The figures of a layer: one table, which reports, trajectories, frames, pictures and callbacks read.
 
 It imports nothing of the package.
 """
@@ -17,7 +17,7 @@ class Quantity:
     title : str
         In a printed table.
     symbol : str
-        In a figure.
+        In a picture.
     ei_sign : int
         How EI enters it: as it is (1), with the other sign (-1), or not at all (0).
     edge_measure : str or None

@@ -1,9 +1,9 @@
-"""How the work of a measure is divided: stages, which threads, processes and shards of a cluster may share.
+"""How the work of a measure is divided: into stages, whose parts threads, processes and jobs of a cluster may compute.
 
 A measure is a *method*: a generator that yields its stages one after the other, receives the arrays of each, and
 returns its result. What it yields may also be a tuple of stages and of other methods that do not depend on each other;
 it then receives a list of their arrays and results. A method does not know who does the work: `Runner` does all of it
-here, in threads; others drive the same method and keep every shard's arrays in files.
+here, in threads; others drive the same method and keep the arrays of every part of a stage in a file.
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ class Stage(ABC):
     """Work that falls into items: cells, samples, inputs or outputs.
 
     What `compute` returns for some items depends on nothing but the stage and these items, and what `join` makes of
-    the arrays of consecutive shards does not depend on where one ends and the next begins. So one seed gives the same
+    the arrays of consecutive parts does not depend on where one ends and the next begins. So one seed gives the same
     bits however the work is divided.
 
     Attributes
@@ -38,7 +38,7 @@ class Stage(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Different from that of every other stage of the measure; files of shards are named by it."""
+        """Different from that of every other stage of the measure; files of parts are named by it."""
 
     @property
     @abstractmethod
@@ -54,9 +54,9 @@ class Stage(ABC):
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         """Arrays of items `begin` to `end` - 1."""
 
-    def join(self, shards: Sequence[Arrays]) -> Arrays:
-        """Arrays of all items, from those of consecutive shards."""
-        return below_each_other(shards)
+    def join(self, parts: Sequence[Arrays]) -> Arrays:
+        """Arrays of all items, from those of consecutive parts."""
+        return below_each_other(parts)
 
 
 class SimulationStage(Stage):
@@ -87,14 +87,14 @@ class Named:
     method: Method[Any]
 
 
-def below_each_other(shards: Sequence[Arrays]) -> Arrays:
-    """The arrays of all shards, one below the other."""
-    return tuple(np.concatenate(arrays) for arrays in zip(*shards, strict=True))
+def below_each_other(parts: Sequence[Arrays]) -> Arrays:
+    """The arrays of all parts, one below the other."""
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
-def shard_of(n_items: int, shard: int, n_shards: int) -> tuple[int, int]:
-    """The first of the items of a shard, and the first of the next shard's."""
-    return n_items * shard // n_shards, n_items * (shard + 1) // n_shards
+def items_of_part(n_items: int, k: int, n_parts: int) -> tuple[int, int]:
+    """The first of the items of part number k of a stage, and the first of the next part's."""
+    return n_items * k // n_parts, n_items * (k + 1) // n_parts
 
 
 class Unfinished:
@@ -137,7 +137,7 @@ class Runner:
             return self.arrays_of(request)
         if isinstance(request, tuple):
             # All of them, even where one is unfinished: they are independent.
-            answers = [self._answer(part) for part in request]
+            answers = [self._answer(one) for one in request]
             return UNFINISHED if any(answer is UNFINISHED for answer in answers) else answers
         if isinstance(request, Named):
             return self.named(request.name).run(request.method)

@@ -79,7 +79,7 @@ class BinnedLayer:
     layer : Layer or Function
         The layer.
     index : int
-        Place of the layer in the measured network; random streams differ from place to place.
+        Index of the layer in the measured network; random streams differ from layer to layer.
     in_range, out_range : (float, float), or one such pair for each neuron
         Ranges over which inputs and outputs are binned.
     in_bins, out_bins : int
@@ -149,7 +149,7 @@ class BinnedLayer:
 
     @cached_property
     def joint_steps(self) -> StepTable:
-        """The binned activation for joint measures: clipped, where too little is dropped to change any figure."""
+        """The binned activation of components: clipped, where too little is dropped to change their joint EI."""
         hardly_ever = self.drop and self.share_outside() * self.layer.n_out < _NOTICEABLE
         return self._steps(drop=False) if hardly_ever else self.steps
 
@@ -234,8 +234,8 @@ class BinnedLayer:
         graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
         _, label = connected_components(graph, directed=False)
         result = []
-        for part in dict.fromkeys(label[n_in:].tolist()):
-            rows, columns = np.flatnonzero(label[:n_in] == part), kept[label[n_in:] == part]
+        for number in dict.fromkeys(label[n_in:].tolist()):
+            rows, columns = np.flatnonzero(label[:n_in] == number), kept[label[n_in:] == number]
             result.append(Component(weight[np.ix_(rows, columns)], bias[columns], rows, columns))
         return result
 

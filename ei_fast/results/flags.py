@@ -21,7 +21,8 @@ class Flag(StrEnum):
     UNDERSAMPLED = (
         "undersampled",
         "The joint states outnumber the samples, so that no estimate of EI can be trusted. The interval is a "
-        "bracket of bounds, EI its midpoint.",
+        "bracket of bounds, EI its midpoint; with joint='plugin' the interval is that of joint='auto', and EI stays as "
+        "it was counted, even where that lies outside.",
     )
     NOTHING_KEPT = (
         "nothing kept",

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 # Compressed weights of which nearly all are zero shrink by less.
-_MOST_EXPANSION = 100
+_MAX_EXPANSION = 100
 _UNFINISHED = ".tmp"
 # Bytes of an entry of one word, header included.
 _WORD = 4096
@@ -63,7 +63,7 @@ def _check_claims(archive: ZipFile, size: int) -> int | None:
 
     Before anything is allocated: a small file may claim to expand to any size.
     """
-    if sum(member.file_size for member in archive.infolist()) > _MOST_EXPANSION * size + 2**24:
+    if sum(member.file_size for member in archive.infolist()) > _MAX_EXPANSION * size + 2**24:
         raise ValueError("its entries would expand to much more than weights do")
     for number, member in enumerate(archive.infolist()):
         with archive.open(member) as content:

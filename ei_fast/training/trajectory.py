@@ -34,7 +34,7 @@ MEASURES = (*_OF_OLD, *_INTERVAL, *_FURTHER)
 COLUMNS = ("run", "step", "layer", *_OF_OLD, *_INTERVAL, "flags", *_FURTHER, "ranges")
 """Columns of a trajectory's table, before those of the metrics; no metric may have one of these names."""
 
-_MOST_STEP = 2**63 - 1
+_MAX_STEP = 2**63 - 1
 
 
 class Trajectory:
@@ -613,7 +613,7 @@ def _whole_steps(steps: ArrayLike) -> NDArray[np.int64]:
     values = np.asarray(steps)
     if not values.size:
         return np.empty(0, np.int64)
-    if values.ndim != 1 or values.dtype.kind not in "iu" or (values.dtype.kind == "u" and values.max() > _MOST_STEP):
+    if values.ndim != 1 or values.dtype.kind not in "iu" or (values.dtype.kind == "u" and values.max() > _MAX_STEP):
         raise ValueError(f"{rule}, (n_steps,). Got {steps!r}.")
     return values.astype(np.int64)
 

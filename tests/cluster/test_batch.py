@@ -124,7 +124,7 @@ def test_a_layer_that_is_split_makes_the_same_bytes(which, tmp_path):
     run(tmp_path / "whole")
     batch = plan(folder, tmp_path / "split", 3, _estimator(**params), longest=_LONGEST.get(which, 0.015))
     batch = Batch.load(tmp_path / "split")
-    assert batch.pieces
+    assert batch.part_counts
     assert all(task.part is not None for tasks in batch.shards for task in tasks)
     for shard in (2, 0, 1):
         assert run(tmp_path / "split", shard).failed == 0
@@ -153,7 +153,7 @@ def test_parts_are_shared_out_evenly_and_each_is_done_once(tmp_path):
     loads = [sum(task.seconds for task in tasks) for tasks in batch.shards]
     assert max(loads) - min(loads) <= max(task.seconds for tasks in batch.shards for task in tasks)
     seen = [(task.checkpoint, task.part) for tasks in batch.shards for task in tasks]
-    assert len(seen) == len(set(seen)) == 2 * sum(batch.pieces.values())
+    assert len(seen) == len(set(seen)) == 2 * sum(batch.part_counts.values())
 
 
 def test_what_is_there_is_not_computed_again(tmp_path):

@@ -465,7 +465,7 @@ def test_a_damaged_part_is_computed_again(tmp_path, damage):
     checkpoints = _train(tmp_path / "checkpoints", 2)
     expected = _undisturbed(checkpoints, tmp_path / "undisturbed")
     folder = _plan(checkpoints, tmp_path / "batch", 2, longest=1e-4)
-    assert Batch.load(folder).pieces
+    assert Batch.load(folder).part_counts
     run(folder, 0, processes=1)
     parts = sorted(_files(folder, "parts"))
     parts[0].write_bytes(damage(parts[0].read_bytes()))
@@ -655,7 +655,7 @@ def test_many_checkpoints(tmp_path, n):
         for task in tasks:
             path = checkpoints / batch.checkpoints[task.checkpoint].path
             network = ef.as_network(path, estimator.activation, settings.in_range)
-            estimator.measure(network, settings, batch.frozen(""))
+            estimator.measure(network, settings, batch.ranges_and_seed(""))
 
     bare(batch.shards[0][:10])
     # In turns: other work on the machine slows both.

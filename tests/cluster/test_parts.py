@@ -15,7 +15,7 @@ from ei_fast.network.binned import BinnedLayer
 from ei_fast.runtime.threads import Threads
 
 N_PARTS = 4
-PIECES = {(0, "joint"): N_PARTS}
+PART_COUNTS = {(0, "joint"): N_PARTS}
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ class _Jobs:
         def lock_file(name):
             return self._folder / "locks" / f"{name}.lock"
 
-        runner = PartsRunner(Threads(1), PIECES, part_file, lock_file, self.is_settled, job, to_the_end)
+        runner = PartsRunner(Threads(1), PART_COUNTS, part_file, lock_file, self.is_settled, job, to_the_end)
         found = runner.named("layer0").named("joint").run(one_measure(self._binned, "joint", self._options, 1))
         for name in set(self._files()) - before:
             self.done_by.setdefault(name, job)

@@ -95,15 +95,15 @@ def test_information_variance(keys):
     states, counts = np.unique(_kept(keys), return_counts=True)
     rng = np.random.default_rng(0)
     m = keys.shape[1]
-    surprise, heads, inside = rng.normal(size=len(states)), rng.normal(size=m + 1), rng.normal(size=m + 1)
+    of_output, of_total, of_cell = rng.normal(size=len(states)), rng.normal(size=m + 1), rng.normal(size=m + 1)
     share, information = counts.sum() / keys.size, 0.3
     out = np.empty((len(keys), 2))
-    information_variance(keys, states, surprise, heads, inside, information, share, out)
+    information_variance(keys, states, of_output, of_total, of_cell, information, share, out)
     for row, (variance, n_states) in zip(keys, out, strict=True):
         influence = np.zeros(m)
         inverse, own = np.unique(_kept(row), return_inverse=True, return_counts=True)[1:]
         if own.size:
-            of_samples = surprise[np.searchsorted(states, _kept(row))] - heads[own.sum()] - inside[own][inverse]
+            of_samples = of_output[np.searchsorted(states, _kept(row))] - of_total[own.sum()] - of_cell[own][inverse]
             influence[row != DROPPED] = (of_samples - information) / share
         one_state = len(np.unique(row)) == 1
         assert variance == pytest.approx(0.0 if one_state else influence.var(ddof=1) / m, abs=1e-12)
@@ -123,9 +123,9 @@ def test_a_table_counts_as_sorting_does(n_states):
 def test_regression_sums():
     rng = np.random.default_rng(0)
     counts, control = rng.integers(1, 9, 300), rng.normal(5.0, 2.0, 300)
-    multiplicities, place = np.unique(counts, return_inverse=True)
+    multiplicities, entries = np.unique(counts, return_inverse=True)
     influence = np.log(multiplicities)
-    samples = np.repeat(control, counts), np.repeat(influence[place], counts)
+    samples = np.repeat(control, counts), np.repeat(influence[entries], counts)
     mean, squares, products = regression_sums(counts, control, multiplicities, influence)
     deviation = samples[0] - samples[0].mean()
     assert mean == pytest.approx(samples[0].mean(), rel=1e-12)
@@ -145,7 +145,7 @@ def test_a_hash_table_is_at_most_half_full(m):
 
 @pytest.mark.parametrize("m", [2, 9, 64])
 def test_states_that_hash_to_one_place_are_told_apart(m):
-    # The last place of the table, so that the search for a free one goes on at its beginning.
+    # The last slot of the table, so that the search for a free one goes on at its beginning.
     multiplier, size = 0x9E3779B97F4A7C15, _table_size(m)
     inverse = pow(multiplier, -1, 2**64)
     states = [((((size - 1) * 2**64 // size) + k) * inverse) % 2**64 for k in range(m)]

@@ -57,11 +57,11 @@ def test_cells_equal_the_oracle(bins):
             assert cells[c, i] == (naive.word(KEYS, i, first + c) * bins) >> 32
 
 
-@pytest.mark.parametrize("place", [0, 1, PAGE - 1])
+@pytest.mark.parametrize("offset", [0, 1, PAGE - 1])
 @pytest.mark.parametrize("page", [0, 3, 2**23])
-def test_words_equal_the_oracle(page, place):
+def test_words_equal_the_oracle(page, offset):
     for i, key in enumerate(KEYS):
-        assert int(word_of(*_page_keys(key, page), place)) == naive.word(KEYS, i, page * PAGE + place)
+        assert int(word_of(*_page_keys(key, page), offset)) == naive.word(KEYS, i, page * PAGE + offset)
 
 
 def _uniforms(samples):

@@ -125,9 +125,9 @@ def test_equal_weights_over_different_ranges_are_not_one_output():
     # Two identities, one binned over its whole range, one over its lower half.
     binned = ef.Layer([[1.0, 1.0]], activation="linear")
     estimator = ef.EffectiveInformation(bins=(4, 2), activation="linear")
-    network, settings, frozen = estimator.check(binned)
+    network, settings, ranges_and_seed = estimator.check(binned)
     ranges = (((0.0, 1.0), ((0.0, 1.0), (0.0, 0.5))),)
-    report = estimator.measure(network, settings, type(frozen)(ranges, 0))[0]
+    report = estimator.measure(network, settings, type(ranges_and_seed)(ranges, 0))[0]
     # The first tells x < 1/2, the second x < 1/4: as "two thresholds" among the known answers.
     assert report.ei == pytest.approx(1.5, abs=1e-12)
 
@@ -136,9 +136,9 @@ def test_ranges_that_together_hold_all_values_need_not_do_so_each():
     # The second output is binned over a tenth of what it reaches; the first one's range holds all that there can be.
     layer = ef.Layer([[4.0, 4.0]], [-2.0, -2.0], "hard_tanh")
     estimator = ef.EffectiveInformation(bins=4)
-    network, settings, frozen = estimator.check(layer)
+    network, settings, ranges_and_seed = estimator.check(layer)
     ranges = (((0.0, 1.0), ((-1.0, 1.0), (0.0, 0.1))),)
-    report = estimator.measure(network, settings, type(frozen)(ranges, 0))[0]
+    report = estimator.measure(network, settings, type(ranges_and_seed)(ranges, 0))[0]
     # Half of the inputs lead below 0, 47.5 in 100 above 0.1: on average over both outputs.
     assert report.share_outside == pytest.approx((0.5 + 0.475) / 2, abs=1e-9)
     assert "outputs outside range" in report.flags

@@ -22,7 +22,7 @@ from ei_fast.network.binned import BinnedLayer
 from ei_fast.runtime.threads import Threads
 
 N_SEEDS = 40
-LEAST_HELD = 0.975 - 3 * np.sqrt(0.975 * 0.025 / N_SEEDS)
+MIN_HELD = 0.975 - 3 * np.sqrt(0.975 * 0.025 / N_SEEDS)
 """Share of so many seeds at which a bound of 97.5 % confidence holds, three standard errors less."""
 
 
@@ -50,13 +50,13 @@ def test_bounds_of_one_output_are_tight_and_hold(drop):
     found = [_bounds(function, seed, out_range=params["out_range"], drop=drop) for seed in range(N_SEEDS)]
     for name, truth in (("output", known.output_entropy), ("conditional", known.conditional_entropy)):
         low, high = (np.array([getattr(getattr(bounds, name), end) for bounds in found]) for end in ("low", "high"))
-        assert np.mean(low <= truth) >= LEAST_HELD, name
-        assert np.mean(high >= truth) >= LEAST_HELD, name
+        assert np.mean(low <= truth) >= MIN_HELD, name
+        assert np.mean(high >= truth) >= MIN_HELD, name
         # The plug-in entropy of the 64 points in a cell is too low by some (states - 1) / (128 ln 2).
         assert truth - low.mean() < 0.2, name
         assert high.mean() - truth < 0.2, name
     least = np.array([bounds.least for bounds in found])
-    assert np.mean(least <= known.ei) >= LEAST_HELD
+    assert np.mean(least <= known.ei) >= MIN_HELD
     assert known.ei - least.mean() < 0.2
 
 

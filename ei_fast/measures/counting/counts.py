@@ -40,9 +40,9 @@ class Counts:
         """Counts of several samples together."""
         if len(samples) == 1:
             return samples[0]
-        states, place = np.unique(np.concatenate([counted.states for counted in samples]), return_inverse=True)
+        states, entries = np.unique(np.concatenate([counted.states for counted in samples]), return_inverse=True)
         counts = np.zeros(len(states), np.int64)
-        np.add.at(counts, place, np.concatenate([counted.counts for counted in samples]))
+        np.add.at(counts, entries, np.concatenate([counted.counts for counted in samples]))
         return cls(states, counts)
 
     def multiplicities(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,9 +2,9 @@
 
 All but Chao and Shen's have the form
 
-    head(n) - sum over states of c weight(c) / n + addend (states - 1) / n
+    total_term(n) - sum over states of c count_term(c) / n + state_term (K - 1) / n
 
-for n samples in which a state occurred c times, all in bits.
+for n samples in K states, of which one occurred c times, all in bits; the kernels have the same names.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def digamma_bits(counts: Any) -> Any:
 
 
 @lru_cache(maxsize=8)
-def log_table(size: int) -> NDArray[np.float64]:
+def log2_table(size: int) -> NDArray[np.float64]:
     """log2 c for c = 0 ... size - 1, 0 for c = 0."""
     return np.log2(np.maximum(np.arange(size), 1))
 
@@ -58,20 +58,20 @@ def digammas_of(counts: NDArray[np.integer]) -> NDArray[np.float64]:
 class CellTables(NamedTuple):
     """What the kernel `cell_entropies` reads of an estimator, for up to so many points in a cell."""
 
-    logs: NDArray[np.float64]
-    digammas: NDArray[np.float64]
-    heads: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    addend: float
+    log2_table: NDArray[np.float64]
+    digamma_table: NDArray[np.float64]
+    total_table: NDArray[np.float64]
+    count_table: NDArray[np.float64]
+    state_term: float
     is_chao_shen: bool
 
 
 class HistogramTables(NamedTuple):
     """What the kernels of joint histograms read of an estimator; beyond the table log2 stands in."""
 
-    weights: NDArray[np.float64]
+    count_table: NDArray[np.float64]
     parity: int
-    addend: float
+    state_term: float
     is_chao_shen: bool
 
 
@@ -87,29 +87,29 @@ class EntropyEstimator:
         In a sentence about an entropy: "each by ...".
     adds_unseen : bool
         Whether the entropy of states not met is to be added; see `UnseenStates`.
-    addend : float
+    state_term : float
         What every state beyond the first adds, in bits, times n.
     """
 
     name: str
     title: str
     adds_unseen: bool = False
-    addend: float = 0.0
+    state_term: float = 0.0
 
-    def head_table(self, size: int) -> NDArray[np.float64]:
-        """head(n) in bits for n = 0 ... size - 1."""
-        return log_table(size)
+    def total_table(self, size: int) -> NDArray[np.float64]:
+        """total_term(n) in bits for n = 0 ... size - 1."""
+        return log2_table(size)
 
-    def weight_table(self, size: int) -> NDArray[np.float64]:
-        """weight(c) in bits for c = 0 ... size - 1."""
-        return log_table(size)
+    def count_table(self, size: int) -> NDArray[np.float64]:
+        """count_term(c) in bits for c = 0 ... size - 1."""
+        return log2_table(size)
 
-    def head(self, n: int) -> float:
-        """head(n) in bits."""
+    def total_term(self, n: int) -> float:
+        """total_term(n) in bits."""
         return np.log2(n)
 
-    def weights_of(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
-        """weight(c) in bits of each multiplicity c."""
+    def count_terms(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
+        """count_term(c) in bits of each multiplicity c."""
         return np.log2(multiplicity)
 
     def entropy(self, multiplicity: NDArray[np.integer], n_states: NDArray[np.integer] | None = None) -> float:
@@ -130,35 +130,35 @@ class EntropyEstimator:
 
     def _of_several_states(self, multiplicity: NDArray[np.integer], n_states: NDArray[np.integer]) -> float:
         n, states = int(multiplicity @ n_states), int(n_states.sum())
-        weighted = (n_states * multiplicity) @ self.weights_of(multiplicity)
-        return float(self.head(n) - weighted / n + self.addend * (states - 1) / n)
+        weighted = (n_states * multiplicity) @ self.count_terms(multiplicity)
+        return float(self.total_term(n) - weighted / n + self.state_term * (states - 1) / n)
 
     def cell_tables(self, n_points: int) -> CellTables:
         """Tables for cells with at most so many points in each."""
         size = n_points + 1
         return CellTables(
-            log_table(size),
+            log2_table(size),
             digamma_table(size),
-            self.head_table(size),
-            self.weight_table(size),
-            self.addend,
+            self.total_table(size),
+            self.count_table(size),
+            self.state_term,
             self.name == "chao-shen",
         )
 
     def histogram_tables(self, size: int) -> HistogramTables:
         """Tables of counts below `size`, for joint histograms."""
         return HistogramTables(
-            self.weight_table(size), int(self.name == "grassberger"), self.addend, self.name == "chao-shen"
+            self.count_table(size), int(self.name == "grassberger"), self.state_term, self.name == "chao-shen"
         )
 
 
 class Grassberger(EntropyEstimator):
     """log2 n - sum(c G(c)) / (n ln 2) (Grassberger 2003, arXiv:physics/0307138, eq. 35)."""
 
-    def weight_table(self, size: int) -> NDArray[np.float64]:
+    def count_table(self, size: int) -> NDArray[np.float64]:
         return grassberger_table(size)
 
-    def weights_of(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
+    def count_terms(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
         # For large c, G(c) is the log of the largest even number not above c, with an error of 1/c**2.
         large = multiplicity >= TABLE_OF_COUNTS
         weights = grassberger_table(TABLE_OF_COUNTS)[np.where(large, 0, multiplicity)]
@@ -179,21 +179,21 @@ class ChaoShen(EntropyEstimator):
 class Zhang(EntropyEstimator):
     """Digamma in place of the logarithm (Zhang 2012, Neural Computation 24:1368)."""
 
-    def head_table(self, size: int) -> NDArray[np.float64]:
+    def total_table(self, size: int) -> NDArray[np.float64]:
         return digamma_table(size)
 
-    def weight_table(self, size: int) -> NDArray[np.float64]:
+    def count_table(self, size: int) -> NDArray[np.float64]:
         return digamma_table(size)
 
-    def head(self, n: int) -> float:
+    def total_term(self, n: int) -> float:
         return digamma_bits(n)
 
-    def weights_of(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
+    def count_terms(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
         return digammas_of(multiplicity)
 
 
 PLUGIN = EntropyEstimator("plugin", "plug-in, uncorrected")
-MILLER_MADOW = EntropyEstimator("miller-madow", "Miller and Madow's estimator", addend=0.5 / LN2)
+MILLER_MADOW = EntropyEstimator("miller-madow", "Miller and Madow's estimator", state_term=0.5 / LN2)
 """The plug-in plus (states - 1) / (2 n ln 2)."""
 GRASSBERGER = Grassberger("grassberger", "Grassberger's estimator")
 CHAO_SHEN = ChaoShen("chao-shen", "Chao and Shen's estimator")

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.measures.constants import (
-    LEAST_DISCOVERY_DECAY,
     LN2,
+    MIN_DISCOVERY_DECAY,
     NOTICEABLE_UNSEEN_BITS,
     UNSEEN_MODEL_ERROR,
 )
@@ -64,7 +64,7 @@ class UnseenStates:
             per_singleton=2 * per_singleton if twice else per_singleton,
             per_doubleton=once * per_singleton / twice if twice else 0.0,
             model_error=bits * max(0.5 * (1 - mills) / mills, model_error),
-            without_end=bool(bits > NOTICEABLE_UNSEEN_BITS and fastest_decay < LEAST_DISCOVERY_DECAY),
+            without_end=bool(bits > NOTICEABLE_UNSEEN_BITS and fastest_decay < MIN_DISCOVERY_DECAY),
         )
 
     def jackknife_influence(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:

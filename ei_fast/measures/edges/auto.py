@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ei_fast.measures.constants import MAX_EXACT_CELLS, MAX_HISTOGRAM_CELLS
+from ei_fast.measures.constants import MAX_HISTOGRAM_ENTRIES, MAX_TABLE_ENTRIES
 from ei_fast.measures.edges.ei_parts import exact_ei_parts
 from ei_fast.measures.edges.estimate import EdgeEstimate
 from ei_fast.measures.edges.histogram import histogram_ei_parts, histogram_sensitivity
@@ -75,17 +75,17 @@ def pairwise_method(binned: BinnedLayer, asked: str) -> str:
             "Use 'auto' or 'histogram'."
         )
     cells = binned.in_bins * binned.out_bins
-    if method == "exact" and cells > MAX_EXACT_CELLS:
+    if method == "exact" and cells > MAX_TABLE_ENTRIES:
         raise MemoryError(
-            f"pairwise='exact' takes a table of in_bins * out_bins = {cells:,} cells for an edge of {binned.title}, "
-            f"more than the {MAX_EXACT_CELLS:,} it may take. Use fewer bins, or pairwise='none'."
+            f"pairwise='exact' takes a table of in_bins * out_bins = {cells:,} entries for an edge of {binned.title}, "
+            f"more than the {MAX_TABLE_ENTRIES:,} it may take. Use fewer bins, or pairwise='none'."
         )
     counts = layer.n_in * layer.n_out * cells
-    if method == "histogram" and counts > MAX_HISTOGRAM_CELLS:
+    if method == "histogram" and counts > MAX_HISTOGRAM_ENTRIES:
         other = "pairwise='exact' " if "exact" in open_methods else ""
         raise MemoryError(
             f"pairwise='histogram' takes n_in * n_out * in_bins * out_bins = {counts:,} "
-            f"counts for {binned.title}, more than the {MAX_HISTOGRAM_CELLS:,} it may take. Use fewer bins, "
+            f"counts for {binned.title}, more than the {MAX_HISTOGRAM_ENTRIES:,} it may take. Use fewer bins, "
             f"{other}or pairwise='none'."
         )
     return method

@@ -115,8 +115,8 @@ class JointHistograms(SimulationStage):
 
         return tuple(threads.map(fill, self.rows))
 
-    def join(self, shards: Sequence[Arrays]) -> Arrays:
-        return tuple(sum(of_group[1:], of_group[0]) for of_group in zip(*shards, strict=True))
+    def join(self, parts: Sequence[Arrays]) -> Arrays:
+        return tuple(sum(of_group[1:], of_group[0]) for of_group in zip(*parts, strict=True))
 
 
 @dataclass(frozen=True)

@@ -69,5 +69,5 @@ class EdgeSensitivity(Stage):
         threads.map(columns, range(begin, end, n_columns))
         return (found,)
 
-    def join(self, shards: Sequence[Arrays]) -> Arrays:
-        return (np.concatenate([found for (found,) in shards], axis=1),)
+    def join(self, parts: Sequence[Arrays]) -> Arrays:
+        return (np.concatenate([found for (found,) in parts], axis=1),)

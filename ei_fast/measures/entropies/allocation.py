@@ -6,12 +6,12 @@ import numpy as np
 
 from ei_fast.measures.constants import (
     BIAS_SHARE,
-    LEAST_SPREAD,
+    MAX_NEW,
     MAX_POINTS_A_CELL,
     MIN_EVENTS,
     MIN_PILOT_CELLS,
     MIN_POINTS,
-    MOST_NEW,
+    MIN_SPREAD,
     STDERR_SHARE,
 )
 from ei_fast.measures.counting.sampled import SampledEntropy
@@ -43,10 +43,10 @@ class Sizes:
     def enlarged(self, sample: Sample, tol: float) -> "Sizes":
         """Twice as many of what a `sample` of these sizes was short of."""
         few_inside = self.m < MAX_POINTS_A_CELL and _has_too_much_bias(sample.inside, tol)
-        few_outside = _has_too_much_bias(sample.output, tol)
-        if few_inside or few_outside:
+        few_anywhere = _has_too_much_bias(sample.output, tol)
+        if few_inside or few_anywhere:
             # Bias: of entropies inside cells by the points in a cell, of the output's by those anywhere.
-            return replace(self, m=self.m * 2 if few_inside else self.m, n=self.n * 2 if few_outside else self.n)
+            return replace(self, m=self.m * 2 if few_inside else self.m, n=self.n * 2 if few_anywhere else self.n)
         return replace(self, n_draws=2 * self.n_draws, n=2 * self.n)
 
 
@@ -103,7 +103,7 @@ def best_sizes(pilot: CellEntropies, m: int, output: SampledEntropy, demand: Dem
             best, least_error = sizes, error
         m //= 2
         share_new = (1 - pilot.coverage) * pilot.points_a_cell / m if m else np.inf
-        if error <= demand.tol or m < MIN_POINTS or share_new > MOST_NEW:
+        if error <= demand.tol or m < MIN_POINTS or share_new > MAX_NEW:
             return best
 
 
@@ -113,7 +113,7 @@ def cheapest_sizes(pilot: CellEntropies, m: int, output: SampledEntropy, demand:
     Parameters
     ----------
     pilot : CellEntropies
-        Spread, moving cells and what a control explains.
+        Spread of the cells, how many of them varied, and what a control explains.
     m : int
     output : SampledEntropy
         Of a pilot; its error and bias.
@@ -126,7 +126,7 @@ def cheapest_sizes(pilot: CellEntropies, m: int, output: SampledEntropy, demand:
     numbers n that reach a variance with the least sum of n times cost: each in proportion to spread / sqrt(cost).
     """
     finding, explained = demand.cost_of_finding, pilot.explained
-    spread = max(pilot.spread, LEAST_SPREAD)
+    spread = max(pilot.spread, MIN_SPREAD)
     cost = pilot.cost * m / pilot.points_a_cell + (0.0 if explained else finding)
     of_cells = spread * np.sqrt(cost) + explained * np.sqrt(finding)
     spread_output = output.stderr * np.sqrt(output.n_samples)
@@ -134,8 +134,8 @@ def cheapest_sizes(pilot: CellEntropies, m: int, output: SampledEntropy, demand:
     n = _points_anywhere(output, spread_output, of_cells, variance, demand.tol)
     left = variance - (spread_output**2 / n if n else 0.0)
     n_cells = spread * of_cells / np.sqrt(cost) / left
-    # No fewer than it took to see enough of them move, and as many more as these fell short.
-    enough = MIN_EVENTS * pilot.n_cells / max(pilot.n_moving, 1)
+    # No fewer than it took to see enough of them vary, and as many more as these fell short.
+    enough = MIN_EVENTS * pilot.n_cells / max(pilot.n_varied, 1)
     n_cells = max(n_cells, min(1.5 * enough, pilot.n_cells))
     n_found = max(n_cells, explained * of_cells / np.sqrt(finding) / left if explained else 0.0)
     shrink = min(1.0, demand.ceiling / (n_cells * cost + n + (n_found * finding if explained else 0.0)))

@@ -36,7 +36,7 @@ def noise_of(rectangles: Rectangles) -> float:
 
 @dataclass(frozen=True, eq=False)
 class AnnealedStates(Stage):
-    """ln of the weights of `n_forward` forward chains and of a reverse one for samples number `first`, ...: (r, K + 1)."""
+    """ln of the weights (r, K + 1) of K forward chains and of a reverse one for samples number `first`, ..."""
 
     rectangles: Rectangles
     noise: float
@@ -143,7 +143,7 @@ def _corrected(scores: Scores, log_probabilities: NDArray[np.float64]) -> tuple[
 
     Notes
     -----
-    The mean of r residuals of the cross-entropy less the mean of n divergences d = log2 P - log2 q of states among them.
+    The mean of r residuals of the cross-entropy less the mean of n divergences log2 P - log2 q of states among them.
     The covariance of both is that of a state, over r.
     """
     residuals, n = scores.residuals, len(log_probabilities)

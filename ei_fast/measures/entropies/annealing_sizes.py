@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.measures.constants import (
-    ANNEALED_AT_LEAST,
-    ANNEALED_AT_MOST,
     BRACKET_OF_GAP,
     CHAIN_DRAWS,
     CHAINS,
     CONTROLS_A_SCORE,
-    FEWEST_LEVELS,
     LN2,
+    MAX_ANNEALED,
+    MAX_LEVELS,
+    MAX_SCORED,
+    MIN_ANNEALED,
+    MIN_LEVELS,
+    MIN_SCORED,
     MIRRORS,
-    MOST_LEVELS,
     SCORE_DRAWS,
-    SCORED_AT_LEAST,
-    SCORED_AT_MOST,
     WORK_OF_EDGE,
     WORK_OF_INTERVAL,
     WORK_OF_MIRROR,
@@ -94,7 +94,7 @@ class EntropyPilot:
     explained: float
     divergence: float = 0.0
     gap: float = 0.0
-    n_levels: int = FEWEST_LEVELS
+    n_levels: int = MIN_LEVELS
 
     @classmethod
     def of_scores(cls, costs: Costs, scores: Scores) -> "EntropyPilot":
@@ -132,7 +132,7 @@ class AnnealingSizes:
     def given(self, n_samples: int, is_both: bool) -> "AnnealingSizes":
         """The same with so many samples in all, which both entropies may share."""
         n_samples //= 1 + is_both
-        n_scored = max(n_samples // 4, ANNEALED_AT_LEAST) if self.n_controls else n_samples
+        n_scored = max(n_samples // 4, MIN_ANNEALED) if self.n_controls else n_samples
         controls = n_samples if self.n_controls else 0
         return replace(self, n_controls=controls, n_scored=n_scored, n_annealed=min(self.n_annealed, n_scored))
 
@@ -176,7 +176,7 @@ def best_annealing_sizes(
     """
     best: tuple[float, float] = (np.inf, np.inf)
     chosen: tuple[list[AnnealingSizes], bool] = ([], False)
-    for levels in product(*(pilot.levels(int(MOST_LEVELS * max(effort, 1.0))) for pilot in pilots)):
+    for levels in product(*(pilot.levels(int(MAX_LEVELS * max(effort, 1.0))) for pilot in pilots)):
         bracket = sum(pilot.bracket_over(n) for pilot, n in zip(pilots, levels, strict=True))
         for is_gaussian in (False, True) if gaussian_error is not None else (False,):
             bias = (gaussian_error or 0.0) if is_gaussian else 0.5 * bracket
@@ -201,7 +201,7 @@ def best_scoring_sizes(
 
 
 def _numbers(spreads: NDArray[np.float64], costs: NDArray[np.float64], wanted: float, ceiling: float) -> list[float]:
-    """Numbers n that reach a wanted variance, the sum of spread**2 / n, at least work, or take all the work there is."""
+    """Numbers n that reach a wanted variance, the sum of spread**2 / n, with the least work; or take all there is."""
     weighted = float(np.sum(spreads * np.sqrt(costs)))
     # With n = scale * spread / sqrt(cost) the variance is weighted / scale and the work scale * weighted.
     scale = weighted / wanted if wanted > 0 else np.inf
@@ -212,7 +212,7 @@ def _numbers(spreads: NDArray[np.float64], costs: NDArray[np.float64], wanted: f
 def _clipped(
     pilot: EntropyPilot, n_controls: float, n_scored: float, n_annealed: int, effort: float
 ) -> tuple[int, int]:
-    scored = int(np.clip(n_scored, max(n_annealed, SCORED_AT_LEAST), SCORED_AT_MOST * effort))
+    scored = int(np.clip(n_scored, max(n_annealed, MIN_SCORED), MAX_SCORED * effort))
     controls = int(np.clip(n_controls, scored, CONTROLS_A_SCORE * scored)) if pilot.explained else 0
     return controls, scored
 
@@ -233,11 +233,11 @@ def _sizes(
         spreads[k] = pilot.explained, pilot.residual, of_annealed
         costs[k] = pilot.costs.control, pilot.costs.score, pilot.costs.annealed(n_levels)
     if is_gaussian:
-        ceiling = max(ceiling - ANNEALED_AT_LEAST * float(costs[:, 2].sum()), 0.0)
+        ceiling = max(ceiling - MIN_ANNEALED * float(costs[:, 2].sum()), 0.0)
     numbers = _numbers(spreads.reshape(-1), costs.reshape(-1), wanted, ceiling)
     sizes = []
     for k, (pilot, n_levels) in enumerate(zip(pilots, levels, strict=True)):
-        n_annealed = int(np.clip(numbers[3 * k + 2], ANNEALED_AT_LEAST, ANNEALED_AT_MOST * effort))
+        n_annealed = int(np.clip(numbers[3 * k + 2], MIN_ANNEALED, MAX_ANNEALED * effort))
         controls, scored = _clipped(pilot, numbers[3 * k], numbers[3 * k + 1], n_annealed, effort)
         sizes.append(AnnealingSizes(n_levels, controls, scored, n_annealed))
     flat = np.array([(size.n_controls, size.n_scored, size.n_annealed) for size in sizes], float)

@@ -15,10 +15,10 @@ from ei_fast.intervention.do import Intervention, Keys
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import (
     BOUNDS_WORK,
-    LEAST_BOUND_CELLS,
-    LEAST_EFFECTIVE_CELLS,
-    LEAST_OUTPUT_POINTS,
+    MIN_BOUND_CELLS,
     MIN_COLLISIONS,
+    MIN_EFFECTIVE_CELLS,
+    MIN_OUTPUT_POINTS,
     OUTPUT_CELLS,
     OUTPUT_POINTS,
     OUTPUT_POINTS_A_CELL,
@@ -75,7 +75,7 @@ def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
         bounds = yield from bounds_of_kept(intervention, kept)
         output_high, conditional_high, least = bounds.output_high, bounds.conditional_high, bounds.ei_low
         n_samples += bounds.n_samples
-        if inside.n_effective < LEAST_EFFECTIVE_CELLS:
+        if inside.n_effective < MIN_EFFECTIVE_CELLS:
             conditional_low = 0.0
     else:
         share = _affordable_share(intervention)
@@ -117,6 +117,8 @@ def _ei_of_a_subset(
 ) -> tuple[float, int]:
     """Lower bound on EI: that of the outputs with most EI each, as many as can be counted together; and tries.
 
+    It is a plain call, not a stage: every job of a split measure simulates all of it, at every attempt.
+
     Parameters
     ----------
     share : float
@@ -125,8 +127,8 @@ def _ei_of_a_subset(
         Entropy of each output, and inside a cell.
     """
     order = np.argsort(inside_outputs - outputs, kind="stable")
-    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, max(LEAST_BOUND_CELLS, int(share * SUBSET_CELLS)))
-    n_points = max(LEAST_OUTPUT_POINTS, int(share * SUBSET_POINTS))
+    cells = intervention.drawn_cells(Stream.BOUND_CELLS, 0, max(MIN_BOUND_CELLS, int(share * SUBSET_CELLS)))
+    n_points = max(MIN_OUTPUT_POINTS, int(share * SUBSET_POINTS))
     n = int(np.count_nonzero(np.cumsum(outputs[order]) <= SUBSET_BITS))
     # States of very unequal probability need more samples than their entropy says.
     n_tries = 0
@@ -162,8 +164,8 @@ class SingleOutputs(SimulationStage):
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         do = self.intervention
-        cells = do.drawn_cells(Stream.BOUND_CELLS, 0, max(LEAST_BOUND_CELLS, int(self.share * OUTPUT_CELLS)))
-        n_points = max(LEAST_OUTPUT_POINTS, int(self.share * OUTPUT_POINTS))
+        cells = do.drawn_cells(Stream.BOUND_CELLS, 0, max(MIN_BOUND_CELLS, int(self.share * OUTPUT_CELLS)))
+        n_points = max(MIN_OUTPUT_POINTS, int(self.share * OUTPUT_POINTS))
 
         def bounds_of(outputs: range) -> Arrays:
             anywhere = do.bins_anywhere(outputs, Stream.BOUND_MARGINAL, n_points)

@@ -13,7 +13,6 @@ from ei_fast.intervention.do import Cells, Codes, Intervention, Keys
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.keys import DROPPED, NEVER, pack_codes
 from ei_fast.measures.constants import (
-    FEW_KEPT,
     KEPT_CELLS,
     KEPT_CHUNK,
     KEPT_MAX_POINTS,
@@ -21,8 +20,9 @@ from ei_fast.measures.constants import (
     KEPT_POINTS,
     KEPT_POINTS_A_CELL,
     KEPT_ROUNDS,
-    LEAST_EFFECTIVE_CELLS,
+    MIN_EFFECTIVE_CELLS,
     MIN_EVENTS,
+    MIN_KEPT_IN_CELL,
     SAFE_COVERAGE,
     SPARE_BITS,
     Z95,
@@ -72,7 +72,11 @@ class KeptCodes(SimulationStage):
 
 
 def bounds_of_kept(intervention: Intervention, kept: float) -> Method[BoundsOfKept]:
-    """Bounds from single outputs and from some of them together; `kept` is about the share of samples kept."""
+    """Bounds from single outputs and from some of them together; `kept` is about the share of samples kept.
+
+    Only `KeptCodes` is a stage. `_kept_cells`, `_inside_outputs` and `_ei_of_a_subset` are plain calls: every job of a
+    split measure simulates all that they do, at every attempt.
+    """
     do, most = intervention, float(np.log2(intervention.out_bins))
     at_most = min(KEPT_MAX_POINTS, max(do.least_points, KEPT_MAX_WORK // do.work))
     n = int(min(at_most, KEPT_POINTS / max(kept, 1 / KEPT_MAX_POINTS)))
@@ -80,7 +84,7 @@ def bounds_of_kept(intervention: Intervention, kept: float) -> Method[BoundsOfKe
     codes = np.ascontiguousarray(found.T)
     numbers, cells, n_draws = _kept_cells(do, at_most)
     simulated = n + n_draws
-    if codes.shape[1] < MIN_EVENTS or len(cells) < LEAST_EFFECTIVE_CELLS:
+    if codes.shape[1] < MIN_EVENTS or len(cells) < MIN_EFFECTIVE_CELLS:
         return BoundsOfKept(do.n_out * most, do.n_out * most, 0.0, simulated)
     outputs = np.array([most_entropy(row.astype(np.uint64), most) for row in codes])
     inside, n_inside = _inside_outputs(do, numbers, cells, most)
@@ -108,17 +112,17 @@ def _inside_outputs(
     do: Intervention, numbers: NDArray[np.int64], cells: Cells, most: float
 ) -> tuple[NDArray[np.float64], int]:
     """Upper bounds on the entropy of every output inside each cell, (n_out, r), and the points that took."""
-    mask = np.uint64((1 << do.bits) - 1)
+    mask = np.uint64((1 << do.code_width) - 1)
     inside, simulated = np.empty((do.n_out, len(cells))), 0
     for outputs in do.key_groups():
         watched = KeptOutputs.of(do, outputs)
         keys, n = keys_of_kept(watched, Stream.BOUND_POINTS, numbers, cells, KEPT_POINTS_A_CELL, KEPT_ROUNDS)
         simulated += n
         for k, j in enumerate(outputs):
-            codes = np.where(keys == DROPPED, DROPPED, (keys >> np.uint64(k * do.bits)) & mask)
+            codes = np.where(keys == DROPPED, DROPPED, (keys >> np.uint64(k * do.code_width)) & mask)
             single = cells_of_keys(codes, n)
             kept = single.statistics.kept
-            safe = (kept >= FEW_KEPT) & (single.statistics.once < (1 - SAFE_COVERAGE) * kept)
+            safe = (kept >= MIN_KEPT_IN_CELL) & (single.statistics.once < (1 - SAFE_COVERAGE) * kept)
             inside[j] = np.where(safe, single.corrected, most)
     return inside, simulated
 
@@ -135,7 +139,7 @@ def _ei_of_a_subset(
     n, simulated = len(outputs), 0
     while n > 0:
         some = np.sort(outputs[:n])
-        output = entropy_of_keys(_packed(codes[some], do.bits), ZHANG_UNSEEN)
+        output = entropy_of_keys(_packed(codes[some], do.code_width), ZHANG_UNSEEN)
         watched = KeptOutputs.of(do, some)
         keys, n_points = keys_of_kept(watched, Stream.BOUND_POINTS, numbers, cells, KEPT_POINTS_A_CELL, KEPT_ROUNDS)
         simulated += n_points
@@ -146,8 +150,8 @@ def _ei_of_a_subset(
     return 0.0, simulated
 
 
-def _packed(codes: Codes, bits: int) -> Keys:
+def _packed(codes: Codes, code_width: int) -> Keys:
     """Keys (k,) of the bins (n_out, k) of some outputs."""
     keys = np.empty(codes.shape[1], np.uint64)
-    pack_codes(np.ascontiguousarray(codes), bits, NEVER, keys)
+    pack_codes(np.ascontiguousarray(codes), code_width, NEVER, keys)
     return keys

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from ei_fast.kernels.counting import ENTROPY, KEPT, N_COLUMNS, ONCE, PLUGIN, THRICE, TWICE, ZHANG, cell_entropies
 from ei_fast.measures.constants import (
-    FEW_KEPT,
-    LEAST_EFFECTIVE_CELLS,
-    LEAST_EXPLAINED,
-    LEAST_MOVING,
     MIN_COVERAGE,
+    MIN_EFFECTIVE_CELLS,
+    MIN_EXPLAINED,
+    MIN_KEPT_IN_CELL,
+    MIN_VARIED,
     NONE_SEEN,
     SKEWNESS,
     STUDENT_T,
@@ -159,11 +159,11 @@ class CellEntropies:
 
     def regressed(self) -> "CellEntropies":
         """The same cells with the slope that the sample itself suggests; 0 where the control explains little."""
-        if self.n_moving < LEAST_MOVING:
+        if self.n_varied < MIN_VARIED:
             return replace(self, slope=0.0)
         of_control, of_entropy = self.control - np.mean(self.control), self.corrected - np.mean(self.corrected)
         spread, together = float(np.sum(of_control**2)), float(np.sum(of_entropy * of_control))
-        if together**2 <= LEAST_EXPLAINED * spread * float(np.sum(of_entropy**2)):
+        if together**2 <= MIN_EXPLAINED * spread * float(np.sum(of_entropy**2)):
             # Where cells hardly differ any slope would do, and chance would choose one of any size.
             return replace(self, slope=0.0)
         return replace(self, slope=together / spread)
@@ -176,7 +176,9 @@ class CellEntropies:
     @property
     def bias(self) -> float:
         """Size of the bias that may be left in the mean of `entropies`, of unknown sign."""
-        n_poor = 0 if self.are_all else np.count_nonzero(self.statistics.kept < min(FEW_KEPT, self.points_a_cell))
+        n_poor = (
+            0 if self.are_all else np.count_nonzero(self.statistics.kept < min(MIN_KEPT_IN_CELL, self.points_a_cell))
+        )
         return self.unseen.model_error + self._bias_of_rare_cells + n_poor / max(self.n_cells, 1) * self.most
 
     @property
@@ -184,7 +186,7 @@ class CellEntropies:
         """What the mean may be off by since few of the cells, or none, have any entropy."""
         if self.are_all:
             return 0.0
-        if not self.n_moving:
+        if not self.n_varied:
             return min(NONE_SEEN / max(self.n_cells, 1), 1.0) * self.most
         deviations = self.weights * (self.entropies - self.mean(self.entropies)) / max(self.weights.mean(), 1e-300)
         squares = float(np.sum(deviations**2))
@@ -196,8 +198,8 @@ class CellEntropies:
         return self.n_points / max(self.n_cells, 1) + 1
 
     @cached_property
-    def n_moving(self) -> int:
-        """Cells in which more than one state was seen."""
+    def n_varied(self) -> int:
+        """Cells in which more than one state was seen: of those that can move, as their points have shown."""
         return int(np.count_nonzero(self.statistics.plugin > 0))
 
     @property
@@ -208,7 +210,7 @@ class CellEntropies:
     @property
     def resolved(self) -> bool:
         """Whether the average of `entropies` can be relied on."""
-        enough = self.are_all or self.n_effective >= LEAST_EFFECTIVE_CELLS
+        enough = self.are_all or self.n_effective >= MIN_EFFECTIVE_CELLS
         return self.coverage >= MIN_COVERAGE and not self.unseen.without_end and enough
 
     @property

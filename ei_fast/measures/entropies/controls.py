@@ -125,7 +125,7 @@ class OutputControl:
     """
 
     def __init__(self, do: DenseIntervention):
-        self._bits = do.bits
+        self._code_width = do.code_width
         low, high = do.in_range
         centres = do.bias + 0.5 * (low + high) * do.weight.sum(axis=0)
         weights = np.ascontiguousarray(do.weight.T)
@@ -143,20 +143,20 @@ class OutputControl:
     def __call__(self, counts: Counts) -> NDArray[np.float64]:
         """The control in each state, (K,): states are their own codes, which is why they must fit into 64 bits."""
         out = np.empty(len(counts.states))
-        sums_by_code(counts.states, self._bits, self._surprise, out)
+        sums_by_code(counts.states, self._code_width, self._surprise, out)
         return out
 
     def missed(self, counts: Counts) -> tuple[float, float]:
         """What bins of single outputs that no sample met add to the mean, bits, and to the mean square, bits**2."""
         seen = np.zeros(self._surprise.shape, np.bool_)
-        mark_codes(counts.states, self._bits, seen)
+        mark_codes(counts.states, self._code_width, seen)
         p, surprise = self._probabilities[~seen], self._surprise[~seen]
         return float(np.sum(p * surprise)), float(np.sum(p * surprise**2))
 
     @staticmethod
     def is_open_to(do: DenseIntervention) -> bool:
         """Whether the states of the intervention can be read back into codes."""
-        return do.n_out <= WORD_BITS // do.bits
+        return do.n_out <= WORD_BITS // do.code_width
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ei_fast.measures.constants import (
     CONTROL_WORK,
     HOPELESS_COVERAGE,
     HOPELESS_WORK,
+    MAX_FOR_EVENTS,
     MAX_POINTS_A_CELL,
     MAX_TRIED,
     MIN_EVENTS,
@@ -25,9 +26,8 @@ from ei_fast.measures.constants import (
     MIN_KEPT,
     MIN_PILOT_CELLS,
     MIN_POINTS,
-    MOST_FOR_EVENTS,
     PILOT_CELLS,
-    PILOT_POINTS,
+    PILOT_POINTS_ANYWHERE,
     ROUNDS,
     ROUNDS_OF_GIVEN_POINTS,
     TASK_POINTS,
@@ -126,8 +126,8 @@ class PointsAnywhere(SimulationStage):
         counted = Counts.of(keys)
         return counted.states, counted.counts
 
-    def join(self, shards: Sequence[Arrays]) -> Arrays:
-        counted = Counts.sum([Counts(states, counts) for states, counts in shards])
+    def join(self, parts: Sequence[Arrays]) -> Arrays:
+        counted = Counts.sum([Counts(states, counts) for states, counts in parts])
         return counted.states, counted.counts
 
 
@@ -252,8 +252,8 @@ def sample_to_tol(
 ) -> Method[Sample | None]:
     """Cells, points in each and points anywhere for which the cost is least, from a pilot with streams of its own.
 
-    Where the pilot shows that no sample will resolve the output's states, the sample is one for bounds; or there is none,
-    if it `stops_if_hopeless`.
+    Where the pilot shows that no sample will resolve the output's states, the sample is one for bounds; or there is
+    none, if it `stops_if_hopeless`.
     """
     demand = Demand(options.tol, points_ceiling(intervention, options.effort))
     draws = CellDraws(intervention, options.estimator)
@@ -285,7 +285,7 @@ def sample_to_tol(
 
 def _pilot_output(draws: CellDraws, demand: Demand) -> Method[tuple[SampledEntropy, Counts]]:
     """The output's entropy from the fewest points that show enough samples outside the commonest state."""
-    n, most, number = PILOT_POINTS, min(MOST_FOR_EVENTS, demand.ceiling), 0
+    n, most, number = PILOT_POINTS_ANYWHERE, min(MAX_FOR_EVENTS, demand.ceiling), 0
     while True:
         counted = yield from _pilot_counts(draws, n, f"output-{number}")
         output = entropy_of_counts(counted, n, draws.estimator)
@@ -307,12 +307,12 @@ def _sizes_for_bounds(intervention: Intervention, demand: Demand) -> Sizes:
 
 
 def _pilot_cells(draws: CellDraws, demand: Demand) -> Method[tuple[CellEntropies, int]]:
-    """Cells of which enough move to know their spread, if that many can be had; and the points that a cell needs."""
+    """Cells of which enough varied to know their spread, if that many can be had; and the points that a cell needs."""
     n_cells, m, number = PILOT_CELLS, MIN_POINTS, 0
     while True:
         pilot, n_draws = yield from _pilot_of(draws, demand, n_cells, m, number)
         number += 1
-        if pilot.n_moving >= MIN_EVENTS or 4 * (n_draws + pilot.n_points) > min(MOST_FOR_EVENTS, demand.ceiling):
+        if pilot.n_varied >= MIN_EVENTS or 4 * (n_draws + pilot.n_points) > min(MAX_FOR_EVENTS, demand.ceiling):
             break
         n_cells *= 4
     m = points_a_cell(pilot, demand.tol, draws.intervention.whole_cells, demand.ceiling)

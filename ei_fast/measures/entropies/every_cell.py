@@ -11,11 +11,11 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.counting import N_COLUMNS, information_variance
 from ei_fast.kernels.keys import DROPPED
 from ei_fast.measures.constants import (
-    FEW_POINTS,
     MAX_ENUMERATED_CELLS,
     MAX_LISTED_CELLS,
     MIN_POINTS,
-    PILOT_POINTS,
+    MIN_POINTS_VISITED,
+    PILOT_POINTS_ANYWHERE,
     STDERR_SHARE,
     TASK_POINTS,
 )
@@ -35,7 +35,11 @@ from ei_fast.runtime.threads import Threads
 
 
 def cells_to_visit(intervention: Intervention, options: MeasureOptions) -> Cells | None:
-    """All cells that may keep anything, where they are few enough for each to be given the points that it needs."""
+    """All cells that may keep anything, where they are few enough for each to be given the points that it needs.
+
+    Where samples are dropped a few points in each cell say so. They are a plain call, not a stage: every job of a
+    split measure simulates them, at every attempt, and so does `explain_choice`.
+    """
     most, drop = MAX_ENUMERATED_CELLS, intervention.drop
     if options.n_samples is not None:
         most = min(most, options.n_samples // MIN_POINTS)
@@ -47,7 +51,7 @@ def cells_to_visit(intervention: Intervention, options: MeasureOptions) -> Cells
     cells = cells[intervention.open_cells(cells)]
     if not 0 < len(cells) <= most:
         return None
-    m = max(1, PILOT_POINTS // len(cells))
+    m = max(1, PILOT_POINTS_ANYWHERE // len(cells))
     keys = intervention.keys_inside(Stream.PILOT_POINTS, 0, cells, m)
     kept = np.count_nonzero(keys != DROPPED) / (m * len(cells))
     n_points = points_ceiling(intervention, options.effort) if options.n_samples is None else options.n_samples
@@ -68,8 +72,8 @@ def sample_every_cell(intervention: Intervention, cells: Cells, options: Measure
 
 
 def _first_points_a_cell(n_cells: int) -> int:
-    m = FEW_POINTS
-    while m * n_cells < 2 * PILOT_POINTS:
+    m = MIN_POINTS_VISITED
+    while m * n_cells < 2 * PILOT_POINTS_ANYWHERE:
         m *= 2
     return m
 
@@ -138,15 +142,18 @@ class VisitedCells(SimulationStage):
 
 @dataclass(frozen=True)
 class InformationVariance(SimulationStage):
-    """Of each cell, (r, 2): variance, bits**2, of what its points add to H(Y) - H(Y | X); and its number of states."""
+    """Of each cell, (r, 2): variance, bits**2, of what its points add to H(Y) - H(Y | X); and its number of states.
+
+    The attributes have the names of the arguments of the kernel `information_variance`.
+    """
 
     intervention: Intervention
     keys: NDArray[np.uint64]
     states: NDArray[np.uint64]
-    influence: NDArray[np.float64]
-    influence_inside: NDArray[np.float64]
+    output_influence: NDArray[np.float64]
+    cell_influence: NDArray[np.float64]
     information: float
-    share_kept: float
+    kept_share: float
     round: int
 
     @property
@@ -189,11 +196,11 @@ class InformationVariance(SimulationStage):
             information_variance(
                 self.keys[first : first + len(found)],
                 self.states,
-                self.influence,
+                self.output_influence,
                 digamma_table(m + 1),
-                self.influence_inside,
+                self.cell_influence,
                 self.information,
-                self.share_kept,
+                self.kept_share,
                 found,
             )
             return found

@@ -57,13 +57,13 @@ def keys_of_kept(
     Cell number k has samples k m rounds, k m rounds + 1, ... of the stream; what it lacks after all of them is DROPPED.
     """
     keys, have = np.full((len(cells), m), DROPPED), np.zeros(len(cells), np.int64)
-    open_cells, simulated = np.arange(len(cells)), 0
+    unfilled, simulated = np.arange(len(cells)), 0
     for k in range(rounds):
-        firsts = (numbers[open_cells] * rounds + k) * m
-        found = intervention.keys_from(stream, firsts, cells[open_cells], m)
+        firsts = (numbers[unfilled] * rounds + k) * m
+        found = intervention.keys_from(stream, firsts, cells[unfilled], m)
         simulated += found.size
-        append_kept(found, open_cells, keys, have)
-        open_cells = open_cells[have[open_cells] < m]
-        if not len(open_cells):
+        append_kept(found, unfilled, keys, have)
+        unfilled = unfilled[have[unfilled] < m]
+        if not len(unfilled):
             break
     return keys, simulated

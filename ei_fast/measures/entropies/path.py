@@ -1,7 +1,7 @@
 """The path from a Gaussian to the box that chains follow: one density for every level, as a table.
 
-At a level an input is rho U + d Z, U uniform on (-1/2, 1/2) and Z standard normal, d**2 = (1 - rho**2) / 12: a Gaussian for
-rho = 0, uniform for rho = 1, with variance 1/12 everywhere. Levels are at equal distances by the Fisher metric of
+At a level an input is rho U + d Z, U uniform on (-1/2, 1/2) and Z standard normal, d**2 = (1 - rho**2) / 12: a Gaussian
+for rho = 0, uniform for rho = 1, with variance 1/12 everywhere. Levels are at equal distances by the Fisher metric of
 this family: from one to the next an input's density changes about as much everywhere. The metric is that of one
 input alone, so that one schedule serves all layers; only the number of levels is chosen.
 """

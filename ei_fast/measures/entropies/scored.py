@@ -1,7 +1,7 @@
 """An entropy as a cross-entropy: sampled output states, each scored by its probability under a Gaussian.
 
-The mean of -log2 q, q the probability that Gaussian pre-activations of the same mean and covariance fall into the state's
-rectangle, is the entropy plus the divergence of the true distribution from the Gaussian's: an upper bound. A control
+The mean of -log2 q, q the probability that Gaussian pre-activations of the same mean and covariance fall into the
+state's rectangle, is the entropy plus the divergence of the true distribution from the Gaussian's: an upper bound. A control
 variate, the sum of the single outputs' -log2 P, takes off most of its variance; inside cells, where its mean is not
 known, that is estimated from many more samples, which cost little without the score (double sampling).
 """
@@ -131,7 +131,7 @@ class Scores:
         return self.explained**2 / len(self._known_controls)
 
     def cross_entropy(self) -> EntropyEstimate:
-        """The cross-entropy, as an estimate of the entropy: bias of the log removed, that of the Gaussian left in it."""
+        """The cross-entropy as an estimate of the entropy: without the log's bias, with the Gaussian's."""
         n = len(self.table)
         variance = float(self.residuals.var(ddof=1)) / n + self.variance_of_control
         return EntropyEstimate.estimated(
@@ -149,8 +149,8 @@ def surrogate_error(rectangles: Rectangles) -> float | None:
     Notes
     -----
     (kappa**2 / 48) sum of G_ik**4 nats, kappa = -1.2 the excess kurtosis of a uniform and G = W (W^T W)^-1 W^T the
-    projection onto what the outputs see of the inputs: the leading term of the divergence's Edgeworth expansion. Binning
-    only lowers it. With fewer than three inputs an output further terms are as large, and singular layers have no
+    projection onto what the outputs see of the inputs: the leading term of the divergence's Edgeworth expansion.
+    Binning only lowers it. With fewer than three inputs an output further terms are as large, and singular layers have no
     density.
     """
     weight = rectangles.weight

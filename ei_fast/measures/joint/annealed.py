@@ -11,12 +11,12 @@ from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
 from ei_fast.measures.constants import (
     ANNEALING_PILOT,
     ANNEALING_WORK,
-    FEWEST_LEVELS,
     LN2,
-    MOST_LEVELS,
+    MAX_GAP,
+    MAX_LEVELS,
+    MIN_LEVELS,
     PILOT_FIRST,
     PROBES,
-    WIDEST_GAP,
 )
 from ei_fast.measures.entropies.annealed import AnnealedStates, LogProbabilities, annealed_entropy, noise_of
 from ei_fast.measures.entropies.annealing_sizes import AnnealingSizes, Costs, EntropyPilot, best_annealing_sizes
@@ -63,9 +63,9 @@ class Annealed:
     def explain(self, figures: Mapping[str, Any]) -> str:
         """In a sentence."""
         return (
-            f"EI = H(Y) - H(Y|X), each from {figures['n_samples']:,} sampled states that are scored by a Gaussian, some of "
-            "which are annealed: chains between the Gaussian and the uniform inputs find their true probability, between "
-            "bounds that hold whatever the chains miss."
+            f"EI = H(Y) - H(Y|X), from {figures['n_samples']:,} sampled states that are scored by a Gaussian, some of "
+            "which are annealed: chains between the Gaussian and the uniform inputs find their true probability, "
+            "between bounds that hold whatever the chains miss."
         )
 
 
@@ -116,21 +116,21 @@ def annealed_ei(
 
 
 def _pilot(problem: Rectangles, ceiling: float) -> Method[EntropyPilot | None]:
-    """What a few states of one entropy tell about its spreads, and how many levels chains need; None beyond `ceiling`."""
+    """What a few states of an entropy tell about its spreads and the levels that it needs; None beyond `ceiling`."""
     noise = noise_of(problem)
     costs = Costs(problem.n_in, problem.n_out, problem.bounded_outputs(PILOT_FIRST, PROBES))
-    if ANNEALING_PILOT * costs.score + PROBES * costs.annealed(FEWEST_LEVELS, 1) > ceiling:
+    if ANNEALING_PILOT * costs.score + PROBES * costs.annealed(MIN_LEVELS, 1) > ceiling:
         return None
     (table,) = yield ScoredStates(problem, noise, ANNEALING_PILOT, PILOT_FIRST, is_shared=False)
     scores = Scores(table, np.empty(0), problem.control_mean)
-    n_levels = FEWEST_LEVELS
+    n_levels = MIN_LEVELS
     while True:
         (log_weights,) = yield AnnealedStates(
             problem, noise, n_levels, PROBES, PILOT_FIRST, n_forward=1, is_shared=False
         )
         states = LogProbabilities.of(log_weights)
-        too_long = PROBES * costs.annealed(2 * n_levels, 1) > ceiling or 2 * n_levels > MOST_LEVELS
-        if states.gap <= WIDEST_GAP or too_long:
+        too_long = PROBES * costs.annealed(2 * n_levels, 1) > ceiling or 2 * n_levels > MAX_LEVELS
+        if states.gap <= MAX_GAP or too_long:
             break
         n_levels *= 2
     gap = states.gap if np.isfinite(states.gap) else 20.0

@@ -67,8 +67,8 @@ def joint_ei(
     6. Any other goes to the method that was asked for. "auto" counts, as "conditional" does: every input cell is
        visited where the cells are few (4,096, and fewer where points are given), otherwise cells are drawn.
     7. Where counting does not resolve both entropies, "auto" anneals: each entropy, or H(Y) alone where H(Y | X)
-       is counted to within `tol`. The result is "gaussian" where the Gaussian's own error is known to be the smaller one
-       (three inputs an output at least), and annealed states do not contradict it.
+       is counted to within `tol`. The result is "gaussian" where the Gaussian's own error is known to be the smaller
+       one (three inputs an output at least), and annealed states, where the work allows any, do not contradict it.
     8. Functions, dropped samples, states that are not intervals of the pre-activation, and layers too wide for the
        effort have bounds only: EI is bracketed, and the result is undersampled.
     """

@@ -26,7 +26,7 @@ class Exact:
         """Open to components with one input, and to edges."""
         if problem.has_one_input or problem.is_an_edge:
             return None
-        return "joint='exact' is open to components with one input and to single edges. Use joint='auto'."
+        return "The exact method is open to components with one input and to single edges. Use joint='auto'."
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
         """Why nothing need be sampled."""
@@ -48,7 +48,7 @@ class Exact:
 
     def explain(self, figures: Mapping[str, Any]) -> str:
         """In a sentence."""
-        return "EI is exact to rounding: the layer falls into parts that one input each determines."
+        return "EI is exact to rounding: the layer falls into components that one input each determines."
 
 
 def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:

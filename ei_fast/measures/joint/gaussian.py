@@ -12,10 +12,10 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import (
     ANNEALING_PILOT,
     ANNEALING_WORK,
+    MIN_SCORED,
     PILOT_FIRST,
-    PILOT_POINTS,
+    PILOT_POINTS_ANYWHERE,
     PROBES,
-    SCORED_AT_LEAST,
 )
 from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
@@ -62,7 +62,7 @@ class Gaussian:
         """Whether the fewest scores do not take more work than there is."""
         do = _dense(problem)
         costs = Costs(do.n_in, do.n_out, float(do.n_out))
-        return 2 * SCORED_AT_LEAST * costs.score <= ANNEALING_WORK * options.effort
+        return 2 * MIN_SCORED * costs.score <= ANNEALING_WORK * options.effort
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Its work, in points of a simulation."""
@@ -77,12 +77,12 @@ class Gaussian:
         sizes = best_scoring_sizes(pilots, tol, ANNEALING_WORK * options.effort, options.effort)
         if options.n_samples is not None:
             half = options.n_samples // 2
-            sizes = [(0, half), (half, max(half // 4, SCORED_AT_LEAST // 2))]
+            sizes = [(0, half), (half, max(half // 4, MIN_SCORED // 2))]
         (states, counts), output, conditional = yield (
-            PointsAnywhere(do, Stream.BOUND_MARGINAL, PILOT_POINTS),
+            PointsAnywhere(do, Stream.BOUND_MARGINAL, PILOT_POINTS_ANYWHERE),
             *(_cross_entropy(rectangles, *size) for rectangles, size in zip(problems, sizes, strict=True)),
         )
-        least = least_entropy(entropy_of_counts(Counts(states, counts), PILOT_POINTS, ZHANG_UNSEEN))
+        least = least_entropy(entropy_of_counts(Counts(states, counts), PILOT_POINTS_ANYWHERE, ZHANG_UNSEEN))
         error = surrogate_error(problems[0])
         # Both cross-entropies are too high, by at most `error` each.
         output = replace(output, bias=error or 0.0, expected=_below(output, least))
@@ -94,7 +94,7 @@ class Gaussian:
     def explain(self, figures: Mapping[str, Any]) -> str:
         """In a sentence."""
         return (
-            f"EI = H(Y) - H(Y|X), each the mean over {figures['n_samples']:,} sampled states, together, of -log2 of their "
+            f"EI = H(Y) - H(Y|X), each the mean over sampled states, {figures['n_samples']:,} in all, of -log2 of their "
             "probability under Gaussian pre-activations."
         )
 

@@ -135,15 +135,15 @@ class JointStates(SimulationStage):
         x_codes, y_codes = do.codes_anywhere(Stream.PLUGIN, first, end - first)
         keys = np.empty((3, end - first), np.uint64)
         pack_codes(x_codes, max(1, (do.in_bins - 1).bit_length()), NEVER, keys[0])
-        pack_codes(y_codes, do.bits, do.outside, keys[1])
+        pack_codes(y_codes, do.code_width, do.outside, keys[1])
         # The pair's key is a hash of both: two odd multipliers, mixed.
         keys[2] = _mixed(keys[0] * np.uint64(0x9E3779B97F4A7C15) ^ _mixed(keys[1]))
         dropped = keys[1] == DROPPED
         keys[0][dropped] = keys[2][dropped] = DROPPED
         return keys[0], keys[1], keys[2]
 
-    def join(self, shards: Sequence[Arrays]) -> Arrays:
-        return _flat([Counts.sum([Counts(*arrays[2 * k : 2 * k + 2]) for arrays in shards]) for k in range(3)])
+    def join(self, parts: Sequence[Arrays]) -> Arrays:
+        return _flat([Counts.sum([Counts(*arrays[2 * k : 2 * k + 2]) for arrays in parts]) for k in range(3)])
 
 
 def check_memory(n_samples: int, joint: str) -> None:
