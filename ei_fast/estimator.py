@@ -526,6 +526,7 @@ def _report_of(binned: BinnedLayer, measured: LayerMeasures, tol: float) -> Laye
         flags=tuple(_flags_of_layer(binned, measured, tol)),
         patch=layer.patch,
         share_outside=measured.occupancy.share_outside,
+        ei_bounds=joint.bounds,
     )
 
 

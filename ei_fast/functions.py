@@ -49,6 +49,8 @@ class GroupEI:
         95 % interval in bits, which allows for the bias that may be left; lower and upper bound where undersampled.
     flags : tuple of str
         What to know before trusting the value, as in a `LayerReport`.
+    bounds : (float, float)
+        Bounds in bits that rest on no model of the layer, each with 97.5 % confidence; the value twice where exact.
 
     Examples
     --------
@@ -56,7 +58,7 @@ class GroupEI:
     >>> import ei_fast as ef
     >>> group = ef.effective_information(np.eye(3), inputs=[0, 1], activation="linear", bins=4)
     >>> group
-    GroupEI(value=4.0, stderr=0.0, interval=(4.0, 4.0), flags=())
+    GroupEI(value=4.0, stderr=0.0, interval=(4.0, 4.0), flags=(), bounds=(4.0, 4.0))
     >>> float(group)
     4.0
     """
@@ -65,6 +67,7 @@ class GroupEI:
     stderr: float
     interval: tuple[float, float]
     flags: tuple[str, ...]
+    bounds: tuple[float, float] = (float("nan"), float("nan"))
 
     def __float__(self) -> float:
         return self.value
@@ -122,7 +125,8 @@ def effective_information(
     seed = resolve_seed(estimator.random_state, OWNER)
     with Threads(settings.n_jobs) as threads:
         joint = run_here(joint_ei(binned, settings.options, seed, a, b), threads)
-    return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), tuple(flags_of(joint, settings.tol)))
+    flags = tuple(flags_of(joint, settings.tol))
+    return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), flags, joint.bounds)
 
 
 @shows_keywords(EffectiveInformation)

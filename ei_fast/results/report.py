@@ -20,7 +20,7 @@ from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, t
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_KIND, _FORMAT = "report", 1
+_KIND, _FORMAT = "report", 2
 
 _RANGES = {"each": "this record", "first": "the first record", "all": "all records together"}
 
@@ -75,6 +75,9 @@ class LayerReport:
         then those of one patch.
     share_outside : float
         Probability that an output lies outside its range, averaged over the outputs; NaN in files of older versions.
+    ei_bounds : (float, float)
+        Bounds on EI that rest on no model of the layer, each with 97.5 % confidence; the value twice where exact. NaN
+        in files of older versions.
 
     Notes
     -----
@@ -122,6 +125,7 @@ class LayerReport:
     flags: tuple[str, ...]
     patch: tuple[int, ...] | None = None
     share_outside: float = float("nan")
+    ei_bounds: tuple[float, float] = (float("nan"), float("nan"))
 
     def figures(self) -> dict[str, Any]:
         """Return every attribute but the matrices.
@@ -285,8 +289,8 @@ class Report(Sequence[LayerReport]):
         Returns
         -------
         pandas.DataFrame
-            One row for each layer and one column for each figure but the matrices. Intervals and ranges have a column
-            for either end; where every neuron has a range of its own, for the ends of their hull.
+            One row for each layer and one column for each figure but the matrices. Intervals, bounds and ranges have a
+            column for either end; where every neuron has a range of its own, for the ends of their hull.
 
         Raises
         ------
