@@ -9,12 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ei_fast.figures.known import alone, bracketed, limits_of
+from ei_fast.figures.known import alone, bounds_of, bracketed, limits_of, reach_beyond
 from ei_fast.figures.style import (
+    BOUND,
+    BOUNDS,
+    BRACKET,
     BRACKETS,
     LEGEND,
     divided,
-    draw_brackets,
+    draw_bars,
     layer_colours,
     legend_above,
     metric_styles,
@@ -46,7 +49,9 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
 
     Where a validation loss was recorded and turns, a line in every panel marks the step of its least value: the loss
     afterwards rises by more than its own noise (`turning_point` says how that is told). Where it does not, the panel
-    of losses says so. Where EI is only known to lie between bounds, light bars stand for it, which no line joins.
+    of losses says so. Around each line a band is the 95 % interval, and around that, where they are visibly wider, a
+    fainter one the bounds on EI that rest on no model of the layer, with the error of what EI is taken from or with.
+    Where EI is only known to lie between bounds, light bars stand for it, which no line joins.
 
     Parameters
     ----------
@@ -97,7 +102,11 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     for panel in (panels[rows - 1], panels[used - 1]):
         panel.set_xlabel("training step", fontsize="small")
     handles, labels = panels[0].get_legend_handles_labels()
-    notes = [ranges_said(trajectory.ranges), BRACKETS if bracketed(trajectory).any() else ""]
+    notes = [
+        ranges_said(trajectory.ranges),
+        BRACKETS if bracketed(trajectory).any() else "",
+        BOUNDS if any(artist.get_gid() == BOUND for panel in panels for artist in panel.collections) else "",
+    ]
     panels[used].legend(
         handles,
         labels,
@@ -112,7 +121,8 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
 def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     """One measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
 
-    Where EI is bracketed the measures that it enters are bars, and no line leads through their midpoints.
+    Where EI is bracketed the measures that it enters are bars, and no line leads through their midpoints. Bounds that
+    are visibly wider than the band, or the bar, are a fainter one.
 
     Parameters
     ----------
@@ -122,25 +132,58 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     ax : matplotlib Axes
     """
     steps, values = trajectory.steps, getattr(trajectory, measure)
-    low, high = limits_of(trajectory, measure)
-    bounds = bracketed(trajectory) if measure in _OF_EI else np.zeros(values.shape, dtype=bool)
+    limits, bounds = limits_of(trajectory, measure), bounds_of(trajectory, measure)
+    brackets = bracketed(trajectory) if measure in _OF_EI else np.zeros(values.shape, dtype=bool)
+    beyond = reach_beyond(limits, bounds)
     dots = _dots(steps)
     for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(len(trajectory.layers)), strict=True)):
-        known = ~bounds[:, k]
+        known = ~brackets[:, k]
         # Steps between brackets, to which no line leads, are dots.
         single = {"marker": "o", "markersize": 1.5, "markevery": alone(known)} if not known.all() else {}
         marks = dots or single
         ax.plot(steps, np.where(known, values[:, k], np.nan), color=colour, linewidth=1.5, label=layer, **marks)
-        if (high[known, k] > low[known, k]).any():
-            ax.fill_between(steps, low[:, k], high[:, k], where=known, color=colour, alpha=0.2, linewidth=0)
-        if not known.all():
-            at = steps[~known].astype(np.float64)
-            ends = (np.stack([at, one[~known, k]], axis=1) for one in (low, high))
-            draw_brackets(ax, np.stack(list(ends), axis=1), colour, len(steps))
+        ends, widest = (np.stack([low[:, k], high[:, k]], axis=1) for low, high in (limits, bounds))
+        if beyond[known, k].any():
+            _draw_band(ax, steps, widest, known, colour, BOUND)
+        if (ends[known, 1] > ends[known, 0]).any():
+            _draw_band(ax, steps, ends, known, colour)
+        _draw_bars(ax, steps, widest, ~known & beyond[:, k], colour, BOUND)
+        _draw_bars(ax, steps, ends, ~known, colour, BRACKET)
     quiet(ax)
     _few_ticks(ax)
     ax.set_title(TITLES[measure], loc="left", fontsize="medium")
     ax.set_ylabel("bits", fontsize="small")
+
+
+def _draw_band(
+    ax: Axes, steps: NDArray[np.integer], ends: Values, there: NDArray[np.bool_], colour: str, gid: str | None = None
+) -> None:
+    """From one end to the other (n_steps, 2) at the steps that are `there`: a bar where no neighbour is, else a band.
+
+    Bounds are fainter than intervals.
+    """
+    single = np.isin(np.arange(len(steps)), alone(there))
+    if not single[there].all():
+        ax.fill_between(
+            steps,
+            ends[:, 0],
+            ends[:, 1],
+            where=there,
+            color=colour,
+            alpha=0.08 if gid == BOUND else 0.2,
+            linewidth=0,
+            gid=gid,
+        )
+    _draw_bars(ax, steps, ends, single & (ends[:, 1] > ends[:, 0]), colour, gid)
+
+
+def _draw_bars(
+    ax: Axes, steps: NDArray[np.integer], ends: Values, there: NDArray[np.bool_], colour: str, gid: str | None = None
+) -> None:
+    """From one end to the other (n_steps, 2) a bar at each of the steps that are `there`."""
+    if there.any():
+        at = np.repeat(steps[there].astype(np.float64)[:, None], 2, axis=1)
+        draw_bars(ax, np.stack([at, ends[there]], axis=2), colour, len(steps), gid, gid == BOUND)
 
 
 def plot_metrics(

@@ -18,12 +18,20 @@ _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 # Points that a legend's entry takes beside its text, and the share of its size that a letter takes, about.
 _HANDLE, _LETTER = 24.0, 0.58
-_FEW_BARS = 60
+FEW_BARS = 60
+"""Of so many steps each bar is drawn as firm as one: more of them stand side by side."""
+
 BRACKET = "ei_fast bracket"
 """Of bars that stand for brackets, among the artists of a picture."""
 
 BRACKETS = "bars: EI known by bounds alone"
 """What is said of such bars."""
+
+BOUND = "ei_fast bound"
+"""Of what stands for bounds around an estimate, among the artists of a picture."""
+
+BOUNDS = "faint: bounds on EI that rest on no model"
+"""What is said of them."""
 
 SMALL = 8.0
 """Points of text beside the data."""
@@ -84,14 +92,33 @@ def ranges_said(convention: str) -> str:
     return f"ranges: {SAID[convention]}" if convention in SAID else ""
 
 
-def draw_brackets(ax: Axes, ends: NDArray[np.float64], colour: str, n_steps: int) -> None:
-    """Draw what is known to lie between two ends, and no better, as light bars (n_bars, 2, 2), with nothing inside."""
-    # Many stand side by side: together they are a faint area, and no darker than a few.
-    few = n_steps <= _FEW_BARS
+def draw_bars(
+    ax: Axes, ends: NDArray[np.float64], colour: str, n_steps: int, gid: str | None = None, faint: bool = False
+) -> None:
+    """Draw light bars (n_bars, 2, 2) from one end of what is known to the other, with nothing inside.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    ends : ndarray (n_bars, 2, 2)
+    colour : str
+    n_steps : int
+        Of the training: where they are many, bars stand side by side.
+    gid : str, optional
+        `BRACKET` or `BOUND`, where they stand for those.
+    faint : bool
+        Whether other bars are to be seen on them.
+    """
+    # Many together are a faint area, and no darker than a few.
+    few = n_steps <= FEW_BARS
     bars = LineCollection(
-        list(ends), colors=colour, alpha=0.3 if few else 0.12, linewidths=1.2 if few else 0.8, capstyle="butt"
+        list(ends),
+        colors=colour,
+        alpha=(0.3 if few else 0.12) * (0.5 if faint else 1.0),
+        linewidths=1.2 if few else 0.8,
+        capstyle="butt",
     )
-    bars.set(zorder=1.2, gid=BRACKET)
+    bars.set(zorder=1.1 if faint else 1.2, gid=gid)
     ax.add_collection(bars)
     ax.autoscale_view()
 
