@@ -163,17 +163,10 @@ def _draw_band(
     Bounds are fainter than intervals.
     """
     single = np.isin(np.arange(len(steps)), alone(there))
-    if not single[there].all():
-        ax.fill_between(
-            steps,
-            ends[:, 0],
-            ends[:, 1],
-            where=there,
-            color=colour,
-            alpha=0.08 if gid == BOUND else 0.2,
-            linewidth=0,
-            gid=gid,
-        )
+    joined = there & ~single
+    if joined.any():
+        alpha = 0.08 if gid == BOUND else 0.2
+        ax.fill_between(steps, ends[:, 0], ends[:, 1], where=joined, color=colour, alpha=alpha, linewidth=0, gid=gid)
     _draw_bars(ax, steps, ends, single & (ends[:, 1] > ends[:, 0]), colour, gid)
 
 
