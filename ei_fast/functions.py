@@ -26,6 +26,7 @@ from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, check_bins
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.parameters import OWNER, Parameters, ParametersBesideBins, ReadingOptions, Settings, shows_keywords
+from ei_fast.results.report import ENDS, LayerReport
 from ei_fast.results.tables import frame_of, lines_of, widths_of
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships, check_unmasked
@@ -386,7 +387,7 @@ def bin_sweep(
     -------
     pandas.DataFrame
         One row for each number of bins and layer, with the columns in_bins, out_bins, layer, the measures in bits,
-        and flags.
+        flags, and the ends of interval and bounds of EI in bits.
 
     Raises
     ------
@@ -418,14 +419,17 @@ def bin_sweep(
         estimator.check(network)
     if params.get("verbose", 0):
         compile_kernels()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for estimator in tqdm(estimators, desc="sweeping bins") if params.get("verbose", 0) else estimators:
-        for layer in estimator.set_params(verbose=0).fit(network).report_:
-            row = {"in_bins": layer.in_bins, "out_bins": layer.out_bins, "layer": layer.name}
-            rows.append(
-                row | {name: getattr(layer, name) for name in _SWEEP_COLUMNS} | {"flags": ", ".join(layer.flags)}
-            )
-    return frame_of(rows, ["in_bins", "out_bins", "layer", *_SWEEP_COLUMNS, "flags"], "ei_fast.bin_sweep")
+        rows += map(_swept, estimator.set_params(verbose=0).fit(network).report_)
+    return frame_of(rows, ["in_bins", "out_bins", "layer", *_SWEEP_COLUMNS, "flags", *ENDS], "ei_fast.bin_sweep")
+
+
+def _swept(layer: LayerReport) -> dict[str, Any]:
+    """A row of `bin_sweep`."""
+    row = {"in_bins": layer.in_bins, "out_bins": layer.out_bins, "layer": layer.name}
+    row |= {name: getattr(layer, name) for name in _SWEEP_COLUMNS}
+    return row | {"flags": ", ".join(layer.flags)} | {name: layer.end(name) for name in ENDS}
 
 
 _DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")

@@ -13,11 +13,10 @@ from ei_fast.figures.known import alone, bounds_of, bracketed, limits_of, reach_
 from ei_fast.figures.style import (
     BOUND,
     BOUNDS,
-    BRACKET,
     BRACKETS,
     LEGEND,
     divided,
-    draw_bars,
+    draw_limits,
     layer_colours,
     legend_above,
     metric_styles,
@@ -143,40 +142,11 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
         marks = dots or single
         ax.plot(steps, np.where(known, values[:, k], np.nan), color=colour, linewidth=1.5, label=layer, **marks)
         ends, widest = (np.stack([low[:, k], high[:, k]], axis=1) for low, high in (limits, bounds))
-        if beyond[known, k].any():
-            _draw_band(ax, steps, widest, known, colour, BOUND)
-        if (ends[known, 1] > ends[known, 0]).any():
-            _draw_band(ax, steps, ends, known, colour)
-        _draw_bars(ax, steps, widest, ~known & beyond[:, k], colour, BOUND)
-        _draw_bars(ax, steps, ends, ~known, colour, BRACKET)
+        draw_limits(ax, steps, ends, widest, known=known, beyond=beyond[:, k], colour=colour)
     quiet(ax)
     _few_ticks(ax)
     ax.set_title(TITLES[measure], loc="left", fontsize="medium")
     ax.set_ylabel("bits", fontsize="small")
-
-
-def _draw_band(
-    ax: Axes, steps: NDArray[np.integer], ends: Values, there: NDArray[np.bool_], colour: str, gid: str | None = None
-) -> None:
-    """From one end to the other (n_steps, 2) at the steps that are `there`: a bar where no neighbour is, else a band.
-
-    Bounds are fainter than intervals.
-    """
-    single = np.isin(np.arange(len(steps)), alone(there))
-    joined = there & ~single
-    if joined.any():
-        alpha = 0.08 if gid == BOUND else 0.2
-        ax.fill_between(steps, ends[:, 0], ends[:, 1], where=joined, color=colour, alpha=alpha, linewidth=0, gid=gid)
-    _draw_bars(ax, steps, ends, single & (ends[:, 1] > ends[:, 0]), colour, gid)
-
-
-def _draw_bars(
-    ax: Axes, steps: NDArray[np.integer], ends: Values, there: NDArray[np.bool_], colour: str, gid: str | None = None
-) -> None:
-    """From one end to the other (n_steps, 2) a bar at each of the steps that are `there`."""
-    if there.any():
-        at = np.repeat(steps[there].astype(np.float64)[:, None], 2, axis=1)
-        draw_bars(ax, np.stack([at, ends[there]], axis=2), colour, len(steps), gid, gid == BOUND)
 
 
 def plot_metrics(

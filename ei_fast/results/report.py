@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 _KIND, _FORMAT = "report", 2
 
+ENDS = {
+    "ei_low": ("ei_interval", 0),
+    "ei_high": ("ei_interval", 1),
+    "ei_bounds_low": ("ei_bounds", 0),
+    "ei_bounds_high": ("ei_bounds", 1),
+}
+"""Names, in trajectories and tables, of the ends of pairs of a `LayerReport`: the pair, and which end of it."""
+
 _RANGES = {"each": "this record", "first": "the first record", "all": "all records together"}
 
 
@@ -144,6 +152,29 @@ class LayerReport:
         """
         names = [figure.name for figure in fields(self) if not figure.name.endswith("_matrix")]
         return {name: getattr(self, name) for name in names}
+
+    def end(self, name: str) -> float:
+        """Return an end of the interval of EI, or of its bounds.
+
+        Parameters
+        ----------
+        name : str
+            ``"ei_low"``, ``"ei_high"``, ``"ei_bounds_low"`` or ``"ei_bounds_high"``, as in the table of a trajectory.
+
+        Returns
+        -------
+        float
+            Bits.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.analyze([np.eye(2)], activation="linear", bins=4)[0].end("ei_bounds_low")
+        4.0
+        """
+        pair, end = ENDS[name]
+        return float(getattr(self, pair)[end])
 
     def explain(self) -> str:
         """Say how EI was found, and what each flag means.

@@ -13,7 +13,7 @@ from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
 from ei_fast.network.bins import ranges_from
 from ei_fast.network.network import Network
 from ei_fast.parameters import Parameters, Unchanged, shows_keywords
-from ei_fast.results.report import Report
+from ei_fast.results.report import ENDS, Report
 from ei_fast.results.tables import frame_of
 from ei_fast.runtime.files import from_json, known_format, npz_bytes, npz_path, plain, read_npz, to_json, write_whole
 from ei_fast.training.ranges import SAID, LayerRanges
@@ -31,14 +31,6 @@ _FURTHER = tuple(BY_NAME[name].stderr for name in EDGE_MEASURES)
 _BOUNDS = ("ei_bounds_low", "ei_bounds_high")
 MEASURES = (*_OF_OLD, *_INTERVAL, *_FURTHER, *_BOUNDS)
 """What is kept of every layer at every step, in bits; files of older formats lack some after the first six."""
-
-ENDS = {
-    "ei_low": ("ei_interval", 0),
-    "ei_high": ("ei_interval", 1),
-    "ei_bounds_low": ("ei_bounds", 0),
-    "ei_bounds_high": ("ei_bounds", 1),
-}
-"""Of which pair of a `LayerReport` such a measure is the end, and which end."""
 
 COLUMNS = ("run", "step", "layer", *_OF_OLD, *_INTERVAL, "flags", *_FURTHER, "ranges", *_BOUNDS)
 """Columns of a trajectory's table, before those of the metrics; no metric may have one of these names."""
@@ -596,7 +588,7 @@ class Trajectory:
 def measures_of(report: Report) -> dict[str, list[float]]:
     """What a trajectory keeps of a report: a figure a layer for each of `MEASURES`."""
     found = {name: [float(getattr(layer, name)) for layer in report] for name in (*_OF_OLD, *_FURTHER)}
-    return found | {name: [float(getattr(layer, pair)[end]) for layer in report] for name, (pair, end) in ENDS.items()}
+    return found | {name: [layer.end(name) for layer in report] for name in ENDS}
 
 
 def check_metric_name(name: str, owner: str, columns: Sequence[str] = COLUMNS) -> None:

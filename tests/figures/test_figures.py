@@ -330,6 +330,33 @@ def test_bins_are_drawn_and_what_is_too_coarse_is_crossed(random_weight):
     assert [text.get_text() for text in ax.get_xticklabels()] == ["4", "8", "32"]
 
 
+def test_brackets_and_bounds_over_bins():
+    ei = np.array([1.0, 20.0, 40.0, 50.0])
+    values = {"in_bins": [2, 4, 8, 16], "out_bins": [2, 4, 8, 16], "layer": ["fc"] * 4, "ei": ei, "ei_stderr": 0.5}
+    values |= {"sensitivity": [2.0, 30.0, 60.0, 30.0], "flags": ["", "", "", "undersampled, sensitivity < EI"]}
+    below, above = np.array([[0, 1, 2, 15], [0, 5, 10, 15]]), np.array([[0, 1, 3, 15], [0, 6, 9, 15]])
+    values |= {"ei_low": ei - below[0], "ei_high": ei + above[0]}
+    values |= {"ei_bounds_low": ei - below[1], "ei_bounds_high": ei + above[1]}
+    frame = pytest.importorskip("pandas").DataFrame(values)
+    ax = ef.plot_bins(frame, Figure().subplots()).axes[0]
+    (colour,) = layer_colours(1)
+    (line,) = [line for line in ax.lines if line.get_label() == "fc"]
+    np.testing.assert_array_equal(line.get_ydata(), [1.0, 20.0, 40.0, np.nan])
+    assert _bands(ax, colour, None) == {1: (1.0, 1.0), 2: (19.0, 21.0), 3: (38.0, 43.0)}
+    assert _bands(ax, colour, BOUND) == {1: (1.0, 1.0), 2: (15.0, 26.0), 3: (30.0, 49.0)}
+    assert _bars(ax, colour, BRACKET) == {4: (35.0, 65.0)}
+    (crosses,) = [line for line in ax.lines if line.get_gid() == "broken"]
+    assert crosses.get_ydata().tolist() == [35.0]
+    said = ax.get_legend().get_title().get_text()
+    assert "bounds alone" in said
+    assert "rest on no model" in said
+    # Frames of older versions have no such columns.
+    older = frame[["in_bins", "out_bins", "layer", "ei", "ei_stderr", "sensitivity", "flags"]]
+    ax = ef.plot_bins(older[:3], Figure().subplots()).axes[0]
+    assert _bands(ax, colour, None)[2] == pytest.approx((20 - 0.979982, 20 + 0.979982))
+    assert not _bands(ax, colour, BOUND)
+
+
 def test_bins_of_inputs_and_outputs_apart():
     sweep = ef.bin_sweep(5 * np.eye(2), bins=((4, 8), (8, 8)), random_state=0)
     (ax,) = ef.plot_bins(sweep, Figure().subplots()).axes

@@ -11,7 +11,8 @@ from numba.core import event
 
 import ei_fast as ef
 import ei_fast.adapters.watched
-from ei_fast.training.trajectory import ENDS, MEASURES, Trajectory
+from ei_fast.results.report import ENDS
+from ei_fast.training.trajectory import MEASURES, Trajectory
 
 
 @pytest.fixture
