@@ -308,8 +308,9 @@ def test_the_table_says_what_the_trajectory_does(runs):
         assert table["flags"].tolist() == [", ".join(layer.flags) for layer in _reports(checkpoints)]
 
 
-def test_results_without_bounds_are_merged(tmp_path):
-    """Those of a version that knew none."""
+@pytest.mark.parametrize("bounds", [None, [0.25, 30.0]])
+def test_bounds_of_results_are_merged(bounds, tmp_path):
+    """Those of a version that knew none have none."""
     _train(tmp_path / "c", n=1)
     plan(tmp_path / "c", tmp_path / "out", 1, _estimator())
     run(tmp_path / "out")
@@ -317,11 +318,16 @@ def test_results_without_bounds_are_merged(tmp_path):
         content = unsealed(path.read_bytes())
         for layer in content["layers"]:
             del layer["ei_bounds"]
+            layer |= {} if bounds is None else {"ei_bounds": bounds}
         path.write_bytes(sealed(content))
     merge(tmp_path / "out")
     trajectory = ef.Trajectory.load(tmp_path / "out" / "trajectory.npz")
     assert np.isfinite(trajectory.ei_low).all()
-    assert np.isnan([trajectory.ei_bounds_low, trajectory.ei_bounds_high]).all()
+    expected = np.array(bounds or [np.nan, np.nan])
+    for low, high in zip(trajectory.ei_bounds_low[0], trajectory.ei_bounds_high[0], strict=True):
+        np.testing.assert_array_equal([low, high], expected)
+    frame = trajectory.to_frame()
+    assert frame["ei_bounds_high"].tolist() == pytest.approx([expected[1]] * len(frame), nan_ok=True)
 
 
 def test_status_and_run_information(runs, tmp_path):

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,6 +134,15 @@ def test_bounds_are_kept_apart_from_the_interval(tmp_path):
     assert frame["ei_bounds_low"].tolist() == trajectory.ei_bounds_low[:, 0].tolist()
     assert frame["ei_bounds_high"].tolist() == trajectory.ei_bounds_high[:, 0].tolist()
     assert frame["ei_high"].tolist() != frame["ei_bounds_high"].tolist()
+
+
+def test_bounds_are_those_of_the_report(random_weight):
+    report = ef.analyze(random_weight(3, 2, 4.0), random_state=0)
+    wide = ef.Report([replace(report[0], ei_bounds=(0.25, 5.0))], [], {})
+    trajectory = Trajectory.empty(["layer0"]).extended(0, wide, {}).extended(1, report, {})
+    assert trajectory.ei_bounds_low[:, 0].tolist() == [0.25, report[0].ei_bounds[0]]
+    assert trajectory.ei_bounds_high[:, 0].tolist() == [5.0, report[0].ei_bounds[1]]
+    assert trajectory.ei_low[:, 0].tolist() == [report[0].ei_interval[0]] * 2
 
 
 def test_bounds_of_a_run_are_those_of_its_steps():
