@@ -537,6 +537,7 @@ def _report_of(binned: BinnedLayer, measured: LayerMeasures, options: MeasureOpt
         flags=tuple(_flags_of_layer(binned, measured, options)),
         patch=layer.patch,
         share_outside=measured.occupancy.share_outside,
+        ei_bounds=joint.bounds,
     )
 
 

@@ -26,6 +26,7 @@ from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, check_bins
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.parameters import OWNER, Parameters, ParametersBesideBins, ReadingOptions, Settings, shows_keywords
+from ei_fast.results.report import ENDS, LayerReport
 from ei_fast.results.tables import frame_of, lines_of, widths_of
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships, check_unmasked
@@ -49,6 +50,8 @@ class GroupEI:
         95 % interval in bits, which allows for the bias that may be left; lower and upper bound where undersampled.
     flags : tuple of str
         What to know before trusting the value, as in a `LayerReport`.
+    bounds : (float, float)
+        Bounds in bits that rest on no model of the layer, each with 97.5 % confidence; the value twice where exact.
 
     Examples
     --------
@@ -56,7 +59,7 @@ class GroupEI:
     >>> import ei_fast as ef
     >>> group = ef.effective_information(np.eye(3), inputs=[0, 1], activation="linear", bins=4)
     >>> group
-    GroupEI(value=4.0, stderr=0.0, interval=(4.0, 4.0), flags=())
+    GroupEI(value=4.0, stderr=0.0, interval=(4.0, 4.0), flags=(), bounds=(4.0, 4.0))
     >>> float(group)
     4.0
     """
@@ -65,6 +68,7 @@ class GroupEI:
     stderr: float
     interval: tuple[float, float]
     flags: tuple[str, ...]
+    bounds: tuple[float, float] = (float("nan"), float("nan"))
 
     def __float__(self) -> float:
         return self.value
@@ -122,7 +126,8 @@ def effective_information(
     seed = resolve_seed(estimator.random_state, OWNER)
     with Threads(settings.n_jobs) as threads:
         joint = run_here(joint_ei(binned, settings.options, seed, a, b), threads)
-    return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), tuple(flags_of(joint, settings.options)))
+    flags = tuple(flags_of(joint, settings.options))
+    return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), flags, joint.bounds)
 
 
 @shows_keywords(EffectiveInformation)
@@ -382,7 +387,7 @@ def bin_sweep(
     -------
     pandas.DataFrame
         One row for each number of bins and layer, with the columns in_bins, out_bins, layer, the measures in bits,
-        and flags.
+        flags, and the ends of interval and bounds of EI in bits.
 
     Raises
     ------
@@ -414,14 +419,17 @@ def bin_sweep(
         estimator.check(network)
     if params.get("verbose", 0):
         compile_kernels()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for estimator in tqdm(estimators, desc="sweeping bins") if params.get("verbose", 0) else estimators:
-        for layer in estimator.set_params(verbose=0).fit(network).report_:
-            row = {"in_bins": layer.in_bins, "out_bins": layer.out_bins, "layer": layer.name}
-            rows.append(
-                row | {name: getattr(layer, name) for name in _SWEEP_COLUMNS} | {"flags": ", ".join(layer.flags)}
-            )
-    return frame_of(rows, ["in_bins", "out_bins", "layer", *_SWEEP_COLUMNS, "flags"], "ei_fast.bin_sweep")
+        rows += map(_swept, estimator.set_params(verbose=0).fit(network).report_)
+    return frame_of(rows, ["in_bins", "out_bins", "layer", *_SWEEP_COLUMNS, "flags", *ENDS], "ei_fast.bin_sweep")
+
+
+def _swept(layer: LayerReport) -> dict[str, Any]:
+    """A row of `bin_sweep`."""
+    row = {"in_bins": layer.in_bins, "out_bins": layer.out_bins, "layer": layer.name}
+    row |= {name: getattr(layer, name) for name in _SWEEP_COLUMNS}
+    return row | {"flags": ", ".join(layer.flags)} | {name: layer.end(name) for name in ENDS}
 
 
 _DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")

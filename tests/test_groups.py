@@ -153,6 +153,8 @@ def test_bin_sweep(random_weight):
     report = ef.analyze(weights, bins=(8, 16), random_state=0)
     for row, one in zip(frame.iloc[2:].itertuples(), report, strict=True):
         assert (row.ei, row.sensitivity, row.ei_parts) == (one.ei, one.sensitivity, one.ei_parts)
+        assert (row.ei_low, row.ei_high) == one.ei_interval
+        assert (row.ei_bounds_low, row.ei_bounds_high) == one.ei_bounds
     with pytest.raises(TypeError, match="'bins' parameter of bin_sweep must be a sequence"):
         ef.bin_sweep(weights, bins=8)
     with pytest.raises(ValueError, match="'bins' parameter"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
+import ei_fast.measures.layer
 
 
 @pytest.fixture
@@ -63,11 +64,11 @@ def test_files_that_are_no_reports(report, tmp_path):
     np.savez(tmp_path / "other.npz", w0=np.eye(2))
     with pytest.raises(ValueError, match="is not a report. Give one that Report.save wrote"):
         ef.Report.load(tmp_path / "other.npz")
-    np.savez(tmp_path / "newer.npz", kind="report", format=2, layers="[]")
+    np.savez(tmp_path / "newer.npz", kind="report", format=3, layers="[]")
     with pytest.raises(ValueError, match="written by a newer version of ei_fast"):
         ef.Report.load(tmp_path / "newer.npz")
     for layers in ("[{}]", "{", "3", '[{"name": 1}]'):
-        np.savez(tmp_path / "damaged.npz", kind="report", format=1, layers=layers, skipped="[]", provenance="{}")
+        np.savez(tmp_path / "damaged.npz", kind="report", format=2, layers=layers, skipped="[]", provenance="{}")
         with pytest.raises(ValueError, match="is a damaged report"):
             ef.Report.load(tmp_path / "damaged.npz")
     with pytest.raises(FileNotFoundError):
@@ -89,9 +90,41 @@ def test_a_frame(report):
     assert frame["name"].tolist() == ["<fc1>", "fc2", "fc3"]
     assert frame["ei"][0] == report[0].ei
     assert (frame["ei_interval_low"][0], frame["ei_interval_high"][0]) == report[0].ei_interval
+    assert (frame["ei_bounds_low"][0], frame["ei_bounds_high"][0]) == report[0].ei_bounds
     assert (frame["in_range_low"][2], frame["in_range_high"][2]) == report[2].in_range
     assert frame["flags"].tolist() == ["", "constant", "nothing kept"]
     assert not [name for name in frame if name.endswith("matrix")]
+
+
+def test_bounds_rest_on_the_joint_ei(random_weight, monkeypatch):
+    """Where a method knows EI better than its bounds do, the report keeps both apart."""
+    measured = ei_fast.measures.layer.joint_ei
+
+    def with_bounds(*args):
+        joint = yield from measured(*args)
+        return dataclasses.replace(joint, bounds=(joint.low - 0.5, joint.high + 0.25))
+
+    monkeypatch.setattr("ei_fast.measures.layer.joint_ei", with_bounds)
+    monkeypatch.setattr("ei_fast.functions.joint_ei", with_bounds)
+    weight = random_weight(3, 2, 4.0)
+    report = ef.analyze(weight, random_state=0)
+    low, high = report[0].ei_interval
+    assert report[0].ei_bounds == (low - 0.5, high + 0.25)
+    row = report.rows()[0]
+    assert (row["ei_interval_low"], row["ei_interval_high"]) == (low, high)
+    assert (row["ei_bounds_low"], row["ei_bounds_high"]) == (low - 0.5, high + 0.25)
+    group = ef.effective_information(weight, random_state=0)
+    assert (group.interval, group.bounds) == ((low, high), (low - 0.5, high + 0.25))
+
+
+def test_bounds_of_what_is_exact_estimated_bracketed_and_undefined(report, random_weight):
+    exact = ef.analyze([np.eye(2)], activation="linear", bins=4)[0]
+    assert exact.ei_bounds == (exact.ei, exact.ei)
+    assert report[0].ei_bounds == report[0].ei_interval
+    bracket = ef.analyze(random_weight(12, 40, 1.0), tol=1.0, random_state=0, pairwise="none", joint="conditional")[0]
+    assert "undersampled" in bracket.flags
+    assert bracket.ei_bounds == bracket.ei_interval
+    assert np.isnan(report[2].ei_bounds).all()
 
 
 def test_without_pandas_the_remedy_is_named(report, monkeypatch):

@@ -1,7 +1,8 @@
 """Files of the present formats: a stored one is read, and what is written now has the number that it has.
 
 Whoever changes what a file holds changes its number, reads the older files or refuses them with the remedy, and stores
-a small file of the new format here. Recordings of older formats are in `tests/training/old`.
+a small file of the new format here. Reports of older formats are in `tests/stored/old`, recordings in
+`tests/training/old`.
 """
 
 import json
@@ -38,30 +39,41 @@ def _number(path):
 
 
 def test_a_report(tmp_path):
-    assert _number(STORED / "report.npz") == ("report", 1)
+    assert _number(STORED / "report.npz") == ("report", 2)
     loaded = ef.Report.load(STORED / "report.npz")
     layer = loaded["fc1"]
     assert (layer.n_in, layer.n_out, layer.activation) == (2, 2, "relu")
     assert (layer.ei, layer.ei_interval) == (1.4818139139420174, (1.4733006426394544, 1.4903271852445805))
+    assert layer.ei_bounds == layer.ei_interval
     assert layer.sensitivity_matrix.sum() == pytest.approx(layer.sensitivity) == pytest.approx(2.09554914290106)
     assert (layer.joint_method, layer.n_samples, layer.flags) == ("conditional", 32768, ())
     ef.analyze([_layer()], bins=4, random_state=0).save(tmp_path / "report.npz")
-    assert _number(tmp_path / "report.npz") == ("report", 1)
+    assert _number(tmp_path / "report.npz") == ("report", 2)
     assert _names(tmp_path / "report.npz") == _names(STORED / "report.npz")
 
 
+def test_a_report_of_an_older_version_has_no_bounds():
+    assert _number(STORED / "old" / "report_format1.npz") == ("report", 1)
+    old, new = ef.Report.load(STORED / "old" / "report_format1.npz"), ef.Report.load(STORED / "report.npz")
+    assert np.isnan(old["fc1"].ei_bounds).all()
+    figures = {name: value for name, value in new["fc1"].figures().items() if name != "ei_bounds"}
+    assert {name: value for name, value in old["fc1"].figures().items() if name != "ei_bounds"} == figures
+    assert np.isnan([old.rows()[0][f"ei_bounds_{end}"] for end in ("low", "high")]).all()
+
+
 def test_a_trajectory(tmp_path):
-    assert _number(STORED / "trajectory.npz") == ("trajectory", 4)
+    assert _number(STORED / "trajectory.npz") == ("trajectory", 5)
     loaded = ef.Trajectory.load(STORED / "trajectory.npz")
     assert (loaded.steps.tolist(), loaded.layers, loaded.ranges) == ([0, 10], ("fc1",), "each")
     assert loaded.metrics["loss"].tolist() == [1.0, 1 / 11]
     assert loaded.ei[0, 0] == ef.Report.load(STORED / "report.npz")[0].ei
     assert loaded.flags == (((),), (("sensitivity < EI",),))
+    np.testing.assert_array_equal([loaded.ei_bounds_low, loaded.ei_bounds_high], [loaded.ei_low, loaded.ei_high])
     recorder = ef.Recorder(ef.EffectiveInformation(bins=4, random_state=0))
     for step in (0, 10):
         recorder.record([_layer(1 + step)], step=step, loss=1 / (1 + step))
     recorder.trajectory_.save(tmp_path / "trajectory.npz")
-    assert _number(tmp_path / "trajectory.npz") == ("trajectory", 4)
+    assert _number(tmp_path / "trajectory.npz") == ("trajectory", 5)
     assert _names(tmp_path / "trajectory.npz") == _names(STORED / "trajectory.npz")
 
 

@@ -19,6 +19,7 @@ from ei_fast.cluster.locks import is_held
 from ei_fast.cluster.progress import Result, collect
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
 from ei_fast.network.bins import ranges_from
+from ei_fast.results.report import ENDS
 from ei_fast.results.tables import frame_of
 from ei_fast.runtime.files import is_unfinished, plain, write_together
 from ei_fast.training.continuation import provenance_of
@@ -117,8 +118,11 @@ def _rows(batch: Batch, ranges: str, kept: Sequence[tuple[Any, Result]]) -> list
 
 
 def _figure(layer: Mapping[str, Any], name: str) -> float:
-    low, high = layer["ei_interval"]
-    return _number({"ei_low": low, "ei_high": high}[name] if name in ("ei_low", "ei_high") else layer[name])
+    if name not in ENDS:
+        return _number(layer[name])
+    pair, end = ENDS[name]
+    # Results that were written before there were bounds have none.
+    return _number(layer.get(pair, (None, None))[end])
 
 
 def _number(value: Any) -> float:

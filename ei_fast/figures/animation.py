@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ei_fast.figures.measures import split_metrics
 from ei_fast.figures.plane import CausalPlaneDisplay
-from ei_fast.figures.style import BRACKETS, layer_colours, metric_styles, ranges_said
+from ei_fast.figures.style import BOUNDS, BRACKETS, layer_colours, metric_styles, ranges_said
 from ei_fast.parameters import Integer, Number
 from ei_fast.training.trajectory import Trajectory
 
@@ -41,6 +41,10 @@ class Motion:
         Coordinates in the causal plane, bits; NaN where EI is bracketed.
     bars : ndarray (n_steps, n_layers, 2, 2)
         Ends of the bars that stand for brackets, bits; NaN where EI is known better.
+    intervals : ndarray (n_steps, n_layers, 2, 2)
+        Ends of the bars that stand for 95 % intervals of EI, bits; NaN where too narrow to be seen, and at brackets.
+    bounds : ndarray (n_steps, n_layers, 2, 2)
+        Ends of the bars that stand for bounds on EI, bits; NaN where not visibly wider than interval or bracket.
     curves : dict of str to ndarray (n_steps,)
         What is shown beside the plane: losses, other metrics where there are none, else EI of every layer.
     beside : str
@@ -55,6 +59,10 @@ class Motion:
         Steps that a point leaves visible behind it.
     notes : tuple of str
         What is to be known of the picture: the convention of the ranges, and what bars are.
+
+    Notes
+    -----
+    A point with a bar is an estimate with its interval, a bar without one a bracket.
     """
 
     layers: tuple[str, ...]
@@ -62,6 +70,8 @@ class Motion:
     horizontal: Values
     vertical: Values
     bars: Values
+    intervals: Values
+    bounds: Values
     curves: dict[str, Values]
     beside: str
     styles: list[dict[str, Any]]
@@ -79,12 +89,18 @@ class Motion:
     @property
     def horizontal_limits(self) -> tuple[float, float]:
         """Of the plane, for all frames; the nullcline at 0 is inside."""
-        return limits(np.append(self.horizontal, self.bars[..., 0]), 0.0)
+        return limits(self._all(0), 0.0)
 
     @property
     def vertical_limits(self) -> tuple[float, float]:
         """Of the plane, for all frames."""
-        return limits(np.append(self.vertical, self.bars[..., 1]))
+        return limits(self._all(1))
+
+    def _all(self, axis: int) -> Values:
+        """Coordinates of all that is drawn in the plane at any step."""
+        points = (self.horizontal, self.vertical)[axis]
+        bars = (bars[..., axis].ravel() for bars in (self.bars, self.intervals, self.bounds))
+        return np.concatenate([points.ravel(), *bars])
 
 
 def animate_causal_plane(
@@ -98,8 +114,9 @@ def animate_causal_plane(
     """Write the layers' way through the causal plane as a video, or as a page to step through.
 
     To the left the plane, where each layer is a point with a trail; to the right the losses with a marker that moves
-    along them (other metrics where no loss was recorded, EI where nothing was). Where EI is only known to lie between
-    bounds a layer is a light bar, and its trail is broken.
+    along them (other metrics where no loss was recorded, EI where nothing was). Where it is wide enough to be seen, a
+    light bar through the point is the 95 % interval of EI, and a faint one the bounds on EI that rest on no model.
+    Where EI is only known to lie between bounds a layer is a light bar without a point, and its trail is broken.
 
     Parameters
     ----------
@@ -185,19 +202,30 @@ def motion_of(trajectory: Trajectory, fps: float | None = None, pause: float = 1
         styles = [
             {"color": colour, "linestyle": "-", "linewidth": 1.5} for colour in layer_colours(len(trajectory.layers))
         ]
+    bars, intervals, bounds = (
+        np.stack([bars_of(k) for k in range(len(trajectory.layers))], axis=1)
+        for bars_of in (plane.bracket_bars, plane.interval_bars, plane.bounds_bars)
+    )
+    notes = (
+        ranges_said(trajectory.ranges),
+        BRACKETS if plane.bracketed.any() else "",
+        BOUNDS if np.isfinite(bounds).any() else "",
+    )
     return Motion(
         trajectory.layers,
         trajectory.steps,
         np.where(plane.bracketed, np.nan, plane.horizontal),
         np.where(plane.bracketed, np.nan, plane.vertical),
-        np.stack([plane.bracket_bars(k) for k in range(len(trajectory.layers))], axis=1),
+        bars,
+        intervals,
+        bounds,
         curves,
         beside,
         styles,
         rate,
         round(pause * rate),
         trail,
-        tuple(filter(None, (ranges_said(trajectory.ranges), BRACKETS if plane.bracketed.any() else ""))),
+        tuple(filter(None, notes)),
     )
 
 

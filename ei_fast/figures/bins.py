@@ -7,8 +7,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
 
-from ei_fast.figures.style import axes_or_new, layer_colours, legend_above, quiet
+from ei_fast.figures.known import reach_beyond
+from ei_fast.figures.style import (
+    BOUND,
+    BOUNDS,
+    BRACKET,
+    BRACKETS,
+    axes_or_new,
+    draw_limits,
+    layer_colours,
+    legend_above,
+    quiet,
+)
 from ei_fast.figures.ticks import tick_text
 from ei_fast.measures.constants import Z95
 from ei_fast.results.flags import Flag
@@ -23,6 +35,9 @@ _FAR = 5.0
 
 def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     """Draw EI and sensitivity of every layer against its numbers of bins.
+
+    Around EI a band is its 95 % interval, and a fainter one, where visibly wider, the bounds that rest on no model of
+    the layer. Where EI is only known to lie between bounds, a light bar stands for it, which no line joins.
 
     Crosses mark where EI is above sensitivity: there the bins are too coarse to resolve the effect of a single input,
     and degeneracy says nothing. Measure again with more bins.
@@ -58,15 +73,19 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
         rows = sweep[sweep["layer"] == name]
         places = np.array([pairs.index(pair) for pair in zip(rows["in_bins"], rows["out_bins"], strict=True)])
         x = np.log2([pairs[place][0] for place in places]) if square else places
-        ei, half = rows["ei"].to_numpy(), Z95 * rows["ei_stderr"].to_numpy()
-        broken = np.array([Flag.SENSITIVITY_BELOW_EI in flags for flags in rows["flags"]], dtype=bool)
-        ax.fill_between(x, ei - half, ei + half, color=colour, alpha=0.2, linewidth=0)
+        bracketed, broken = (_has(rows, flag) for flag in (Flag.UNDERSAMPLED, Flag.SENSITIVITY_BELOW_EI))
+        interval, bounds = _ends(rows, "ei"), _ends(rows, "ei_bounds")
+        beyond = reach_beyond((interval[:, 0], interval[:, 1]), (bounds[:, 0], bounds[:, 1]), 0.0)
+        draw_limits(ax, x, interval, bounds, known=~bracketed, beyond=beyond, colour=colour)
+        # Of a bracket nothing is known but its ends, the lower one of which is above sensitivity.
+        ei = np.where(bracketed, np.nan, rows["ei"])
+        crossed = np.where(bracketed, interval[:, 0], ei)
         (entries[name],) = ax.plot(x, ei, color=colour, linewidth=1.6, label=name)
         ax.plot(x, rows["sensitivity"], color=colour, linewidth=1.4, linestyle="--")
         ax.plot(x[~broken], ei[~broken], "o", color=colour, markersize=5)
         ax.plot(
             x[broken],
-            ei[broken],
+            crossed[broken],
             "X",
             color=colour,
             markeredgecolor="0.1",
@@ -78,6 +97,8 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     title = "EI solid, sensitivity dashed"
     if any(Flag.SENSITIVITY_BELOW_EI in flags for flags in sweep["flags"]):
         title += "\ncrosses: EI > sensitivity, bins too coarse"
+    drawn = [artist.get_gid() for artist in ax.collections]
+    title += "".join(f"\n{said}" for gid, said in ((BRACKET, BRACKETS), (BOUND, BOUNDS)) if gid in drawn)
     quiet(ax)
     if np.nanmax(sweep["sensitivity"]) > _FAR * np.nanmax(sweep["ei"]):
         ax.set_yscale("symlog", linthresh=_LINEAR_UP_TO)
@@ -88,3 +109,18 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     ax.set_ylabel("bits", fontsize="small")
     legend_above(ax, list(entries.values()), list(entries), title)
     return ax.get_figure(root=True)  # type: ignore[return-value]
+
+
+def _has(rows: "DataFrame", flag: Flag) -> NDArray[np.bool_]:
+    return np.array([flag in flags for flags in rows["flags"]], dtype=bool)
+
+
+def _ends(rows: "DataFrame", name: str) -> NDArray[np.float64]:
+    """Ends of the interval or bracket of EI, ``"ei"``, or of its ``"ei_bounds"``, (n_rows, 2); frames may lack them."""
+    ei, half = rows["ei"].to_numpy(), Z95 * rows["ei_stderr"].to_numpy()
+    known = np.stack([ei - half, ei + half], axis=1)
+    for names in (("ei_low", "ei_high"), ("ei_bounds_low", "ei_bounds_high"))[: 1 if name == "ei" else 2]:
+        if set(names) <= set(rows):
+            found = rows[list(names)].to_numpy(dtype=np.float64)
+            known = np.where(np.isfinite(found), found, known)
+    return known

@@ -1,4 +1,6 @@
-"""What of a trajectory is known how well: intervals, and brackets of bounds, whose midpoints are no figures."""
+"""What of a trajectory is known how well: intervals, bounds, and brackets, whose midpoints are no figures."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +12,9 @@ from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+# Of all that a picture shows of a measure: what reaches less far beyond something else is not seen.
+_VISIBLE = 0.01
 
 
 def bracketed(trajectory: Trajectory) -> Mask:
@@ -28,12 +33,38 @@ def ei_limits(trajectory: Trajectory) -> tuple[Values, Values]:
     return low, high
 
 
+def ei_bounds(trajectory: Trajectory) -> tuple[Values, Values]:
+    """Bounds on EI that rest on no model, (n_steps, n_layers), bits; the ends of `ei_limits` where there are none."""
+    bounds = trajectory.ei_bounds_low, trajectory.ei_bounds_high
+    low, high = (
+        np.where(np.isfinite(bound), bound, end) for bound, end in zip(bounds, ei_limits(trajectory), strict=True)
+    )
+    return low, high
+
+
 def limits_of(trajectory: Trajectory, measure: str) -> tuple[Values, Values]:
-    """Ends of the 95 % interval of a measure, (n_steps, n_layers), bits.
+    """Ends of the 95 % interval of a measure, (n_steps, n_layers), bits."""
+    return _of_ei(trajectory, measure, *ei_limits(trajectory))
+
+
+def bounds_of(trajectory: Trajectory, measure: str) -> tuple[Values, Values]:
+    """Bounds on a measure, (n_steps, n_layers), bits: what those on EI and the error of the rest leave."""
+    return _of_ei(trajectory, measure, *ei_bounds(trajectory))
+
+
+def reach_beyond(inner: tuple[Values, Values], outer: tuple[Values, Values], *inside: Any) -> Mask:
+    """Where outer ends reach so far beyond inner ones that a picture of all outer ones, and of `inside`, shows it."""
+    values = np.concatenate([np.ravel(ends) for ends in (*outer, *inside)])
+    span = np.ptp(values[np.isfinite(values)]) if np.isfinite(values).any() else 0.0
+    # Comparisons with NaN are false.
+    return np.maximum(inner[0] - outer[0], outer[1] - inner[1]) > _VISIBLE * span
+
+
+def _of_ei(trajectory: Trajectory, measure: str, low: Values, high: Values) -> tuple[Values, Values]:
+    """What ends of EI make of those of a measure.
 
     The errors of EI and of what is taken from it, or what it is taken from, are independent.
     """
-    low, high = ei_limits(trajectory)
     quantity, values = BY_NAME[measure], getattr(trajectory, measure)
     if quantity.edge_measure is None:
         return low, high

@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ei_fast.figures.known import alone, bracketed, limits_of
+from ei_fast.figures.known import alone, bounds_of, bracketed, limits_of, reach_beyond
 from ei_fast.figures.style import (
+    BOUND,
+    BOUNDS,
     BRACKETS,
     LEGEND,
     divided,
-    draw_brackets,
+    draw_limits,
     layer_colours,
     legend_above,
     metric_styles,
@@ -46,7 +48,9 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
 
     Where a validation loss was recorded and turns, a line in every panel marks the step of its least value: the loss
     afterwards rises by more than its own noise (`turning_point` says how that is told). Where it does not, the panel
-    of losses says so. Where EI is only known to lie between bounds, light bars stand for it, which no line joins.
+    of losses says so. Around each line a band is the 95 % interval, and around that, where they are visibly wider, a
+    fainter one the bounds on EI that rest on no model of the layer, with the error of what EI is taken from or with.
+    Where EI is only known to lie between bounds, light bars stand for it, which no line joins.
 
     Parameters
     ----------
@@ -97,7 +101,11 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     for panel in (panels[rows - 1], panels[used - 1]):
         panel.set_xlabel("training step", fontsize="small")
     handles, labels = panels[0].get_legend_handles_labels()
-    notes = [ranges_said(trajectory.ranges), BRACKETS if bracketed(trajectory).any() else ""]
+    notes = [
+        ranges_said(trajectory.ranges),
+        BRACKETS if bracketed(trajectory).any() else "",
+        BOUNDS if any(artist.get_gid() == BOUND for panel in panels for artist in panel.collections) else "",
+    ]
     panels[used].legend(
         handles,
         labels,
@@ -112,7 +120,8 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
 def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     """One measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
 
-    Where EI is bracketed the measures that it enters are bars, and no line leads through their midpoints.
+    Where EI is bracketed the measures that it enters are bars, and no line leads through their midpoints. Bounds that
+    are visibly wider than the band, or the bar, are a fainter one.
 
     Parameters
     ----------
@@ -122,21 +131,18 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     ax : matplotlib Axes
     """
     steps, values = trajectory.steps, getattr(trajectory, measure)
-    low, high = limits_of(trajectory, measure)
-    bounds = bracketed(trajectory) if measure in _OF_EI else np.zeros(values.shape, dtype=bool)
+    limits, bounds = limits_of(trajectory, measure), bounds_of(trajectory, measure)
+    brackets = bracketed(trajectory) if measure in _OF_EI else np.zeros(values.shape, dtype=bool)
+    beyond = reach_beyond(limits, bounds)
     dots = _dots(steps)
     for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(len(trajectory.layers)), strict=True)):
-        known = ~bounds[:, k]
+        known = ~brackets[:, k]
         # Steps between brackets, to which no line leads, are dots.
         single = {"marker": "o", "markersize": 1.5, "markevery": alone(known)} if not known.all() else {}
         marks = dots or single
         ax.plot(steps, np.where(known, values[:, k], np.nan), color=colour, linewidth=1.5, label=layer, **marks)
-        if (high[known, k] > low[known, k]).any():
-            ax.fill_between(steps, low[:, k], high[:, k], where=known, color=colour, alpha=0.2, linewidth=0)
-        if not known.all():
-            at = steps[~known].astype(np.float64)
-            ends = (np.stack([at, one[~known, k]], axis=1) for one in (low, high))
-            draw_brackets(ax, np.stack(list(ends), axis=1), colour, len(steps))
+        ends, widest = (np.stack([low[:, k], high[:, k]], axis=1) for low, high in (limits, bounds))
+        draw_limits(ax, steps, ends, widest, known=known, beyond=beyond[:, k], colour=colour)
     quiet(ax)
     _few_ticks(ax)
     ax.set_title(TITLES[measure], loc="left", fontsize="medium")

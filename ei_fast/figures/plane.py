@@ -11,10 +11,13 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.figures.known import alone, bracketed, ei_limits
+from ei_fast.figures.known import alone, bracketed, ei_bounds, ei_limits, reach_beyond
 from ei_fast.figures.style import (
+    BOUND,
+    BOUNDS,
     BRACKET,
     BRACKETS,
+    FEW_BARS,
     SMALL,
     axes_or_new,
     layer_colours,
@@ -66,6 +69,11 @@ class CausalPlaneDisplay:
         drawn and no point, and no path leads through it.
     ranges : str, optional
         The convention by which the ranges of a training were chosen, for the legend; see `Trajectory.ranges`.
+    ei_interval : array-like (n_steps, n_layers, 2), optional
+        95 % interval of EI, bits; that of `ei_stderr` where it is not given, or NaN.
+    ei_bounds : array-like (n_steps, n_layers, 2), optional
+        Bounds on EI that rest on no model of the layer, bits. Where they are visibly wider than the interval a faint
+        bar is drawn.
 
     Attributes
     ----------
@@ -94,6 +102,8 @@ class CausalPlaneDisplay:
         sensitivity_stderr: ArrayLike = 0.0,
         brackets: ArrayLike | None = None,
         ranges: str = "",
+        ei_interval: ArrayLike | None = None,
+        ei_bounds: ArrayLike | None = None,
     ):
         sensitivity, degeneracy = np.atleast_2d(sensitivity), np.atleast_2d(degeneracy)
         self.horizontal: Points = (sensitivity - degeneracy) / np.sqrt(2)
@@ -102,10 +112,10 @@ class CausalPlaneDisplay:
         self.steps = None if steps is None else np.asarray(steps)
         self._ei_stderr = self._known(ei_stderr)
         self._sensitivity_stderr = self._known(sensitivity_stderr)
-        shape = (*self.horizontal.shape, 2)
-        self._brackets = np.full(shape, np.nan) if brackets is None else np.asarray(brackets, np.float64).reshape(shape)
+        self._brackets = self._pairs(brackets)
         self.bracketed: NDArray[np.bool_] = np.isfinite(self._brackets.sum(axis=2))
         self._ranges = ranges
+        self._set_limits(sensitivity - degeneracy, self._pairs(ei_interval), self._pairs(ei_bounds))
 
     @classmethod
     def from_trajectory(cls, trajectory: Trajectory) -> Self:
@@ -146,6 +156,8 @@ class CausalPlaneDisplay:
             trajectory.sensitivity_stderr,
             np.where(bracketed(trajectory)[..., None], np.stack(ei_limits(trajectory), axis=2), np.nan),
             trajectory.ranges,
+            np.stack(ei_limits(trajectory), axis=2),
+            np.stack(ei_bounds(trajectory), axis=2),
         )
 
     @classmethod
@@ -178,7 +190,28 @@ class CausalPlaneDisplay:
             [[layer.ei_stderr for layer in report]],
             [[layer.sensitivity_stderr for layer in report]],
             [[layer.ei_interval if Flag.UNDERSAMPLED in layer.flags else (np.nan, np.nan) for layer in report]],
+            "",
+            [[layer.ei_interval for layer in report]],
+            [[layer.ei_bounds for layer in report]],
         )
+
+    def _set_limits(self, ei: Points, interval: Points, bounds: Points) -> None:
+        """Keep intervals and bounds, (n_steps, n_layers, 2), and of both what a picture shows."""
+        by_stderr = ei[..., None] + Z95 * self._ei_stderr[..., None] * [-1.0, 1.0]
+        self._interval = np.where(np.isfinite(interval), interval, by_stderr)
+        known = np.where(self.bracketed[..., None], self._brackets, self._interval)
+        bounds = np.where(np.isfinite(bounds), bounds, known)
+        # The nullcline, EI = 0, is always in the picture.
+        shown = (bounds, 0.0)
+        ends, widest = (known[..., 0], known[..., 1]), (bounds[..., 0], bounds[..., 1])
+        self._bounds_seen = np.where(reach_beyond(ends, widest, *shown)[..., None], bounds, np.nan)
+        is_seen = reach_beyond((ei, ei), ends, *shown) & ~self.bracketed
+        self._interval_seen = np.where(is_seen[..., None], self._interval, np.nan)
+
+    def _pairs(self, ends: ArrayLike | None) -> Points:
+        """Two ends for every point, NaN where they are not given."""
+        shape = (*self.horizontal.shape, 2)
+        return np.full(shape, np.nan) if ends is None else np.asarray(ends, dtype=np.float64).reshape(shape)
 
     def _known(self, stderr: ArrayLike) -> Points:
         """A standard error of every point, 0 where it is not known."""
@@ -189,7 +222,8 @@ class CausalPlaneDisplay:
         """Compute the outlines of the error of every point of a layer.
 
         The projection of an ellipse on either axis is the 95 % interval there. Where sensitivity is exact the ellipse
-        is a line: an error of EI moves a point along the diagonal on which sensitivity is constant.
+        is a line: an error of EI moves a point along the diagonal on which sensitivity is constant. Where the interval
+        of EI reaches further to one side, so does the ellipse.
 
         Parameters
         ----------
@@ -209,15 +243,22 @@ class CausalPlaneDisplay:
         (2, 25, 2)
         """
         angle = np.linspace(0.0, 2.0 * np.pi, _CORNERS)
-        by_ei = self._ei_stderr[:, layer, None] * np.cos(angle) / np.sqrt(2)
-        by_sensitivity = np.sqrt(2) * self._sensitivity_stderr[:, layer, None] * np.sin(angle)
+        below, above = (half[:, layer, None] for half in self._halves)
+        by_ei = np.where(np.cos(angle) > 0.0, above, below) * np.cos(angle) / np.sqrt(2)
+        by_sensitivity = np.sqrt(2) * Z95 * self._sensitivity_stderr[:, layer, None] * np.sin(angle)
         return np.stack(
             [
-                self.horizontal[:, layer, None] + Z95 * by_ei,
-                self.vertical[:, layer, None] + Z95 * (by_sensitivity - by_ei),
+                self.horizontal[:, layer, None] + by_ei,
+                self.vertical[:, layer, None] + by_sensitivity - by_ei,
             ],
             axis=-1,
         )
+
+    @property
+    def _halves(self) -> tuple[Points, Points]:
+        """How far the interval of EI reaches below and above EI, (n_steps, n_layers)."""
+        ei = np.sqrt(2) * self.horizontal
+        return np.maximum(ei - self._interval[..., 0], 0.0), np.maximum(self._interval[..., 1] - ei, 0.0)
 
     def bracket_bars(self, layer: int) -> NDArray[np.float64]:
         """Compute the ends of the bars that stand for the bounds of EI of a layer.
@@ -240,7 +281,61 @@ class CausalPlaneDisplay:
         >>> ef.CausalPlaneDisplay([[3.0]], [[1.0]], ["fc1"], brackets=[[[1.0, 3.0]]]).bracket_bars(0).shape
         (1, 2, 2)
         """
-        horizontal = self._brackets[:, layer] / np.sqrt(2)
+        return self._bars(self._brackets, layer)
+
+    def interval_bars(self, layer: int) -> NDArray[np.float64]:
+        """Compute the ends of the bars that stand for the 95 % intervals of EI of a layer, where these can be seen.
+
+        Along a bar sensitivity is constant.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer.
+
+        Returns
+        -------
+        ndarray (n_steps, 2, 2)
+            Both ends of a bar for each step, in bits; NaN where EI is merely bounded, and where the interval is too
+            narrow to be seen.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> plane = ef.CausalPlaneDisplay([[3.0]], [[1.0]], ["fc1"], ei_interval=[[[1.0, 3.0]]])
+        >>> plane.interval_bars(0)[0, :, 0] * 2**0.5  # EI
+        array([1., 3.])
+        """
+        return self._bars(self._interval_seen, layer)
+
+    def bounds_bars(self, layer: int) -> NDArray[np.float64]:
+        """Compute the ends of the bars that stand for bounds on EI of a layer that rest on no model.
+
+        Along a bar sensitivity is constant.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer.
+
+        Returns
+        -------
+        ndarray (n_steps, 2, 2)
+            Both ends of a bar for each step, in bits; NaN where the bounds are not visibly wider than the interval of
+            EI, or its bracket.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> plane = ef.CausalPlaneDisplay([[3.0]], [[1.0]], ["fc1"], ei_bounds=[[[1.0, 3.0]]])
+        >>> plane.bounds_bars(0)[0, :, 0] * 2**0.5  # EI
+        array([1., 3.])
+        """
+        return self._bars(self._bounds_seen, layer)
+
+    def _bars(self, ends: Points, layer: int) -> Points:
+        """Bars (n_steps, 2, 2) in the plane, from one end of EI to the other, (n_steps, n_layers, 2)."""
+        horizontal = ends[:, layer] / np.sqrt(2)
         sensitivity = (self.horizontal[:, layer, None] + self.vertical[:, layer, None]) / np.sqrt(2)
         return np.stack([horizontal, np.sqrt(2) * sensitivity - horizontal], axis=-1)
 
@@ -279,6 +374,7 @@ class CausalPlaneDisplay:
         marker = _RUN_MARKERS[len(before) % len(_RUN_MARKERS)]
         for k, (name, colour) in enumerate(zip(self.layers, layer_colours(len(self.layers)), strict=True)):
             known = ~self.bracketed[:, k]
+            _draw_bounds(ax, self.bounds_bars(k), colour)
             self._draw_errors(ax, k, colour)
             if not known.all():
                 _draw_brackets(ax, self.bracket_bars(k), colour, marker)
@@ -301,13 +397,22 @@ class CausalPlaneDisplay:
         return self
 
     def _draw_errors(self, ax: "Axes", layer: int, colour: str) -> None:
-        seen = (self._ei_stderr[:, layer] > 0) | (self._sensitivity_stderr[:, layer] > 0)
+        below, above = (half[:, layer] for half in self._halves)
+        seen = (below + above > 0) | (self._sensitivity_stderr[:, layer] > 0)
         seen &= np.isfinite(self.horizontal[:, layer] + self.vertical[:, layer]) & ~self.bracketed[:, layer]
         if seen.any():
             outlines = list(self.error_ellipses(layer)[seen])
-            face, edge = to_rgba(colour, 0.15), to_rgba(colour, 0.3)
+            # The first and the last step have marks, out of which an interval is to be seen.
+            firm = np.isin(np.flatnonzero(seen), (0, len(seen) - 1))
+            light = 0.3 if len(seen) <= FEW_BARS else 0.12
+            edges = [to_rgba(colour, 0.6 if one else light) for one in firm]
+            widths = np.where(firm, 1.6, 0.8)
             # A stroke has no area: its edge is what is seen of it.
-            ax.add_collection(PolyCollection(outlines, facecolors=face, edgecolors=edge, linewidths=0.8, zorder=1.5))
+            ax.add_collection(
+                PolyCollection(
+                    outlines, facecolors=to_rgba(colour, 0.15), edgecolors=edges, linewidths=widths, zorder=1.5
+                )
+            )
 
     def _draw_legend(self, ax: "Axes", first: bool) -> None:
         entries: dict[str, Line2D] = {}
@@ -325,6 +430,8 @@ class CausalPlaneDisplay:
             )
         if any(bars.get_gid() == BRACKET for bars in ax.collections):
             notes.append(BRACKETS)
+        if any(bars.get_gid() == BOUND for bars in ax.collections):
+            notes.append(BOUNDS)
         legend_above(ax, list(entries.values()), list(entries), "\n".join(filter(None, notes)) or None)
 
 
@@ -368,12 +475,7 @@ def _draw_brackets(ax: "Axes", bars: Points, colour: str, marker: str) -> None:
     colour, marker : str
     """
     there = np.isfinite(bars.sum(axis=(1, 2)))
-    swept = [np.concatenate([bars[k], bars[k + 1, ::-1]]) for k in np.flatnonzero(there[:-1] & there[1:])]
-    if swept:
-        # All one way around, so that what several cover is as faint as what one does.
-        around = [corners if _area(corners) > 0 else corners[::-1] for corners in swept]
-        area = Path.make_compound_path(*(Path(np.concatenate([one, one[:1]]), closed=True) for one in around))
-        ax.add_patch(PathPatch(area, facecolor=to_rgba(colour, 0.1), linewidth=0, zorder=1.1, gid=BRACKET))
+    _draw_swept_area(ax, bars, to_rgba(colour, 0.1), zorder=1.1, gid=BRACKET)
     lines = LineCollection(list(bars[there]), colors=[to_rgba(colour, 0.2)], linewidths=0.5, zorder=1.2, gid=BRACKET)
     ax.add_collection(lines)
     for k, face in ((0, "white"), (len(bars) - 1, colour)) if len(bars) > 1 else ((0, colour),):
@@ -389,6 +491,44 @@ def _draw_brackets(ax: "Axes", bars: Points, colour: str, marker: str) -> None:
                 zorder=2.6,
                 gid=BRACKET,
             )
+
+
+def _draw_bounds(ax: "Axes", bars: Points, colour: str) -> None:
+    """Where bounds around estimates lie, as an area from each to the next, fainter than that of brackets.
+
+    The path's first and last step have a thin bar, and a fainter one those from which no area leads to the next.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    bars : ndarray (n_steps, 2, 2)
+        NaN where a step has none.
+    colour : str
+    """
+    there = np.isfinite(bars.sum(axis=(1, 2)))
+    _draw_swept_area(ax, bars, to_rgba(colour, 0.06), zorder=1.0, gid=BOUND)
+    ends = [k for k in (0, len(bars) - 1)[: len(bars)] if there[k]]
+    single = [k for k in alone(there) if k not in ends]
+    if ends or single:
+        alphas, widths = [0.35] * len(ends) + [0.2] * len(single), [0.8] * len(ends) + [0.5] * len(single)
+        colours = [to_rgba(colour, alpha) for alpha in alphas]
+        lines = LineCollection(
+            list(bars[ends + single]), colors=colours, linewidths=widths, capstyle="butt", zorder=1.05, gid=BOUND
+        )
+        ax.add_collection(lines)
+
+
+def _draw_swept_area(
+    ax: "Axes", bars: Points, face: tuple[float, float, float, float], zorder: float, gid: str
+) -> None:
+    """The area that bars (n_steps, 2, 2) sweep from each step to the next, where neither is NaN."""
+    there = np.isfinite(bars.sum(axis=(1, 2)))
+    swept = [np.concatenate([bars[k], bars[k + 1, ::-1]]) for k in np.flatnonzero(there[:-1] & there[1:])]
+    if swept:
+        # All one way around, so that what several cover is as faint as what one does.
+        around = [corners if _area(corners) > 0 else corners[::-1] for corners in swept]
+        area = Path.make_compound_path(*(Path(np.concatenate([one, one[:1]]), closed=True) for one in around))
+        ax.add_patch(PathPatch(area, facecolor=face, linewidth=0, zorder=zorder, gid=gid))
 
 
 def _area(corners: Points) -> float:

@@ -64,14 +64,21 @@ def _values(motion: Motion) -> dict[str, Any]:
         "logarithmic": logarithmic,
         "ticks": ticks,
         "tick_texts": None if ticks is None else [tick_text(tick) for tick in ticks],
-        "bars": [
-            {"x": [_numbers(ends) for ends in bars[..., 0]], "y": [_numbers(ends) for ends in bars[..., 1]]}
-            for bars in motion.bars.swapaxes(0, 1)
-        ],
+        "bars": _bars(motion.bars),
+        "intervals": _bars(motion.intervals),
+        "bounds": _bars(motion.bounds),
         "notes": [escape(note, quote=False) for note in motion.notes],
         "rate": motion.rate,
         "trail": motion.trail,
     }
+
+
+def _bars(bars: np.ndarray) -> list[dict[str, list]]:
+    """Both ends of a bar (n_steps, n_layers, 2, 2), of each layer at every step."""
+    return [
+        {"x": [_numbers(ends) for ends in of_layer[..., 0]], "y": [_numbers(ends) for ends in of_layer[..., 1]]}
+        for of_layer in bars.swapaxes(0, 1)
+    ]
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 from numpy.typing import NDArray
 
+from ei_fast.figures.known import alone
 from ei_fast.training.ranges import SAID
 
 # Okabe & Ito's palette without black and yellow, which vanish against text and paper.
@@ -18,12 +19,23 @@ _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 # Points that a legend's entry takes beside its text, and the share of its size that a letter takes, about.
 _HANDLE, _LETTER = 24.0, 0.58
-_FEW_BARS = 60
+FEW_BARS = 60
+"""Of so many steps each bar is drawn as firm as one: more of them stand side by side."""
+
+# So few have room to be broad.
+_BROAD_BARS = 15
+
 BRACKET = "ei_fast bracket"
 """Of bars that stand for brackets, among the artists of a picture."""
 
 BRACKETS = "bars: EI known by bounds alone"
 """What is said of such bars."""
+
+BOUND = "ei_fast bound"
+"""Of what stands for bounds around an estimate, among the artists of a picture."""
+
+BOUNDS = "faint: bounds on EI that rest on no model"
+"""What is said of them."""
 
 SMALL = 8.0
 """Points of text beside the data."""
@@ -84,14 +96,95 @@ def ranges_said(convention: str) -> str:
     return f"ranges: {SAID[convention]}" if convention in SAID else ""
 
 
-def draw_brackets(ax: Axes, ends: NDArray[np.float64], colour: str, n_steps: int) -> None:
-    """Draw what is known to lie between two ends, and no better, as light bars (n_bars, 2, 2), with nothing inside."""
-    # Many stand side by side: together they are a faint area, and no darker than a few.
-    few = n_steps <= _FEW_BARS
+def draw_limits(
+    ax: Axes,
+    x: NDArray[Any],
+    interval: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    *,
+    known: NDArray[np.bool_],
+    beyond: NDArray[np.bool_],
+    colour: str,
+) -> None:
+    """Draw what is known of values along an axis: bands where a line joins them, bars where they are brackets.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    x : ndarray (n,)
+    interval : ndarray (n, 2)
+        Ends of the interval, or of the bracket where a value is not `known`.
+    bounds : ndarray (n, 2)
+        Drawn fainter.
+    known : ndarray of bool (n,)
+        Where there is a value with an interval, and no bracket.
+    beyond : ndarray of bool (n,)
+        Where `bounds` are visibly wider than `interval`.
+    colour : str
+    """
+    if beyond[known].any():
+        _draw_band(ax, x, bounds, known, colour, BOUND)
+    if (interval[known, 1] > interval[known, 0]).any():
+        _draw_band(ax, x, interval, known, colour)
+    _draw_bars(ax, x, bounds, ~known & beyond, colour, BOUND)
+    _draw_bars(ax, x, interval, ~known, colour, BRACKET)
+
+
+def _draw_band(
+    ax: Axes, x: NDArray[Any], ends: NDArray[np.float64], there: NDArray[np.bool_], colour: str, gid: str | None = None
+) -> None:
+    """Draw what is known of values that a line joins: a band, and a bar at each that has no neighbour.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    x : ndarray (n,)
+    ends : ndarray (n, 2)
+        From which value to which.
+    there : ndarray of bool (n,)
+        Where anything is drawn.
+    colour : str
+    gid : str, optional
+        `BOUND` where it stands for bounds: these are fainter.
+    """
+    single = np.isin(np.arange(len(x)), alone(there))
+    joined = there & ~single
+    if joined.any():
+        alpha = 0.08 if gid == BOUND else 0.2
+        ax.fill_between(x, ends[:, 0], ends[:, 1], where=joined, color=colour, alpha=alpha, linewidth=0, gid=gid)
+    _draw_bars(ax, x, ends, single & (ends[:, 1] > ends[:, 0]), colour, gid)
+
+
+def _draw_bars(
+    ax: Axes, x: NDArray[Any], ends: NDArray[np.float64], there: NDArray[np.bool_], colour: str, gid: str | None = None
+) -> None:
+    """Draw light bars from one end of what is known to the other, with nothing inside.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    x : ndarray (n,)
+        Of all values, drawn or not: where they are many, bars stand side by side.
+    ends : ndarray (n, 2)
+    there : ndarray of bool (n,)
+        Where a bar is drawn.
+    colour : str
+    gid : str, optional
+        `BRACKET` or `BOUND`, where bars stand for those; bounds are fainter.
+    """
+    if not there.any():
+        return
+    at = np.repeat(x[there].astype(np.float64)[:, None], 2, axis=1)
+    # Many together are a faint area, and no darker than a few.
+    few, faint = len(x) <= FEW_BARS, gid == BOUND
     bars = LineCollection(
-        list(ends), colors=colour, alpha=0.3 if few else 0.12, linewidths=1.2 if few else 0.8, capstyle="butt"
+        list(np.stack([at, ends[there]], axis=2)),
+        colors=colour,
+        alpha=(0.3 if few else 0.12) * (0.5 if faint else 1.0),
+        linewidths=2.4 if len(x) <= _BROAD_BARS else 1.2 if few else 0.8,
+        capstyle="butt",
     )
-    bars.set(zorder=1.2, gid=BRACKET)
+    bars.set(zorder=1.1 if faint else 1.2, gid=gid)
     ax.add_collection(bars)
     ax.autoscale_view()
 

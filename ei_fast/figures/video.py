@@ -92,6 +92,8 @@ class Frames:
         One point a layer, at its place of the frame drawn last.
     bars : LineCollection
         A bar for each layer whose EI is bracketed there.
+    intervals, bounds : LineCollection
+        A bar through each point whose interval, or bounds around that, can be seen there.
     markers : list of Line2D
         On each curve, at the frame drawn last.
     """
@@ -117,7 +119,10 @@ class Frames:
         self.trails = LineCollection([], linewidths=1.6, capstyle="round", zorder=2, animated=True)
         ax.add_collection(self.trails, autolim=False)
         self.bars = LineCollection([], linewidths=1.6, alpha=0.5, capstyle="round", zorder=3, animated=True)
-        ax.add_collection(self.bars, autolim=False)
+        self.intervals = LineCollection([], linewidths=1.6, alpha=0.5, capstyle="round", zorder=3, animated=True)
+        self.bounds = LineCollection([], linewidths=1.2, alpha=0.2, capstyle="butt", zorder=2.5, animated=True)
+        for collection in (self.bars, self.intervals, self.bounds):
+            ax.add_collection(collection, autolim=False)
         self.points = ax.scatter(
             motion.horizontal[0], motion.vertical[0], s=34, c=self._colours, zorder=4, animated=True, linewidths=0
         )
@@ -161,9 +166,14 @@ class Frames:
         """All that moves, at the step with this index."""
         motion = self._motion
         self.points.set_offsets(np.stack([motion.horizontal[index], motion.vertical[index]], axis=1))
-        there = np.isfinite(motion.bars[index]).all(axis=(1, 2))
-        self.bars.set_segments(list(motion.bars[index, there]))
-        self.bars.set_color([tuple(colour) for colour in self._colours[there]])
+        for collection, bars in (
+            (self.bars, motion.bars[index]),
+            (self.intervals, motion.intervals[index]),
+            (self.bounds, motion.bounds[index]),
+        ):
+            there = np.isfinite(bars).all(axis=(1, 2))
+            collection.set_segments(list(bars[there]))
+            collection.set_color([tuple(colour) for colour in self._colours[there]])
         start = max(index - motion.trail, 0)
         way = np.stack([motion.horizontal[start : index + 1], motion.vertical[start : index + 1]], axis=2)
         pieces = np.stack([way[:-1], way[1:]], axis=2).reshape(-1, 2, 2)
@@ -178,7 +188,7 @@ class Frames:
         for marker, values in zip(self.markers, motion.curves.values(), strict=True):
             marker.set_data([step], [values[index]])
         self._step.set_text(_step_text(step))
-        return [self.trails, self.bars, self.points, self._now, *self.markers, self._step]
+        return [self.bounds, self.trails, self.bars, self.intervals, self.points, self._now, *self.markers, self._step]
 
 
 def _step_text(step: int) -> str:

@@ -20,7 +20,15 @@ from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, t
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_KIND, _FORMAT = "report", 1
+_KIND, _FORMAT = "report", 2
+
+ENDS = {
+    "ei_low": ("ei_interval", 0),
+    "ei_high": ("ei_interval", 1),
+    "ei_bounds_low": ("ei_bounds", 0),
+    "ei_bounds_high": ("ei_bounds", 1),
+}
+"""Names, in trajectories and tables, of the ends of pairs of a `LayerReport`: the pair, and which end of it."""
 
 _RANGES = {"each": "this record", "first": "the first record", "all": "all records together"}
 
@@ -75,6 +83,9 @@ class LayerReport:
         then those of one patch.
     share_outside : float
         Probability that an output lies outside its range, averaged over the outputs; NaN in files of older versions.
+    ei_bounds : (float, float)
+        Bounds on EI that rest on no model of the layer, each with 97.5 % confidence; the value twice where exact. NaN
+        in files of older versions.
 
     Notes
     -----
@@ -122,6 +133,7 @@ class LayerReport:
     flags: tuple[str, ...]
     patch: tuple[int, ...] | None = None
     share_outside: float = float("nan")
+    ei_bounds: tuple[float, float] = (float("nan"), float("nan"))
 
     def figures(self) -> dict[str, Any]:
         """Return every attribute but the matrices.
@@ -140,6 +152,29 @@ class LayerReport:
         """
         names = [figure.name for figure in fields(self) if not figure.name.endswith("_matrix")]
         return {name: getattr(self, name) for name in names}
+
+    def end(self, name: str) -> float:
+        """Return an end of the interval of EI, or of its bounds.
+
+        Parameters
+        ----------
+        name : str
+            ``"ei_low"``, ``"ei_high"``, ``"ei_bounds_low"`` or ``"ei_bounds_high"``, as in the table of a trajectory.
+
+        Returns
+        -------
+        float
+            Bits.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.analyze([np.eye(2)], activation="linear", bins=4)[0].end("ei_bounds_low")
+        4.0
+        """
+        pair, end = ENDS[name]
+        return float(getattr(self, pair)[end])
 
     def explain(self) -> str:
         """Say how EI was found, and what each flag means.
@@ -285,8 +320,8 @@ class Report(Sequence[LayerReport]):
         Returns
         -------
         pandas.DataFrame
-            One row for each layer and one column for each figure but the matrices. Intervals and ranges have a column
-            for either end; where every neuron has a range of its own, for the ends of their hull.
+            One row for each layer and one column for each figure but the matrices. Intervals, bounds and ranges have a
+            column for either end; where every neuron has a range of its own, for the ends of their hull.
 
         Raises
         ------

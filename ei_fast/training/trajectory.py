@@ -13,7 +13,7 @@ from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
 from ei_fast.network.bins import ranges_from
 from ei_fast.network.network import Network
 from ei_fast.parameters import Parameters, Unchanged, shows_keywords
-from ei_fast.results.report import Report
+from ei_fast.results.report import ENDS, Report
 from ei_fast.results.tables import frame_of
 from ei_fast.runtime.files import from_json, known_format, npz_bytes, npz_path, plain, read_npz, to_json, write_whole
 from ei_fast.training.ranges import SAID, LayerRanges
@@ -22,16 +22,17 @@ from ei_fast.training.weights import arrays_of, described, restored
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_KIND, _FORMAT = "trajectory", 4
+_KIND, _FORMAT = "trajectory", 5
 
 # What the first files held, whatever figures have been added since.
 _OF_OLD = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
 _INTERVAL = ("ei_low", "ei_high")
 _FURTHER = tuple(BY_NAME[name].stderr for name in EDGE_MEASURES)
-MEASURES = (*_OF_OLD, *_INTERVAL, *_FURTHER)
-"""What is kept of every layer at every step, in bits; files of older formats have the first six only, or one more."""
+_BOUNDS = ("ei_bounds_low", "ei_bounds_high")
+MEASURES = (*_OF_OLD, *_INTERVAL, *_FURTHER, *_BOUNDS)
+"""What is kept of every layer at every step, in bits; files of older formats lack some after the first six."""
 
-COLUMNS = ("run", "step", "layer", *_OF_OLD, *_INTERVAL, "flags", *_FURTHER, "ranges")
+COLUMNS = ("run", "step", "layer", *_OF_OLD, *_INTERVAL, "flags", *_FURTHER, "ranges", *_BOUNDS)
 """Columns of a trajectory's table, before those of the metrics; no metric may have one of these names."""
 
 _MAX_STEP = 2**63 - 1
@@ -48,7 +49,8 @@ class Trajectory:
         Names of the layers.
     measures : mapping of str to array-like (n_steps, n_layers)
         ``"ei"``, ``"ei_stderr"``, ``"sensitivity"``, ``"degeneracy"``, ``"ei_parts"`` and ``"phi_ff"``, in bits; and
-        ``"ei_low"``, ``"ei_high"``, ``"sensitivity_stderr"`` and ``"ei_parts_stderr"``, NaN where missing.
+        ``"ei_low"``, ``"ei_high"``, ``"ei_bounds_low"``, ``"ei_bounds_high"``, ``"sensitivity_stderr"`` and
+        ``"ei_parts_stderr"``, NaN where missing.
     metrics : mapping of str to array-like (n_steps,)
         Losses, accuracies and the like; NaN at steps without one.
     provenance : dict, optional
@@ -75,6 +77,9 @@ class Trajectory:
     ei_low, ei_high : ndarray (n_steps, n_layers)
         95 % interval of EI in bits, or lower and upper bound where the flag is "undersampled"; NaN in files of older
         versions.
+    ei_bounds_low, ei_bounds_high : ndarray (n_steps, n_layers)
+        Bounds on EI in bits that rest on no model of the layer, each with 97.5 % confidence; the value twice where
+        exact. NaN in files of older versions.
     sensitivity_stderr, ei_parts_stderr : ndarray (n_steps, n_layers)
         Standard errors in bits; NaN in files of older versions.
     flags : tuple (n_steps,) of tuple (n_layers,) of tuple of str
@@ -119,6 +124,8 @@ class Trajectory:
     ei_high: NDArray[np.float64]
     sensitivity_stderr: NDArray[np.float64]
     ei_parts_stderr: NDArray[np.float64]
+    ei_bounds_low: NDArray[np.float64]
+    ei_bounds_high: NDArray[np.float64]
 
     def __init__(
         self,
@@ -380,7 +387,7 @@ class Trajectory:
         -------
         pandas.DataFrame
             One row for each step and layer, with the columns run (where there are runs), step, layer, the measures in
-            bits, flags, ranges, and the metrics of the step.
+            bits, flags, ranges, the bounds on EI in bits, and the metrics of the step.
 
         Raises
         ------
@@ -581,8 +588,7 @@ class Trajectory:
 def measures_of(report: Report) -> dict[str, list[float]]:
     """What a trajectory keeps of a report: a figure a layer for each of `MEASURES`."""
     found = {name: [float(getattr(layer, name)) for layer in report] for name in (*_OF_OLD, *_FURTHER)}
-    lows, highs = zip(*(layer.ei_interval for layer in report), strict=True)
-    return found | {"ei_low": [float(low) for low in lows], "ei_high": [float(high) for high in highs]}
+    return found | {name: [layer.end(name) for layer in report] for name in ENDS}
 
 
 def check_metric_name(name: str, owner: str, columns: Sequence[str] = COLUMNS) -> None:

@@ -14,6 +14,7 @@ from ei_fast.cli import main
 from ei_fast.cluster import merge, plan, run, status
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.merging import Incomplete
+from ei_fast.runtime.files import sealed, unsealed
 from ei_fast.runtime.threads import Threads
 from ei_fast.training.trajectory import MEASURES
 
@@ -302,7 +303,31 @@ def test_the_table_says_what_the_trajectory_does(runs):
     ):
         pandas.testing.assert_frame_equal(table[list(expected.columns)], expected, check_exact=True)
         assert (table["ei_low"] <= table["ei"]).all()
+        bounds = list(zip(table["ei_bounds_low"], table["ei_bounds_high"], strict=True))
+        assert bounds == [layer.ei_bounds for layer in _reports(checkpoints)]
         assert table["flags"].tolist() == [", ".join(layer.flags) for layer in _reports(checkpoints)]
+
+
+@pytest.mark.parametrize("bounds", [None, [0.25, 30.0]])
+def test_bounds_of_results_are_merged(bounds, tmp_path):
+    """Those of a version that knew none have none."""
+    _train(tmp_path / "c", n=1)
+    plan(tmp_path / "c", tmp_path / "out", 1, _estimator())
+    run(tmp_path / "out")
+    for path in (tmp_path / "out" / "results").rglob("*.json"):
+        content = unsealed(path.read_bytes())
+        for layer in content["layers"]:
+            del layer["ei_bounds"]
+            layer |= {} if bounds is None else {"ei_bounds": bounds}
+        path.write_bytes(sealed(content))
+    merge(tmp_path / "out")
+    trajectory = ef.Trajectory.load(tmp_path / "out" / "trajectory.npz")
+    assert np.isfinite(trajectory.ei_low).all()
+    expected = np.array(bounds or [np.nan, np.nan])
+    for low, high in zip(trajectory.ei_bounds_low[0], trajectory.ei_bounds_high[0], strict=True):
+        np.testing.assert_array_equal([low, high], expected)
+    frame = trajectory.to_frame()
+    assert frame["ei_bounds_high"].tolist() == pytest.approx([expected[1]] * len(frame), nan_ok=True)
 
 
 def test_status_and_run_information(runs, tmp_path):

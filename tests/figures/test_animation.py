@@ -14,6 +14,7 @@ import ei_fast as ef
 from ei_fast.figures.animation import motion_of
 from ei_fast.figures.style import layer_colours
 from ei_fast.figures.video import Frames
+from ei_fast.results.report import ENDS
 from ei_fast.training.trajectory import MEASURES, Trajectory
 
 
@@ -21,7 +22,7 @@ def _trajectory(n_steps=12, n_layers=3, metrics=("loss", "val_loss", "accuracy")
     rng = np.random.default_rng(0)
     sensitivity, ei = rng.uniform(0, 20, (n_steps, n_layers)), rng.uniform(0, 9, (n_steps, n_layers))
     measures = dict.fromkeys(MEASURES, np.zeros((n_steps, n_layers)))
-    measures |= {"ei": ei, "sensitivity": sensitivity, "degeneracy": sensitivity - ei}
+    measures |= {"ei": ei, "sensitivity": sensitivity, "degeneracy": sensitivity - ei} | dict.fromkeys(ENDS, ei)
     beside = {name: rng.uniform(0.01, 1, n_steps) for name in metrics}
     return Trajectory(np.arange(n_steps) * 10, [f"fc{k}" for k in range(n_layers)], measures, beside)
 
@@ -214,11 +215,13 @@ def _data_of(path):
 
 
 def _with_a_bracket():
-    """The second layer is bracketed at steps 3 and 4, four bits around the midpoint."""
+    """The second layer is bracketed at steps 3 and 4, four bits around the midpoint; the third one has wider bounds."""
     trajectory = _trajectory()
     flags = [[(), ("undersampled",) if t in (3, 4) else (), ()] for t in range(12)]
     measures = {name: getattr(trajectory, name) for name in MEASURES}
     measures |= {"ei_low": trajectory.ei - 2, "ei_high": trajectory.ei + 2}
+    below, above = np.array([2, 2, 5]), np.array([2, 2, 4])
+    measures |= {"ei_bounds_low": trajectory.ei - below, "ei_bounds_high": trajectory.ei + above}
     return Trajectory(
         trajectory.steps, trajectory.layers, measures, trajectory.metrics, {"convention": "first"}, flags=flags
     )
@@ -234,6 +237,60 @@ def test_a_bracket_moves_as_a_bar_and_not_as_a_point():
         if index in (3, 4):
             ends = np.array([trajectory.ei_low[index, 1], trajectory.ei_high[index, 1]])
             np.testing.assert_allclose(bars[0, :, 0], ends / np.sqrt(2))
+
+
+def test_an_interval_moves_with_its_point_and_bounds_around_it():
+    trajectory = _with_a_bracket()
+    motion = motion_of(trajectory)
+    frames = Frames(motion, 50)
+    assert any("rest on no model" in note for note in motion.notes)
+    ends = np.stack([trajectory.ei_low, trajectory.ei_high], axis=2)
+    for index, _ in enumerate(frames.drawn(range(12))):
+        known = [0, 2] if index in (3, 4) else [0, 1, 2]
+        bars = np.array(frames.intervals.get_segments())
+        np.testing.assert_allclose(bars[..., 0] * np.sqrt(2), ends[index, known])
+        (bar,) = np.array(frames.bounds.get_segments())
+        np.testing.assert_allclose(bar[:, 0] * np.sqrt(2), trajectory.ei[index, 2] + [-5, 4])
+        np.testing.assert_allclose(bar.sum(axis=1) / np.sqrt(2), trajectory.sensitivity[index, [2, 2]])
+    assert frames.bounds.get_alpha() < frames.intervals.get_alpha()
+    low, high = motion.horizontal_limits
+    assert low * np.sqrt(2) < trajectory.ei_bounds_low.min()
+    assert high * np.sqrt(2) > trajectory.ei_bounds_high.max()
+
+
+def test_what_is_known_exactly_has_no_bars():
+    motion = motion_of(_trajectory())
+    assert np.isnan([motion.bars, motion.intervals, motion.bounds]).all()
+    assert motion.notes == ()
+
+
+def test_the_page_holds_intervals_and_bounds(tmp_path):
+    trajectory = _with_a_bracket()
+    motion = _data_of(ef.animate_causal_plane(trajectory, tmp_path / "plane.html"))
+    for name, k, by in (("intervals", 0, (-2, 2)), ("intervals", 2, (-2, 2)), ("bounds", 2, (-5, 4))):
+        for index in (0, 3, 11):
+            ends = [(trajectory.ei[index, k] + one) / np.sqrt(2) for one in by]
+            assert motion[name][k]["x"][index] == pytest.approx(ends)
+    assert motion["intervals"][1]["x"][3] == [None, None]
+    assert motion["bounds"][0]["x"] == [[None, None]] * 12
+
+
+@needs_chromium
+def test_the_page_shows_brackets_intervals_and_bounds(browser, tmp_path):
+    trajectory = _with_a_bracket()
+    path = ef.animate_causal_plane(trajectory, tmp_path / "plane.html")
+    browser.open(path.as_uri())
+    # After points and curves: the bracket of one layer, the intervals of three, the bounds of one.
+    said = browser.value("plot.data.slice(10).map(trace => [trace.legendgroup, trace.opacity])")
+    assert said == [["fc1", 0.5], ["fc0", 0.5], ["fc1", 0.5], ["fc2", 0.5], ["fc2", 0.2]]
+    for index in (3, 7):
+        _slide(browser, index)
+        held = browser.value("plot.data.slice(10).map(trace => trace.x)")
+        ends = [(trajectory.ei[index, 2] + by) / np.sqrt(2) for by in (-5, 4)]
+        assert held[4] == pytest.approx(ends)
+        assert (held[0] == [None, None]) == (index == 7)
+        assert (held[2] == [None, None]) == (index == 3)
+    assert browser.complaints == []
 
 
 def test_the_page_holds_brackets_ticks_and_the_convention(tmp_path):

@@ -1,17 +1,20 @@
 """Pictures show the figures they are given."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 import ei_fast as ef
-from ei_fast.figures.known import limits_of
+from ei_fast.figures.known import bounds_of, limits_of
 from ei_fast.figures.measures import plot_metrics
 from ei_fast.figures.overview import plot_overview
-from ei_fast.figures.style import BRACKET, layer_colours
+from ei_fast.figures.style import BOUND, BRACKET, layer_colours
 from ei_fast.figures.ticks import log_ticks, tick_text
 from ei_fast.figures.turning import turning_point
 from ei_fast.training.trajectory import MEASURES, Trajectory
@@ -327,6 +330,33 @@ def test_bins_are_drawn_and_what_is_too_coarse_is_crossed(random_weight):
     assert [text.get_text() for text in ax.get_xticklabels()] == ["4", "8", "32"]
 
 
+def test_brackets_and_bounds_over_bins():
+    ei = np.array([1.0, 20.0, 40.0, 50.0])
+    values = {"in_bins": [2, 4, 8, 16], "out_bins": [2, 4, 8, 16], "layer": ["fc"] * 4, "ei": ei, "ei_stderr": 0.5}
+    values |= {"sensitivity": [2.0, 30.0, 60.0, 30.0], "flags": ["", "", "", "undersampled, sensitivity < EI"]}
+    below, above = np.array([[0, 1, 2, 15], [0, 5, 10, 15]]), np.array([[0, 1, 3, 15], [0, 6, 9, 15]])
+    values |= {"ei_low": ei - below[0], "ei_high": ei + above[0]}
+    values |= {"ei_bounds_low": ei - below[1], "ei_bounds_high": ei + above[1]}
+    frame = pytest.importorskip("pandas").DataFrame(values)
+    ax = ef.plot_bins(frame, Figure().subplots()).axes[0]
+    (colour,) = layer_colours(1)
+    (line,) = [line for line in ax.lines if line.get_label() == "fc"]
+    np.testing.assert_array_equal(line.get_ydata(), [1.0, 20.0, 40.0, np.nan])
+    assert _bands(ax, colour, None) == {1: (1.0, 1.0), 2: (19.0, 21.0), 3: (38.0, 43.0)}
+    assert _bands(ax, colour, BOUND) == {1: (1.0, 1.0), 2: (15.0, 26.0), 3: (30.0, 49.0)}
+    assert _bars(ax, colour, BRACKET) == {4: (35.0, 65.0)}
+    (crosses,) = [line for line in ax.lines if line.get_gid() == "broken"]
+    assert crosses.get_ydata().tolist() == [35.0]
+    said = ax.get_legend().get_title().get_text()
+    assert "bounds alone" in said
+    assert "rest on no model" in said
+    # Frames of older versions have no such columns.
+    older = frame[["in_bins", "out_bins", "layer", "ei", "ei_stderr", "sensitivity", "flags"]]
+    ax = ef.plot_bins(older[:3], Figure().subplots()).axes[0]
+    assert _bands(ax, colour, None)[2] == pytest.approx((20 - 0.979982, 20 + 0.979982))
+    assert not _bands(ax, colour, BOUND)
+
+
 def test_bins_of_inputs_and_outputs_apart():
     sweep = ef.bin_sweep(5 * np.eye(2), bins=((4, 8), (8, 8)), random_state=0)
     (ax,) = ef.plot_bins(sweep, Figure().subplots()).axes
@@ -444,6 +474,150 @@ def test_every_measure_has_the_band_of_its_error():
         any(isinstance(artist, PolyCollection) for artist in panels[title].collections)
         for title in ("EI", "sensitivity", "degeneracy", "EI_parts", "φ")
     )
+
+
+def _wide(bounds=True):
+    """Layers of eight steps: one with wide bounds; one that is bracketed but for steps 1 to 3 and 6, whose bounds are
+    wider than its bracket at steps 4 and 5; one whose bounds are its interval.
+    """
+    known = np.ones((8, 3), dtype=bool)
+    known[[0, 4, 5, 7], 1] = False
+    ei = np.linspace([30.0, 20.0, 10.0], [60.0, 40.0, 12.0], 8)
+    low, high = ei - np.where(known, 1.0, 8.0), ei + np.where(known, 2.0, 8.0)
+    under, over = ei - np.array([20.0, 8.0, 1.0]), ei + np.array([25.0, 8.0, 2.0])
+    under[[4, 5], 1] -= 4.0
+    over[known[:, 1], 1] += 5.0
+    measures = {"ei": ei, "ei_stderr": 0.3 + 0 * ei, "ei_low": low, "ei_high": high}
+    measures |= {"ei_bounds_low": under, "ei_bounds_high": over} if bounds else {}
+    measures |= {"sensitivity": 2 * ei, "degeneracy": ei, "ei_parts": ei / 2, "phi_ff": ei / 2}
+    measures |= {"ei_parts_stderr": 0 * ei, "sensitivity_stderr": 0 * ei}
+    flags = [[() if one else ("undersampled",) for one in step] for step in known]
+    return Trajectory(np.arange(8), ["wide", "part", "narrow"], measures, {}, flags=flags), known
+
+
+def _of_layer(ax, colour, gid, kind):
+    found = [artist for artist in ax.collections if isinstance(artist, kind) and artist.get_gid() == gid]
+    colours = [one.get_colors() if kind is LineCollection else one.get_facecolor() for one in found]
+    return [one for one, its in zip(found, colours, strict=True) if to_hex(its[0]) == colour.lower()]
+
+
+def _bands(ax, colour, gid):
+    """Lowest and highest y of a layer's bands by step."""
+    bands = {}
+    for artist in _of_layer(ax, colour, gid, PolyCollection):
+        for path in artist.get_paths():
+            for x in np.unique(path.vertices[:, 0]):
+                y = path.vertices[path.vertices[:, 0] == x, 1]
+                bands[round(x)] = y.min(), y.max()
+    return bands
+
+
+def _bars(ax, colour, gid):
+    """Both ends of a layer's bars by step."""
+    segments = [one for artist in _of_layer(ax, colour, gid, LineCollection) for one in artist.get_segments()]
+    return {round(one[0][0]): (one[0][1], one[1][1]) for one in segments}
+
+
+@pytest.mark.parametrize(("title", "name"), [("EI", "ei"), ("degeneracy", "degeneracy"), ("φ", "phi_ff")])
+def test_bounds_are_a_fainter_band_around_that_of_the_interval(title, name):
+    trajectory, known = _wide()
+    ax = _panels(ef.plot_measures(trajectory))[title]
+    wide, part, narrow = layer_colours(3)
+    values = getattr(trajectory, name)
+    by = {"ei": (20, 25, 1, 2), "degeneracy": (25, 20, 2, 1), "phi_ff": (20, 25, 1, 2)}[name]
+    for gid, (below, above) in ((BOUND, by[:2]), (None, by[2:])):
+        band = _bands(ax, wide, gid)
+        ends = [(value - below, value + above) for value in values[:, 0]]
+        assert band == {step: pytest.approx(one) for step, one in enumerate(ends)}
+    assert not _bands(ax, narrow, BOUND)
+    assert len(_bands(ax, narrow, None)) == 8
+    # Where a bracket breaks the path, bands are broken, too; a step that stands alone has bars.
+    assert set(_bands(ax, part, BOUND)) == set(_bands(ax, part, None)) == {1, 2, 3}
+    low, high = limits_of(trajectory, name)
+    under, over = bounds_of(trajectory, name)
+    assert _bars(ax, part, None) == {6: pytest.approx((low[6, 1], high[6, 1]))}
+    assert _bars(ax, part, BRACKET) == {k: pytest.approx((low[k, 1], high[k, 1])) for k in np.flatnonzero(~known[:, 1])}
+    assert _bars(ax, part, BOUND) == {k: pytest.approx((under[k, 1], over[k, 1])) for k in (4, 5, 6)}
+    alphas = {
+        gid: max(one.get_alpha() for one in ax.collections if one.get_gid() == gid and isinstance(one, PolyCollection))
+        for gid in (BOUND, None)
+    }
+    assert alphas[BOUND] < alphas[None]
+
+
+def test_bounds_are_spoken_of_where_they_are_seen():
+    for bounds in (True, False):
+        trajectory, _ = _wide(bounds)
+        figure = ef.plot_measures(trajectory)
+        panels = _panels(figure)
+        plane = ef.CausalPlaneDisplay.from_trajectory(trajectory).plot(Figure().subplots()).ax_
+        titles = [ax.get_legend().get_title().get_text() for ax in (plane, *figure.axes) if ax.get_legend()]
+        assert sum("rest on no model" in title for title in titles) == 2 * bounds
+        drawn = [any(one.get_gid() == BOUND for one in panels[name].collections) for name in ("EI", "φ", "degeneracy")]
+        assert drawn == [bounds] * 3
+        assert not [one for name in ("sensitivity", "EI_parts") for one in panels[name].collections if one.get_gid()]
+
+
+def test_what_is_a_little_wider_than_the_interval_is_not_drawn():
+    trajectory, _ = _wide()
+    trajectory.ei_bounds_low[:] = trajectory.ei_low
+    trajectory.ei_bounds_high[:] = trajectory.ei_high + 0.1
+    for artist in _panels(ef.plot_measures(trajectory))["EI"].collections:
+        assert artist.get_gid() != BOUND
+    assert np.isnan(ef.CausalPlaneDisplay.from_trajectory(trajectory).bounds_bars(0)).all()
+
+
+def test_an_unbounded_bound_is_none():
+    trajectory, _ = _wide()
+    trajectory.ei_bounds_low[:] = -np.inf
+    trajectory.ei_bounds_high[:] = np.inf
+    assert BOUND not in [one.get_gid() for ax in ef.plot_measures(trajectory).axes for one in ax.collections]
+    assert np.isnan(ef.CausalPlaneDisplay.from_trajectory(trajectory).bounds_bars(0)).all()
+
+
+def test_bounds_in_the_plane_lie_along_constant_sensitivity():
+    trajectory, known = _wide()
+    display = ef.CausalPlaneDisplay.from_trajectory(trajectory)
+    bars = display.bounds_bars(0)
+    ei = np.stack([trajectory.ei_bounds_low, trajectory.ei_bounds_high], axis=2)
+    np.testing.assert_allclose(bars[..., 0] * np.sqrt(2), ei[:, 0])
+    np.testing.assert_allclose(bars.sum(axis=2) / np.sqrt(2), trajectory.sensitivity[:, [0, 0]])
+    seen = np.isfinite(display.bounds_bars(1)).all(axis=(1, 2))
+    assert np.flatnonzero(seen).tolist() == [1, 2, 3, 4, 5, 6]
+    assert np.isnan(display.bounds_bars(2)).all()
+    # Intervals of brackets are none.
+    assert np.isfinite(display.interval_bars(1)).all(axis=(1, 2)).tolist() == known[:, 1].tolist()
+    ax = display.plot(Figure().subplots()).ax_
+    lines = [one for one in ax.collections if one.get_gid() == BOUND and isinstance(one, LineCollection)]
+    # First and last step; of the second layer the ends are brackets, and the rest is an area.
+    assert [len(one.get_segments()) for one in lines] == [2]
+    np.testing.assert_allclose(lines[0].get_segments(), bars[[0, -1]])
+    areas = [one for one in ax.patches if one.get_gid() == BOUND]
+    assert [round(len(one.get_path().vertices) / 5) for one in areas] == [7, 5]
+
+
+def test_the_interval_in_the_plane_is_that_of_the_trajectory():
+    """Which holds more than the standard error, and reaches further to one side."""
+    trajectory, _ = _wide()
+    ellipse = ef.CausalPlaneDisplay.from_trajectory(trajectory).error_ellipses(0)
+    ends = np.stack([ellipse[..., 0].min(axis=1), ellipse[..., 0].max(axis=1)], axis=1) * np.sqrt(2)
+    np.testing.assert_allclose(ends, trajectory.ei[:, [0]] + [-1.0, 2.0])
+    np.testing.assert_allclose(ellipse.sum(axis=2) / np.sqrt(2), np.repeat(trajectory.sensitivity[:, [0]], 25, axis=1))
+
+
+def test_a_report_with_bounds_shows_them(random_weight):
+    report = ef.analyze(random_weight(3, 2, 4.0), random_state=0)
+    layer = replace(
+        report[0], ei_interval=(2.0, 3.0), ei_bounds=(1.0, 5.0), ei=2.5, degeneracy=report[0].sensitivity - 2.5
+    )
+    display = ef.CausalPlaneDisplay.from_report(ef.Report([layer], [], {}))
+    np.testing.assert_allclose(display.bounds_bars(0)[0, :, 0] * np.sqrt(2), [1.0, 5.0])
+    np.testing.assert_allclose(display.interval_bars(0)[0, :, 0] * np.sqrt(2), [2.0, 3.0])
+    ax = display.plot(Figure().subplots()).ax_
+    (line,) = [one for one in ax.collections if one.get_gid() == BOUND]
+    assert len(line.get_segments()) == 1
+    assert ax.get_xlim()[1] > 5.0 / np.sqrt(2)
+    assert "rest on no model" in ax.get_legend().get_title().get_text()
 
 
 @pytest.mark.parametrize("convention", ["each", "first", "all"])

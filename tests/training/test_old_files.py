@@ -18,6 +18,7 @@ def test_an_old_recording_is_read():
     trajectory = ef.Trajectory.load(OLD / "format3.npz")
     assert trajectory.steps.tolist() == [0, 1]
     assert np.isnan(trajectory.ei_low).all()
+    assert np.isnan([trajectory.ei_bounds_low, trajectory.ei_bounds_high]).all()
     assert trajectory.flags == (((),), ((),))
     assert (trajectory.layer_ranges, trajectory.networks, trajectory.ranges) == (None, None, "first")
     assert list(trajectory.to_frame()["ranges"]) == ["first", "first"]
@@ -37,7 +38,24 @@ def test_an_old_recording_goes_on_over_the_ranges_that_it_began_with(tmp_path):
     assert trajectory.ranges == "first"
     assert np.isnan(trajectory.ei_low[:2]).all()
     assert trajectory.ei_low[2, 0] <= trajectory.ei[2, 0] <= trajectory.ei_high[2, 0]
+    assert np.isnan(trajectory.ei_bounds_low[:2]).all()
+    assert trajectory.ei_bounds_low[2, 0] <= trajectory.ei[2, 0] <= trajectory.ei_bounds_high[2, 0]
     assert trajectory.layer_ranges is None
+
+
+def test_a_recording_without_bounds_is_read_and_goes_on(tmp_path):
+    path = tmp_path / "run.npz"
+    shutil.copy(OLD / "format4.npz", path)
+    before = ef.Trajectory.load(path)
+    assert np.isfinite(before.ei_low).all()
+    assert np.isnan([before.ei_bounds_low, before.ei_bounds_high]).all()
+    assert before.to_frame()["ei_bounds_low"].isna().all()
+    layer = ef.Layer(np.array([[0.5, -1.0], [2.0, 0.25]]) * 21, [0.0, 0.5], "relu", name="fc1")
+    with ef.Recorder(ef.EffectiveInformation(bins=4, random_state=0), path=path) as recorder:
+        report = recorder.record(layer, step=20, loss=1 / 21)
+    after = ef.Trajectory.load(path)
+    np.testing.assert_array_equal(after.ei[:2], before.ei)
+    np.testing.assert_array_equal(after.ei_bounds_low[:, 0], [np.nan, np.nan, report[0].ei_bounds[0]])
 
 
 def test_a_metric_of_an_old_recording_does_not_hide_the_measure_of_its_name():

@@ -150,8 +150,8 @@ def surrogate_error(rectangles: Rectangles) -> float | None:
     -----
     (kappa**2 / 48) sum of G_ik**4 nats, kappa = -1.2 the excess kurtosis of a uniform and G = W (W^T W)^-1 W^T the
     projection onto what the outputs see of the inputs: the leading term of the divergence's Edgeworth expansion.
-    Binning only lowers it. With fewer than three inputs an output further terms are as large, and singular layers have no
-    density.
+    Binning only lowers it. With fewer than three inputs an output further terms are as large, and singular layers have
+    no density.
     """
     weight = rectangles.weight
     n_in, m = weight.shape

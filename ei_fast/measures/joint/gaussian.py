@@ -94,7 +94,7 @@ class Gaussian:
     def explain(self, figures: Mapping[str, Any]) -> str:
         """In a sentence."""
         return (
-            f"EI = H(Y) - H(Y|X), each the mean over sampled states, {figures['n_samples']:,} in all, of -log2 of their "
+            f"EI = H(Y) - H(Y|X), each the mean, over {figures['n_samples']:,} sampled states in all, of -log2 of their "
             "probability under Gaussian pre-activations."
         )
 
