@@ -183,3 +183,82 @@ def sensitivity_edges(weight, bias, baseline, in_edges, breaks, sizes, codes, ro
                 )
             else:
                 out[i, j] = np.nan if _code_at(constant, own_breaks, own_codes) == outside else 0.0
+
+
+@jit
+def scattered_sensitivity(
+    weights, bias, baseline, in_edges, breaks, sizes, codes, rows, n_codes, outside, outputs, inputs, out
+):
+    """Write I(X_i; Y_j) of some edges, scattered over several outputs, with only input i moving into `out`, in bits.
+
+    Parameters
+    ----------
+    weights : (n_out, n_in) float64
+        Of each output those from all inputs.
+    bias, baseline, in_edges, breaks, sizes, codes, rows, n_codes, outside
+        As of `sensitivity_edges`.
+    outputs, inputs : (q,) int64
+        Of every edge; the outputs do not fall, and no weight is 0.
+    out : (q,) float64, output
+        As `sensitivity_edges` has them, to the last bit.
+    """
+    code_lengths = np.zeros(n_codes, np.float64)
+    output_lengths = np.zeros(n_codes, np.float64)
+    met = np.empty(n_codes, np.int64)
+    last, at_baseline = -1, 0.0
+    for q in range(outputs.shape[0]):
+        i, j = inputs[q], outputs[q]
+        if j != last:
+            last, at_baseline = j, 0.0
+            for k in range(weights.shape[1]):
+                at_baseline += baseline[k] * weights[j, k]
+        w = weights[j, i]
+        own_breaks, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
+        out[q] = _edge_information(
+            w,
+            bias[j] + (at_baseline - baseline[i] * w),
+            in_edges,
+            own_breaks,
+            own_codes,
+            outside,
+            code_lengths,
+            output_lengths,
+            met,
+        )
+
+
+@jit
+def edges_that_cross(weights, bias, baseline, low, high, breaks, sizes, codes, rows, outside, crosses):
+    """Say of every edge whether its input alone moves its output across a breakpoint; return how many are undefined.
+
+    Parameters
+    ----------
+    weights : (n_out, n_in) float64
+        Of each output those from all inputs.
+    bias, baseline, breaks, sizes, codes, rows, outside
+        As of `sensitivity_edges`.
+    low, high : float
+        Ends of the inputs' range.
+    crosses : (n_out, n_in) bool, output
+        Where it is False the sensitivity is 0 but for rounding, or undefined.
+
+    Returns
+    -------
+    int
+        Edges that cross nothing and whose output is dropped wherever its input is: their sensitivity is NaN.
+    """
+    undefined = 0
+    for j in range(weights.shape[0]):
+        own_breaks, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
+        at_baseline = 0.0
+        for k in range(weights.shape[1]):
+            at_baseline += baseline[k] * weights[j, k]
+        for i in range(weights.shape[1]):
+            w = weights[j, i]
+            constant = bias[j] + (at_baseline - baseline[i] * w)
+            ends = (w * low + constant, w * high + constant)
+            passed = np.searchsorted(own_breaks, min(ends), side="right")
+            crosses[j, i] = passed < own_breaks.shape[0] and own_breaks[passed] < max(ends)
+            if not crosses[j, i] and own_codes[passed] == outside:
+                undefined += 1
+    return undefined
