@@ -17,7 +17,7 @@ from ei_fast.kernels.keys import NEVER
 from ei_fast.measures.constants import TABLE_OF_COUNTS
 from ei_fast.measures.counting.estimators import estimator_named
 from ei_fast.measures.edges.auto import edge_measure
-from ei_fast.measures.edges.estimate import EdgeEstimate
+from ei_fast.measures.edges.estimate import EdgeEstimate, Matrix
 from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.quantities import NAMES
 from ei_fast.measures.stages import run_here
@@ -88,7 +88,7 @@ def effective_information(
         The groups A and B, by the numbers of their neurons; all neurons where not given.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
@@ -126,7 +126,7 @@ def effective_information(
 
 
 @shows_keywords(EffectiveInformation)
-def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.float64]:
+def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
     """Measure the sensitivity of every edge of a layer.
 
     Parameters
@@ -135,14 +135,14 @@ def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.f
         What is measured.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
     -------
     ndarray (n_in, n_out)
         I(X_i; Y_j) of every edge in bits, with only X_i moving and the other inputs at the baseline; NaN where every
-        sample is dropped, or with ``pairwise="none"``.
+        sample is dropped, where an edge was not drawn, or with ``pairwise="none"``.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.f
 
 
 @shows_keywords(EffectiveInformation)
-def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.float64]:
+def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
     """Measure EI_parts of every edge of a layer.
 
     Parameters
@@ -174,14 +174,14 @@ def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.floa
         What is measured.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
     -------
     ndarray (n_in, n_out)
-        I(X_i; Y_j) of every edge in bits, with every input moving; NaN where every sample is dropped, or with
-        ``pairwise="none"``.
+        I(X_i; Y_j) of every edge in bits, with every input moving; NaN where every sample is dropped, where an edge
+        was not drawn, or with ``pairwise="none"``.
 
     Raises
     ------
@@ -375,7 +375,7 @@ def bin_sweep(
         The numbers of bins, each as of `EffectiveInformation`.
     activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns

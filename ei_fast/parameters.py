@@ -1,5 +1,6 @@
 """The parameters of a measurement: their types, and what each may be, checked once and before any work."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -8,6 +9,7 @@ from typing import Any, Literal, Protocol, TypedDict, TypeVar, get_args
 
 import numpy as np
 
+from ei_fast.measures.constants import LEAST_EDGES
 from ei_fast.measures.joint.auto import METHODS as JOINT_METHODS
 from ei_fast.measures.joint.estimate import EXACT
 from ei_fast.measures.options import MeasureOptions
@@ -46,6 +48,8 @@ class ParametersBesideBins(TypedDict, total=False):
     random_state: RandomState
     n_jobs: int | None
     verbose: int
+    pairwise_edges: int | None
+    matrices: str | os.PathLike | None
 
 
 class _Bins(TypedDict, total=False):
@@ -213,16 +217,22 @@ class Integer:
         Whether "auto" is allowed as well; it becomes None.
     allows_bool : bool
         Whether True and False are allowed as well; they become 1 and 0.
+    allows_none : bool
+        Whether None is allowed as well.
     """
 
     minimum: int
     allows_auto: bool = False
     allows_bool: bool = False
+    allows_none: bool = False
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> Any:
         if self.allows_auto and isinstance(value, str) and value == "auto":
             return None
-        rule = ("'auto' or " if self.allows_auto else "") + f"an integer >= {self.minimum}"
+        if self.allows_none and value is None:
+            return None
+        other = "'auto' or " if self.allows_auto else "None or " if self.allows_none else ""
+        rule = f"{other}an integer >= {self.minimum}"
         if not isinstance(value, Integral) or (isinstance(value, bool) and not self.allows_bool):
             raise TypeError(refusal(owner, name, rule, value))
         if value < self.minimum:
@@ -272,6 +282,21 @@ class Bins:
 
 
 @dataclass(frozen=True)
+class FolderOrNone:
+    """A path; becomes a string. Whether there is such a folder is found out where it is used."""
+
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> str | None:
+        if value is None:
+            return None
+        rule = "None or the path of a folder"
+        if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+            raise TypeError(refusal(owner, name, rule, value))
+        if not os.fspath(value):
+            raise ValueError(refusal(owner, name, rule, value))
+        return os.fspath(value)
+
+
+@dataclass(frozen=True)
 class ThreadCount:
     """A number of threads as `n_jobs` has it; becomes the number of threads that are used."""
 
@@ -292,6 +317,8 @@ CONSTRAINTS: dict[str, Constraint] = {
     "tol": Number("a number of bits from 1e-6 to 100", 1e-6, 100.0),
     "n_jobs": ThreadCount(),
     "verbose": Integer(0, allows_bool=True),
+    "pairwise_edges": Integer(LEAST_EDGES, allows_none=True),
+    "matrices": FolderOrNone(),
 }
 """Constraint of every parameter. `activation` has none, since it is checked with the model, and neither has
 `random_state`, which is checked where it is used."""
@@ -325,6 +352,10 @@ class Settings:
         Error that is aimed for, in bits.
     n_jobs : int
         Number of threads.
+    pairwise_edges : int or None
+        Number of edges of a layer that are measured; None for all.
+    matrices : str or None
+        Folder for files of matrices.
     """
 
     in_bins: int
@@ -339,11 +370,15 @@ class Settings:
     n_samples: int | None
     tol: float
     n_jobs: int
+    pairwise_edges: int | None
+    matrices: str | None
 
     @property
     def options(self) -> MeasureOptions:
         """The parameters that measures depend on beside bins and ranges."""
-        return MeasureOptions(self.joint, self.pairwise, self.entropy, self.tol, self.n_samples)
+        return MeasureOptions(
+            self.joint, self.pairwise, self.entropy, self.tol, self.n_samples, self.pairwise_edges, self.matrices
+        )
 
     @classmethod
     def checked(cls, parameters: Mapping[str, Any]) -> "Settings":

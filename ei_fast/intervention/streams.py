@@ -41,6 +41,8 @@ class Stream(IntEnum):
     """Samples of the published estimate of EI, which counts pairs of input and output states."""
     OCCUPANCY = 12
     """Samples that show which bins outputs use, and how many leave their range."""
+    EDGES = 17
+    """Edges of which the sums of per-edge measures are estimated."""
 
 
 @lru_cache(maxsize=256)

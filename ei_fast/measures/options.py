@@ -21,6 +21,10 @@ class MeasureOptions:
     n_samples : int or None
         All simulated points of the joint EI, bounds apart, and those in every edge's histogram, in place of what `tol`
         asks for.
+    pairwise_edges : int or None
+        How many edges of a dense layer are measured exactly, for an estimate of their sum; None for all.
+    matrices : str or None
+        Folder for files of the matrices.
     """
 
     joint: str = "auto"
@@ -28,6 +32,8 @@ class MeasureOptions:
     entropy: str = "auto"
     tol: float = 0.01
     n_samples: int | None = None
+    pairwise_edges: int | None = None
+    matrices: str | None = None
 
     @property
     def estimator(self) -> EntropyEstimator:
