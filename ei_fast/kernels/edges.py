@@ -1,8 +1,13 @@
 """Exact mutual information of single edges of a dense layer: sensitivity, and information of a table of weights."""
 
+import math
+
 import numpy as np
 
 from ei_fast.kernels.jit import jit
+
+_NEGLIGIBLE = 1e-12
+"""Share of what is kept below which a code says nothing of small shifts: its probability is rounding."""
 
 
 @jit
@@ -262,3 +267,57 @@ def edges_that_cross(weights, bias, baseline, low, high, breaks, sizes, codes, r
             if not crosses[j, i] and own_codes[passed] == outside:
                 undefined += 1
     return undefined
+
+
+@jit
+def sharpness(centres, spreads, breaks, sizes, codes, rows, n_codes, outside, out):
+    """Write how well each output's code tells small shifts of a normal pre-activation apart into `out`.
+
+    That is Fisher's information, the sum over codes of p'**2 / p, p being the probability of a code among those that
+    are kept, and p' its derivative with respect to the centre.
+
+    Parameters
+    ----------
+    centres, spreads : (n_out,) float64
+        Mean and standard deviation of the pre-activations.
+    breaks, sizes, codes, rows, n_codes, outside
+        As of `sensitivity_edges`.
+    out : (n_out,) float64, output
+        0 where an output does not move.
+    """
+    p, slope = np.empty(n_codes, np.float64), np.empty(n_codes, np.float64)
+    for j in range(centres.shape[0]):
+        out[j] = 0.0
+        if spreads[j] <= 0.0:
+            continue
+        row, n_breaks = rows[j], sizes[rows[j]]
+        p[:] = 0.0
+        slope[:] = 0.0
+        below, density_below = 0.0, 0.0
+        for k in range(n_breaks + 1):
+            above, density = 1.0, 0.0
+            if k < n_breaks:
+                z = (breaks[row, k] - centres[j]) / spreads[j]
+                above = 0.5 * math.erfc(-z / math.sqrt(2.0))
+                density = math.exp(-0.5 * z * z) / (math.sqrt(2 * np.pi) * spreads[j])
+            p[codes[row, k]] += above - below
+            slope[codes[row, k]] += density_below - density
+            below, density_below = above, density
+        kept, rising = 0.0, 0.0
+        for code in range(n_codes):
+            if code != outside:
+                kept += p[code]
+                rising += slope[code]
+        for code in range(n_codes):
+            if code != outside and p[code] > _NEGLIGIBLE * kept:
+                out[j] += (slope[code] - p[code] / kept * rising) ** 2 / p[code] / kept
+
+
+@jit
+def shuffle(uniforms, order):
+    """Write the numbers 0 ... n - 1 in random order into `order` (n,), int64, by n uniforms on (0, 1)."""
+    for i in range(order.shape[0]):
+        # What comes before is in random order already: the new one takes the place of any of them, or its own.
+        j = min(int(uniforms[i] * (i + 1)), i)
+        order[i] = order[j]
+        order[j] = i

@@ -5,10 +5,9 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from ei_fast.intervention.streams import Stream, neuron_keys
-from ei_fast.kernels.edges import edges_that_cross, scattered_sensitivity
+from ei_fast.kernels.edges import edges_that_cross, scattered_sensitivity, sharpness, shuffle
 from ei_fast.kernels.parts import scattered_parts
 from ei_fast.kernels.uniforms import fill_uniforms
 from ei_fast.measures.constants import (
@@ -23,7 +22,6 @@ from ei_fast.measures.edges.matrices import Target
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Arrays, Method, Stage
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.steps import StepTable
 from ei_fast.runtime.threads import Threads
 
 
@@ -35,7 +33,7 @@ def is_subset(binned: BinnedLayer, options: MeasureOptions) -> bool:
 def sampled_edges(measure: str, binned: BinnedLayer, options: MeasureOptions, seed: int) -> Method[EdgeEstimate]:
     """A measure of some edges of a dense layer, exactly, and by these the sum over all; NaN for the other edges."""
     assert options.pairwise_edges is not None
-    edges, drawn, strata = yield SampledEdges(binned, options.pairwise_edges, seed, measure)
+    edges, drawn, strata = yield SampledEdges(binned, tuple(strata_of(binned, options.pairwise_edges)), seed, measure)
     with Target.of(binned, measure, options) as target:
         matrix = target.empty(binned.layer.n_out)
         matrix.fill(np.nan)
@@ -93,7 +91,9 @@ def strata_of(binned: BinnedLayer, n_edges: int) -> list[Stratum]:
     n_in, n_out = binned.layer.n_in, binned.layer.n_out
     n_strata = max(1, min(-(-n_in * n_out // STRATUM_EDGES), n_edges // STRATUM_DRAWS, n_out))
     firsts = [n_out * s // n_strata for s in range(n_strata + 1)]
-    counts = [np.count_nonzero(binned.weight[:, begin:end]) for begin, end in pairwise(firsts)]
+    blocks = range(0, n_in, max(1, STRATUM_EDGES // n_out))
+    of_outputs = sum(np.count_nonzero(binned.weight[i : i + blocks.step], axis=0) for i in blocks)
+    counts = [int(np.sum(of_outputs[begin:end])) for begin, end in pairwise(firsts)]
     before = [0, *accumulate(counts)]
     shares = [n_edges * count // max(before[-1], 1) for count in before]
     return [
@@ -113,7 +113,7 @@ class SampledEdges(Stage):
     """
 
     binned: BinnedLayer
-    n_edges: int
+    strata: tuple[Stratum, ...]
     seed: int
     measure: str
 
@@ -123,19 +123,18 @@ class SampledEdges(Stage):
 
     @property
     def n_items(self) -> int:
-        return len(strata_of(self.binned, self.n_edges))
+        return len(self.strata)
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
-        strata = strata_of(self.binned, self.n_edges)
-        before = np.concatenate([[0], np.cumsum([stratum.draws for stratum in strata])])
-        found = threads.map(lambda s: self._stratum(s, strata[s], int(before[s])), range(begin, end))
+        before = [0, *accumulate(stratum.draws for stratum in self.strata)]
+        found = threads.map(lambda s: self._stratum(s, self.strata[s], before[s]), range(begin, end))
         return tuple(np.concatenate(arrays) for arrays in zip(*found, strict=True))
 
     def _stratum(self, number: int, stratum: Stratum, first_draw: int) -> Arrays:
         edges = _Edges.of(self.binned, stratum)
         sizes = edges.sizes()
         keys = neuron_keys(self.seed, (self.binned.index, 0), Stream.EDGES, 4)
-        places, groups, factor = drawn_by_groups(sizes, edges.first + edges.places, stratum.draws, keys, first_draw)
+        places, groups, factor = drawn_by_groups(sizes, stratum.begin * edges.n_in, stratum.draws, keys, first_draw)
         at = edges.places[places]
         outputs, inputs = at // edges.n_in, at % edges.n_in
         bits = (edges.sensitivity if self.measure == "sensitivity" else edges.parts)(outputs, inputs)
@@ -148,7 +147,7 @@ class SampledEdges(Stage):
 
 
 def drawn_by_groups(
-    sizes: NDArray[np.float64], numbers: NDArray[np.int64], draws: int, keys: NDArray[np.uint64], first_draw: int
+    sizes: NDArray[np.float64], first: int, draws: int, keys: NDArray[np.uint64], first_draw: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], float]:
     """One of each of some random groups.
 
@@ -156,8 +155,8 @@ def drawn_by_groups(
     ----------
     sizes : ndarray (n,)
         Those of a group are proportional to the probabilities in it.
-    numbers : ndarray (n,), int64
-        In the streams.
+    first : int
+        Number in its streams of the first of the uniforms that make the groups.
     draws : int
         Number of groups, at most n.
     keys : ndarray (4,), uint64
@@ -175,7 +174,8 @@ def drawn_by_groups(
     """
     if not draws:
         return np.empty(0, np.intp), np.empty(0), 0.0
-    order = np.argsort(_uniforms(keys[:2], int(numbers[0]), int(numbers[-1]) + 1)[numbers - numbers[0]], kind="stable")
+    order = np.empty(len(sizes), np.int64)
+    shuffle(_uniforms(keys[:2], first, first + len(sizes)), order)
     ends = len(sizes) * np.arange(draws + 1) // draws
     running = np.concatenate([[0.0], np.cumsum(sizes[order])])
     groups = running[ends[1:]] - running[ends[:-1]]
@@ -209,7 +209,8 @@ class _Edges:
     places : ndarray (n,), int64
         The edges whose weight is not 0, by their places in `weights`.
     expected : ndarray (n,)
-        Bits that they carry by a normal distribution of the pre-activation.
+        Bits that they carry by a normal distribution of the pre-activation: a contribution whose variance v is small
+        has v / (2 ln 2) times the information about shifts.
     crosses : ndarray (n,), bool
         Whether the input alone moves the output across a breakpoint.
     undefined : int
@@ -247,18 +248,24 @@ class _Edges:
         places = np.flatnonzero(weights)
         # Variance of the input's bin centres.
         of_input = (high - low) ** 2 / 12 * (1 - 1 / binned.in_bins**2)
-        slopes = sharpness(steps.of_outputs(slice(begin, end)), *_normal_sums(binned, begin, end, weights))
-        expected = np.minimum(weights**2 * (of_input / (2 * LN2) * slopes)[:, None], np.log2(binned.in_bins))
+        information = np.empty(end - begin)
+        sharpness(
+            binned.bias[begin:end] + 0.5 * (low + high) * weights.sum(axis=1),
+            (high - low) * np.sqrt((weights**2).sum(axis=1) / 12),
+            steps.breaks,
+            steps.sizes,
+            steps.codes,
+            steps.rows[begin:end],
+            steps.n_bins + 1,
+            steps.outside,
+            information,
+        )
+        expected = np.minimum(weights**2 * (of_input / (2 * LN2) * information)[:, None], np.log2(binned.in_bins))
         return cls(binned, begin, end, weights, places, expected.flat[places], crosses.flat[places], undefined)
 
     @property
     def n_in(self) -> int:
         return self.weights.shape[1]
-
-    @property
-    def first(self) -> int:
-        """Number in the streams of the first edge."""
-        return self.begin * self.n_in
 
     def sizes(self) -> NDArray[np.float64]:
         """Chances to be drawn but for a factor, adding up to 1."""
@@ -313,33 +320,3 @@ class _Edges:
         out[measured] = found
         out[np.isin(self.begin + outputs, binned.outputs_never_kept())] = np.nan
         return out
-
-
-def _normal_sums(
-    binned: BinnedLayer, begin: int, end: int, weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of the pre-activations of outputs."""
-    low, high = binned.span
-    centres = binned.bias[begin:end] + 0.5 * (low + high) * weights.sum(axis=1)
-    return centres, (high - low) * np.sqrt((weights**2).sum(axis=1) / 12)
-
-
-def sharpness(steps: StepTable, centres: NDArray[np.float64], spreads: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How well the code of each output tells small shifts of a normal pre-activation apart: Fisher's information.
-
-    That is the sum over codes of p'**2 / p, p being the probability of a code among those that are kept, and p' its
-    derivative with respect to the centre. An input whose contribution has the variance v, small against that of all
-    inputs, has v / (2 ln 2) times as many bits.
-    """
-    result = np.zeros(len(centres))
-    for j in np.flatnonzero(spreads > 0).tolist():
-        z = (steps.breaks_of(j) - centres[j]) / spreads[j]
-        pieces = np.diff(ndtr(z), prepend=0.0, append=1.0)
-        moved = np.diff(-np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) / spreads[j], prepend=0.0, append=0.0)
-        p = np.bincount(steps.codes_of(j), pieces, steps.n_bins + 1)[: steps.n_bins]
-        slope = np.bincount(steps.codes_of(j), moved, steps.n_bins + 1)[: steps.n_bins]
-        kept = p.sum()
-        if kept > 0:
-            p, slope = p / kept, (slope - p / kept * slope.sum()) / kept
-            result[j] = (slope[p > 1e-12] ** 2 / p[p > 1e-12]).sum()
-    return result
