@@ -25,7 +25,15 @@ from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, check_bins, check_range, hull_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
-from ei_fast.parameters import OWNER, Parameters, ParametersBesideBins, ReadingOptions, Settings, shows_keywords
+from ei_fast.parameters import (
+    OWNER,
+    Parameters,
+    ParametersBesideBins,
+    ReadingOptions,
+    Settings,
+    check_no_files,
+    shows_keywords,
+)
 from ei_fast.results.tables import frame_of, lines_of, widths_of
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships, check_unmasked
@@ -411,7 +419,8 @@ def bin_sweep(
     network = as_network(model, activation=params.get("activation", "sigmoid"))
     estimators = [EffectiveInformation(**params, bins=n_bins) for n_bins in bins]
     for estimator in estimators:
-        estimator.check(network)
+        _, settings, _ = estimator.check(network)
+        check_no_files(settings, "bin_sweep")
     if params.get("verbose", 0):
         compile_kernels()
     rows = []

@@ -406,6 +406,15 @@ class Settings:
         return cls(**values)
 
 
+def check_no_files(settings: Settings, owner: str) -> None:
+    """Raise ValueError where matrices are to be kept in files by what measures a layer more than once."""
+    if settings.matrices is not None:
+        raise ValueError(
+            f"The 'matrices' parameter of {OWNER} must be None in {owner}, whose measurements would all write the same "
+            f"files. Got {settings.matrices!r} instead. Measure one model at a time."
+        )
+
+
 @dataclass(frozen=True)
 class RangesAndSeed:
     """The layers' ranges and the seed, which measurements that are compared have in common.

@@ -65,6 +65,7 @@ def how_to_measure(command: Callable) -> Callable:
             show_default=True,
             help="Estimator: auto, plugin, miller-madow, grassberger or chao-shen.",
         ),
+        click.option("--pairwise-edges", type=int, help="Edges of a layer that are measured, for their sums [all]."),
         click.option("--n-samples", type=int, help="Simulated points of each layer [as many as --tol needs]."),
         click.option("--tol", type=float, default=0.01, show_default=True, help="Error of EI to aim for, in bits."),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sampling."),

@@ -44,7 +44,7 @@ class Flag(StrEnum):
     )
     TOL_NOT_REACHED = (
         "tol not reached",
-        "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first.",
+        "The error is above 'tol': the ceiling of work, 'n_samples' or 'pairwise_edges' was reached first.",
     )
 
     def __new__(cls, value: str, meaning: str) -> "Flag":
