@@ -36,7 +36,9 @@ def _measured(binned, measure, options, seed=0, threads=1):
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-@pytest.mark.parametrize("kind", ["plain", "heavy", "sparse", "dropped"])
+@pytest.mark.parametrize(
+    "kind", ["plain", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("heavy", "sparse", "dropped"))]
+)
 def test_intervals_hold_the_sum_and_errors_are_those_seen(kind, measure):
     binned = _layer(kind)
     truth = _measured(binned, measure, MeasureOptions()).total
@@ -46,16 +48,8 @@ def test_intervals_hold_the_sum_and_errors_are_those_seen(kind, measure):
     seen = np.sqrt(np.mean(errors**2))
     # The standard deviation of 200 deviations is known to 1 / sqrt(400) = 5 %, a coverage of 95 % to 1.5 %.
     assert 0.85 < seen / np.sqrt(np.mean(stated**2)) < 1.15
-    assert np.mean(np.abs(errors) < 1.96 * stated) >= 0.91
+    assert np.mean(np.abs(errors) < 1.96 * stated) >= (0.93 if kind == "plain" else 0.91)
     assert abs(errors.mean()) < 4 * seen / np.sqrt(200)
-
-
-def test_a_layer_of_the_default_kind_is_covered():
-    binned = _layer()
-    for measure in MEASURES:
-        truth = _measured(binned, measure, MeasureOptions()).total
-        estimates = [_measured(binned, measure, SOME, seed) for seed in range(200)]
-        assert np.mean([abs(one.total - truth) < 1.96 * one.stderr for one in estimates]) >= 0.93
 
 
 def test_the_error_is_far_below_that_of_uniform_draws():
