@@ -419,8 +419,7 @@ def bin_sweep(
     network = as_network(model, activation=params.get("activation", "sigmoid"))
     estimators = [EffectiveInformation(**params, bins=n_bins) for n_bins in bins]
     for estimator in estimators:
-        _, settings, _ = estimator.check(network)
-        check_no_files(settings, "bin_sweep")
+        check_no_files(estimator.check(network)[1], "bin_sweep")
     if params.get("verbose", 0):
         compile_kernels()
     rows = []

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
+from ei_fast.cluster.costs import seconds_of
 from ei_fast.measures.edges.auto import edge_measure
 from ei_fast.measures.edges.subset import strata_of
 from ei_fast.measures.layer import measure_layer
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Runner, run_here, shard_of
 from ei_fast.network.binned import BinnedLayer
+from ei_fast.parameters import Settings
 from ei_fast.runtime.threads import Threads
 
 MEASURES = ("sensitivity", "ei_parts")
@@ -171,3 +173,15 @@ def test_all_measures_of_a_layer_together():
         measures = run_here(measure_layer(_layer(), SOME, 0), threads)
     assert measures.pairwise_method == "sampled"
     assert 0 < measures.ei_parts.stderr < measures.sensitivity.stderr
+
+
+def test_costs_know_of_the_subset():
+    binned = _layer(n_in=400, n_out=600)
+    some, every = (
+        Settings.checked(ef.EffectiveInformation(pairwise_edges=edges).get_params()) for edges in (1000, None)
+    )
+    for measure in MEASURES:
+        assert 0 < seconds_of(binned, some, measure)
+    assert seconds_of(binned, some, "ei_parts") < seconds_of(binned, every, "ei_parts") / 10
+    larger = Settings.checked(ef.EffectiveInformation(pairwise_edges=400 * 600).get_params())
+    assert seconds_of(binned, larger, "ei_parts") == seconds_of(binned, every, "ei_parts")
