@@ -1,5 +1,6 @@
 """The public entry: `EffectiveInformation` and its short form `analyze`."""
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -17,6 +18,7 @@ from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.constants import JOINT_POINTS, Z95
 from ei_fast.measures.edges.auto import explain_choice as choice_of_edges
 from ei_fast.measures.edges.auto import pairwise_method
+from ei_fast.measures.edges.matrices import check_files
 from ei_fast.measures.joint.auto import explain_choice as choice_of_joint
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.plugin import check_memory
@@ -114,6 +116,15 @@ class EffectiveInformation(BaseEstimator):
         Number of threads. None is the number of cores this process may use, and 1 inside a joblib worker.
     verbose : int, default 0
         Above 0, progress bars count the kernels while they are compiled, once on a machine, and then the layers.
+    pairwise_edges : None or int, default None
+        Number of edges, at least 1000, whose sensitivity and EI_parts are measured, exactly, in a dense layer that has
+        more; the sums over all edges are estimated by these, with a standard error. The edges are drawn at random,
+        those that are expected to carry more with a greater chance; the matrices are NaN at all others. None measures
+        every edge. Layers whose edges are simulated are measured as a whole either way.
+    matrices : None, str or path, default None
+        Folder in which the matrices are kept: ``<layer>-sensitivity.npy`` and ``<layer>-ei_parts.npy``, new files that
+        are filled block by block and that reports read from there, as memory maps. None keeps them in memory. Either
+        way those of layers with more than 2**22 edges are float32.
 
     Attributes
     ----------
@@ -180,6 +191,8 @@ class EffectiveInformation(BaseEstimator):
         random_state: RandomState = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        pairwise_edges: int | None = None,
+        matrices: str | os.PathLike | None = None,
     ):
         self.bins = bins
         self.activation = activation
@@ -196,6 +209,8 @@ class EffectiveInformation(BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.pairwise_edges = pairwise_edges
+        self.matrices = matrices
 
     @classmethod
     @cache
@@ -374,8 +389,10 @@ class EffectiveInformation(BaseEstimator):
             for index, block in enumerate(network)
         ]
         for layer in binned:
-            pairwise_method(layer, settings.pairwise)
+            pairwise_method(layer, settings.options)
             _check_bins(layer)
+        if settings.pairwise != "none":
+            check_files(binned, settings.matrices)
         check_memory(settings.n_samples or JOINT_POINTS, settings.joint)
         return binned
 
@@ -553,7 +570,7 @@ def analyze(model: Any, **params: Unpack[Parameters]) -> Report:
         Whatever `as_network` accepts.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns

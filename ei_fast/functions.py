@@ -17,7 +17,7 @@ from ei_fast.kernels.keys import NEVER
 from ei_fast.measures.constants import TABLE_OF_COUNTS
 from ei_fast.measures.counting.estimators import estimator_named
 from ei_fast.measures.edges.auto import edge_measure
-from ei_fast.measures.edges.estimate import EdgeEstimate
+from ei_fast.measures.edges.estimate import EdgeEstimate, Matrix
 from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.quantities import NAMES
 from ei_fast.measures.stages import run_here
@@ -25,7 +25,15 @@ from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, check_bins, check_range, hull_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
-from ei_fast.parameters import OWNER, Parameters, ParametersBesideBins, ReadingOptions, Settings, shows_keywords
+from ei_fast.parameters import (
+    OWNER,
+    Parameters,
+    ParametersBesideBins,
+    ReadingOptions,
+    Settings,
+    check_no_files,
+    shows_keywords,
+)
 from ei_fast.results.report import ENDS, LayerReport
 from ei_fast.results.tables import frame_of, lines_of, widths_of
 from ei_fast.runtime.threads import Threads
@@ -92,7 +100,7 @@ def effective_information(
         The groups A and B, by the numbers of their neurons; all neurons where not given.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
@@ -131,7 +139,7 @@ def effective_information(
 
 
 @shows_keywords(EffectiveInformation)
-def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.float64]:
+def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
     """Measure the sensitivity of every edge of a layer.
 
     Parameters
@@ -140,14 +148,14 @@ def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.f
         What is measured.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
     -------
     ndarray (n_in, n_out)
         I(X_i; Y_j) of every edge in bits, with only X_i moving and the other inputs at the baseline; NaN where every
-        sample is dropped, or with ``pairwise="none"``.
+        sample is dropped, where an edge was not drawn, or with ``pairwise="none"``.
 
     Raises
     ------
@@ -170,7 +178,7 @@ def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.f
 
 
 @shows_keywords(EffectiveInformation)
-def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.float64]:
+def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
     """Measure EI_parts of every edge of a layer.
 
     Parameters
@@ -179,14 +187,14 @@ def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> NDArray[np.floa
         What is measured.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
     -------
     ndarray (n_in, n_out)
-        I(X_i; Y_j) of every edge in bits, with every input moving; NaN where every sample is dropped, or with
-        ``pairwise="none"``.
+        I(X_i; Y_j) of every edge in bits, with every input moving; NaN where every sample is dropped, where an edge
+        was not drawn, or with ``pairwise="none"``.
 
     Raises
     ------
@@ -380,7 +388,7 @@ def bin_sweep(
         The numbers of bins, each as of `EffectiveInformation`.
     activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose : optional
+    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
@@ -416,7 +424,7 @@ def bin_sweep(
     network = as_network(model, activation=params.get("activation", "sigmoid"))
     estimators = [EffectiveInformation(**params, bins=n_bins) for n_bins in bins]
     for estimator in estimators:
-        estimator.check(network)
+        check_no_files(estimator.check(network)[1], "bin_sweep")
     if params.get("verbose", 0):
         compile_kernels()
     rows: list[dict[str, Any]] = []

@@ -1,5 +1,6 @@
 """The parameters of a measurement: their types, and what each may be, checked once and before any work."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -8,6 +9,7 @@ from typing import Any, Literal, Protocol, TypedDict, TypeVar, get_args
 
 import numpy as np
 
+from ei_fast.measures.constants import MIN_EDGES
 from ei_fast.measures.joint.auto import METHODS as JOINT_METHODS
 from ei_fast.measures.joint.estimate import EXACT
 from ei_fast.measures.options import MeasureOptions
@@ -47,6 +49,8 @@ class ParametersBesideBins(TypedDict, total=False):
     random_state: RandomState
     n_jobs: int | None
     verbose: int
+    pairwise_edges: int | None
+    matrices: str | os.PathLike | None
 
 
 class _Bins(TypedDict, total=False):
@@ -214,16 +218,22 @@ class Integer:
         Whether "auto" is allowed as well; it becomes None.
     allows_bool : bool
         Whether True and False are allowed as well; they become 1 and 0.
+    allows_none : bool
+        Whether None is allowed as well.
     """
 
     minimum: int
     allows_auto: bool = False
     allows_bool: bool = False
+    allows_none: bool = False
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> Any:
         if self.allows_auto and isinstance(value, str) and value == "auto":
             return None
-        rule = ("'auto' or " if self.allows_auto else "") + f"an integer >= {self.minimum}"
+        if self.allows_none and value is None:
+            return None
+        other = "'auto' or " if self.allows_auto else "None or " if self.allows_none else ""
+        rule = f"{other}an integer >= {self.minimum}"
         if not isinstance(value, Integral) or (isinstance(value, bool) and not self.allows_bool):
             raise TypeError(refusal(owner, name, rule, value))
         if value < self.minimum:
@@ -273,6 +283,21 @@ class Bins:
 
 
 @dataclass(frozen=True)
+class FolderOrNone:
+    """A path; becomes a string. Whether there is such a folder is found out where it is used."""
+
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> str | None:
+        if value is None:
+            return None
+        rule = "None or the path of a folder"
+        if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+            raise TypeError(refusal(owner, name, rule, value))
+        if not os.fspath(value):
+            raise ValueError(refusal(owner, name, rule, value))
+        return os.fspath(value)
+
+
+@dataclass(frozen=True)
 class ThreadCount:
     """A number of threads as `n_jobs` has it; becomes the number of threads that are used."""
 
@@ -294,6 +319,8 @@ CONSTRAINTS: dict[str, Constraint] = {
     "effort": Number("a number from 0.01 to 10,000", 0.01, 1e4),
     "n_jobs": ThreadCount(),
     "verbose": Integer(0, allows_bool=True),
+    "pairwise_edges": Integer(MIN_EDGES, allows_none=True),
+    "matrices": FolderOrNone(),
 }
 """Constraint of every parameter. `activation` has none, since it is checked with the model, and neither has
 `random_state`, which is checked where it is used."""
@@ -329,6 +356,10 @@ class Settings:
         Multiplies the ceilings of work.
     n_jobs : int
         Number of threads.
+    pairwise_edges : int or None
+        Number of edges of a layer that are measured; None for all.
+    matrices : str or None
+        Folder for files of matrices.
     """
 
     in_bins: int
@@ -344,11 +375,22 @@ class Settings:
     tol: float
     effort: float
     n_jobs: int
+    pairwise_edges: int | None
+    matrices: str | None
 
     @property
     def options(self) -> MeasureOptions:
         """The parameters that measures depend on beside bins and ranges."""
-        return MeasureOptions(self.joint, self.pairwise, self.entropy, self.tol, self.n_samples, self.effort)
+        return MeasureOptions(
+            joint=self.joint,
+            pairwise=self.pairwise,
+            entropy=self.entropy,
+            tol=self.tol,
+            n_samples=self.n_samples,
+            effort=self.effort,
+            pairwise_edges=self.pairwise_edges,
+            matrices=self.matrices,
+        )
 
     @classmethod
     def checked(cls, parameters: Mapping[str, Any]) -> "Settings":
@@ -374,6 +416,15 @@ class Settings:
         values["drop"] = values.pop("out_of_range") == "drop"
         del values["verbose"]
         return cls(**values)
+
+
+def check_no_files(settings: Settings, owner: str) -> None:
+    """Raise ValueError where matrices are to be kept in files by what measures a layer more than once."""
+    if settings.matrices is not None:
+        raise ValueError(
+            f"The 'matrices' parameter of {OWNER} must be None in {owner}, whose measurements would all write the same "
+            f"files. Got {settings.matrices!r} instead. Measure one model at a time."
+        )
 
 
 @dataclass(frozen=True)

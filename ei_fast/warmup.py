@@ -196,6 +196,7 @@ def _call_every_kernel() -> None:
     for weight in (rng.normal(size=(6, 6)), rng.normal(size=(2, 2)), np.eye(2)):
         _measure(Layer(weight))
     _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise="histogram")
+    _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise_edges=30)
     _measure(Function(np.tanh, 2, 2, (-1.0, 1.0)), (-1.0, 1.0))
     histogram_information(np.ones((2, 2), np.int32), *PLUGIN.histogram_tables(4096))
     # What an unbounded activation reaches.

@@ -210,6 +210,7 @@ def test_options_of_analyze_are_parameters(net):
         "joint": "plugin",
         "pairwise": "histogram",
         "n_samples": 512,
+        "pairwise_edges": 1000,
         "entropy": "plugin",
     }
     typed = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", value)]

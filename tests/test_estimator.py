@@ -40,6 +40,13 @@ BAD = [
     ("n_jobs", 1.5, TypeError),
     ("verbose", -1, ValueError),
     ("verbose", "yes", TypeError),
+    ("pairwise_edges", 999, ValueError),
+    ("pairwise_edges", 1e5, TypeError),
+    ("pairwise_edges", True, TypeError),
+    ("pairwise_edges", "auto", TypeError),
+    ("matrices", "", ValueError),
+    ("matrices", 3, TypeError),
+    ("matrices", b"folder", TypeError),
 ]
 
 
@@ -75,7 +82,7 @@ def test_estimator_and_short_form_agree(random_weight):
 
 def test_parameters_are_those_of_the_contract_and_clone():
     expected = "bins activation in_range out_range out_of_range baseline joint pairwise entropy n_samples tol"
-    expected += " random_state n_jobs verbose"
+    expected += " random_state n_jobs verbose pairwise_edges matrices"
     assert list(inspect.signature(ef.EffectiveInformation).parameters) == expected.split()
     est = ef.EffectiveInformation(bins=4, tol=0.1)
     assert clone(est).get_params() == est.get_params()

@@ -54,6 +54,11 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the report too: .npz with the figures of all edges, or .csv or .json.",
 )
+@click.option(
+    "--matrices",
+    type=click.Path(file_okay=False),
+    help="Folder for new .npy files of the figures of all edges, which then need not fit into memory.",
+)
 @click.option("--explain", is_flag=True, help="Say how each figure was found and what each flag means.")
 @said_plainly
 def analyze(

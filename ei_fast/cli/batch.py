@@ -56,6 +56,7 @@ def batch() -> None:
 @click.option("--bins", type=int, help="Bins of each neuron [8].")
 @click.option("--out-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of every layer's outputs [derived].")
 @click.option("--tol", type=float, help="Error of EI to aim for, in bits [0.01].")
+@click.option("--effort", type=float, help="Multiplies the ceiling of work [1].")
 @how_to_read(activation=None)
 @click.option(
     "--step-pattern", help="Regular expression whose one group is the step, in the file's name [last number]."

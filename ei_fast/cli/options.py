@@ -57,7 +57,9 @@ def how_to_measure(command: Callable) -> Callable:
         ),
         click.option("--out-of-range", default="clip", show_default=True, help="Outputs outside: clip or drop."),
         click.option("--baseline", type=float, default=0.0, show_default=True, help="Other inputs' in sensitivity."),
-        click.option("--joint", default="auto", show_default=True, help="Of EI: auto, conditional or plugin."),
+        click.option(
+            "--joint", default="auto", show_default=True, help="Of EI: auto, conditional, plugin, gaussian or annealed."
+        ),
         click.option("--pairwise", default="auto", show_default=True, help="Of edges: auto, exact, histogram or none."),
         click.option(
             "--entropy",
@@ -65,8 +67,10 @@ def how_to_measure(command: Callable) -> Callable:
             show_default=True,
             help="Estimator: auto, plugin, miller-madow, grassberger or chao-shen.",
         ),
+        click.option("--pairwise-edges", type=int, help="Edges of a layer that are measured, for their sums [all]."),
         click.option("--n-samples", type=int, help="Simulated points of each layer [as many as --tol needs]."),
         click.option("--tol", type=float, default=0.01, show_default=True, help="Error of EI to aim for, in bits."),
+        click.option("--effort", type=float, default=1.0, show_default=True, help="Multiplies the ceiling of work."),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the sampling."),
     )
     for option in options[::-1]:

@@ -17,6 +17,8 @@ MAX_PARTS = 1000
 _ADDS_A_SECOND = 5e9
 _SECONDS_A_POINT = 6e-8
 _SECONDS_AN_EDGE = {"sensitivity": 3e-7, "ei_parts": 1e-5}
+_SECONDS_A_DRAWN_EDGE = {"sensitivity": 1e-6, "ei_parts": 4e-5}
+_SECONDS_TO_DRAW = 4e-7
 _FUNCTION_TIMES = 8
 _TYPICAL_POINTS = 2**20
 # Peaks as measured: 65 bytes a point where joint states are counted; weights 6 times, whatever type the file has.
@@ -38,7 +40,10 @@ def seconds_of(layer: BinnedLayer, settings: Settings, measure: str) -> float:
         points = settings.n_samples or _TYPICAL_POINTS // 4
         passes = n_in if measure == "sensitivity" else 1
         return points * (passes * work * _FUNCTION_TIMES / _ADDS_A_SECOND + n_in * n_out * 1e-9)
-    return n_in * n_out * _SECONDS_AN_EDGE[measure] * layer.in_bins / 8
+    n_edges, times = n_in * n_out, layer.in_bins / 8
+    if settings.pairwise_edges is not None and n_edges > settings.pairwise_edges:
+        return n_edges * _SECONDS_TO_DRAW + settings.pairwise_edges * _SECONDS_A_DRAWN_EDGE[measure] * times
+    return n_edges * _SECONDS_AN_EDGE[measure] * times
 
 
 def bytes_of(layer: BinnedLayer, settings: Settings) -> int:

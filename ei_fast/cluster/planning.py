@@ -20,7 +20,7 @@ from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.layer import MEASURES
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
-from ei_fast.parameters import OWNER, Integer, Number, OneOf, Settings
+from ei_fast.parameters import OWNER, Integer, Number, OneOf, Settings, check_no_files
 from ei_fast.runtime.files import plain
 from ei_fast.training.continuation import FREE, Widths, widths_of
 from ei_fast.training.ranges import SAID, LayerRanges, hull_of_records, ranges_of_record
@@ -87,6 +87,7 @@ def plan(
     seconds = _LONGEST.checked("longest", longest, "plan")
     parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
     settings = Settings.checked(estimator.get_params(deep=False))
+    check_no_files(settings, "plan")
     _check_names(parameters["activation"])
     folder = Path(os.path.abspath(out))
     if (folder / PLAN).exists() and not replace:

@@ -49,6 +49,8 @@ class Stream(IntEnum):
     """The samples inside these cells."""
     ANNEALED_CHAINS = 16
     """Draws in the rectangles of their states, and chains."""
+    EDGES = 17
+    """Edges of which the sums of per-edge measures are estimated."""
 
 
 @lru_cache(maxsize=256)

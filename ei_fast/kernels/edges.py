@@ -1,8 +1,13 @@
 """Exact mutual information of single edges of a dense layer: sensitivity, and information of a table of weights."""
 
+import math
+
 import numpy as np
 
 from ei_fast.kernels.jit import jit
+
+_NEGLIGIBLE = 1e-12
+"""Share of what is kept below which a code says nothing of small shifts: its probability is rounding."""
 
 
 @jit
@@ -183,3 +188,136 @@ def sensitivity_edges(weight, bias, baseline, in_edges, breaks, sizes, codes, ro
                 )
             else:
                 out[i, j] = np.nan if _code_at(constant, own_breaks, own_codes) == outside else 0.0
+
+
+@jit
+def scattered_sensitivity(
+    weights, bias, baseline, in_edges, breaks, sizes, codes, rows, n_codes, outside, outputs, inputs, out
+):
+    """Write I(X_i; Y_j) of some edges, scattered over several outputs, with only input i moving into `out`, in bits.
+
+    Parameters
+    ----------
+    weights : (n_out, n_in) float64
+        Of each output those from all inputs.
+    bias, baseline, in_edges, breaks, sizes, codes, rows, n_codes, outside
+        As of `sensitivity_edges`.
+    outputs, inputs : (q,) int64
+        Of every edge; the outputs do not fall, and no weight is 0.
+    out : (q,) float64, output
+        As `sensitivity_edges` has them, to the last bit.
+    """
+    code_lengths = np.zeros(n_codes, np.float64)
+    output_lengths = np.zeros(n_codes, np.float64)
+    met = np.empty(n_codes, np.int64)
+    last, at_baseline = -1, 0.0
+    for q in range(outputs.shape[0]):
+        i, j = inputs[q], outputs[q]
+        if j != last:
+            last, at_baseline = j, 0.0
+            for k in range(weights.shape[1]):
+                at_baseline += baseline[k] * weights[j, k]
+        w = weights[j, i]
+        own_breaks, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
+        out[q] = _edge_information(
+            w,
+            bias[j] + (at_baseline - baseline[i] * w),
+            in_edges,
+            own_breaks,
+            own_codes,
+            outside,
+            code_lengths,
+            output_lengths,
+            met,
+        )
+
+
+@jit
+def edges_that_cross(weights, bias, baseline, low, high, breaks, sizes, codes, rows, outside, crosses):
+    """Say of every edge whether its input alone moves its output across a breakpoint; return how many are undefined.
+
+    Parameters
+    ----------
+    weights : (n_out, n_in) float64
+        Of each output those from all inputs.
+    bias, baseline, breaks, sizes, codes, rows, outside
+        As of `sensitivity_edges`.
+    low, high : float
+        Ends of the inputs' range.
+    crosses : (n_out, n_in) bool, output
+        Where it is False the sensitivity is 0 but for rounding, or undefined.
+
+    Returns
+    -------
+    int
+        Edges that cross nothing and whose output is dropped wherever its input is: their sensitivity is NaN.
+    """
+    undefined = 0
+    for j in range(weights.shape[0]):
+        own_breaks, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
+        at_baseline = 0.0
+        for k in range(weights.shape[1]):
+            at_baseline += baseline[k] * weights[j, k]
+        for i in range(weights.shape[1]):
+            w = weights[j, i]
+            constant = bias[j] + (at_baseline - baseline[i] * w)
+            ends = (w * low + constant, w * high + constant)
+            passed = np.searchsorted(own_breaks, min(ends), side="right")
+            crosses[j, i] = passed < own_breaks.shape[0] and own_breaks[passed] < max(ends)
+            if not crosses[j, i] and own_codes[passed] == outside:
+                undefined += 1
+    return undefined
+
+
+@jit
+def sharpness(centres, spreads, breaks, sizes, codes, rows, n_codes, outside, out):
+    """Write how well each output's code tells small shifts of a normal pre-activation apart into `out`.
+
+    That is Fisher's information, the sum over codes of p'**2 / p, p being the probability of a code among those that
+    are kept, and p' its derivative with respect to the centre.
+
+    Parameters
+    ----------
+    centres, spreads : (n_out,) float64
+        Mean and standard deviation of the pre-activations.
+    breaks, sizes, codes, rows, n_codes, outside
+        As of `sensitivity_edges`.
+    out : (n_out,) float64, output
+        0 where an output does not move.
+    """
+    p, slope = np.empty(n_codes, np.float64), np.empty(n_codes, np.float64)
+    for j in range(centres.shape[0]):
+        out[j] = 0.0
+        if spreads[j] <= 0.0:
+            continue
+        row, n_breaks = rows[j], sizes[rows[j]]
+        p[:] = 0.0
+        slope[:] = 0.0
+        below, density_below = 0.0, 0.0
+        for k in range(n_breaks + 1):
+            above, density = 1.0, 0.0
+            if k < n_breaks:
+                z = (breaks[row, k] - centres[j]) / spreads[j]
+                above = 0.5 * math.erfc(-z / math.sqrt(2.0))
+                density = math.exp(-0.5 * z * z) / (math.sqrt(2 * np.pi) * spreads[j])
+            p[codes[row, k]] += above - below
+            slope[codes[row, k]] += density_below - density
+            below, density_below = above, density
+        kept, rising = 0.0, 0.0
+        for code in range(n_codes):
+            if code != outside:
+                kept += p[code]
+                rising += slope[code]
+        for code in range(n_codes):
+            if code != outside and p[code] > _NEGLIGIBLE * kept:
+                out[j] += (slope[code] - p[code] / kept * rising) ** 2 / p[code] / kept
+
+
+@jit
+def shuffle(uniforms, order):
+    """Write the numbers 0 ... n - 1 in random order into `order` (n,), int64, by n uniforms on (0, 1)."""
+    for i in range(order.shape[0]):
+        # What comes before is in random order already: the new one takes the place of any of them, or its own.
+        j = min(int(uniforms[i] * (i + 1)), i)
+        order[i] = order[j]
+        order[j] = i

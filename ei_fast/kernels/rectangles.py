@@ -4,8 +4,8 @@ Notes
 -----
 An output state is, for every output j, an interval of its pre-activation s_j: together a rectangle. Sampled inputs
 give sampled states (`sample_rectangles`), each of which is scored by the probability of its rectangle under a Gaussian
-S that has the mean and covariance of the pre-activations (`log_rectangles`). Everything is in units of each output's standard
-deviation, relative to its mean.
+S that has the mean and covariance of the pre-activations (`log_rectangles`). Everything is in units of each output's
+standard deviation, relative to its mean.
 
 **The probability of a rectangle** is that of the separation of variables of Geweke, Hajivassiliou and Keane (Genz
 1992, Journal of Computational and Graphical Statistics 1, 141-149). With S = L Z, L the Cholesky factor and Z standard

@@ -25,7 +25,7 @@ class LayerMeasures:
     joint : JointEI
     sensitivity, ei_parts : EdgeEstimate
     pairwise_method : str
-        ``"exact"``, ``"histogram"`` or ``"none"``.
+        ``"exact"``, ``"sampled"``, ``"histogram"`` or ``"none"``.
     occupancy : Occupancy
         How its outputs fill their range.
     """
@@ -55,6 +55,6 @@ def measure_layer(binned: BinnedLayer, options: MeasureOptions, seed: int) -> Me
         joint=joint,
         sensitivity=sensitivity,
         ei_parts=ei_parts,
-        pairwise_method=pairwise_method(binned, options.pairwise),
+        pairwise_method=pairwise_method(binned, options),
         occupancy=Occupancy(binned, seed, options.n_samples),
     )

@@ -23,6 +23,10 @@ class MeasureOptions:
         asks for.
     effort : float
         Multiplies the ceilings of work.
+    pairwise_edges : int or None
+        How many edges of a dense layer are measured exactly, for an estimate of their sum; None for all.
+    matrices : str or None
+        Folder for files of the matrices.
     """
 
     joint: str = "auto"
@@ -31,6 +35,8 @@ class MeasureOptions:
     tol: float = 0.01
     n_samples: int | None = None
     effort: float = 1.0
+    pairwise_edges: int | None = None
+    matrices: str | None = None
 
     @property
     def estimator(self) -> EntropyEstimator:

@@ -18,6 +18,9 @@ from ei_fast.network.steps import StepTable
 _NOTICEABLE = 1e-8
 """Probability that a sample is dropped up to which dropping changes joint entropies by less than 1e-6 bits."""
 
+_IN_ONE_GO = 2**22
+"""Weights whose absolute values are taken in one go."""
+
 _ORDINARY = 100
 """Largest exponent of two, of either sign, at which the sixth power of a number neither overflows nor underflows."""
 
@@ -61,7 +64,12 @@ def reach_of(
     width : float or ndarray (n_in,)
         Width of the cell along each input.
     """
-    moves = np.abs(weight).T @ np.broadcast_to(width, weight.shape[:1])
+    n_in, n_out = weight.shape
+    if weight.size > _IN_ONE_GO and n_out > 1:
+        # By halves, so that no copy is large.
+        halves = (slice(n_out // 2), slice(n_out // 2, n_out))
+        return np.concatenate([reach_of(weight[:, half], bias[half], in_range, width) for half in halves])
+    moves = np.abs(weight).T @ np.broadcast_to(width, n_in)
     rounding = 8 * np.finfo(float).eps * (np.abs(bias) + np.abs(weight).sum(axis=0) * np.abs(in_range).max())
     return 0.5 * moves * (1 - 1e-12) - rounding
 

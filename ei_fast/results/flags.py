@@ -51,7 +51,8 @@ class Flag(StrEnum):
     )
     TOL_NOT_REACHED = (
         "tol not reached",
-        "The error is above 'tol': the ceiling of work, or 'n_samples', was reached first. Give a larger 'effort'.",
+        "The error is above 'tol': the ceiling of work, 'n_samples' or 'pairwise_edges' was reached first. A larger "
+        "'effort' raises the ceiling.",
     )
 
     def __new__(cls, value: str, meaning: str) -> "Flag":

@@ -7,9 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ei_fast.measures.edges.estimate import Matrix
 from ei_fast.measures.joint.auto import METHODS
 from ei_fast.measures.quantities import EDGE_MEASURES, NAMES, QUANTITIES
 from ei_fast.network.bins import Ranges, hull_of
@@ -54,26 +52,30 @@ class LayerReport:
     ei_interval : (float, float)
         95 % interval of EI, which allows for the bias that may be left; lower and upper bound where undersampled.
     sensitivity, sensitivity_stderr : float
-        Sum of `sensitivity_matrix`, and its standard error; NaN where per-edge measures were not taken.
+        Sum of `sensitivity_matrix`, or its estimate by some edges, and its standard error; NaN where per-edge measures
+        were not taken.
     degeneracy, degeneracy_stderr : float
         Sensitivity - EI, and its standard error; NaN where per-edge measures were not taken.
     ei_parts, ei_parts_stderr : float
-        Sum of `ei_parts_matrix`, and its standard error; NaN where per-edge measures were not taken.
+        Sum of `ei_parts_matrix`, or its estimate by some edges, and its standard error; NaN where per-edge measures
+        were not taken.
     phi_ff, phi_ff_stderr : float
         EI - EI_parts, and its standard error; NaN where per-edge measures were not taken.
     sensitivity_matrix : ndarray (n_in, n_out)
-        I(X_i; Y_j) with only X_i moving and the other inputs at the baseline.
+        I(X_i; Y_j) with only X_i moving and the other inputs at the baseline; NaN for edges that were not measured.
+        In float32 where there are more than 2**22 edges, and a memory map with `matrices` of `EffectiveInformation`.
     ei_parts_matrix : ndarray (n_in, n_out)
-        I(X_i; Y_j) with every input uniform and independent.
+        I(X_i; Y_j) with every input uniform and independent; kept in the same way.
     output_entropy, conditional_entropy : float
         H(Y) and H(Y | X) of the binned neurons.
     joint_method : str
-        How EI was found: ``"exact"``, ``"conditional"`` or ``"plugin"``.
+        How EI was found: ``"exact"``, ``"conditional"``, ``"gaussian"``, ``"annealed"`` or ``"plugin"``.
     entropy_estimator : str
         Estimator of H(Y) and H(Y | X): ``"exact"``, ``"bounds"`` where undersampled, ``"zhang+unseen"``,
-        ``"plugin"``, ``"miller-madow"``, ``"grassberger"`` or ``"chao-shen"``.
+        ``"plugin"``, ``"miller-madow"``, ``"grassberger"``, ``"chao-shen"``, ``"gaussian"`` or ``"annealed"``.
     pairwise_method : str
-        How the per-edge measures were found: ``"exact"``, ``"histogram"`` or ``"none"``.
+        How the per-edge measures were found: ``"exact"``, ``"sampled"`` where some edges were measured, exactly,
+        ``"histogram"`` or ``"none"``.
     n_samples : int
         Number of simulated points of EI; 0 where it is exact.
     flags : tuple of str
@@ -122,8 +124,8 @@ class LayerReport:
     ei_parts_stderr: float
     phi_ff: float
     phi_ff_stderr: float
-    sensitivity_matrix: NDArray[np.float64] = field(repr=False)
-    ei_parts_matrix: NDArray[np.float64] = field(repr=False)
+    sensitivity_matrix: Matrix = field(repr=False)
+    ei_parts_matrix: Matrix = field(repr=False)
     output_entropy: float
     conditional_entropy: float
     joint_method: str
@@ -194,6 +196,8 @@ class LayerReport:
         how = METHODS[self.joint_method].explain(self.figures())
         how += {
             "exact": " Sensitivity and EI_parts are exact.",
+            "sampled": " Sensitivity and EI_parts were measured exactly for a random subset of the edges, by which the "
+            "sums over all edges are estimated; the matrices are NaN at the others.",
             "histogram": " Sensitivity and EI_parts come from simulated joint histograms of every edge.",
             "none": " Sensitivity and EI_parts were not measured.",
         }[self.pairwise_method]

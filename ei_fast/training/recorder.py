@@ -24,6 +24,7 @@ from ei_fast.parameters import (
     OneOf,
     RangesAndSeed,
     Settings,
+    check_no_files,
     shows_keywords,
 )
 from ei_fast.results.report import Report
@@ -113,6 +114,7 @@ class Recorder:
         # A copy, so that later changes of the caller's estimator do not change a recording half-way.
         self._estimator = clone(estimator)
         self._settings = Settings.checked(self._estimator.get_params(deep=False))
+        check_no_files(self._settings, "Recorder")
         self._every = _EVERY.checked("every", every, "Recorder")
         self._budget = TimeBudget(
             None if time_budget is None else _BUDGET.checked("time_budget", time_budget, "Recorder")

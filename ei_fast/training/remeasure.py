@@ -5,7 +5,7 @@ from typing import Any
 
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
-from ei_fast.parameters import OWNER, OneOf, RangesAndSeed, Settings
+from ei_fast.parameters import OWNER, OneOf, RangesAndSeed, Settings, check_no_files
 from ei_fast.training.continuation import as_given, layers_of, provenance_of
 from ei_fast.training.ranges import SAID, LayerRanges, hull_of_records, ranges_of_record
 from ei_fast.training.trajectory import Trajectory
@@ -27,6 +27,7 @@ def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, 
     recorded = {name: as_given(value) for name, value in trajectory.provenance.get("parameters", {}).items()}
     estimator = EffectiveInformation(**(recorded | dict(params)))
     settings = Settings.checked(estimator.get_params(deep=False))
+    check_no_files(settings, "Trajectory.remeasure")
     seed = trajectory.provenance.get("seed")
     if seed is None or "random_state" in params:
         seed = resolve_seed(estimator.random_state, OWNER)

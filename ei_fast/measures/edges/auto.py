@@ -1,12 +1,16 @@
 """The per-edge measures: which method for which layer."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from ei_fast.measures.constants import MAX_HISTOGRAM_ENTRIES, MAX_TABLE_ENTRIES
 from ei_fast.measures.edges.ei_parts import exact_ei_parts
-from ei_fast.measures.edges.estimate import EdgeEstimate
+from ei_fast.measures.edges.estimate import EdgeEstimate, matrix_type
 from ei_fast.measures.edges.histogram import histogram_ei_parts, histogram_sensitivity
+from ei_fast.measures.edges.matrices import Target
 from ei_fast.measures.edges.sensitivity import exact_sensitivity
+from ei_fast.measures.edges.subset import is_subset, sampled_edges
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method
 from ei_fast.network.binned import BinnedLayer
@@ -14,9 +18,11 @@ from ei_fast.network.binned import BinnedLayer
 EdgeMethod = Callable[[BinnedLayer, MeasureOptions, int], Method[EdgeEstimate]]
 
 METHODS: dict[tuple[str, str], EdgeMethod] = {
-    ("sensitivity", "exact"): lambda binned, options, seed: exact_sensitivity(binned),
+    ("sensitivity", "exact"): lambda binned, options, seed: exact_sensitivity(binned, options),
+    ("sensitivity", "sampled"): partial(sampled_edges, "sensitivity"),
     ("sensitivity", "histogram"): histogram_sensitivity,
-    ("ei_parts", "exact"): lambda binned, options, seed: exact_ei_parts(binned),
+    ("ei_parts", "exact"): lambda binned, options, seed: exact_ei_parts(binned, options),
+    ("ei_parts", "sampled"): partial(sampled_edges, "ei_parts"),
     ("ei_parts", "histogram"): histogram_ei_parts,
 }
 """By measure and by the name in `LayerReport.pairwise_method`; see docs/development/extending.md."""
@@ -39,26 +45,38 @@ def edge_measure(binned: BinnedLayer, measure: str, options: MeasureOptions, see
 
     Notes
     -----
-    "auto" is exact for a dense layer, and from simulated joint histograms for a `Function`; "none" leaves NaN.
+    "auto" is exact for a dense layer, and from simulated joint histograms for a `Function`; "none" leaves NaN. What is
+    exact is so of some edges only where there are more than `pairwise_edges`.
     """
-    method = pairwise_method(binned, options.pairwise)
+    method = pairwise_method(binned, options)
     if method == "none":
         return EdgeEstimate.not_measured(binned.layer.n_in, binned.layer.n_out)
-    return (yield from METHODS[measure, method](binned, options, seed))
+    estimate = yield from METHODS[measure, method](binned, options, seed)
+    return in_its_place(estimate, binned, measure, options) if method == "histogram" else estimate
+
+
+def in_its_place(estimate: EdgeEstimate, binned: BinnedLayer, measure: str, options: MeasureOptions) -> EdgeEstimate:
+    """An estimate whose matrix was filled in memory, with the matrix where it is to be, and as precise."""
+    total, matrix = estimate.total, estimate.matrix
+    with Target.of(binned, measure, options) as target:
+        if options.matrices is None and matrix.dtype == matrix_type(*matrix.shape):
+            return estimate
+        return replace(estimate, matrix=target.kept(target.joined([matrix])), estimated_total=total)
 
 
 def explain_choice(binned: BinnedLayer, options: MeasureOptions) -> str:
     """Which method `edge_measure` would use for a layer and why, without measuring it."""
-    method = pairwise_method(binned, options.pairwise)
+    method, n_edges = pairwise_method(binned, options), binned.layer.n_in * binned.layer.n_out
     return {
         "exact": "exact: a dense layer's are integrals",
+        "sampled": f"sampled: {options.pairwise_edges} of {n_edges} are measured, exactly",
         "histogram": "histogram: simulated, as was asked for or since the layer is a function",
         "none": "none, as was asked for",
     }[method]
 
 
-def pairwise_method(binned: BinnedLayer, asked: str) -> str:
-    """What "auto" means for the layer, and whether the method is open to it.
+def pairwise_method(binned: BinnedLayer, options: MeasureOptions) -> str:
+    """What "auto" means for the layer, and whether the method is open to it; "sampled" is exact for some edges.
 
     Raises
     ------
@@ -68,7 +86,7 @@ def pairwise_method(binned: BinnedLayer, asked: str) -> str:
         Where tables would take more than they may.
     """
     layer, open_methods = binned.layer, binned.layer.pairwise_methods
-    method = open_methods[0] if asked == "auto" else asked
+    method = open_methods[0] if options.pairwise == "auto" else options.pairwise
     if method not in open_methods:
         raise ValueError(
             f"pairwise={method!r} must be asked of dense layers. Got {binned.title}, which is a Function. "
@@ -88,4 +106,4 @@ def pairwise_method(binned: BinnedLayer, asked: str) -> str:
             f"counts for {binned.title}, more than the {MAX_HISTOGRAM_ENTRIES:,} it may take. Use fewer bins, "
             f"{other}or pairwise='none'."
         )
-    return method
+    return "sampled" if method == "exact" and is_subset(binned, options) else method

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ei_fast.kernels.edges import sensitivity_edges
-from ei_fast.measures.constants import SENSITIVITY_TASK_EDGES
+from ei_fast.measures.constants import SENSITIVITY_TASK_EDGES, SENSITIVITY_TASK_OUTPUTS
 from ei_fast.measures.edges.estimate import EdgeEstimate
+from ei_fast.measures.edges.matrices import Target
+from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Arrays, Method, Stage
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.runtime.threads import Threads
 
 
-def exact_sensitivity(binned: BinnedLayer) -> Method[EdgeEstimate]:
+def exact_sensitivity(binned: BinnedLayer, options: MeasureOptions) -> Method[EdgeEstimate]:
     """I(X_i; Y_j) in bits with only x_i uniform and all other inputs at the baseline, (n_in, n_out).
 
     Notes
@@ -21,8 +23,9 @@ def exact_sensitivity(binned: BinnedLayer) -> Method[EdgeEstimate]:
     The layer's sensitivity is the sum (Mattsson et al. 2020, section 2.3). Exact to rounding. NaN where an
     output is dropped whatever the input.
     """
-    (matrix,) = yield EdgeSensitivity(binned)
-    return EdgeEstimate.exact(matrix)
+    with Target.of(binned, "sensitivity", options) as target:
+        (matrix,) = yield EdgeSensitivity(binned, target)
+        return EdgeEstimate.exact(target.kept(matrix))
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class EdgeSensitivity(Stage):
     """Sensitivity in bits of every edge, (n_in, n_out): the items are outputs."""
 
     binned: BinnedLayer
+    target: Target
 
     @property
     def name(self) -> str:
@@ -43,8 +47,8 @@ class EdgeSensitivity(Stage):
         binned = self.binned
         weight, bias, steps = binned.weight, binned.bias, binned.steps
         n_in = len(weight)
-        edges, n_columns = binned.in_edges, max(1, SENSITIVITY_TASK_EDGES // n_in)
-        found = np.empty((n_in, end - begin))
+        edges, n_columns = binned.in_edges, max(SENSITIVITY_TASK_OUTPUTS, SENSITIVITY_TASK_EDGES // n_in)
+        found = self.target.empty(end - begin)
 
         def columns(first: int) -> None:
             stop = min(first + n_columns, end)
@@ -70,4 +74,4 @@ class EdgeSensitivity(Stage):
         return (found,)
 
     def join(self, parts: Sequence[Arrays]) -> Arrays:
-        return (np.concatenate([found for (found,) in parts], axis=1),)
+        return (self.target.joined([found for (found,) in parts]),)

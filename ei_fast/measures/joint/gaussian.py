@@ -94,8 +94,8 @@ class Gaussian:
     def explain(self, figures: Mapping[str, Any]) -> str:
         """In a sentence."""
         return (
-            f"EI = H(Y) - H(Y|X), each the mean, over {figures['n_samples']:,} sampled states in all, of -log2 of their "
-            "probability under Gaussian pre-activations."
+            f"EI = H(Y) - H(Y|X), each the mean, over {figures['n_samples']:,} sampled states in all, of -log2 of "
+            "their probability under Gaussian pre-activations."
         )
 
 
