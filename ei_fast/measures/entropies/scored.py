@@ -2,8 +2,8 @@
 
 The mean of -log2 q, q the probability that Gaussian pre-activations of the same mean and covariance fall into the
 state's rectangle, is the entropy plus the divergence of the true distribution from the Gaussian's: an upper bound. A
-control variate, the sum of the single outputs' -log2 P, takes off most of its variance; inside cells, where its mean is not
-known, that is estimated from many more samples, which cost little without the score (double sampling).
+control variate, the sum of the single outputs' -log2 P, takes off most of its variance; inside cells, where its mean is
+not known, that is estimated from many more samples, which cost little without the score (double sampling).
 """
 
 from dataclasses import dataclass
