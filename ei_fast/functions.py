@@ -100,7 +100,7 @@ def effective_information(
         The groups A and B, by the numbers of their neurons; all neurons where not given.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
+    joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
@@ -148,7 +148,7 @@ def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
         What is measured.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
+    joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
@@ -187,7 +187,7 @@ def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
         What is measured.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
+    joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns
@@ -388,7 +388,7 @@ def bin_sweep(
         The numbers of bins, each as of `EffectiveInformation`.
     activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
+    joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
 
     Returns

@@ -164,19 +164,14 @@ class OneOf:
     ----------
     options : tuple of str
         The strings that are allowed.
-    announced : tuple of str
-        Strings that a later version is going to allow; the message says so.
     """
 
     options: tuple[str, ...]
-    announced: tuple[str, ...] = ()
 
     def checked(self, name: str, value: Any, owner: str = OWNER) -> str:
         rule = f"one of {', '.join(map(repr, self.options))}"
         if not isinstance(value, str):
             raise TypeError(refusal(owner, name, rule, value))
-        if value in self.announced:
-            raise ValueError(refusal(owner, name, rule, value, ", which this version does not have yet"))
         if value not in self.options:
             raise ValueError(refusal(owner, name, rule, value))
         return value

@@ -22,7 +22,9 @@ BAD = [
     ("out_of_range", None, TypeError),
     ("baseline", np.nan, ValueError),
     ("baseline", "0", TypeError),
-    ("joint", "gaussian", ValueError),
+    ("joint", "exact", ValueError),
+    ("effort", 0.001, ValueError),
+    ("effort", "much", TypeError),
     ("joint", 3, TypeError),
     ("pairwise", "exactly", ValueError),
     ("entropy", "nsb", ValueError),
@@ -56,11 +58,6 @@ def test_bad_parameters_name_themselves_before_any_work(no_work, parameter, valu
         ef.analyze(np.eye(2), **{parameter: value})
 
 
-def test_what_is_not_built_yet_says_so(no_work):
-    with pytest.raises(ValueError, match="which this version does not have yet"):
-        ef.analyze(np.eye(2), joint="gaussian")
-
-
 @pytest.mark.parametrize("model", [[np.eye(2), np.eye(3)], np.full((2, 2), np.nan), [], np.ones(3), "x.csv"])
 def test_bad_models_are_refused_before_any_work(no_work, model):
     with pytest.raises(ValueError, match="must|overflow"):
@@ -82,7 +79,7 @@ def test_estimator_and_short_form_agree(random_weight):
 
 def test_parameters_are_those_of_the_contract_and_clone():
     expected = "bins activation in_range out_range out_of_range baseline joint pairwise entropy n_samples tol"
-    expected += " random_state n_jobs verbose pairwise_edges matrices"
+    expected += " effort random_state n_jobs verbose pairwise_edges matrices"
     assert list(inspect.signature(ef.EffectiveInformation).parameters) == expected.split()
     est = ef.EffectiveInformation(bins=4, tol=0.1)
     assert clone(est).get_params() == est.get_params()
@@ -183,6 +180,6 @@ def test_tol_is_shared_out_over_the_parts(random_weight, monkeypatch):
     weight = np.zeros((8, 8))
     for k in range(4):
         weight[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = random_weight(2, 2, 5.0, k)
-    report = ef.analyze(weight, random_state=0)[0]
+    report = ef.analyze(weight, random_state=0, joint="conditional")[0]
     assert seen == [0.005] * 4
     assert report.ei_stderr < 0.01

@@ -148,7 +148,8 @@ def continued(
     try:
         frozen = RangesAndSeed(ranges_from(known["ranges"]), int(known["seed"]), str(known.get("convention", "first")))
         layers = [(str(name), int(n_in), int(n_out), *map(str, kind)) for name, n_in, n_out, *kind in known["layers"]]
-        before = dict(known["parameters"]) | {"ei_fast": known["ei_fast"]}
+        # Older versions know no effort.
+        before = {"effort": 1.0} | dict(known["parameters"]) | {"ei_fast": known["ei_fast"]}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{named} does not say how it was recorded, and cannot be continued. Begin anew.") from None
     now = plain(estimator.get_params(deep=False)) | {"ei_fast": __version__}

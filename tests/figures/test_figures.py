@@ -444,7 +444,7 @@ def test_brackets_in_the_plane_are_bars_and_no_path():
 
 
 def test_a_report_with_brackets_shows_them(random_weight):
-    report = ef.analyze(random_weight(12, 40, 1.0), tol=1.0, random_state=0)
+    report = ef.analyze(random_weight(12, 40, 1.0), tol=1.0, random_state=0, joint="conditional")
     assert "undersampled" in report[0].flags
     (bar,) = _brackets(ef.CausalPlaneDisplay.from_report(report).plot(Figure().subplots()).ax_)
     np.testing.assert_allclose(bar[0, :, 0] * np.sqrt(2), report[0].ei_interval)

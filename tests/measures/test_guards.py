@@ -46,7 +46,8 @@ def test_a_bracket_counts_the_points_that_it_rests_on(random_weight, monkeypatch
 
     monkeypatch.setattr(DenseIntervention, "_keys_of", keys_of)
     monkeypatch.setattr(DenseIntervention, "_fill_keys", counted)
-    report = ef.analyze(random_weight(40, 30, 5.0), random_state=0, pairwise="none", n_jobs=1)[0]
+    params = {"joint": "conditional", "pairwise": "none", "n_jobs": 1}
+    report = ef.analyze(random_weight(40, 30, 5.0), random_state=0, **params)[0]
     assert "undersampled" in report.flags
     assert report.n_samples == sum(points)
 

@@ -272,8 +272,9 @@ def sample_to_tol(
     if pilot.n_cells < 2:
         # So little is kept that no cell was found which keeps anything: all that is left are bounds.
         return Sample(output, pilot, 0.0, output.n_samples + pilot.n_points)
-    about = output.value - pilot.mean(pilot.entropies)
-    demand = replace(demand, tol=options.tol_of(about), cost_of_finding=_cost_of_finding(draws))
+    # Where samples are dropped, what a pilot knows of EI is too little to relax the aim.
+    tol = demand.tol if intervention.drop else options.tol_of(output.value - pilot.mean(pilot.entropies))
+    demand = replace(demand, tol=tol, cost_of_finding=_cost_of_finding(draws))
     sizes = yield from _sizes_from_pilots(draws, demand, pilot, m, draws.output(counted, output.n_samples))
     number = 0
     while True:

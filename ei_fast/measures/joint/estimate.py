@@ -199,7 +199,7 @@ def compose(
         conditional_entropy=conditional.value,
         n_samples=n_samples,
         method=method,
-        estimator=output.method if conditional.method == EXACT else conditional.method,
+        estimator=output.method if conditional.method == EXACT or output.expected is not None else conditional.method,
         shift=shift,
         bounds=bounds,
     )
