@@ -21,6 +21,9 @@ LEAVES = {
     "sklearn_partial_fit": ["sklearn_partial_fit.png", "sklearn_edges.png", "sklearn_bins.png"],
 }
 
+# It takes minutes: thirty records of layers that are annealed.
+MARKS = {"digits": pytest.mark.endurance}
+
 
 def test_all_of_them_are_run():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(LEAVES)
@@ -28,8 +31,7 @@ def test_all_of_them_are_run():
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
-@pytest.mark.parametrize("name", LEAVES)
-@pytest.mark.slow
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, pytest.mark.slow)) for name in LEAVES])
 def test_an_example(name, tmp_path, monkeypatch):
     source = EXAMPLES / f"{name}.py"
     assert len(source.read_text(encoding="utf-8").splitlines()) < 40

@@ -68,4 +68,4 @@ def _points_of(layer: BinnedLayer, settings: Settings) -> int:
     if settings.joint == "plugin":
         return JOINT_POINTS
     work = layer.layer.n_in * layer.layer.n_out
-    return min(_TYPICAL_POINTS, max(2**16, MAX_WORK // work))
+    return int(min(_TYPICAL_POINTS * max(settings.effort, 1.0), max(2**16, MAX_WORK * settings.effort // work)))

@@ -263,7 +263,9 @@ class Trajectory:
             the first record reaches, or the hull of what all records reach. As recorded where not given.
         bins, activation, in_range, out_range, out_of_range, baseline : optional
             What is measured, see `EffectiveInformation`; as recorded where not given.
-        joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
+        joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose : optional
+            How it is measured, see `EffectiveInformation`; as recorded where not given.
+        pairwise_edges, matrices : optional
             How it is measured, see `EffectiveInformation`; as recorded where not given.
 
         Returns

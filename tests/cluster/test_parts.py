@@ -81,6 +81,24 @@ def test_every_component_and_every_round_is_shared_out(tmp_path, binned):
     assert {"layer0-joint-input11-every-cell-0", "layer0-joint-input11-every-cell-1"} <= set(stages)
 
 
+@pytest.mark.parametrize("joint", ["auto", "gaussian"])
+def test_scored_and_annealed_states_are_shared_out(tmp_path, random_weight, joint):
+    binned = BinnedLayer(ef.Layer(random_weight(30, 20, 4.0)), 0, (0.0, 1.0), (0.0, 1.0), 8, 8)
+    options = MeasureOptions(joint=joint, effort=0.1)
+    jobs = _Jobs(tmp_path, binned, options)
+    found = [UNFINISHED] * N_PARTS
+    while any(result is UNFINISHED for result in found):
+        found = [jobs.run(job) for job in range(N_PARTS)]
+    alone = run_here(one_measure(binned, "joint", options, 1), Threads(1))
+    assert alone.method == ("gaussian" if joint == "gaussian" else "annealed")
+    assert found == [alone] * N_PARTS
+    stages = _stages(jobs.done_by)
+    assert all(done_by == list(range(N_PARTS)) for done_by in stages.values())
+    kinds = {name.split("-", 3)[3].rsplit("-", 1)[0].removesuffix("-0") for name in stages}
+    shared = {"anywhere-scores", "inside-scores", "inside-controls"}
+    assert shared | (set() if joint == "gaussian" else {"anywhere-annealed", "inside-annealed"}) <= kinds
+
+
 def test_what_ended_jobs_would_have_done_is_done_by_the_last(tmp_path, binned):
     jobs = _Jobs(tmp_path, binned, MeasureOptions(tol=0.0007))
     # As jobs that run one after the other: only the last one sees all parts of a stage.

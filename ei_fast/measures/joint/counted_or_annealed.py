@@ -53,7 +53,7 @@ class CountedOrAnnealed:
         if found is not None:
             return found
         gaussian = Gaussian()
-        if gaussian.is_certified(problem) and gaussian.is_affordable(problem, options):
+        if gaussian.is_affordable(problem, options) and gaussian.is_certified(problem):
             return (yield from gaussian.estimate(problem, options))
         if sample is None:
             sample = yield from sampled(do, options)
