@@ -197,6 +197,7 @@ def _call_every_kernel() -> None:
         _measure(Layer(weight))
     _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise="histogram")
     _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise_edges=30)
+    _measure(Layer(rng.normal(size=(6, 6))), joint="annealed", n_samples=512)
     _measure(Function(np.tanh, 2, 2, (-1.0, 1.0)), (-1.0, 1.0))
     histogram_information(np.ones((2, 2), np.int32), *PLUGIN.histogram_tables(4096))
     # What an unbounded activation reaches.
@@ -211,7 +212,7 @@ def _measure(layer: Any, out_range: tuple[float, float] = (0.0, 1.0), drop: bool
     from ei_fast.runtime.threads import Threads
 
     binned = BinnedLayer(layer, 0, (0.0, 1.0), out_range, 8, 8, drop)
-    measures = run_here(measure_layer(binned, MeasureOptions(n_samples=2**15, **methods), 0), Threads(1))
+    measures = run_here(measure_layer(binned, MeasureOptions(**({"n_samples": 2**15} | methods)), 0), Threads(1))
     # What a report asks for as well.
     _ = measures.occupancy.share_outside, measures.occupancy.output_entropy
 

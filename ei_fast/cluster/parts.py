@@ -18,7 +18,7 @@ FileOf = Callable[[str], Path]
 """File by the name of what it keeps."""
 
 _SECONDS_BETWEEN_LOOKS = 0.2
-_IDLE_LOOKS = 5
+_IDLE_LOOKS = 2
 """Looks in a row at which nobody computes a missing part, after which nobody is expected to."""
 _PATIENCE = 7200.0
 """Seconds without any new part after which others are no longer waited for: on a file system without true locks a

@@ -78,8 +78,9 @@ def mass_between(table, low, high):
 def _point_of(table, low, high, mass):
     """Return the point of (low, high), high <= 0, below which that mass of the interval lies."""
     below = _mass_below(table, low) + mass
-    first = min(max(np.int64((low + _END) * GRID), 0), GRID_SIZE - 1)
-    last = min(max(np.int64((high + _END) * GRID), 0), GRID_SIZE - 1)
+    # Limited before the conversion: an open end is infinite.
+    first = np.int64(min(max((low + _END) * GRID, 0.0), GRID_SIZE - 1.0))
+    last = np.int64(min(max((high + _END) * GRID, 0.0), GRID_SIZE - 1.0))
     while first < last:
         middle = (first + last + 1) // 2
         if table[middle] <= below:
