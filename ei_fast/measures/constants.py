@@ -257,6 +257,8 @@ MAX_LEVELS = 3200
 MAX_GAP = 1.0
 """Nats between reverse and forward chains above which a pilot doubles the levels: below it the bounds' distance falls
 as one over the levels."""
+MAX_NATS_BELOW = 30.0
+"""Nats below the Gaussian's score at which a chain's weight of 0 is put, since 0 has no log."""
 BRACKET_OF_GAP = 0.35
 """Part of that gap that is left between the bounds from CHAINS chains: 0.30 to 0.40 as measured."""
 

@@ -63,6 +63,23 @@ def test_counted_truth(random_weight, name, joint):
     assert _holds(found, truth)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["6 -> 6", "25 -> 6", "more outputs than inputs"])
+def test_intervals_and_bounds_hold_as_often_as_they_say(random_weight, name):
+    n_in, n_out, scale, params = LAYERS[name]
+    weight, n_seeds = random_weight(n_in, n_out, scale), 60
+    truth = _truth(weight, **params)
+    found = [_joint(weight, seed, joint="annealed", effort=0.05, **params) for seed in range(n_seeds)]
+    errors = np.array([one.value - truth.value for one in found])
+    stated = np.sqrt(np.mean([one.stderr**2 + one.bias**2 / 3 for one in found]))
+    # Three standard deviations of a count of 60: of 95 %, and of 97.5 %.
+    assert np.mean([one.low <= truth.value <= one.high for one in found]) >= 0.865
+    assert np.mean([one.bounds[0] <= truth.value for one in found]) >= 0.91
+    assert np.mean([one.bounds[1] >= truth.value for one in found]) >= 0.91
+    assert 0.6 < np.sqrt(np.mean(errors**2)) / stated < 1.25
+    assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(n_seeds) + 0.01
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh", "linear"])
 def test_activations(random_weight, activation):
     layer = ef.Layer(random_weight(25, 6, 3.0), activation=activation)
@@ -168,6 +185,14 @@ def test_extreme_scales(random_weight, exponent):
     assert all(np.isfinite((found.value, found.stderr, found.bias, *found.bounds)))
 
 
+@pytest.mark.parametrize("joint", ["gaussian", "annealed", "auto"])
+def test_what_the_effort_does_not_suffice_for_has_bounds(random_weight, joint):
+    found = _joint(random_weight(60, 60, 3.0), joint=joint, effort=0.01)
+    assert found.undersampled
+    assert found.bounds == (found.low, found.high)
+    assert found.low < found.value < found.high
+
+
 def test_a_group(random_weight):
     layer = ef.Layer(random_weight(10, 8, 4.0))
     params = {"inputs": [0, 1, 2], "outputs": [0, 2, 5], "random_state": 0}
@@ -231,8 +256,10 @@ def test_the_gaussian_error_is_that_of_the_leading_term():
 
 def test_bounds_of_states_from_the_weights_of_their_chains():
     with np.errstate(divide="ignore"):
-        found = LogProbabilities.of(np.log([[1.0, 3.0, 6.0], [0.0, 0.0, 4.0], [2.0, 2.0, 2.0]]))
-    np.testing.assert_allclose(found.low, [1.0, -np.inf, 1.0])
+        log_weights = np.log([[1.0, 3.0, 6.0], [0.0, 0.0, 4.0], [2.0, 2.0, 2.0]])
+    found = LogProbabilities.of(log_weights, np.array([0.5, 1.0, 1.5]))
+    # Where all forward chains end with a weight of 0 that counts as 30 nats below the score.
+    np.testing.assert_allclose(found.low, [1.0, 1.0 - 30 / np.log(2), 1.0])
     np.testing.assert_allclose(found.high, [0.5 * np.log2(4.5) + 0.5 * np.log2(3.5), 1.0, 1.0])
 
 

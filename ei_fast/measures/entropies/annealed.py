@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.kernels.annealing import anneal
-from ei_fast.measures.constants import CHAIN_DRAWS, CHAINS, LN2, MIRRORS, NOISE, STUDENT_T
+from ei_fast.measures.constants import CHAIN_DRAWS, CHAINS, LN2, MAX_NATS_BELOW, MIRRORS, NOISE, STUDENT_T
 from ei_fast.measures.entropies.estimate import EntropyEstimate, ExpectedBounds
 from ei_fast.measures.entropies.path import tables_of
 from ei_fast.measures.entropies.scored import Scores
@@ -89,7 +89,7 @@ class LogProbabilities:
     Attributes
     ----------
     low, high : ndarray (r,)
-        Bits; minus infinity where every forward chain ended with a weight of 0.
+        Bits.
     gap : float
         Nats between a reverse and a forward chain, on average.
     """
@@ -99,9 +99,14 @@ class LogProbabilities:
     gap: float
 
     @classmethod
-    def of(cls, log_weights: NDArray[np.float64]) -> "LogProbabilities":
-        """From ln of the weights of forward chains and, in the last column, of a reverse one."""
-        forward, reverse = log_weights[:, :-1], log_weights[:, -1:]
+    def of(cls, log_weights: NDArray[np.float64], log2_q: NDArray[np.float64]) -> "LogProbabilities":
+        """From ln of the weights of forward chains and, in the last column, of a reverse one; and the states' scores.
+
+        A chain may end with a weight of 0, of which there is no log. So forward weights are taken to be at least q times
+        exp(-MAX_NATS_BELOW): that adds less than 1e-6 to the log wherever p is above 1e-7 of q.
+        """
+        least = LN2 * log2_q[:, None] - MAX_NATS_BELOW
+        forward, reverse = np.maximum(log_weights[:, :-1], least), log_weights[:, -1:]
         n = forward.shape[1]
         high = np.zeros(len(forward))
         for k in range(n):
@@ -118,9 +123,8 @@ class LogProbabilities:
 
 
 def _log_mean(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    largest = np.maximum(log_weights.max(axis=1), -1e300)
-    with np.errstate(divide="ignore"):
-        return largest + np.log(np.mean(np.exp(log_weights - largest[:, None]), axis=1))
+    largest = log_weights.max(axis=1)
+    return largest + np.log(np.mean(np.exp(log_weights - largest[:, None]), axis=1))
 
 
 def annealed_entropy(scores: Scores, states: LogProbabilities, n_samples: int) -> EntropyEstimate:

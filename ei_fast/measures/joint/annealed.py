@@ -22,6 +22,7 @@ from ei_fast.measures.entropies.annealed import AnnealedStates, LogProbabilities
 from ei_fast.measures.entropies.annealing_sizes import AnnealingSizes, Costs, EntropyPilot, best_annealing_sizes
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores, surrogate_error
+from ei_fast.measures.joint.conditional import conditional_ei
 from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
@@ -49,16 +50,15 @@ class Annealed:
         return "chains between a Gaussian and the uniform inputs find the probability of sampled states"
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
-        """States that are scored at the most, as points."""
-        return ANNEALING_WORK / problem.intervention.work
+        """Its work, in points of a simulation."""
+        return ANNEALING_WORK * options.effort / problem.intervention.work
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
-        """EI with an interval and bounds."""
+        """EI with an interval and bounds; bounds alone where the effort does not suffice for a few chains."""
         do = problem.intervention
         assert isinstance(do, DenseIntervention)
         found = yield from annealed_ei(do, options, None, None)
-        assert found is not None
-        return found
+        return found if found is not None else (yield from conditional_ei(do, options))
 
     def explain(self, figures: Mapping[str, Any]) -> str:
         """In a sentence."""
@@ -103,8 +103,9 @@ def annealed_ei(
         return None
     if options.n_samples is not None:
         sizes = [size.given(options.n_samples, is_both=len(sizes) == 2) for size in sizes]
-    found = list((yield tuple(_annealed(problem, size) for problem, size in zip(problems, sizes, strict=True))))
-    both = [(known, known) if known is not None else found.pop(0) for known in (output, conditional)]
+    methods = tuple(_annealed(problem, size) for problem, size in zip(problems, sizes, strict=True))
+    found = list((yield methods))
+    both = [(given, given) if given is not None else found.pop(0) for given in (output, conditional)]
     n_samples = sum(entropy.n_samples for entropy, _ in both)
     annealed = compose(both[0][0], both[1][0], method=Annealed.name, n_samples=n_samples)
     if error is None or not is_gaussian:
@@ -128,19 +129,17 @@ def _pilot(problem: Rectangles, ceiling: float) -> Method[EntropyPilot | None]:
         (log_weights,) = yield AnnealedStates(
             problem, noise, n_levels, PROBES, PILOT_FIRST, n_forward=1, is_shared=False
         )
-        states = LogProbabilities.of(log_weights)
+        states = LogProbabilities.of(log_weights, table[:PROBES, 0])
         too_long = PROBES * costs.annealed(2 * n_levels, 1) > ceiling or 2 * n_levels > MAX_LEVELS
         if states.gap <= MAX_GAP or too_long:
             break
         n_levels *= 2
-    gap = states.gap if np.isfinite(states.gap) else 20.0
-    middle = states.middle if np.isfinite(states.low).all() else states.high
-    divergences = middle - table[:PROBES, 0]
-    of_chains = 0.5 * max(gap, 0.0) / LN2**2
+    divergences = states.middle - table[:PROBES, 0]
+    of_chains = 0.5 * max(states.gap, 0.0) / LN2**2
     return replace(
         EntropyPilot.of_scores(costs, scores),
         divergence=max(float(divergences.var(ddof=1)) - of_chains, 0.01),
-        gap=gap,
+        gap=states.gap,
         n_levels=n_levels,
     )
 
@@ -156,5 +155,6 @@ def _annealed(problem: Rectangles, sizes: AnnealingSizes) -> Method[tuple[Entrop
     (controls,), (table,), (log_weights,) = yield tuple(stages)
     scores = Scores(table, controls, problem.control_mean)
     n_samples = max(sizes.n_controls, sizes.n_scored)
-    annealed = annealed_entropy(scores, LogProbabilities.of(log_weights), n_samples)
+    states = LogProbabilities.of(log_weights, table[: sizes.n_annealed, 0])
+    annealed = annealed_entropy(scores, states, n_samples)
     return annealed, replace(scores.cross_entropy(), expected=annealed.expected)

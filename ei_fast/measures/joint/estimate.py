@@ -115,7 +115,8 @@ class JointEI:
         def total(name: str) -> float:
             return float(sum(getattr(component, name) for component in components))
 
-        sampled = next((component for component in components if component.method != EXACT), None)
+        # Named after the one that is known worst.
+        sampled = max((c for c in components if c.method != EXACT), key=lambda c: c.high - c.low, default=None)
         method, estimator = (EXACT, EXACT) if sampled is None else (sampled.method, sampled.estimator)
         undersampled = any(component.undersampled for component in components)
         value, bias, shift = total("value"), total("bias"), total("shift")

@@ -26,6 +26,7 @@ from ei_fast.measures.entropies.bounds import least_entropy
 from ei_fast.measures.entropies.drawn_cells import PointsAnywhere
 from ei_fast.measures.entropies.estimate import EntropyEstimate, ExpectedBounds
 from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores, surrogate_error
+from ei_fast.measures.joint.conditional import conditional_ei
 from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
@@ -69,8 +70,13 @@ class Gaussian:
         return ANNEALING_WORK * options.effort / problem.intervention.work
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
-        """EI with an interval that allows for the Gaussian's error where it is known."""
+        """EI with an interval that allows for the Gaussian's error where it is known.
+
+        Where the effort does not suffice for the fewest scores there are bounds alone.
+        """
         do = _dense(problem)
+        if not self.is_affordable(problem, options):
+            return (yield from conditional_ei(do, options))
         problems = [Rectangles(do, inside) for inside in (False, True)]
         pilots = yield tuple(_pilot(rectangles) for rectangles in problems)
         tol = options.tol_of(pilots[0].bits - pilots[1].bits)
