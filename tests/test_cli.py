@@ -230,6 +230,7 @@ def test_options_of_analyze_are_parameters(net):
         (("--ranges", "wide"), "--ranges must be auto, hull or neuron. Got 'wide'"),
         (("--joint", "best"), "'joint' parameter"),
         (("--n-samples", 3), "'n_samples' parameter"),
+        (("--effort", 0), "'effort' parameter"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(net, monkeypatch, args, message):

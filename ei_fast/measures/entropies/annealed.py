@@ -102,8 +102,8 @@ class LogProbabilities:
     def of(cls, log_weights: NDArray[np.float64], log2_q: NDArray[np.float64]) -> "LogProbabilities":
         """From ln of the weights of forward chains and, in the last column, of a reverse one; and the states' scores.
 
-        A chain may end with a weight of 0, of which there is no log. So forward weights are taken to be at least q times
-        exp(-MAX_NATS_BELOW): that adds less than 1e-6 to the log wherever p is above 1e-7 of q.
+        A chain may end with a weight of 0, of which there is no log. So forward weights count as q exp(-MAX_NATS_BELOW)
+        at least: that adds less than 1e-6 to the log wherever p is above 1e-7 of q.
         """
         least = LN2 * log2_q[:, None] - MAX_NATS_BELOW
         forward, reverse = np.maximum(log_weights[:, :-1], least), log_weights[:, -1:]
