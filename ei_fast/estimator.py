@@ -246,9 +246,9 @@ class EffectiveInformation(BaseEstimator):
         >>> ef.EffectiveInformation(activation="linear").fit([np.eye(3)]).ei_
         array([9.])
         """
-        network, settings, ranges_and_seed = self.check(model)
+        network, settings, ranges_and_seed, binned = self._checked(model)
         self._set_n_features_in(model)
-        self.report_ = self.measure(network, settings, ranges_and_seed)
+        self.report_ = self._measured(network, settings, ranges_and_seed, binned, None)
         self.ei_ = np.array([layer.ei for layer in self.report_])
         self.sensitivity_ = np.array([layer.sensitivity for layer in self.report_])
         self.degeneracy_ = np.array([layer.degeneracy for layer in self.report_])
@@ -287,6 +287,11 @@ class EffectiveInformation(BaseEstimator):
         >>> network, settings.in_bins, settings.out_bins
         (Network(2 -> 2, in_range=(0.0, 1.0)), 4, 8)
         """
+        network, settings, ranges_and_seed, _ = self._checked(model)
+        return network, settings, ranges_and_seed
+
+    def _checked(self, model: Any) -> tuple[Network, Settings, RangesAndSeed, list[BinnedLayer]]:
+        """What `check` returns, and the layers with their bins."""
         settings = Settings.checked(self.get_params(deep=False))
         if getattr(model, "ndim", None) == 2 and 0 in model.shape:
             raise ValueError(
@@ -295,8 +300,8 @@ class EffectiveInformation(BaseEstimator):
             )
         network = as_network(model, activation=self.activation, in_range=settings.in_range)
         ranges = tuple(network.ranges(settings.in_range, settings.out_range))
-        self.binned_layers(network, settings, ranges)
-        return network, settings, RangesAndSeed(ranges, resolve_seed(self.random_state, OWNER))
+        binned = self.binned_layers(network, settings, ranges)
+        return network, settings, RangesAndSeed(ranges, resolve_seed(self.random_state, OWNER)), binned
 
     @as_numpy_ships
     def choices(self, model: Any) -> str:
@@ -430,6 +435,17 @@ class EffectiveInformation(BaseEstimator):
         4.0
         """
         binned = self.binned_layers(network, settings, ranges_and_seed.ranges)
+        return self._measured(network, settings, ranges_and_seed, binned, runner)
+
+    def _measured(
+        self,
+        network: Network,
+        settings: Settings,
+        ranges_and_seed: RangesAndSeed,
+        binned: list[BinnedLayer],
+        runner: Runner | None,
+    ) -> Report:
+        """What `measure` returns, of layers whose bins are there."""
         if self.verbose:
             compile_kernels()
         started = time.perf_counter()
