@@ -143,6 +143,11 @@ class Rectangles:
         marginal_cdfs(weights, orders, centres, high - low, steps.breaks, steps.sizes, steps.rows, cdfs)
         return steps.probabilities(cdfs)
 
+    @property
+    def output_entropies(self) -> NDArray[np.float64]:
+        """Entropy in bits of every output anywhere, (n_out,)."""
+        return (self._probabilities * self._surprise).sum(axis=1)
+
     @cached_property
     def control_mean(self) -> float | None:
         """Mean of the samples' `control` in bits; None where it has to be estimated."""

@@ -14,7 +14,9 @@ from ei_fast.measures.constants import (
     LN2,
     MAX_GAP,
     MAX_LEVELS,
+    MIN_ANNEALED,
     MIN_LEVELS,
+    MIN_SCORED,
     PILOT_FIRST,
     PROBES,
 )
@@ -90,7 +92,7 @@ def annealed_ei(
     missing = [inside for inside, known in ((False, output), (True, conditional)) if known is None]
     problems = [Rectangles(do, inside) for inside in missing]
     ceiling = ANNEALING_WORK * options.effort
-    pilots = yield tuple(_pilot(problem, ceiling / 4) for problem in problems)
+    pilots = yield tuple(_pilot(problem, _pilot_ceiling(options)) for problem in problems)
     if any(pilot is None for pilot in pilots):
         return None
     about = output.value if output is not None else pilots[0].bits
@@ -116,12 +118,26 @@ def annealed_ei(
     return annealed if contradicted else gaussian
 
 
+def is_affordable(costs: Costs, options: MeasureOptions) -> bool:
+    """Whether the effort suffices for the fewest states of both entropies, beside pilots."""
+    fewest = MIN_SCORED * costs.score + MIN_ANNEALED * costs.annealed(MIN_LEVELS)
+    return 2 * fewest <= 0.5 * ANNEALING_WORK * options.effort and _cost_of_pilot(costs) <= _pilot_ceiling(options)
+
+
+def _pilot_ceiling(options: MeasureOptions) -> float:
+    return 0.25 * ANNEALING_WORK * options.effort
+
+
+def _cost_of_pilot(costs: Costs) -> float:
+    return ANNEALING_PILOT * costs.score + PROBES * costs.annealed(MIN_LEVELS, 1)
+
+
 def _pilot(problem: Rectangles, ceiling: float) -> Method[EntropyPilot | None]:
     """What a few states of an entropy tell about its spreads and the levels that it needs; None beyond `ceiling`."""
-    noise = noise_of(problem)
     costs = Costs(problem.n_in, problem.n_out, problem.bounded_outputs(PILOT_FIRST, PROBES))
-    if ANNEALING_PILOT * costs.score + PROBES * costs.annealed(MIN_LEVELS, 1) > ceiling:
+    if _cost_of_pilot(costs) > ceiling:
         return None
+    noise = noise_of(problem)
     (table,) = yield ScoredStates(problem, noise, ANNEALING_PILOT, PILOT_FIRST, is_shared=False)
     scores = Scores(table, np.empty(0), problem.control_mean)
     n_levels = MIN_LEVELS

@@ -80,12 +80,11 @@ def ei_of_sample(intervention: Intervention, sample: Sample) -> JointEI:
     return compose(output, conditional, method=Conditional.name, n_samples=sample.n_samples, stderr=sample.stderr)
 
 
-def bracketed_ei(intervention: Intervention, sample: Sample) -> Method[JointEI]:
-    """Bounds on EI where a sample does not resolve an entropy."""
+def bracketed_ei(intervention: Intervention, sample: Sample, least: float = 0.0) -> Method[JointEI]:
+    """Bounds on EI where a sample does not resolve an entropy; `least` is a lower bound that is known already."""
     bounds = yield from bounds_on(intervention, sample)
-    return compose(
-        bounds.output, bounds.conditional, method=Conditional.name, n_samples=bounds.n_samples, least=bounds.least
-    )
+    least = max(bounds.least, least)
+    return compose(bounds.output, bounds.conditional, method=Conditional.name, n_samples=bounds.n_samples, least=least)
 
 
 def sampled(

@@ -1,21 +1,23 @@
 """What "auto" does with a component of several inputs whose output states are rectangles: count, otherwise anneal."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ei_fast.intervention.dense import DenseIntervention
-from ei_fast.intervention.rectangles import states_are_rectangles
+from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
+from ei_fast.measures.entropies.annealing_sizes import Costs
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.sample import Sample
-from ei_fast.measures.joint.annealed import annealed_ei
+from ei_fast.measures.joint.annealed import annealed_ei, is_affordable
 from ei_fast.measures.joint.conditional import Conditional, bracketed_ei, conditional_ei, ei_of_sample, sampled
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.gaussian import Gaussian
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Method
+from ei_fast.measures.stages import Method, Named
 
 
 class CountedOrAnnealed:
@@ -52,17 +54,32 @@ class CountedOrAnnealed:
         found = yield from annealed_ei(do, options, None, _counted_conditional(do, sample, options), True)
         if found is not None:
             return found
+        least = yield from _ei_of_some_outputs(do, options)
         gaussian = Gaussian()
         if gaussian.is_affordable(problem, options) and gaussian.is_certified(problem):
-            return (yield from gaussian.estimate(problem, options))
+            found = yield from gaussian.estimate(problem, options)
+            return replace(found, bounds=(max(found.bounds[0], least), max(found.bounds[1], least)))
         if sample is None:
             sample = yield from sampled(do, options)
         assert sample is not None
-        return (yield from bracketed_ei(do, sample))
+        return (yield from bracketed_ei(do, sample, least))
 
     def explain(self, figures: Mapping[str, Any]) -> str:
         """Never asked: results name the method that found them."""
         raise NotImplementedError
+
+
+def _ei_of_some_outputs(do: DenseIntervention, options: MeasureOptions) -> Method[float]:
+    """Lower bound on EI: that of some of the outputs, as many as the effort suffices for; the most informed ones."""
+    count = do.n_out // 2
+    while count > 1 and not is_affordable(Costs(do.n_in, count, float(count)), options):
+        count //= 2
+    if count <= 1:
+        return 0.0
+    entropies = Rectangles(do, inside=False).output_entropies
+    outputs = np.sort(np.argsort(-entropies, kind="stable")[:count])
+    found = yield Named("some-outputs", annealed_ei(do.restricted(outputs), options, None, None))
+    return 0.0 if found is None else float(found.bounds[0])
 
 
 def _counted_conditional(
