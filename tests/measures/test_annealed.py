@@ -193,6 +193,16 @@ def test_what_the_effort_does_not_suffice_for_has_bounds(random_weight, joint):
     assert found.low < found.value < found.high
 
 
+def test_some_outputs_bound_a_layer_that_is_too_wide(random_weight):
+    weight = random_weight(100, 100, 5.0)
+    counted, bounded = (_joint(weight, joint=joint, effort=0.2) for joint in ("conditional", "auto"))
+    assert counted.undersampled
+    assert bounded.undersampled
+    assert bounded.low > counted.low + 20
+    # What more effort finds is 140 bits.
+    assert bounded.low < 140 < bounded.high
+
+
 def test_a_group(random_weight):
     layer = ef.Layer(random_weight(10, 8, 4.0))
     params = {"inputs": [0, 1, 2], "outputs": [0, 2, 5], "random_state": 0}
