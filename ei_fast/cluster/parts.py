@@ -17,7 +17,7 @@ from ei_fast.runtime.threads import Threads
 FileOf = Callable[[str], Path]
 """File by the name of what it keeps."""
 
-_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_LOOKS = 0.1
 _IDLE_LOOKS = 2
 """Looks in a row at which nobody computes a missing part, after which nobody is expected to."""
 _PATIENCE = 7200.0

@@ -104,13 +104,14 @@ def _models():
         "drawn": ([rng.normal(size=(8, 4))], {}),
         "enumerated": ([rng.normal(size=(3, 3))], {}),
         "parts": ([np.kron(np.eye(2), rng.normal(size=(4, 2)))], {}),
-        "undersampled": ([rng.normal(size=(40, 40))], {"tol": 0.5}),
+        "undersampled": ([rng.normal(size=(40, 40))], {"tol": 0.5, "joint": "conditional"}),
         "so many points": ([rng.normal(size=(8, 4))], {"n_samples": 40_000}),
         "few points": ([rng.normal(size=(8, 4))], {"n_samples": 256}),
         "counted": ([rng.normal(size=(3, 2))], {"joint": "plugin", "n_samples": 2**16}),
         "histograms": ([rng.normal(size=(4, 3))], {"pairwise": "histogram"}),
         "dropped": ([rng.normal(size=(5, 3))], {"out_of_range": "drop", "out_range": (0.3, 0.7)}),
         "one input": ([np.eye(3)], {}),
+        "annealed": ([rng.normal(size=(20, 16))], {"effort": 0.1}),
     }
 
 

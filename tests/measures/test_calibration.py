@@ -68,6 +68,7 @@ def test_all_layers_together():
     assert 0.93 <= np.mean([_held(case, _reports(case, 200)) for case in LAYERS]) <= 0.98
 
 
+@pytest.mark.slow
 def test_a_quarter_of_the_seeds():
     # Of 400 intervals that hold 95 times in 100, three standard errors more or less.
     held = [_held(case, _reports(case, 50)) for case in LAYERS]

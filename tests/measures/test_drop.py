@@ -114,6 +114,7 @@ def test_where_nothing_is_kept_nothing_is_said():
     assert "wider out_range" in report.explain()
 
 
+@pytest.mark.slow
 def test_samples_kept_by_accident_are_not_believed():
     # Of 25 -> 6 with large weights one sample in two million is kept: what a handful has in common says nothing.
     weight = np.random.default_rng(0).uniform(-5, 5, (25, 6))

@@ -154,6 +154,7 @@ def test_the_last_of_many_samples_lies_in_the_last_bin(random_weight):
             assert x_codes.max() == bins - 1
 
 
+@pytest.mark.slow
 def test_few_samples_kept_make_no_information():
     # Outputs keep from 92 % down to 3 % of the samples, for histograms of 64 cells.
     weight = np.random.default_rng(0).uniform(-1, 1, (25, 6))
@@ -194,6 +195,7 @@ def test_bins_that_few_samples_meet_make_no_information(shape, scale, activation
     assert np.sqrt(np.mean(stated**2)) < 2 * np.sqrt(np.mean(errors**2)) < 0.25
 
 
+@pytest.mark.slow
 def test_stated_errors_of_weak_edges_are_those_seen():
     layer = ef.Layer(np.random.default_rng(1).uniform(-1, 1, (25, 6)), activation="relu", out_range=(0.0, 1.0))
     params = {"in_range": (-1, 1), "out_of_range": "drop", "pairwise": "histogram", "tol": 0.5, "n_jobs": 1}

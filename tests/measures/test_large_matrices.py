@@ -171,6 +171,7 @@ print((peak - in_memory) / 2**20)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_edges", "in_files", "measures"),
     [(20_000, False, "sensitivity,ei_parts"), (20_000, True, "sensitivity,ei_parts"), (None, True, "sensitivity")],

@@ -205,6 +205,7 @@ def test_two_outputs_that_are_kept_from_always_to_hardly_ever(half):
         assert _ratio(reports, expected) <= 1.25
 
 
+@pytest.mark.slow
 def test_a_corner_is_looked_for_where_it_can_be():
     # One point in a million is kept, all in a few cells: they lie in a simplex, where exponentials put them.
     layer = ef.Layer(np.ones((6, 2)) * [1.0, 1.01], activation="linear", out_range=(5.68, 6.06))

@@ -41,6 +41,7 @@ def test_25_inputs(activation):
     _check(25, activation, n_cells=512, m=1024, n=1_000_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["gelu"])
 def test_784_inputs(activation):
     _check(784, activation, n_cells=256, m=1024, n=250_000)

@@ -102,6 +102,7 @@ def _check_against_the_oracle(training, records, n_cells, m, n):
                 assert measured.sensitivity[t, k] == pytest.approx(sum(edges), abs=1e-3 * len(edges))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [0, pytest.param(4, marks=pytest.mark.slow), 9])
 def test_first_middle_and_last_record_equal_the_oracles(training, record):
     _check_against_the_oracle(training, [record], n_cells=256, m=1024, n=500_000)
