@@ -115,7 +115,11 @@ def _models():
     }
 
 
-@pytest.mark.parametrize("which", _models())
+# These take ten to twenty seconds.
+LONG = {"undersampled": pytest.mark.slow, "annealed": pytest.mark.slow}
+
+
+@pytest.mark.parametrize("which", [pytest.param(which, marks=LONG.get(which, ())) for which in _models()])
 def test_a_layer_that_is_split_makes_the_same_bytes(which, tmp_path):
     weights, params = _models()[which]
     folder = tmp_path / "checkpoints"

@@ -94,7 +94,7 @@ def _unfinished(folder):
 
 
 def _until(holds, seconds=300.0):
-    """Wait for something; False where it takes too long. (In a new environment a run begins by compiling all kernels.)"""
+    """Wait for something; False where it takes too long: in a new environment a run begins by compiling kernels."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if holds():
