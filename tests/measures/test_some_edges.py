@@ -39,7 +39,7 @@ def _measured(binned, measure, options, seed=0, threads=1):
 
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize(
-    "kind", ["plain", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("heavy", "sparse", "dropped"))]
+    "kind", ["plain", *(pytest.param(kind, marks=pytest.mark.endurance) for kind in ("heavy", "sparse", "dropped"))]
 )
 def test_intervals_hold_the_sum_and_errors_are_those_seen(kind, measure):
     binned = _layer(kind)
