@@ -1,6 +1,7 @@
 """The intervention on a dense layer, by kernels."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, moving_cells, open_cells
 from ei_fast.kernels.histograms import single_input_codes
 from ei_fast.kernels.uniforms import GAMMA
-from ei_fast.network.binned import reach_of
+from ei_fast.network.binned import probabilities_of, reach_of
 from ei_fast.network.bins import Range, bin_edges
 from ei_fast.network.steps import StepTable
 
@@ -91,6 +92,20 @@ class DenseIntervention(Intervention):
             kept,
         )
         return kept
+
+    @cached_property
+    def output_probabilities(self) -> NDArray[np.float64]:
+        """Exact probability of the bins of every output anywhere, (n_out, n_bins + 1); last: of being dropped."""
+        return probabilities_of(self.weight, self.bias, self.in_range, self.steps)
+
+    @cached_property
+    def output_surprise(self) -> NDArray[np.float64]:
+        """-log2 of each of these, bits; 0 where there is none."""
+        p = self.output_probabilities
+        surprise = np.zeros_like(p)
+        np.log2(p, out=surprise, where=p > 1e-300)
+        surprise *= -1
+        return surprise
 
     def stream_keys(self, stream: Stream) -> NDArray[np.uint64]:
         """Key of every input neuron's own stream of uniforms, (n_in,)."""

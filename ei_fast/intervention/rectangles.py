@@ -15,7 +15,6 @@ from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.annealing import NO_WEIGHT
-from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.kernels.rectangles import FAR, covariance_of, marginal_surprise, sample_rectangles
 
 Rows = NDArray[np.float64]
@@ -125,33 +124,10 @@ class Rectangles:
         return m > n_in or float(np.linalg.eigvalsh(self.covariance)[0]) < _MIN_EIGENVALUE
 
     @cached_property
-    def _surprise(self) -> NDArray[np.float64]:
-        """-log2 of the exact probability of every bin of each output anywhere, (n_out, bins); 0 where there is none."""
-        surprise = np.zeros_like(self._probabilities)
-        np.log2(self._probabilities, out=surprise, where=self._probabilities > 1e-300)
-        return -surprise
-
-    @cached_property
-    def _probabilities(self) -> NDArray[np.float64]:
-        do = self._do
-        low, high = do.in_range
-        weights = np.ascontiguousarray(do.weight.T)
-        orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
-        centres = do.bias + 0.5 * (low + high) * do.weight.sum(axis=0)
-        cdfs = np.empty((do.n_out, do.steps.breaks.shape[1]))
-        steps = do.steps
-        marginal_cdfs(weights, orders, centres, high - low, steps.breaks, steps.sizes, steps.rows, cdfs)
-        return steps.probabilities(cdfs)
-
-    @property
-    def output_entropies(self) -> NDArray[np.float64]:
-        """Entropy in bits of every output anywhere, (n_out,)."""
-        return (self._probabilities * self._surprise).sum(axis=1)
-
-    @cached_property
     def control_mean(self) -> float | None:
         """Mean of the samples' `control` in bits; None where it has to be estimated."""
-        return None if self.is_inside else float(np.sum(self._probabilities * self._surprise))
+        do = self._do
+        return None if self.is_inside else float(np.sum(do.output_probabilities * do.output_surprise))
 
     def sampled(self, first: int, count: int) -> SampledStates:
         """Samples number first, first + 1, ..."""
@@ -185,7 +161,7 @@ class Rectangles:
 
     def _control(self, codes: NDArray[np.uint16], low: Rows, high: Rows) -> NDArray[np.float64]:
         if not self.is_inside:
-            return self._surprise[np.arange(self._do.n_out), codes].sum(axis=1)
+            return self._do.output_surprise[np.arange(self._do.n_out), codes].sum(axis=1)
         surprise = np.empty(len(low))
         marginal_surprise(low, high, surprise)
         return surprise / np.log(2.0)
@@ -228,7 +204,5 @@ def states_are_rectangles(intervention: Intervention) -> bool:
     if not isinstance(intervention, DenseIntervention) or intervention.drop:
         return False
     steps = intervention.steps
-    return all(
-        len(np.unique(codes)) == 1 + np.count_nonzero(np.diff(codes))
-        for codes in (steps.codes_of(output) for output in {int(row): j for j, row in enumerate(steps.rows)}.values())
-    )
+    codes_of_rows = (steps.codes[row, : steps.sizes[row] + 1] for row in np.unique(steps.rows))
+    return all(len(np.unique(codes)) == 1 + np.count_nonzero(np.diff(codes)) for codes in codes_of_rows)

@@ -33,9 +33,8 @@ from ei_fast.kernels.normal import normal_between, normal_quantile
 from ei_fast.kernels.rectangles import (
     bounded_outputs,
     draw_in_rectangle,
-    factor_in_order,
     log_mean_exp,
-    select_outputs,
+    ordered_rectangle,
     uniform_of,
 )
 from ei_fast.kernels.uniforms import GAMMA, mix64
@@ -391,7 +390,7 @@ def _begin(factor, weight, low, high, noise_sd, n_draws, key, x, noise):
     """
     m = low.shape[0]
     z, log_weights = np.empty((m, n_draws), np.float64), np.empty(n_draws, np.float64)
-    draw_in_rectangle(factor, low, high, key, 0, False, z, log_weights)
+    draw_in_rectangle(factor, low, high, key, False, z, log_weights)
     log_weight, _ = log_mean_exp(log_weights)
     if log_weight == -np.inf:
         return log_weight, 0
@@ -413,7 +412,7 @@ def _end(factor, weight, low, high, n_draws, key, x, noise):
     """Return the log of the mean weight of n_draws - 1 draws and of the end of a reverse chain."""
     m = low.shape[0]
     z, log_weights = np.empty((m, n_draws), np.float64), np.empty(n_draws, np.float64)
-    draw_in_rectangle(factor, low, high, key, 0, False, z, log_weights)
+    draw_in_rectangle(factor, low, high, key, False, z, log_weights)
     s = np.empty(m, np.float64)
     _preactivations(weight, x, s)
     own = 0.0
@@ -457,10 +456,7 @@ def anneal(covariance, weight, inverse, low, high, x, tables, noises, n_mirrors,
         forward[r], reverse[r] = 0.0, 0.0
         if m == 0:
             continue
-        order = chosen[:m].copy()
-        factor, lowest, highest = np.empty((m, m), np.float64), np.empty(m, np.float64), np.empty(m, np.float64)
-        select_outputs(covariance, low[r], high[r], order, noises[0], factor, lowest, highest)
-        factor_in_order(factor, lowest, highest, order)
+        order, factor, lowest, highest = ordered_rectangle(covariance, noises[0], low[r], high[r], chosen[:m])
         own_weight, own_inverse = np.empty((n_in, m), np.float64), np.empty((n_in, m), np.float64)
         for i in range(n_in):
             for j in range(m):

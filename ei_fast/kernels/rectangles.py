@@ -191,6 +191,23 @@ def factor_in_order(factor, low, high, order):
 
 
 @jit
+def ordered_rectangle(covariance, noise, low, high, chosen):
+    """Return the chosen outputs (m,) in their new order, the factor of their covariance, and their intervals.
+
+    Parameters
+    ----------
+    covariance, low, high, chosen, noise
+        As of `select_outputs`.
+    """
+    m = chosen.shape[0]
+    order = chosen.copy()
+    factor, lowest, highest = np.empty((m, m), np.float64), np.empty(m, np.float64), np.empty(m, np.float64)
+    select_outputs(covariance, low, high, order, noise, factor, lowest, highest)
+    factor_in_order(factor, lowest, highest, order)
+    return order, factor, lowest, highest
+
+
+@jit
 def uniform_of(key, number):
     """Return uniform number `number` of a stream of its own: in (0, 1), with 53 bits."""
     word = mix64(key + GAMMA * np.uint64(number))
@@ -198,7 +215,7 @@ def uniform_of(key, number):
 
 
 @jit
-def draw_in_rectangle(factor, low, high, key, number, antithetic, z, log_weights):
+def draw_in_rectangle(factor, low, high, key, antithetic, z, log_weights):
     """Draw from the intervals one after the other, R times.
 
     Parameters
@@ -208,9 +225,7 @@ def draw_in_rectangle(factor, low, high, key, number, antithetic, z, log_weights
     low, high : (m,) float64
         Ends of the intervals, in its order.
     key : uint64
-        Of the stream of uniforms.
-    number : int
-        Of the first uniform in the stream; R * m of them are used.
+        Of the stream of uniforms, of which the first R * m are used.
     antithetic : bool
         Whether draws 2 k and 2 k + 1 share their uniforms, u and 1 - u.
     z : (m, R) float64, output
@@ -230,9 +245,9 @@ def draw_in_rectangle(factor, low, high, key, number, antithetic, z, log_weights
         inverse = 1.0 / factor[k, k]
         for r in range(n_draws):
             if antithetic and r % 2:
-                uniform = 1.0 - uniform_of(key, number + (r - 1) * m + k)
+                uniform = 1.0 - uniform_of(key, (r - 1) * m + k)
             else:
-                uniform = uniform_of(key, number + r * m + k)
+                uniform = uniform_of(key, r * m + k)
             log_mass, z[k, r] = normal_between((low[k] - mean[r]) * inverse, (high[k] - mean[r]) * inverse, uniform)
             log_weights[r] += log_mass
 
@@ -282,12 +297,9 @@ def log_rectangles(covariance, noise, low, high, n_draws, keys, out):
         out[r] = 0.0
         if m == 0:
             continue
-        order = chosen[:m].copy()
-        factor, lowest, highest = np.empty((m, m), np.float64), np.empty(m, np.float64), np.empty(m, np.float64)
-        select_outputs(covariance, low[r], high[r], order, noise, factor, lowest, highest)
-        factor_in_order(factor, lowest, highest, order)
+        _, factor, lowest, highest = ordered_rectangle(covariance, noise, low[r], high[r], chosen[:m])
         z, log_weights = np.empty((m, n_draws), np.float64), np.empty(n_draws, np.float64)
-        draw_in_rectangle(factor, lowest, highest, keys[r], 0, True, z, log_weights)
+        draw_in_rectangle(factor, lowest, highest, keys[r], True, z, log_weights)
         for k in range(n_draws // 2):
             a, b = log_weights[2 * k], log_weights[2 * k + 1]
             pairs[k] = max(a, b) + np.log(0.5 * (1.0 + np.exp(-abs(a - b)))) if max(a, b) > -np.inf else -np.inf

@@ -74,6 +74,29 @@ def reach_of(
     return 0.5 * moves * (1 - 1e-12) - rounding
 
 
+def probabilities_of(
+    weight: NDArray[np.float64], bias: NDArray[np.float64], in_range: Range, steps: StepTable
+) -> NDArray[np.float64]:
+    """Exact probability of the bins of every output under uniform inputs, (n_out, n_bins + 1); last: of being dropped.
+
+    Parameters
+    ----------
+    weight : ndarray (n_in, n_out)
+    bias : ndarray (n_out,)
+    in_range : (float, float)
+        Range of all inputs.
+    steps : StepTable
+        Binned activation of every output.
+    """
+    low, high = in_range
+    weights = np.ascontiguousarray(weight.T)
+    orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+    centres = bias + 0.5 * (low + high) * weight.sum(axis=0)
+    cdfs = np.empty((len(weights), steps.breaks.shape[1]))
+    marginal_cdfs(weights, orders, centres, high - low, steps.breaks, steps.sizes, steps.rows, cdfs)
+    return steps.probabilities(cdfs)
+
+
 @dataclass(frozen=True, eq=False)
 class BinnedLayer:
     """A layer with its ranges and numbers of bins: what every measure is a function of.
@@ -183,7 +206,7 @@ class BinnedLayer:
     @cached_property
     def marginals(self) -> NDArray[np.float64]:
         """Exact probability of the bins of a dense layer's outputs, (n_out, out_bins + 1); last: of being dropped."""
-        return self._probabilities(self.steps)
+        return probabilities_of(self.weight, self.bias, self.span, self.steps)
 
     @property
     def holds_its_codomain(self) -> bool:
@@ -195,16 +218,7 @@ class BinnedLayer:
     def share_outside(self) -> float:
         """Probability that an output of a dense layer lies outside its range, averaged over the outputs."""
         steps = self.steps if self.drop else self._steps(drop=True)
-        return float(self._probabilities(steps)[:, -1].mean())
-
-    def _probabilities(self, steps: StepTable) -> NDArray[np.float64]:
-        low, high = self.span
-        weights = np.ascontiguousarray(self.weight.T)
-        orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
-        centres = self.bias + 0.5 * (low + high) * self.weight.sum(axis=0)
-        cdfs = np.empty((len(weights), steps.breaks.shape[1]))
-        marginal_cdfs(weights, orders, centres, high - low, steps.breaks, steps.sizes, steps.rows, cdfs)
-        return steps.probabilities(cdfs)
+        return float(probabilities_of(self.weight, self.bias, self.span, steps)[:, -1].mean())
 
     def ceiling(self, inputs: NDArray[np.intp] | None = None, outputs: NDArray[np.intp] | None = None) -> float:
         """Upper bound on joint EI in bits, of all neurons or subsets: min(n_in log2 in_bins, n_out log2 out_bins)."""

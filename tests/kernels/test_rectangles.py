@@ -120,7 +120,7 @@ def test_draws_lie_in_their_intervals_and_antithetic_ones_mirror_each_other():
     )
     factor_in_order(factor, low, high, order)
     z, log_weights = np.empty((4, 6)), np.empty(6)
-    draw_in_rectangle(factor, low, high, np.uint64(5), 0, True, z, log_weights)
+    draw_in_rectangle(factor, low, high, np.uint64(5), True, z, log_weights)
     s = np.tril(factor) @ z
     assert (s >= low[:, None] - 1e-12).all()
     assert (s <= high[:, None] + 1e-12).all()

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.measures.constants import (
     BRACKET_OF_GAP,
     CHAIN_DRAWS,
@@ -20,6 +21,8 @@ from ei_fast.measures.constants import (
     MIN_LEVELS,
     MIN_SCORED,
     MIRRORS,
+    PILOT_FIRST,
+    PROBES,
     SCORE_DRAWS,
     WORK_OF_EDGE,
     WORK_OF_INTERVAL,
@@ -45,6 +48,11 @@ class Costs:
     n_in: int
     n_out: int
     n_bounded: float
+
+    @classmethod
+    def of(cls, rectangles: Rectangles) -> "Costs":
+        """By the outputs that are bounded in the first states of a pilot."""
+        return cls(rectangles.n_in, rectangles.n_out, rectangles.bounded_outputs(PILOT_FIRST, PROBES))
 
     @property
     def control(self) -> float:

@@ -24,7 +24,6 @@ from ei_fast.kernels.controls import (
     sums_by_code,
 )
 from ei_fast.kernels.keys import WORD_BITS
-from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.measures.constants import MAX_CONTROL_WORK
 from ei_fast.measures.counting.counts import Counts
 
@@ -126,19 +125,8 @@ class OutputControl:
 
     def __init__(self, do: DenseIntervention):
         self._code_width = do.code_width
-        low, high = do.in_range
-        centres = do.bias + 0.5 * (low + high) * do.weight.sum(axis=0)
-        weights = np.ascontiguousarray(do.weight.T)
-        orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
-        steps = do.steps
-        cdfs = np.empty((do.n_out, steps.breaks.shape[1]))
-        marginal_cdfs(weights, orders, centres, high - low, steps.breaks, steps.sizes, steps.rows, cdfs)
-        p = steps.probabilities(cdfs)
-        self._surprise = np.zeros_like(p)
-        np.log2(p, out=self._surprise, where=p > 1e-300)
-        self._surprise *= -1
-        self._probabilities = p
-        self.mean = float(np.sum(p * self._surprise))
+        self._probabilities, self._surprise = do.output_probabilities, do.output_surprise
+        self.mean = float(np.sum(self._probabilities * self._surprise))
 
     def __call__(self, counts: Counts) -> NDArray[np.float64]:
         """The control in each state, (K,): states are their own codes, which is why they must fit into 64 bits."""

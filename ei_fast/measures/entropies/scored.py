@@ -53,7 +53,6 @@ class ScoredStates(Stage):
     noise: float
     count: int
     first: int = 0
-    n_draws: int = SCORE_DRAWS
     is_shared: bool = True
 
     @property
@@ -70,7 +69,7 @@ class ScoredStates(Stage):
             states, keys = self.rectangles.sampled(first, count), self.rectangles.keys(first, count)
             out = np.empty((count, 3))
             scores = np.empty((count, 2))
-            log_rectangles(self.rectangles.covariance, self.noise, states.low, states.high, self.n_draws, keys, scores)
+            log_rectangles(self.rectangles.covariance, self.noise, states.low, states.high, SCORE_DRAWS, keys, scores)
             out[:, 0], out[:, 1], out[:, 2] = scores[:, 0] / LN2, 0.5 * scores[:, 1] / LN2, states.control
             return out
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ei_fast.intervention.dense import DenseIntervention
-from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
+from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.measures.constants import (
     ANNEALING_PILOT,
     ANNEALING_WORK,
@@ -26,13 +26,10 @@ from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores, surrogate_error
 from ei_fast.measures.joint.conditional import conditional_ei
 from ei_fast.measures.joint.estimate import JointEI, compose
+from ei_fast.measures.joint.gaussian import dense_intervention, refusal_without_rectangles
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method
-
-_NO_RECTANGLES = (
-    "is open to dense layers with out_of_range='clip' whose bins are intervals of the pre-activation. Use joint='auto'."
-)
 
 
 class Annealed:
@@ -43,9 +40,7 @@ class Annealed:
 
     def refusal(self, problem: JointProblem) -> str | None:
         """Open where output states are rectangles."""
-        if states_are_rectangles(problem.intervention):
-            return None
-        return f"joint='annealed' {_NO_RECTANGLES}"
+        return refusal_without_rectangles(self.name, problem)
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
         """What chains do."""
@@ -57,8 +52,7 @@ class Annealed:
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI with an interval and bounds; bounds alone where the effort does not suffice for a few chains."""
-        do = problem.intervention
-        assert isinstance(do, DenseIntervention)
+        do = dense_intervention(problem)
         found = yield from annealed_ei(do, options, None, None)
         return found if found is not None else (yield from conditional_ei(do, options))
 
@@ -134,7 +128,7 @@ def _cost_of_pilot(costs: Costs) -> float:
 
 def _pilot(problem: Rectangles, ceiling: float) -> Method[EntropyPilot | None]:
     """What a few states of an entropy tell about its spreads and the levels that it needs; None beyond `ceiling`."""
-    costs = Costs(problem.n_in, problem.n_out, problem.bounded_outputs(PILOT_FIRST, PROBES))
+    costs = Costs.of(problem)
     if _cost_of_pilot(costs) > ceiling:
         return None
     noise = noise_of(problem)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from ei_fast.intervention.dense import DenseIntervention
-from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
+from ei_fast.intervention.rectangles import states_are_rectangles
 from ei_fast.measures.entropies.annealing_sizes import Costs
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.sample import Sample
 from ei_fast.measures.joint.annealed import annealed_ei, is_affordable
 from ei_fast.measures.joint.conditional import Conditional, bracketed_ei, conditional_ei, ei_of_sample, sampled
 from ei_fast.measures.joint.estimate import JointEI
-from ei_fast.measures.joint.gaussian import Gaussian
+from ei_fast.measures.joint.gaussian import Gaussian, dense_intervention
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method, Named
@@ -43,8 +43,7 @@ class CountedOrAnnealed:
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI, by the first method that finds it."""
-        do = problem.intervention
-        assert isinstance(do, DenseIntervention)
+        do = dense_intervention(problem)
         if options.n_samples is not None:
             # So many points are counted, and no others simulated.
             return (yield from conditional_ei(do, options))
@@ -76,7 +75,7 @@ def _ei_of_some_outputs(do: DenseIntervention, options: MeasureOptions) -> Metho
         count //= 2
     if count <= 1:
         return 0.0
-    entropies = Rectangles(do, inside=False).output_entropies
+    entropies = (do.output_probabilities * do.output_surprise).sum(axis=1)
     outputs = np.sort(np.argsort(-entropies, kind="stable")[:count])
     found = yield Named("some-outputs", annealed_ei(do.restricted(outputs), options, None, None))
     return 0.0 if found is None else float(found.bounds[0])

@@ -15,7 +15,6 @@ from ei_fast.measures.constants import (
     MIN_SCORED,
     PILOT_FIRST,
     PILOT_POINTS_ANYWHERE,
-    PROBES,
 )
 from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
@@ -41,27 +40,22 @@ class Gaussian:
 
     def refusal(self, problem: JointProblem) -> str | None:
         """Open where output states are rectangles."""
-        if states_are_rectangles(problem.intervention):
-            return None
-        return (
-            "joint='gaussian' is open to dense layers with out_of_range='clip' whose bins are intervals of the "
-            "pre-activation. Use joint='auto'."
-        )
+        return refusal_without_rectangles(self.name, problem)
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
         """What is known of its error."""
-        error = surrogate_error(Rectangles(_dense(problem), inside=False))
+        error = surrogate_error(Rectangles(dense_intervention(problem), inside=False))
         if error is None:
             return "sampled states are scored by a Gaussian, whose error is not known"
         return f"sampled states are scored by a Gaussian, which is off by at most about {error:.2g} bits"
 
     def is_certified(self, problem: JointProblem) -> bool:
         """Whether the Gaussian's error is known."""
-        return surrogate_error(Rectangles(_dense(problem), inside=False)) is not None
+        return surrogate_error(Rectangles(dense_intervention(problem), inside=False)) is not None
 
     def is_affordable(self, problem: JointProblem, options: MeasureOptions) -> bool:
         """Whether the fewest scores do not take more work than there is."""
-        do = _dense(problem)
+        do = dense_intervention(problem)
         costs = Costs(do.n_in, do.n_out, float(do.n_out))
         return 2 * MIN_SCORED * costs.score <= ANNEALING_WORK * options.effort
 
@@ -74,7 +68,7 @@ class Gaussian:
 
         Where the effort does not suffice for the fewest scores there are bounds alone.
         """
-        do = _dense(problem)
+        do = dense_intervention(problem)
         if not self.is_affordable(problem, options):
             return (yield from conditional_ei(do, options))
         problems = [Rectangles(do, inside) for inside in (False, True)]
@@ -105,7 +99,18 @@ class Gaussian:
         )
 
 
-def _dense(problem: JointProblem) -> DenseIntervention:
+def refusal_without_rectangles(name: str, problem: JointProblem) -> str | None:
+    """Why a method that scores rectangles is not open to a problem; None where output states are rectangles."""
+    if states_are_rectangles(problem.intervention):
+        return None
+    return (
+        f"joint={name!r} is open to dense layers with out_of_range='clip' whose bins are intervals of the "
+        "pre-activation. Use joint='auto'."
+    )
+
+
+def dense_intervention(problem: JointProblem) -> DenseIntervention:
+    """The intervention on a problem whose output states are rectangles."""
     do = problem.intervention
     assert isinstance(do, DenseIntervention)
     return do
@@ -117,10 +122,8 @@ def _below(entropy: EntropyEstimate, least: float) -> ExpectedBounds:
 
 
 def _pilot(rectangles: Rectangles) -> Method[EntropyPilot]:
-    costs = Costs(rectangles.n_in, rectangles.n_out, rectangles.bounded_outputs(PILOT_FIRST, PROBES))
-    stage = ScoredStates(rectangles, noise_of(rectangles), ANNEALING_PILOT, PILOT_FIRST, is_shared=False)
-    (table,) = yield stage
-    return EntropyPilot.of_scores(costs, Scores(table, np.empty(0), rectangles.control_mean))
+    (table,) = yield ScoredStates(rectangles, noise_of(rectangles), ANNEALING_PILOT, PILOT_FIRST, is_shared=False)
+    return EntropyPilot.of_scores(Costs.of(rectangles), Scores(table, np.empty(0), rectangles.control_mean))
 
 
 def _cross_entropy(rectangles: Rectangles, n_controls: int, n_scored: int) -> Method[EntropyEstimate]:
