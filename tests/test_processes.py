@@ -66,8 +66,9 @@ _LONG = """
 import sys, threading
 import numpy as np
 import ei_fast as ef
-ef.analyze(np.eye(3) + 0.1, random_state=0)
 weight = np.random.default_rng(0).normal(size=(60, 12))
+# Whatever has to be compiled is: an interruption of the compiler is Numba's to deal with.
+ef.analyze(weight, tol=1e-6, random_state=0, n_jobs=2)
 print("begun", flush=True)
 try:
     for _ in range(1000):

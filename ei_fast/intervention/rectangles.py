@@ -15,7 +15,15 @@ from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.annealing import NO_WEIGHT
-from ei_fast.kernels.rectangles import FAR, covariance_of, marginal_surprise, sample_rectangles
+from ei_fast.kernels.rectangles import (
+    FAR,
+    cholesky_of,
+    covariance_of,
+    excess_of_squares,
+    marginal_surprise,
+    sample_rectangles,
+    trace_of_inverse,
+)
 
 Rows = NDArray[np.float64]
 
@@ -24,6 +32,13 @@ _PARALLEL = 1e-9
 
 _MIN_EIGENVALUE = 1e-4
 """Eigenvalue of the outputs' correlation matrix below which it is as good as singular."""
+
+_RIDGE = 0.04
+"""What is added to the variances of such outputs before their correlation matrix is inverted for the control."""
+
+_SHARE_OF_SQUARES = 0.5
+"""Bits of the control to a unit of z^T K^-1 z - z^T z. By regression it is 0.39 to 0.53 for trained and random layers;
+1 / (2 ln 2) = 0.72 would be right if bins were narrow and without ends."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,8 @@ class SampledStates:
         deviations.
     control : ndarray (r,)
         A control variate of -log2 P(state), in bits: the sum of the outputs' own -log2 P; anywhere the exact ones,
-        inside cells those of Gaussians.
+        and in addition a quadratic form of the pre-activations for what outputs have in common; inside cells those of
+        Gaussians.
     """
 
     x: Rows
@@ -126,8 +142,23 @@ class Rectangles:
     @cached_property
     def control_mean(self) -> float | None:
         """Mean of the samples' `control` in bits; None where it has to be estimated."""
+        if self.is_inside:
+            return None
         do = self._do
-        return None if self.is_inside else float(np.sum(do.output_probabilities * do.output_surprise))
+        # The mean of z^T A z is the trace of A K; here A = (K + ridge)^-1 - 1, and the trace of K is m.
+        squares = -self._ridge * float(trace_of_inverse(self._factor))
+        return float(np.sum(do.output_probabilities * do.output_surprise)) + _SHARE_OF_SQUARES * squares
+
+    @property
+    def _ridge(self) -> float:
+        return _RIDGE if self.is_singular else 0.0
+
+    @cached_property
+    def _factor(self) -> NDArray[np.float64]:
+        """Cholesky factor of the covariance, with the ridge."""
+        factor = np.zeros_like(self.covariance)
+        cholesky_of(self.covariance, self._ridge, factor)
+        return factor
 
     def sampled(self, first: int, count: int) -> SampledStates:
         """Samples number first, first + 1, ..."""
@@ -157,11 +188,14 @@ class Rectangles:
         )
         self._intersect(low, high)
         low, high = (np.ascontiguousarray(ends[:, self.outputs]) for ends in (low, high))
-        return SampledStates(x, low, high, self._control(codes, low, high))
+        return SampledStates(x, low, high, self._control(x, codes, low, high))
 
-    def _control(self, codes: NDArray[np.uint16], low: Rows, high: Rows) -> NDArray[np.float64]:
+    def _control(self, x: Rows, codes: NDArray[np.uint16], low: Rows, high: Rows) -> NDArray[np.float64]:
         if not self.is_inside:
-            return self._do.output_surprise[np.arange(self._do.n_out), codes].sum(axis=1)
+            squares = np.empty(len(x))
+            excess_of_squares(self._factor, self.weight, x, squares)
+            own = self._do.output_surprise[np.arange(self._do.n_out), codes].sum(axis=1)
+            return own + _SHARE_OF_SQUARES * squares
         surprise = np.empty(len(low))
         marginal_surprise(low, high, surprise)
         return surprise / np.log(2.0)

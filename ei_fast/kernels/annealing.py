@@ -28,7 +28,8 @@ deviation `noise` is added to every output, in units of the output's own; it is 
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.extrema import larger, smaller
+from ei_fast.kernels.jit import inlined, jit
 from ei_fast.kernels.normal import normal_between, normal_quantile
 from ei_fast.kernels.rectangles import (
     bounded_outputs,
@@ -44,6 +45,9 @@ GRID = 128
 GRID_SIZE = 224
 """... so many on either side of 0: the table ends at 1.75, six standard deviations of the Gaussian."""
 _END = GRID_SIZE / GRID
+GUIDE = 256
+"""Equal parts of a level's mass for which it is kept where on the grid they begin: a quantile is looked for from there
+on (Chen & Asau 1974, AIIE Transactions 6, 163-166)."""
 
 _ROOT_12 = np.sqrt(12.0)
 NO_WEIGHT = 1e200
@@ -53,144 +57,151 @@ _SMALL = 1e-100
 """Product of ratios of which the log is taken before it underflows."""
 
 
-@jit
-def _mass_below(table, x):
-    """Return what a level's table (GRID_SIZE + 1,) has below x <= 0."""
-    place = (x + _END) * GRID
-    if place <= 0.0:
-        return 0.0
-    k = min(np.int64(place), GRID_SIZE - 1)
-    return table[k] + (place - k) * (table[k + 1] - table[k])
+@inlined
+def place_of(x):
+    """Return where x lies on the grid of the tables, in its intervals; what lies beyond its ends counts as the end."""
+    return smaller(larger((x + _END) * GRID, 0.0), 2.0 * GRID_SIZE)
 
 
-@jit
-def mass_between(table, low, high):
-    """Return what a level has between low and high; symmetric about 0, its table has the lower half."""
-    if high <= 0.0:
-        return _mass_below(table, high) - _mass_below(table, low)
-    if low >= 0.0:
-        return _mass_below(table, -low) - _mass_below(table, -high)
-    return 2.0 * table[GRID_SIZE] - _mass_below(table, low) - _mass_below(table, -high)
+@inlined
+def mass_between(tables, level, low, high):
+    """Return what a level has between two places of the grid."""
+    i, j = np.int64(low), np.int64(high)
+    within_first = (low - i) * (tables[level, i + 1] - tables[level, i])
+    within_last = (high - j) * (tables[level, j + 1] - tables[level, j])
+    # Inside one interval the first difference is 0 exactly, so that narrow masses keep their digits.
+    return (tables[level, j] - tables[level, i]) + (within_last - within_first)
 
 
-@jit
-def _point_of(table, low, high, mass):
-    """Return the point of (low, high), high <= 0, below which that mass of the interval lies."""
-    below = _mass_below(table, low) + mass
-    # Limited before the conversion: an open end is infinite.
-    first = np.int64(min(max((low + _END) * GRID, 0.0), GRID_SIZE - 1.0))
-    last = np.int64(min(max((high + _END) * GRID, 0.0), GRID_SIZE - 1.0))
-    while first < last:
-        middle = (first + last + 1) // 2
-        if table[middle] <= below:
-            first = middle
-        else:
-            last = middle - 1
-    x = low
-    if table[first + 1] > table[first]:
-        x = (first + (below - table[first]) / (table[first + 1] - table[first])) / GRID - _END
-    return min(max(x, low), high)
+@inlined
+def draw_between(tables, guides, level, low, high, mass, uniform):
+    """Return the place between two others below which that share of the mass between them lies."""
+    first, last = np.int64(low), np.int64(high)
+    below = tables[level, first] + (low - first) * (tables[level, first + 1] - tables[level, first]) + uniform * mass
+    k = max(guides[level, np.int64(below * GUIDE)], first)
+    while k < last and tables[level, k + 1] < below:
+        k += 1
+    place, here = low, tables[level, k + 1] - tables[level, k]
+    if here > 0.0:
+        place = k + (below - tables[level, k]) / here
+    return smaller(larger(place, low), high)
 
 
-@jit
-def draw_between(table, low, high, uniform):
-    """Return the point of (low, high) below which that share of what the level has there lies."""
-    if high <= 0.0:
-        return _point_of(table, low, high, uniform * (_mass_below(table, high) - _mass_below(table, low)))
-    if low >= 0.0:
-        return -_point_of(table, -high, -low, (1.0 - uniform) * (_mass_below(table, -low) - _mass_below(table, -high)))
-    left = table[GRID_SIZE] - _mass_below(table, low)
-    right = table[GRID_SIZE] - _mass_below(table, -high)
-    mass = uniform * (left + right)
-    if mass < left:
-        return _point_of(table, low, 0.0, mass)
-    return -_point_of(table, -high, 0.0, left + right - mass)
-
-
-@jit
-def _density(table, x):
+@inlined
+def _density(tables, level, x):
     """Return what a level has in the grid interval around x."""
-    place = (_END - abs(x)) * GRID
-    if place <= 0.0:
-        return 0.0
-    k = min(np.int64(place), GRID_SIZE - 1)
-    return table[k + 1] - table[k]
+    k = np.int64(place_of(x))
+    return tables[level, k + 1] - tables[level, k]
 
 
-@jit
-def _interval(inverse, below, above):
-    """Return how far down and up an input may move, at least 0, so that no output leaves its interval.
+# Chain c's row of an array is named by its number: a view of it would be counted, which takes as long as a move.
+
+
+@inlined
+def _interval(inverse, i, below, above, c):
+    """Return how far down and up input i of chain c may move, at least 0, so that no output leaves its interval.
 
     Parameters
     ----------
-    inverse : (m,) float64
-        One over the input's weights.
-    below, above : (m,) float64
-        How far each pre-activation may move down (below 0) and up (above 0).
+    inverse : (n, m) float64
+        One over the weights.
+    below, above : (K, m) float64
+        How far each pre-activation of a chain may move down (below 0) and up (above 0).
     """
     low, high = -np.inf, np.inf
-    for j in range(inverse.shape[0]):
-        a, b = below[j] * inverse[j], above[j] * inverse[j]
-        # Comparisons without regard to NaN, which there is none of, are one instruction each.
-        least, most = a if a < b else b, a if a > b else b
-        low = low if low > least else least
-        high = high if high < most else most
+    for j in range(inverse.shape[1]):
+        a, b = below[c, j] * inverse[i, j], above[c, j] * inverse[i, j]
+        low, high = larger(low, smaller(a, b)), smaller(high, larger(a, b))
     return min(low, 0.0), max(high, 0.0)
 
 
-@jit
-def _move(weight, step, below, above):
-    """Move one input by `step`."""
-    for j in range(weight.shape[0]):
-        change = weight[j] * step
-        below[j] -= change
-        above[j] -= change
+@inlined
+def _move(weight, i, step, below, above, c):
+    """Move input i of chain c by `step`."""
+    for j in range(weight.shape[1]):
+        change = weight[i, j] * step
+        below[c, j] -= change
+        above[c, j] -= change
 
 
 @jit
 def _place(weight, x, noise, low, high, below, above):
-    """Write how far every pre-activation may move, with the inputs at x and this noise on the outputs."""
-    for j in range(below.shape[0]):
-        below[j], above[j] = low[j] - noise[j], high[j] - noise[j]
-    for i in range(x.shape[0]):
-        _move(weight[i], x[i], below, above)
+    """Write how far every pre-activation may move, with the inputs of all chains at x and this noise on the outputs."""
+    for c in range(x.shape[0]):
+        for j in range(low.shape[0]):
+            below[c, j], above[c, j] = low[j] - noise[c, j], high[j] - noise[c, j]
+        for i in range(x.shape[1]):
+            _move(weight, i, x[c, i], below, above, c)
 
 
 @jit
-def _mirror(table, weight, inverse, backwards, key, number, x, below, above):
-    """Mirror every input once in the interval that is left to it, where the densities accept that."""
-    n = x.shape[0]
-    for k in range(n):
-        i = n - 1 - k if backwards else k
-        down, up = _interval(inverse[i], below, above)
-        # The same ends for every input of a level, so that a mirror of a mirror is where it began.
-        down, up = max(down, -_END - x[i]), min(up, _END - x[i])
-        step = down + up
-        now, then = _density(table, x[i]), _density(table, x[i] + step)
-        if then >= now or uniform_of(key, number + k) * now < then:
-            x[i] += step
-            _move(weight[i], step, below, above)
+def _mirror(tables, level, weight, inverse, backwards, keys, number, x, below, above):
+    """Mirror every input of every chain once in the interval that is left to it, where the densities accept that."""
+    n_chains, n = x.shape
+    for step_number in range(n):
+        i = n - 1 - step_number if backwards else step_number
+        for c in range(n_chains):
+            down, up = _interval(inverse, i, below, above, c)
+            # The same ends for every input of a level, so that a mirror of a mirror is where it began.
+            step = larger(down, -_END - x[c, i]) + smaller(up, _END - x[c, i])
+            now, then = _density(tables, level, x[c, i]), _density(tables, level, x[c, i] + step)
+            if uniform_of(keys[c], number + step_number) * now < then:
+                x[c, i] += step
+                _move(weight, i, step, below, above, c)
 
 
 @jit
-def _ratio(tables, level, low, high):
-    """Return what the level has between low and high over what the level before it has."""
-    new = mass_between(tables[level], low, high)
-    if level == 1:
-        log_old, _ = normal_between(low * _ROOT_12, high * _ROOT_12, 0.5)
-        return np.exp(np.log(new) - log_old) if new > 0.0 else 0.0
-    old = mass_between(tables[level - 1], low, high)
+def _redraw_first(tables, guides, forward, low, high, uniform):
+    """The same between the Gaussian itself and level 1."""
+    first, last = place_of(low), place_of(high)
+    mass = mass_between(tables, 1, first, last)
+    log_old, z = normal_between(low * _ROOT_12, high * _ROOT_12, uniform)
+    ratio = np.exp(np.log(mass) - log_old) if mass > 0.0 else 0.0
+    if not forward:
+        return ratio, z / _ROOT_12
+    return ratio, draw_between(tables, guides, 1, first, last, mass, uniform) / GRID - _END
+
+
+@inlined
+def _redraw(tables, guides, level, forward, low, high, uniform):
+    """Return what a level has between low and high over what the one before it has; and a draw from one of them.
+
+    A forward chain goes on from the level, a reverse one from that before it.
+    """
+    first, last = place_of(low), place_of(high)
+    new, old = mass_between(tables, level, first, last), mass_between(tables, level - 1, first, last)
     # An interval of no width has no mass to compare.
-    return new / old if old > _MIN_MASS else 1.0
+    ratio = new / old if old > _MIN_MASS else 1.0
+    if forward:
+        return ratio, draw_between(tables, guides, level, first, last, new, uniform) / GRID - _END
+    return ratio, draw_between(tables, guides, level - 1, first, last, old, uniform) / GRID - _END
 
 
 @jit
-def _draw(tables, level, low, high, uniform):
-    """Return a draw between low and high from a level; level 0 is the Gaussian."""
-    if level == 0:
-        _, z = normal_between(low * _ROOT_12, high * _ROOT_12, uniform)
-        return z / _ROOT_12
-    return draw_between(tables[level], low, high, uniform)
+def _redraw_all(tables, guides, level, forward, weight, inverse, keys, number, x, below, above, log_weights):
+    """Draw every input of every chain anew, and multiply the chains' weights by the ratios of both levels."""
+    n_chains, n = x.shape
+    factors = np.ones(n_chains, np.float64)
+    for step_number in range(n):
+        i = step_number if forward else n - 1 - step_number
+        # Chains take turns: what one waits for, the processor does of the others.
+        for c in range(n_chains):
+            down, up = _interval(inverse, i, below, above, c)
+            low, high = x[c, i] + down, x[c, i] + up
+            uniform = uniform_of(keys[c], number + step_number)
+            if level == 1:
+                ratio, drawn = _redraw_first(tables, guides, forward, low, high, uniform)
+            else:
+                ratio, drawn = _redraw(tables, guides, level, forward, low, high, uniform)
+            drawn = smaller(larger(drawn, low), high)
+            factors[c] *= ratio
+            if not _SMALL < factors[c] < 1.0 / _SMALL:
+                log_weights[c] += np.log(factors[c])
+                factors[c] = 1.0
+            _move(weight, i, drawn - x[c, i], below, above, c)
+            x[c, i] = drawn
+    for c in range(n_chains):
+        log_weights[c] += np.log(factors[c])
 
 
 @jit
@@ -226,13 +237,25 @@ def _change_noise(old, new, is_forward, key, number, noise, below, above):
 
 
 @jit
-def forward_chain(tables, noises, weight, inverse, low, high, n_mirrors, key, number, x, noise):
-    """Lead a chain from the Gaussian to the box; return the log of its weight's factor.
+def _change_noises(old, new, forward, keys, number, noise, below, above, log_weights):
+    """Lead the noise of all chains from one level to the next or back."""
+    for c in range(log_weights.shape[0]):
+        if log_weights[c] > -np.inf:
+            log_weights[c] += _change_noise(old, new, forward, keys[c], number, noise[c], below[c], above[c])
+
+
+@jit
+def forward_chains(tables, guides, noises, weight, inverse, low, high, n_mirrors, keys, number, x, noise, log_weights):
+    """Lead chains from the Gaussian to the box, and add the logs of their weights' factors.
 
     Parameters
     ----------
-    tables : (T + 1, GRID_SIZE + 1) float64
-        What each level has below the points of the grid; the first is not used, since level 0 is the Gaussian itself.
+    tables : (T + 1, 2 GRID_SIZE + 2) float64
+        What each level has below the points of the grid, the last point twice; the first is not used, since level 0 is
+        the Gaussian itself.
+    guides : (T + 1, GUIDE + 1) int64
+        Of each level the last point of the grid that has less than 0, 1, ... GUIDE parts in GUIDE of the mass below it,
+        or 0.
     noises : (T + 1,) float64
         Standard deviation of the noise of each level; the last is 0.
     weight, inverse : (n, m) float64
@@ -241,78 +264,51 @@ def forward_chain(tables, noises, weight, inverse, low, high, n_mirrors, key, nu
         The rectangle.
     n_mirrors : int
         Rounds of mirror moves at a level.
-    key : uint64
-        Of the chain's own stream of uniforms ...
+    keys : (K,) uint64
+        Of each chain's own stream of uniforms ...
     number : int
         ... and the number of the first that it uses.
-    x, noise : (n,), (m,) float64
+    x, noise : (K, n), (K, m) float64
         The inputs at the Gaussian level, and the outputs' noise; on return those at the end.
+    log_weights : (K,) float64
+        On return greater by the logs of the factors. A chain whose weight is 0 goes on without a meaning.
     """
-    n, m = weight.shape
+    (n_chains, n), m = x.shape, low.shape[0]
     n_levels = tables.shape[0] - 1
-    below, above = np.empty(m, np.float64), np.empty(m, np.float64)
-    log_weight = 0.0
+    below, above = np.empty((n_chains, m), np.float64), np.empty((n_chains, m), np.float64)
     for level in range(1, n_levels + 1):
         _place(weight, x, noise, low, high, below, above)
-        factor = 1.0
-        for i in range(n):
-            down, up = _interval(inverse[i], below, above)
-            factor *= _ratio(tables, level, x[i] + down, x[i] + up)
-            if factor == 0.0:
-                return -np.inf
-            if not _SMALL < factor < 1.0 / _SMALL:
-                log_weight += np.log(factor)
-                factor = 1.0
-            drawn = _draw(tables, level, x[i] + down, x[i] + up, uniform_of(key, number + i))
-            _move(weight[i], drawn - x[i], below, above)
-            x[i] = drawn
-        log_weight += np.log(factor)
+        _redraw_all(tables, guides, level, True, weight, inverse, keys, number, x, below, above, log_weights)
         number += n
         if noises[level - 1] > 0.0:
-            log_weight += _change_noise(noises[level - 1], noises[level], True, key, number, noise, below, above)
-            if log_weight == -np.inf:
-                return log_weight
+            _change_noises(noises[level - 1], noises[level], True, keys, number, noise, below, above, log_weights)
             number += m
         if level < n_levels:
             for _ in range(n_mirrors):
-                _mirror(tables[level], weight, inverse, False, key, number, x, below, above)
+                _mirror(tables, level, weight, inverse, False, keys, number, x, below, above)
                 number += n
-    return log_weight
 
 
 @jit
-def reverse_chain(tables, noises, weight, inverse, low, high, n_mirrors, key, number, x, noise):
-    """Lead a chain from the box to the Gaussian, all that `forward_chain` does undone in the opposite order.
+def reverse_chains(tables, guides, noises, weight, inverse, low, high, n_mirrors, keys, number, x, noise, log_weights):
+    """Lead chains from the box to the Gaussian, all that `forward_chains` does undone in the opposite order.
 
-    Parameters and what is returned are those of `forward_chain`; `x` are inputs of the box on entry, and `noise` 0.
+    Parameters are those of `forward_chains`; `x` are inputs of the box on entry, and `noise` 0.
     """
-    n, m = weight.shape
+    (n_chains, n), m = x.shape, low.shape[0]
     n_levels = tables.shape[0] - 1
-    below, above = np.empty(m, np.float64), np.empty(m, np.float64)
-    log_weight = 0.0
+    below, above = np.empty((n_chains, m), np.float64), np.empty((n_chains, m), np.float64)
     for level in range(n_levels, 0, -1):
         _place(weight, x, noise, low, high, below, above)
         if level < n_levels:
             for _ in range(n_mirrors):
-                _mirror(tables[level], weight, inverse, True, key, number, x, below, above)
+                _mirror(tables, level, weight, inverse, True, keys, number, x, below, above)
                 number += n
         if noises[level - 1] > 0.0:
-            log_weight += _change_noise(noises[level - 1], noises[level], False, key, number, noise, below, above)
+            _change_noises(noises[level - 1], noises[level], False, keys, number, noise, below, above, log_weights)
             number += m
-        factor = 1.0
-        for k in range(n):
-            i = n - 1 - k
-            down, up = _interval(inverse[i], below, above)
-            factor *= _ratio(tables, level, x[i] + down, x[i] + up)
-            if not _SMALL < factor < 1.0 / _SMALL:
-                log_weight += np.log(factor)
-                factor = 1.0
-            drawn = _draw(tables, level - 1, x[i] + down, x[i] + up, uniform_of(key, number + k))
-            _move(weight[i], drawn - x[i], below, above)
-            x[i] = drawn
-        log_weight += np.log(factor)
+        _redraw_all(tables, guides, level, False, weight, inverse, keys, number, x, below, above, log_weights)
         number += n
-    return log_weight
 
 
 @jit
@@ -340,7 +336,7 @@ def _solve(factor, s):
 
 @jit
 def _inputs_of(factor, weight, noise_sd, s, key, number, x, noise):
-    """Draw Gaussian inputs and noise that lead to the pre-activations s; return the number of the next uniform.
+    """Draw Gaussian inputs and noise that lead to the pre-activations s.
 
     Notes
     -----
@@ -357,7 +353,6 @@ def _inputs_of(factor, weight, noise_sd, s, key, number, x, noise):
     if noise_sd > 0.0:
         for j in range(m):
             lacking[j] -= noise_sd * normal_quantile(uniform_of(key, number + j))
-        number += m
     _solve(factor, lacking)
     for i in range(n):
         change = 0.0
@@ -369,7 +364,6 @@ def _inputs_of(factor, weight, noise_sd, s, key, number, x, noise):
         _preactivations(weight, x, noise)
         for j in range(m):
             noise[j] = s[j] - noise[j]
-    return number
 
 
 @jit
@@ -383,7 +377,7 @@ def _preactivations(weight, x, s):
 
 @jit
 def _begin(factor, weight, low, high, noise_sd, n_draws, key, x, noise):
-    """Draw the beginning of a forward chain; return the log of its weight and the number of the next uniform.
+    """Draw the beginning of a forward chain; return the log of its weight.
 
     One of `n_draws` draws of the Gaussian in the rectangle is kept, in proportion to its weight; the chain's weight
     begins with the mean of theirs.
@@ -393,9 +387,9 @@ def _begin(factor, weight, low, high, noise_sd, n_draws, key, x, noise):
     draw_in_rectangle(factor, low, high, key, False, z, log_weights)
     log_weight, _ = log_mean_exp(log_weights)
     if log_weight == -np.inf:
-        return log_weight, 0
-    number = n_draws * m
-    left = uniform_of(key, number) * n_draws
+        x[:], noise[:] = 0.0, 0.0
+        return log_weight
+    left = uniform_of(key, n_draws * m) * n_draws
     kept = 0
     while kept < n_draws - 1:
         left -= np.exp(log_weights[kept] - log_weight)
@@ -404,7 +398,8 @@ def _begin(factor, weight, low, high, noise_sd, n_draws, key, x, noise):
         kept += 1
     s = np.empty(m, np.float64)
     _apply(factor, z, kept, s)
-    return log_weight, _inputs_of(factor, weight, noise_sd, s, key, number + 1, x, noise)
+    _inputs_of(factor, weight, noise_sd, s, key, n_draws * m + 1, x, noise)
+    return log_weight
 
 
 @jit
@@ -428,7 +423,9 @@ def _end(factor, weight, low, high, n_draws, key, x, noise):
 
 
 @jit
-def anneal(covariance, weight, inverse, low, high, x, tables, noises, n_mirrors, n_draws, keys, forward, reverse):
+def anneal(
+    covariance, weight, inverse, low, high, x, tables, guides, noises, n_mirrors, n_draws, keys, forward, reverse
+):
     """Write the logs of the weights of forward and reverse chains for sampled output states.
 
     Parameters
@@ -439,8 +436,8 @@ def anneal(covariance, weight, inverse, low, high, x, tables, noises, n_mirrors,
         Weights in these units, and one over each; NO_WEIGHT where a weight is 0.
     low, high, x : (r, n_out), (r, n_out), (r, n_in) float64
         Rectangles and inputs as from `sample_rectangles`.
-    tables, noises, n_mirrors
-        As of `forward_chain`.
+    tables, guides, noises, n_mirrors
+        As of `forward_chains`.
     n_draws : int
         Draws at the Gaussian level for each chain.
     keys : (r,) uint64
@@ -450,7 +447,9 @@ def anneal(covariance, weight, inverse, low, high, x, tables, noises, n_mirrors,
     """
     n_in, n_out = weight.shape
     chosen = np.empty(n_out, np.int64)
-    inputs = np.empty(n_in, np.float64)
+    n_forward, n_reverse = forward.shape[1], reverse.shape[1]
+    forward_keys, reverse_keys = np.empty(n_forward, np.uint64), np.empty(n_reverse, np.uint64)
+    forward_x, reverse_x = np.empty((n_forward, n_in), np.float64), np.empty((n_reverse, n_in), np.float64)
     for r in range(low.shape[0]):
         m = bounded_outputs(low[r], high[r], chosen)
         forward[r], reverse[r] = 0.0, 0.0
@@ -461,28 +460,28 @@ def anneal(covariance, weight, inverse, low, high, x, tables, noises, n_mirrors,
         for i in range(n_in):
             for j in range(m):
                 own_weight[i, j], own_inverse[i, j] = weight[i, order[j]], inverse[i, order[j]]
-        noise = np.empty(m, np.float64)
-        for k in range(forward.shape[1]):
-            key = mix64(keys[r] + GAMMA * np.uint64(2 * k + 1))
-            log_weight, number = _begin(factor, own_weight, lowest, highest, noises[0], n_draws, key, inputs, noise)
-            if log_weight > -np.inf:
-                log_weight += forward_chain(
-                    tables, noises, own_weight, own_inverse, lowest, highest, n_mirrors, key, number, inputs, noise
-                )
-            forward[r, k] = log_weight
-        for k in range(reverse.shape[1]):
-            key = mix64(keys[r] + GAMMA * np.uint64(2 * k + 2))
-            inputs[:], noise[:] = x[r], 0.0
-            reverse[r, k] = reverse_chain(
-                tables,
-                noises,
-                own_weight,
-                own_inverse,
-                lowest,
-                highest,
-                n_mirrors,
-                key,
-                n_draws * m,
-                inputs,
-                noise,
-            ) + _end(factor, own_weight, lowest, highest, n_draws, key, inputs, noise)
+        noise = np.empty((n_forward, m), np.float64)
+        for k in range(n_forward):
+            forward_keys[k] = mix64(keys[r] + GAMMA * np.uint64(2 * k + 1))
+            forward[r, k] = _begin(
+                factor, own_weight, lowest, highest, noises[0], n_draws, forward_keys[k], forward_x[k], noise[k]
+            )
+        # Draws, the choice of one, the inputs and the noise that lead to it.
+        number = n_draws * m + 1 + n_in + (m if noises[0] > 0.0 else 0)
+        forward_chains(
+            tables, guides, noises, own_weight, own_inverse, lowest, highest, n_mirrors, forward_keys, number,
+            forward_x, noise, forward[r],
+        )  # fmt: skip
+        noise = np.zeros((n_reverse, m), np.float64)
+        for k in range(n_reverse):
+            reverse_keys[k] = mix64(keys[r] + GAMMA * np.uint64(2 * k + 2))
+            reverse_x[k] = x[r]
+        reverse_chains(
+            tables, guides, noises, own_weight, own_inverse, lowest, highest, n_mirrors, reverse_keys, n_draws * m,
+            reverse_x, noise, reverse[r],
+        )  # fmt: skip
+        for k in range(n_reverse):
+            reverse[r, k] += _end(factor, own_weight, lowest, highest, n_draws, reverse_keys[k], reverse_x[k], noise[k])
+        for k in range(n_forward):
+            if not forward[r, k] > -np.inf:
+                forward[r, k] = -np.inf

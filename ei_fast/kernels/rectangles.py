@@ -50,6 +50,59 @@ def covariance_of(weight, out):
 
 
 @jit
+def cholesky_of(covariance, ridge, factor):
+    """Write the Cholesky factor of a covariance, with `ridge` added to its diagonal, into the lower triangle."""
+    m = covariance.shape[0]
+    for j in range(m):
+        for i in range(j, m):
+            left = covariance[i, j]
+            for k in range(j):
+                left -= factor[i, k] * factor[j, k]
+            if i == j:
+                factor[j, j] = np.sqrt(max(left + ridge, _MIN_VARIANCE))
+            else:
+                factor[i, j] = left / factor[j, j]
+
+
+@jit
+def excess_of_squares(factor, weight, x, out):
+    """Write z^T K^-1 z - z^T z for the pre-activations z = x @ weight of some inputs (r, n) into `out` (r,).
+
+    K = factor @ factor.T. Up to a constant it is twice the part of -ln q, q the density of a Gaussian, that comes from
+    outputs depending on each other.
+    """
+    m = factor.shape[0]
+    z = np.empty(m, np.float64)
+    for r in range(x.shape[0]):
+        z[:] = 0.0
+        for i in range(x.shape[1]):
+            for j in range(m):
+                z[j] += x[r, i] * weight[i, j]
+        out[r] = 0.0
+        for j in range(m):
+            out[r] -= z[j] * z[j]
+            for k in range(j):
+                z[j] -= factor[j, k] * z[k]
+            z[j] /= factor[j, j]
+            out[r] += z[j] * z[j]
+
+
+@jit
+def trace_of_inverse(factor):
+    """Return the trace of the inverse of factor @ factor.T: the sum of the squares of the factor's inverse."""
+    m = factor.shape[0]
+    column, total = np.empty(m, np.float64), 0.0
+    for k in range(m):
+        for j in range(k, m):
+            left = 1.0 if j == k else 0.0
+            for i in range(k, j):
+                left -= factor[j, i] * column[i]
+            column[j] = left / factor[j, j]
+            total += column[j] * column[j]
+    return total
+
+
+@jit
 def sample_rectangles(stream_keys, first, weight, centres, sds, breaks, sizes, codes, rows, x, states, low, high):
     """Write sampled inputs and the rectangles of the output states that they lead to.
 

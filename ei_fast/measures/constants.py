@@ -110,6 +110,9 @@ BEYOND_PILOT = 8
 
 HOPELESS_COVERAGE = 0.05
 """Coverage of the pilot's output below which bounds are all there will be."""
+UNRESOLVED_COVERAGE = 0.7
+"""Coverage of a pilot of an eighth of the points below which these will not reach MIN_COVERAGE, as a rule: from 0.69
+they reached 0.887."""
 MIN_FOR_HOPELESS = 3 * 2**12
 """Kept samples without which a coverage is not believed to be so low."""
 HOPELESS_WORK = 2**32
@@ -237,8 +240,10 @@ state to state, and its bias is in both of two figures whose difference is taken
 INPUTS_AN_OUTPUT = 3
 """Inputs an output from which on the leading term of a Gaussian's divergence is all that matters of it: 0.010 bits for
 25 -> 6, where it is right, but 4.3 for 100 -> 100, where it is not."""
-STATES_A_TASK = 4
-"""Scored states of one thread's task; annealed ones are tasks of their own. It changes no figure."""
+STATES_A_TASK = 64
+"""Scored states of one thread's task, at the most; annealed ones are tasks of their own. It changes no figure."""
+MIN_TASKS = 16
+"""Tasks that a stage of scored states is divided into, at the least."""
 
 CHAINS = 4
 """Forward chains for each annealed state, to one reverse chain. For 64 -> 32 tanh, at equal work, the bounds were 0.52,
@@ -266,8 +271,12 @@ BRACKET_OF_GAP = 0.35
 
 ANNEALING_PILOT = 64
 """Scored states of a pilot, which are not used again."""
-PROBES = 8
+PROBES = 16
 """Annealed states of a pilot."""
+LEAST_DIVERGENCE = 0.3
+"""Part of the variance of these states' log2 p / q that is taken for their own, chains' noise apart, at the least."""
+PILOT_SHARE = 0.25
+"""Part of a layer's work that its pilot may take."""
 PILOT_FIRST = 2**40
 """Number of a pilot's first sample in the streams."""
 MIN_ANNEALED = 8
@@ -282,11 +291,15 @@ CONTROLS_A_SCORE = 32
 """Samples that know the mean of a control, for each scored state, at the most."""
 ANNEALING_WORK = 2**33
 """Multiply-adds of annealing and scoring, at the most: about two seconds of one core."""
-WORK_OF_REDRAW = 1500
+ANNEALING_WORK_OF_EDGE = 2**22
+"""The same for each edge of a layer: what a small layer would gain from more is less than what it costs."""
+MIN_ANNEALING_WORK = 2**31
+"""Multiply-adds of annealing and scoring that a layer may take however small it is."""
+WORK_OF_REDRAW = 425
 """Multiply-adds of a simulation that it costs to draw an input anew; measured as 0.2 ns each, as are the next three."""
-WORK_OF_MIRROR = 250
+WORK_OF_MIRROR = 75
 """The same for a mirror move."""
-WORK_OF_EDGE = 6
+WORK_OF_EDGE = 3
 """The same for each edge of an input that is redrawn or mirrored."""
 WORK_OF_INTERVAL = 400
 """The same for an interval of a normal distribution and a draw from it."""

@@ -10,14 +10,17 @@ from ei_fast.kernels.rectangles import (
     FAR,
     NO_EDGE,
     bounded_outputs,
+    cholesky_of,
     covariance_of,
     draw_in_rectangle,
+    excess_of_squares,
     factor_in_order,
     log_mean_exp,
     log_rectangles,
     marginal_surprise,
     sample_rectangles,
     select_outputs,
+    trace_of_inverse,
     uniform_of,
 )
 
@@ -161,3 +164,18 @@ def test_surprise_of_single_outputs():
     marginal_surprise(low, high, out)
     p = ndtr(np.minimum(high, 40)) - ndtr(np.maximum(low, -40))
     np.testing.assert_allclose(out, -np.log(p).sum(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.04])
+def test_what_outputs_have_in_common(ridge):
+    weight = RNG.normal(size=(6, 4))
+    covariance, factor = np.empty((4, 4)), np.zeros((4, 4))
+    covariance_of(weight, covariance)
+    cholesky_of(covariance, ridge, factor)
+    whole = covariance + ridge * np.eye(4)
+    np.testing.assert_allclose(factor, np.linalg.cholesky(whole), atol=1e-14)
+    np.testing.assert_allclose(trace_of_inverse(factor), np.trace(np.linalg.inv(whole)), rtol=1e-12)
+    x, out = RNG.uniform(-0.5, 0.5, (50, 6)), np.empty(50)
+    excess_of_squares(factor, weight, x, out)
+    z = x @ weight
+    np.testing.assert_allclose(out, (z * np.linalg.solve(whole, z.T).T).sum(axis=1) - (z**2).sum(axis=1), atol=1e-12)

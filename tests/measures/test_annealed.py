@@ -94,6 +94,16 @@ def test_a_dominating_input_and_heavy_tails(random_weight):
     assert _holds(_joint(weight, joint="annealed"), _truth(weight))
 
 
+@pytest.mark.parametrize("shape", [(40, 12), (6, 14)])
+def test_the_control_has_the_mean_that_it_is_said_to_have(random_weight, shape):
+    layer = ef.Layer(random_weight(*shape, 4.0), np.linspace(-1, 1, shape[1]), activation="tanh")
+    binned = BinnedLayer(layer, 0, (-1.0, 1.0), (-1.0, 1.0), 8, 8, False)
+    problem = Rectangles(intervention_on_component(binned, binned.components()[0], 0), inside=False)
+    assert problem.is_singular == (shape[1] > shape[0])
+    control = problem.sampled(0, 20_000).control
+    assert abs(control.mean() - problem.control_mean) < 4 * control.std() / np.sqrt(len(control))
+
+
 def _hidden_blocks(blocks, seed=0):
     """One component whose EI is the sum of the blocks: rows and columns permuted, ties too weak to move anything."""
     n, m = (sum(block.shape[k] for block in blocks) for k in (0, 1))

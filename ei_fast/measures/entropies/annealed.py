@@ -55,7 +55,7 @@ class AnnealedStates(Stage):
         return self.count
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
-        problem, tables = self.rectangles, tables_of(self.n_levels)
+        problem, (tables, guides) = self.rectangles, tables_of(self.n_levels)
         noises = self.noise * (1 - np.arange(self.n_levels + 1) / self.n_levels) ** 2
 
         def annealed(k: int) -> NDArray[np.float64]:
@@ -69,6 +69,7 @@ class AnnealedStates(Stage):
                 states.high,
                 states.x,
                 tables,
+                guides,
                 noises,
                 MIRRORS,
                 CHAIN_DRAWS,

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.measures.constants import (
+    ANNEALING_WORK,
+    ANNEALING_WORK_OF_EDGE,
     BRACKET_OF_GAP,
     CHAIN_DRAWS,
     CHAINS,
@@ -18,6 +20,7 @@ from ei_fast.measures.constants import (
     MAX_LEVELS,
     MAX_SCORED,
     MIN_ANNEALED,
+    MIN_ANNEALING_WORK,
     MIN_LEVELS,
     MIN_SCORED,
     MIRRORS,
@@ -57,7 +60,7 @@ class Costs:
     @property
     def control(self) -> float:
         """A sample with its control."""
-        return 4.0 * self.n_in * self.n_out + WORK_OF_INTERVAL * self.n_bounded
+        return 6.0 * self.n_in * self.n_out + self.n_out**2 + WORK_OF_INTERVAL * self.n_bounded
 
     @property
     def score(self) -> float:
@@ -77,6 +80,11 @@ class Costs:
         an_input = WORK_OF_REDRAW + MIRRORS * WORK_OF_MIRROR + (1 + MIRRORS) * WORK_OF_EDGE * self.n_bounded
         chain = n_levels * self.n_in * an_input + self._draws(CHAIN_DRAWS) + 8.0 * self.n_in * self.n_bounded
         return self.control + self._factor + (1 + n_forward) * chain
+
+
+def work_ceiling(n_in: int, n_out: int, effort: float) -> float:
+    """Multiply-adds that a layer of so many inputs and outputs may take."""
+    return effort * float(np.clip(ANNEALING_WORK_OF_EDGE * n_in * n_out, MIN_ANNEALING_WORK, ANNEALING_WORK))
 
 
 @dataclass(frozen=True)

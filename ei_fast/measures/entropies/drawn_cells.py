@@ -31,6 +31,7 @@ from ei_fast.measures.constants import (
     ROUNDS,
     ROUNDS_OF_GIVEN_POINTS,
     TASK_POINTS,
+    UNRESOLVED_COVERAGE,
 )
 from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import EntropyEstimator
@@ -252,8 +253,8 @@ def sample_to_tol(
 ) -> Method[Sample | None]:
     """Cells, points in each and points anywhere for which the cost is least, from a pilot with streams of its own.
 
-    Where the pilot shows that no sample will resolve the output's states, the sample is one for bounds; or there is
-    none, if it `stops_if_hopeless`.
+    Where the pilot shows that no sample will resolve the output's states, the sample is one for bounds. With
+    `stops_if_hopeless` there is none, or, where a longer pilot shows it, one that resolves at most H(Y | X).
     """
     demand = Demand(options.tol, points_ceiling(intervention, options.effort))
     draws = CellDraws(intervention, options.estimator)
@@ -275,7 +276,10 @@ def sample_to_tol(
     # Where samples are dropped, what a pilot knows of EI is too little to relax the aim.
     tol = demand.tol if intervention.drop else options.tol_of(output.value - pilot.mean(pilot.entropies))
     demand = replace(demand, tol=tol, cost_of_finding=_cost_of_finding(draws))
-    sizes = yield from _sizes_from_pilots(draws, demand, pilot, m, draws.output(counted, output.n_samples))
+    sizes, output = yield from _sizes_from_pilots(draws, demand, pilot, m, draws.output(counted, output.n_samples))
+    if stops_if_hopeless and output.coverage < UNRESOLVED_COVERAGE and sizes.n > output.n_samples:
+        # H(Y) is another method's; H(Y | X) may be of use to it.
+        return (yield from sample_drawn_cells(draws, replace(sizes, n=output.n_samples), pilot.slope))
     number = 0
     while True:
         sample = yield from sample_drawn_cells(draws, sizes, pilot.slope, number)
@@ -343,12 +347,12 @@ def _cost_of_finding(draws: CellDraws) -> float:
 
 def _sizes_from_pilots(
     draws: CellDraws, demand: Demand, pilot: CellEntropies, m: int, output: SampledEntropy
-) -> Method[Sizes]:
-    """The best sizes, from a pilot of the output that is long enough to be believed."""
+) -> Method[tuple[Sizes, SampledEntropy]]:
+    """The best sizes, from a pilot of the output that is long enough to be believed; and what that found."""
     sizes, number = best_sizes(pilot, m, output, demand), 0
     while (n := sizes.n // BEYOND_PILOT) > output.n_samples:
         # States that few points met, and what is added for those not met, make a short pilot too noisy.
         counted = yield from _pilot_counts(draws, n, f"sizes-{number}")
         output = entropy_of_counts(counted, n, draws.estimator, draws.controls.output)
         sizes, number = best_sizes(pilot, m, output, demand), number + 1
-    return sizes
+    return sizes, output

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from ei_fast.kernels.annealing import GRID, GRID_SIZE
+from ei_fast.kernels.annealing import GRID, GRID_SIZE, GUIDE
 
 _NODES = 257
 """Points at which the metric is evaluated. The length of the path is 1.211."""
@@ -22,22 +22,23 @@ _FIRST, _LAST = 0.04, 0.995
 Values = NDArray[np.float64]
 
 
-def tables_of(n_levels: int) -> Values:
-    """What each level has below the points of the kernels' grid, (n_levels + 1, GRID_SIZE + 1); level 0 the Gaussian.
-
-    See Also
-    --------
-    ei_fast.kernels.annealing : The grid, and what becomes of it.
-    """
-    return _tables(n_levels).copy()
+def tables_of(n_levels: int) -> tuple[Values, NDArray[np.int64]]:
+    """Tables and guides of the levels as `kernels.annealing.forward_chains` takes them; level 0 is the Gaussian."""
+    tables, guides = _tables(n_levels)
+    return tables.copy(), guides.copy()
 
 
 @lru_cache(maxsize=16)
-def _tables(n_levels: int) -> Values:
+def _tables(n_levels: int) -> tuple[Values, NDArray[np.int64]]:
     grid = np.arange(GRID_SIZE + 1) / GRID - GRID_SIZE / GRID
     taus, lengths = _lengths()
     levels = np.interp(lengths[-1] * (1 - np.arange(n_levels + 1) / n_levels), lengths, taus)
-    return np.stack([_cdf(grid, tau) for tau in levels])
+    lower = np.stack([_cdf(grid, tau) for tau in levels])
+    upper = 2 * lower[:, -1:] - lower[:, -2::-1]
+    tables = np.concatenate([lower, upper, upper[:, -1:]], axis=1)
+    parts = np.arange(GUIDE + 1) / GUIDE
+    guides = np.stack([np.searchsorted(table[:-1], parts, side="left") - 1 for table in tables])
+    return tables, np.maximum(guides, 0)
 
 
 @lru_cache(maxsize=1)

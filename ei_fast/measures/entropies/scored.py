@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.kernels.rectangles import log_rectangles
-from ei_fast.measures.constants import INPUTS_AN_OUTPUT, LN2, SCORE_DRAWS, STATES_A_TASK, STUDENT_T
+from ei_fast.measures.constants import INPUTS_AN_OUTPUT, LN2, MIN_TASKS, SCORE_DRAWS, STATES_A_TASK, STUDENT_T
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.stages import Arrays, Stage
 from ei_fast.runtime.threads import Threads
@@ -38,7 +38,7 @@ class ControlValues(Stage):
         return self.count
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
-        tasks = [(k, min(k + 16 * STATES_A_TASK, end)) for k in range(begin, end, 16 * STATES_A_TASK)]
+        tasks = [(k, min(k + STATES_A_TASK, end)) for k in range(begin, end, STATES_A_TASK)]
         found = threads.map(
             lambda task: self.rectangles.sampled(self.first + task[0], task[1] - task[0]).control, tasks
         )
@@ -73,7 +73,8 @@ class ScoredStates(Stage):
             out[:, 0], out[:, 1], out[:, 2] = scores[:, 0] / LN2, 0.5 * scores[:, 1] / LN2, states.control
             return out
 
-        tasks = [(k, min(k + STATES_A_TASK, end)) for k in range(begin, end, STATES_A_TASK)]
+        per_task = int(np.clip((end - begin) // MIN_TASKS, 1, STATES_A_TASK))
+        tasks = [(k, min(k + per_task, end)) for k in range(begin, end, per_task)]
         return (np.concatenate([np.empty((0, 3)), *threads.map(scored, tasks)]),)
 
 

@@ -10,7 +10,7 @@ from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.measures.constants import (
     ANNEALING_PILOT,
-    ANNEALING_WORK,
+    LEAST_DIVERGENCE,
     LN2,
     MAX_GAP,
     MAX_LEVELS,
@@ -18,10 +18,17 @@ from ei_fast.measures.constants import (
     MIN_LEVELS,
     MIN_SCORED,
     PILOT_FIRST,
+    PILOT_SHARE,
     PROBES,
 )
 from ei_fast.measures.entropies.annealed import AnnealedStates, LogProbabilities, annealed_entropy, noise_of
-from ei_fast.measures.entropies.annealing_sizes import AnnealingSizes, Costs, EntropyPilot, best_annealing_sizes
+from ei_fast.measures.entropies.annealing_sizes import (
+    AnnealingSizes,
+    Costs,
+    EntropyPilot,
+    best_annealing_sizes,
+    work_ceiling,
+)
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores, surrogate_error
 from ei_fast.measures.joint.conditional import conditional_ei
@@ -48,7 +55,8 @@ class Annealed:
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Its work, in points of a simulation."""
-        return ANNEALING_WORK * options.effort / problem.intervention.work
+        do = dense_intervention(problem)
+        return work_ceiling(do.n_in, do.n_out, options.effort) / do.work
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI with an interval and bounds; bounds alone where the effort does not suffice for a few chains."""
@@ -85,8 +93,8 @@ def annealed_ei(
     """
     missing = [inside for inside, known in ((False, output), (True, conditional)) if known is None]
     problems = [Rectangles(do, inside) for inside in missing]
-    ceiling = ANNEALING_WORK * options.effort
-    pilots = yield tuple(_pilot(problem, _pilot_ceiling(options)) for problem in problems)
+    ceiling = work_ceiling(do.n_in, do.n_out, options.effort)
+    pilots = yield tuple(_pilot(problem, PILOT_SHARE * ceiling) for problem in problems)
     if any(pilot is None for pilot in pilots):
         return None
     about = output.value if output is not None else pilots[0].bits
@@ -115,11 +123,8 @@ def annealed_ei(
 def is_affordable(costs: Costs, options: MeasureOptions) -> bool:
     """Whether the effort suffices for the fewest states of both entropies, beside pilots."""
     fewest = MIN_SCORED * costs.score + MIN_ANNEALED * costs.annealed(MIN_LEVELS)
-    return 2 * fewest <= 0.5 * ANNEALING_WORK * options.effort and _cost_of_pilot(costs) <= _pilot_ceiling(options)
-
-
-def _pilot_ceiling(options: MeasureOptions) -> float:
-    return 0.25 * ANNEALING_WORK * options.effort
+    ceiling = work_ceiling(costs.n_in, costs.n_out, options.effort)
+    return 2 * fewest <= 0.5 * ceiling and _cost_of_pilot(costs) <= PILOT_SHARE * ceiling
 
 
 def _cost_of_pilot(costs: Costs) -> float:
@@ -145,10 +150,12 @@ def _pilot(problem: Rectangles, ceiling: float) -> Method[EntropyPilot | None]:
             break
         n_levels *= 2
     divergences = states.middle - table[:PROBES, 0]
+    spread = float(divergences.var(ddof=1))
     of_chains = 0.5 * max(states.gap, 0.0) / LN2**2
     return replace(
         EntropyPilot.of_scores(costs, scores),
-        divergence=max(float(divergences.var(ddof=1)) - of_chains, 0.01),
+        # Of so few states neither is known well.
+        divergence=max(spread - of_chains, LEAST_DIVERGENCE * spread, 1e-3),
         gap=states.gap,
         n_levels=n_levels,
     )

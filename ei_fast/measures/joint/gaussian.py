@@ -11,7 +11,6 @@ from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import (
     ANNEALING_PILOT,
-    ANNEALING_WORK,
     MIN_SCORED,
     PILOT_FIRST,
     PILOT_POINTS_ANYWHERE,
@@ -20,7 +19,7 @@ from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
 from ei_fast.measures.counting.sampled import entropy_of_counts
 from ei_fast.measures.entropies.annealed import noise_of
-from ei_fast.measures.entropies.annealing_sizes import Costs, EntropyPilot, best_scoring_sizes
+from ei_fast.measures.entropies.annealing_sizes import Costs, EntropyPilot, best_scoring_sizes, work_ceiling
 from ei_fast.measures.entropies.bounds import least_entropy
 from ei_fast.measures.entropies.drawn_cells import PointsAnywhere
 from ei_fast.measures.entropies.estimate import EntropyEstimate, ExpectedBounds
@@ -57,11 +56,12 @@ class Gaussian:
         """Whether the fewest scores do not take more work than there is."""
         do = dense_intervention(problem)
         costs = Costs(do.n_in, do.n_out, float(do.n_out))
-        return 2 * MIN_SCORED * costs.score <= ANNEALING_WORK * options.effort
+        return 2 * MIN_SCORED * costs.score <= work_ceiling(do.n_in, do.n_out, options.effort)
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Its work, in points of a simulation."""
-        return ANNEALING_WORK * options.effort / problem.intervention.work
+        do = dense_intervention(problem)
+        return work_ceiling(do.n_in, do.n_out, options.effort) / do.work
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI with an interval that allows for the Gaussian's error where it is known.
@@ -74,7 +74,8 @@ class Gaussian:
         problems = [Rectangles(do, inside) for inside in (False, True)]
         pilots = yield tuple(_pilot(rectangles) for rectangles in problems)
         tol = options.tol_of(pilots[0].bits - pilots[1].bits)
-        sizes = best_scoring_sizes(pilots, tol, ANNEALING_WORK * options.effort, options.effort)
+        ceiling = work_ceiling(do.n_in, do.n_out, options.effort)
+        sizes = best_scoring_sizes(pilots, tol, ceiling, options.effort)
         if options.n_samples is not None:
             half = options.n_samples // 2
             sizes = [(0, half), (half, max(half // 4, MIN_SCORED // 2))]
