@@ -9,6 +9,8 @@ import pytest
 matplotlib.use("Agg")
 # Read when Keras is imported; tests of Keras run in processes of other backends as well.
 os.environ.setdefault("KERAS_BACKEND", "torch")
+# Read when JAX is: nothing runs long enough to be worth optimising.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from shutil import which
 import numpy as np
 import pytest
 import torch
+from cases import some_slow
 from click.testing import CliRunner
 from models import export_onnx
 from torch import nn
@@ -47,7 +48,7 @@ def test_demo(name, widths, tmp_path):
         assert min(_png_size(out / picture)) > 500
 
 
-@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize("installed", some_slow([True, False], 1))
 def test_demo_with_a_video(tmp_path, monkeypatch, installed):
     monkeypatch.setattr("ei_fast.demo.runs.find_spec", lambda name: installed)
     result = _run("demo", "iris", "--epochs", 2, "--every", 1, "--bins", 4, "--out", tmp_path, "--video")
@@ -81,6 +82,7 @@ def test_animate_and_plot(tmp_path):
         assert "step" in _run(command, tmp_path / "empty.npz", tmp_path / "out.gif").output
 
 
+@pytest.mark.slow
 def test_the_demo_is_reproducible(tmp_path):
     for folder in ("a", "b"):
         assert _run("demo", "iris", "--epochs", 2, "--every", 1, "--out", tmp_path / folder).exit_code == 0

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import some_slow
 from flax import linen as nn
 from flax import nnx
 from flax.core import freeze
@@ -118,7 +119,7 @@ SPELLED_OUT = {
 }
 
 
-@pytest.mark.parametrize("source", [0, 1, 2], ids=["nnx", "bound", "pair"])
+@pytest.mark.parametrize("source", some_slow([0, 1, 2], 1), ids=["nnx", "bound", "pair"])
 def test_every_common_activation(source):
     widths = [4, *[5] * len(KNOWN)]
     models = _chains(widths, KNOWN.values())
@@ -131,7 +132,7 @@ def test_every_common_activation(source):
     _agrees(net, models[0], 4)
 
 
-@pytest.mark.parametrize("name", SPELLED_OUT)
+@pytest.mark.parametrize("name", some_slow(SPELLED_OUT, 3))
 def test_activations_written_out_in_steps(name):
     model = Chain([4, 6, 3], [SPELLED_OUT[name], lambda x: x])
     net = ef.as_network(model, in_range=(-3, 3))
@@ -245,7 +246,7 @@ SOFTMAX = {
 }
 
 
-@pytest.mark.parametrize("name", SOFTMAX)
+@pytest.mark.parametrize("name", some_slow(SOFTMAX, 2))
 def test_softmax(name):
     model = Chain([4, 5, 3], [jnp.tanh, SOFTMAX[name]])
     net = ef.as_network(model)
@@ -285,7 +286,7 @@ POOLS = {
 }
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("pool", some_slow(POOLS, 2))
 def test_convolutions_of_nnx(pool):
     model = Convolved(POOLS[pool])
     net = ef.as_network(model, input_shape=(14, 14, 2))
@@ -301,7 +302,7 @@ LAYOUTS = [("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("NWHC", "IHWO", 
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=[layout[0] for layout in LAYOUTS])
-@pytest.mark.parametrize("pool", ["max", "mean"])
+@pytest.mark.parametrize("pool", some_slow(["max", "mean"], 1))
 def test_channels_and_places_in_any_order(layout, pool):
     given, kernel, made = layout
     size = {"N": 1, "C": 2, "H": 9, "W": 8}
@@ -342,7 +343,7 @@ def test_a_patch_of_a_convolution():
     np.testing.assert_allclose(net[0](patch.transpose(0, 3, 1, 2).reshape(50, -1)), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("n", some_slow([1, 2, 3], 1))
 def test_convolutions_in_every_dimension(n):
     shape = (9, 7, 6)[:n]
     layer = nnx.Conv(2, 3, (3, 2, 2)[:n], kernel_dilation=(2, 1, 1)[:n], padding="VALID", rngs=nnx.Rngs(0))
@@ -397,7 +398,7 @@ def test_nested_and_shared():
     _agrees(net, model, 5)
 
 
-@pytest.mark.parametrize("kind", ["nnx", "linen"])
+@pytest.mark.parametrize("kind", some_slow(["nnx", "linen"], 1))
 def test_recurrent_layers_are_skipped_with_the_reason(kind):
     class Net(nn.Module):
         @nn.compact
@@ -459,6 +460,7 @@ def test_no_bias_and_other_numbers():
         assert not net.skipped
 
 
+@pytest.mark.slow
 def test_in_double_precision():
     with jax.enable_x64(True):
         model = Chain([4, 5, 3], [jnp.tanh, jax.nn.gelu], param_dtype=jnp.float64)
@@ -533,6 +535,7 @@ def test_the_apply_of_a_module_is_the_module():
     assert [layer.name for layer in net] == ["Dense_0", "Dense_1"]
 
 
+@pytest.mark.slow
 def test_what_is_extracted_can_be_sent_to_other_processes():
     model = Chain([4, *[3] * (len(KNOWN) + 1)], [*KNOWN.values(), lambda x: jnp.sin(x) + jnp.exp(-x * x)])
     net = ef.as_network(model)
@@ -592,6 +595,7 @@ class Drawing(nnx.Module):
         return self.linear(x + jax.random.normal(self.rngs(), x.shape))
 
 
+@pytest.mark.slow
 def test_random_numbers_are_left_as_they_are():
     model = Drawing()
     net = ef.as_network(model)
@@ -624,7 +628,7 @@ OTHER = {
 }
 
 
-@pytest.mark.parametrize("name", OTHER)
+@pytest.mark.parametrize("name", some_slow(OTHER, 4))
 def test_what_is_no_layer_is_named(name):
     function, why = OTHER[name]
 
@@ -783,6 +787,7 @@ def test_a_missing_library_is_named(monkeypatch):
         ef.as_network(model)
 
 
+@pytest.mark.slow
 def test_parameters_on_several_devices():
     code = """
 import jax, numpy as np
@@ -803,6 +808,7 @@ for place in (second, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpe
     assert run.stdout.split() == ["True", "True"]
 
 
+@pytest.mark.slow
 def test_reading_a_flax_model_imports_no_other_framework():
     code = """
 import sys

@@ -5,6 +5,7 @@ from itertools import pairwise
 import naive
 import numpy as np
 import pytest
+from cases import some_slow
 
 import ei_fast as ef
 
@@ -24,7 +25,8 @@ def _group_on_a_grid(layer, inputs, outputs, points=640):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "outputs"), [([0], [0, 1, 2]), ([1], [0, 2]), ([0, 1], [1]), ([1], [2]), ([0, 1], [0, 1, 2])]
+    ("inputs", "outputs"),
+    some_slow([([1], [0, 2]), ([0, 1], [1]), ([0], [0, 1, 2]), ([1], [2]), ([0, 1], [0, 1, 2])], 2),
 )
 def test_against_a_grid(layer, inputs, outputs):
     group = ef.effective_information(layer, inputs, outputs, random_state=0)

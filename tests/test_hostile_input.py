@@ -102,6 +102,7 @@ def test_restarts_are_places_of_layers(restarts):
         ef.Network(layers, restarts=restarts)
 
 
+@pytest.mark.slow
 def test_a_function_with_many_outputs_ends():
     weight = np.random.default_rng(0).normal(size=(2, 300))
     begun = time.perf_counter()

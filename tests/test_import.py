@@ -39,6 +39,7 @@ def test_importing_loads_no_framework_and_nothing_heavy():
     assert _python(code) == []
 
 
+@pytest.mark.slow
 def test_measuring_arrays_loads_no_framework():
     frameworks = ["torch", "keras", "tensorflow", "onnx", "jax", "flax", "safetensors"]
     code = (
@@ -48,6 +49,7 @@ def test_measuring_arrays_loads_no_framework():
     assert _python(code) == []
 
 
+@pytest.mark.slow
 def test_importing_changes_no_global_state():
     code = """
 import logging, os, random, sys, threading, warnings

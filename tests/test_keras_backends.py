@@ -74,6 +74,7 @@ def test_all_tests_of_keras(backend, names):
     assert done.stdout.splitlines()[-1] == f"['{backend}']"
 
 
+@pytest.mark.slow
 def test_arrays_import_no_framework():
     code = (
         "import sys, numpy as np, ei_fast as ef; ef.analyze(np.eye(3)); "

@@ -222,6 +222,7 @@ def test_keras_and_its_backend_are_asked_for(saved, monkeypatch):
         assert message in done.stderr
 
 
+@pytest.mark.slow
 def test_a_file_chooses_a_backend_that_is_there_and_leaves_the_environment(saved):
     code = (
         "import os, sys, ei_fast; os.environ.pop('KERAS_BACKEND', None); "
@@ -231,6 +232,7 @@ def test_a_file_chooses_a_backend_that_is_there_and_leaves_the_environment(saved
     assert done.stdout.split() == ["2", "False"]
 
 
+@pytest.mark.slow
 def test_a_backend_that_the_settings_of_keras_name_is_taken(saved, tmp_path):
     (tmp_path / "keras.json").write_text('{"backend": "jax"}')
     code = (
@@ -242,6 +244,7 @@ def test_a_backend_that_the_settings_of_keras_name_is_taken(saved, tmp_path):
     assert (done.stdout.strip() == "jax") == (importlib.util.find_spec("jax") is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="Keras on NumPy takes parts from JAX")
 def test_a_backend_that_is_chosen_need_be_no_framework(saved):
     code = (

@@ -132,6 +132,7 @@ def test_where_no_cache_can_be_written_everything_works(tmp_path):
     assert not list(tmp_path.rglob("*.nb?"))
 
 
+@pytest.mark.slow
 def test_a_cache_folder_that_is_a_file(tmp_path):
     (tmp_path / "cache").write_text("")
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cases import some_slow
 
 import ei_fast as ef
 from ei_fast.measures.edges import ei_parts, sensitivity
@@ -34,7 +35,7 @@ def test_any_number_of_threads(weights):
     assert one == two == four
 
 
-@pytest.mark.parametrize("points", [2**10, 5000, 2**20])
+@pytest.mark.parametrize("points", some_slow([5000, 2**10, 2**20], 1))
 def test_any_split_into_tasks(weights, monkeypatch, points):
     expected = _values(ef.analyze(weights, random_state=3))
     monkeypatch.setattr(drawn_cells, "TASK_POINTS", points)

@@ -479,6 +479,7 @@ print(json.dumps([result, peak() - before]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_files_cannot_exhaust_memory(tmp_path):
     warm = [str(_write(tmp_path, suffix)) for suffix in (".npz", ".safetensors", ".pt")]

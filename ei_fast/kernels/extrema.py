@@ -6,6 +6,7 @@ Python's ``max`` and a comparison written out both have to say what happens to a
 loop over them and treats one number at a time. These two promise that there is no NaN, so that it treats several.
 """
 
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -23,22 +24,24 @@ def smaller(a, b):
     return a if a < b else b
 
 
-def _instruction(name: str) -> Any:
-    """Return LLVM's function `name` of two float64 for use inside kernels."""
-
-    @intrinsic
-    def call(typing_context, a, b):
-        def generate(context, builder, signature, arguments):
-            double = ir.DoubleType()
-            function = builder.module.declare_intrinsic(name, [double], ir.FunctionType(double, [double, double]))
-            return builder.call(function, arguments, fastmath=("nnan", "nsz"))
-
-        return types.float64(types.float64, types.float64), generate
-
-    return call
+_SIGNATURE = types.float64(types.float64, types.float64)
 
 
-_maxnum, _minnum = _instruction("llvm.maxnum"), _instruction("llvm.minnum")
+def _generate(name: str, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Write the call of LLVM's function `name` of two float64."""
+    double = ir.DoubleType()
+    function = builder.module.declare_intrinsic(name, [double], ir.FunctionType(double, [double, double]))
+    return builder.call(function, arguments, fastmath=("nnan", "nsz"))
+
+
+@intrinsic
+def _maxnum(typing_context, a, b):
+    return _SIGNATURE, partial(_generate, "llvm.maxnum")
+
+
+@intrinsic
+def _minnum(typing_context, a, b):
+    return _SIGNATURE, partial(_generate, "llvm.minnum")
 
 
 @overload(larger)

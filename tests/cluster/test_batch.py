@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from cases import some_slow
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 
@@ -116,10 +117,10 @@ def _models():
 
 
 # These take ten to twenty seconds.
-LONG = {"undersampled": pytest.mark.slow, "annealed": pytest.mark.slow}
+QUICK = ("drawn", "parts", "counted")
 
 
-@pytest.mark.parametrize("which", [pytest.param(which, marks=LONG.get(which, ())) for which in _models()])
+@pytest.mark.parametrize("which", some_slow(sorted(_models(), key=lambda which: which not in QUICK), len(QUICK)))
 def test_a_layer_that_is_split_makes_the_same_bytes(which, tmp_path):
     weights, params = _models()[which]
     folder = tmp_path / "checkpoints"

@@ -315,6 +315,7 @@ def test_a_disk_that_is_full_when_merging(tmp_path):
         assert _unfinished(folder) == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_when_planning(tmp_path):
     with mounted(tmp_path / "small", "size=200k") as small:
         folder = _plan(_train(tmp_path / "checkpoints"), small / "batch")

@@ -3,6 +3,7 @@
 import naive
 import numpy as np
 import pytest
+from cases import some_slow
 
 from ei_fast.kernels import parts
 from ei_fast.kernels.parts import (
@@ -172,7 +173,7 @@ def test_series_cdf(widest):
 
 # On its own edge the widest input stays in the series, or is integrated out there too.
 @pytest.mark.parametrize("widest", [1.2, 30.0])
-@pytest.mark.parametrize("in_bins", [1, IN_BINS, 64])
+@pytest.mark.parametrize("in_bins", some_slow([1, IN_BINS, 64], 2))
 def test_dominated_cdf(widest, in_bins):
     half_widths = np.append(widest, np.linspace(1.0, 0.3, 9))
     positions = np.linspace(-1.1, 1.1, 9) * half_widths.sum()

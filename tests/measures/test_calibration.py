@@ -5,6 +5,7 @@ from functools import cache
 import naive
 import numpy as np
 import pytest
+from cases import some_slow
 
 import ei_fast as ef
 
@@ -75,7 +76,7 @@ def test_a_quarter_of_the_seeds():
     assert abs(np.mean(held) - 0.95) <= 3 * np.sqrt(0.95 * 0.05 / 400)
 
 
-@pytest.mark.parametrize("case", [case for case in LAYERS if case[4] is not None])
+@pytest.mark.parametrize("case", some_slow([(case,) for case in LAYERS if case[4] is not None], 4))
 def test_the_references_are_the_oracles(case):
     *which, reference, error = case
     # The last one's states are so many that fewer samples would leave a bias.

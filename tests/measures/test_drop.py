@@ -59,6 +59,7 @@ def test_cells_weigh_by_what_they_keep(monkeypatch):
         assert report.ei_stderr < 0.01
 
 
+@pytest.mark.slow
 def test_stated_errors_are_those_seen(random_weight, monkeypatch):
     layer = ef.Layer(random_weight(2, 2, 3.0), activation="linear", out_range=(-0.5, 0.5))
     params = {"out_of_range": "drop", "pairwise": "none", "n_samples": 20_000}

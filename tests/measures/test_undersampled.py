@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cases import some_slow
 
 import ei_fast as ef
 
@@ -19,7 +20,7 @@ def test_wide_layers_are_flagged(random_weight, n_in, n_out, scale):
     assert "bounds" in report.explain()
 
 
-@pytest.mark.parametrize("n_blocks", [12, 60])
+@pytest.mark.parametrize("n_blocks", some_slow([12, 60], 1))
 def test_the_bracket_holds_what_is_known_by_construction(random_weight, n_blocks):
     # Blocks of 3 -> 3, each of which can be counted, tied by weights too small to move anything: one
     # component of 8**36 states or more whose EI is the blocks' sum.
