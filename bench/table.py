@@ -1,6 +1,6 @@
 """From stored benchmarks to the README's table and the plot of growth.
 
-pytest bench --benchmark-enable --benchmark-json=bench.json && python bench/table.py bench.json
+pytest bench -n 0 --benchmark-enable --benchmark-json=bench.json && python bench/table.py bench.json
 """
 
 import json
