@@ -115,7 +115,8 @@ class EffectiveInformation(BaseEstimator):
     n_jobs : None or int, default None
         Number of threads. None is the number of cores this process may use, and 1 inside a joblib worker.
     verbose : int, default 0
-        Above 0, progress bars count the kernels while they are compiled, once on a machine, and then the layers.
+        Above 0, progress bars count the kernels while they are compiled, once on a machine, then the layers, and the
+        tasks inside a layer that takes seconds.
     pairwise_edges : None or int, default None
         Number of edges, at least 1000, whose sensitivity and EI_parts are measured, exactly, in a dense layer that has
         more; the sums over all edges are estimated by these, with a standard error. The edges are drawn at random,
@@ -449,7 +450,7 @@ class EffectiveInformation(BaseEstimator):
         if self.verbose:
             compile_kernels()
         started = time.perf_counter()
-        runner = runner or Runner(Threads(settings.n_jobs))
+        runner = runner or Runner(Threads(settings.n_jobs, bool(self.verbose)))
         with runner.threads:
             layers = _measure_layers(binned, settings.options, ranges_and_seed.seed, runner, bool(self.verbose))
         provenance = {

@@ -173,6 +173,17 @@ def test_verbose_shows_progress(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_verbose_counts_what_takes_long_inside_a_layer(random_weight, capsys, monkeypatch):
+    monkeypatch.setattr("ei_fast.runtime.threads._SECONDS_BEFORE_A_BAR", 0.0)
+    quiet = ef.analyze(random_weight(12, 9), random_state=0, joint="annealed", effort=0.05)
+    assert capsys.readouterr().err == ""
+    told = ef.analyze(random_weight(12, 9), random_state=0, joint="annealed", effort=0.05, verbose=1)
+    shown = capsys.readouterr().err
+    for title in ("annealing over", "scoring states", "EI_parts of edges", "sensitivity of edges"):
+        assert title in shown
+    assert told[0].ei == quiet[0].ei
+
+
 def test_tol_is_shared_out_over_the_parts(random_weight, monkeypatch):
     seen = []
     real = conditional.conditional_ei

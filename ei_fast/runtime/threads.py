@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from numbers import Integral
 from threading import Lock, Semaphore
 from types import TracebackType
@@ -10,9 +11,13 @@ from typing import Any, Self, TypeVar
 
 import joblib
 from joblib.parallel import get_active_backend
+from tqdm import tqdm
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+_SECONDS_BEFORE_A_BAR = 2.0
+"""What is done sooner needs none."""
 
 
 def available_cores() -> int:
@@ -123,23 +128,35 @@ class Threads:
     """Threads for as long as a ``with`` block lasts; none is started before it has work.
 
     Results come back in the order of the tasks, so sums over them do not depend on `n_jobs`.
+
+    Parameters
+    ----------
+    n_jobs : int
+    verbose : bool
+        Whether tasks that have a title and take more than some seconds are counted by a progress bar.
     """
 
-    def __init__(self, n_jobs: int, team: _Team | None = None):
+    def __init__(self, n_jobs: int, verbose: bool = False):
         self.n_jobs = n_jobs
-        self._team = team or _Team(n_jobs - 1)
+        self._verbose = verbose
+        self._team = _Team(n_jobs - 1)
 
     def map(
         self,
         function: Callable[[Task], Result],
         tasks: Iterable[Task],
         at_once: int | None = None,
+        title: str = "",
     ) -> list[Result]:
         """[function(task) for task in tasks], in threads unless there is one task.
 
         A task may call it again. `at_once` is how many tasks are done at a time, if fewer than there are threads.
+        `title` says what the tasks are.
         """
         tasks = list(tasks)
+        if title and self._verbose:
+            with tqdm(total=len(tasks), desc=title, leave=False, delay=_SECONDS_BEFORE_A_BAR) as bar:
+                return self.map(partial(_counted, function, bar), tasks, at_once)
         threads = min(self.n_jobs, len(tasks), at_once or len(tasks))
         if threads < 2:
             return [function(task) for task in tasks]
@@ -149,7 +166,7 @@ class Threads:
 
     def alone(self) -> "Threads":
         """Threads for what must not run in several of them: one."""
-        return Threads(1)
+        return Threads(1, self._verbose)
 
     def __enter__(self) -> Self:
         return self
@@ -158,3 +175,11 @@ class Threads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._team.end()
+
+
+def _counted(function: Callable[[Task], Result], bar: "tqdm[Any]", task: Task) -> Result:
+    """What a function makes of a task, which the bar then counts."""
+    result = function(task)
+    with bar.get_lock():
+        bar.update()
+    return result

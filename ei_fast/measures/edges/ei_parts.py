@@ -75,7 +75,7 @@ class EdgeParts(Stage):
             )
             found[:, first - begin : stop - begin] = out.T
 
-        threads.map(columns, range(begin, end, n_columns))
+        threads.map(columns, range(begin, end, n_columns), title="EI_parts of edges")
         return (found.T,)
 
     def join(self, parts: Sequence[Arrays]) -> Arrays:

@@ -70,7 +70,7 @@ class EdgeSensitivity(Stage):
             )
             found[:, first - begin : stop - begin] = out
 
-        threads.map(columns, range(begin, end, n_columns))
+        threads.map(columns, range(begin, end, n_columns), title="sensitivity of edges")
         return (found,)
 
     def join(self, parts: Sequence[Arrays]) -> Arrays:

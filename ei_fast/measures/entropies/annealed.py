@@ -79,7 +79,7 @@ class AnnealedStates(Stage):
             )
             return np.concatenate([forward, reverse], axis=1)
 
-        found = threads.map(annealed, range(begin, end))
+        found = threads.map(annealed, range(begin, end), title=f"annealing over {self.n_levels} levels")
         return (np.concatenate([np.empty((0, self.n_forward + 1)), *found]),)
 
 

@@ -75,7 +75,7 @@ class ScoredStates(Stage):
 
         per_task = int(np.clip((end - begin) // MIN_TASKS, 1, STATES_A_TASK))
         tasks = [(k, min(k + per_task, end)) for k in range(begin, end, per_task)]
-        return (np.concatenate([np.empty((0, 3)), *threads.map(scored, tasks)]),)
+        return (np.concatenate([np.empty((0, 3)), *threads.map(scored, tasks, title="scoring states")]),)
 
 
 @dataclass(frozen=True, eq=False)
