@@ -107,6 +107,11 @@ class DenseIntervention(Intervention):
         surprise *= -1
         return surprise
 
+    @property
+    def output_entropies(self) -> NDArray[np.float64] | None:
+        """Entropy (n_out,) of every output alone, bits; None where samples are dropped, which ties them together."""
+        return None if self.drop else (self.output_probabilities * self.output_surprise).sum(axis=1)
+
     def stream_keys(self, stream: Stream) -> NDArray[np.uint64]:
         """Key of every input neuron's own stream of uniforms, (n_in,)."""
         return self._keys_of(stream)

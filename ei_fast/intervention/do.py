@@ -85,6 +85,11 @@ class Intervention(ABC):
         return self.n_out * float(np.log2(self.out_bins))
 
     @property
+    def output_entropies(self) -> NDArray[np.float64] | None:
+        """Entropy (n_out,) of every output alone, bits; None where only samples tell it."""
+        return None
+
+    @property
     def least_points(self) -> int:
         """The ceiling on points is never below this, whatever a sample costs."""
         return 2**16

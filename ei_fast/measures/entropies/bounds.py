@@ -38,8 +38,11 @@ from ei_fast.measures.entropies.sample import Sample
 from ei_fast.measures.stages import Arrays, Method, SimulationStage, below_each_other
 from ei_fast.runtime.threads import Threads
 
-_OF_SINGLES = OUTPUT_POINTS + OUTPUT_CELLS * OUTPUT_POINTS_A_CELL
+_INSIDE_SINGLES = OUTPUT_CELLS * OUTPUT_POINTS_A_CELL
+_OF_SINGLES = OUTPUT_POINTS + _INSIDE_SINGLES
 _OF_A_SUBSET = SUBSET_POINTS + SUBSET_CELLS * SUBSET_POINTS_A_CELL
+_ROUNDING = 1e-10
+"""Bits by which the entropy of an output that is known may be off."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
         output_high, inside_sum = float(outputs.sum()), inside_outputs.sum(axis=0)
         conditional_high = float(inside_sum.mean() + Z95 * inside_sum.std(ddof=1) / np.sqrt(len(inside_sum)))
         least, n_tries = _ei_of_a_subset(intervention, share, outputs, inside_outputs.mean(axis=1))
-        n_samples += int(share * (len(intervention.output_groups()) * _OF_SINGLES + n_tries * _OF_A_SUBSET))
+        of_singles = _OF_SINGLES if intervention.output_entropies is None else _INSIDE_SINGLES
+        n_samples += int(share * (len(intervention.output_groups()) * of_singles + n_tries * _OF_A_SUBSET))
     return Bounds(
         EntropyEstimate.bounded(max(float(output_low), 0.0), output_high, n_samples=output.n_samples),
         EntropyEstimate.bounded(max(conditional_low, 0.0), conditional_high, n_samples=inside.n_points),
@@ -148,7 +152,8 @@ def _ei_of_a_subset(
 class SingleOutputs(SimulationStage):
     """Upper bounds on the entropy of every output, (n_out,), and on that inside each of some cells, (n_out, r).
 
-    The items are groups of outputs that are simulated together.
+    The items are groups of outputs that are simulated together. Where the entropies themselves are known no sample is
+    drawn for them.
     """
 
     intervention: Intervention
@@ -167,20 +172,25 @@ class SingleOutputs(SimulationStage):
         cells = do.drawn_cells(Stream.BOUND_CELLS, 0, max(MIN_BOUND_CELLS, int(self.share * OUTPUT_CELLS)))
         n_points = max(MIN_OUTPUT_POINTS, int(self.share * OUTPUT_POINTS))
 
+        # What no sample can exceed stands in where an output alone has more bins than the sample can see.
+        most, known = float(np.log2(do.out_bins)), do.output_entropies
+
         def bounds_of(outputs: range) -> Arrays:
-            anywhere = do.bins_anywhere(outputs, Stream.BOUND_MARGINAL, n_points)
             inside = do.bins_inside(outputs, Stream.BOUND_POINTS, cells, OUTPUT_POINTS_A_CELL)
-            found = [self._most_of(*bins) for bins in zip(anywhere, inside, strict=True)]
-            return np.array([high for high, _ in found]), np.array([in_cells for _, in_cells in found])
+            if known is not None:
+                anywhere = known[outputs.start : outputs.stop] + _ROUNDING
+            else:
+                bins = do.bins_anywhere(outputs, Stream.BOUND_MARGINAL, n_points)
+                anywhere = np.array([most_entropy(of_output, most) for of_output in bins])
+            return anywhere, np.array([_most_inside(of_output, most) for of_output in inside])
 
         nothing = np.empty(0), np.empty((0, len(cells)))
         groups = threads.map(bounds_of, do.output_groups()[begin:end])
         return below_each_other([nothing, *groups])
 
-    def _most_of(self, anywhere: Keys, inside: Keys) -> tuple[float, NDArray[np.float64]]:
-        """Upper bounds for one output, from its bins anywhere (n,) and inside cells (r, m)."""
-        # What no sample can exceed stands in where an output alone has more bins than the sample can see.
-        most = float(np.log2(self.intervention.out_bins))
-        cell = cells_of_keys(inside, inside.size)
-        is_safe = 1 - cell.statistics.once / inside.shape[1] > SAFE_COVERAGE
-        return most_entropy(anywhere, most), np.where(is_safe, cell.corrected, most)
+
+def _most_inside(bins: Keys, most: float) -> NDArray[np.float64]:
+    """Upper bound on the entropy of one output inside each cell, (r,), from its bins there (r, m)."""
+    cell = cells_of_keys(bins, bins.size)
+    is_safe = 1 - cell.statistics.once / bins.shape[1] > SAFE_COVERAGE
+    return np.where(is_safe, cell.corrected, most)
