@@ -82,7 +82,7 @@ print(len(recorder.buffer))
     assert not list(tmp_path.rglob("*.nb?"))
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_the_number_of_cache_files_stays_constant(tmp_path):
     code = (
         "import ei_fast, numpy as np; ei_fast.analyze([np.arange(6.).reshape(3, 2), np.ones((2, 9))], random_state=0)"

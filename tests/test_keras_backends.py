@@ -61,12 +61,16 @@ def test_the_example(backend, tmp_path, monkeypatch):
     assert (tmp_path / "keras_fit.gif").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("names", [["keras"], ["keras_files", "hdf5_files"]], ids=["models", "files"])
+@pytest.mark.parametrize(
+    "names",
+    [pytest.param(["keras"], marks=pytest.mark.endurance), ["keras_files", "hdf5_files"]],
+    ids=["models", "files"],
+)
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.slow
 def test_all_tests_of_keras(backend, names):
     code = (
-        "import sys, pytest; failed = pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]); "
+        "import sys, pytest; failed = pytest.main(['-q', '-n', '0', '-p', 'no:cacheprovider', *sys.argv[1:]]); "
         "print(sorted({'torch', 'jax', 'tensorflow'} & set(sys.modules))); sys.exit(failed)"
     )
     done = _on(backend, "-c", code, *(str(TESTS / f"test_{name}.py") for name in names))

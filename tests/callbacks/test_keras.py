@@ -110,7 +110,7 @@ def test_all_of_this_on_another_backend(backend):
     if os.environ["KERAS_BACKEND"] != "torch":
         pytest.skip("for the process that runs all tests")
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", __file__],
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", __file__],
         env=os.environ | {"KERAS_BACKEND": backend},
         capture_output=True,
         text=True,

@@ -200,7 +200,7 @@ def test_what_is_left_of_parts_goes_with_the_merge(tmp_path):
     assert [path.exists() for path in parts] == [path.exists() for path in locks] == [False, False, True]
 
 
-@pytest.mark.parametrize(("processes", "longest"), [(1, None), (2, 0.01)])
+@pytest.mark.parametrize(("processes", "longest"), [pytest.param(1, None, marks=pytest.mark.endurance), (2, 0.01)])
 @pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again(tmp_path, processes, longest):
     assert _killed_and_resumed(tmp_path, 3, processes, longest, 0) >= 2
