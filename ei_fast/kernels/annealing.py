@@ -135,11 +135,11 @@ def _place(weight, x, noise, low, high, below, above):
 
 
 @jit
-def _mirror(tables, level, weight, inverse, backwards, keys, number, x, below, above):
+def _mirror(tables, level, weight, inverse, is_forward, keys, number, x, below, above):
     """Mirror every input of every chain once in the interval that is left to it, where the densities accept that."""
     n_chains, n = x.shape
     for step_number in range(n):
-        i = n - 1 - step_number if backwards else step_number
+        i = step_number if is_forward else n - 1 - step_number
         for c in range(n_chains):
             down, up = _interval(inverse, i, below, above, c)
             # The same ends for every input of a level, so that a mirror of a mirror is where it began.
@@ -150,20 +150,8 @@ def _mirror(tables, level, weight, inverse, backwards, keys, number, x, below, a
                 _move(weight, i, step, below, above, c)
 
 
-@jit
-def _redraw_first(tables, guides, forward, low, high, uniform):
-    """The same between the Gaussian itself and level 1."""
-    first, last = place_of(low), place_of(high)
-    mass = mass_between(tables, 1, first, last)
-    log_old, z = normal_between(low * _ROOT_12, high * _ROOT_12, uniform)
-    ratio = np.exp(np.log(mass) - log_old) if mass > 0.0 else 0.0
-    if not forward:
-        return ratio, z / _ROOT_12
-    return ratio, draw_between(tables, guides, 1, first, last, mass, uniform) / GRID - _END
-
-
 @inlined
-def _redraw(tables, guides, level, forward, low, high, uniform):
+def _redraw(tables, guides, level, is_forward, low, high, uniform):
     """Return what a level has between low and high over what the one before it has; and a draw from one of them.
 
     A forward chain goes on from the level, a reverse one from that before it.
@@ -172,27 +160,39 @@ def _redraw(tables, guides, level, forward, low, high, uniform):
     new, old = mass_between(tables, level, first, last), mass_between(tables, level - 1, first, last)
     # An interval of no width has no mass to compare.
     ratio = new / old if old > _MIN_MASS else 1.0
-    if forward:
+    if is_forward:
         return ratio, draw_between(tables, guides, level, first, last, new, uniform) / GRID - _END
     return ratio, draw_between(tables, guides, level - 1, first, last, old, uniform) / GRID - _END
 
 
 @jit
-def _redraw_all(tables, guides, level, forward, weight, inverse, keys, number, x, below, above, log_weights):
+def _redraw_first(tables, guides, is_forward, low, high, uniform):
+    """Return what `_redraw` does for level 1, before which there is the Gaussian itself."""
+    first, last = place_of(low), place_of(high)
+    mass = mass_between(tables, 1, first, last)
+    log_old, z = normal_between(low * _ROOT_12, high * _ROOT_12, uniform)
+    ratio = np.exp(np.log(mass) - log_old) if mass > 0.0 else 0.0
+    if not is_forward:
+        return ratio, z / _ROOT_12
+    return ratio, draw_between(tables, guides, 1, first, last, mass, uniform) / GRID - _END
+
+
+@jit
+def _redraw_all(tables, guides, level, is_forward, weight, inverse, keys, number, x, below, above, log_weights):
     """Draw every input of every chain anew, and multiply the chains' weights by the ratios of both levels."""
     n_chains, n = x.shape
     factors = np.ones(n_chains, np.float64)
     for step_number in range(n):
-        i = step_number if forward else n - 1 - step_number
+        i = step_number if is_forward else n - 1 - step_number
         # Chains take turns: what one waits for, the processor does of the others.
         for c in range(n_chains):
             down, up = _interval(inverse, i, below, above, c)
             low, high = x[c, i] + down, x[c, i] + up
             uniform = uniform_of(keys[c], number + step_number)
             if level == 1:
-                ratio, drawn = _redraw_first(tables, guides, forward, low, high, uniform)
+                ratio, drawn = _redraw_first(tables, guides, is_forward, low, high, uniform)
             else:
-                ratio, drawn = _redraw(tables, guides, level, forward, low, high, uniform)
+                ratio, drawn = _redraw(tables, guides, level, is_forward, low, high, uniform)
             drawn = smaller(larger(drawn, low), high)
             factors[c] *= ratio
             if not _SMALL < factors[c] < 1.0 / _SMALL:
@@ -237,11 +237,11 @@ def _change_noise(old, new, is_forward, key, number, noise, below, above):
 
 
 @jit
-def _change_noises(old, new, forward, keys, number, noise, below, above, log_weights):
+def _change_noises(old, new, is_forward, keys, number, noise, below, above, log_weights):
     """Lead the noise of all chains from one level to the next or back."""
     for c in range(log_weights.shape[0]):
         if log_weights[c] > -np.inf:
-            log_weights[c] += _change_noise(old, new, forward, keys[c], number, noise[c], below[c], above[c])
+            log_weights[c] += _change_noise(old, new, is_forward, keys[c], number, noise[c], below[c], above[c])
 
 
 @jit
@@ -285,7 +285,7 @@ def forward_chains(tables, guides, noises, weight, inverse, low, high, n_mirrors
             number += m
         if level < n_levels:
             for _ in range(n_mirrors):
-                _mirror(tables, level, weight, inverse, False, keys, number, x, below, above)
+                _mirror(tables, level, weight, inverse, True, keys, number, x, below, above)
                 number += n
 
 
@@ -302,7 +302,7 @@ def reverse_chains(tables, guides, noises, weight, inverse, low, high, n_mirrors
         _place(weight, x, noise, low, high, below, above)
         if level < n_levels:
             for _ in range(n_mirrors):
-                _mirror(tables, level, weight, inverse, True, keys, number, x, below, above)
+                _mirror(tables, level, weight, inverse, False, keys, number, x, below, above)
                 number += n
         if noises[level - 1] > 0.0:
             _change_noises(noises[level - 1], noises[level], False, keys, number, noise, below, above, log_weights)
@@ -483,5 +483,6 @@ def anneal(
         for k in range(n_reverse):
             reverse[r, k] += _end(factor, own_weight, lowest, highest, n_draws, reverse_keys[k], reverse_x[k], noise[k])
         for k in range(n_forward):
+            # A chain whose weight was 0 has gone on; what came of it may be no number.
             if not forward[r, k] > -np.inf:
                 forward[r, k] = -np.inf
