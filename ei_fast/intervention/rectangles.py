@@ -238,5 +238,11 @@ def states_are_rectangles(intervention: Intervention) -> bool:
     if not isinstance(intervention, DenseIntervention) or intervention.drop:
         return False
     steps = intervention.steps
-    codes_of_rows = (steps.codes[row, : steps.sizes[row] + 1] for row in np.unique(steps.rows))
-    return all(len(np.unique(codes)) == 1 + np.count_nonzero(np.diff(codes)) for codes in codes_of_rows)
+    return all(_are_intervals(steps.codes[row, : steps.sizes[row] + 1]) for row in set(steps.rows.tolist()))
+
+
+def _are_intervals(codes: NDArray[np.uint16]) -> bool:
+    """Whether no code of a step function comes back once it has been left."""
+    up, down = codes[1:] > codes[:-1], codes[1:] < codes[:-1]
+    # Of a monotone one, which most are, that is plain.
+    return not (up.any() and down.any()) or len(np.unique(codes)) == 1 + np.count_nonzero(up | down)
