@@ -32,7 +32,7 @@ def here():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_the_same_networks_and_figures(here, backend):
     done = _on(backend, str(TESTS / "keras_models.py"))
     assert done.returncode == 0, done.stderr

@@ -1,13 +1,14 @@
 """The larger and the smaller of two numbers, in loops of any length."""
 
+import numba
 import numpy as np
 import pytest
 
 from ei_fast.kernels.extrema import larger, smaller
-from ei_fast.kernels.jit import jit
 
 
-@jit
+# Not a kernel of the package, all of which are expected in its cache.
+@numba.njit
 def _ends(values):
     low, high = np.inf, -np.inf
     for k in range(values.shape[0]):
