@@ -10,9 +10,9 @@ from shutil import which
 import numpy as np
 import pytest
 import torch
-from cases import some_slow
 from click.testing import CliRunner
 from models import export_onnx
+from slow_cases import some_slow
 from torch import nn
 
 import ei_fast as ef

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import some_slow
 from flax import linen as nn
 from flax import nnx
 from flax.core import freeze
+from slow_cases import some_slow
 
 import ei_fast as ef
 from ei_fast.adapters import jax_ops

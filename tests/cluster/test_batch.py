@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from cases import some_slow
 from click.testing import CliRunner
 from matplotlib.figure import Figure
+from slow_cases import some_slow
 
 import ei_fast as ef
 from ei_fast.cli import main

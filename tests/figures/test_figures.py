@@ -5,11 +5,11 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from cases import some_slow
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from slow_cases import some_slow
 
 import ei_fast as ef
 from ei_fast.figures.known import bounds_of, limits_of

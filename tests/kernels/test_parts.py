@@ -3,7 +3,7 @@
 import naive
 import numpy as np
 import pytest
-from cases import some_slow
+from slow_cases import some_slow
 
 from ei_fast.kernels import parts
 from ei_fast.kernels.parts import (

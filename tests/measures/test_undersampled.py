@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import some_slow
+from slow_cases import some_slow
 
 import ei_fast as ef
 
