@@ -75,7 +75,8 @@ def _ei_of_some_outputs(do: DenseIntervention, options: MeasureOptions) -> Metho
         count //= 2
     if count <= 1:
         return 0.0
-    entropies = (do.output_probabilities * do.output_surprise).sum(axis=1)
+    entropies = do.output_entropies
+    assert entropies is not None
     outputs = np.sort(np.argsort(-entropies, kind="stable")[:count])
     found = yield Named("some-outputs", annealed_ei(do.restricted(outputs), options, None, None))
     return 0.0 if found is None else float(found.bounds[0])
