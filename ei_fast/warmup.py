@@ -184,6 +184,7 @@ def _call_every_kernel() -> None:
     """Small measurements that call all kernels, with arguments of all types that they are called with."""
     # A process that finds a warm cache need not wait for these to be imported.
     from ei_fast.kernels.histograms import histogram_information
+    from ei_fast.measures.counting.counts import Counts
     from ei_fast.measures.counting.estimators import PLUGIN
     from ei_fast.network.layer import Function, Layer
     from ei_fast.network.network import Network
@@ -199,6 +200,7 @@ def _call_every_kernel() -> None:
     _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise_edges=30)
     _measure(Layer(rng.normal(size=(6, 6))), joint="annealed", n_samples=512)
     _measure(Function(np.tanh, 2, 2, (-1.0, 1.0)), (-1.0, 1.0))
+    Counts.sum([Counts(np.arange(2, dtype=np.uint64), np.ones(2, np.int64))] * 2)
     histogram_information(np.ones((2, 2), np.int32), *PLUGIN.histogram_tables(4096))
     # What an unbounded activation reaches.
     Network([Layer(rng.normal(size=(3, 2)), activation="relu")]).ranges()

@@ -63,6 +63,27 @@ def test_no_thread_is_idle_while_the_last_task_has_tasks_of_its_own(tasks):
     assert len({thread for n, thread in helped if n == 60}) >= 2
 
 
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_a_thread_that_is_done_helps_with_tasks_begun_without_it(order):
+    helped, both_at_work = set(), threading.Barrier(2)
+
+    def inner(_):
+        time.sleep(0.002)
+        helped.add(threading.get_ident())
+
+    def short():
+        both_at_work.wait()
+        time.sleep(0.01)
+
+    def long():
+        both_at_work.wait()
+        threads.map(inner, range(60))
+
+    with Threads(2) as threads:
+        threads.map(lambda task: task(), [short, long][order])
+    assert len(helped) == 2
+
+
 def test_no_more_at_once_than_asked_for():
     crowd = Crowd()
 

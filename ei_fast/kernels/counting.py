@@ -272,6 +272,32 @@ def run_lengths(sorted_keys, states, counts):
 
 
 @jit
+def merged(states, counts, other_states, other_counts, all_states, all_counts):
+    """Write the states of two samples and how often each occurred in both together; return how many states there are.
+
+    Parameters
+    ----------
+    states, counts, other_states, other_counts : (K,), (K,), (L,), (L,) uint64, int64
+        States of each sample in rising order, and how often each occurred.
+    all_states, all_counts : (K + L,) uint64, int64, output
+        Only the first entries, as many as are returned, are written.
+    """
+    n_states, i, j = 0, 0, 0
+    while i < states.shape[0] or j < other_states.shape[0]:
+        is_first = j == other_states.shape[0] or (i < states.shape[0] and states[i] <= other_states[j])
+        state = states[i] if is_first else other_states[j]
+        all_states[n_states], all_counts[n_states] = state, 0
+        if is_first:
+            all_counts[n_states] += counts[i]
+            i += 1
+        if j < other_states.shape[0] and other_states[j] == state:
+            all_counts[n_states] += other_counts[j]
+            j += 1
+        n_states += 1
+    return n_states
+
+
+@jit
 def tabulated(keys, table, states, counts):
     """Write the distinct keys of an array and their multiplicities, and return how many there are.
 

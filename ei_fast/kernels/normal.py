@@ -12,6 +12,10 @@ _LOG_ROOT_TWO_PI = 0.5 * np.log(2 * np.pi)
 _MIN_MASS = 1e-280
 """Mass below which an interval's logarithm comes from the asymptotic form of the tail."""
 
+_NARROW = 0.02
+"""Width of an interval, times 1 + the distance of its middle from 0, below which its moments come from a series: their
+difference would lose digits, the series is off by less than 1e-4 of the variance."""
+
 _GRID = 128.0
 _END = 8.0
 _CDF = np.array([0.5 * erfc(-(k / _GRID - _END) * _ROOT_HALF) for k in range(int(2 * _END * _GRID) + 2)])
@@ -171,3 +175,40 @@ def normal_between(low, high, uniform):
         z = high + np.log(1.0 - uniform * (1.0 - decay)) / rate
     z = min(max(z, low), high)
     return log_mass, -z if mirrored else z
+
+
+@jit
+def normal_moments(low, high):
+    """Return ln P(low < Z < high) of a standard normal Z, and the mean and variance of Z in there.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the interval, low < high; huge, but finite, where there is none.
+
+    Notes
+    -----
+    Mirrored, and far out in the tail exponential, as in `normal_between`.
+    """
+    width, centre = high - low, 0.5 * (low + high)
+    if width * (1.0 + abs(centre)) < _NARROW:
+        square = width * width / 12.0
+        log_mass = np.log(width) - _LOG_ROOT_TWO_PI - 0.5 * centre * centre
+        return log_mass + 0.5 * (centre * centre - 1.0) * square, centre * (1.0 - square), square
+    mirrored = low > 0.0
+    if mirrored:
+        low, high = -high, -low
+    mass = normal_cdf(high) - normal_cdf(low)
+    if mass > _MIN_MASS:
+        log_mass, scale = np.log(mass), np.exp(-_LOG_ROOT_TWO_PI) / mass
+        at_low, at_high = scale * np.exp(-0.5 * low * low), scale * np.exp(-0.5 * high * high)
+        mean = at_low - at_high
+        variance = 1.0 + low * at_low - high * at_high - mean * mean
+    else:
+        rate, span = max(-high, 1.0), min(width, 1e6)
+        decay = np.exp(-rate * span)
+        log_mass = -0.5 * high * high - _LOG_ROOT_TWO_PI - np.log(rate) + np.log(1.0 - decay)
+        share = span * decay / (1.0 - decay)
+        mean = high - 1.0 / rate + share
+        variance = 1.0 / (rate * rate) - share * share / decay if decay > 0.0 else 1.0 / (rate * rate)
+    return log_mass, -mean if mirrored else mean, variance

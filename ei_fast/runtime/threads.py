@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from numbers import Integral
-from threading import Lock, Semaphore
+from threading import Condition, Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -53,32 +53,45 @@ def resolve_n_jobs(n_jobs: Any, owner: str) -> int:
 
 
 class _Work:
-    """The tasks of one call, handed out one by one to the threads that ask, and their results."""
+    """The tasks of one call, handed out one by one to the threads that ask, and their results.
 
-    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any]):
-        self._function, self._tasks = function, tasks
-        self._numbers = iter(range(len(tasks)))
+    Attributes
+    ----------
+    results : list
+        None where a task is not done.
+    n_threads : int
+        Threads that are at it; the team's lock guards it.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any], at_once: int):
+        self._function, self._tasks, self._at_once = function, tasks, at_once
+        self._begun = 0
         self._handing_out = Lock()
         self.results: list[Any] = [None] * len(tasks)
+        self.n_threads = 0
 
-    def do(self, team: "_Team") -> None:
-        """Tasks until there are no more, or an error has ended all of the team's work."""
-        while team.error is None:
-            with self._handing_out:
-                number = next(self._numbers, None)
-            if number is None:
-                return
-            try:
-                self.results[number] = self._function(self._tasks[number])
-            except BaseException as error:
-                team.error = team.error or error
+    @property
+    def wanted(self) -> int:
+        """Further threads that would find a task."""
+        return min(self._at_once - self.n_threads, len(self._tasks) - self._begun)
+
+    def do_one(self) -> bool:
+        """Do a task that nobody has begun; return whether there was one."""
+        with self._handing_out:
+            number = self._begun
+            if number == len(self._tasks):
+                return False
+            self._begun += 1
+        self.results[number] = self._function(self._tasks[number])
+        return True
 
 
 class _Team:
-    """Threads that help a thread which has several tasks.
+    """Threads that do tasks together, of which each may have tasks of its own.
 
-    The thread that has them takes part itself, and only idle ones are asked to help: a task may have tasks of its
-    own, and no thread ever waits for one that has not begun.
+    The thread that has tasks takes part itself. Others help whoever has tasks left, those that had them first first,
+    and go on to the next. While a thread waits for those that help it another one works in its place, and leaves when
+    it is back; so no more than `n_threads` are at work at a time, and none waits for one that has not begun.
 
     Attributes
     ----------
@@ -86,42 +99,83 @@ class _Team:
         The first of any task, after which none is begun.
     """
 
-    def __init__(self, n_helpers: int):
+    def __init__(self, n_threads: int):
         self.error: BaseException | None = None
-        self._idle = Semaphore(n_helpers)
+        self._changed = Condition()
+        self._open: list[_Work] = []
+        self._n_places = n_threads - 1
+        """Places that are free; that of the thread which has the first tasks is taken."""
+        self._n_returning = 0
+        """Threads that have waited and want a place again."""
         # More threads than work at a time, since one that waits is kept. None is started before it has work.
-        self._pool = ThreadPoolExecutor(2 * n_helpers + 1, thread_name_prefix="ei_fast")
+        self._pool = ThreadPoolExecutor(4 * n_threads, thread_name_prefix="ei_fast")
 
-    def do(self, work: _Work, most_helpers: int) -> None:
+    def do(self, work: _Work) -> None:
         """Do all tasks, or raise the error."""
-        helping: list[Future[None]] = []
-        while len(helping) < most_helpers and self._idle.acquire(blocking=False):
-            helping.append(self._pool.submit(self._help, work))
+        with self._changed:
+            work.n_threads = 1
+            self._open.append(work)
+            self._call_helpers()
         try:
-            work.do(self)
-            begun = [helper for helper in helping if not helper.cancel()]
-            for _ in range(len(helping) - len(begun)):
-                self._idle.release()
-            if begun:
-                # While it waits, another thread may help in its place.
-                self._idle.release()
-                wait(begun)
-                self._idle.acquire()
+            self._do_tasks(work)
+            with self._changed:
+                if work.n_threads > 1:
+                    self._wait_for_helpers(work)
         except BaseException as error:
             # An interrupt, which may come while waiting.
             self.error = self.error or error
+        with self._changed:
+            self._open.remove(work)
         if self.error is not None:
             raise self.error
-
-    def _help(self, work: _Work) -> None:
-        try:
-            work.do(self)
-        finally:
-            self._idle.release()
 
     def end(self) -> None:
         """Wait for the threads to end."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _do_tasks(self, work: _Work, gives_way: bool = False) -> None:
+        """Tasks until there are no more, an error has ended all, or the place of one that gives way is wanted back."""
+        try:
+            while self.error is None and not (gives_way and self._n_returning) and work.do_one():
+                pass
+        except BaseException as error:
+            self.error = self.error or error
+
+    def _wait_for_helpers(self, work: _Work) -> None:
+        self._n_places += 1
+        self._call_helpers()
+        self._changed.wait_for(lambda: work.n_threads == 1)
+        self._n_returning += 1
+        self._changed.wait_for(lambda: self._n_places > 0)
+        self._n_returning -= 1
+        self._n_places -= 1
+
+    def _call_helpers(self) -> None:
+        for _ in range(min(self._n_places, sum(work.wanted for work in self._open))):
+            self._pool.submit(self._help)
+
+    def _help(self) -> None:
+        with self._changed:
+            if not self._n_places or self._n_returning:
+                return
+            self._n_places -= 1
+            work = self._begin_to_help()
+        while work is not None:
+            self._do_tasks(work, gives_way=True)
+            with self._changed:
+                work.n_threads -= 1
+                work = self._begin_to_help()
+                self._changed.notify_all()
+
+    def _begin_to_help(self) -> _Work | None:
+        """Work that has tasks left, with this thread at it; without any its place is free."""
+        if self.error is None and not self._n_returning:
+            for work in self._open:
+                if work.wanted > 0:
+                    work.n_threads += 1
+                    return work
+        self._n_places += 1
+        return None
 
 
 class Threads:
@@ -139,7 +193,7 @@ class Threads:
     def __init__(self, n_jobs: int, verbose: bool = False):
         self.n_jobs = n_jobs
         self._verbose = verbose
-        self._team = _Team(n_jobs - 1)
+        self._team = _Team(n_jobs)
 
     def map(
         self,
@@ -157,11 +211,10 @@ class Threads:
         if title and self._verbose:
             with tqdm(total=len(tasks), desc=title, leave=False, delay=_SECONDS_BEFORE_A_BAR) as bar:
                 return self.map(partial(_counted, function, bar), tasks, at_once)
-        threads = min(self.n_jobs, len(tasks), at_once or len(tasks))
-        if threads < 2:
+        if min(self.n_jobs, len(tasks), at_once or len(tasks)) < 2:
             return [function(task) for task in tasks]
-        work = _Work(function, tasks)
-        self._team.do(work, threads - 1)
+        work = _Work(function, tasks, at_once or len(tasks))
+        self._team.do(work)
         return work.results
 
     def alone(self) -> "Threads":

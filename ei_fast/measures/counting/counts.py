@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.kernels.counting import run_lengths, tabulated
+from ei_fast.kernels.counting import merged, run_lengths, tabulated
 from ei_fast.measures.constants import SMALL_TABLE, STATES_A_SAMPLE, STATES_A_SAMPLE_OF_SMALL_TABLE
 
 
@@ -38,12 +38,12 @@ class Counts:
     @classmethod
     def sum(cls, samples: Sequence["Counts"]) -> "Counts":
         """Counts of several samples together."""
-        if len(samples) == 1:
-            return samples[0]
-        states, entries = np.unique(np.concatenate([counted.states for counted in samples]), return_inverse=True)
-        counts = np.zeros(len(states), np.int64)
-        np.add.at(counts, entries, np.concatenate([counted.counts for counted in samples]))
-        return cls(states, counts)
+        left = list(samples)
+        while len(left) > 1:
+            # By pairs, so that each state is copied as often as samples can be halved.
+            pairs = [_together(left[k], left[k + 1]) for k in range(0, len(left) - 1, 2)]
+            left = pairs + left[2 * len(pairs) :]
+        return left[0]
 
     def multiplicities(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """How often states occurred, in rising order, and the number of states that occurred so often.
@@ -60,3 +60,10 @@ class Counts:
             np.concatenate([multiplicity, larger]),
             np.concatenate([n_states[multiplicity], n_states_larger]),
         )
+
+
+def _together(first: Counts, second: Counts) -> Counts:
+    most = len(first.states) + len(second.states)
+    states, counts = np.empty(most, np.uint64), np.empty(most, np.int64)
+    n_states = merged(first.states, first.counts, second.states, second.counts, states, counts)
+    return Counts(states[:n_states], counts[:n_states])

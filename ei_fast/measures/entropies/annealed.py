@@ -128,11 +128,26 @@ def _log_mean(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return largest + np.log(np.mean(np.exp(log_weights - largest[:, None]), axis=1))
 
 
-def annealed_entropy(scores: Scores, states: LogProbabilities, n_samples: int) -> EntropyEstimate:
-    """The entropy of scored states of which the first were annealed."""
-    value, stderr = _corrected(scores, states.middle)
-    low, low_stderr = _corrected(scores, states.high)
-    high, high_stderr = _corrected(scores, states.low)
+def annealed_entropy(
+    scores: Scores, propagated: NDArray[np.float64], states: LogProbabilities, n_samples: int
+) -> EntropyEstimate:
+    """The entropy of scored states, of which the first were propagated, and of these the first annealed.
+
+    Parameters
+    ----------
+    scores : Scores
+    propagated : ndarray (M,)
+        log2 of the probability of the first M scored states by expectation propagation; NaN where that failed.
+    states : LogProbabilities
+        Of the first of these.
+    n_samples : int
+        Points simulated for all.
+    """
+    log2_q = scores.table[: len(propagated), 0]
+    propagated = np.where(np.isfinite(propagated), propagated, log2_q)
+    value, stderr = _corrected(scores, propagated - log2_q, states.middle - propagated[: len(states.middle)])
+    low, low_stderr = _corrected(scores, propagated - log2_q, states.high - propagated[: len(states.high)])
+    high, high_stderr = _corrected(scores, propagated - log2_q, states.low - propagated[: len(states.low)])
     return EntropyEstimate.estimated(
         value,
         stderr,
@@ -143,21 +158,31 @@ def annealed_entropy(scores: Scores, states: LogProbabilities, n_samples: int) -
     )
 
 
-def _corrected(scores: Scores, log_probabilities: NDArray[np.float64]) -> tuple[float, float]:
+def _corrected(
+    scores: Scores, corrections: NDArray[np.float64], divergences: NDArray[np.float64]
+) -> tuple[float, float]:
     """Mean of -log2 P, and its standard error.
 
     Notes
     -----
-    The mean of r residuals of the cross-entropy less the mean of n divergences log2 P - log2 q of states among them.
-    The covariance of both is that of a state, over r.
+    -log2 P is the residual of the cross-entropy, less the correction log2 p - log2 q to a probability p that is found
+    without chains, less the divergence log2 P - log2 p that they find: the mean of each of the three is over as many
+    states as there are, r, M and n. States are among all those of the kinds before. So the covariance of two means is
+    that of a state, over the larger number of both.
     """
-    residuals, n = scores.residuals, len(log_probabilities)
-    divergences = log_probabilities - scores.table[:n, 0]
-    together = float(np.mean((residuals[:n] - residuals[:n].mean()) * (divergences - divergences.mean())))
+    residuals, n = scores.residuals, len(divergences)
+
+    def together(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+        return float(np.mean((a - a.mean()) * (b - b.mean())))
+
+    of_state = float(residuals.var(ddof=1))
+    of_state -= 2 * together(residuals[: len(corrections)], corrections) + 2 * together(residuals[:n], divergences)
+    of_corrected = float(corrections.var(ddof=1)) + 2 * together(corrections[:n], divergences)
     variance = (
-        float(residuals.var(ddof=1) - 2 * together) / len(residuals)
+        of_state / len(residuals)
+        + of_corrected / len(corrections)
         + float(divergences.var(ddof=1)) / n
         + scores.variance_of_control
     )
     stderr = float(np.sqrt(max(variance, 0.0))) * (1 + STUDENT_T / (n - 1))
-    return float(residuals.mean() - divergences.mean()), stderr
+    return float(residuals.mean() - corrections.mean() - divergences.mean()), stderr

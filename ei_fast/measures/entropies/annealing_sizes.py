@@ -1,7 +1,7 @@
 """How many states are scored and annealed, over how many levels: from a pilot's figures to sizes, without sampling."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -24,13 +24,16 @@ from ei_fast.measures.constants import (
     MIN_LEVELS,
     MIN_SCORED,
     MIRRORS,
+    NOISE_OF_GAP,
     PILOT_FIRST,
     PROBES,
+    PROPAGATION_ROUNDS,
     SCORE_DRAWS,
     WORK_OF_EDGE,
     WORK_OF_INTERVAL,
     WORK_OF_MIRROR,
     WORK_OF_REDRAW,
+    WORK_OF_SITE,
 )
 from ei_fast.measures.entropies.scored import Scores
 
@@ -75,6 +78,13 @@ class Costs:
     def _draws(self, count: int) -> float:
         return count * (0.5 * self.n_bounded**2 + WORK_OF_INTERVAL * self.n_bounded)
 
+    @property
+    def propagated(self) -> float:
+        """A sample with its probability by expectation propagation."""
+        m = self.n_bounded
+        a_round = self.n_in * m**2 + 0.5 * m**3 + WORK_OF_SITE * (self.n_in + m)
+        return self.control + WORK_OF_SITE * (self.n_in + m) + PROPAGATION_ROUNDS * a_round
+
     def annealed(self, n_levels: int, n_forward: int = CHAINS) -> float:
         """A sample with forward chains and a reverse one."""
         an_input = WORK_OF_REDRAW + MIRRORS * WORK_OF_MIRROR + (1 + MIRRORS) * WORK_OF_EDGE * self.n_bounded
@@ -98,8 +108,10 @@ class EntropyPilot:
         The cross-entropy.
     residual, explained : float
         Standard deviations, bits, of a state's residual, and of what the control explains where its mean is unknown.
+    correction : float
+        Standard deviation, bits, of log2 p / q among states, p by expectation propagation and q the score.
     divergence : float
-        Variance, bits**2, of log2 P / q among states, what chains add to it apart.
+        Variance, bits**2, of log2 P / p among states, what chains add to it apart.
     gap, n_levels : float, int
         Nats between a reverse and a forward chain over so many levels; about inversely proportional to them.
     """
@@ -108,6 +120,7 @@ class EntropyPilot:
     bits: float
     residual: float
     explained: float
+    correction: float = 0.0
     divergence: float = 0.0
     gap: float = 0.0
     n_levels: int = MIN_LEVELS
@@ -128,8 +141,7 @@ class EntropyPilot:
 
     def variance_over(self, n_levels: int) -> float:
         """Variance, bits**2, among states of the middle between the bounds."""
-        # The variance of one chain's log weight is about the gap; several forward chains share theirs.
-        return self.divergence + 0.5 * self.gap_over(n_levels) / CHAINS / LN2**2
+        return self.divergence + NOISE_OF_GAP * self.gap_over(n_levels) / CHAINS / LN2**2
 
     def levels(self, most: int) -> list[int]:
         """Numbers of levels that may be chosen."""
@@ -143,6 +155,7 @@ class AnnealingSizes:
     n_levels: int
     n_controls: int
     n_scored: int
+    n_propagated: int
     n_annealed: int
 
     def given(self, n_samples: int, is_both: bool) -> "AnnealingSizes":
@@ -150,7 +163,8 @@ class AnnealingSizes:
         n_samples //= 1 + is_both
         n_scored = max(n_samples // 4, MIN_ANNEALED) if self.n_controls else n_samples
         controls = n_samples if self.n_controls else 0
-        return replace(self, n_controls=controls, n_scored=n_scored, n_annealed=min(self.n_annealed, n_scored))
+        n_propagated, n_annealed = (min(n, n_scored) for n in (self.n_propagated, self.n_annealed))
+        return AnnealingSizes(self.n_levels, controls, n_scored, n_propagated, n_annealed)
 
 
 def best_annealing_sizes(
@@ -242,20 +256,23 @@ def _sizes(
     effort: float,
 ) -> tuple[list[AnnealingSizes], float, float]:
     """Sizes over given levels that reach a wanted variance, or take all the work there is; their work; the variance."""
-    spreads = np.zeros((len(pilots), 3))
-    costs = np.zeros((len(pilots), 3))
+    spreads, costs = np.zeros((len(pilots), 4)), np.zeros((len(pilots), 4))
     for k, (pilot, n_levels) in enumerate(zip(pilots, levels, strict=True)):
-        of_annealed = 0.0 if is_gaussian else float(np.sqrt(pilot.variance_over(n_levels)))
-        spreads[k] = pilot.explained, pilot.residual, of_annealed
-        costs[k] = pilot.costs.control, pilot.costs.score, pilot.costs.annealed(n_levels)
+        of_annealed = float(np.sqrt(pilot.variance_over(n_levels)))
+        spreads[k] = pilot.explained, pilot.residual, pilot.correction, of_annealed
+        costs[k] = pilot.costs.control, pilot.costs.score, pilot.costs.propagated, pilot.costs.annealed(n_levels)
     if is_gaussian:
-        ceiling = max(ceiling - MIN_ANNEALED * float(costs[:, 2].sum()), 0.0)
+        spreads[:, 2:] = 0.0
+        ceiling = max(ceiling - MIN_ANNEALED * float(costs[:, 2:].sum()), 0.0)
     numbers = _numbers(spreads.reshape(-1), costs.reshape(-1), wanted, ceiling)
     sizes = []
     for k, (pilot, n_levels) in enumerate(zip(pilots, levels, strict=True)):
-        n_annealed = int(np.clip(numbers[3 * k + 2], MIN_ANNEALED, MAX_ANNEALED * effort))
-        controls, scored = _clipped(pilot, numbers[3 * k], numbers[3 * k + 1], n_annealed, effort)
-        sizes.append(AnnealingSizes(n_levels, controls, scored, n_annealed))
-    flat = np.array([(size.n_controls, size.n_scored, size.n_annealed) for size in sizes], float)
+        for_controls, for_scores, for_propagated, for_annealed = numbers[4 * k : 4 * k + 4]
+        n_annealed = int(np.clip(for_annealed, MIN_ANNEALED, MAX_ANNEALED * effort))
+        controls, scored = _clipped(pilot, for_controls, for_scores, n_annealed, effort)
+        sizes.append(
+            AnnealingSizes(n_levels, controls, scored, int(np.clip(for_propagated, n_annealed, scored)), n_annealed)
+        )
+    flat = np.array([(size.n_controls, size.n_scored, size.n_propagated, size.n_annealed) for size in sizes], float)
     variance = float(np.sum(spreads**2 / np.maximum(flat, 1)))
     return sizes, float(np.sum(flat * costs)), variance

@@ -28,6 +28,7 @@ from ei_fast.measures.constants import (
     MIN_POINTS,
     PILOT_CELLS,
     PILOT_POINTS_ANYWHERE,
+    POINTS_FOR_BOUNDS,
     ROUNDS,
     ROUNDS_OF_GIVEN_POINTS,
     TASK_POINTS,
@@ -99,12 +100,13 @@ class CellDraws:
 
 @dataclass(frozen=True)
 class PointsAnywhere(SimulationStage):
-    """States of so many points over the whole input range, and how often each occurred."""
+    """States of points number `first`, ... over the whole input range, and how often each occurred."""
 
     intervention: Intervention
     stream: Stream
     n_points: int
     number: int | str = 0
+    first: int = 0
     is_shared: bool = True
 
     @property
@@ -121,7 +123,7 @@ class PointsAnywhere(SimulationStage):
 
         def visit(first: int) -> None:
             block = keys[first - begin : first - begin + TASK_POINTS]
-            self.intervention.fill_anywhere(self.stream, first, block)
+            self.intervention.fill_anywhere(self.stream, self.first + first, block)
 
         threads.map(visit, range(begin, end, TASK_POINTS))
         counted = Counts.of(keys)
@@ -267,6 +269,8 @@ def sample_to_tol(
     if output.coverage < HOPELESS_COVERAGE and output.n_kept >= MIN_FOR_HOPELESS:
         # Bounds are all there will be, and they gain little from more points. (Of few samples hardly any are in a state
         # that another has met, which says nothing yet.)
+        if stops_if_hopeless:
+            return None
         return (yield from sample_drawn_cells(draws, _sizes_for_bounds(intervention, demand), 0.0))
     draws = replace(draws, controls=controls_of(intervention))
     pilot, m = yield from _pilot_cells(draws, demand)
@@ -276,10 +280,11 @@ def sample_to_tol(
     # Where samples are dropped, what a pilot knows of EI is too little to relax the aim.
     tol = demand.tol if intervention.drop else options.tol_of(output.value - pilot.mean(pilot.entropies))
     demand = replace(demand, tol=tol, cost_of_finding=_cost_of_finding(draws))
-    sizes, output = yield from _sizes_from_pilots(draws, demand, pilot, m, draws.output(counted, output.n_samples))
+    sizes, output = yield from _sizes_from_pilots(draws, demand, pilot, m, counted, output.n_samples)
     if stops_if_hopeless and output.coverage < UNRESOLVED_COVERAGE and sizes.n > output.n_samples:
         # H(Y) is another method's; H(Y | X) may be of use to it.
-        return (yield from sample_drawn_cells(draws, replace(sizes, n=output.n_samples), pilot.slope))
+        n = min(output.n_samples, POINTS_FOR_BOUNDS)
+        return (yield from sample_drawn_cells(draws, replace(sizes, n=n), pilot.slope))
     number = 0
     while True:
         sample = yield from sample_drawn_cells(draws, sizes, pilot.slope, number)
@@ -291,23 +296,28 @@ def sample_to_tol(
 def _pilot_output(draws: CellDraws, demand: Demand) -> Method[tuple[SampledEntropy, Counts]]:
     """The output's entropy from the fewest points that show enough samples outside the commonest state."""
     n, most, number = PILOT_POINTS_ANYWHERE, min(MAX_FOR_EVENTS, demand.ceiling), 0
+    counted = yield from _pilot_counts(draws, 0, n, "output-0")
     while True:
-        counted = yield from _pilot_counts(draws, n, f"output-{number}")
         output = entropy_of_counts(counted, n, draws.estimator)
         if output.n_kept < MIN_KEPT:
             most = demand.ceiling // 2
         if (output.departures >= MIN_EVENTS and output.n_kept >= MIN_KEPT) or 4 * n > most:
             return output, counted
-        n, number = n * 4, number + 1
+        number += 1
+        counted = Counts.sum([counted, (yield from _pilot_counts(draws, n, 4 * n, f"output-{number}"))])
+        n *= 4
 
 
-def _pilot_counts(draws: CellDraws, n: int, number: str) -> Method[Counts]:
-    states, counts = yield PointsAnywhere(draws.intervention, Stream.PILOT_MARGINAL, n, number, is_shared=False)
+def _pilot_counts(draws: CellDraws, first: int, end: int, number: str) -> Method[Counts]:
+    """Of points number `first` to `end` - 1 of the pilot."""
+    states, counts = yield PointsAnywhere(
+        draws.intervention, Stream.PILOT_MARGINAL, end - first, number, first, is_shared=False
+    )
     return Counts(states, counts)
 
 
 def _sizes_for_bounds(intervention: Intervention, demand: Demand) -> Sizes:
-    n = min(demand.ceiling // 2, 2**18, max(2**14, HOPELESS_WORK // intervention.work))
+    n = min(demand.ceiling // 2, POINTS_FOR_BOUNDS, max(2**14, HOPELESS_WORK // intervention.work))
     return Sizes(demand.draws(BOUNDED_CELLS), max(MIN_POINTS, n // BOUNDED_CELLS), n)
 
 
@@ -346,13 +356,17 @@ def _cost_of_finding(draws: CellDraws) -> float:
 
 
 def _sizes_from_pilots(
-    draws: CellDraws, demand: Demand, pilot: CellEntropies, m: int, output: SampledEntropy
+    draws: CellDraws, demand: Demand, pilot: CellEntropies, m: int, counted: Counts, n_counted: int
 ) -> Method[tuple[Sizes, SampledEntropy]]:
-    """The best sizes, from a pilot of the output that is long enough to be believed; and what that found."""
+    """The best sizes, from a pilot of the output that is long enough to be believed; and what that found.
+
+    `counted` are the first `n_counted` points of that pilot.
+    """
+    output = draws.output(counted, n_counted)
     sizes, number = best_sizes(pilot, m, output, demand), 0
     while (n := sizes.n // BEYOND_PILOT) > output.n_samples:
         # States that few points met, and what is added for those not met, make a short pilot too noisy.
-        counted = yield from _pilot_counts(draws, n, f"sizes-{number}")
-        output = entropy_of_counts(counted, n, draws.estimator, draws.controls.output)
+        counted = Counts.sum([counted, (yield from _pilot_counts(draws, n_counted, n, f"sizes-{number}"))])
+        n_counted, output = n, entropy_of_counts(counted, n, draws.estimator, draws.controls.output)
         sizes, number = best_sizes(pilot, m, output, demand), number + 1
     return sizes, output

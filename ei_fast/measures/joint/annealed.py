@@ -9,8 +9,9 @@ import numpy as np
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.measures.constants import (
+    AIM,
     ANNEALING_PILOT,
-    LEAST_DIVERGENCE,
+    DIVERGENCE_OF_CORRECTION,
     LN2,
     MAX_GAP,
     MAX_LEVELS,
@@ -30,6 +31,7 @@ from ei_fast.measures.entropies.annealing_sizes import (
     work_ceiling,
 )
 from ei_fast.measures.entropies.estimate import EntropyEstimate
+from ei_fast.measures.entropies.propagated import PropagatedStates
 from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores, surrogate_error
 from ei_fast.measures.joint.conditional import conditional_ei
 from ei_fast.measures.joint.estimate import JointEI, compose
@@ -102,7 +104,8 @@ def annealed_ei(
     known = [entropy for entropy in (output, conditional) if entropy is not None]
     variance = float(sum(entropy.stderr**2 + entropy.bias**2 / 3 for entropy in known))
     error = surrogate_error(problems[0]) if prefers_gaussian else None
-    sizes, is_gaussian = best_annealing_sizes(pilots, variance, options.tol_of(about), ceiling, options.effort, error)
+    tol = AIM * options.tol_of(about)
+    sizes, is_gaussian = best_annealing_sizes(pilots, variance, tol, ceiling, options.effort, error)
     if not sizes:
         return None
     if options.n_samples is not None:
@@ -122,13 +125,13 @@ def annealed_ei(
 
 def is_affordable(costs: Costs, options: MeasureOptions) -> bool:
     """Whether the effort suffices for the fewest states of both entropies, beside pilots."""
-    fewest = MIN_SCORED * costs.score + MIN_ANNEALED * costs.annealed(MIN_LEVELS)
+    fewest = MIN_SCORED * costs.score + MIN_ANNEALED * (costs.propagated + costs.annealed(MIN_LEVELS))
     ceiling = work_ceiling(costs.n_in, costs.n_out, options.effort)
     return 2 * fewest <= 0.5 * ceiling and _cost_of_pilot(costs) <= PILOT_SHARE * ceiling
 
 
 def _cost_of_pilot(costs: Costs) -> float:
-    return ANNEALING_PILOT * costs.score + PROBES * costs.annealed(MIN_LEVELS, 1)
+    return ANNEALING_PILOT * costs.score + PROBES * (costs.propagated + costs.annealed(MIN_LEVELS, 1))
 
 
 def _pilot(problem: Rectangles, ceiling: float) -> Method[EntropyPilot | None]:
@@ -137,28 +140,42 @@ def _pilot(problem: Rectangles, ceiling: float) -> Method[EntropyPilot | None]:
     if _cost_of_pilot(costs) > ceiling:
         return None
     noise = noise_of(problem)
-    (table,) = yield ScoredStates(problem, noise, ANNEALING_PILOT, PILOT_FIRST, is_shared=False)
-    scores = Scores(table, np.empty(0), problem.control_mean)
+    (table,), (propagated,) = yield (
+        ScoredStates(problem, noise, ANNEALING_PILOT, PILOT_FIRST, is_shared=False),
+        PropagatedStates(problem, PROBES, PILOT_FIRST, is_shared=False),
+    )
+    scores, log2_q = Scores(table, np.empty(0), problem.control_mean), table[:PROBES, 0]
     n_levels = MIN_LEVELS
     while True:
         (log_weights,) = yield AnnealedStates(
             problem, noise, n_levels, PROBES, PILOT_FIRST, n_forward=1, is_shared=False
         )
-        states = LogProbabilities.of(log_weights, table[:PROBES, 0])
+        states = LogProbabilities.of(log_weights, log2_q)
         too_long = PROBES * costs.annealed(2 * n_levels, 1) > ceiling or 2 * n_levels > MAX_LEVELS
-        if states.gap <= MAX_GAP or too_long:
+        gap = _gap_of(states)
+        if gap <= MAX_GAP or too_long:
             break
         n_levels *= 2
-    divergences = states.middle - table[:PROBES, 0]
-    spread = float(divergences.var(ddof=1))
-    of_chains = 0.5 * max(states.gap, 0.0) / LN2**2
+    correction = float(np.std(propagated - log2_q, ddof=1, where=np.isfinite(propagated)))
     return replace(
         EntropyPilot.of_scores(costs, scores),
-        # Of so few states neither is known well.
-        divergence=max(spread - of_chains, LEAST_DIVERGENCE * spread, 1e-3),
-        gap=states.gap,
+        correction=correction,
+        divergence=DIVERGENCE_OF_CORRECTION * correction**2,
+        gap=gap,
         n_levels=n_levels,
     )
+
+
+def _gap_of(states: LogProbabilities) -> float:
+    """Nats between a reverse and a forward chain of a state, on average, from one of each.
+
+    Notes
+    -----
+    Of normal log weights the gap is their variance, so that half of the variance of the difference tells as much of it
+    as the difference itself: more where the gap is small, less where weights are far from normal.
+    """
+    differences = LN2 * (states.high - states.low)
+    return 0.5 * (float(differences.mean()) + 0.5 * float(differences.var(ddof=1)))
 
 
 def _annealed(problem: Rectangles, sizes: AnnealingSizes) -> Method[tuple[EntropyEstimate, EntropyEstimate]]:
@@ -167,11 +184,12 @@ def _annealed(problem: Rectangles, sizes: AnnealingSizes) -> Method[tuple[Entrop
     stages: Sequence[Any] = (
         ControlValues(problem, sizes.n_controls),
         ScoredStates(problem, noise, sizes.n_scored),
+        PropagatedStates(problem, sizes.n_propagated),
         AnnealedStates(problem, noise, sizes.n_levels, sizes.n_annealed),
     )
-    (controls,), (table,), (log_weights,) = yield tuple(stages)
+    (controls,), (table,), (propagated,), (log_weights,) = yield tuple(stages)
     scores = Scores(table, controls, problem.control_mean)
     n_samples = max(sizes.n_controls, sizes.n_scored)
     states = LogProbabilities.of(log_weights, table[: sizes.n_annealed, 0])
-    annealed = annealed_entropy(scores, states, n_samples)
+    annealed = annealed_entropy(scores, propagated, states, n_samples)
     return annealed, replace(scores.cross_entropy(), expected=annealed.expected)
