@@ -12,9 +12,9 @@ _LOG_ROOT_TWO_PI = 0.5 * np.log(2 * np.pi)
 _MIN_MASS = 1e-280
 """Mass below which an interval's logarithm comes from the asymptotic form of the tail."""
 
-_NARROW = 0.02
-"""Width of an interval, times 1 + the distance of its middle from 0, below which its moments come from a series: their
-difference would lose digits, the series is off by less than 1e-4 of the variance."""
+_NARROW, _LEVEL = 0.01, 0.5
+"""Width of an interval, and its product with the distance from 0, below which moments come from a series: differences
+lose digits as one over the fourth power of the width; the series is off by less than 1e-4 of the variance."""
 
 _GRID = 128.0
 _END = 8.0
@@ -191,10 +191,12 @@ def normal_moments(low, high):
     Mirrored, and far out in the tail exponential, as in `normal_between`.
     """
     width, centre = high - low, 0.5 * (low + high)
-    if width * (1.0 + abs(centre)) < _NARROW:
+    fall = width * abs(centre)
+    if width < _NARROW and fall < _LEVEL:
+        # An exponential whose rate is the distance from 0.
+        log_mass = np.log(width) - _LOG_ROOT_TWO_PI - 0.5 * centre * centre + fall * fall / 24.0 - width * width / 24.0
         square = width * width / 12.0
-        log_mass = np.log(width) - _LOG_ROOT_TWO_PI - 0.5 * centre * centre
-        return log_mass + 0.5 * (centre * centre - 1.0) * square, centre * (1.0 - square), square
+        return log_mass, centre * (1.0 - square * (1.0 - fall * fall / 60.0)), square * (1.0 - fall * fall / 20.0)
     mirrored = low > 0.0
     if mirrored:
         low, high = -high, -low

@@ -20,6 +20,7 @@ from ei_fast.kernels.counting import (
     cell_entropies,
     chao_shen_entropy,
     information_variance,
+    merged,
     regression_cubes,
     regression_sums,
     run_lengths,
@@ -89,6 +90,18 @@ def test_run_lengths_are_exact():
     expected = np.unique(_kept(keys), return_counts=True)
     np.testing.assert_array_equal(states[:n], expected[0])
     np.testing.assert_array_equal(counts[:n], expected[1])
+
+
+@pytest.mark.parametrize(("n", "other_n"), [(40, 60), (1, 5), (0, 3), (3, 0)])
+def test_counts_of_two_samples_are_those_of_both_together(n, other_n):
+    rng = np.random.default_rng(n)
+    keys, other_keys = (rng.integers(0, 30, size).astype(np.uint64) for size in (n, other_n))
+    states, counts = np.empty(n + other_n, np.uint64), np.empty(n + other_n, np.int64)
+    parts = [part for sample in (keys, other_keys) for part in np.unique(sample, return_counts=True)]
+    n_states = merged(*parts, states, counts)
+    expected = np.unique(np.concatenate([keys, other_keys]), return_counts=True)
+    np.testing.assert_array_equal(states[:n_states], expected[0])
+    np.testing.assert_array_equal(counts[:n_states], expected[1])
 
 
 def test_information_variance(keys):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_ndtr, ndtr, ndtri
 
-from ei_fast.kernels.normal import normal_between, normal_cdf, normal_quantile, rough_cdf
+from ei_fast.kernels.normal import normal_between, normal_cdf, normal_moments, normal_quantile, rough_cdf
 
 
 def test_cdf_and_quantile():
@@ -43,3 +43,22 @@ def test_the_whole_line():
     log_mass, z = normal_between(-1e150, 1e150, 0.5)
     assert log_mass == 0.0
     assert z == 0.0
+
+
+@pytest.mark.parametrize("low", [-45.0, -30.0, -9.0, -1.0, 0.0, 0.4, 7.0, 29.0, 36.9, 44.0])
+@pytest.mark.parametrize("width", [1e-6, 1e-3, 0.03, 0.3, 2.0, 1e150])
+def test_moments_of_intervals(low, width):
+    high = low + width
+    log_mass, mean, variance = normal_moments(low, high)
+    # On a grid of the part that holds nearly all: an integral is a sum there.
+    nearest = min(max(0.0, low), high)
+    z = np.linspace(max(low, nearest - 12.0), min(high, nearest + 12.0), 400_001)
+    density = np.exp(0.5 * (nearest**2 - z**2))
+    weights = density * np.where((z == z[0]) | (z == z[-1]), 0.5, 1.0)
+    expected = float(weights @ z / weights.sum())
+    assert log_mass == pytest.approx(_log_mass(low, high), rel=1e-4, abs=1e-4)
+    spread = np.sqrt(float(weights @ (z - expected) ** 2 / weights.sum()))
+    # Beyond 37 the tail is an exponential, which is off by one over the square of the distance.
+    assert mean == pytest.approx(expected, abs=3e-3 * spread)
+    assert variance == pytest.approx(spread**2, rel=2e-3 if abs(nearest) < 36 or width < 0.01 else 1e-2)
+    assert normal_moments(-high, -low) == pytest.approx((log_mass, -mean, variance), rel=1e-9)
