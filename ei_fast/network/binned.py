@@ -69,8 +69,9 @@ def reach_of(
         # By halves, so that no copy is large.
         halves = (slice(n_out // 2), slice(n_out // 2, n_out))
         return np.concatenate([reach_of(weight[:, half], bias[half], in_range, width) for half in halves])
-    moves = np.abs(weight).T @ np.broadcast_to(width, n_in)
-    rounding = 8 * np.finfo(float).eps * (np.abs(bias) + np.abs(weight).sum(axis=0) * np.abs(in_range).max())
+    sizes = np.abs(weight)
+    moves = sizes.T @ (width if isinstance(width, np.ndarray) else np.full(n_in, width))
+    rounding = 8 * np.finfo(float).eps * (np.abs(bias) + sizes.sum(axis=0) * max(map(abs, in_range)))
     return 0.5 * moves * (1 - 1e-12) - rounding
 
 
@@ -243,10 +244,14 @@ class BinnedLayer:
         list of Component
             Components in the order of their first outputs; none where no output leaves its bin.
         """
-        weight, bias = self.weight, self.bias
+        weight, bias, moves = self.weight, self.bias, self.outputs_that_move()
         measured = np.arange(len(bias)) if outputs is None else outputs
-        _, firsts = np.unique(np.vstack([weight, bias, self.steps.rows])[:, measured], axis=1, return_index=True)
-        kept = np.intersect1d(measured[firsts], np.flatnonzero(self.outputs_that_move()))
+        columns = np.vstack([weight, bias, self.steps.rows])[:, measured].T + 0.0  # -0.0 is 0.0
+        firsts: dict[bytes, int] = {}
+        for j, column in zip(measured.tolist(), columns, strict=True):
+            if moves[j]:
+                firsts.setdefault(column.tobytes(), j)
+        kept = np.array(sorted(firsts.values()), np.intp)
         if not kept.size:
             return []
         if (weight[:, kept] != 0).all():

@@ -6,9 +6,10 @@ import pytest
 import ei_fast as ef
 from ei_fast.intervention.of_layer import intervention_on_component
 from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
-from ei_fast.measures.entropies.annealed import LogProbabilities
+from ei_fast.measures.constants import STUDENT_T
+from ei_fast.measures.entropies.annealed import LogProbabilities, annealed_entropy
 from ei_fast.measures.entropies.annealing_sizes import Costs, EntropyPilot, best_annealing_sizes
-from ei_fast.measures.entropies.scored import surrogate_error
+from ei_fast.measures.entropies.scored import Scores, surrogate_error
 from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import run_here
@@ -285,21 +286,54 @@ def test_bounds_of_states_from_the_weights_of_their_chains():
 
 def test_sizes():
     costs = Costs(64, 32, 30.0)
-    pilot = EntropyPilot(costs, 30.0, residual=2.0, explained=3.0, divergence=0.5, gap=1.0, n_levels=50)
-    known_mean = EntropyPilot(costs, 30.0, residual=2.0, explained=0.0, divergence=0.5, gap=1.0, n_levels=50)
+    spreads = {"residual": 2.0, "correction": 0.8, "divergence": 0.06, "gap": 1.0, "n_levels": 50}
+    pilot = EntropyPilot(costs, 30.0, explained=3.0, **spreads)
+    known_mean = EntropyPilot(costs, 30.0, explained=0.0, **spreads)
     # An aim that is reached is reached at no more work than it takes; beyond the ceiling the least error is taken.
     (loose, other), is_gaussian = best_annealing_sizes([known_mean, pilot], 0.0, 1.0, 1e12, 100.0)
     assert not is_gaussian
     assert loose.n_controls == 0
-    assert other.n_controls >= other.n_scored >= other.n_annealed
+    assert other.n_controls >= other.n_scored >= other.n_propagated >= other.n_annealed
     (tight, _), _ = best_annealing_sizes([known_mean, pilot], 0.0, 0.1, 1e12, 100.0)
-    assert tight.n_annealed > 5 * loose.n_annealed
+    assert tight.n_annealed * tight.n_levels > 5 * loose.n_annealed * loose.n_levels
+    # What spreads more, for what it costs, takes more states.
+    assert tight.n_scored > 2 * tight.n_propagated > 4 * tight.n_annealed
     (short, _), _ = best_annealing_sizes([known_mean, pilot], 0.0, 0.001, 1e10, 100.0)
     assert short.n_annealed * costs.annealed(short.n_levels) < 1e10
     assert best_annealing_sizes([pilot], 0.0, 0.1, 1e6, 1.0) == ([], False)
     # A Gaussian that is known to be nearly right spares the chains' noise.
     assert best_annealing_sizes([known_mean, pilot], 0.0, 0.05, 2e10, 1.0, gaussian_error=0.01)[1]
     assert not best_annealing_sizes([known_mean, pilot], 0.0, 0.05, 2e10, 1.0, gaussian_error=5.0)[1]
+
+
+def test_errors_of_nested_means_are_those_seen():
+    rng, sizes, repeats = np.random.default_rng(0), (300, 60, 20), 600
+    # Scores, corrections and divergences depend on each other.
+    mix = np.array([[2.0, 0.0, 0.0], [0.6, 0.8, 0.0], [-0.2, 0.3, 0.4]])
+    found = []
+    for _ in range(repeats):
+        states = rng.normal(size=(sizes[0], 3)) @ mix.T + [30.0, 0.5, 0.2]
+        scores, corrections, divergences = (states[:size, k] for k, size in enumerate(sizes))
+        propagated = corrections - scores[: sizes[1]]
+        exact = propagated[: sizes[2]] + divergences
+        table = np.stack([-scores, np.zeros(sizes[0]), np.zeros(sizes[0])], axis=1)
+        found.append(
+            annealed_entropy(Scores(table, np.empty(0), 0.0), propagated, LogProbabilities(exact, exact), sizes[0])
+        )
+    errors = np.array([one.value for one in found]) - (30.0 - 0.5 - 0.2)
+    stated = np.sqrt(np.mean([one.stderr**2 for one in found])) / (1 + STUDENT_T / (sizes[2] - 1))
+    assert abs(errors.mean()) < 4 * errors.std() / np.sqrt(repeats)
+    assert errors.std() / stated == pytest.approx(1.0, abs=0.12)
+    assert all(one.expected.low == one.expected.high == one.value for one in found)
+
+
+def test_states_that_cannot_be_propagated_count_as_scored():
+    rng = np.random.default_rng(0)
+    table = np.stack([rng.normal(-9.0, 2.0, 50), np.zeros(50), np.zeros(50)], axis=1)
+    scores, exact = Scores(table, np.empty(0), 0.0), table[:10, 0] + 0.3
+    without = annealed_entropy(scores, table[:20, 0], LogProbabilities(exact, exact), 50)
+    assert annealed_entropy(scores, np.full(20, np.nan), LogProbabilities(exact, exact), 50) == without
+    assert without.value == pytest.approx(-table[:, 0].mean() - 0.3)
 
 
 def test_effort_is_checked():

@@ -1,15 +1,15 @@
 """An entropy from chains between a Gaussian and the uniform inputs: an estimate between two expected bounds.
 
-A Gaussian cross-entropy (`scored`) is too high by the mean of log2 p / q. Chains find it for some of the states: from
-the Gaussian forward to the box, whose weights have p as their mean, and from the simulated inputs, which are an exact
-sample of what forward chains should reach, back again, of whose weights one over has the mean 1 / p
-(`ei_fast.kernels.annealing`). So of each state
+A Gaussian cross-entropy (`scored`) is too high by the mean of log2 P / q. Expectation propagation (`propagated`) finds
+most of that for many of the states, and chains find what is missing for some: from the Gaussian forward to the box,
+whose weights have P as their mean, and from the simulated inputs, which are an exact sample of what forward chains
+should reach, back again, of whose weights one over has the mean 1 / P (`ei_fast.kernels.annealing`). So of each state
 
     L = log2 of the mean of K forward weights,   U = the same with one of them replaced by the reverse weight
 
-have E[L] <= log2 p <= E[U] (Brekelmans et al. 2022, multi-sample annealed importance sampling), whatever the chains
-miss. The estimate is the middle, half of the distance between the bounds its possible bias. How the same q is estimated
-in the cross-entropy and here does not matter: it cancels.
+have E[L] <= log2 P <= E[U] (Brekelmans et al. 2022, multi-sample annealed importance sampling), whatever the chains
+miss. The estimate is the middle, half of the distance between the bounds its possible bias. How well the Gaussian and
+the propagation know P does not matter for what is right, only for how many states it takes: both cancel.
 """
 
 from dataclasses import dataclass
@@ -91,13 +91,10 @@ class LogProbabilities:
     ----------
     low, high : ndarray (r,)
         Bits.
-    gap : float
-        Nats between a reverse and a forward chain, on average.
     """
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    gap: float
 
     @classmethod
     def of(cls, log_weights: NDArray[np.float64], log2_q: NDArray[np.float64]) -> "LogProbabilities":
@@ -114,8 +111,7 @@ class LogProbabilities:
             replaced = forward.copy()
             replaced[:, k : k + 1] = reverse
             high += _log_mean(replaced) / n
-        gap = float(np.mean(reverse[:, 0] - forward.mean(axis=1))) if len(forward) else 0.0
-        return cls(_log_mean(forward) / LN2, high / LN2, gap)
+        return cls(_log_mean(forward) / LN2, high / LN2)
 
     @property
     def middle(self) -> NDArray[np.float64]:
