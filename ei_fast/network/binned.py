@@ -273,6 +273,8 @@ class BinnedLayer:
 
     def outputs_never_kept(self) -> NDArray[np.intp]:
         """Numbers of the outputs of a dense layer that lie outside the range, and are dropped, whatever the input."""
+        if not self.drop:
+            return np.empty(0, np.intp)
         passed, met = self._steps_met
         codes = self.steps.codes[self.steps.rows, passed]
         return np.flatnonzero((met == passed) & (codes == self.steps.outside))

@@ -23,16 +23,17 @@ class Counts:
         return int(self.counts.sum())
 
     @classmethod
-    def of(cls, keys: NDArray[np.uint64]) -> "Counts":
-        """Count the keys (n,) of a sample, which may be sorted in place; dropped samples are left out."""
+    def of(cls, keys: NDArray[np.uint64], in_place: bool = True) -> "Counts":
+        """Count the keys (n,) of a sample, which may be sorted `in_place`; dropped ones are left out."""
         largest = int(keys.max(initial=0))
         most = min(len(keys), largest + 1)
         states, counts = np.empty(most, np.uint64), np.empty(most, np.int64)
         if largest < max(STATES_A_SAMPLE * len(keys), min(STATES_A_SAMPLE_OF_SMALL_TABLE * len(keys), SMALL_TABLE)):
             n_states = tabulated(keys, np.zeros(largest + 1, np.int32), states, counts)
         else:
-            keys.sort()
-            n_states = run_lengths(keys, states, counts)
+            if in_place:
+                keys.sort()
+            n_states = run_lengths(keys if in_place else np.sort(keys), states, counts)
         return cls(states[:n_states], counts[:n_states])
 
     @classmethod

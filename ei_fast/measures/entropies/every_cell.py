@@ -99,7 +99,7 @@ def _round(
     keys, statistics = yield VisitedCells(intervention, cells, m, estimator, number)
     n_samples = len(cells) * m
     inside = CellEntropies(CellStatistics(statistics), m, estimator, n_samples, are_all=True)
-    counts = Counts.of(keys.flatten())
+    counts = Counts.of(keys.reshape(-1), in_place=False)
     output = entropy_of_counts(counts, n_samples, estimator)
     (variances,) = yield InformationVariance.of(intervention, keys, counts, output, inside, number)
     # Only what varies inside the cells is an error.
