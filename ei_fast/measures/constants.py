@@ -250,10 +250,10 @@ STATES_A_TASK = 64
 MIN_TASKS = 16
 """Tasks that a stage of scored states is divided into, at the least."""
 
-CHAINS = 6
-"""Forward chains for each annealed state, to one reverse chain. For 64 -> 32 tanh, at equal work over 100, 200 and 400
-levels, the error was 0.50, 0.17 and 0.15 bits with 1, 0.19, 0.12 and 0.11 with 4, 0.15, 0.12 and 0.11 with 6 and 0.15,
-0.12 and 0.12 with 16."""
+CHAINS, FEWEST_CHAINS = 6, 2
+"""Forward chains for each annealed state, to one reverse chain; and where there is no work for so many. For 64 -> 32
+tanh, at equal work over 100, 200 and 400 levels, the error was 0.50, 0.17 and 0.15 bits with 1, 0.19, 0.12 and 0.11
+with 4, 0.15, 0.12 and 0.11 with 6 and 0.15, 0.12 and 0.12 with 16."""
 CHAIN_DRAWS = 32
 """Draws of which one is where a chain begins, at the Gaussian level."""
 MIRRORS = 4
@@ -272,11 +272,12 @@ MAX_GAP = 2.0
 as one over the levels."""
 MAX_NATS_BELOW = 30.0
 """Nats below the Gaussian's score at which a chain's weight of 0 is put, since 0 has no log."""
-BRACKET_OF_GAP = 0.22
-"""Part of that gap that is left between the bounds from CHAINS chains: 0.19 to 0.28 as measured."""
+BRACKET_EXPONENT = -0.85
+"""With K chains the bounds are K to this power times the gap apart. Measured: 0.53 to 0.67 of it for 2, 0.30 to 0.45
+for 4, 0.19 to 0.28 for 6 and 0.14 to 0.23 for 8."""
 NOISE_OF_GAP = 1.0
-"""Variance, nats**2, of the middle between the bounds, as a part of the gap over CHAINS: 0.7 to 1.2 as measured. Of
-normal log weights it would be half."""
+"""Variance, nats**2, of the middle between the bounds, as a part of the gap over the number of chains: 0.7 to 1.2 as
+measured. Of normal log weights it would be half."""
 
 ANNEALING_PILOT = 64
 """Scored states of a pilot, which are not used again."""
@@ -285,7 +286,7 @@ PROBES = 16
 DIVERGENCE_OF_CORRECTION = 0.1
 """Variance of what chains add to expectation propagation, as a part of the variance of what that adds to the score:
 0.01 to 0.1 for layers of 6 -> 6 to 100 -> 100. Chains of a pilot are too few, and too noisy, to tell."""
-AIM = 0.85
+AIMED_FOR = 0.85
 """Part of `tol` that is aimed for: what a pilot foresees is missed as often as not."""
 PILOT_SHARE = 0.25
 """Part of a layer's work that its pilot may take."""

@@ -8,7 +8,7 @@ from ei_fast.intervention.of_layer import intervention_on_component
 from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
 from ei_fast.measures.constants import STUDENT_T
 from ei_fast.measures.entropies.annealed import LogProbabilities, annealed_entropy
-from ei_fast.measures.entropies.annealing_sizes import Costs, EntropyPilot, best_annealing_sizes
+from ei_fast.measures.entropies.annealing_sizes import Aim, Costs, EntropyPilot, best_annealing_sizes
 from ei_fast.measures.entropies.scored import Scores, surrogate_error
 from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.options import MeasureOptions
@@ -290,20 +290,24 @@ def test_sizes():
     pilot = EntropyPilot(costs, 30.0, explained=3.0, **spreads)
     known_mean = EntropyPilot(costs, 30.0, explained=0.0, **spreads)
     # An aim that is reached is reached at no more work than it takes; beyond the ceiling the least error is taken.
-    (loose, other), is_gaussian = best_annealing_sizes([known_mean, pilot], 0.0, 1.0, 1e12, 100.0)
+    (loose, other), is_gaussian = best_annealing_sizes([known_mean, pilot], Aim(1.0, 0.0, 1e12, 100.0))
     assert not is_gaussian
     assert loose.n_controls == 0
     assert other.n_controls >= other.n_scored >= other.n_propagated >= other.n_annealed
-    (tight, _), _ = best_annealing_sizes([known_mean, pilot], 0.0, 0.1, 1e12, 100.0)
+    (tight, _), _ = best_annealing_sizes([known_mean, pilot], Aim(0.1, 0.0, 1e12, 100.0))
     assert tight.n_annealed * tight.n_levels > 5 * loose.n_annealed * loose.n_levels
     # What spreads more, for what it costs, takes more states.
     assert tight.n_scored > 2 * tight.n_propagated > 4 * tight.n_annealed
-    (short, _), _ = best_annealing_sizes([known_mean, pilot], 0.0, 0.001, 1e10, 100.0)
-    assert short.n_annealed * costs.annealed(short.n_levels) < 1e10
-    assert best_annealing_sizes([pilot], 0.0, 0.1, 1e6, 1.0) == ([], False)
+    (short, _), _ = best_annealing_sizes([known_mean, pilot], Aim(0.001, 0.0, 1e10, 100.0))
+    assert short.n_annealed * costs.annealed(short.n_levels, short.n_chains) < 1e10
+    assert best_annealing_sizes([pilot], Aim(0.1, 0.0, 1e6, 1.0)) == ([], False)
+    # Where there is no work for all chains there are few.
+    ceiling = 8 * costs.annealed(50, 4)
+    (few,), _ = best_annealing_sizes([known_mean], Aim(0.001, 0.0, ceiling, 1.0))
+    assert few.n_chains < short.n_chains
     # A Gaussian that is known to be nearly right spares the chains' noise.
-    assert best_annealing_sizes([known_mean, pilot], 0.0, 0.05, 2e10, 1.0, gaussian_error=0.01)[1]
-    assert not best_annealing_sizes([known_mean, pilot], 0.0, 0.05, 2e10, 1.0, gaussian_error=5.0)[1]
+    assert best_annealing_sizes([known_mean, pilot], Aim(0.05, 0.0, 2e10, 1.0, gaussian_error=0.01))[1]
+    assert not best_annealing_sizes([known_mean, pilot], Aim(0.05, 0.0, 2e10, 1.0, gaussian_error=5.0))[1]
 
 
 def test_errors_of_nested_means_are_those_seen():

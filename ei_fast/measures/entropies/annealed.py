@@ -43,7 +43,7 @@ class AnnealedStates(Stage):
     n_levels: int
     count: int
     first: int = 0
-    n_forward: int = CHAINS
+    n_chains: int = CHAINS
     is_shared: bool = True
 
     @property
@@ -60,7 +60,7 @@ class AnnealedStates(Stage):
 
         def annealed(k: int) -> NDArray[np.float64]:
             states, keys = problem.sampled(self.first + k, 1), problem.keys(self.first + k, 1)
-            forward, reverse = np.empty((1, self.n_forward)), np.empty((1, 1))
+            forward, reverse = np.empty((1, self.n_chains)), np.empty((1, 1))
             anneal(
                 problem.covariance,
                 problem.weight,
@@ -80,7 +80,7 @@ class AnnealedStates(Stage):
             return np.concatenate([forward, reverse], axis=1)
 
         found = threads.map(annealed, range(begin, end), title=f"annealing over {self.n_levels} levels")
-        return (np.concatenate([np.empty((0, self.n_forward + 1)), *found]),)
+        return (np.concatenate([np.empty((0, self.n_chains + 1)), *found]),)
 
 
 @dataclass(frozen=True, eq=False)

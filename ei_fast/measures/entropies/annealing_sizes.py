@@ -11,10 +11,11 @@ from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.measures.constants import (
     ANNEALING_WORK,
     ANNEALING_WORK_OF_EDGE,
-    BRACKET_OF_GAP,
+    BRACKET_EXPONENT,
     CHAIN_DRAWS,
     CHAINS,
     CONTROLS_A_SCORE,
+    FEWEST_CHAINS,
     LN2,
     MAX_ANNEALED,
     MAX_LEVELS,
@@ -85,11 +86,11 @@ class Costs:
         a_round = self.n_in * m**2 + 0.5 * m**3 + WORK_OF_SITE * (self.n_in + m)
         return self.control + WORK_OF_SITE * (self.n_in + m) + PROPAGATION_ROUNDS * a_round
 
-    def annealed(self, n_levels: int, n_forward: int = CHAINS) -> float:
-        """A sample with forward chains and a reverse one."""
+    def annealed(self, n_levels: int, n_chains: int) -> float:
+        """A sample with so many forward chains and a reverse one."""
         an_input = WORK_OF_REDRAW + MIRRORS * WORK_OF_MIRROR + (1 + MIRRORS) * WORK_OF_EDGE * self.n_bounded
         chain = n_levels * self.n_in * an_input + self._draws(CHAIN_DRAWS) + 8.0 * self.n_in * self.n_bounded
-        return self.control + self._factor + (1 + n_forward) * chain
+        return self.control + self._factor + (1 + n_chains) * chain
 
 
 def work_ceiling(n_in: int, n_out: int, effort: float) -> float:
@@ -135,13 +136,13 @@ class EntropyPilot:
         """Nats between a reverse and a forward chain over another number of levels."""
         return max(self.gap, 0.02) * self.n_levels / n_levels
 
-    def bracket_over(self, n_levels: int) -> float:
+    def bracket_over(self, n_levels: int, n_chains: int) -> float:
         """Bits between the expected bounds."""
-        return BRACKET_OF_GAP * self.gap_over(n_levels) / LN2
+        return n_chains**BRACKET_EXPONENT * self.gap_over(n_levels) / LN2
 
-    def variance_over(self, n_levels: int) -> float:
+    def variance_over(self, n_levels: int, n_chains: int) -> float:
         """Variance, bits**2, among states of the middle between the bounds."""
-        return self.divergence + NOISE_OF_GAP * self.gap_over(n_levels) / CHAINS / LN2**2
+        return self.divergence + NOISE_OF_GAP * self.gap_over(n_levels) / n_chains / LN2**2
 
     def levels(self, most: int) -> list[int]:
         """Numbers of levels that may be chosen."""
@@ -150,9 +151,10 @@ class EntropyPilot:
 
 @dataclass(frozen=True)
 class AnnealingSizes:
-    """How large the simulation of one entropy is."""
+    """How large the simulation of one entropy is: levels and forward chains of a state, and states of each kind."""
 
     n_levels: int
+    n_chains: int
     n_controls: int
     n_scored: int
     n_propagated: int
@@ -164,33 +166,42 @@ class AnnealingSizes:
         n_scored = max(n_samples // 4, MIN_ANNEALED) if self.n_controls else n_samples
         controls = n_samples if self.n_controls else 0
         n_propagated, n_annealed = (min(n, n_scored) for n in (self.n_propagated, self.n_annealed))
-        return AnnealingSizes(self.n_levels, controls, n_scored, n_propagated, n_annealed)
+        return AnnealingSizes(self.n_levels, self.n_chains, controls, n_scored, n_propagated, n_annealed)
 
 
-def best_annealing_sizes(
-    pilots: Sequence[EntropyPilot],
-    variance: float,
-    tol: float,
-    ceiling: float,
-    effort: float,
-    gaussian_error: float | None = None,
-) -> tuple[list[AnnealingSizes], bool]:
-    """Sizes for which the error is within `tol` at least work; where work runs short, those with the least error.
+@dataclass(frozen=True)
+class Aim:
+    """What sizes are to reach, and the work that there is.
 
-    Parameters
+    Attributes
     ----------
-    pilots : sequence of EntropyPilot
-        Of one entropy, or of both.
-    variance : float
-        Bits**2, of what else the difference of both entropies depends on.
     tol : float
         Bits: the root of variance and a third of the squared half bracket to aim for.
+    variance : float
+        Bits**2, of what else the difference of both entropies depends on.
     ceiling : float
         Multiply-adds at the most.
     effort : float
         Multiplies the most states of each kind.
     gaussian_error : float or None
         Bits by which the cross-entropies alone may be off; None where they are not to be taken.
+    """
+
+    tol: float
+    variance: float
+    ceiling: float
+    effort: float
+    gaussian_error: float | None = None
+
+
+def best_annealing_sizes(pilots: Sequence[EntropyPilot], aim: Aim) -> tuple[list[AnnealingSizes], bool]:
+    """Sizes for which the error is within `tol` at least work; where work runs short, those with the least error.
+
+    Parameters
+    ----------
+    pilots : sequence of EntropyPilot
+        Of one entropy, or of both.
+    aim : Aim
 
     Returns
     -------
@@ -204,18 +215,24 @@ def best_annealing_sizes(
     For given levels the variance is a sum of spread**2 / n over kinds of samples, each with a cost. By Lagrange's
     multiplier each n is in proportion to spread / sqrt(cost). The levels are found by trying them all.
     """
+    chosen = _best_with(CHAINS, pilots, aim)
+    return chosen if chosen[0] else _best_with(FEWEST_CHAINS, pilots, aim)
+
+
+def _best_with(n_chains: int, pilots: Sequence[EntropyPilot], aim: Aim) -> tuple[list[AnnealingSizes], bool]:
+    """What `best_annealing_sizes` returns, with so many forward chains."""
     best: tuple[float, float] = (np.inf, np.inf)
     chosen: tuple[list[AnnealingSizes], bool] = ([], False)
-    for levels in product(*(pilot.levels(int(MAX_LEVELS * max(effort, 1.0))) for pilot in pilots)):
-        bracket = sum(pilot.bracket_over(n) for pilot, n in zip(pilots, levels, strict=True))
-        for is_gaussian in (False, True) if gaussian_error is not None else (False,):
-            bias = (gaussian_error or 0.0) if is_gaussian else 0.5 * bracket
-            for wanted in (tol**2 - bias**2 / 3 - variance, 0.0):
-                sizes, work, got = _sizes(pilots, levels, is_gaussian, wanted, ceiling, effort)
-                error = float(np.sqrt(got + variance + bias**2 / 3))
+    for levels in product(*(pilot.levels(int(MAX_LEVELS * max(aim.effort, 1.0))) for pilot in pilots)):
+        bracket = sum(pilot.bracket_over(n, n_chains) for pilot, n in zip(pilots, levels, strict=True))
+        for is_gaussian in (False, True) if aim.gaussian_error is not None else (False,):
+            bias = (aim.gaussian_error or 0.0) if is_gaussian else 0.5 * bracket
+            for wanted in (aim.tol**2 - bias**2 / 3 - aim.variance, 0.0):
+                sizes, work, variance = _sizes(pilots, n_chains, levels, is_gaussian, wanted, aim)
+                error = float(np.sqrt(variance + aim.variance + bias**2 / 3))
                 # Among equally good ones those with the least work; where only bounds depend on it, the narrowest.
-                rank = (max(error, tol), bracket if is_gaussian else work)
-                if work <= 1.05 * ceiling and rank < best:
+                rank = (max(error, aim.tol), bracket if is_gaussian else work)
+                if work <= 1.05 * aim.ceiling and rank < best:
                     best, chosen = rank, (sizes, is_gaussian)
     return chosen
 
@@ -224,19 +241,24 @@ def best_scoring_sizes(
     pilots: Sequence[EntropyPilot], tol: float, ceiling: float, effort: float
 ) -> list[tuple[int, int]]:
     """Numbers of controls and of scored states for each of some cross-entropies, within `tol` or the ceiling."""
-    spreads = np.array([(pilot.explained, pilot.residual) for pilot in pilots]).reshape(-1)
-    costs = np.array([(pilot.costs.control, pilot.costs.score) for pilot in pilots]).reshape(-1)
+    spreads = np.array([(pilot.explained, pilot.residual) for pilot in pilots])
+    costs = np.array([(pilot.costs.control, pilot.costs.score) for pilot in pilots])
     numbers = _numbers(spreads, costs, tol**2, ceiling)
-    return [_clipped(pilot, numbers[2 * k], numbers[2 * k + 1], 0, effort) for k, pilot in enumerate(pilots)]
+    return [
+        _clipped(pilot, controls, scored, 0, effort)
+        for pilot, (controls, scored) in zip(pilots, numbers.tolist(), strict=True)
+    ]
 
 
-def _numbers(spreads: NDArray[np.float64], costs: NDArray[np.float64], wanted: float, ceiling: float) -> list[float]:
+def _numbers(
+    spreads: NDArray[np.float64], costs: NDArray[np.float64], wanted: float, ceiling: float
+) -> NDArray[np.float64]:
     """Numbers n that reach a wanted variance, the sum of spread**2 / n, with the least work; or take all there is."""
     weighted = float(np.sum(spreads * np.sqrt(costs)))
     # With n = scale * spread / sqrt(cost) the variance is weighted / scale and the work scale * weighted.
     scale = weighted / wanted if wanted > 0 else np.inf
     scale = min(scale, ceiling / max(weighted, 1e-300))
-    return [float(n) for n in scale * spreads / np.sqrt(costs)]
+    return np.asarray(scale * spreads / np.sqrt(costs))
 
 
 def _clipped(
@@ -249,30 +271,44 @@ def _clipped(
 
 def _sizes(
     pilots: Sequence[EntropyPilot],
+    n_chains: int,
     levels: Sequence[int],
     is_gaussian: bool,
     wanted: float,
-    ceiling: float,
-    effort: float,
+    aim: Aim,
 ) -> tuple[list[AnnealingSizes], float, float]:
     """Sizes over given levels that reach a wanted variance, or take all the work there is; their work; the variance."""
     spreads, costs = np.zeros((len(pilots), 4)), np.zeros((len(pilots), 4))
     for k, (pilot, n_levels) in enumerate(zip(pilots, levels, strict=True)):
-        of_annealed = float(np.sqrt(pilot.variance_over(n_levels)))
+        of_annealed = float(np.sqrt(pilot.variance_over(n_levels, n_chains)))
         spreads[k] = pilot.explained, pilot.residual, pilot.correction, of_annealed
-        costs[k] = pilot.costs.control, pilot.costs.score, pilot.costs.propagated, pilot.costs.annealed(n_levels)
+        of = pilot.costs
+        costs[k] = of.control, of.score, of.propagated, of.annealed(n_levels, n_chains)
     if is_gaussian:
         spreads[:, 2:] = 0.0
-        ceiling = max(ceiling - MIN_ANNEALED * float(costs[:, 2:].sum()), 0.0)
-    numbers = _numbers(spreads.reshape(-1), costs.reshape(-1), wanted, ceiling)
     sizes = []
-    for k, (pilot, n_levels) in enumerate(zip(pilots, levels, strict=True)):
-        for_controls, for_scores, for_propagated, for_annealed = numbers[4 * k : 4 * k + 4]
-        n_annealed = int(np.clip(for_annealed, MIN_ANNEALED, MAX_ANNEALED * effort))
-        controls, scored = _clipped(pilot, for_controls, for_scores, n_annealed, effort)
-        sizes.append(
-            AnnealingSizes(n_levels, controls, scored, int(np.clip(for_propagated, n_annealed, scored)), n_annealed)
-        )
+    for pilot, n_levels, numbers in zip(
+        pilots, levels, _numbers_of_kinds(spreads, costs, wanted, aim.ceiling), strict=True
+    ):
+        n_annealed = int(np.clip(numbers[3], MIN_ANNEALED, MAX_ANNEALED * aim.effort))
+        controls, scored = _clipped(pilot, numbers[0], numbers[1], n_annealed, aim.effort)
+        propagated = int(np.clip(numbers[2], n_annealed, scored))
+        sizes.append(AnnealingSizes(n_levels, n_chains, controls, scored, propagated, n_annealed))
     flat = np.array([(size.n_controls, size.n_scored, size.n_propagated, size.n_annealed) for size in sizes], float)
     variance = float(np.sum(spreads**2 / np.maximum(flat, 1)))
     return sizes, float(np.sum(flat * costs)), variance
+
+
+def _numbers_of_kinds(
+    spreads: NDArray[np.float64], costs: NDArray[np.float64], wanted: float, ceiling: float
+) -> NDArray[np.float64]:
+    """Numbers (entropies, 4) as of `_numbers`; where fewer than MIN_ANNEALED were annealed, the others' for so many."""
+    numbers = _numbers(spreads, costs, wanted, ceiling)
+    fewest = numbers[:, 3] < MIN_ANNEALED
+    if fewest.any():
+        wanted -= float(np.sum(spreads[fewest, 3] ** 2)) / MIN_ANNEALED
+        ceiling -= MIN_ANNEALED * float(np.sum(costs[fewest, 3]))
+        others = spreads.copy()
+        others[fewest, 3] = 0.0
+        numbers = _numbers(others, costs, wanted, max(ceiling, 0.0))
+    return numbers

@@ -9,9 +9,10 @@ import numpy as np
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.measures.constants import (
-    AIM,
+    AIMED_FOR,
     ANNEALING_PILOT,
     DIVERGENCE_OF_CORRECTION,
+    FEWEST_CHAINS,
     LN2,
     MAX_GAP,
     MAX_LEVELS,
@@ -24,6 +25,7 @@ from ei_fast.measures.constants import (
 )
 from ei_fast.measures.entropies.annealed import AnnealedStates, LogProbabilities, annealed_entropy, noise_of
 from ei_fast.measures.entropies.annealing_sizes import (
+    Aim,
     AnnealingSizes,
     Costs,
     EntropyPilot,
@@ -104,8 +106,8 @@ def annealed_ei(
     known = [entropy for entropy in (output, conditional) if entropy is not None]
     variance = float(sum(entropy.stderr**2 + entropy.bias**2 / 3 for entropy in known))
     error = surrogate_error(problems[0]) if prefers_gaussian else None
-    tol = AIM * options.tol_of(about)
-    sizes, is_gaussian = best_annealing_sizes(pilots, variance, tol, ceiling, options.effort, error)
+    aim = Aim(AIMED_FOR * options.tol_of(about), variance, ceiling, options.effort, error)
+    sizes, is_gaussian = best_annealing_sizes(pilots, aim)
     if not sizes:
         return None
     if options.n_samples is not None:
@@ -125,7 +127,7 @@ def annealed_ei(
 
 def is_affordable(costs: Costs, options: MeasureOptions) -> bool:
     """Whether the effort suffices for the fewest states of both entropies, beside pilots."""
-    fewest = MIN_SCORED * costs.score + MIN_ANNEALED * (costs.propagated + costs.annealed(MIN_LEVELS))
+    fewest = MIN_SCORED * costs.score + MIN_ANNEALED * (costs.propagated + costs.annealed(MIN_LEVELS, FEWEST_CHAINS))
     ceiling = work_ceiling(costs.n_in, costs.n_out, options.effort)
     return 2 * fewest <= 0.5 * ceiling and _cost_of_pilot(costs) <= PILOT_SHARE * ceiling
 
@@ -148,7 +150,7 @@ def _pilot(problem: Rectangles, ceiling: float) -> Method[EntropyPilot | None]:
     n_levels = MIN_LEVELS
     while True:
         (log_weights,) = yield AnnealedStates(
-            problem, noise, n_levels, PROBES, PILOT_FIRST, n_forward=1, is_shared=False
+            problem, noise, n_levels, PROBES, PILOT_FIRST, n_chains=1, is_shared=False
         )
         states = LogProbabilities.of(log_weights, log2_q)
         too_long = PROBES * costs.annealed(2 * n_levels, 1) > ceiling or 2 * n_levels > MAX_LEVELS
@@ -185,7 +187,7 @@ def _annealed(problem: Rectangles, sizes: AnnealingSizes) -> Method[tuple[Entrop
         ControlValues(problem, sizes.n_controls),
         ScoredStates(problem, noise, sizes.n_scored),
         PropagatedStates(problem, sizes.n_propagated),
-        AnnealedStates(problem, noise, sizes.n_levels, sizes.n_annealed),
+        AnnealedStates(problem, noise, sizes.n_levels, sizes.n_annealed, n_chains=sizes.n_chains),
     )
     (controls,), (table,), (propagated,), (log_weights,) = yield tuple(stages)
     scores = Scores(table, controls, problem.control_mean)
