@@ -423,6 +423,7 @@ def test_recurrent_layers_are_skipped_with_the_reason(kind):
     assert net.restarts == {1}
 
 
+@pytest.mark.slow
 def test_attention_and_layer_norm():
     class Net(nn.Module):
         @nn.compact

@@ -266,5 +266,6 @@ def test_other_files_with_that_name(tmp_path):
         ef.as_network(tmp_path / "missing.keras")
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused_or_read(saved):
     check_damaged(saved)

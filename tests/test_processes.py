@@ -12,6 +12,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from slow_cases import some_slow
 
 import ei_fast as ef
 
@@ -30,7 +31,7 @@ def _ei(seed=0):
     return ef.analyze(WEIGHT, random_state=seed)[0].ei
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+@pytest.mark.parametrize("backend", some_slow(["threading", "multiprocessing", "loky"], 2))
 def test_inside_joblib(backend):
     reports = joblib.Parallel(n_jobs=2, backend=backend)(
         joblib.delayed(ef.analyze)(WEIGHT, random_state=seed) for seed in (0, 1, 0, 1)

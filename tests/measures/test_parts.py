@@ -3,6 +3,7 @@
 import naive
 import numpy as np
 import pytest
+from slow_cases import some_slow
 from truths import OUT_RANGES
 
 import ei_fast as ef
@@ -28,7 +29,7 @@ def _check(weight, bias, edges, activation="sigmoid", in_range=(0.0, 1.0), bins=
     return matrix
 
 
-@pytest.mark.parametrize("scale", [1.0, 5.0])
+@pytest.mark.parametrize("scale", some_slow([5.0, 1.0], 1))
 @pytest.mark.parametrize("n_in", [1, 2, 3, 10, 100, 1000])
 def test_any_number_of_inputs(random_weight, n_in, scale):
     weight = random_weight(n_in, 2, scale)
@@ -42,7 +43,7 @@ def test_weights_over_six_orders_of_magnitude(n_in):
     _check(4 * weight, np.zeros(1), [(0, 0), (n_in // 2, 0), (n_in - 1, 0)])
 
 
-@pytest.mark.parametrize("ratio", [30.0, 1e3, 1e6])
+@pytest.mark.parametrize("ratio", some_slow([1e3, 30.0, 1e6], 1))
 @pytest.mark.parametrize("n_in", [2, 9, 40])
 def test_one_weight_that_dominates(random_weight, n_in, ratio):
     weight = random_weight(n_in, 1) / ratio
@@ -80,7 +81,7 @@ def test_every_activation(random_weight, activation, drop):
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "hard_sigmoid", "softsign", "gelu"])
-@pytest.mark.parametrize("bias", [-12.0, -3.0, 3.0, 12.0])
+@pytest.mark.parametrize("bias", some_slow([-3.0, 12.0, 3.0, -12.0], 2))
 def test_biases_that_saturate(random_weight, activation, bias):
     _check(random_weight(6, 1, 5.0), np.array([bias]), [(0, 0), (5, 0)], activation)
 

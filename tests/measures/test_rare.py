@@ -92,7 +92,7 @@ def test_where_outputs_are_rare_together_the_interval_holds(n, biases, bins):
     _check_ratio(reports, expected)
 
 
-@pytest.mark.parametrize("n_samples", [256, pytest.param(1024, marks=pytest.mark.endurance), 4096])
+@pytest.mark.parametrize("n_samples", [*some_slow([256, 4096], 1), pytest.param(1024, marks=pytest.mark.endurance)])
 @pytest.mark.parametrize(("n", "biases", "bins"), [*((n, (b,), bins) for n, b, bins in RARE), *RARE_TOGETHER])
 def test_where_few_cells_move_the_interval_of_few_samples_holds(n, biases, bins, n_samples):
     layer, expected = _together(n, biases, bins)
@@ -144,7 +144,7 @@ def test_a_function_that_is_hardly_ever_anything_else(share):
     assert _ratio(reports, expected) <= 1.25
 
 
-@pytest.mark.parametrize("scale", [2.0, 14.0])
+@pytest.mark.parametrize("scale", some_slow([14.0, 2.0], 1))
 def test_a_periodic_activation(scale):
     weight = np.random.default_rng(0).uniform(-scale, scale, (8, 3))
     saw = ef.Activation(lambda s: s - np.floor(s), codomain=(0.0, 1.0))
