@@ -59,7 +59,7 @@ def _renew_sites(low, high, shares, moves, precisions, centres):
     for k in range(shares.shape[0]):
         share = max(shares[k], _LEAST_SHARE)
         precision, distance = precisions[k] * share / (1.0 - share), moves[k] / share
-        # The mean of the site over the cavity, whose variance at the site's centre is 1 / (precision (1 - share)).
+        # -ln of the site's own mean in the cavity; the factor's mean there is exp(log_mass).
         excess += 0.5 * (distance * distance * precision * (1.0 - share) - np.log(share))
         log_mass, precisions[k], centres[k] = _site(precision, centres[k] + distance, low[k], high[k])
         excess += log_mass

@@ -16,6 +16,7 @@ from ei_fast.measures.constants import (
     BOUNDED_CELLS,
     CELLS_TO_FIND,
     CONTROL_WORK,
+    DEAR_COVERAGE,
     HOPELESS_COVERAGE,
     HOPELESS_WORK,
     MAX_FOR_EVENTS,
@@ -281,7 +282,8 @@ def sample_to_tol(
     tol = demand.tol if intervention.drop else options.tol_of(output.value - pilot.mean(pilot.entropies))
     demand = replace(demand, tol=tol, cost_of_finding=_cost_of_finding(draws))
     sizes, output = yield from _sizes_from_pilots(draws, demand, pilot, m, counted, output.n_samples)
-    if stops_if_hopeless and output.coverage < UNRESOLVED_COVERAGE and sizes.n > output.n_samples:
+    enough = DEAR_COVERAGE if 2 * sizes.n > demand.ceiling else UNRESOLVED_COVERAGE
+    if stops_if_hopeless and output.coverage < enough and sizes.n > output.n_samples:
         # H(Y) is another method's; H(Y | X) may be of use to it.
         n = min(output.n_samples, POINTS_FOR_BOUNDS)
         return (yield from sample_drawn_cells(draws, replace(sizes, n=n), pilot.slope))

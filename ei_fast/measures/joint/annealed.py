@@ -71,9 +71,9 @@ class Annealed:
     def explain(self, figures: Mapping[str, Any]) -> str:
         """In a sentence."""
         return (
-            f"EI = H(Y) - H(Y|X), from {figures['n_samples']:,} sampled states that are scored by a Gaussian, some of "
-            "which are annealed: chains between the Gaussian and the uniform inputs find their true probability, "
-            "between bounds that hold whatever the chains miss."
+            f"EI = H(Y) - H(Y|X), from {figures['n_samples']:,} sampled states that are scored by a Gaussian, many of "
+            "them by expectation propagation as well. Some are annealed: chains between the Gaussian and the uniform "
+            "inputs find their true probability, between bounds that hold whatever the chains miss."
         )
 
 
