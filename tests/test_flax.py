@@ -324,6 +324,7 @@ def test_channels_and_places_in_any_order(layout, pool):
     assert not net.skipped
 
 
+@pytest.mark.slow
 def test_a_patch_of_a_convolution():
     class Net(nn.Module):
         @nn.compact
@@ -443,6 +444,7 @@ def test_attention_and_layer_norm():
     assert "square, reduce_sum" in skipped["LayerNorm_0"]
 
 
+@pytest.mark.slow
 def test_no_bias_and_other_numbers():
     model = Chain([4, 5, 3], [jnp.tanh, lambda x: x], use_bias=False)
     net = ef.as_network(model)

@@ -83,6 +83,7 @@ def test_activations_of_torch(tmp_path, opset, dynamic):
     _agrees(net, path, 6)
 
 
+@pytest.mark.slow
 def test_the_newer_exporter_of_torch(tmp_path):
     path = tmp_path / "net.onnx"
     with warnings.catch_warnings():

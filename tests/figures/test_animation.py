@@ -95,6 +95,7 @@ def test_mp4_is_h264_and_decodes_frame_by_frame(tmp_path, capsys):
     assert [entry.name for entry in tmp_path.iterdir()] == ["plane.mp4"]
 
 
+@pytest.mark.slow
 def test_gif_opens_and_stays_on_both_ends(tmp_path):
     trajectory = _trajectory()
     path = ef.animate_causal_plane(trajectory, tmp_path / "plane.gif", fps=10, pause=0.5, verbose=0)

@@ -111,6 +111,7 @@ def test_auto_reaches_tol_and_says_so(random_weight):
     assert (np.abs(errors) < 4 * stated).all()
 
 
+@pytest.mark.slow
 def test_stated_errors_are_those_seen(random_weight):
     layer = ef.Layer(random_weight(6, 4, 3.0))
     params = {"pairwise": "histogram", "n_samples": 4000, "joint": "conditional"}
