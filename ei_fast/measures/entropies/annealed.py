@@ -22,8 +22,8 @@ from ei_fast.kernels.annealing import anneal
 from ei_fast.measures.constants import CHAIN_DRAWS, CHAINS, LN2, MAX_NATS_BELOW, MIRRORS, NOISE, STUDENT_T
 from ei_fast.measures.entropies.estimate import EntropyEstimate, ExpectedBounds
 from ei_fast.measures.entropies.path import tables_of
-from ei_fast.measures.entropies.scored import Scores
-from ei_fast.measures.stages import Arrays, Stage
+from ei_fast.measures.entropies.scored import Scores, StatesStage
+from ei_fast.measures.stages import Arrays
 from ei_fast.runtime.threads import Threads
 
 NAME = "annealed"
@@ -35,7 +35,7 @@ def noise_of(rectangles: Rectangles) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class AnnealedStates(Stage):
+class AnnealedStates(StatesStage):
     """ln of the weights (r, K + 1) of K forward chains and of a reverse one for samples number `first`, ..."""
 
     rectangles: Rectangles
@@ -49,10 +49,6 @@ class AnnealedStates(Stage):
     @property
     def name(self) -> str:
         return f"{self.rectangles.name}-annealed-{self.first}-{self.n_levels}"
-
-    @property
-    def n_items(self) -> int:
-        return self.count
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         problem, (tables, guides) = self.rectangles, tables_of(self.n_levels)

@@ -1,7 +1,7 @@
 """How many states are scored and annealed, over how many levels: from a pilot's figures to sizes, without sampling."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -166,7 +166,7 @@ class AnnealingSizes:
         n_scored = max(n_samples // 4, MIN_ANNEALED) if self.n_controls else n_samples
         controls = n_samples if self.n_controls else 0
         n_propagated, n_annealed = (min(n, n_scored) for n in (self.n_propagated, self.n_annealed))
-        return AnnealingSizes(self.n_levels, self.n_chains, controls, n_scored, n_propagated, n_annealed)
+        return replace(self, n_controls=controls, n_scored=n_scored, n_propagated=n_propagated, n_annealed=n_annealed)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ control variate, the sum of the single outputs' -log2 P, takes off most of its v
 not known, that is estimated from many more samples, which cost little without the score (double sampling).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,8 +21,43 @@ from ei_fast.measures.stages import Arrays, Stage
 from ei_fast.runtime.threads import Threads
 
 
+class StatesStage(Stage):
+    """A stage of sampled states, the items, each of which is known by its number in the streams alone.
+
+    Attributes
+    ----------
+    rectangles : Rectangles
+        Where they are sampled.
+    count, first : int
+        How many there are, and the number of the first.
+    """
+
+    rectangles: Rectangles
+    count: int
+    first: int
+
+    @property
+    def n_items(self) -> int:
+        return self.count
+
+    def by_tasks(
+        self,
+        of_samples: Callable[[int, int], NDArray[np.float64]],
+        items: tuple[int, int],
+        threads: Threads,
+        *,
+        nothing: NDArray[np.float64],
+        title: str = "",
+    ) -> Arrays:
+        """What a function makes of so many samples from number `first` on, in tasks; `nothing` is that of none."""
+        begin, end = items
+        per_task = int(np.clip((end - begin) // MIN_TASKS, 1, STATES_A_TASK))
+        tasks = [(self.first + k, min(per_task, end - k)) for k in range(begin, end, per_task)]
+        return (np.concatenate([nothing, *threads.map(lambda task: of_samples(*task), tasks, title=title)]),)
+
+
 @dataclass(frozen=True, eq=False)
-class ControlValues(Stage):
+class ControlValues(StatesStage):
     """Control variate (r,), in bits, of samples number `first`, ..."""
 
     rectangles: Rectangles
@@ -33,20 +69,15 @@ class ControlValues(Stage):
     def name(self) -> str:
         return f"{self.rectangles.name}-controls-{self.first}"
 
-    @property
-    def n_items(self) -> int:
-        return self.count
-
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
-        tasks = [(k, min(k + STATES_A_TASK, end)) for k in range(begin, end, STATES_A_TASK)]
-        found = threads.map(
-            lambda task: self.rectangles.sampled(self.first + task[0], task[1] - task[0]).control, tasks
-        )
-        return (np.concatenate([np.empty(0), *found]),)
+        def controls(first: int, count: int) -> NDArray[np.float64]:
+            return self.rectangles.sampled(first, count).control
+
+        return self.by_tasks(controls, (begin, end), threads, nothing=np.empty(0))
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredStates(Stage):
+class ScoredStates(StatesStage):
     """Of samples number `first`, ...: log2 q, what its log is too low by in bits, and the control in bits; (r, 3)."""
 
     rectangles: Rectangles
@@ -59,13 +90,8 @@ class ScoredStates(Stage):
     def name(self) -> str:
         return f"{self.rectangles.name}-scores-{self.first}"
 
-    @property
-    def n_items(self) -> int:
-        return self.count
-
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
-        def scored(task: tuple[int, int]) -> NDArray[np.float64]:
-            first, count = self.first + task[0], task[1] - task[0]
+        def scored(first: int, count: int) -> NDArray[np.float64]:
             states, keys = self.rectangles.sampled(first, count), self.rectangles.keys(first, count)
             out = np.empty((count, 3))
             scores = np.empty((count, 2))
@@ -73,9 +99,7 @@ class ScoredStates(Stage):
             out[:, 0], out[:, 1], out[:, 2] = scores[:, 0] / LN2, 0.5 * scores[:, 1] / LN2, states.control
             return out
 
-        per_task = int(np.clip((end - begin) // MIN_TASKS, 1, STATES_A_TASK))
-        tasks = [(k, min(k + per_task, end)) for k in range(begin, end, per_task)]
-        return (np.concatenate([np.empty((0, 3)), *threads.map(scored, tasks, title="scoring states")]),)
+        return self.by_tasks(scored, (begin, end), threads, nothing=np.empty((0, 3)), title="scoring states")
 
 
 @dataclass(frozen=True, eq=False)
