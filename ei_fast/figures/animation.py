@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.figures.measures import split_metrics
 from ei_fast.figures.plane import CausalPlaneDisplay
 from ei_fast.figures.style import BOUNDS, BRACKETS, layer_colours, metric_styles, ranges_said
 from ei_fast.parameters import Integer, Number
+from ei_fast.training.losses import split_metrics
 from ei_fast.training.trajectory import Trajectory
 
 OWNER = "animate_causal_plane"

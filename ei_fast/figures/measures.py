@@ -24,8 +24,8 @@ from ei_fast.figures.style import (
     ranges_said,
 )
 from ei_fast.figures.ticks import label_logarithmically
-from ei_fast.figures.turning import turning_point
 from ei_fast.measures.quantities import QUANTITIES
+from ei_fast.training.losses import least_validation_loss, split_metrics
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
@@ -181,23 +181,6 @@ def falls_far(metrics: Mapping[str, Values], far: float = _FAR) -> bool:
     """Whether positive values span more than a factor of `far`, so that a scale of powers of ten shows them best."""
     finite = np.concatenate([values[np.isfinite(values)] for values in metrics.values()])
     return bool(len(finite) and finite.min() > 0 and finite.max() > far * finite.min())
-
-
-def split_metrics(trajectory: Trajectory) -> tuple[dict[str, Values], dict[str, Values]]:
-    """What was recorded beside the measures: the losses, and the rest."""
-    losses = {name: values for name, values in trajectory.metrics.items() if "loss" in name.lower()}
-    return losses, {name: values for name, values in trajectory.metrics.items() if name not in losses}
-
-
-def least_validation_loss(trajectory: Trajectory) -> tuple[str, int | None] | None:
-    """Name of the validation loss and the index at which it turns.
-
-    The index is None where it does not, by `turning_point`, and the whole None where no validation loss was recorded.
-    """
-    for name, values in split_metrics(trajectory)[0].items():
-        if "val" in name.lower() and np.isfinite(values).any():
-            return name, turning_point(values)
-    return None
 
 
 def _mark_least_validation_loss(trajectory: Trajectory, panels: list[Axes], losses: Mapping[str, Values]) -> None:

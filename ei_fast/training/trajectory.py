@@ -241,6 +241,14 @@ class Trajectory:
         )
 
     @property
+    def widths(self) -> tuple[tuple[int, int], ...] | None:
+        """Numbers of inputs and of outputs of every layer; None where the provenance does not say them."""
+        layers = self.provenance.get("layers", ())
+        if len(layers) != len(self.layers):
+            return None
+        return tuple((int(n_in), int(n_out)) for _, n_in, n_out, *_ in layers)
+
+    @property
     def ranges(self) -> str:
         """Convention of the ranges over which records are binned: ``"each"``, ``"first"`` or ``"all"`` of `remeasure`.
 

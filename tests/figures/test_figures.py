@@ -17,7 +17,7 @@ from ei_fast.figures.measures import plot_metrics
 from ei_fast.figures.overview import plot_overview
 from ei_fast.figures.style import BOUND, BRACKET, layer_colours
 from ei_fast.figures.ticks import log_ticks, tick_text
-from ei_fast.figures.turning import turning_point
+from ei_fast.training.losses import turning_point
 from ei_fast.training.trajectory import MEASURES, Trajectory
 
 NO_LEGEND = Legend(Figure(), [], [])

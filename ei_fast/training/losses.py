@@ -1,17 +1,61 @@
-"""Where a validation loss turns: its least value, where what follows rises by more than the noise of the curve."""
+"""Which metrics are losses, and where a validation loss turns: at its least value, if more than noise follows."""
+
+import re
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from ei_fast.training.trajectory import Trajectory
+
 Values = NDArray[np.float64]
 
+# Beginnings of words in the names of losses of rows that a network does not learn from.
+_VALIDATION = ("val", "eval", "test", "held", "dev")
 # Of a curve without a turn, how often one is seen by chance.
 _BY_CHANCE = 0.01
 # Records on either side of the least one that tell its level, as a share of all.
 _BESIDE = 1 / 20
 # Standard error of a median, in those of a mean.
 _MEDIAN = 1.2533
+
+
+def split_metrics(trajectory: Trajectory) -> tuple[dict[str, Values], dict[str, Values]]:
+    """What was recorded beside the measures: the losses, and the rest."""
+    losses = {name: values for name, values in trajectory.metrics.items() if "loss" in name.lower()}
+    return losses, {name: values for name, values in trajectory.metrics.items() if name not in losses}
+
+
+def training_loss(trajectory: Trajectory) -> Values | None:
+    """The loss of the training rows, (n_steps,): the first that is none of validation; None where there is none."""
+    return _first_loss(trajectory, of_validation=False)
+
+
+def validation_loss(trajectory: Trajectory) -> Values | None:
+    """The loss of the validation rows, (n_steps,); None where none was recorded."""
+    return _first_loss(trajectory, of_validation=True)
+
+
+def _first_loss(trajectory: Trajectory, of_validation: bool) -> Values | None:
+    for name, values in split_metrics(trajectory)[0].items():
+        if _is_of_validation(name) == of_validation and np.isfinite(values).any():
+            return values
+    return None
+
+
+def least_validation_loss(trajectory: Trajectory) -> tuple[str, int | None] | None:
+    """Name of the validation loss and the index at which it turns.
+
+    The index is None where it does not, by `turning_point`, and the whole None where no validation loss was recorded.
+    """
+    for name, values in split_metrics(trajectory)[0].items():
+        if _is_of_validation(name) and np.isfinite(values).any():
+            return name, turning_point(values)
+    return None
+
+
+def _is_of_validation(name: str) -> bool:
+    return any(word.startswith(_VALIDATION) for word in re.split("[^a-z]+", name.lower()))
 
 
 def turning_point(losses: Values) -> int | None:
