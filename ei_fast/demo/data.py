@@ -1,6 +1,6 @@
 """Data sets of the demo, split into training and validation rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import numpy as np
@@ -33,6 +33,30 @@ def mnist(seed: int) -> Split:
         images, labels = archive["images_5x5"], archive["labels"]
     chosen = labels <= 4
     return _split(images[chosen].reshape(-1, 25) / 255.0, labels[chosen], 4000, seed)
+
+
+def hard_to_learn(split: Split, n_rows: int, flipped: float, seed: int) -> Split:
+    """Few training rows, a share of them with a wrong label, which a network can only learn by heart.
+
+    Parameters
+    ----------
+    split : Split
+    n_rows : int
+        Training rows that are kept, the first.
+    flipped : float
+        Share of them whose label is another one, at random.
+    seed : int
+
+    Returns
+    -------
+    Split
+        The validation rows as they were.
+    """
+    rng = np.random.default_rng([seed, n_rows])
+    labels, n_classes = split.train_targets[:n_rows].argmax(axis=1), split.train_targets.shape[1]
+    wrong = rng.choice(n_rows, round(flipped * n_rows), replace=False)
+    labels[wrong] = (labels[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
+    return replace(split, train_inputs=split.train_inputs[:n_rows], train_targets=np.eye(n_classes)[labels])
 
 
 def _split(inputs: Array, labels: NDArray[np.integer], n_train: int, seed: int) -> Split:

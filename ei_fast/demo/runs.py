@@ -1,15 +1,13 @@
 """The demo's runs: train, measure along the way, draw."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from ei_fast.demo.data import Split, iris, mnist
-from ei_fast.demo.trainer import SigmoidNetwork
+from ei_fast.demo.trainings import TRAININGS, records
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.figures.animation import animate_causal_plane
 from ei_fast.figures.measures import plot_measures
@@ -18,24 +16,10 @@ from ei_fast.results.report import Report
 from ei_fast.training.recorder import Recorder
 from ei_fast.warmup import compile_kernels
 
-_RATE = 0.01
+# Epochs between records; the page has more of them.
+_EVERY = {"iris": 50, "mnist": 10}
 
-
-@dataclass(frozen=True)
-class Run:
-    """A network of the seed, its data, and how long it trains."""
-
-    data: Callable[[int], Split]
-    widths: tuple[int, ...]
-    batch: int
-    epochs: int
-    every: int
-
-
-RUNS = {
-    "iris": Run(iris, (4, 5, 5, 3), batch=10, epochs=4000, every=50),
-    "mnist": Run(mnist, (25, 6, 6, 6, 5), batch=50, epochs=500, every=10),
-}
+RUNS = {training.name: training for training in TRAININGS if training.name in ("iris", "mnist")}
 
 
 def run_demo(
@@ -58,24 +42,16 @@ def run_demo(
     """
     run = RUNS[name]
     suffix = video_suffix() if video else ""
-    epochs, every = epochs or run.epochs, every or run.every
+    run = replace(run, epochs=epochs or run.epochs, every=every or _EVERY[name])
     # Checked, and the folder made, before an epoch is spent.
     recorder = Recorder(EffectiveInformation(bins=bins, random_state=seed))
     out.mkdir(parents=True, exist_ok=True)
-    data = run.data(seed)
-    network = SigmoidNetwork(run.widths, seed)
     compile_kernels()
-    for epoch in tqdm(range(epochs + 1), desc=f"training on {name}", unit="epoch"):
-        if epoch:
-            network.train_epoch(data.train_inputs, data.train_targets, run.batch, _RATE)
-        if epoch % every == 0 or epoch == epochs:
-            report = recorder.record(
-                network.weights,
-                step=epoch,
-                training_loss=network.loss(data.train_inputs, data.train_targets),
-                validation_loss=network.loss(data.validation_inputs, data.validation_targets),
-                validation_accuracy=network.accuracy(data.validation_inputs, data.validation_targets),
-            )
+    # A step of the bar an epoch, though only some are recorded.
+    with tqdm(total=run.epochs, desc=f"training on {name}", unit="epoch") as bar:
+        for epoch, network, metrics in records(run, seed):
+            report = recorder.record(network.weights, step=epoch, **metrics)
+            bar.update(epoch - bar.n)
     trajectory = recorder.trajectory_
     written = [out / "trajectory.npz", out / "causal_plane.png", out / "measures.png"]
     trajectory.save(written[0])

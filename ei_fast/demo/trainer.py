@@ -1,31 +1,57 @@
-"""A small trainer: sigmoid layers without bias, summed squared error, plain SGD, NumPy."""
+"""A small trainer: layers without bias, summed squared error, plain SGD, NumPy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.network.layer import Layer
+
 Array = NDArray[np.float64]
 
+# Each with its slope as a function of its own value.
+_ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "sigmoid": (lambda s: 1.0 / (1.0 + np.exp(-s)), lambda y: y * (1.0 - y)),
+    "tanh": (np.tanh, lambda y: 1.0 - y * y),
+    "relu": (lambda s: np.maximum(s, 0.0), lambda y: (y > 0.0).astype(np.float64)),
+}
 
-class SigmoidNetwork:
-    """Sigmoid layers without bias, weights uniform in ±1/sqrt(n_in).
+
+class DenseNetwork:
+    """Dense layers without bias, weights uniform in ±1/sqrt(n_in), outputs by a sigmoid.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Numbers of neurons from the inputs to the outputs.
+    seed : int
+        Of the weights, and of the order in which rows come.
+    hidden : str, default "sigmoid"
+        Activation of the hidden layers: "sigmoid", "tanh" or "relu".
 
     Attributes
     ----------
     weights : list of ndarray (n_in, n_out)
+    activations : list of str
+        Of every layer.
     """
 
-    def __init__(self, widths: Sequence[int], seed: int):
+    def __init__(self, widths: Sequence[int], seed: int, hidden: str = "sigmoid"):
         self._rng = np.random.default_rng(seed)
         self.weights = [self._rng.uniform(-1.0, 1.0, (n_in, n_out)) / np.sqrt(n_in) for n_in, n_out in pairwise(widths)]
+        self.activations = [hidden] * (len(self.weights) - 1) + ["sigmoid"]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """What is measured."""
+        return [Layer(weight, None, name) for weight, name in zip(self.weights, self.activations, strict=True)]
 
     def outputs(self, inputs: Array) -> list[Array]:
         """`inputs` and the outputs of every layer, (rows, width) each."""
         values = [inputs]
-        for weight in self.weights:
-            values.append(1.0 / (1.0 + np.exp(-(values[-1] @ weight))))
+        for weight, activation in zip(self.weights, self.activations, strict=True):
+            values.append(_ACTIVATIONS[activation][0](values[-1] @ weight))
         return values
 
     def train_epoch(self, inputs: Array, targets: Array, batch: int, rate: float) -> None:
@@ -36,7 +62,7 @@ class SigmoidNetwork:
             values = self.outputs(inputs[rows])
             error = 2.0 * (values[-1] - targets[rows])
             for k in range(len(self.weights) - 1, -1, -1):
-                error *= values[k + 1] * (1.0 - values[k + 1])
+                error *= _ACTIVATIONS[self.activations[k]][1](values[k + 1])
                 gradient = values[k].T @ error
                 if k:
                     error = error @ self.weights[k].T

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -332,16 +331,44 @@ class Trajectory:
         kept = np.array([name == run for name in self.runs or ()], dtype=bool)
         if not kept.any():
             raise ValueError(f"The trajectory has no run {run!r}. It has {', '.join(self._names_of_runs) or 'none'}.")
+        return self.take(np.flatnonzero(kept))
+
+    def take(self, indices: Sequence[int] | NDArray[np.integer]) -> "Trajectory":
+        """Return the steps with these indices.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Increasing.
+
+        Returns
+        -------
+        Trajectory
+            These steps alone, with all that belongs to them.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> names = ["ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff"]
+        >>> measures = {name: [[1.0], [2.0], [3.0]] for name in names}
+        >>> ef.Trajectory([0, 10, 20], ["fc1"], measures, {}).take([0, 2]).steps
+        array([ 0, 20])
+        """
+        at = np.asarray(indices, dtype=np.int64)
+
+        def those(values: Sequence[Any] | None) -> list[Any] | None:
+            return None if values is None else [values[t] for t in at]
+
         return Trajectory(
-            self.steps[kept],
+            self.steps[at],
             self.layers,
-            {name: getattr(self, name)[kept] for name in MEASURES},
-            {name: values[kept] for name, values in self.metrics.items()},
+            {name: getattr(self, name)[at] for name in MEASURES},
+            {name: values[at] for name, values in self.metrics.items()},
             self.provenance,
-            [run] * int(kept.sum()),
-            flags=list(compress(self.flags, kept)),
-            layer_ranges=None if self.layer_ranges is None else list(compress(self.layer_ranges, kept)),
-            networks=None if self.networks is None else list(compress(self.networks, kept)),
+            those(self.runs),
+            flags=those(self.flags),
+            layer_ranges=those(self.layer_ranges),
+            networks=those(self.networks),
         )
 
     def _check_order(self) -> None:

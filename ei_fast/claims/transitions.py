@@ -1,0 +1,102 @@
+"""Transitions as the network begins to overfit: paths that turn there."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ei_fast.claims.drift import lacking
+from ei_fast.claims.outcomes import Claim, Criterion, Role
+from ei_fast.claims.runs import Run, Values, smoothed
+
+NAME = "transitions"
+STATEMENT = "There are transitions in the causal plane as the network begins to overfit."
+
+# Points on a path, all as far from the next; and how far, as a share of the path, its direction is looked at before
+# and after a point.
+_POINTS, _REACH = 201, 0.05
+
+
+def transitions(runs: Sequence[Run]) -> Claim:
+    """Turning angles of the paths where validation loss is least, and change-points found without looking there.
+
+    Paths are read by their length and not by time: a layer that hardly moves any more turns at every tremor.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Of networks with the same layers.
+    """
+    figures = np.array([_figures(run) for run in runs])
+    criteria = (
+        (
+            "paths turn at t*",
+            "Share of all points of a path at which it turns less than at t*, mean over the layers, less one half.",
+            "share",
+            Role.DECIDES,
+        ),
+        (
+            "a change-point lies at t*",
+            "How much nearer to t* than to a point anywhere on the path the change of its mean direction lies, "
+            "mean over the layers.",
+            "share of the path",
+            Role.DECIDES,
+        ),
+        ("t* on the path", "Share of the path that is behind at t*, mean over the layers.", "share", Role.FIGURE),
+    )
+    return Claim(
+        NAME,
+        STATEMENT,
+        tuple(Criterion(*criterion, figures[:, k]) for k, criterion in enumerate(criteria)),
+        lacking(runs, hidden=False),
+    )
+
+
+def _figures(run: Run) -> list[float]:
+    """The figures of a run, in the order of the criteria."""
+    if run.defect or run.turn is None:
+        return [float("nan")] * 3
+    of_layers = [_of_layer(run.points[:, k], run.turn) for k in range(run.n_layers)]
+    known = [of_layer for of_layer in of_layers if of_layer is not None]
+    return [float("nan")] * 3 if not known else [float(one) for one in np.mean(known, axis=0)]
+
+
+def _of_layer(points: Values, turn: int) -> tuple[float, float, float] | None:
+    """The figures of a layer's path (n_records, 2); None where it has none, or t* lies too near to an end of it."""
+    points = smoothed(points)
+    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    if not lengths[-1] > 0.0:
+        return None
+    at = lengths / lengths[-1]
+    here, grid = at[turn], np.linspace(0.0, 1.0, _POINTS)
+    if not _REACH <= here <= 1.0 - _REACH:
+        return None
+    path = np.stack([np.interp(grid, at, points[:, axis]) for axis in (0, 1)], axis=1)
+    inner = grid[(grid >= _REACH) & (grid <= 1.0 - _REACH)]
+    angles = _turning_angles(path)
+    angle = float(np.interp(here, inner, angles))
+    rank = float(np.mean(angles < angle) + 0.5 * np.mean(angles == angle))
+    change = _change_of_direction(path)
+    by_chance = float(np.mean(np.abs(change - inner)))
+    return rank - 0.5, by_chance - abs(change - here), here
+
+
+def _turning_angles(path: Values) -> Values:
+    """Angle between the ways before and after every point that is far enough from both ends, in radians."""
+    reach = round(_REACH * (_POINTS - 1))
+    before = path[reach:-reach] - path[: -2 * reach]
+    after = path[2 * reach :] - path[reach:-reach]
+    across = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
+    return np.abs(np.arctan2(across, (before * after).sum(axis=1)))
+
+
+def _change_of_direction(path: Values) -> float:
+    """Where on a path its mean direction changes: the point that leaves least variance on both sides of it."""
+    directions = np.diff(path, axis=0)
+    norms = np.linalg.norm(directions, axis=1, keepdims=True)
+    directions = directions / np.where(norms > 0.0, norms, 1.0)
+    n, reach = len(directions), round(_REACH * (_POINTS - 1))
+    sums = np.cumsum(directions, axis=0)
+    counts = np.arange(reach, n - reach + 1)
+    left, right = sums[counts - 1], sums[-1] - sums[counts - 1]
+    explained = (left**2).sum(axis=1) / counts + (right**2).sum(axis=1) / (n - counts)
+    return float(counts[np.argmax(explained)] / n)
