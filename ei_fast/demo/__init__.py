@@ -1,1 +1,64 @@
-"""The seed's networks: small sigmoid networks on Iris and MNIST, measured as they train."""
+"""The seed's networks on Iris and MNIST, measured as they train, and the page with a verdict on each of its claims."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ei_fast.training.trajectory import Trajectory
+
+
+def page(
+    out: str | os.PathLike,
+    runs: Sequence[str | os.PathLike] | Mapping[str, Trajectory] | None = None,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    verbose: int = 1,
+) -> Path:
+    """Make a page of layers that move through the causal plane, with a verdict on each of the four claims about them.
+
+    Without `runs` the seed's two networks and others of the paper are trained, each on all rows of its data and on few
+    rows of which a fifth has a wrong label, so that it overfits: 64 runs, some 15 minutes on two cores. What is in the
+    folder already is not made again: after an interruption the same call completes it, to the same bytes of data.
+
+    Parameters
+    ----------
+    out : str or path
+        Folder for ``index.html``, a folder for each network with its video, player and pictures, and ``data``: every
+        run as ``.npz`` and ``.csv``, ``verdicts.csv``; ``how.json`` says how it was made. It opens from disk, and
+        fetches nothing.
+    runs : sequence of path, or mapping of str to Trajectory, optional
+        One's own recordings: runs with the same layers are seeds of one network. Verdicts need three of them, with
+        metrics whose names have "loss", one of them "val". Files may hold several runs. Where weights were kept, joint
+        states are counted too, as in the paper.
+    quick : bool, default False
+        Train the seed's two networks only, half as long, with three seeds.
+    seed : int, default 0
+        The first seed.
+    n_jobs : int, optional
+        Processes; where not given the cores that this one may use.
+    verbose : int, default 1
+        Above 0 progress bars count runs and networks.
+
+    Returns
+    -------
+    Path
+        Of ``index.html``.
+
+    Raises
+    ------
+    ImportError
+        Where a package is missing that the extra ``page`` brings.
+    TypeError, ValueError
+        For a file that is no trajectory, or a folder that holds another page.
+
+    Examples
+    --------
+    >>> import ei_fast.demo
+    >>> ei_fast.demo.page("page", ["run-0.npz", "run-1.npz", "run-2.npz"])  # doctest: +SKIP
+    PosixPath('page/index.html')
+    """
+    from ei_fast.demo.pages import make_page
+
+    return make_page(out, runs, quick, seed, n_jobs, bool(verbose))

@@ -1,0 +1,136 @@
+"""The seed's page, made anew from nothing, or of somebody's own recordings."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ei_fast._version import __version__
+from ei_fast.demo.chapters import Chapter
+from ei_fast.demo.drawn import draw_chapter, draw_explanations
+from ei_fast.demo.given import given_chapters, read_runs
+from ei_fast.demo.measured import EFFORT, measured_chapters
+from ei_fast.demo.processes import in_processes
+from ei_fast.demo.runs import video_suffix
+from ei_fast.demo.trainings import COUNTED_SAMPLES, COUNTED_SAMPLES_AT_LAST, FLIPPED, TRAININGS, Training, shortened
+from ei_fast.demo.written import write_data, write_pages
+from ei_fast.figures.player import script_of_player
+from ei_fast.parameters import Integer
+from ei_fast.runtime.files import plain, write_whole
+from ei_fast.runtime.threads import resolve_n_jobs
+from ei_fast.training.trajectory import Trajectory
+from ei_fast.warmup import compile_kernels
+
+OWNER = "page"
+
+_SEED = Integer(0)
+_HOW = "how.json"
+_SCRIPT = "player.js"
+# Whether they are there is asked before anything is trained.
+_NEEDED = ("bokeh", "jinja2", "pandas")
+
+Runs = Sequence[str | os.PathLike] | Mapping[str, Trajectory]
+
+
+def make_page(
+    out: str | os.PathLike, runs: Runs | None, quick: bool, seed: int, n_jobs: int | None, verbose: bool
+) -> Path:
+    """What `ei_fast.demo.page` does; the same parameters."""
+    out = Path(out)
+    seed, n_processes = _SEED.checked("seed", seed, OWNER), resolve_n_jobs(n_jobs, OWNER)
+    for package in _NEEDED:
+        if find_spec(package) is None:
+            raise ImportError(f'A page needs {package}: pip install "ei_fast[page]"')
+    trainings = [shortened(one) for one in TRAININGS if one.is_seeds] if quick else list(TRAININGS)
+    own = None if runs is None else _checked_runs(runs)
+    how = _how(trainings, quick, seed) if own is None else {"ei_fast": __version__, "recordings": list(own)}
+    _begin(out, how, is_own=own is not None)
+    if own is None:
+        compile_kernels()
+        chapters = measured_chapters(trainings, seed, out / "data", n_processes, verbose)
+    else:
+        chapters = _with_names_apart(given_chapters(own, n_jobs))
+    write_data(chapters, out / "data")
+    _draw(chapters, out, n_processes, verbose)
+    return write_pages(chapters, out, how | {"versions": _versions()}, video_suffix())
+
+
+def _checked_runs(runs: Runs) -> dict[str, Trajectory]:
+    """The runs by name, each of which can be shown."""
+    if not len(runs):
+        raise ValueError("The 'runs' parameter of page must hold one run at least. Got none. Record one with Recorder.")
+    if not isinstance(runs, Mapping):
+        return read_runs([Path(path) for path in runs])
+    for name, trajectory in runs.items():
+        if not isinstance(trajectory, Trajectory) or not len(trajectory):
+            raise (ValueError if isinstance(trajectory, Trajectory) else TypeError)(
+                f"The 'runs' parameter of page must hold trajectories of one step at least. Got {trajectory!r} for "
+                f"{name!r} instead."
+            )
+        trajectory.check_one_run()
+    return dict(runs)
+
+
+def _how(trainings: Sequence[Training], quick: bool, seed: int) -> dict[str, Any]:
+    """All that decides about the data."""
+    return {
+        "ei_fast": __version__,
+        "quick": quick,
+        "first seed": seed,
+        "bins": 8,
+        "effort": EFFORT,
+        "samples counted": {"every record": COUNTED_SAMPLES, "last record": COUNTED_SAMPLES_AT_LAST},
+        "labels wrong, where rows are few": FLIPPED,
+        "trainings": {one.name: one.settings for one in trainings},
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in ("numpy", "numba", "scikit-learn")}
+
+
+def _begin(out: Path, how: Mapping[str, Any], is_own: bool) -> None:
+    """Make the folder, and say in it what it is for; ValueError where it holds something else."""
+    path, content = out / _HOW, json.dumps(plain(how), indent=1, ensure_ascii=False).encode()
+    if path.exists() and path.read_bytes() != content and not (is_own and b'"recordings"' in path.read_bytes()):
+        raise ValueError(
+            f"The folder {str(out)!r} holds a page that was made with other settings, as {str(path)!r} says. "
+            "Give another folder, or remove this one."
+        )
+    if not path.exists() and (out / "index.html").exists():
+        raise ValueError(f"The folder {str(out)!r} holds another page. Give another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content)
+
+
+def _with_names_apart(chapters: Sequence[Chapter]) -> list[Chapter]:
+    """Chapters in folders of their own."""
+    taken: set[str] = {"data", "explained"}
+    apart = []
+    for chapter in chapters:
+        name, k = chapter.name, 1
+        while name.lower() in taken:
+            k += 1
+            name = f"{chapter.name}-{k}"
+        taken.add(name.lower())
+        apart.append(replace(chapter, name=name))
+    return apart
+
+
+def _draw(chapters: Sequence[Chapter], out: Path, n_processes: int, verbose: bool) -> None:
+    write_whole(out / _SCRIPT, script_of_player().encode())
+    (out / "explained").mkdir(exist_ok=True)
+    draw_explanations(out / "explained")
+    for chapter in chapters:
+        (out / chapter.name).mkdir(exist_ok=True)
+    calls = [(draw_chapter, chapter, out / chapter.name, f"../{_SCRIPT}") for chapter in chapters]
+    with tqdm(total=len(chapters), unit="network", desc="drawing", disable=not verbose) as bar:
+        for _ in in_processes(calls, n_processes):
+            bar.update(1)
