@@ -11,9 +11,8 @@ from ei_fast.claims.runs import Run, Values, smoothed
 NAME = "transitions"
 STATEMENT = "There are transitions in the causal plane as the network begins to overfit."
 
-# Points on a path, all as far from the next; and how far, as a share of the path, its direction is looked at before
-# and after a point.
-_POINTS, _REACH = 201, 0.05
+# Points on a path, all as far from the next; and of how many before and after a point its direction is taken.
+_POINTS, _REACH = 201, 10
 
 
 def transitions(runs: Sequence[Run]) -> Claim:
@@ -68,10 +67,10 @@ def _of_layer(points: Values, turn: int) -> tuple[float, float, float] | None:
         return None
     at = lengths / lengths[-1]
     here, grid = at[turn], np.linspace(0.0, 1.0, _POINTS)
-    if not _REACH <= here <= 1.0 - _REACH:
+    inner = grid[_REACH:-_REACH]
+    if not inner[0] <= here <= inner[-1]:
         return None
     path = np.stack([np.interp(grid, at, points[:, axis]) for axis in (0, 1)], axis=1)
-    inner = grid[(grid >= _REACH) & (grid <= 1.0 - _REACH)]
     angles = _turning_angles(path)
     angle = float(np.interp(here, inner, angles))
     rank = float(np.mean(angles < angle) + 0.5 * np.mean(angles == angle))
@@ -82,9 +81,8 @@ def _of_layer(points: Values, turn: int) -> tuple[float, float, float] | None:
 
 def _turning_angles(path: Values) -> Values:
     """Angle between the ways before and after every point that is far enough from both ends, in radians."""
-    reach = round(_REACH * (_POINTS - 1))
-    before = path[reach:-reach] - path[: -2 * reach]
-    after = path[2 * reach :] - path[reach:-reach]
+    before = path[_REACH:-_REACH] - path[: -2 * _REACH]
+    after = path[2 * _REACH :] - path[_REACH:-_REACH]
     across = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
     return np.abs(np.arctan2(across, (before * after).sum(axis=1)))
 
@@ -94,9 +92,8 @@ def _change_of_direction(path: Values) -> float:
     directions = np.diff(path, axis=0)
     norms = np.linalg.norm(directions, axis=1, keepdims=True)
     directions = directions / np.where(norms > 0.0, norms, 1.0)
-    n, reach = len(directions), round(_REACH * (_POINTS - 1))
-    sums = np.cumsum(directions, axis=0)
-    counts = np.arange(reach, n - reach + 1)
+    n, sums = len(directions), np.cumsum(directions, axis=0)
+    counts = np.arange(_REACH, n - _REACH + 1)
     left, right = sums[counts - 1], sums[-1] - sums[counts - 1]
     explained = (left**2).sum(axis=1) / counts + (right**2).sum(axis=1) / (n - counts)
     return float(counts[np.argmax(explained)] / n)

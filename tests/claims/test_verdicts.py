@@ -1,0 +1,393 @@
+"""Each claim on trajectories that were made so that it is true, false, or neither: the verdict says which."""
+
+import numpy as np
+import pytest
+
+import ei_fast as ef
+from ei_fast.claims.outcomes import Claim, Criterion, Outcome, Role
+from ei_fast.claims.runs import Run, smoothed
+from ei_fast.claims.verdicts import rows_of, verdicts_of
+from ei_fast.training.trajectory import MEASURES, Trajectory
+
+N, LAYERS, TURN = 101, 4, 40
+WIDTHS = [(25, 6), (6, 6), (6, 6), (6, 5)]
+TIME = np.linspace(0.0, 1.0, N)
+
+
+def run_of(seed, ei, degeneracy, training=None, validation=None, joint="auto", flags=None):
+    """A run with these measures (N, LAYERS), noise of a hundredth of a bit on both, and losses with some noise."""
+    rng = np.random.default_rng([seed, 7])
+    ei = np.broadcast_to(ei, (N, LAYERS)) + rng.normal(0, 0.01, (N, LAYERS))
+    degeneracy = np.broadcast_to(degeneracy, (N, LAYERS)) + rng.normal(0, 0.01, (N, LAYERS))
+    measures = dict.fromkeys(MEASURES, np.zeros((N, LAYERS)))
+    measures |= {"ei": ei, "degeneracy": degeneracy, "sensitivity": ei + degeneracy}
+    training = np.exp(-4 * TIME) if training is None else training
+    validation = overfit() if validation is None else validation
+    metrics = {"loss": training, "val_loss": validation + rng.normal(0, 0.002, N)}
+    layers = [[f"fc{k}", n_in, n_out, "dense, sigmoid"] for k, (n_in, n_out) in enumerate(WIDTHS)]
+    provenance = {"layers": layers, "parameters": {"bins": 8, "joint": joint}}
+    names = [layer[0] for layer in layers]
+    return Trajectory(np.arange(N) * 10, names, measures, metrics, provenance, flags=flags)
+
+
+def overfit(turn=TURN):
+    """A validation loss that is least at a record, and rises by a quarter."""
+    at = TIME[turn]
+    return 0.4 + np.maximum(1 - TIME / at, 0) ** 2 + 0.1 * (np.maximum(TIME - at, 0) / (1 - at)) ** 0.8
+
+
+def outcomes(runs, claim):
+    """The verdict on a claim, and the outcomes of its criteria by name."""
+    found = next(one for one in verdicts_of(runs) if one.name == claim)
+    return found.outcome, {criterion.name: criterion.outcome for criterion in found.criteria}
+
+
+def many(make, n=10):
+    return [make(seed, np.random.default_rng(seed)) for seed in range(n)]
+
+
+def hidden(values):
+    """Values of the hidden layers at every record, zeros for the first and the last."""
+    return np.stack([0 * values, values, values, 0 * values], axis=1)
+
+
+AFTER = np.maximum(TIME - TIME[TURN], 0.0)
+
+
+# --- drift -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_drift_at_the_turn_is_seen():
+    def make(seed, rng):
+        size = rng.uniform(1, 3)
+        return run_of(seed, 5 - hidden(size * AFTER), 4 + hidden(2 * size * AFTER))
+
+    verdict, criteria = outcomes(many(make), "drift")
+    assert verdict == Outcome.YES
+    assert {criteria[name] for name in list(criteria)[:4]} == {Outcome.YES}
+
+
+def test_a_drift_in_all_layers_is_none_of_the_hidden_ones():
+    def make(seed, rng):
+        edges = np.array([n_in * n_out for n_in, n_out in WIDTHS]) / 36
+        return run_of(seed, 5 - hidden(AFTER), 4 + rng.uniform(1, 3) * AFTER[:, None] * edges)
+
+    verdict, criteria = outcomes(many(make), "drift")
+    assert verdict == Outcome.PARTLY
+    assert criteria["more than in the first and the last layer"] == Outcome.NOT_SHOWN
+
+
+def test_a_drift_that_began_long_before_is_not_one_right_at_the_turn():
+    verdict, criteria = outcomes(many(lambda seed, rng: run_of(seed, 5, 4 + hidden(rng.uniform(1, 3) * TIME))), "drift")
+    assert criteria["degeneracy rises"] == Outcome.YES
+    assert criteria["more than before"] == Outcome.NOT_SHOWN
+    assert verdict == Outcome.NOT_SHOWN
+
+
+def test_less_degeneracy_after_the_turn_is_the_contrary():
+    assert outcomes(many(lambda seed, rng: run_of(seed, 5, 4 - hidden(AFTER))), "drift")[0] == Outcome.NO
+
+
+def test_drifts_this_way_and_that_show_nothing():
+    def make(seed, rng):
+        return run_of(seed, 5, 4 + hidden(rng.choice([-1, 1]) * rng.uniform(0.5, 2) * AFTER))
+
+    assert outcomes(many(make), "drift")[0] == Outcome.NOT_SHOWN
+
+
+def test_the_slopes_are_bits_in_a_tenth_of_the_training():
+    claim = verdicts_of([run_of(0, 5 - hidden(AFTER), 4 + hidden(3 * AFTER))] * 3)[0]
+    by_name = {criterion.name: criterion.mean for criterion in claim.criteria}
+    # t* is found to a record or two on a smoothed, noisy curve: part of the window may lie before the rise.
+    assert by_name["degeneracy rises"] == pytest.approx(0.3, abs=0.04)
+    assert by_name["while EI falls"] == pytest.approx(0.1, abs=0.02)
+    assert by_name["change of degeneracy"] == pytest.approx(3 * 0.25, abs=0.1)
+
+
+# --- movement --------------------------------------------------------------------------------------------------------
+
+
+def walked(speed, rng, noise=0.0):
+    """EI and degeneracy of layers that go along a line each, at this speed (N - 1,), (N, LAYERS) each."""
+    angles = rng.uniform(0, 2 * np.pi, LAYERS)
+    gone = np.concatenate([[0.0], np.cumsum(speed)])[:, None]
+    return 5 + gone * np.cos(angles), 6 + gone * np.sin(angles)
+
+
+def fallen(speed):
+    """A loss that falls at this speed, from 1 to 0.05."""
+    return 1 - 0.95 * np.concatenate([[0.0], np.cumsum(speed)]) / speed.sum()
+
+
+def waves(rng):
+    """Bursts that no parabola fits, (N - 1,)."""
+    phase, at = rng.uniform(0, 2 * np.pi), np.linspace(0, 1, N - 1)
+    return 1 + 0.9 * np.sin(2 * np.pi * 5 * at + phase)
+
+
+DECLINE = np.exp(-3 * np.linspace(0, 1, N - 1))
+
+
+def test_movement_in_the_rhythm_of_the_fall_is_seen():
+    def make(seed, rng):
+        speed = DECLINE * waves(rng)
+        return run_of(seed, *walked(speed, rng), training=fallen(speed))
+
+    verdict, criteria = outcomes(many(make), "movement")
+    assert verdict == Outcome.YES
+    assert criteria["beyond a common decline"] == Outcome.YES
+
+
+def test_a_common_decline_alone_is_called_so():
+    def make(seed, rng):
+        return run_of(seed, *walked(DECLINE * waves(rng), rng), training=fallen(DECLINE * waves(rng)))
+
+    verdict, criteria = outcomes(many(make), "movement")
+    assert criteria["speed goes with the fall of the loss"] == Outcome.YES
+    assert criteria["beyond a common decline"] == Outcome.NOT_SHOWN
+    assert verdict == Outcome.PARTLY
+
+
+def test_movement_after_the_fall_is_the_contrary():
+    def make(seed, rng):
+        return run_of(seed, *walked(DECLINE[::-1], rng), training=fallen(DECLINE))
+
+    assert outcomes(many(make), "movement")[0] == Outcome.NO
+
+
+def test_steps_of_other_lengths_change_no_speed():
+    """Records three times as far apart in the second half: there everything has three times as much time to happen."""
+    rng = np.random.default_rng(0)
+    ei, degeneracy = walked(np.ones(N - 1), rng)
+    steady = run_of(0, ei, degeneracy, training=fallen(np.ones(N - 1)))
+    denser = steady.take([*range(51), *range(53, N, 3)])
+    for trajectory in (steady, denser):
+        criteria = {one.name: one for one in verdicts_of([trajectory])[1].criteria}
+        assert criteria["more path than time in the fall"].mean == pytest.approx(0.0, abs=0.05)
+
+
+def test_without_a_training_loss_there_is_no_verdict():
+    runs = many(lambda seed, rng: run_of(seed, 5, 4))
+    for run in runs:
+        del run.metrics["loss"]
+    claim = verdicts_of(runs)[1]
+    assert claim.outcome == Outcome.NO_VERDICT
+    assert claim.reason == "10 of 10 runs have no training loss at every record."
+
+
+# --- transitions -----------------------------------------------------------------------------------------------------
+
+
+def bent(turn, rng):
+    """EI and degeneracy of layers that go straight and turn once, at a record."""
+    first = rng.uniform(0, 2 * np.pi, LAYERS)
+    second = first + rng.choice([-1, 1], LAYERS) * rng.uniform(1, 2.5, LAYERS)
+    steps = np.where(
+        np.arange(N - 1)[:, None, None] < turn, [np.cos(first), np.sin(first)], [np.cos(second), np.sin(second)]
+    )
+    way = np.concatenate([np.zeros((1, 2, LAYERS)), np.cumsum(steps, axis=0)]) * 0.2
+    return 5 + way[:, 0], 6 + way[:, 1]
+
+
+def test_a_turn_of_the_path_at_the_turn_of_the_loss_is_seen():
+    runs = many(lambda seed, rng: run_of(seed, *bent(TURN, rng)))
+    assert outcomes(runs, "transitions")[0] == Outcome.YES
+
+
+def test_a_turn_of_the_path_elsewhere_is_the_contrary():
+    runs = many(lambda seed, rng: run_of(seed, *bent(90, rng)))
+    verdict, criteria = outcomes(runs, "transitions")
+    assert criteria["a change-point lies at t*"] == Outcome.NO
+    assert verdict == Outcome.NO
+
+
+def test_turns_anywhere_show_nothing():
+    runs = many(lambda seed, rng: run_of(seed, *bent(int(rng.integers(10, 90)), rng)), 20)
+    assert outcomes(runs, "transitions")[0] in (Outcome.NOT_SHOWN, Outcome.NO)
+
+
+def test_tremor_of_a_layer_that_stands_still_is_no_turn():
+    """All of the way is gone before t*: then the loss turns at a point that the path hardly leaves."""
+
+    def make(seed, rng):
+        ei, degeneracy = bent(20, rng)
+        return run_of(seed, ei[np.minimum(np.arange(N), 35)], degeneracy[np.minimum(np.arange(N), 35)])
+
+    assert outcomes(many(make), "transitions")[0] != Outcome.YES
+
+
+# --- differences -----------------------------------------------------------------------------------------------------
+
+
+def test_layers_that_differ_are_told_apart():
+    ei, degeneracy = np.array([9.0, 5.0, 5.0, 4.0]), np.array([300.0, 40.0, 40.0, 10.0])
+
+    def make(seed, rng):
+        return run_of(seed, ei + rng.normal(0, 0.3, LAYERS), degeneracy + rng.normal(0, 3, LAYERS))
+
+    verdict, criteria = outcomes(many(make), "differences")
+    assert verdict == Outcome.YES
+    assert criteria["in degeneracy per edge"] == Outcome.YES
+
+
+def test_what_the_number_of_edges_explains_is_called_so():
+    edges = np.array([n_in * n_out for n_in, n_out in WIDTHS])
+    ei = np.array([9.0, 5.0, 5.0, 4.0])
+
+    def make(seed, rng):
+        return run_of(seed, ei + rng.normal(0, 0.3, LAYERS), edges * (1 + rng.normal(0, 0.1, LAYERS)))
+
+    verdict, criteria = outcomes(many(make), "differences")
+    assert criteria["in degeneracy"] == Outcome.YES
+    assert criteria["in degeneracy per edge"] in (Outcome.NOT_SHOWN, Outcome.NO)
+    assert verdict == Outcome.PARTLY
+
+
+def test_layers_of_one_kind_are_not_told_apart():
+    def make(seed, rng):
+        return run_of(seed, 5 + rng.normal(0, 1, LAYERS), 40 + rng.normal(0, 5, LAYERS))
+
+    assert outcomes(many(make, 20), "differences")[0] in (Outcome.NO, Outcome.NOT_SHOWN)
+
+
+# --- no verdict ------------------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_never_turns_gives_no_verdict_and_says_so():
+    runs = many(lambda seed, rng: run_of(seed, 5, 4 + hidden(AFTER), validation=0.4 + 0.6 * np.exp(-4 * TIME)))
+    drift, movement, transitions, differences = verdicts_of(runs)
+    for claim in (drift, transitions):
+        assert claim.outcome == Outcome.NO_VERDICT
+        assert claim.reason == (
+            "In 10 of 10 runs the validation loss has no minimum from which it rises by 2 % or more."
+        )
+    assert Outcome.NO_VERDICT not in (movement.outcome, differences.outcome)
+
+
+def test_a_rise_of_less_than_two_percent_is_no_overfitting():
+    shape = overfit()
+    little = shape.min() + (shape - shape.min()) * np.where(TIME[TURN] < TIME, 0.07, 1.0)
+    assert Run.of(run_of(0, 5, 4, validation=little)).turn is None
+    assert Run.of(run_of(0, 5, 4)).turn == pytest.approx(TURN, abs=4)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_fewer_than_three_runs_give_figures_and_no_verdict(n):
+    claims = verdicts_of(many(lambda seed, rng: run_of(seed, 5, 4 + hidden(AFTER)), n))
+    assert {claim.outcome for claim in claims} == {Outcome.NO_VERDICT}
+    assert np.isfinite(claims[0].criteria[0].mean)
+
+
+def test_a_network_without_hidden_layers_has_no_drift():
+    runs = []
+    for trajectory in many(lambda seed, rng: run_of(seed, 5, 4), 3):
+        measures = {name: getattr(trajectory, name)[:, [0, 3]] for name in MEASURES}
+        runs.append(Trajectory(trajectory.steps, ["fc0", "fc3"], measures, trajectory.metrics))
+    assert "no layer between hidden ones" in verdicts_of(runs)[0].reason
+
+
+def test_brackets_are_no_figures_but_counts_are():
+    flags = [[("undersampled",), (), (), ()]] * N
+    for joint, judged in (("auto", False), ("plugin", True)):
+        runs = many(lambda seed, rng, joint=joint: run_of(seed, 5, 4, joint=joint, flags=flags), 3)
+        movement = verdicts_of(runs)[1]
+        assert (movement.outcome != Outcome.NO_VERDICT) == judged
+        assert ("bounds alone" in movement.reason) != judged
+
+
+def test_few_records_are_named():
+    runs = [run.take(range(8)) for run in many(lambda seed, rng: run_of(seed, 5, 4), 3)]
+    assert "8 whole records, and 12 are needed" in verdicts_of(runs)[1].reason
+
+
+def test_records_without_a_figure_are_left_out():
+    whole, gaps = run_of(0, 5, 4 + hidden(AFTER)), run_of(0, 5, 4 + hidden(AFTER))
+    gaps.ei[[3, 50], 1] = np.nan
+    assert Run.of(gaps).n_records == N - 2
+    one, other = (verdicts_of([run])[0].criteria[0].mean for run in (whole, gaps))
+    assert one == pytest.approx(other, rel=0.1)
+
+
+def test_runs_of_other_networks_and_nothing_are_refused():
+    run = run_of(0, 5, 4)
+    other = Trajectory(run.steps, list("abcd"), {name: getattr(run, name) for name in MEASURES}, run.metrics)
+    with pytest.raises(ValueError, match="runs of one network"):
+        verdicts_of([run, other])
+    with pytest.raises(ValueError, match="one trajectory at least"):
+        verdicts_of([])
+
+
+# --- rules -----------------------------------------------------------------------------------------------------------
+
+
+def criterion(role, outcome):
+    values = {"yes": [1.0, 1.1, 0.9], "no": [-1.0, -1.1, -0.9], "not shown": [1.0, -1.0, 0.1], "no verdict": [1.0]}
+    return Criterion(f"{role} {outcome}", "", "bits", role, np.array(values[outcome]))
+
+
+@pytest.mark.parametrize(
+    ("deciding", "controls", "verdict"),
+    [
+        (["yes", "yes"], ["yes"], Outcome.YES),
+        (["yes"], [], Outcome.YES),
+        (["yes", "yes"], ["not shown"], Outcome.PARTLY),
+        (["yes"], ["no"], Outcome.PARTLY),
+        (["yes"], ["yes", "no verdict"], Outcome.PARTLY),
+        (["yes", "not shown"], ["yes"], Outcome.NOT_SHOWN),
+        (["yes", "no"], ["yes"], Outcome.NO),
+        (["not shown", "no"], [], Outcome.NO),
+        (["yes", "no verdict"], [], Outcome.NO_VERDICT),
+        ([], ["yes"], Outcome.NO_VERDICT),
+    ],
+)
+def test_the_rule_of_verdicts(deciding, controls, verdict):
+    criteria = [criterion(Role.DECIDES, one) for one in deciding] + [criterion(Role.CONTROL, one) for one in controls]
+    claim = Claim("claim", "It is so.", (*criteria, criterion(Role.FIGURE, "no")), "")
+    assert claim.outcome == verdict
+    assert claim.reason.endswith(".")
+
+
+def test_intervals_over_seeds_hold():
+    """Of means of three and of ten normal figures 95 % of the intervals hold the truth."""
+    rng = np.random.default_rng(0)
+    for n in (3, 10):
+        intervals = np.array([Criterion("", "", "", Role.DECIDES, rng.normal(size=n)).interval for _ in range(2000)])
+        held = np.mean((intervals[:, 0] < 0) & (intervals[:, 1] > 0))
+        assert held == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / 2000))
+
+
+def test_by_chance_alone_hardly_anything_is_shown_and_nothing_flips():
+    """Random walks, whose losses turn anywhere: no verdict is yes for some seeds and no for others."""
+
+    def make(seed, rng):
+        ei, degeneracy = (5 + np.cumsum(rng.normal(0, 0.1, (N, LAYERS)), axis=0) for _ in "ab")
+        return run_of(seed, ei, degeneracy, validation=overfit(int(rng.integers(20, 80))))
+
+    seen = {name: [] for name in ("drift", "transitions")}
+    for start in range(0, 60, 3):
+        runs = [make(seed, np.random.default_rng(seed)) for seed in range(start, start + 3)]
+        for claim in verdicts_of(runs):
+            if claim.name in seen:
+                seen[claim.name].append(claim.outcome)
+    for found in seen.values():
+        assert found.count(Outcome.YES) <= 2
+        assert not {Outcome.YES, Outcome.NO} <= set(found)
+
+
+def test_a_smoothed_line_stays_a_line():
+    line = np.linspace(0, 1, 50)
+    np.testing.assert_allclose(smoothed(line), line, atol=1e-12)
+    np.testing.assert_allclose(
+        smoothed(np.stack([line, 2 * line], axis=1)), np.stack([line, 2 * line], axis=1), atol=1e-12
+    )
+
+
+def test_verdicts_are_a_function_of_the_data_and_make_a_table(tmp_path):
+    runs = many(lambda seed, rng: run_of(seed, 5, 4 + hidden(AFTER)), 3)
+    for k, run in enumerate(runs):
+        run.save(tmp_path / f"{k}.npz")
+    read = [ef.Trajectory.load(tmp_path / f"{k}.npz") for k in range(3)]
+    rows = rows_of(verdicts_of(runs))
+    assert repr(rows) == repr(rows_of(verdicts_of(read)))
+    assert {"claim", "verdict", "criterion", "outcome", "mean", "low", "high"} <= set(rows[0])
+    assert len(rows) == 18
