@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ei_fast.measures.quantities import BY_NAME
 from ei_fast.results.flags import Flag
-from ei_fast.training.losses import training_loss, turning_point, validation_loss
+from ei_fast.training.losses import smoothed, smoothing_reach, training_loss, turning_point, validation_loss
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
@@ -21,9 +21,6 @@ _BESIDE = 3
 
 _LEAST_RISE = 0.02
 """Share by which a validation loss must rise after its minimum to be called overfitting."""
-
-_SMOOTHED_OVER = 1 / 20
-"""Share of all records over which curves are smoothed."""
 
 _BRACKETS = 0.1
 """Share of records with a bracket of EI in place of a figure beyond which a run is not judged."""
@@ -107,11 +104,12 @@ class Run:
 
     @cached_property
     def rise(self) -> float:
-        """Rise of the smoothed validation loss from its least value to the end, as a share; NaN where there is none."""
+        """Rise of the validation loss from its least value to its end, both smoothed, as a share; NaN without one."""
         if self.validation_loss is None or not self.n_records:
             return float("nan")
-        curve = smoothed(self.validation_loss)
-        return float(curve[-1] / curve.min() - 1.0) if curve.min() > 0.0 else float("nan")
+        least = smoothed(self.validation_loss).min()
+        end = self.validation_loss[-(2 * smoothing_reach(self.n_records) + 1) :].mean()
+        return float(end / least - 1.0) if least > 0.0 else float("nan")
 
     @cached_property
     def turn(self) -> int | None:
@@ -119,10 +117,10 @@ class Run:
 
         The loss must turn by more than its noise (`turning_point`), and rise by 2 % at least.
         """
-        if self.validation_loss is None or turning_point(self.validation_loss) is None or not self.rise >= _LEAST_RISE:
+        turn = None if self.validation_loss is None else turning_point(self.validation_loss)
+        if turn is None or not self.rise >= _LEAST_RISE or not _BESIDE <= turn < self.n_records - _BESIDE:
             return None
-        least = int(np.argmin(smoothed(self.validation_loss)))
-        return least if _BESIDE <= least < self.n_records - _BESIDE else None
+        return turn
 
     @cached_property
     def defect(self) -> str:
@@ -135,14 +133,3 @@ class Run:
         if np.mean(np.any(flags, axis=1)) > _BRACKETS:
             return "knows EI of a layer by bounds alone"
         return ""
-
-
-def smoothed(values: Values) -> Values:
-    """Running mean over a twentieth of all records, an odd number of them, and over fewer towards both ends."""
-    half = max(1, round(len(values) * _SMOOTHED_OVER / 2.0))
-    sums = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
-    at = np.arange(len(values))
-    # As many on either side, so that a straight curve stays what it is.
-    reach = np.minimum(half, np.minimum(at, len(values) - 1 - at))
-    counts = (2 * reach + 1).reshape(-1, *[1] * (values.ndim - 1))
-    return (sums[at + reach + 1] - sums[at - reach]) / counts

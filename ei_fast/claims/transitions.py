@@ -6,7 +6,8 @@ import numpy as np
 
 from ei_fast.claims.drift import lacking
 from ei_fast.claims.outcomes import Claim, Criterion, Role
-from ei_fast.claims.runs import Run, Values, smoothed
+from ei_fast.claims.runs import Run, Values
+from ei_fast.training.losses import smoothed
 
 NAME = "transitions"
 STATEMENT = "There are transitions in the causal plane as the network begins to overfit."
@@ -18,20 +19,24 @@ _POINTS, _REACH = 201, 10
 def transitions(runs: Sequence[Run]) -> Claim:
     """Turning angles of the paths where validation loss is least, and change-points found without looking there.
 
-    Paths are read by their length and not by time: a layer that hardly moves any more turns at every tremor.
+    Paths are read by their length and not by time: a layer that hardly moves any more turns at every tremor. Where
+    networks overfit, the loss falls no more, and paths are less straight than before whatever validation loss does: so
+    the control looks at the times at which other runs begin to overfit.
 
     Parameters
     ----------
     runs : sequence of Run
         Of networks with the same layers.
     """
-    figures = np.array([_figures(run) for run in runs])
+    own = np.array([_at_turn(run, run.turn) for run in runs])
+    beyond = own - np.array([_at_turns_of_others(run, runs) for run in runs])
     criteria = (
         (
             "paths turn at t*",
             "Share of all points of a path at which it turns less than at t*, mean over the layers, less one half.",
             "share",
             Role.DECIDES,
+            own[:, 0],
         ),
         (
             "a change-point lies at t*",
@@ -39,28 +44,48 @@ def transitions(runs: Sequence[Run]) -> Claim:
             "mean over the layers.",
             "share of the path",
             Role.DECIDES,
+            own[:, 1],
         ),
-        ("t* on the path", "Share of the path that is behind at t*, mean over the layers.", "share", Role.FIGURE),
+        (
+            "paths turn more at t* than at the t* of other runs",
+            "The first figure, less the same where the validation losses of the other runs are least.",
+            "share",
+            Role.CONTROL,
+            beyond[:, 0],
+        ),
+        ("t* on the path", "Share of the path behind at t*, mean over the layers.", "share", Role.FIGURE, own[:, 2]),
     )
-    return Claim(
-        NAME,
-        STATEMENT,
-        tuple(Criterion(*criterion, figures[:, k]) for k, criterion in enumerate(criteria)),
-        lacking(runs, hidden=False),
-    )
+    return Claim(NAME, STATEMENT, tuple(Criterion(*one) for one in criteria), lacking(runs, hidden=False))
 
 
-def _figures(run: Run) -> list[float]:
-    """The figures of a run, in the order of the criteria."""
-    if run.defect or run.turn is None:
-        return [float("nan")] * 3
-    of_layers = [_of_layer(run.points[:, k], run.turn) for k in range(run.n_layers)]
+def _at_turn(run: Run, turn: int | None) -> Values:
+    """Rank of the turning angle, nearness of the change-point, and place on the path at a record, means over layers."""
+    if run.defect or turn is None:
+        return np.full(3, np.nan)
+    of_layers = [_of_layer(run.points[:, k], turn) for k in range(run.n_layers)]
     known = [of_layer for of_layer in of_layers if of_layer is not None]
-    return [float("nan")] * 3 if not known else [float(one) for one in np.mean(known, axis=0)]
+    return np.mean(known, axis=0) if known else np.full(3, np.nan)
+
+
+def _at_turns_of_others(run: Run, runs: Sequence[Run]) -> Values:
+    """The same at the times at which the losses of other runs turn, mean over these; NaN where there is none."""
+    times = [other.time[other.turn] for other in runs if other is not run and other.turn is not None]
+    if not times or run.turn is None:
+        return np.full(3, np.nan)
+    figures = np.array([_at_turn(run, int(np.argmin(np.abs(run.time - time)))) for time in times])
+    known = figures[np.isfinite(figures).all(axis=1)]
+    return np.asarray(known.mean(axis=0)) if len(known) else np.full(3, np.nan)
 
 
 def _of_layer(points: Values, turn: int) -> tuple[float, float, float] | None:
-    """The figures of a layer's path (n_records, 2); None where it has none, or t* lies too near to an end of it."""
+    """The figures of a layer's path (n_records, 2); None where it has none, or the record is too near to an end of it.
+
+    Parameters
+    ----------
+    points : ndarray (n_records, 2)
+    turn : int
+        Index of the record.
+    """
     points = smoothed(points)
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     if not lengths[-1] > 0.0:
@@ -76,7 +101,7 @@ def _of_layer(points: Values, turn: int) -> tuple[float, float, float] | None:
     rank = float(np.mean(angles < angle) + 0.5 * np.mean(angles == angle))
     change = _change_of_direction(path)
     by_chance = float(np.mean(np.abs(change - inner)))
-    return rank - 0.5, by_chance - abs(change - here), here
+    return rank - 0.5, by_chance - abs(change - here), float(here)
 
 
 def _turning_angles(path: Values) -> Values:

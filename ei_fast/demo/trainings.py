@@ -104,7 +104,7 @@ _TANH = replace(_MNIST, name="mnist-tanh", hidden="tanh", n_seeds=3)
 _RELU = replace(_MNIST, name="mnist-relu", hidden="relu", n_seeds=3)
 
 TRAININGS: tuple[Training, ...] = (
-    *_both(_IRIS, 60, rate=0.1),
+    *_both(_IRIS, 60, rate=0.05, epochs=8000),
     *_both(_MNIST, 100, rate=0.1),
     *_both(_SHALLOW, 100, rate=0.1),
     *_both(_DEEP, 100, rate=0.5, batch=20, epochs=8000),

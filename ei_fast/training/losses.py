@@ -16,6 +16,8 @@ _VALIDATION = ("val", "eval", "test", "held", "dev")
 _BY_CHANCE = 0.01
 # Records on either side of the least one that tell its level, as a share of all.
 _BESIDE = 1 / 20
+# Share of all records over which curves are smoothed.
+_SMOOTHED_OVER = 1 / 20
 # Standard error of a median, in those of a mean.
 _MEDIAN = 1.2533
 
@@ -59,12 +61,12 @@ def _is_of_validation(name: str) -> bool:
 
 
 def turning_point(losses: Values) -> int | None:
-    """Index of the least loss, or None where it is no turn: the first or last of all, or a dip of a noisy curve.
+    """Index of the least smoothed loss, or None where it is no turn: at an end of the curve, or a dip of its noise.
 
     The median of the second half of what follows must lie above the least value by more than the deepest of that many
     records dips by chance, once in a hundred curves; and above the median around the least one, within a twentieth of
     all records on either side, by more than the error of both medians. Of a few records the noise is hardly known: of
-    six that fall no further one curve in six seems to turn, of ten one in seven, of thirty or more one in forty.
+    six that fall no further one curve in six seems to turn, of thirty one in sixteen, of a hundred one in forty.
 
     Parameters
     ----------
@@ -75,14 +77,17 @@ def turning_point(losses: Values) -> int | None:
     values = losses[at]
     if len(values) < 3:
         return None
-    least = int(np.argmin(values))
-    if not values[least] < min(values[0], values[-1]):
+    curve = smoothed(values)
+    least = int(np.argmin(curve))
+    if not curve[least] < min(curve[0], curve[-1]):
         return None
     noise = noise_of(values, least)
     after = values[least + 1 :]
     end = after[len(after) // 2 :]
-    threshold = norm.isf(_BY_CHANCE / len(values)) * noise
-    if np.median(end) - values[least] <= threshold:
+    # So many means of records that do not overlap are there to dip.
+    size = min(2 * smoothing_reach(len(values)), 2 * least, 2 * (len(values) - 1 - least)) + 1
+    threshold = norm.isf(_BY_CHANCE * size / len(values)) * noise / np.sqrt(size)
+    if np.median(end) - curve[least] <= threshold:
         return None
     beside = int(len(values) * _BESIDE)
     if beside:
@@ -91,6 +96,24 @@ def turning_point(losses: Values) -> int | None:
         if np.median(end) - np.median(around) <= norm.isf(_BY_CHANCE) * error:
             return None
     return int(at[least])
+
+
+def smoothed(values: Values) -> Values:
+    """Running mean over a twentieth of all records, an odd number of them, and over fewer towards both ends.
+
+    Of fewer than twenty records nothing is smoothed.
+    """
+    sums = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
+    at = np.arange(len(values))
+    # As many on either side, so that a straight curve stays what it is.
+    reach = np.minimum(smoothing_reach(len(values)), np.minimum(at, len(values) - 1 - at))
+    counts = (2 * reach + 1).reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray((sums[at + reach + 1] - sums[at - reach]) / counts)
+
+
+def smoothing_reach(n_records: int) -> int:
+    """On either side of a record, how many others its running mean takes in."""
+    return round(n_records * _SMOOTHED_OVER / 2.0)
 
 
 def noise_of(values: Values, turn: int) -> float:
