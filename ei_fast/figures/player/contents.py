@@ -21,7 +21,7 @@ from ei_fast.training.trajectory import Trajectory
 
 Trajectories = Mapping[str, Trajectory]
 
-INTERVALS = "bars: 95 % intervals of EI"
+INTERVALS = "bars through points: 95 % intervals of EI"
 """What is said of bars through points."""
 
 

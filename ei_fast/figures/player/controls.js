@@ -13,7 +13,9 @@ const inSight = () => [losses, ...(state.panels ? [...panels.values()].filter(({
 function show(index) {
   state.index = Math.min(Math.max(Math.round(index), 0), last);
   slider.value = state.index;
-  byId("step").textContent = `training step ${contents.steps[state.index]}`;
+  const text = `training step ${contents.steps[state.index]}`;
+  byId("step").textContent = text;
+  slider.setAttribute("aria-valuetext", text);
   for (const view of inSight()) view.draw(state.index);
 }
 
@@ -110,9 +112,8 @@ function fillKey(element, title, entries, chosen, look) {
   legend.append(title);
   const boxes = entries.map(([name, full], number) => {
     const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
-    const text = Object.assign(document.createElement("span"), { textContent: name });
     const label = Object.assign(document.createElement("label"), { title: full });
-    label.append(box, swatch("currentColor", look(number)), text);
+    label.append(box, swatch("currentColor", look(number)), breakable(name));
     coloured.push(() => look(number).colour && (label.querySelector("svg").style.color = look(number).colour));
     list.appendChild(document.createElement("li")).append(label);
     box.addEventListener("change", () => {
@@ -174,7 +175,7 @@ function makePanels() {
     const caption = figure.appendChild(Object.assign(document.createElement("figcaption"), { title: name }));
     const mark = swatch("currentColor", { marker: "circle" });
     coloured.push(() => (mark.style.color = colourOf(layer)));
-    caption.append(mark, shortNames[layer]);
+    caption.append(mark, breakable(shortNames[layer]));
     figure.appendChild(Object.assign(document.createElement("div"), { className: "plot" }));
     panels.set(layer, panel);
     watcher.observe(figure);

@@ -6,8 +6,16 @@ class Plane extends View {
     this.isPanel = isPanel;
   }
 
+  async embed(item, element) {
+    await super.embed(item, element);
+    if (this.isPanel) this.plot.toolbar_location = null;
+    for (const range of [this.plot.x_range, this.plot.y_range]) range.change.connect(() => this.nameGuides());
+    return this;
+  }
+
   resized() {
-    this.fit();
+    if (state.equal) this.fit();
+    this.nameGuides();
   }
 
   // Axes around all steps of what is shown. Together they have the nullcline in them; a panel is as close as it can be.
@@ -25,12 +33,13 @@ class Plane extends View {
     const [horizontal, vertical] = contents.scales[state.per].titles;
     plot.below[0].axis_label = this.isPanel ? null : horizontal;
     plot.left[0].axis_label = this.isPanel ? null : vertical;
-    this.nameGuides(x, y);
+    this.nameGuides();
   }
 
   // Beside both lines what they are, where there is room.
-  nameGuides(x, y) {
-    const { inner_width: width, inner_height: height } = this.plot;
+  nameGuides() {
+    const { inner_width: width, inner_height: height, x_range, y_range } = this.plot;
+    const x = [x_range.start, x_range.end], y = [y_range.start, y_range.end];
     const at = x[1] - (100 * (x[1] - x[0])) / width;
     const seen = !this.isPanel && x[0] < 0 && x[1] > 0;
     this.model("nullcline_label").setv({ y: height - 4, visible: seen });

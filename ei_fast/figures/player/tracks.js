@@ -66,8 +66,12 @@ function bar(track, t, ends) {
   return ends.map(of => [of[t] * scale, (2 * track.sensitivity[t] - of[t]) * scale]);
 }
 
-// From where to where a track reaches at any step, with all its bars: [left, right, bottom, top].
+// From where to where a track reaches at any step, with all its bars: [left, right, bottom, top]; found once a scale.
 function extent(track) {
+  return ((track.extents ??= {})[state.per] ??= newExtent(track));
+}
+
+function newExtent(track) {
   const reach = [Infinity, -Infinity, Infinity, -Infinity];
   const include = ([x, y]) => {
     if (!Number.isFinite(x + y)) return;
@@ -116,3 +120,10 @@ const shortNames = (() => {
   }
   return names.map(name => (name.length > 24 && cut > 3 ? "…" + name.slice(cut) : name));
 })();
+
+// A name whose lines end at separators.
+function breakable(name) {
+  const text = document.createElement("span");
+  for (const piece of name.split(/(?<=[._/])/)) text.append(piece, document.createElement("wbr"));
+  return text;
+}
