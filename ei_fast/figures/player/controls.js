@@ -3,8 +3,10 @@ const byId = id => document.getElementById(id);
 const slider = byId("slider"), play = byId("play"), speed = byId("speed");
 const last = contents.steps.length - 1;
 
-const plane = await new Plane(tracks).embed(contents.figures.plane, byId("plane"));
-const losses = await new Losses().embed(contents.figures.losses, byId("losses"));
+const [plane, losses] = await Promise.all([
+  new Plane(tracks).embed(contents.figures.plane, byId("plane")),
+  new Losses().embed(contents.figures.losses, byId("losses")),
+]);
 // A panel for each layer, made when it first comes into sight.
 const panels = new Map();
 

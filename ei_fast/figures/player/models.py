@@ -32,7 +32,9 @@ def plane_item() -> Item:
             **label,
         )
     )
-    plot.add_layout(Label(x=0.0, y=0.0, text="degeneracy = 0", text_baseline="top", name="diagonal_label", visible=False, **label))
+    plot.add_layout(
+        Label(x=0.0, y=0.0, text="degeneracy = 0", text_baseline="top", name="diagonal_label", visible=False, **label)
+    )
     segment = Segment(x0="x0", y0="y0", x1="x1", y1="y1", line_cap="round")
     segment.update(line_color="colour", line_alpha="alpha", line_width="width")
     _add(plot, "bars", segment)
@@ -85,7 +87,9 @@ def _empty(scale: str) -> Any:
 
 def _add(plot: Any, name: str, glyph: Any, level: str = "glyph") -> None:
     """A glyph with a source of its name, in which every field of the glyph is an empty column."""
-    fields = {spec.field for spec in glyph.properties_with_values(include_defaults=False).values() if hasattr(spec, "field")}
+    fields = {
+        spec.field for spec in glyph.properties_with_values(include_defaults=False).values() if hasattr(spec, "field")
+    }
     source = ColumnDataSource({field: [] for field in sorted(fields)}, name=name)
     renderer = GlyphRenderer(data_source=source, glyph=glyph, level=level)
     plot.renderers.append(renderer)

@@ -81,7 +81,9 @@ def write_player(
     from ei_fast.figures.player.models import losses_item, plane_item
 
     if not trajectories:
-        raise ValueError(f"The 'trajectories' parameter of write_player must hold at least one run. Got {trajectories!r}.")
+        raise ValueError(
+            f"The 'trajectories' parameter of write_player must hold at least one run. Got {trajectories!r}."
+        )
     for trajectory in trajectories.values():
         check_trajectory(trajectory)
         scaled(trajectory, per, OWNER)

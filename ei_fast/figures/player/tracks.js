@@ -52,11 +52,12 @@ const isShown = track => state.layers.has(track.layer) && state.runs.has(track.r
 const colourOf = layer => contents[state.dark ? "dark" : "light"][layer];
 const factorOf = track => (state.per === "edge" ? 1 / track.edges : 1);
 
-// The plane is (sensitivity, degeneracy) turned by 45 degrees. A bracket has no place, but two ends.
+// The plane is (sensitivity, degeneracy) turned by 45 degrees; EI is their difference, which is known to more digits
+// than 32 bits of both leave of it. A bracket has no place, but two ends.
 function place(track, t) {
   if (track.bracketed.has(t)) return [NaN, NaN];
-  const scale = factorOf(track) / Math.SQRT2, sensitivity = track.sensitivity[t], degeneracy = track.degeneracy[t];
-  return [(sensitivity - degeneracy) * scale, (sensitivity + degeneracy) * scale];
+  const scale = factorOf(track) / Math.SQRT2;
+  return [track.ei[t] * scale, (track.sensitivity[t] + track.degeneracy[t]) * scale];
 }
 
 // Both ends of a bar from one EI to another; along it sensitivity is constant.
