@@ -131,7 +131,7 @@ class Chromium:
     def click(self, selector):
         """Click the middle of an element, as the mouse does."""
         self.value(f"document.querySelector({selector!r}).scrollIntoView({{ block: 'nearest' }}), true")
-        box = f"(({{ x, y, width, height }}) => [x + width / 2, y + height / 2])"
+        box = "(({ x, y, width, height }) => [x + width / 2, y + height / 2])"
         x, y = self.value(f"{box}(document.querySelector({selector!r}).getBoundingClientRect())")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
@@ -142,6 +142,11 @@ class Chromium:
         data = self.call("Page.captureScreenshot", format="png")["data"]
         with Image.open(io.BytesIO(base64.b64decode(data))) as image:
             return np.array(image.convert("RGB"))
+
+    def wait_for(self, condition):
+        """Wait until a JavaScript condition holds."""
+        waiting = f"(done => {{ const wait = () => {condition} ? done(true) : setTimeout(wait, 5); wait(); }})"
+        self.value(f"new Promise({waiting})")
 
     def close(self):
         """End the browser."""

@@ -43,9 +43,10 @@ class Losses extends View {
       axis.ticker.ticks = ticks.map(([tick]) => tick);
       axis.major_label_overrides = new Map(ticks);
     }
-    this.fill("curves", this.shown().map(curve => (
-      { xs: curve.run.steps, ys: curve.run.steps.map((_, t) => this.value(curve, t)), ...this.look(curve), alpha: 1, width: 1.6 }
-    )));
+    this.fill("curves", this.shown().map(curve => {
+      const xs = curve.run.steps, ys = xs.map((_, t) => this.value(curve, t));
+      return { xs, ys, ...this.look(curve), alpha: 1, width: 1.6 };
+    }));
   }
 
   draw(index) {

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+from bokeh.core.property.vectorization import Field
 from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource, FixedTicker, GlyphRenderer, Label, MultiLine, Scatter, Segment, Slope, Span
 from bokeh.plotting import figure
@@ -16,25 +18,12 @@ def plane_item() -> Item:
     plot = _empty("linear")
     plot.add_layout(Span(location=0.0, dimension="height", line_dash="dashed", line_width=1.2, name="nullcline"))
     plot.add_layout(Slope(gradient=1.0, y_intercept=0.0, line_dash="dotted", line_width=1.2, name="diagonal"))
-    label: dict[str, Any] = {"text_font_size": "11px", "level": "underlay"}
-    plot.add_layout(
-        Label(
-            x=0.0,
-            y=0,
-            y_units="screen",
-            text="EI = 0",
-            angle=90.0,
-            angle_units="deg",
-            text_align="right",
-            x_offset=-3,
-            name="nullcline_label",
-            visible=False,
-            **label,
-        )
-    )
-    plot.add_layout(
-        Label(x=0.0, y=0.0, text="degeneracy = 0", text_baseline="top", name="diagonal_label", visible=False, **label)
-    )
+    for name, text, more in (
+        ("nullcline_label", "EI = 0", {"y_units": "screen", "angle": np.pi / 2, "text_align": "right", "x_offset": -3}),
+        ("diagonal_label", "degeneracy = 0", {"text_baseline": "top", "x_offset": 6}),
+    ):
+        # The page says where there is room for it.
+        plot.add_layout(Label(x=0.0, y=0.0, text=text, name=name, visible=False, text_font_size="11px", **more))
     segment = Segment(x0="x0", y0="y0", x1="x1", y1="y1", line_cap="round")
     segment.update(line_color="colour", line_alpha="alpha", line_width="width")
     _add(plot, "bars", segment)
@@ -87,12 +76,10 @@ def _empty(scale: str) -> Any:
 
 def _add(plot: Any, name: str, glyph: Any, level: str = "glyph") -> None:
     """A glyph with a source of its name, in which every field of the glyph is an empty column."""
-    fields = {
-        spec.field for spec in glyph.properties_with_values(include_defaults=False).values() if hasattr(spec, "field")
-    }
-    source = ColumnDataSource({field: [] for field in sorted(fields)}, name=name)
-    renderer = GlyphRenderer(data_source=source, glyph=glyph, level=level)
-    plot.renderers.append(renderer)
+    properties = glyph.properties_with_values(include_defaults=False).values()
+    columns = sorted({value.field for value in properties if isinstance(value, Field)})
+    source = ColumnDataSource({column: [] for column in columns}, name=name)
+    plot.renderers.append(GlyphRenderer(data_source=source, glyph=glyph, level=level))
 
 
 def _lines() -> MultiLine:

@@ -15,7 +15,8 @@ from ei_fast.figures.scale import scaled
 from ei_fast.runtime.files import write_whole
 from ei_fast.training.trajectory import Trajectory
 
-_SCRIPTS = ("tracks.js", "view.js", "plane.js", "losses.js", "controls.js")
+# One after the other: each uses what stands in those before it.
+_SCRIPTS = ("tracks", "names", "view", "plane", "losses", "key", "figures", "playing", "page")
 
 
 def script_of_bokeh() -> str:
@@ -99,7 +100,7 @@ def write_player(
             # A page of its own needs no other file; one that shares a script reads it from where it lies itself.
             "sources": "'unsafe-inline'" if script is None else "'unsafe-inline' 'self' file:",
             "contents": _json(contents),
-            "script": "\n".join(map(_text, _SCRIPTS)),
+            "script": "\n".join(_text(f"{name}.js") for name in _SCRIPTS),
         }
     )
     write_whole(Path(path), page.encode("utf-8"), lasting=False)

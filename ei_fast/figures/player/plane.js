@@ -44,7 +44,7 @@ class Plane extends View {
     const seen = !this.isPanel && x[0] < 0 && x[1] > 0;
     this.model("nullcline_label").setv({ y: height - 4, visible: seen });
     const fits = !this.isPanel && at > x[0] && at > y[0] + (20 * (y[1] - y[0])) / height && at < y[1];
-    this.model("diagonal_label").setv({ x: at, y: at, x_offset: 6, visible: fits });
+    this.model("diagonal_label").setv({ x: at, y: at, visible: fits });
   }
 
   draw(index) {
