@@ -388,7 +388,7 @@ def _width_of(browser, text):
 
 
 @needs_chromium
-@pytest.mark.parametrize(("n_steps", "n_layers"), [(1, 1), (4, 60)])
+@pytest.mark.parametrize(("n_steps", "n_layers"), [pytest.param(1, 1, marks=pytest.mark.slow), (4, 60)])
 def test_it_keeps_its_shape(n_steps, n_layers, browser, tmp_path):
     names = [LONG.format(k) for k in range(n_layers)]
     _open(browser, ef.animate_causal_plane(_trajectory(n_steps, n_layers, names=names), tmp_path / "plane.html"))
