@@ -1,11 +1,16 @@
 """A headless Chromium that is spoken to through a pipe: what a page does in a real browser."""
 
+import base64
+import io
 import json
 import os
 import subprocess
 import time
 from itertools import count
 from shutil import which
+
+import numpy as np
+from PIL import Image
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _SECONDS = 60.0
@@ -22,9 +27,9 @@ class Chromium:
     Attributes
     ----------
     requests : list of str
-        Addresses that the page asked for.
+        Addresses that the page asked for; what is in the page itself, as a data: address, is none.
     complaints : list of str
-        What it logged as a warning or an error, and exceptions that nobody caught.
+        Whatever it logged, at any level, and exceptions that nobody caught.
     """
 
     def __init__(self, profile):
@@ -104,6 +109,45 @@ class Chromium:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def resize(self, width, height):
+        """Give the page a window of this size, in pixels."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.settle()
+
+    def prefer(self, scheme):
+        """Tell pages that their reader prefers a "light" or a "dark" scheme."""
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def press(self, key):
+        """Press and release a key, named as in KeyboardEvent.key."""
+        text = {"text": key} if len(key) == 1 else {}
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def point_at(self, x, y):
+        """Move the mouse to a place in the window, in pixels."""
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def click(self, selector):
+        """Click the middle of an element, as the mouse does."""
+        self.value(f"document.querySelector({selector!r}).scrollIntoView({{ block: 'nearest' }}), true")
+        box = "(({ x, y, width, height }) => [x + width / 2, y + height / 2])"
+        x, y = self.value(f"{box}(document.querySelector({selector!r}).getBoundingClientRect())")
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        self.settle()
+
+    def pixels(self):
+        """What is seen in the window, (height, width, 3)."""
+        data = self.call("Page.captureScreenshot", format="png")["data"]
+        with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+            return np.array(image.convert("RGB"))
+
+    def wait_for(self, condition):
+        """Wait until a JavaScript condition holds."""
+        waiting = f"(done => {{ const wait = () => {condition} ? done(true) : setTimeout(wait, 5); wait(); }})"
+        self.value(f"new Promise({waiting})")
+
     def close(self):
         """End the browser."""
         self._process.kill()
@@ -119,11 +163,11 @@ class Chromium:
         line, self._received = self._received.split(b"\0", 1)
         message = json.loads(line)
         kind, params = message.get("method"), message.get("params", {})
-        if kind == "Network.requestWillBeSent":
+        if kind == "Network.requestWillBeSent" and not params["request"]["url"].startswith("data:"):
             self.requests.append(params["request"]["url"])
-        elif kind == "Log.entryAdded" and params["entry"]["level"] in ("warning", "error"):
+        elif kind == "Log.entryAdded":
             self.complaints.append(params["entry"]["text"])
-        elif kind == "Runtime.consoleAPICalled" and params["type"] in ("warning", "error", "assert"):
+        elif kind == "Runtime.consoleAPICalled":
             self.complaints.append(str(params["args"]))
         elif kind == "Runtime.exceptionThrown":
             self.complaints.append(str(params["exceptionDetails"]))

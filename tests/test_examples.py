@@ -44,7 +44,7 @@ def test_an_example(name, tmp_path, monkeypatch):
     for left in LEAVES[name]:
         path = tmp_path / left
         if path.suffix == ".html":
-            assert "Plotly.newPlot" in path.read_text(encoding="utf-8")
+            assert "Bokeh.embed.embed_item" in path.read_text(encoding="utf-8")
         else:
             with Image.open(path) as image:
                 image.load()

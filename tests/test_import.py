@@ -32,7 +32,7 @@ def test_importing_loads_no_framework_and_nothing_heavy():
         "click",
         "tqdm",
         "PIL",
-        "plotly",
+        "bokeh",
         "lightning",
     ]
     code = f"import sys, ei_fast; print(*[name for name in {heavy} if name in sys.modules])"

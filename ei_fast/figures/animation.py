@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.figures.beside import beside
 from ei_fast.figures.plane import CausalPlaneDisplay
+from ei_fast.figures.scale import axis_titles, scaled
 from ei_fast.figures.style import BOUNDS, BRACKETS, layer_colours, metric_styles, ranges_said
 from ei_fast.parameters import Integer, Number
-from ei_fast.training.losses import split_metrics
 from ei_fast.training.trajectory import Trajectory
 
 OWNER = "animate_causal_plane"
@@ -32,6 +33,8 @@ _MARGIN = 0.06
 @dataclass(frozen=True)
 class Motion:
     """What moves, and how fast.
+
+    All that is said to be in bits is in bits per edge where the motion was made so.
 
     Attributes
     ----------
@@ -59,6 +62,8 @@ class Motion:
         Steps that a point leaves visible behind it.
     notes : tuple of str
         What is to be known of the picture: the convention of the ranges, and what bars are.
+    horizontal_title, vertical_title : str
+        Of the axes of the plane, with the unit.
 
     Notes
     -----
@@ -79,6 +84,8 @@ class Motion:
     pause: int
     trail: int
     notes: tuple[str, ...]
+    horizontal_title: str
+    vertical_title: str
 
     @property
     def schedule(self) -> NDArray[np.int64]:
@@ -110,8 +117,10 @@ def animate_causal_plane(
     pause: float = 1.0,
     trail: int = 20,
     verbose: int = 1,
+    *,
+    per: str = "layer",
 ) -> Path:
-    """Write the layers' way through the causal plane as a video, or as a page to step through.
+    """Write the layers' way through the causal plane as a video, or as a page with a player.
 
     To the left the plane, where each layer is a point with a trail; to the right the losses with a marker that moves
     along them (other metrics where no loss was recorded, EI where nothing was). Where it is wide enough to be seen, a
@@ -121,23 +130,26 @@ def animate_causal_plane(
     Parameters
     ----------
     trajectory : Trajectory
-        At least one step.
+        At least one step; of several runs for ``.html`` alone, where they are told apart by the shape of their points.
     path : str or path
         By its suffix:
 
         - ``.mp4``: H.264; needs ``pip install "ei_fast[video]"``;
         - ``.gif``, which is held in memory while it is written, about a third of a megabyte a step;
-        - ``.html``: one file with all that it needs, and with play, pause and a slider over the steps; needs
-          ``pip install "ei_fast[html]"``.
+        - ``.html``: one file with all that it needs, about 1.3 megabytes, to play and step through, with layers and
+          runs to choose, figures per layer or edge, and a panel for each layer; needs ``pip install "ei_fast[html]"``.
     fps : float, optional
         Steps shown a second; where not given, about ten seconds for all, but at least 2 and at most 30 a second.
     pause : float, default 1.0
-        Seconds for which the first and the last step stand still. A video has one frame a step and
+        Seconds for which the first and the last step of a video stand still. An ``.mp4`` has one frame a step and
         ``round(pause * fps)`` more at either end; in a ``.gif`` these are not frames of their own, but last longer.
     trail : int, default 20
         Steps that stay visible behind each point.
     verbose : int, default 1
         Above 0 a progress bar counts the frames.
+    per : "layer" or "edge", default "layer"
+        Bits of the whole layer; or divided by its number of edges, n_in · n_out, so that a wide layer does not flatten
+        the others. In a page both can be chosen, and this is what it begins with.
 
     Returns
     -------
@@ -149,7 +161,8 @@ def animate_causal_plane(
     ImportError
         Where the suffix needs a package that is not installed.
     TypeError, ValueError
-        For another suffix, a trajectory without steps, or parameters that are not allowed.
+        For another suffix, a trajectory without steps, several runs in a video, figures per edge of a trajectory that
+        does not know the widths of its layers, or parameters that are not allowed.
 
     Examples
     --------
@@ -163,15 +176,16 @@ def animate_causal_plane(
     """
     path = Path(path)
     writer = _writer_of(path)
-    if not isinstance(trajectory, Trajectory) or not len(trajectory):
-        raise (ValueError if isinstance(trajectory, Trajectory) else TypeError)(
-            f"The 'trajectory' parameter of {OWNER} must be a Trajectory of at least one step. "
-            f"Got {trajectory!r} instead."
-        )
+    check_trajectory(trajectory)
     if not path.parent.is_dir():
         raise ValueError(f"The 'path' parameter of {OWNER} must be in a folder that exists. Got {str(path)!r} instead.")
-    motion = motion_of(trajectory, fps, pause, trail)
     shown = bool(_VERBOSE.checked("verbose", verbose, OWNER))
+    _PAUSE.checked("pause", pause, OWNER)
+    if writer is None:
+        from ei_fast.figures.player import runs_of, write_player
+
+        return write_player(runs_of(trajectory), path, fps=fps, trail=trail, per=per)
+    motion = motion_of(trajectory, fps, pause, trail, per)
     # The suffix stays at the end: it tells the writers what is to be written.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
@@ -182,26 +196,22 @@ def animate_causal_plane(
     return path
 
 
-def motion_of(trajectory: Trajectory, fps: float | None = None, pause: float = 1.0, trail: int = 20) -> Motion:
+def motion_of(
+    trajectory: Trajectory, fps: float | None = None, pause: float = 1.0, trail: int = 20, per: str = "layer"
+) -> Motion:
     """What moves in a trajectory; parameters as in `animate_causal_plane`."""
-    if fps is None:
-        rate = float(np.clip(round(len(trajectory) / _SECONDS), _SLOWEST, _FASTEST))
-    else:
-        rate = _RATE.checked("fps", fps, OWNER)
+    rate = checked_rate(fps, len(trajectory))
     pause = _PAUSE.checked("pause", pause, OWNER)
-    trail = _TRAIL.checked("trail", trail, OWNER)
+    trail = checked_trail(trail)
+    trajectory = scaled(trajectory, per, OWNER)
     plane = CausalPlaneDisplay.from_trajectory(trajectory)
-    losses, others = split_metrics(trajectory)
-    beside, curves = "loss", losses
-    if not any(np.isfinite(values).any() for values in curves.values()):
-        beside, curves = "", others
-    styles = metric_styles(len(curves))
-    if not any(np.isfinite(values).any() for values in curves.values()):
-        known = np.where(plane.bracketed, np.nan, trajectory.ei)
-        beside, curves = "EI [bits]", dict(zip(trajectory.layers, known.T, strict=True))
+    curves = beside([trajectory], per)
+    if curves.of_layers:
         styles = [
             {"color": colour, "linestyle": "-", "linewidth": 1.5} for colour in layer_colours(len(trajectory.layers))
         ]
+    else:
+        styles = metric_styles(len(curves.curves[0]))
     bars, intervals, bounds = (
         np.stack([bars_of(k) for k in range(len(trajectory.layers))], axis=1)
         for bars_of in (plane.bracket_bars, plane.interval_bars, plane.bounds_bars)
@@ -219,14 +229,36 @@ def motion_of(trajectory: Trajectory, fps: float | None = None, pause: float = 1
         bars,
         intervals,
         bounds,
-        curves,
-        beside,
+        curves.curves[0],
+        curves.title,
         styles,
         rate,
         round(pause * rate),
         trail,
         tuple(filter(None, notes)),
+        *axis_titles(per),
     )
+
+
+def check_trajectory(trajectory: Trajectory) -> None:
+    """Raise TypeError for what is no trajectory, ValueError for one without steps."""
+    if not isinstance(trajectory, Trajectory) or not len(trajectory):
+        raise (ValueError if isinstance(trajectory, Trajectory) else TypeError)(
+            f"The 'trajectory' parameter of {OWNER} must be a Trajectory of at least one step. "
+            f"Got {trajectory!r} instead."
+        )
+
+
+def checked_rate(fps: float | None, n_steps: int) -> float:
+    """Steps shown a second: what was asked for, or what shows all in about ten seconds."""
+    if fps is None:
+        return float(np.clip(round(n_steps / _SECONDS), _SLOWEST, _FASTEST))
+    return float(_RATE.checked("fps", fps, OWNER))
+
+
+def checked_trail(trail: int) -> int:
+    """Steps that stay visible behind a point."""
+    return int(_TRAIL.checked("trail", trail, OWNER))
 
 
 def limits(values: Values, *inside: float) -> tuple[float, float]:
@@ -237,8 +269,8 @@ def limits(values: Values, *inside: float) -> tuple[float, float]:
     return float(low - margin), float(high + margin)
 
 
-def _writer_of(path: Path) -> Callable[[Motion, Path, bool], Any]:
-    """The writer of a suffix, loaded with what it needs."""
+def _writer_of(path: Path) -> Callable[[Motion, Path, bool], Any] | None:
+    """The writer of a video's suffix, loaded with what it needs; None for a page, which is no sequence of frames."""
     if path.suffix == ".mp4":
         from ei_fast.figures.video import write_mp4, writer_of_mp4
 
@@ -249,8 +281,8 @@ def _writer_of(path: Path) -> Callable[[Motion, Path, bool], Any]:
 
         return write_gif
     if path.suffix == ".html":
-        from ei_fast.figures.player import script_of_plotly, write_html
+        from ei_fast.figures.player import script_of_bokeh
 
-        script_of_plotly()
-        return write_html
+        script_of_bokeh()
+        return None
     raise ValueError(f"The 'path' parameter of {OWNER} must end in .mp4, .gif or .html. Got {str(path)!r} instead.")

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ei_fast.figures.animation import Motion
 from ei_fast.figures.measures import plot_metrics
 from ei_fast.figures.palette import Palette
-from ei_fast.figures.plane import HORIZONTAL, VERTICAL, draw_guides, name_guides
+from ei_fast.figures.plane import draw_guides, name_guides
 from ei_fast.figures.style import SMALL, layer_colours, legend_above, quiet
 
 Pixels = NDArray[np.uint8]
@@ -131,8 +131,8 @@ class Frames:
         draw_guides(ax)
         name_guides(ax)
         quiet(ax)
-        ax.set_xlabel(HORIZONTAL, fontsize=SMALL)
-        ax.set_ylabel(VERTICAL, fontsize=SMALL)
+        ax.set_xlabel(motion.horizontal_title, fontsize=SMALL)
+        ax.set_ylabel(motion.vertical_title, fontsize=SMALL)
         handles = [Line2D([], [], color=colour, marker="o", linestyle="", markersize=5) for colour in self._colours]
         legend_above(ax, handles, motion.layers, "\n".join(motion.notes) or None)
 

@@ -1,13 +1,11 @@
 """The causal plane in motion: what the files hold, read back by other programs than wrote them."""
 
-import json
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
-from chromium import Chromium, found
 from PIL import Image
 
 import ei_fast as ef
@@ -68,6 +66,41 @@ def test_beside_the_plane_are_losses_or_what_else_there_is():
     assert [style["color"] for style in bare.styles] == layer_colours(3)
 
 
+def _with_widths(trajectory, widths=((25, 6), (6, 6), (6, 5))):
+    trajectory.provenance["layers"] = [[name, *both] for name, both in zip(trajectory.layers, widths, strict=True)]
+    return trajectory
+
+
+def test_figures_per_edge_are_divided_by_the_edges_of_the_layer():
+    edges = np.array([150, 36, 30])
+    trajectory = _with_widths(_trajectory(metrics=[]))
+    trajectory.ei_low, trajectory.ei_high = trajectory.ei - 2, trajectory.ei + 2
+    layer, edge = motion_of(trajectory), motion_of(trajectory, per="edge")
+    for name in ("horizontal", "vertical"):
+        np.testing.assert_allclose(getattr(edge, name), getattr(layer, name) / edges)
+    np.testing.assert_allclose(edge.intervals[:, 2], layer.intervals[:, 2] / 30)
+    np.testing.assert_allclose(edge.curves["fc1"], trajectory.ei[:, 1] / 36)
+    assert (edge.horizontal_title, edge.beside) == ("EI / √2  [bits per edge]", "EI [bits per edge]")
+    assert (layer.vertical_title, layer.beside) == ("(sensitivity + degeneracy) / √2  [bits]", "EI [bits]")
+    frames = Frames(edge, 50)
+    for index, _ in enumerate(frames.drawn(range(2))):
+        np.testing.assert_allclose(frames.points.get_offsets(), _expected(trajectory)[index] / edges[:, None])
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".html"])
+def test_figures_per_edge_need_the_widths(suffix, tmp_path):
+    with pytest.raises(ValueError, match="'per' parameter of animate_causal_plane must be 'layer' where"):
+        ef.animate_causal_plane(_trajectory(), tmp_path / f"plane{suffix}", per="edge")
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_runs_do_not_fit_into_a_video(tmp_path):
+    trajectory = _trajectory()
+    trajectory.runs = ("a",) * 6 + ("b",) * 6
+    with pytest.raises(ValueError, match=r"Take one: trajectory.of_run\('a'\)"):
+        ef.animate_causal_plane(trajectory, tmp_path / "plane.gif")
+
+
 def test_it_lasts_about_ten_seconds():
     assert [motion_of(_trajectory(n)).rate for n in (3, 100, 3000)] == [2.0, 10.0, 30.0]
     assert motion_of(_trajectory(), fps=7).rate == 7.0
@@ -113,106 +146,6 @@ def test_gif_opens_and_stays_on_both_ends(tmp_path):
             np.testing.assert_array_equal(((wanted - shown) ** 2).sum(axis=2), least)
             assert (shown[(wanted == 255).all(axis=2)] == 255).all()
     assert durations == [600, *[100] * 10, 600]
-
-
-needs_chromium = pytest.mark.skipif(
-    found() is None, reason="needs Chromium, as `apt-get install chromium` brings it, to open the page in"
-)
-
-
-@pytest.fixture
-def browser(tmp_path_factory):
-    browser = Chromium(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
-# Where the points are on the screen, in units of the axes, as read from the picture itself.
-_ON_SCREEN = """(() => {
-    const { xaxis, yaxis } = plot._fullLayout;
-    return [...plot.querySelectorAll(".xy .scatterlayer .trace")].map(trace => {
-        const points = [...trace.querySelectorAll(".points path")];
-        const [x, y] = points[points.length - 1].getAttribute("transform").match(/-?[\\d.]+/g);
-        return [xaxis.p2d(Number(x)), yaxis.p2d(Number(y))];
-    }).filter((_, k) => k % 2 === 1);
-})()"""
-
-
-def _slide(browser, index):
-    browser.value(f"slider.value = {index}, slider.dispatchEvent(new Event('input')), true")
-    browser.settle()
-
-
-@needs_chromium
-def test_the_page_shows_every_step_and_fetches_nothing(browser, tmp_path):
-    trajectory = _trajectory()
-    trajectory.layers = ("a < b & c", "</script>", "fc2")
-    path = ef.animate_causal_plane(trajectory, tmp_path / "plane.html", trail=4)
-    browser.open(path.as_uri())
-    assert browser.value("document.querySelectorAll('#plot .scatterlayer .trace').length") == 2 * 3 + 2 * 2
-    names = browser.value("[...plot.querySelectorAll('.legendtext')].map(text => text.textContent)")
-    assert names == ["a < b & c", "</script>", "fc2", "loss", "val loss"]
-    expected = _expected(trajectory)
-    spans = np.array(
-        browser.value(
-            "[plot._fullLayout.xaxis, plot._fullLayout.yaxis].map(a => (a.range[1] - a.range[0]) / a._length)"
-        )
-    )
-    assert browser.value("[slider.min, slider.max, slider.step]") == ["0", "11", "1"]
-    for index in (0, 7, 3, 11):
-        _slide(browser, index)
-        held = browser.value("plot.data.slice(0, 6).map(trace => [trace.x, trace.y])")
-        for k in range(3):
-            np.testing.assert_allclose(np.transpose(held[2 * k + 1]), expected[[index], k])
-            np.testing.assert_allclose(np.transpose(held[2 * k]), expected[max(index - 4, 0) : index + 1, k])
-        # In pixels: plotly writes places down to a hundredth of one.
-        np.testing.assert_allclose((np.array(browser.value(_ON_SCREEN)) - expected[index]) / spans, 0.0, atol=0.02)
-        markers = browser.value("[7, 9].map(k => [plot.data[k].x[0], plot.data[k].y[0]])")
-        assert markers == [[trajectory.steps[index], trajectory.metrics[name][index]] for name in ("loss", "val_loss")]
-        assert browser.value("step.textContent") == f"training step {trajectory.steps[index]}"
-    assert browser.requests == [path.as_uri()]
-    assert browser.complaints == []
-
-
-@needs_chromium
-def test_the_page_plays_and_pauses(browser, tmp_path):
-    path = ef.animate_causal_plane(_trajectory(40), tmp_path / "plane.html", fps=20)
-    browser.open(path.as_uri())
-    browser.value("button.click(), true")
-    assert browser.value("button.textContent") == "Pause"
-    browser.value("new Promise(done => setInterval(() => Number(slider.value) >= 5 && done(true), 10))")
-    browser.value("button.click(), true")
-    assert browser.value("button.textContent") == "Play"
-    # One that has begun may still be drawn.
-    browser.settle()
-    stopped = browser.value("slider.value")
-    browser.value("new Promise(done => setTimeout(() => done(true), 200))")
-    assert browser.value("slider.value") == stopped
-    browser.value("button.click(), true")
-    browser.value("new Promise(done => setInterval(() => button.textContent === 'Play' && done(true), 10))")
-    assert browser.value("slider.value") == "39"
-    assert browser.requests == [path.as_uri()]
-    assert browser.complaints == []
-
-
-def test_what_is_undefined_is_no_number_in_the_page(tmp_path):
-    trajectory = _trajectory()
-    trajectory.sensitivity[2, 1] = np.nan
-    trajectory.metrics["loss"][3] = np.nan
-    page = ef.animate_causal_plane(trajectory, tmp_path / "plane.html").read_text(encoding="utf-8")
-    data = page.split('<script id="motion" type="application/json">')[1].split("</script>")[0]
-
-    def refuse(constant):
-        pytest.fail(f"{constant} is not JSON")
-
-    motion = json.loads(data, parse_constant=refuse)
-    assert motion["horizontal"][1][2] is None
-    assert motion["curves"][0]["values"][3] is None
-
-
-def _data_of(path):
-    page = path.read_text(encoding="utf-8")
-    return json.loads(page.split('<script id="motion" type="application/json">')[1].split("</script>")[0])
 
 
 def _with_a_bracket():
@@ -265,46 +198,6 @@ def test_what_is_known_exactly_has_no_bars():
     assert motion.notes == ()
 
 
-def test_the_page_holds_intervals_and_bounds(tmp_path):
-    trajectory = _with_a_bracket()
-    motion = _data_of(ef.animate_causal_plane(trajectory, tmp_path / "plane.html"))
-    for name, k, by in (("intervals", 0, (-2, 2)), ("intervals", 2, (-2, 2)), ("bounds", 2, (-5, 4))):
-        for index in (0, 3, 11):
-            ends = [(trajectory.ei[index, k] + one) / np.sqrt(2) for one in by]
-            assert motion[name][k]["x"][index] == pytest.approx(ends)
-    assert motion["intervals"][1]["x"][3] == [None, None]
-    assert motion["bounds"][0]["x"] == [[None, None]] * 12
-
-
-@needs_chromium
-def test_the_page_shows_brackets_intervals_and_bounds(browser, tmp_path):
-    trajectory = _with_a_bracket()
-    path = ef.animate_causal_plane(trajectory, tmp_path / "plane.html")
-    browser.open(path.as_uri())
-    # After points and curves: the bracket of one layer, the intervals of three, the bounds of one.
-    said = browser.value("plot.data.slice(10).map(trace => [trace.legendgroup, trace.opacity])")
-    assert said == [["fc1", 0.5], ["fc0", 0.5], ["fc1", 0.5], ["fc2", 0.5], ["fc2", 0.2]]
-    for index in (3, 7):
-        _slide(browser, index)
-        held = browser.value("plot.data.slice(10).map(trace => trace.x)")
-        ends = [(trajectory.ei[index, 2] + by) / np.sqrt(2) for by in (-5, 4)]
-        assert held[4] == pytest.approx(ends)
-        assert (held[0] == [None, None]) == (index == 7)
-        assert (held[2] == [None, None]) == (index == 3)
-    assert browser.complaints == []
-
-
-def test_the_page_holds_brackets_ticks_and_the_convention(tmp_path):
-    trajectory = _with_a_bracket()
-    trajectory.metrics["loss"][:] = np.geomspace(2.5, 0.02, 12)
-    motion = _data_of(ef.animate_causal_plane(trajectory, tmp_path / "plane.html"))
-    assert motion["horizontal"][1][3:5] == [None, None]
-    assert motion["bars"][1]["x"][3] == pytest.approx([(trajectory.ei[3, 1] + by) / np.sqrt(2) for by in (-2, 2)])
-    assert motion["bars"][1]["x"][5] == [None, None]
-    assert any("first record" in note for note in motion["notes"])
-    assert [float(text) for text in motion["tick_texts"]] == motion["ticks"]
-
-
 @pytest.mark.parametrize("suffix", [".mp4", ".gif", ".html"])
 @pytest.mark.slow
 def test_two_hundred_steps_take_less_than_a_minute(suffix, tmp_path):
@@ -329,6 +222,7 @@ def test_any_size_moves(n_steps, n_layers, suffix, tmp_path):
         ({"fps": 0}, ValueError, "'fps' parameter of animate_causal_plane"),
         ({"pause": -1}, ValueError, "'pause' parameter of animate_causal_plane"),
         ({"trail": 1.5}, TypeError, "'trail' parameter of animate_causal_plane"),
+        ({"per": "neuron"}, ValueError, "'per' parameter of animate_causal_plane must be one of 'layer', 'edge'"),
         ({"trajectory": 3}, TypeError, "'trajectory' parameter of animate_causal_plane must be a Trajectory"),
         ({"trajectory": Trajectory.empty()}, ValueError, "must be a Trajectory of at least one step"),
     ],
@@ -341,12 +235,12 @@ def test_mistakes_are_found_before_a_frame_is_drawn(params, error, message, tmp_
 
 
 @pytest.mark.parametrize(
-    ("suffix", "package", "extra"), [(".mp4", "imageio_ffmpeg", "video"), (".html", "plotly", "html")]
+    ("suffix", "package", "extra"), [(".mp4", "imageio_ffmpeg", "video"), (".html", "bokeh", "html")]
 )
 def test_a_missing_package_is_named(suffix, package, extra, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    if package == "plotly":
-        monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    for module in [name for name in sys.modules if name.startswith(f"{package}.")]:
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf'pip install "ei_fast\[{extra}\]"'):
         ef.animate_causal_plane(_trajectory(), tmp_path / f"plane{suffix}")
 
@@ -373,4 +267,4 @@ def test_a_player_outside_can_open_it(suffix, tmp_path):
     if suffix == ".mp4":
         assert content.index(b"moov") < content.index(b"mdat")
     else:
-        assert b" src=" not in content.split(b"<script>")[0]
+        assert b"<script src=" not in content
