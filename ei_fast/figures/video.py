@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ei_fast.figures.animation import Motion
+from ei_fast.figures.key import draw_key
 from ei_fast.figures.measures import plot_metrics
 from ei_fast.figures.palette import Palette
-from ei_fast.figures.plane import HORIZONTAL, VERTICAL, draw_guides, name_guides
-from ei_fast.figures.style import SMALL, layer_colours, legend_above, quiet
+from ei_fast.figures.plane import HORIZONTAL, VERTICAL
+from ei_fast.figures.strokes import draw_guides, mark_scale, name_guides
+from ei_fast.figures.style import SMALL, ink, layer_colours, paper, quiet
 
 Pixels = NDArray[np.uint8]
 
@@ -134,7 +136,7 @@ class Frames:
         ax.set_xlabel(HORIZONTAL, fontsize=SMALL)
         ax.set_ylabel(VERTICAL, fontsize=SMALL)
         handles = [Line2D([], [], color=colour, marker="o", linestyle="", markersize=5) for colour in self._colours]
-        legend_above(ax, handles, motion.layers, "\n".join(motion.notes) or None)
+        draw_key(ax, handles, motion.layers, motion.notes)
 
     def _draw_curves(self, ax: Axes) -> None:
         motion = self._motion
@@ -146,9 +148,9 @@ class Frames:
         # Held, so that the vertical line of the first frame does not move them.
         ax.set_xlim(ax.get_xlim())
         ax.set_ylim(ax.get_ylim())
-        self._now = ax.axvline(motion.steps[0], color="0.6", linewidth=0.9, zorder=1, animated=True)
+        self._now = ax.axvline(motion.steps[0], color=ink(0.4), linewidth=0.9, zorder=1, animated=True)
         self.markers = [
-            ax.plot([], [], "o", color=style["color"], markeredgecolor="white", markersize=7, zorder=4, animated=True)[
+            ax.plot([], [], "o", color=style["color"], markeredgecolor=paper(), markersize=7, zorder=4, animated=True)[
                 0
             ]
             for style in motion.styles
