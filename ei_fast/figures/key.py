@@ -27,7 +27,7 @@ _LIMITS = (LIMIT, 18, 14, 10, LEAST)
 _LIMIT_OF_METRICS = 40
 # Points: what an entry takes beside its text; a line of text; the bar, and what is between it and its names.
 _HANDLE, _LINE = SMALL * (LEGEND["handlelength"] + LEGEND["handletextpad"] + LEGEND["columnspacing"]), 1.4 * SMALL
-_BAR, _GAP, _BAR_LINE = (72.0, 6.0), 4.0, 1.7 * SMALL
+_LONGEST_BAR, _SHORTEST_BAR, _BAR_HEIGHT, _GAP, _BAR_LINE = 80.0, 36.0, 6.0, 4.0, 1.6 * SMALL
 # Between notes that share a line.
 _AND = "; "
 
@@ -40,6 +40,7 @@ def draw_key(
     *,
     further: Mapping[str, Any] | None = None,
     inside: bool = False,
+    is_laid_out: bool = False,
 ) -> None:
     """Say which colour is which layer: up to eight in a legend, more in a slim bar by depth.
 
@@ -59,9 +60,13 @@ def draw_key(
         Entries beside those of the layers, which are not shortened.
     inside : bool, default False
         Whether the key stands in axes that hold nothing else, and not above them.
+    is_laid_out : bool, default False
+        Whether axes have their places; otherwise the figure's layout is made here.
     """
     _clear(ax)
     further = dict(further or {})
+    if not is_laid_out:
+        lay_out(ax)
     width, height = _room(ax)
     title = _lines_of(notes, width)
     rows = int((height if inside else _SHARE * height) / _LINE) - len(title)
@@ -79,6 +84,8 @@ def legend_above(
     labels: Sequence[str],
     notes: Sequence[str] = (),
     further: Mapping[str, Any] | None = None,
+    *,
+    is_laid_out: bool = False,
 ) -> None:
     """A legend above the axes, where it hides no data, in as many columns as their width has room for.
 
@@ -92,9 +99,13 @@ def legend_above(
         What else is to be known of the picture.
     further : mapping of str to artist, optional
         Entries that are not shortened.
+    is_laid_out : bool, default False
+        Whether axes have their places; otherwise the figure's layout is made here.
     """
     _clear(ax)
     further = dict(further or {})
+    if not is_laid_out:
+        lay_out(ax)
     width, height = _room(ax)
     title = _lines_of(notes, width)
     rows = max(int(_SHARE * height / _LINE) - len(title), 1)
@@ -117,12 +128,17 @@ def _clear(ax: Axes) -> None:
         legend.remove()
 
 
-def _room(ax: Axes) -> tuple[float, float]:
-    """Width and height of axes in points, as the figure's layout will have them without a key."""
+def lay_out(ax: Axes) -> None:
+    """Give all axes of a figure the places that its layout will give them, as far as it is drawn."""
     figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
+
+
+def _room(ax: Axes) -> tuple[float, float]:
+    """Width and height of axes in points."""
+    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
     place = ax.get_window_extent()
     return place.width * 72.0 / figure.dpi, place.height * 72.0 / figure.dpi
 
@@ -177,7 +193,7 @@ def _draw_legend(
         loc="upper left" if inside else "lower left",
         bbox_to_anchor=(0.0, 1.0),
         bbox_transform=ax.transAxes + away,
-        ncols=_columns(labels, _room_of_legend(ax, figure)),
+        ncols=_columns(labels, _room(ax)[0]),
         title="\n".join(title) or None,
         **LEGEND,
     )
@@ -185,25 +201,23 @@ def _draw_legend(
         text.set(text=label, parse_math=False)
 
 
-def _room_of_legend(ax: Axes, figure: Figure) -> float:
-    return ax.get_window_extent().width * 72.0 / figure.dpi
-
-
 def _draw_depth_bar(ax: Axes, names: Sequence[str], width: float, inside: bool) -> None:
     """A slim bar of the layers' colours, first to last, with the names of both at its ends."""
-    across = min(_BAR[0], width / 3.0)
-    left = (width - across - 2.0 * _GAP) / 2.0
     for limit in _LIMITS:
         short = shortened(names, limit)
         first, last = short[0], short[-1]
-        if max(text_width(first), text_width(last)) <= left:
+        rest = width - 2.0 * _GAP - text_width(first) - text_width(last)
+        if rest >= _SHORTEST_BAR:
             break
-    strip = DrawingArea(across, _BAR[1])
+    across = max(_SHORTEST_BAR, min(_LONGEST_BAR, rest))
+    strip = DrawingArea(across, _BAR_HEIGHT)
     colours = layer_colours(len(names))
     piece = across / len(colours)
     for k, colour in enumerate(colours):
         # A little over the next one, so that no paper is seen between them.
-        strip.add_artist(Rectangle((k * piece, 0.0), min(piece + 0.3, across - k * piece), _BAR[1], color=colour, lw=0))
+        strip.add_artist(
+            Rectangle((k * piece, 0.0), min(piece + 0.3, across - k * piece), _BAR_HEIGHT, color=colour, lw=0)
+        )
     texts = [TextArea(name, textprops={"fontsize": SMALL, "parse_math": False}) for name in (first, last)]
     row = HPacker(children=[texts[0], strip, texts[1]], align="center", pad=0.0, sep=_GAP)
     box = AnchoredOffsetbox(

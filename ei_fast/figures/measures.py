@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ei_fast.figures.key import draw_key, legend_above
+from ei_fast.figures.key import draw_key, lay_out, legend_above
 from ei_fast.figures.known import alone, bounds_of, bracketed, counted_per, in_unit, limits_of, reach_beyond
 from ei_fast.figures.style import (
     BOUND,
@@ -45,9 +45,7 @@ _METRIC, _MARK = "ei_fast metric", "ei_fast mark"
 _FEW_LAYERS = 8
 
 
-def plot_measures(
-    trajectory: Trajectory, ax: Axes | None = None, per: Literal["layer", "edge"] = "layer"
-) -> Figure:
+def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["layer", "edge"] = "layer") -> Figure:
     """Draw all measures of every layer over the steps, and losses and other metrics beside them.
 
     The measures are EI, sensitivity, degeneracy, EI_parts and φ, in bits.
@@ -84,7 +82,7 @@ def plot_measures(
     --------
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+    from matplotlib.lines import Line2D
     >>> import ei_fast as ef
     >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
     >>> for step in range(3):
@@ -107,25 +105,28 @@ from matplotlib.lines import Line2D
         _draw_measure(trajectory, measure, panel)
         panel.set_ylabel(in_unit("bits", per), fontsize="small")
     for panel, metrics in zip(panels[len(TITLES) :], beside, strict=False):
-        plot_metrics(trajectory.steps, metrics, panel)
-    _mark_least_validation_loss(trajectory, panels[:used], losses)
+        _draw_metrics(trajectory.steps, metrics, panel, metric_styles(len(metrics)))
+    further = _mark_least_validation_loss(trajectory, panels[:used], losses)
     for panel in panels[used:]:
         panel.set_axis_off()
     for panel in (panels[rows - 1], panels[used - 1]):
         panel.set_xlabel("training step", fontsize="small")
+    # Once for all the legends: it takes as long as the rest together.
+    lay_out(ax)
+    for panel in panels[len(TITLES) : used]:
+        marks = further if panel is panels[len(TITLES)] else {}
+        legend_above(panel, *_metric_lines(panel), further=marks, is_laid_out=True)
     notes = [
         ranges_said(trajectory.ranges),
         BRACKETS if bracketed(trajectory).any() else "",
         BOUNDS if any(artist.get_gid() == BOUND for panel in panels for artist in panel.collections) else "",
     ]
     handles = panels[0].lines[: len(trajectory.layers)]
-    draw_key(panels[used], handles, trajectory.layers, notes, inside=True)
+    draw_key(panels[used], handles, trajectory.layers, notes, inside=True, is_laid_out=True)
     return ax.get_figure(root=True)  # type: ignore[return-value]
 
 
-def plot_measure(
-    trajectory: Trajectory, measure: str, ax: Axes, per: Literal["layer", "edge"] = "layer"
-) -> None:
+def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["layer", "edge"] = "layer") -> None:
     """One measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
 
     Where EI is bracketed the measures that it enters are bars, and no line leads through their midpoints. Bounds that
@@ -187,7 +188,14 @@ def plot_metrics(
     styles : sequence of dict, optional
         Color, linestyle and linewidth of each.
     """
-    for (name, values), style in zip(metrics.items(), styles or metric_styles(len(metrics)), strict=True):
+    _draw_metrics(steps, metrics, ax, styles or metric_styles(len(metrics)))
+    legend_above(ax, *_metric_lines(ax))
+
+
+def _draw_metrics(
+    steps: NDArray[np.integer], metrics: Mapping[str, Values], ax: Axes, styles: Sequence[Mapping[str, Any]]
+) -> None:
+    for (name, values), style in zip(metrics.items(), styles, strict=True):
         seen = np.isfinite(values)
         ax.plot(steps[seen], values[seen], label=name.replace("_", " "), gid=_METRIC, **style, **_dots(steps))
     quiet(ax)
@@ -195,7 +203,6 @@ def plot_metrics(
     if falls_far(metrics):
         ax.set_yscale("log")
         label_logarithmically(ax.yaxis)
-    legend_above(ax, *_metric_lines(ax))
 
 
 def falls_far(metrics: Mapping[str, Values], far: float = _FAR) -> bool:
@@ -204,10 +211,13 @@ def falls_far(metrics: Mapping[str, Values], far: float = _FAR) -> bool:
     return bool(len(finite) and finite.min() > 0 and finite.max() > far * finite.min())
 
 
-def _mark_least_validation_loss(trajectory: Trajectory, panels: list[Axes], losses: Mapping[str, Values]) -> None:
+def _mark_least_validation_loss(
+    trajectory: Trajectory, panels: list[Axes], losses: Mapping[str, Values]
+) -> dict[str, Line2D]:
+    """Mark where the validation loss turns in all panels; what the legend of losses says of it, with the mark."""
     found = least_validation_loss(trajectory)
     if found is None:
-        return
+        return {}
     name, index = found
     ax = panels[len(TITLES)]
     if index is None:
@@ -220,7 +230,7 @@ def _mark_least_validation_loss(trajectory: Trajectory, panels: list[Axes], loss
             panel.axvline(step, color=ink(0.55), linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
         said = f"least at step {step}"
         (mark,) = ax.plot(step, least, "D", color=ink(0.9), markersize=5, zorder=4, label=said, gid=_MARK)
-    legend_above(ax, *_metric_lines(ax), further={said: mark})
+    return {said: mark}
 
 
 def _metric_lines(ax: Axes) -> tuple[list[Line2D], list[str]]:

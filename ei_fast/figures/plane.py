@@ -17,7 +17,6 @@ from ei_fast.figures.strokes import (
     draw_errors,
     draw_guides,
     draw_path,
-    mark_scale,
     name_guides,
 )
 from ei_fast.figures.style import (
@@ -422,9 +421,8 @@ class CausalPlaneDisplay:
         ax = axes_or_new(ax, (4.8, 4.4))
         before = [line for line in ax.lines if line.get_gid() == _RUN]
         marker = _RUN_MARKERS[len(before) % len(_RUN_MARKERS)]
-        scale = mark_scale(len(self.layers))
         for k, (name, colour) in enumerate(zip(self.layers, layer_colours(len(self.layers)), strict=True)):
-            self._draw_layer(ax, k, Stroke(colour, marker, scale)).set(label=name, gid=_LAYER)
+            self._draw_layer(ax, k, Stroke(colour, marker, len(self.layers))).set(label=name, gid=_LAYER)
         # An empty line stands for the run: it counts the runs, and is the run's entry in the legend.
         ax.add_line(Line2D([], [], color=ink(0.7), marker=marker, linestyle="", label=run or _UNNAMED, gid=_RUN))
         # RangeOrAuto were set for the run before.
@@ -444,11 +442,11 @@ class CausalPlaneDisplay:
     def _draw_layer(self, ax: "Axes", layer: int, stroke: Stroke) -> Line2D:
         """Draw what is known of a layer; the mark of its last step is returned."""
         known = ~self.bracketed[:, layer]
-        draw_bounds(ax, self.bounds_bars(layer), stroke.colour)
+        draw_bounds(ax, self.bounds_bars(layer), stroke)
         x, y = (np.where(known, values[:, layer], np.nan) for values in (self.horizontal, self.vertical))
         below, above = (half[:, layer] for half in self._halves)
         is_wide = (below + above > 0) | (self._sensitivity_stderr[:, layer] > 0)
-        draw_errors(ax, self.error_ellipses(layer), is_wide & np.isfinite(x + y), stroke.colour)
+        draw_errors(ax, self.error_ellipses(layer), is_wide & np.isfinite(x + y), stroke)
         if not known.all():
             draw_brackets(ax, self.bracket_bars(layer), stroke)
         return draw_path(ax, x, y, stroke)

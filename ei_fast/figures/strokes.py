@@ -1,6 +1,7 @@
 """What the causal plane is drawn of: guides, paths, and the bars and areas of what is known less well."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.figures.known import alone
 from ei_fast.figures.style import BOUND, BRACKET, FEW_BARS, SMALL, ink, paper
@@ -20,10 +21,10 @@ Points = NDArray[np.float64]
 _GUIDE = "ei_fast guide"
 _ARROWS_AT = (0.35, 0.7)
 _MANY_STEPS = 300
-# Of more steps so many errors and pieces of a path are drawn, evenly over all: more would lie on each other.
-_MOST_ERRORS, _MOST_PIECES = 300, 100
-# Of more layers marks and arrowheads are smaller, so that together they cover as much.
-_FEW_LAYERS, _SMALLEST = 8, 0.45
+# Of more steps so many bars and pieces of a path are drawn, evenly over all: more would lie on each other.
+_MOST_BARS, _MOST_PIECES = 300, 100
+# Of more layers marks and arrowheads are smaller, so that together they cover as much, and errors are fewer.
+_FEW_LAYERS, _SMALLEST, _ERRORS_TOGETHER = 8, 0.45, 160
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,24 @@ class Stroke:
     Attributes
     ----------
     colour, marker : str
-    scale : float
-        Of marks and arrowheads, 1 where layers are few.
+    n_layers : int
+        Layers in the picture.
     """
 
     colour: str
     marker: str
-    scale: float = 1.0
+    n_layers: int = 1
 
+    @property
+    def scale(self) -> float:
+        """Size of marks and arrowheads, 1 where layers are few."""
+        return max(_SMALLEST, min(1.0, (_FEW_LAYERS / self.n_layers) ** 0.5))
 
-def mark_scale(n_layers: int) -> float:
-    """Size of marks among those of so many layers, 1 up to eight."""
-    return max(_SMALLEST, min(1.0, (_FEW_LAYERS / max(n_layers, 1)) ** 0.5))
+    @property
+    def most_errors(self) -> int:
+        """Steps whose error is drawn, at the most."""
+        return _MOST_BARS if self.n_layers <= _FEW_LAYERS else max(2, _ERRORS_TOGETHER // self.n_layers)
+
 
 def draw_guides(ax: Axes) -> None:
     """The EI nullcline, and the line on which degeneracy is 0."""
@@ -87,8 +94,9 @@ def draw_brackets(ax: Axes, bars: Points, stroke: Stroke) -> None:
     """
     colour = stroke.colour
     there = np.isfinite(bars.sum(axis=(1, 2)))
-    _draw_swept_area(ax, bars, to_rgba(colour, 0.1), zorder=1.1, gid=BRACKET)
-    lines = LineCollection(list(bars[there]), colors=[to_rgba(colour, 0.2)], linewidths=0.5, zorder=1.2, gid=BRACKET)
+    _draw_swept_area(ax, bars, to_rgba(colour, 0.1 * stroke.scale), zorder=1.1, gid=BRACKET)
+    shown = _some(np.flatnonzero(there), _MOST_BARS)
+    lines = LineCollection(list(bars[shown]), colors=[to_rgba(colour, 0.2)], linewidths=0.5, zorder=1.2, gid=BRACKET)
     ax.add_collection(lines)
     for k, face in ((0, paper()), (len(bars) - 1, colour)) if len(bars) > 1 else ((0, colour),):
         if there[k]:
@@ -105,7 +113,7 @@ def draw_brackets(ax: Axes, bars: Points, stroke: Stroke) -> None:
             )
 
 
-def draw_bounds(ax: Axes, bars: Points, colour: str) -> None:
+def draw_bounds(ax: Axes, bars: Points, stroke: Stroke) -> None:
     """Where bounds around estimates lie, as an area from each to the next, fainter than that of brackets.
 
     The path's first and last step have a thin bar, and a fainter one those from which no area leads to the next.
@@ -115,40 +123,57 @@ def draw_bounds(ax: Axes, bars: Points, colour: str) -> None:
     ax : matplotlib Axes
     bars : ndarray (n_steps, 2, 2)
         NaN where a step has none.
-    colour : str
+    stroke : Stroke
     """
     there = np.isfinite(bars.sum(axis=(1, 2)))
-    _draw_swept_area(ax, bars, to_rgba(colour, 0.06), zorder=1.0, gid=BOUND)
+    _draw_swept_area(ax, bars, to_rgba(stroke.colour, 0.06 * stroke.scale), zorder=1.0, gid=BOUND)
     ends = [k for k in (0, len(bars) - 1)[: len(bars)] if there[k]]
-    single = [k for k in alone(there) if k not in ends]
+    single = [k for k in _some(alone(there), _MOST_BARS) if k not in ends]
     if ends or single:
         alphas, widths = [0.35] * len(ends) + [0.2] * len(single), [0.8] * len(ends) + [0.5] * len(single)
-        colours = [to_rgba(colour, alpha) for alpha in alphas]
+        colours = [to_rgba(stroke.colour, alpha) for alpha in alphas]
         lines = LineCollection(
             list(bars[ends + single]), colors=colours, linewidths=widths, capstyle="butt", zorder=1.05, gid=BOUND
         )
         ax.add_collection(lines)
 
 
-def _draw_swept_area(
-    ax: Axes, bars: Points, face: tuple[float, float, float, float], zorder: float, gid: str
-) -> None:
+def _draw_swept_area(ax: Axes, bars: Points, face: tuple[float, float, float, float], zorder: float, gid: str) -> None:
     """The area that bars (n_steps, 2, 2) sweep from each step to the next, where neither is NaN."""
-    there = np.isfinite(bars.sum(axis=(1, 2)))
-    joined = there[:-1] & there[1:]
-    if not joined.any():
+    begins, ends = _joined(np.isfinite(bars.sum(axis=(1, 2))))
+    if not len(begins):
         return
-    corners = np.concatenate([bars[:-1][joined], bars[1:][joined][:, ::-1]], axis=1)
+    corners = np.concatenate([bars[begins], bars[ends][:, ::-1]], axis=1)
     # All one way around, so that what several cover is as faint as what one does.
     x, y = np.moveaxis(corners, 2, 0)
     turns = (x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1)
     corners[turns <= 0] = corners[turns <= 0][:, ::-1]
     closed = np.concatenate([corners, corners[:, :1]], axis=1).reshape(-1, 2)
     codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(corners))
-    ax.add_patch(PathPatch(Path(closed, codes), facecolor=face, linewidth=0, zorder=zorder, gid=gid))
+    # `add_patch` looks for the extremes of every side, which are straight here: its corners are enough.
+    ax.add_artist(PathPatch(Path(closed, codes), facecolor=face, linewidth=0, zorder=zorder, gid=gid))
+    ax.update_datalim(closed)
 
 
-def draw_errors(ax: Axes, outlines: Points, seen: NDArray[np.bool_], colour: str) -> None:
+def _joined(there: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Steps from which an area leads to another, and those: neighbours, or, of many, those of some kept evenly."""
+    steps = np.flatnonzero(there)
+    stretches = np.split(steps, np.flatnonzero(np.diff(steps) > 1) + 1)
+    share = max(1.0, len(steps) / _MOST_BARS)
+    kept = [_some(stretch, max(2, int(len(stretch) / share))) for stretch in stretches]
+    begins = np.concatenate([stretch[:-1] for stretch in kept])
+    return begins, np.concatenate([stretch[1:] for stretch in kept])
+
+
+def _some(steps: ArrayLike, most: int) -> NDArray[np.int64]:
+    """At most so many of the steps, evenly spread, with the first and the last."""
+    steps = np.asarray(steps, dtype=np.int64)
+    if len(steps) <= most:
+        return steps
+    return steps[np.linspace(0, len(steps) - 1, most).round().astype(np.int64)]
+
+
+def draw_errors(ax: Axes, outlines: Points, seen: NDArray[np.bool_], stroke: Stroke) -> None:
     """Draw the error of points as light areas, those of the first and the last step with firm edges.
 
     Parameters
@@ -157,11 +182,9 @@ def draw_errors(ax: Axes, outlines: Points, seen: NDArray[np.bool_], colour: str
     outlines : ndarray (n_steps, n_corners, 2)
     seen : ndarray of bool (n_steps,)
         Where there is an error to be drawn.
-    colour : str
+    stroke : Stroke
     """
-    drawn = np.flatnonzero(seen)
-    if len(drawn) > _MOST_ERRORS:
-        drawn = drawn[np.unique(np.linspace(0, len(drawn) - 1, _MOST_ERRORS).round().astype(int))]
+    drawn, colour = _some(np.flatnonzero(seen), stroke.most_errors), stroke.colour
     if not len(drawn):
         return
     # The first and the last step have marks, out of which an interval is to be seen.
@@ -202,7 +225,7 @@ def _draw_line(ax: Axes, points: Points, colour: str) -> None:
         at = np.flatnonzero(whole[:-1] & whole[1:]) / max(n_steps - 1, 1)
     else:
         begins = np.unique(np.linspace(0, n_steps, _MOST_PIECES + 1).astype(int))
-        pieces = [points[begin : end + 1] for begin, end in zip(begins[:-1], begins[1:], strict=True)]
+        pieces = [points[begin : end + 1] for begin, end in pairwise(begins)]
         at = np.linspace(0.0, 1.0, len(pieces))
     fading = [to_rgba(colour, 0.25 + 0.75 * share) for share in at]
     width = 1.8 if n_steps < _MANY_STEPS else 0.8

@@ -21,7 +21,7 @@ from ei_fast.figures.key import draw_key
 from ei_fast.figures.measures import plot_metrics
 from ei_fast.figures.palette import Palette
 from ei_fast.figures.plane import HORIZONTAL, VERTICAL
-from ei_fast.figures.strokes import draw_guides, mark_scale, name_guides
+from ei_fast.figures.strokes import Stroke, draw_guides, name_guides
 from ei_fast.figures.style import SMALL, ink, layer_colours, paper, quiet
 
 Pixels = NDArray[np.uint8]
@@ -104,7 +104,7 @@ class Frames:
         self._motion = motion
         figure = Figure(figsize=_INCHES, dpi=dots, layout="constrained")
         self._canvas = FigureCanvasAgg(figure)
-        plane, beside = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
+        plane, beside = figure.subplots(1, 2, width_ratios=(1.6, 1.0))
         self._colours = np.array([to_rgba(colour) for colour in layer_colours(len(motion.layers))])
         self._draw_plane(plane)
         self._draw_curves(beside)
@@ -125,8 +125,9 @@ class Frames:
         self.bounds = LineCollection([], linewidths=1.2, alpha=0.2, capstyle="butt", zorder=2.5, animated=True)
         for collection in (self.bars, self.intervals, self.bounds):
             ax.add_collection(collection, autolim=False)
+        size = 34.0 * Stroke("", "o", len(motion.layers)).scale ** 2
         self.points = ax.scatter(
-            motion.horizontal[0], motion.vertical[0], s=34, c=self._colours, zorder=4, animated=True, linewidths=0
+            motion.horizontal[0], motion.vertical[0], s=size, c=self._colours, zorder=4, animated=True, linewidths=0
         )
         ax.set_xlim(motion.horizontal_limits)
         ax.set_ylim(motion.vertical_limits)
