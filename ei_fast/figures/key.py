@@ -145,7 +145,9 @@ def _room(ax: Axes) -> tuple[float, float]:
 
 def _columns(labels: Sequence[str], width: float) -> int:
     widest = max((text_width(label) for label in labels), default=0.0)
-    return max(1, min(int((width + SMALL) // (_HANDLE + widest)), len(labels)))
+    most = max(1, min(int((width + SMALL) // (_HANDLE + widest)), len(labels)))
+    # As many as the rows that this makes need, so that the columns are of one height.
+    return -(-len(labels) // -(-len(labels) // most)) if labels else 1
 
 
 def _fitted(

@@ -157,15 +157,16 @@ def _draw_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     brackets = bracketed(trajectory) if measure in _OF_EI else np.zeros(values.shape, dtype=bool)
     beyond = reach_beyond(limits, bounds)
     dots = _dots(steps)
-    width = 1.5 if len(trajectory.layers) <= _FEW_LAYERS else 1.0
-    for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(len(trajectory.layers)), strict=True)):
+    n_layers = len(trajectory.layers)
+    width = 1.5 if n_layers <= _FEW_LAYERS else 1.0
+    for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(n_layers), strict=True)):
         known = ~brackets[:, k]
         # Steps between brackets, to which no line leads, are dots.
         single = {"marker": "o", "markersize": 1.5, "markevery": alone(known)} if not known.all() else {}
         marks = dots or single
         ax.plot(steps, np.where(known, values[:, k], np.nan), color=colour, linewidth=width, label=layer, **marks)
         ends, widest = (np.stack([low[:, k], high[:, k]], axis=1) for low, high in (limits, bounds))
-        draw_limits(ax, steps, ends, widest, known=known, beyond=beyond[:, k], colour=colour)
+        draw_limits(ax, steps, ends, widest, known=known, beyond=beyond[:, k], colour=colour, n_layers=n_layers)
     quiet(ax)
     _few_ticks(ax)
     ax.set_title(TITLES[measure], loc="left", fontsize="medium")

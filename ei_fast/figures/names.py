@@ -39,6 +39,8 @@ def shortened(names: Sequence[str], limit: int = LIMIT) -> list[str]:
     ['3.dense_projection', '4.dense_projection']
     >>> shortened(["model.encoder.layers.3.feed_forward.dense_projection"])
     ['dense_projection']
+    >>> shortened(["model.layers.3.projection", "model.layers.4.projection"], limit=10)
+    ['layers.3', 'layers.4']
     """
     names, limit = list(names), max(limit, LEAST)
     whole = _without_common_components(names, limit)
@@ -67,11 +69,15 @@ def _without_common_components(names: Sequence[str], limit: int) -> list[str]:
     leading = _n_common(components, most)
     trailing = _n_common([parts[::-1] for parts in components], most - leading)
     dropped = [(k, 0) for k in range(1, leading + 1)] + [(leading, k) for k in range(1, trailing + 1)]
-    short = list(names)
+    short, last = list(names), 0
     for first, last in dropped:
         short = [_between(name, first, last) for name in names]
         if _fit(short, limit):
             break
+    if leading and all(name.isdigit() for name in short):
+        # A bare number says little: what stands before it comes along where there is room.
+        numbered = [_between(name, leading - 1, last) for name in names]
+        short = numbered if _fit(numbered, limit) else short
     return short if len(set(short)) == len(set(names)) else list(names)
 
 

@@ -17,6 +17,7 @@ from ei_fast.figures.strokes import (
     draw_errors,
     draw_guides,
     draw_path,
+    make_room,
     name_guides,
 )
 from ei_fast.figures.style import (
@@ -49,6 +50,8 @@ _UNNAMED = "_nolegend_"
 _RUN_MARKERS = ("o", "s", "^", "D", "v", "P")
 # Of an outline: its ends and its outermost points are among them.
 _CORNERS = 25
+# Layers among which marks are as small as in a panel of small multiples.
+_SMALL_AS_AMONG = 16
 
 
 class CausalPlaneDisplay:
@@ -416,8 +419,7 @@ class CausalPlaneDisplay:
         >>> plane.ax_.get_xlabel()
         'EI / √2  [bits]'
         """
-        if not len(self.horizontal):
-            raise ValueError("There is no step to draw: the trajectory is empty. Record at least one.")
+        self._check_steps()
         ax = axes_or_new(ax, (4.8, 4.4))
         before = [line for line in ax.lines if line.get_gid() == _RUN]
         marker = _RUN_MARKERS[len(before) % len(_RUN_MARKERS)]
@@ -438,6 +440,43 @@ class CausalPlaneDisplay:
         self.ax_ = ax
         self.figure_: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
         return self
+
+    def plot_layer(self, layer: int, ax: "Axes") -> None:
+        """Draw one layer alone, with the guides and without names: what small multiples are made of.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer, which has the colour that it has among all.
+        ax : matplotlib Axes
+            Several layers may be drawn into one.
+
+        Raises
+        ------
+        ValueError
+            Where there is no step to draw.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import ei_fast as ef
+        >>> ax = Figure().subplots()
+        >>> ef.CausalPlaneDisplay([[3.0], [4.0]], [[1.0], [0.0]], ["fc1"]).plot_layer(0, ax)
+        >>> len(ax.collections)  # its path
+        1
+        """
+        self._check_steps()
+        colour = layer_colours(len(self.layers))[layer]
+        # As small as among many layers.
+        self._draw_layer(ax, layer, Stroke(colour, _RUN_MARKERS[0], _SMALL_AS_AMONG))
+        ax.autoscale_view()
+        draw_guides(ax)
+        quiet(ax)
+        make_room(ax)
+
+    def _check_steps(self) -> None:
+        if not len(self.horizontal):
+            raise ValueError("There is no step to draw: the trajectory is empty. Record at least one.")
 
     def _draw_layer(self, ax: "Axes", layer: int, stroke: Stroke) -> Line2D:
         """Draw what is known of a layer; the mark of its last step is returned."""

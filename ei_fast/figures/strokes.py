@@ -59,13 +59,19 @@ def draw_guides(ax: Axes) -> None:
     ax.axline((0.0, 0.0), slope=1.0, color=ink(0.4), linewidth=1.0, linestyle=":", zorder=1)
 
 
+def make_room(ax: Axes) -> tuple[float, float]:
+    """Widen the axes so that the nullcline is well inside; their horizontal limits."""
+    low, high = ax.get_xlim()
+    low, high = min(low, -0.06 * (high - low)), max(high, 0.06 * (high - low))
+    ax.set_xlim(low, high)
+    return low, high
+
+
 def name_guides(ax: Axes) -> None:
     """Make room for the nullcline, and say at both lines what they are; where limits have changed, anew."""
     for text in [text for text in ax.texts if text.get_gid() == _GUIDE]:
         text.remove()
-    low, high = ax.get_xlim()
-    low, high = min(low, -0.06 * (high - low)), max(high, 0.06 * (high - low))
-    ax.set_xlim(low, high)
+    _, high = make_room(ax)
     style: dict[str, Any] = {"color": ink(0.6), "fontsize": SMALL - 1, "gid": _GUIDE, "zorder": 1, "clip_on": True}
     ax.text(0.0, 0.99, "EI = 0", rotation=90, transform=ax.get_xaxis_transform(), va="top", ha="right", **style)
     ax.text(
@@ -131,7 +137,7 @@ def draw_bounds(ax: Axes, bars: Points, stroke: Stroke) -> None:
     single = [k for k in _some(alone(there), _MOST_BARS) if k not in ends]
     if ends or single:
         alphas, widths = [0.35] * len(ends) + [0.2] * len(single), [0.8] * len(ends) + [0.5] * len(single)
-        colours = [to_rgba(stroke.colour, alpha) for alpha in alphas]
+        colours = [to_rgba(stroke.colour, alpha * stroke.scale) for alpha in alphas]
         lines = LineCollection(
             list(bars[ends + single]), colors=colours, linewidths=widths, capstyle="butt", zorder=1.05, gid=BOUND
         )

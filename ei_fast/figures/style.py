@@ -22,6 +22,9 @@ _ON_LIGHT, _ON_DARK = (0.0, 0.9), (0.3, 1.0)
 FEW_BARS = 60
 """Of so many steps each bar is drawn as firm as one: more of them stand side by side."""
 
+# More pieces of a band are narrower than a pixel.
+_MOST_BANDS = 500
+
 # So few have room to be broad.
 _BROAD_BARS = 15
 
@@ -125,6 +128,7 @@ def draw_limits(
     known: NDArray[np.bool_],
     beyond: NDArray[np.bool_],
     colour: str,
+    n_layers: int = 1,
 ) -> None:
     """Draw what is known of values along an axis: bands where a line joins them, bars where they are brackets.
 
@@ -141,17 +145,27 @@ def draw_limits(
     beyond : ndarray of bool (n,)
         Where `bounds` are visibly wider than `interval`.
     colour : str
+    n_layers : int, default 1
+        In these axes: of more than eight, bands are fainter, so that together they hide no line.
     """
+    firm = min(1.0, 8.0 / n_layers)
     if beyond[known].any():
-        _draw_band(ax, x, bounds, known, colour, BOUND)
+        _draw_band(ax, x, bounds, known, colour, gid=BOUND, alpha=0.08 * firm)
     if (interval[known, 1] > interval[known, 0]).any():
-        _draw_band(ax, x, interval, known, colour)
+        _draw_band(ax, x, interval, known, colour, alpha=0.2 * firm)
     _draw_bars(ax, x, bounds, ~known & beyond, colour, BOUND)
     _draw_bars(ax, x, interval, ~known, colour, BRACKET)
 
 
 def _draw_band(
-    ax: Axes, x: NDArray[Any], ends: NDArray[np.float64], there: NDArray[np.bool_], colour: str, gid: str | None = None
+    ax: Axes,
+    x: NDArray[Any],
+    ends: NDArray[np.float64],
+    there: NDArray[np.bool_],
+    colour: str,
+    *,
+    alpha: float,
+    gid: str | None = None,
 ) -> None:
     """Draw what is known of values that a line joins: a band, and a bar at each that has no neighbour.
 
@@ -164,15 +178,30 @@ def _draw_band(
     there : ndarray of bool (n,)
         Where anything is drawn.
     colour : str
+    alpha : float
     gid : str, optional
-        `BOUND` where it stands for bounds: these are fainter.
+        `BOUND` where it stands for bounds.
     """
     single = np.isin(np.arange(len(x)), alone(there))
     joined = there & ~single
     if joined.any():
-        alpha = 0.08 if gid == BOUND else 0.2
-        ax.fill_between(x, ends[:, 0], ends[:, 1], where=joined, color=colour, alpha=alpha, linewidth=0, gid=gid)
+        at, low, high, where = _coarser(x, ends, joined)
+        ax.fill_between(at, low, high, where=where, color=colour, alpha=alpha, linewidth=0, gid=gid)
     _draw_bars(ax, x, ends, single & (ends[:, 1] > ends[:, 0]), colour, gid)
+
+
+def _coarser(
+    x: NDArray[Any], ends: NDArray[np.float64], there: NDArray[np.bool_]
+) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Places, lower and upper ends of a band, and where it is: of thousands of steps the hull of every few."""
+    if len(x) <= 2 * _MOST_BANDS:
+        return x, ends[:, 0], ends[:, 1], there
+    begins = np.arange(0, len(x), -(-len(x) // _MOST_BANDS))
+    low = np.fmin.reduceat(np.where(there, ends[:, 0], np.nan), begins)
+    high = np.fmax.reduceat(np.where(there, ends[:, 1], np.nan), begins)
+    # To the last step, and not to where the last few begin.
+    at = np.append(x[begins[:-1]], x[-1])
+    return at, low, high, np.logical_and.reduceat(there, begins)
 
 
 def _draw_bars(
