@@ -15,13 +15,15 @@ from ei_fast.figures.known import counted_per, in_unit
 from ei_fast.figures.measures import TITLES
 from ei_fast.figures.names import shortened
 from ei_fast.figures.plane import HORIZONTAL, VERTICAL, CausalPlaneDisplay
+from ei_fast.figures.strokes import draw_guides, make_room
 from ei_fast.figures.style import SMALL, divided, layer_colours, quiet, ranges_said
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
 Per = Literal["layer", "edge"]
 
-_PANEL = (1.55, 1.45)
+# Inches: of a panel, and of a figure whose axes' names have room.
+_PANEL, _LEAST = (1.55, 1.45), (4.0, 3.2)
 _TICKS = SMALL - 2.0
 
 
@@ -111,7 +113,7 @@ def plot_multiples(trajectories: Mapping[str, Trajectory], ax: Axes | None = Non
     for panel, trajectory, name in zip(panels, trajectories.values(), shown, strict=True):
         display = CausalPlaneDisplay.from_trajectory(trajectory, per)
         for k in range(len(display.layers)):
-            display.plot_layer(k, panel)
+            display.plot_layer(k, panel, among=8 + 4 * len(display.layers))
         _make_small(panel, name)
     for axis in "xy":
         ends = [getattr(panel, f"get_{axis}lim")() for panel in panels]
@@ -231,10 +233,10 @@ def _same_layers(trajectories: Mapping[str, Trajectory], owner: str) -> Trajecto
 def _panels(ax: Axes | None, count: int, *, with_key: bool = False) -> tuple[Figure, list[Axes]]:
     """Small axes, about as many across as down, and where asked for one more at the end, for the key."""
     places = count + with_key
-    columns = int(np.ceil(np.sqrt(places * 1.2)))
+    columns = min(int(np.ceil(np.sqrt(places * 1.2))), places)
     rows = -(-places // columns)
     if ax is None:
-        size = (max(_PANEL[0] * columns, 3.2), max(_PANEL[1] * rows + 0.5, 2.2))
+        size = (max(_PANEL[0] * columns, _LEAST[0]), max(_PANEL[1] * rows + 0.5, _LEAST[1]))
         ax = Figure(figsize=size, layout="constrained").subplots()
     panels = [panel for row in divided(ax, rows, columns) for panel in row]
     for panel in panels[count:]:
@@ -244,6 +246,11 @@ def _panels(ax: Axes | None, count: int, *, with_key: bool = False) -> tuple[Fig
 
 
 def _make_small(ax: Axes, name: str) -> None:
+    """Guides, a name and few ticks for a small plane that is drawn."""
+    ax.autoscale_view()
+    draw_guides(ax)
+    make_room(ax)
+    quiet(ax)
     ax.set_title(name, loc="left", fontsize=SMALL - 1.0, pad=2.0, parse_math=False)
     ax.tick_params(labelsize=_TICKS, pad=1.5, length=2.0)
     for axis in (ax.xaxis, ax.yaxis):

@@ -17,7 +17,6 @@ from ei_fast.figures.strokes import (
     draw_errors,
     draw_guides,
     draw_path,
-    make_room,
     name_guides,
 )
 from ei_fast.figures.style import (
@@ -50,8 +49,6 @@ _UNNAMED = "_nolegend_"
 _RUN_MARKERS = ("o", "s", "^", "D", "v", "P")
 # Of an outline: its ends and its outermost points are among them.
 _CORNERS = 25
-# Layers among which marks are as small as in a panel of small multiples.
-_SMALL_AS_AMONG = 16
 
 
 class CausalPlaneDisplay:
@@ -441,8 +438,8 @@ class CausalPlaneDisplay:
         self.figure_: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
         return self
 
-    def plot_layer(self, layer: int, ax: "Axes") -> None:
-        """Draw one layer alone, with the guides and without names: what small multiples are made of.
+    def plot_layer(self, layer: int, ax: "Axes", among: int = 16) -> None:
+        """Draw one layer alone, without guides and names: what small multiples are made of.
 
         Parameters
         ----------
@@ -450,6 +447,8 @@ class CausalPlaneDisplay:
             Number of the layer, which has the colour that it has among all.
         ax : matplotlib Axes
             Several layers may be drawn into one.
+        among : int, default 16
+            Marks are as small as in a picture of so many layers.
 
         Raises
         ------
@@ -467,12 +466,7 @@ class CausalPlaneDisplay:
         """
         self._check_steps()
         colour = layer_colours(len(self.layers))[layer]
-        # As small as among many layers.
-        self._draw_layer(ax, layer, Stroke(colour, _RUN_MARKERS[0], _SMALL_AS_AMONG))
-        ax.autoscale_view()
-        draw_guides(ax)
-        quiet(ax)
-        make_room(ax)
+        self._draw_layer(ax, layer, Stroke(colour, _RUN_MARKERS[0], among))
 
     def _check_steps(self) -> None:
         if not len(self.horizontal):
