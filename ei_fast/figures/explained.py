@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 from ei_fast.figures.style import SMALL, ink, layer_colours, paper
 
 # Bits of the example layer.
 _SENSITIVITY, _EI = 7.0, 4.0
-_PLANE, _SMALL_PICTURE = (4.8, 4.4), (2.6, 1.9)
-_WIDTH = 260
-"""Pixels of width at which the pictures of definitions can be read."""
+# Inches; the small one has 260 pixels' width at 100 dots an inch.
+_PLANE, _SMALL_PICTURE = (4.8, 4.0), (2.6, 1.9)
 
 
 def plot_explained_plane(ax: Axes | None = None) -> Figure:
@@ -47,30 +46,24 @@ def plot_explained_plane(ax: Axes | None = None) -> Figure:
     >>> plot_explained_plane().savefig("plane_explained.png", dpi=200)  # doctest: +SKIP
     """
     ax = _own(ax, _PLANE)
-    blue, orange, green, *_ = layer_colours(4)
     degeneracy = _SENSITIVITY - _EI
     point = _turned(_SENSITIVITY, degeneracy)
-    _draw_axis(ax, _turned(9.4, 0.0), orange, "sensitivity", "degeneracy = 0")
-    _draw_axis(ax, _turned(0.0, 6.4), green, "degeneracy", "")
-    nullcline = {"color": ink(0.65), "linewidth": 1.2, "linestyle": "--", "zorder": 1}
-    ax.plot([0.0, 0.0], [-0.6, 9.0], **nullcline)
-    ax.text(-0.12, 9.0, "EI nullcline: EI = 0", rotation=90, va="top", ha="right", fontsize=SMALL, color=ink(0.65))
-    _drop(ax, point, _turned(_SENSITIVITY, 0.0), orange)
-    _drop(ax, point, _turned(0.0, degeneracy), green)
-    _drop(ax, point, (0.0, point[1]), blue)
-    _measure(ax, (0.0, 0.0), _turned(_SENSITIVITY, 0.0), orange, f"sensitivity\n{_SENSITIVITY:g} bits")
-    _measure(ax, (0.0, 0.0), _turned(0.0, degeneracy), green, f"degeneracy\n{degeneracy:g} bits", above=False)
-    _measure(ax, (0.0, point[1]), point, blue, f"EI / √2, here {_EI:g} bits / √2")
+    _draw_axis(ax, _turned(10.4, 0.0), _colour("sensitivity"), "sensitivity", "degeneracy = 0")
+    _draw_axis(ax, _turned(0.0, 6.4), _colour("degeneracy"), "degeneracy")
+    ax.plot([0.0, 0.0], [-0.9, 9.2], color=ink(0.65), linewidth=1.2, linestyle="--", zorder=1)
+    ax.text(-0.15, 9.1, "EI nullcline:\nEI = 0", va="top", ha="right", fontsize=SMALL, color=ink(0.65))
+    on_sensitivity, on_degeneracy = _turned(_SENSITIVITY, 0.0), _turned(0.0, degeneracy)
+    _drop(ax, point, on_sensitivity, _colour("sensitivity"))
+    _drop(ax, point, on_degeneracy, _colour("degeneracy"))
+    _drop(ax, point, (0.0, point[1]), _colour("ei"))
+    _measure(ax, (0.0, 0.0), on_sensitivity, _colour("sensitivity"), f"sensitivity\n{_SENSITIVITY:g} bits")
+    _measure(ax, (0.0, 0.0), on_degeneracy, _colour("degeneracy"), f"degeneracy\n{degeneracy:g} bits")
+    said = f"EI / √2 = {point[0]:.1f}\nEI = {_EI:g} bits"
+    _measure(ax, (0.0, point[1]), point, _colour("ei"), said)
     ax.plot(*point, "o", color=ink(1.0), markersize=8.0, zorder=5)
-    ax.text(point[0] + 0.25, point[1] - 0.05, "a layer", fontsize=SMALL + 1.0, va="center", color=ink(1.0))
-    for way in (1.0, -1.0):
-        _arrow(ax, (point[0], point[1] + 0.25 * way), (point[0], point[1] + 1.5 * way), ink(0.8))
-    ax.text(
-        point[0] + 0.15, point[1] + 1.35, "a vertical move:\nEI unchanged", fontsize=SMALL, va="center", color=ink(0.8)
-    )
-    _arrow(ax, (point[0] + 0.3, point[1] - 0.6), (point[0] + 1.7, point[1] - 0.6), ink(0.8))
-    ax.text(point[0] + 1.75, point[1] - 0.6, " EI grows", fontsize=SMALL, va="center", color=ink(0.8))
-    ax.set(xlim=(-5.4, 7.6), ylim=(-0.9, 9.2), aspect=1.0)
+    ax.text(point[0] + 0.3, point[1], "a layer", fontsize=SMALL + 1.0, va="center", color=ink(1.0))
+    _draw_moves(ax, point)
+    ax.set(xlim=(-5.4, 8.0), ylim=(-0.9, 9.4), aspect=1.0)
     ax.set_xlabel("(sensitivity - degeneracy) / √2 = EI / √2  [bits]".replace("-", "−"), fontsize=SMALL)
     ax.set_ylabel("(sensitivity + degeneracy) / √2  [bits]", fontsize=SMALL)
     ax.spines[["top", "right"]].set_visible(False)
@@ -81,8 +74,8 @@ def plot_explained_plane(ax: Axes | None = None) -> Figure:
 def plot_definition(name: str, ax: Axes | None = None) -> Figure:
     """Draw what a measure is, on a layer of three inputs and two outputs.
 
-    Neurons that are set to values drawn at random are full and have a wavy sign; those that are held still are empty.
-    What is looked at has a frame.
+    Inputs that are set to values drawn at random are full, with an arrow beside them; those that are held are empty.
+    What is looked at has a frame around it: one frame around several neurons means their joint state.
 
     Parameters
     ----------
@@ -136,10 +129,9 @@ class Definition:
         Inputs and outputs that are looked at: inputs from 0 to 2, outputs 3 and 4.
     edges : tuple of (int, int)
         Edges, from input to output, that are drawn firm.
-    is_joint : bool
-        Whether what is looked at on either side is one state.
-    bars : tuple of (str, float, str)
-        In place of a layer: names, bits and signs of measures.
+    bars : tuple of (str, float)
+        In place of a layer: measures, by their names in `DEFINITIONS`, and their bits; the third is the first less the
+        second.
     """
 
     title: str
@@ -147,8 +139,7 @@ class Definition:
     moving: tuple[int, ...] = ()
     looked_at: tuple[int, ...] = ()
     edges: tuple[tuple[int, int], ...] = ()
-    is_joint: bool = False
-    bars: tuple[tuple[str, float, str], ...] = ()
+    bars: tuple[tuple[str, float], ...] = ()
 
 
 _ALL_EDGES = tuple((i, j) for i in range(3) for j in (3, 4))
@@ -160,11 +151,11 @@ DEFINITIONS = {
         moving=(0, 1, 2),
         looked_at=(0, 1, 2, 3, 4),
         edges=_ALL_EDGES,
-        is_joint=True,
     ),
     "sensitivity": Definition(
         "sensitivity",
-        "One input moves, the others are held\nat the baseline. Bits that one output\ntells about it; summed over all edges.",
+        "One input moves, the others are held\nat the baseline. Bits that one output\n"
+        "tells about it; summed over all edges.",
         moving=(1,),
         looked_at=(1, 3),
         edges=((1, 3),),
@@ -172,7 +163,7 @@ DEFINITIONS = {
     "degeneracy": Definition(
         "degeneracy",
         "What the edges carry one by one, less\nwhat the layer carries as a whole:\nsensitivity − EI.",
-        bars=(("sensitivity", 7.0, ""), ("EI", 4.0, "−"), ("degeneracy", 3.0, "=")),
+        bars=(("sensitivity", 7.0), ("ei", 4.0), ("degeneracy", 3.0)),
     ),
     "ei_parts": Definition(
         "EI_parts",
@@ -184,7 +175,7 @@ DEFINITIONS = {
     "phi_ff": Definition(
         "φ",
         "What the layer carries as a whole, less\nwhat its edges carry while all inputs\nmove: EI − EI_parts.",
-        bars=(("EI", 4.0, ""), ("EI_parts", 2.5, "−"), ("φ", 1.5, "=")),
+        bars=(("ei", 7.0), ("ei_parts", 5.0), ("phi_ff", 2.0)),
     ),
 }
 """The five measures, by the names of their figures in reports."""
@@ -202,31 +193,35 @@ def _turned(sensitivity: float, degeneracy: float) -> tuple[float, float]:
     return (sensitivity - degeneracy) / np.sqrt(2.0), (sensitivity + degeneracy) / np.sqrt(2.0)
 
 
+def _draw_moves(ax: Axes, point: tuple[float, float]) -> None:
+    """Which way leaves EI as it is, and which way it grows."""
+    x, y = point
+    for way in (1.0, -1.0):
+        _arrow(ax, (x, y + 0.25 * way), (x, y + 1.5 * way), ink(0.8))
+    ax.text(x + 0.2, y + 1.3, "a vertical move:\nEI unchanged", fontsize=SMALL, va="center", color=ink(0.8))
+    _arrow(ax, (0.3, -0.5), (2.2, -0.5), ink(0.8))
+    ax.text(2.4, -0.5, "EI grows", fontsize=SMALL, va="center", color=ink(0.8))
+
+
+def _colour(name: str) -> str:
+    """The colour that a measure has in all of these pictures."""
+    return layer_colours(len(DEFINITIONS))[list(DEFINITIONS).index(name)]
+
+
 def _arrow(ax: Axes, begin: tuple[float, float], end: tuple[float, float], colour: str, style: str = "-|>") -> None:
-    sizes = {"mutation_scale": 9.0, "linewidth": 1.3, "shrinkA": 0.0, "shrinkB": 0.0}
-    ax.add_patch(FancyArrowPatch(begin, end, arrowstyle=style, color=colour, zorder=3, **sizes))
+    arrow = FancyArrowPatch(begin, end, arrowstyle=style, color=colour, mutation_scale=9.0, shrinkA=0.0, shrinkB=0.0)
+    arrow.set(linewidth=1.3, zorder=3)
+    ax.add_patch(arrow)
 
 
-def _angle(end: tuple[float, float]) -> float:
-    return float(np.degrees(np.arctan2(end[1], end[0])))
-
-
-def _draw_axis(ax: Axes, end: tuple[float, float], colour: str, name: str, line: str) -> None:
-    """A turned axis with its name at the end, and what the line itself is."""
+def _draw_axis(ax: Axes, end: tuple[float, float], colour: str, name: str, line: str = "") -> None:
+    """A turned axis with its name at the end, and on its other side what holds all along it."""
     _arrow(ax, (0.0, 0.0), end, colour)
     is_right = end[0] > 0
-    angle = _angle(end) if is_right else _angle(end) - 180.0
-    style: dict[str, Any] = {"rotation": angle, "rotation_mode": "anchor", "fontsize": SMALL}
-    ax.text(
-        *end,
-        f"{name} " if is_right else f" {name}",
-        ha="right" if is_right else "left",
-        va="bottom",
-        color=colour,
-        **style,
-    )
-    if line:
-        ax.text(*end, f"{line} ", ha="right", va="top", color=ink(0.6), **style)
+    style: dict[str, Any] = {"rotation_mode": "anchor", "fontsize": SMALL, "rotation": 45.0 if is_right else -45.0}
+    style["ha"] = "right" if is_right else "left"
+    ax.text(*end, f"   {name}   ", va="bottom", color=colour, **style)
+    ax.text(*end, f"   {line}   ", va="top", color=ink(0.6), **style)
 
 
 def _drop(ax: Axes, begin: tuple[float, float], end: tuple[float, float], colour: str) -> None:
@@ -235,21 +230,18 @@ def _drop(ax: Axes, begin: tuple[float, float], end: tuple[float, float], colour
     ax.plot(*end, "o", color=paper(), markeredgecolor=colour, markersize=4.5, zorder=4)
 
 
-def _measure(
-    ax: Axes, begin: tuple[float, float], end: tuple[float, float], colour: str, said: str, above: bool = True
-) -> None:
-    """A firm length between two points, with what it is."""
+def _measure(ax: Axes, begin: tuple[float, float], end: tuple[float, float], colour: str, said: str) -> None:
+    """A firm length between two points, with what it is: above a horizontal one, below those along the axes."""
     ax.plot(*zip(begin, end, strict=True), color=colour, linewidth=3.5, alpha=0.45, solid_capstyle="butt", zorder=2)
     middle = np.add(begin, end) / 2.0
-    away = np.subtract(end, begin)
-    rotation = _angle(tuple(away)) if away[0] > 0 else _angle(tuple(away)) - 180.0
+    side = 0.0 if begin[1] == end[1] else float(np.sign(end[0] - begin[0]))
     ax.annotate(
         said,
-        tuple(middle),
-        xytext=(0.0, 4.0) if rotation == 0.0 else (6.0, -6.0) if away[0] > 0 else (-6.0, -6.0),
+        (float(middle[0]), float(middle[1])),
+        xytext=(6.0 * side, -6.0 if side else 5.0),
         textcoords="offset points",
-        ha="center" if rotation == 0.0 else "left" if away[0] > 0 else "right",
-        va="bottom" if rotation == 0.0 else "top",
+        ha={0.0: "center", 1.0: "left", -1.0: "right"}[side],
+        va="top" if side else "bottom",
         fontsize=SMALL,
         color=colour,
     )
@@ -268,8 +260,9 @@ def _draw_layer(ax: Axes, what: Definition) -> None:
         colour = orange if is_output else blue
         full = (is_output and k in what.looked_at) or k in what.moving
         seen = full or k in what.looked_at
-        style = {"facecolor": colour if full else paper(), "edgecolor": colour if seen else ink(0.35)}
-        ax.add_patch(_circle((x, y), **style))
+        circle = Circle((x, y), _RADIUS, facecolor=colour if full else paper(), linewidth=1.6, zorder=4)
+        circle.set_edgecolor(colour if seen else ink(0.35))
+        ax.add_patch(circle)
         if k in what.moving:
             _arrow(ax, (x - 0.55, y - 0.3), (x - 0.55, y + 0.3), blue, "<|-|>")
         elif not is_output:
@@ -279,36 +272,26 @@ def _draw_layer(ax: Axes, what: Definition) -> None:
     ax.set_axis_off()
 
 
-def _circle(place: tuple[float, float], **style: Any) -> Any:
-    from matplotlib.patches import Circle
-
-    return Circle(place, _RADIUS, linewidth=1.6, zorder=4, **style)
-
-
 def _draw_frames(ax: Axes, what: Definition) -> None:
     """A frame around what is looked at on each side: together, where it is one state."""
-    from matplotlib.patches import FancyBboxPatch
-
     for side in ((0, 1, 2), (3, 4)):
         places = _PLACES[[k for k in side if k in what.looked_at]]
         low, high = places.min(axis=0) - _RADIUS, places.max(axis=0) + _RADIUS
-        frame = FancyBboxPatch(tuple(low), *(high - low), boxstyle="round,pad=0.1,rounding_size=0.25", fill=False)
+        width, height = high - low
+        shape = "round,pad=0.1,rounding_size=0.25"
+        frame = FancyBboxPatch((low[0], low[1]), width, height, boxstyle=shape, fill=False)
         frame.set(edgecolor=ink(0.7), linewidth=1.1, linestyle=(0, (3, 2)), zorder=3)
         ax.add_patch(frame)
 
 
 def _draw_bars(ax: Axes, what: Definition) -> None:
-    """Measures as bars one below the other, each from where the one before leaves off, with the sign between them."""
-    colours = [*layer_colours(4)[1:2], layer_colours(4)[0], layer_colours(4)[2]]
-    left = 0.0
-    for k, (name, bits, sign) in enumerate(what.bars):
-        if sign == "−":
-            left = what.bars[0][1] - bits
-        elif sign == "=":
-            left = 0.0
-        ax.barh(-k, bits, 0.62, left, color=colours[k], zorder=2)
-        ax.text(-0.25, -k, f"{sign} {name}".strip(), ha="right", va="center", fontsize=SMALL, color=ink(0.9))
-    rest = what.bars[2][1]
+    """Two measures as bars, one below the other and both to the same end, and what is left of the longer."""
+    (_, most), (_, less), (_, rest) = what.bars
+    for k, ((name, bits), left, sign) in enumerate(
+        zip(what.bars, (0.0, most - less, 0.0), ("", "− ", "= "), strict=True)
+    ):
+        ax.barh(-k, bits, 0.62, left, color=_colour(name), zorder=2)
+        ax.text(-0.25, -k, sign + DEFINITIONS[name].title, ha="right", va="center", fontsize=SMALL, color=ink(0.9))
     ax.plot([rest, rest], [-2.31, -0.69], color=ink(0.5), linewidth=1.0, linestyle=":", zorder=1)
     ax.set(xlim=(-4.2, 7.6), ylim=(-2.6, 0.6))
     ax.set_axis_off()

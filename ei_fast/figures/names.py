@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 LIMIT = 22
 """Characters that a shortened name has at most, where nothing else is said."""
@@ -99,12 +100,13 @@ def _between(name: str, first: int, last: int) -> str:
 
 def _cuts(names: Sequence[str], limit: int) -> list[Callable[[str], str]]:
     """Ways to cut a name, in the order in which they are tried: a gap in the middle, or nearer to one of the ends."""
-    lengths = dict.fromkeys([limit // 2, limit // 3, limit - limit // 3, 1, limit - 2])
-    cuts: list[Callable[[str], str]] = [lambda name, kept=kept: _with_gap(name, limit, kept) for kept in lengths]
+    kept = dict.fromkeys([limit // 2, limit // 3, limit - limit // 3, 1, limit - 2])
+    cuts = [partial(_with_gap, limit=limit, kept=first) for first in kept]
     # What differs may be further inside: from the first character that does.
-    first, least = min(names), max(names)
-    start = next((k for k, (one, other) in enumerate(zip(first, least, strict=False)) if one != other), 0)
-    return [*cuts, lambda name: _with_window(name, limit, start)]
+    least, greatest = min(names), max(names)
+    pairs = enumerate(zip(least, greatest, strict=False))
+    start = next((k for k, (one, other) in pairs if one != other), 0)
+    return [*cuts, partial(_with_window, limit=limit, start=start)]
 
 
 def _with_gap(name: str, limit: int, kept: int) -> str:

@@ -198,8 +198,9 @@ def draw_errors(ax: Axes, outlines: Points, seen: NDArray[np.bool_], stroke: Str
     light = 0.3 if len(seen) <= FEW_BARS else 0.12
     edges = [to_rgba(colour, 0.6 if one else light) for one in firm]
     # A stroke has no area: its edge is what is seen of it.
-    areas = PolyCollection(list(outlines[drawn]), facecolors=to_rgba(colour, 0.15), edgecolors=edges, zorder=1.5)
-    areas.set_linewidths(np.where(firm, 1.6, 0.8))
+    widths = np.where(firm, 1.6, 0.8)
+    areas = PolyCollection(list(outlines[drawn]), facecolors=to_rgba(colour, 0.15), edgecolors=edges, linewidths=widths)
+    areas.set_zorder(1.5)
     ax.add_collection(areas)
 
 
