@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from ei_fast.figures.key import draw_key
 from ei_fast.figures.known import reach_beyond
 from ei_fast.figures.style import (
     BOUND,
@@ -17,8 +18,8 @@ from ei_fast.figures.style import (
     BRACKETS,
     axes_or_new,
     draw_limits,
+    ink,
     layer_colours,
-    legend_above,
     quiet,
 )
 from ei_fast.figures.ticks import tick_text
@@ -88,17 +89,17 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
             crossed[broken],
             "X",
             color=colour,
-            markeredgecolor="0.1",
+            markeredgecolor=ink(0.9),
             markeredgewidth=0.6,
             markersize=8,
             gid="broken",
             zorder=4,
         )
-    title = "EI solid, sensitivity dashed"
+    notes = ["EI solid, sensitivity dashed"]
     if any(Flag.SENSITIVITY_BELOW_EI in flags for flags in sweep["flags"]):
-        title += "\ncrosses: EI > sensitivity, bins too coarse"
+        notes.append("crosses: EI > sensitivity, bins too coarse")
     drawn = [artist.get_gid() for artist in ax.collections]
-    title += "".join(f"\n{said}" for gid, said in ((BRACKET, BRACKETS), (BOUND, BOUNDS)) if gid in drawn)
+    notes += [said for gid, said in ((BRACKET, BRACKETS), (BOUND, BOUNDS)) if gid in drawn]
     quiet(ax)
     if np.nanmax(sweep["sensitivity"]) > _FAR * np.nanmax(sweep["ei"]):
         ax.set_yscale("symlog", linthresh=_LINEAR_UP_TO)
@@ -107,7 +108,7 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     ax.set_xticks(ticks, [f"{one}" if square else f"{one}, {other}" for one, other in pairs])
     ax.set_xlabel("bins of each neuron" if square else "bins of inputs, of outputs", fontsize="small")
     ax.set_ylabel("bits", fontsize="small")
-    legend_above(ax, list(entries.values()), list(entries), title)
+    draw_key(ax, list(entries.values()), list(entries), notes)
     return ax.get_figure(root=True)  # type: ignore[return-value]
 
 

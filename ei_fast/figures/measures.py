@@ -1,24 +1,25 @@
 """Measures over training time, beside whatever else was recorded."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ei_fast.figures.known import alone, bounds_of, bracketed, limits_of, reach_beyond
+from ei_fast.figures.key import draw_key, lay_out, legend_above
+from ei_fast.figures.known import alone, bounds_of, bracketed, counted_per, in_unit, limits_of, reach_beyond
 from ei_fast.figures.style import (
     BOUND,
     BOUNDS,
     BRACKETS,
-    LEGEND,
     divided,
     draw_limits,
+    ink,
     layer_colours,
-    legend_above,
     metric_styles,
     quiet,
     ranges_said,
@@ -38,10 +39,13 @@ _OF_EI = tuple(quantity.name for quantity in QUANTITIES if quantity.ei_sign)
 _FEW_STEPS = 30
 # A scale of powers of ten for losses that fall further than this.
 _FAR = 10.0
-_LEGEND_ROWS = 8
+# Lines that are metrics, and the mark of the least of them.
+_METRIC, _MARK = "ei_fast metric", "ei_fast mark"
+# Of more layers lines are thinner.
+_FEW_LAYERS = 8
 
 
-def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
+def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["layer", "edge"] = "layer") -> Figure:
     """Draw all measures of every layer over the steps, and losses and other metrics beside them.
 
     The measures are EI, sensitivity, degeneracy, EI_parts and φ, in bits.
@@ -59,6 +63,9 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     ax : matplotlib Axes, optional
         Divided into panels, as `figure.subplots()` makes them; those of a new figure, known to no window system, where
         not given.
+    per : "layer" or "edge", default "layer"
+        Whether measures are those of whole layers, in bits, or divided by the layer's number of edges, with all errors
+        and bounds: so wide layers do not flatten narrow ones.
 
     Returns
     -------
@@ -68,12 +75,14 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     Raises
     ------
     ValueError
-        Where the trajectory holds several runs.
+        Where the trajectory holds several runs, `per` is another word, or ``"edge"`` and the trajectory does not say
+        the widths of its layers.
 
     Examples
     --------
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     >>> import ei_fast as ef
     >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
     >>> for step in range(3):
@@ -83,6 +92,7 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
     True
     """
     trajectory.check_one_run()
+    trajectory = counted_per(trajectory, per, "plot_measures")
     losses, others = split_metrics(trajectory)
     beside = [panel for panel in (losses, others) if panel]
     used = len(TITLES) + len(beside)
@@ -92,32 +102,31 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None) -> Figure:
         ax = Figure(figsize=(6.0, 1.7 * rows), layout="constrained").subplots()
     panels = [panel for column in zip(*divided(ax, rows, 2), strict=True) for panel in column]
     for panel, measure in zip(panels, TITLES, strict=False):
-        plot_measure(trajectory, measure, panel)
+        _draw_measure(trajectory, measure, panel)
+        panel.set_ylabel(in_unit("bits", per), fontsize="small")
     for panel, metrics in zip(panels[len(TITLES) :], beside, strict=False):
-        plot_metrics(trajectory.steps, metrics, panel)
-    _mark_least_validation_loss(trajectory, panels[:used], losses)
+        _draw_metrics(trajectory.steps, metrics, panel, metric_styles(len(metrics)))
+    further = _mark_least_validation_loss(trajectory, panels[:used], losses)
     for panel in panels[used:]:
         panel.set_axis_off()
     for panel in (panels[rows - 1], panels[used - 1]):
         panel.set_xlabel("training step", fontsize="small")
-    handles, labels = panels[0].get_legend_handles_labels()
+    # Once for all the legends: it takes as long as the rest together.
+    lay_out(ax)
+    for panel in panels[len(TITLES) : used]:
+        marks = further if panel is panels[len(TITLES)] else {}
+        legend_above(panel, *_metric_lines(panel), further=marks, is_laid_out=True)
     notes = [
         ranges_said(trajectory.ranges),
         BRACKETS if bracketed(trajectory).any() else "",
         BOUNDS if any(artist.get_gid() == BOUND for panel in panels for artist in panel.collections) else "",
     ]
-    panels[used].legend(
-        handles,
-        labels,
-        loc="upper left",
-        ncols=-(-len(labels) // _LEGEND_ROWS),
-        title="\n".join(filter(None, notes)) or None,
-        **LEGEND,
-    )
+    handles = panels[0].lines[: len(trajectory.layers)]
+    draw_key(panels[used], handles, trajectory.layers, notes, inside=True, is_laid_out=True)
     return ax.get_figure(root=True)  # type: ignore[return-value]
 
 
-def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
+def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["layer", "edge"] = "layer") -> None:
     """One measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
 
     Where EI is bracketed the measures that it enters are bars, and no line leads through their midpoints. Bounds that
@@ -129,24 +138,38 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     measure : str
         A key of `TITLES`.
     ax : matplotlib Axes
+    per : "layer" or "edge", default "layer"
+        As in `plot_measures`.
+
+    Raises
+    ------
+    ValueError
+        Where `per` is another word, or ``"edge"`` and the trajectory does not say the widths of its layers.
     """
+    _draw_measure(counted_per(trajectory, per, "plot_measure"), measure, ax)
+    ax.set_ylabel(in_unit("bits", per), fontsize="small")
+
+
+def _draw_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
+    """One measure of every layer over the steps, in the unit of the trajectory."""
     steps, values = trajectory.steps, getattr(trajectory, measure)
     limits, bounds = limits_of(trajectory, measure), bounds_of(trajectory, measure)
     brackets = bracketed(trajectory) if measure in _OF_EI else np.zeros(values.shape, dtype=bool)
     beyond = reach_beyond(limits, bounds)
     dots = _dots(steps)
-    for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(len(trajectory.layers)), strict=True)):
+    n_layers = len(trajectory.layers)
+    width = 1.5 if n_layers <= _FEW_LAYERS else 1.0
+    for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(n_layers), strict=True)):
         known = ~brackets[:, k]
         # Steps between brackets, to which no line leads, are dots.
         single = {"marker": "o", "markersize": 1.5, "markevery": alone(known)} if not known.all() else {}
         marks = dots or single
-        ax.plot(steps, np.where(known, values[:, k], np.nan), color=colour, linewidth=1.5, label=layer, **marks)
+        ax.plot(steps, np.where(known, values[:, k], np.nan), color=colour, linewidth=width, label=layer, **marks)
         ends, widest = (np.stack([low[:, k], high[:, k]], axis=1) for low, high in (limits, bounds))
-        draw_limits(ax, steps, ends, widest, known=known, beyond=beyond[:, k], colour=colour)
+        draw_limits(ax, steps, ends, widest, known=known, beyond=beyond[:, k], colour=colour, n_layers=n_layers)
     quiet(ax)
     _few_ticks(ax)
     ax.set_title(TITLES[measure], loc="left", fontsize="medium")
-    ax.set_ylabel("bits", fontsize="small")
 
 
 def plot_metrics(
@@ -166,15 +189,21 @@ def plot_metrics(
     styles : sequence of dict, optional
         Color, linestyle and linewidth of each.
     """
-    for (name, values), style in zip(metrics.items(), styles or metric_styles(len(metrics)), strict=True):
+    _draw_metrics(steps, metrics, ax, styles or metric_styles(len(metrics)))
+    legend_above(ax, *_metric_lines(ax))
+
+
+def _draw_metrics(
+    steps: NDArray[np.integer], metrics: Mapping[str, Values], ax: Axes, styles: Sequence[Mapping[str, Any]]
+) -> None:
+    for (name, values), style in zip(metrics.items(), styles, strict=True):
         seen = np.isfinite(values)
-        ax.plot(steps[seen], values[seen], label=name.replace("_", " "), **style, **_dots(steps))
+        ax.plot(steps[seen], values[seen], label=name.replace("_", " "), gid=_METRIC, **style, **_dots(steps))
     quiet(ax)
     _few_ticks(ax)
     if falls_far(metrics):
         ax.set_yscale("log")
         label_logarithmically(ax.yaxis)
-    legend_above(ax, *ax.get_legend_handles_labels())
 
 
 def falls_far(metrics: Mapping[str, Values], far: float = _FAR) -> bool:
@@ -183,21 +212,32 @@ def falls_far(metrics: Mapping[str, Values], far: float = _FAR) -> bool:
     return bool(len(finite) and finite.min() > 0 and finite.max() > far * finite.min())
 
 
-def _mark_least_validation_loss(trajectory: Trajectory, panels: list[Axes], losses: Mapping[str, Values]) -> None:
+def _mark_least_validation_loss(
+    trajectory: Trajectory, panels: list[Axes], losses: Mapping[str, Values]
+) -> dict[str, Line2D]:
+    """Mark where the validation loss turns in all panels; what the legend of losses says of it, with the mark."""
     found = least_validation_loss(trajectory)
     if found is None:
-        return
+        return {}
     name, index = found
     ax = panels[len(TITLES)]
     if index is None:
         # An empty line, for the legend's sake.
-        ax.plot([], [], linestyle="", label=f"{name.replace('_', ' ')}: no minimum inside")
+        (mark,) = ax.plot([], [], linestyle="", gid=_MARK)
+        said = f"{name.replace('_', ' ')}: no minimum inside"
     else:
         step, least = int(trajectory.steps[index]), losses[name][index]
         for panel in panels:
-            panel.axvline(step, color="0.45", linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
-        ax.plot(step, least, "D", color="0.1", markersize=5, zorder=4, label=f"least at step {step}")
-    legend_above(ax, *ax.get_legend_handles_labels())
+            panel.axvline(step, color=ink(0.55), linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
+        said = f"least at step {step}"
+        (mark,) = ax.plot(step, least, "D", color=ink(0.9), markersize=5, zorder=4, label=said, gid=_MARK)
+    return {said: mark}
+
+
+def _metric_lines(ax: Axes) -> tuple[list[Line2D], list[str]]:
+    """Lines of metrics and their names; the vertical line of the least loss is none."""
+    lines = [line for line in ax.lines if line.get_gid() == _METRIC]
+    return lines, [str(line.get_label()) for line in lines]
 
 
 def _dots(steps: NDArray[np.integer]) -> dict[str, Any]:

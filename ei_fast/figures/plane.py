@@ -1,27 +1,33 @@
 """The causal plane: where the layers of a network stand between sensitivity and degeneracy."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.figures.known import alone, bracketed, ei_bounds, ei_limits, reach_beyond
+from ei_fast.figures.key import draw_key
+from ei_fast.figures.known import bracketed, checked_per, edges_of, ei_bounds, ei_limits, in_unit, reach_beyond
+from ei_fast.figures.strokes import (
+    Points,
+    Stroke,
+    draw_bounds,
+    draw_brackets,
+    draw_errors,
+    draw_guides,
+    draw_path,
+    name_guides,
+)
 from ei_fast.figures.style import (
     BOUND,
     BOUNDS,
     BRACKET,
     BRACKETS,
-    FEW_BARS,
     SMALL,
     axes_or_new,
+    ink,
     layer_colours,
-    legend_above,
     quiet,
     ranges_said,
 )
@@ -37,14 +43,12 @@ if TYPE_CHECKING:
 HORIZONTAL = "EI / √2  [bits]"
 VERTICAL = "(sensitivity + degeneracy) / √2  [bits]"
 
-Points = NDArray[np.float64]
-
-_RUN, _GUIDE = "ei_fast run", "ei_fast guide"
+_OWNER = "CausalPlaneDisplay"
+_RUN, _LAYER = "ei_fast run", "ei_fast layer"
+_UNNAMED = "_nolegend_"
 _RUN_MARKERS = ("o", "s", "^", "D", "v", "P")
-_ARROWS_AT = (0.35, 0.7)
 # Of an outline: its ends and its outermost points are among them.
 _CORNERS = 25
-_MANY_STEPS = 300
 
 
 class CausalPlaneDisplay:
@@ -74,15 +78,27 @@ class CausalPlaneDisplay:
     ei_bounds : array-like (n_steps, n_layers, 2), optional
         Bounds on EI that rest on no model of the layer, bits. Where they are visibly wider than the interval a faint
         bar is drawn.
+    edges : array-like (n_layers,), optional
+        Numbers of edges, n_in · n_out, of the layers; needed for ``per="edge"``.
+    per : "layer" or "edge", default "layer"
+        Whether figures are those of whole layers, or divided by the layer's number of edges, with all errors,
+        intervals and brackets: so wide layers do not flatten narrow ones.
 
     Attributes
     ----------
     horizontal, vertical : ndarray (n_steps, n_layers)
-        Coordinates, bits; of the midpoint, where EI is bracketed.
+        Coordinates, bits, or bits per edge; of the midpoint, where EI is bracketed.
+    per : str
+        ``"layer"`` or ``"edge"``.
     bracketed : ndarray of bool (n_steps, n_layers)
         Where EI is known by bounds alone.
     ax_, figure_ : matplotlib Axes and Figure
         Once plotted.
+
+    Raises
+    ------
+    ValueError
+        Where `per` is another word, or ``"edge"`` and the numbers of edges are not known.
 
     Examples
     --------
@@ -104,11 +120,15 @@ class CausalPlaneDisplay:
         ranges: str = "",
         ei_interval: ArrayLike | None = None,
         ei_bounds: ArrayLike | None = None,
+        *,
+        edges: ArrayLike | None = None,
+        per: Literal["layer", "edge"] = "layer",
     ):
-        sensitivity, degeneracy = np.atleast_2d(sensitivity), np.atleast_2d(degeneracy)
+        self.layers, self.per = tuple(layers), checked_per(per, _OWNER)
+        self._edges = self._divisors(edges)
+        sensitivity, degeneracy = (np.atleast_2d(values) / self._edges for values in (sensitivity, degeneracy))
         self.horizontal: Points = (sensitivity - degeneracy) / np.sqrt(2)
         self.vertical: Points = (sensitivity + degeneracy) / np.sqrt(2)
-        self.layers = tuple(layers)
         self.steps = None if steps is None else np.asarray(steps)
         self._ei_stderr = self._known(ei_stderr)
         self._sensitivity_stderr = self._known(sensitivity_stderr)
@@ -118,13 +138,15 @@ class CausalPlaneDisplay:
         self._set_limits(sensitivity - degeneracy, self._pairs(ei_interval), self._pairs(ei_bounds))
 
     @classmethod
-    def from_trajectory(cls, trajectory: Trajectory) -> Self:
+    def from_trajectory(cls, trajectory: Trajectory, per: Literal["layer", "edge"] = "layer") -> Self:
         """Make a display with one path for each layer, in the order of the steps.
 
         Parameters
         ----------
         trajectory : Trajectory
             A training; of several runs one, taken by `Trajectory.of_run`.
+        per : "layer" or "edge", default "layer"
+            Whether figures are those of whole layers, in bits, or divided by the layer's number of edges.
 
         Returns
         -------
@@ -134,7 +156,8 @@ class CausalPlaneDisplay:
         Raises
         ------
         ValueError
-            Where the trajectory holds several runs.
+            Where the trajectory holds several runs, `per` is another word, or ``"edge"`` and the trajectory does not
+            say the widths of its layers.
 
         Examples
         --------
@@ -158,21 +181,30 @@ class CausalPlaneDisplay:
             trajectory.ranges,
             np.stack(ei_limits(trajectory), axis=2),
             np.stack(ei_bounds(trajectory), axis=2),
+            edges=edges_of(trajectory, f"{_OWNER}.from_trajectory") if per == "edge" else None,
+            per=per,
         )
 
     @classmethod
-    def from_report(cls, report: Report) -> Self:
+    def from_report(cls, report: Report, per: Literal["layer", "edge"] = "layer") -> Self:
         """Make a display with one point for each layer.
 
         Parameters
         ----------
         report : Report
             The measures of a network.
+        per : "layer" or "edge", default "layer"
+            Whether figures are those of whole layers, in bits, or divided by the layer's number of edges.
 
         Returns
         -------
         CausalPlaneDisplay
             Not plotted yet.
+
+        Raises
+        ------
+        ValueError
+            Where `per` is another word.
 
         Examples
         --------
@@ -193,7 +225,22 @@ class CausalPlaneDisplay:
             "",
             [[layer.ei_interval for layer in report]],
             [[layer.ei_bounds for layer in report]],
+            edges=edges_of(report, f"{_OWNER}.from_report") if per == "edge" else None,
+            per=per,
         )
+
+    def _divisors(self, edges: ArrayLike | None) -> Points:
+        """What the figures of each layer are divided by, (n_layers,): 1, or its number of edges."""
+        n_layers = len(self.layers)
+        if self.per == "layer":
+            return np.ones(n_layers)
+        found = np.zeros(0) if edges is None else np.asarray(edges, dtype=np.float64)
+        if found.shape != (n_layers,) or not (found > 0).all():
+            raise ValueError(
+                f"The 'edges' parameter of {_OWNER} must be the number of edges, above 0, of each of {n_layers} layers "
+                f"where per='edge'. Got {edges!r} instead. Give n_in · n_out of every layer, or per='layer'."
+            )
+        return found
 
     def _set_limits(self, ei: Points, interval: Points, bounds: Points) -> None:
         """Keep intervals and bounds, (n_steps, n_layers, 2), and of both what a picture shows."""
@@ -211,12 +258,14 @@ class CausalPlaneDisplay:
     def _pairs(self, ends: ArrayLike | None) -> Points:
         """Two ends for every point, NaN where they are not given."""
         shape = (*self.horizontal.shape, 2)
-        return np.full(shape, np.nan) if ends is None else np.asarray(ends, dtype=np.float64).reshape(shape)
+        if ends is None:
+            return np.full(shape, np.nan)
+        return np.asarray(ends, dtype=np.float64).reshape(shape) / self._edges[:, None]
 
     def _known(self, stderr: ArrayLike) -> Points:
         """A standard error of every point, 0 where it is not known."""
         stderr = np.broadcast_to(np.asarray(stderr, dtype=np.float64), self.horizontal.shape)
-        return np.where(np.isfinite(stderr), stderr, 0.0)
+        return np.where(np.isfinite(stderr), stderr, 0.0) / self._edges
 
     def error_ellipses(self, layer: int) -> NDArray[np.float64]:
         """Compute the outlines of the error of every point of a layer.
@@ -367,223 +416,86 @@ class CausalPlaneDisplay:
         >>> plane.ax_.get_xlabel()
         'EI / √2  [bits]'
         """
-        if not len(self.horizontal):
-            raise ValueError("There is no step to draw: the trajectory is empty. Record at least one.")
+        self._check_steps()
         ax = axes_or_new(ax, (4.8, 4.4))
         before = [line for line in ax.lines if line.get_gid() == _RUN]
         marker = _RUN_MARKERS[len(before) % len(_RUN_MARKERS)]
         for k, (name, colour) in enumerate(zip(self.layers, layer_colours(len(self.layers)), strict=True)):
-            known = ~self.bracketed[:, k]
-            _draw_bounds(ax, self.bounds_bars(k), colour)
-            self._draw_errors(ax, k, colour)
-            if not known.all():
-                _draw_brackets(ax, self.bracket_bars(k), colour, marker)
-            x, y = (np.where(known, values[:, k], np.nan) for values in (self.horizontal, self.vertical))
-            _draw_path(ax, x, y, colour, name, marker)
+            self._draw_layer(ax, k, Stroke(colour, marker, len(self.layers))).set(label=name, gid=_LAYER)
         # An empty line stands for the run: it counts the runs, and is the run's entry in the legend.
-        ax.add_line(Line2D([], [], color="0.3", marker=marker, linestyle="", label=run or "", gid=_RUN))
+        ax.add_line(Line2D([], [], color=ink(0.7), marker=marker, linestyle="", label=run or _UNNAMED, gid=_RUN))
         # RangeOrAuto were set for the run before.
         ax.autoscale(True)
         ax.autoscale_view()
         if not before:
             draw_guides(ax)
             quiet(ax)
-            ax.set_xlabel(HORIZONTAL, fontsize=SMALL)
-            ax.set_ylabel(VERTICAL, fontsize=SMALL)
+            ax.set_xlabel(in_unit(HORIZONTAL, self.per), fontsize=SMALL)
+            ax.set_ylabel(in_unit(VERTICAL, self.per), fontsize=SMALL)
         name_guides(ax)
-        self._draw_legend(ax, first=not before)
+        self._draw_key(ax, first=not before)
         self.ax_ = ax
         self.figure_: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
         return self
 
-    def _draw_errors(self, ax: "Axes", layer: int, colour: str) -> None:
+    def plot_layer(self, layer: int, ax: "Axes", among: int = 16) -> None:
+        """Draw one layer alone, without guides and names: what small multiples are made of.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer, which has the colour that it has among all.
+        ax : matplotlib Axes
+            Several layers may be drawn into one.
+        among : int, default 16
+            Marks are as small as in a picture of so many layers.
+
+        Raises
+        ------
+        ValueError
+            Where there is no step to draw.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> import ei_fast as ef
+        >>> ax = Figure().subplots()
+        >>> ef.CausalPlaneDisplay([[3.0], [4.0]], [[1.0], [0.0]], ["fc1"]).plot_layer(0, ax)
+        >>> len(ax.collections)  # its path
+        1
+        """
+        self._check_steps()
+        colour = layer_colours(len(self.layers))[layer]
+        self._draw_layer(ax, layer, Stroke(colour, _RUN_MARKERS[0], among))
+
+    def _check_steps(self) -> None:
+        if not len(self.horizontal):
+            raise ValueError("There is no step to draw: the trajectory is empty. Record at least one.")
+
+    def _draw_layer(self, ax: "Axes", layer: int, stroke: Stroke) -> Line2D:
+        """Draw what is known of a layer; the mark of its last step is returned."""
+        known = ~self.bracketed[:, layer]
+        draw_bounds(ax, self.bounds_bars(layer), stroke)
+        x, y = (np.where(known, values[:, layer], np.nan) for values in (self.horizontal, self.vertical))
         below, above = (half[:, layer] for half in self._halves)
-        seen = (below + above > 0) | (self._sensitivity_stderr[:, layer] > 0)
-        seen &= np.isfinite(self.horizontal[:, layer] + self.vertical[:, layer]) & ~self.bracketed[:, layer]
-        if seen.any():
-            outlines = list(self.error_ellipses(layer)[seen])
-            # The first and the last step have marks, out of which an interval is to be seen.
-            firm = np.isin(np.flatnonzero(seen), (0, len(seen) - 1))
-            light = 0.3 if len(seen) <= FEW_BARS else 0.12
-            edges = [to_rgba(colour, 0.6 if one else light) for one in firm]
-            widths = np.where(firm, 1.6, 0.8)
-            # A stroke has no area: its edge is what is seen of it.
-            ax.add_collection(
-                PolyCollection(
-                    outlines, facecolors=to_rgba(colour, 0.15), edgecolors=edges, linewidths=widths, zorder=1.5
-                )
-            )
+        is_wide = (below + above > 0) | (self._sensitivity_stderr[:, layer] > 0)
+        draw_errors(ax, self.error_ellipses(layer), is_wide & np.isfinite(x + y), stroke)
+        if not known.all():
+            draw_brackets(ax, self.bracket_bars(layer), stroke)
+        return draw_path(ax, x, y, stroke)
 
-    def _draw_legend(self, ax: "Axes", first: bool) -> None:
-        entries: dict[str, Line2D] = {}
+    def _draw_key(self, ax: "Axes", first: bool) -> None:
+        layers: dict[str, Line2D] = {}
+        runs: dict[str, Line2D] = {}
         for line in ax.lines:
-            label = str(line.get_label())
-            if label and not label.startswith("_"):
-                entries.setdefault(label, line)
-        notes = [ranges_said(self._ranges)]
+            found = {_LAYER: layers, _RUN: runs}.get(str(line.get_gid()))
+            if found is not None and line.get_label() != _UNNAMED:
+                found.setdefault(str(line.get_label()), line)
+        notes = []
         if self.steps is not None and len(self.steps) > 1:
-            notes.insert(
-                0,
-                f"steps {self.steps[0]} (open) to {self.steps[-1]} (filled)"
-                if first
-                else "first step open, last filled",
-            )
-        if any(bars.get_gid() == BRACKET for bars in ax.collections):
-            notes.append(BRACKETS)
-        if any(bars.get_gid() == BOUND for bars in ax.collections):
-            notes.append(BOUNDS)
-        legend_above(ax, list(entries.values()), list(entries), "\n".join(filter(None, notes)) or None)
-
-
-def draw_guides(ax: "Axes") -> None:
-    """The EI nullcline, and the line on which degeneracy is 0."""
-    ax.axvline(0.0, color="0.35", linewidth=1.2, linestyle="--", zorder=1)
-    ax.axline((0.0, 0.0), slope=1.0, color="0.6", linewidth=1.0, linestyle=":", zorder=1)
-
-
-def name_guides(ax: "Axes") -> None:
-    """Make room for the nullcline, and say at both lines what they are; where limits have changed, anew."""
-    for text in [text for text in ax.texts if text.get_gid() == _GUIDE]:
-        text.remove()
-    low, high = ax.get_xlim()
-    low, high = min(low, -0.06 * (high - low)), max(high, 0.06 * (high - low))
-    ax.set_xlim(low, high)
-    style: dict[str, Any] = {"color": "0.4", "fontsize": SMALL - 1, "gid": _GUIDE, "zorder": 1, "clip_on": True}
-    ax.text(0.0, 0.99, "EI = 0", rotation=90, transform=ax.get_xaxis_transform(), va="top", ha="right", **style)
-    ax.text(
-        *(high, high),
-        "degeneracy = 0 ",
-        rotation=45,
-        rotation_mode="anchor",
-        transform_rotates_text=True,
-        ha="right",
-        va="bottom",
-        **style,
-    )
-
-
-def _draw_brackets(ax: "Axes", bars: Points, colour: str, marker: str) -> None:
-    """Where brackets lie, as a faint area from each to the next with the bars in it.
-
-    A bar that is the path's first or last step has marks at both ends, open or filled: a bracket has no middle.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-    bars : ndarray (n_steps, 2, 2)
-        NaN where a step is no bracket.
-    colour, marker : str
-    """
-    there = np.isfinite(bars.sum(axis=(1, 2)))
-    _draw_swept_area(ax, bars, to_rgba(colour, 0.1), zorder=1.1, gid=BRACKET)
-    lines = LineCollection(list(bars[there]), colors=[to_rgba(colour, 0.2)], linewidths=0.5, zorder=1.2, gid=BRACKET)
-    ax.add_collection(lines)
-    for k, face in ((0, "white"), (len(bars) - 1, colour)) if len(bars) > 1 else ((0, colour),):
-        if there[k]:
-            ax.plot(*bars[k].T, color=colour, linewidth=1.0, alpha=0.8, zorder=2.5, gid=BRACKET)
-            ax.plot(
-                *bars[k].T,
-                marker=marker,
-                linestyle="",
-                color=colour,
-                markerfacecolor=face,
-                markersize=4.0,
-                zorder=2.6,
-                gid=BRACKET,
-            )
-
-
-def _draw_bounds(ax: "Axes", bars: Points, colour: str) -> None:
-    """Where bounds around estimates lie, as an area from each to the next, fainter than that of brackets.
-
-    The path's first and last step have a thin bar, and a fainter one those from which no area leads to the next.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-    bars : ndarray (n_steps, 2, 2)
-        NaN where a step has none.
-    colour : str
-    """
-    there = np.isfinite(bars.sum(axis=(1, 2)))
-    _draw_swept_area(ax, bars, to_rgba(colour, 0.06), zorder=1.0, gid=BOUND)
-    ends = [k for k in (0, len(bars) - 1)[: len(bars)] if there[k]]
-    single = [k for k in alone(there) if k not in ends]
-    if ends or single:
-        alphas, widths = [0.35] * len(ends) + [0.2] * len(single), [0.8] * len(ends) + [0.5] * len(single)
-        colours = [to_rgba(colour, alpha) for alpha in alphas]
-        lines = LineCollection(
-            list(bars[ends + single]), colors=colours, linewidths=widths, capstyle="butt", zorder=1.05, gid=BOUND
-        )
-        ax.add_collection(lines)
-
-
-def _draw_swept_area(
-    ax: "Axes", bars: Points, face: tuple[float, float, float, float], zorder: float, gid: str
-) -> None:
-    """The area that bars (n_steps, 2, 2) sweep from each step to the next, where neither is NaN."""
-    there = np.isfinite(bars.sum(axis=(1, 2)))
-    swept = [np.concatenate([bars[k], bars[k + 1, ::-1]]) for k in np.flatnonzero(there[:-1] & there[1:])]
-    if swept:
-        # All one way around, so that what several cover is as faint as what one does.
-        around = [corners if _area(corners) > 0 else corners[::-1] for corners in swept]
-        area = Path.make_compound_path(*(Path(np.concatenate([one, one[:1]]), closed=True) for one in around))
-        ax.add_patch(PathPatch(area, facecolor=face, linewidth=0, zorder=zorder, gid=gid))
-
-
-def _area(corners: Points) -> float:
-    """Signed area of a polygon, (n_corners, 2); positive where its corners go counterclockwise."""
-    x, y = corners.T
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2.0
-
-
-def _draw_path(ax: "Axes", x: Points, y: Points, colour: str, name: str, marker: str) -> None:
-    """A path that grows firmer with time, from an open to a filled mark, arrowheads along its way.
-
-    NaN breaks it; known steps that stand alone are dots, and an end that is not known has no mark.
-    """
-    known = np.isfinite(x + y)
-    if len(x) > 1:
-        points = np.stack([x, y], axis=1)
-        segments = np.stack([points[:-1], points[1:]], axis=1)
-        fading = np.tile(to_rgba(colour), (len(segments), 1))
-        fading[:, 3] = np.linspace(0.25, 1.0, len(segments))
-        width = 1.8 if len(x) <= _MANY_STEPS else 0.8
-        whole = known[:-1] & known[1:]
-        ax.add_collection(
-            LineCollection(list(segments[whole]), colors=fading[whole], linewidths=width, capstyle="butt")
-        )
-        single = [k for k in alone(known) if 0 < k < len(x) - 1]
-        if single:
-            ax.scatter(x[single], y[single], s=6.0, color=colour, marker=marker, linewidths=0, zorder=2)
-        ax.plot(x[0], y[0], marker, color=colour, markerfacecolor="white", markersize=6, zorder=3)
-        _draw_arrows(ax, x, y, colour)
-    ax.plot(x[-1], y[-1], marker, color=colour, markersize=6.5, label=name, zorder=4)
-
-
-def _draw_arrows(ax: "Axes", x: Points, y: Points, colour: str) -> None:
-    """Arrowheads where shares of the way are gone, along the way of the last twentieth and not of one noisy step."""
-    x, y = (values[np.isfinite(x + y)] for values in (x, y))
-    if len(x) < 2:
-        return
-    lengths = np.hypot(np.diff(x) / (np.ptp(x) or 1.0), np.diff(y) / (np.ptp(y) or 1.0))
-    gone = np.concatenate([[0.0], np.cumsum(lengths)])
-    if gone[-1] == 0.0:
-        return
-    for share in _ARROWS_AT:
-        k = int(np.clip(np.searchsorted(gone, share * gone[-1]), 1, len(x) - 1))
-        before = min(int(np.searchsorted(gone, (share - 0.05) * gone[-1], side="right")) - 1, k - 1)
-        ax.annotate(
-            "",
-            xy=(x[k], y[k]),
-            xytext=(x[before], y[before]),
-            arrowprops={
-                "arrowstyle": "-|>",
-                "color": colour,
-                "linewidth": 0,
-                "shrinkA": 0,
-                "shrinkB": 0,
-                "mutation_scale": 14,
-            },
-            zorder=3.5,
-        )
+            ends = f"steps {self.steps[0]} (open) to {self.steps[-1]} (filled)"
+            notes.append(ends if first else "first step open, last filled")
+        notes.append(ranges_said(self._ranges))
+        drawn = {bars.get_gid() for bars in ax.collections}
+        notes += [said for gid, said in ((BRACKET, BRACKETS), (BOUND, BOUNDS)) if gid in drawn]
+        draw_key(ax, list(layers.values()), list(layers), notes, further=runs)

@@ -1,13 +1,12 @@
-"""What all pictures share: colours that everybody can tell apart, quiet axes, legends beside the data."""
+"""What all pictures share: colours that everybody can tell apart, on light and dark paper, and quiet axes."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 from numpy.typing import NDArray
 
@@ -17,10 +16,14 @@ from ei_fast.training.ranges import SAID
 # Okabe & Ito's palette without black and yellow, which vanish against text and paper.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
-# Points that a legend's entry takes beside its text, and the share of its size that a letter takes, about.
-_HANDLE, _LETTER = 24.0, 0.58
+# Share of the viridis scale that stands out against light paper, and against dark.
+_ON_LIGHT, _ON_DARK = (0.0, 0.9), (0.3, 1.0)
+
 FEW_BARS = 60
 """Of so many steps each bar is drawn as firm as one: more of them stand side by side."""
+
+# More pieces of a band are narrower than a pixel.
+_MOST_BANDS = 500
 
 # So few have room to be broad.
 _BROAD_BARS = 15
@@ -54,17 +57,37 @@ LEGEND: dict[str, Any] = {
 """How every legend looks."""
 
 
+def paper() -> str:
+    """The colour behind the data, as the style in use has it."""
+    for name in ("axes.facecolor", "figure.facecolor"):
+        colour = to_rgba(matplotlib.rcParams[name])
+        if colour[3] > 0.0:
+            return to_hex(colour)
+    return "#ffffff"
+
+
+def ink(share: float) -> str:
+    """A grey between the paper, 0, and the colour of text, 1, as the style in use has them."""
+    ends = np.array([to_rgba(paper())[:3], to_rgba(matplotlib.rcParams["text.color"])[:3]])
+    return to_hex(ends[0] + share * (ends[1] - ends[0]))
+
+
+def is_dark() -> bool:
+    """Whether the style in use has dark paper."""
+    return float(np.dot(to_rgba(paper())[:3], (0.299, 0.587, 0.114))) < 0.5
+
+
 def layer_colours(n_layers: int) -> list[str]:
     """One colour a layer, the same in every picture; beyond six from the viridis scale, first to last."""
     if n_layers <= len(_PALETTE):
         return list(_PALETTE[:n_layers])
     scale = matplotlib.colormaps["viridis"]
-    return [matplotlib.colors.to_hex(scale(0.9 * k / (n_layers - 1))) for k in range(n_layers)]
+    return [to_hex(scale(share)) for share in np.linspace(*(_ON_DARK if is_dark() else _ON_LIGHT), n_layers)]
 
 
 def metric_styles(n_metrics: int) -> list[dict[str, Any]]:
     """How losses and the like are drawn, which belong to no layer: in greys, by the dashes of their lines."""
-    dashes, greys = ("-", "--", ":", "-."), ("0.1", "0.4")
+    dashes, greys = ("-", "--", ":", "-."), (ink(0.9), ink(0.6))
     return [{"color": greys[k % 2], "linestyle": dashes[k % 4], "linewidth": 1.5} for k in range(n_metrics)]
 
 
@@ -105,6 +128,7 @@ def draw_limits(
     known: NDArray[np.bool_],
     beyond: NDArray[np.bool_],
     colour: str,
+    n_layers: int = 1,
 ) -> None:
     """Draw what is known of values along an axis: bands where a line joins them, bars where they are brackets.
 
@@ -121,17 +145,27 @@ def draw_limits(
     beyond : ndarray of bool (n,)
         Where `bounds` are visibly wider than `interval`.
     colour : str
+    n_layers : int, default 1
+        In these axes: of more than eight, bands are fainter, so that together they hide no line.
     """
+    firm = min(1.0, 8.0 / n_layers)
     if beyond[known].any():
-        _draw_band(ax, x, bounds, known, colour, BOUND)
+        _draw_band(ax, x, bounds, known, colour, gid=BOUND, alpha=0.08 * firm)
     if (interval[known, 1] > interval[known, 0]).any():
-        _draw_band(ax, x, interval, known, colour)
+        _draw_band(ax, x, interval, known, colour, alpha=0.2 * firm)
     _draw_bars(ax, x, bounds, ~known & beyond, colour, BOUND)
     _draw_bars(ax, x, interval, ~known, colour, BRACKET)
 
 
 def _draw_band(
-    ax: Axes, x: NDArray[Any], ends: NDArray[np.float64], there: NDArray[np.bool_], colour: str, gid: str | None = None
+    ax: Axes,
+    x: NDArray[Any],
+    ends: NDArray[np.float64],
+    there: NDArray[np.bool_],
+    colour: str,
+    *,
+    alpha: float,
+    gid: str | None = None,
 ) -> None:
     """Draw what is known of values that a line joins: a band, and a bar at each that has no neighbour.
 
@@ -144,15 +178,30 @@ def _draw_band(
     there : ndarray of bool (n,)
         Where anything is drawn.
     colour : str
+    alpha : float
     gid : str, optional
-        `BOUND` where it stands for bounds: these are fainter.
+        `BOUND` where it stands for bounds.
     """
     single = np.isin(np.arange(len(x)), alone(there))
     joined = there & ~single
     if joined.any():
-        alpha = 0.08 if gid == BOUND else 0.2
-        ax.fill_between(x, ends[:, 0], ends[:, 1], where=joined, color=colour, alpha=alpha, linewidth=0, gid=gid)
+        at, low, high, where = _coarser(x, ends, joined)
+        ax.fill_between(at, low, high, where=where, color=colour, alpha=alpha, linewidth=0, gid=gid)
     _draw_bars(ax, x, ends, single & (ends[:, 1] > ends[:, 0]), colour, gid)
+
+
+def _coarser(
+    x: NDArray[Any], ends: NDArray[np.float64], there: NDArray[np.bool_]
+) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Places, lower and upper ends of a band, and where it is: of thousands of steps the hull of every few."""
+    if len(x) <= 2 * _MOST_BANDS:
+        return x, ends[:, 0], ends[:, 1], there
+    begins = np.arange(0, len(x), -(-len(x) // _MOST_BANDS))
+    low = np.fmin.reduceat(np.where(there, ends[:, 0], np.nan), begins)
+    high = np.fmax.reduceat(np.where(there, ends[:, 1], np.nan), begins)
+    # To the last step, and not to where the last few begin.
+    at = np.append(x[begins[:-1]], x[-1])
+    return at, low, high, np.logical_and.reduceat(there, begins)
 
 
 def _draw_bars(
@@ -192,16 +241,6 @@ def _draw_bars(
 def quiet(ax: Axes) -> None:
     """Take away the box and lay a faint grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(True, color="0.92", linewidth=0.8)
+    ax.grid(True, color=ink(0.08), linewidth=0.8)
     ax.set_axisbelow(True)
     ax.tick_params(labelsize=SMALL)
-
-
-def legend_above(ax: Axes, handles: Sequence[Any], labels: Sequence[str], title: str | None = None) -> None:
-    """A legend above the axes, where it hides no data, in as many columns as their width has room for."""
-    longest = max((len(label) for label in labels), default=1)
-    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
-    # Before a layout is made axes are a little narrower than they will be.
-    width = 1.1 * 72.0 * figure.get_figwidth() * ax.get_position().width
-    columns = int(np.clip(width // (_HANDLE + _LETTER * SMALL * longest), 1, len(labels) or 1))
-    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, title=title, **LEGEND)

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ei_fast.figures.animation import Motion
+from ei_fast.figures.key import draw_key
 from ei_fast.figures.measures import plot_metrics
 from ei_fast.figures.palette import Palette
-from ei_fast.figures.plane import draw_guides, name_guides
-from ei_fast.figures.style import SMALL, layer_colours, legend_above, quiet
+from ei_fast.figures.strokes import Stroke, draw_guides, name_guides
+from ei_fast.figures.style import SMALL, ink, layer_colours, paper, quiet
 
 Pixels = NDArray[np.uint8]
 
@@ -102,7 +103,7 @@ class Frames:
         self._motion = motion
         figure = Figure(figsize=_INCHES, dpi=dots, layout="constrained")
         self._canvas = FigureCanvasAgg(figure)
-        plane, beside = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
+        plane, beside = figure.subplots(1, 2, width_ratios=(1.6, 1.0))
         self._colours = np.array([to_rgba(colour) for colour in layer_colours(len(motion.layers))])
         self._draw_plane(plane)
         self._draw_curves(beside)
@@ -123,8 +124,9 @@ class Frames:
         self.bounds = LineCollection([], linewidths=1.2, alpha=0.2, capstyle="butt", zorder=2.5, animated=True)
         for collection in (self.bars, self.intervals, self.bounds):
             ax.add_collection(collection, autolim=False)
+        size = 34.0 * Stroke("", "o", len(motion.layers)).scale ** 2
         self.points = ax.scatter(
-            motion.horizontal[0], motion.vertical[0], s=34, c=self._colours, zorder=4, animated=True, linewidths=0
+            motion.horizontal[0], motion.vertical[0], s=size, c=self._colours, zorder=4, animated=True, linewidths=0
         )
         ax.set_xlim(motion.horizontal_limits)
         ax.set_ylim(motion.vertical_limits)
@@ -134,7 +136,7 @@ class Frames:
         ax.set_xlabel(motion.horizontal_title, fontsize=SMALL)
         ax.set_ylabel(motion.vertical_title, fontsize=SMALL)
         handles = [Line2D([], [], color=colour, marker="o", linestyle="", markersize=5) for colour in self._colours]
-        legend_above(ax, handles, motion.layers, "\n".join(motion.notes) or None)
+        draw_key(ax, handles, motion.layers, motion.notes)
 
     def _draw_curves(self, ax: Axes) -> None:
         motion = self._motion
@@ -146,9 +148,9 @@ class Frames:
         # Held, so that the vertical line of the first frame does not move them.
         ax.set_xlim(ax.get_xlim())
         ax.set_ylim(ax.get_ylim())
-        self._now = ax.axvline(motion.steps[0], color="0.6", linewidth=0.9, zorder=1, animated=True)
+        self._now = ax.axvline(motion.steps[0], color=ink(0.4), linewidth=0.9, zorder=1, animated=True)
         self.markers = [
-            ax.plot([], [], "o", color=style["color"], markeredgecolor="white", markersize=7, zorder=4, animated=True)[
+            ax.plot([], [], "o", color=style["color"], markeredgecolor=paper(), markersize=7, zorder=4, animated=True)[
                 0
             ]
             for style in motion.styles
