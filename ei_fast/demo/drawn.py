@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import matplotlib
+import matplotlib.style
 from matplotlib.figure import Figure
 
 from ei_fast.demo.chapters import Chapter

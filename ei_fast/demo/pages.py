@@ -21,7 +21,7 @@ from ei_fast.demo.processes import in_processes
 from ei_fast.demo.runs import video_suffix
 from ei_fast.demo.trainings import COUNTED_SAMPLES, COUNTED_SAMPLES_AT_LAST, FLIPPED, TRAININGS, Training, shortened
 from ei_fast.demo.written import write_data, write_pages
-from ei_fast.figures.player import script_of_player
+from ei_fast.figures.player import script_of_bokeh
 from ei_fast.parameters import Integer
 from ei_fast.runtime.files import plain, write_whole
 from ei_fast.runtime.threads import resolve_n_jobs
@@ -125,7 +125,7 @@ def _with_names_apart(chapters: Sequence[Chapter]) -> list[Chapter]:
 
 
 def _draw(chapters: Sequence[Chapter], out: Path, n_processes: int, verbose: bool) -> None:
-    write_whole(out / _SCRIPT, script_of_player().encode())
+    write_whole(out / _SCRIPT, script_of_bokeh().encode())
     (out / "explained").mkdir(exist_ok=True)
     draw_explanations(out / "explained")
     for chapter in chapters:
