@@ -67,6 +67,8 @@ def _empty(scale: str) -> Any:
     )
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
+    # As wide as its buttons alone it would keep the last one in a menu.
+    plot.toolbar.styles = {"min_width": "90px"}
     plot.axis.minor_tick_line_color = None
     plot.axis.axis_label_text_font_style = "normal"
     plot.axis.axis_label_text_font_size = "12px"
