@@ -298,6 +298,20 @@ def test_the_keyboard_does_what_the_page_says(browser, tmp_path):
 
 
 @needs_chromium
+def test_a_double_click_shows_all_again(browser, tmp_path):
+    _open(browser, ef.animate_causal_plane(_trajectory(), tmp_path / "plane.html"))
+    before = browser.value(_FRAME)
+    plot = "Bokeh.documents.find(d => d.get_model_by_name('points')).roots()[0]"
+    browser.value(f"{plot}.x_range.setv({{ start: 1, end: 2 }}), true")
+    assert browser.value(_FRAME) != before
+    for clicks in (1, 2):
+        for kind in ("mousePressed", "mouseReleased"):
+            browser.call("Input.dispatchMouseEvent", type=kind, x=300, y=200, button="left", clickCount=clicks)
+    browser.settle()
+    assert browser.value(_FRAME) == before
+
+
+@needs_chromium
 def test_equal_scales_are_equal(browser, tmp_path):
     _open(browser, ef.animate_causal_plane(_trajectory(), tmp_path / "plane.html"))
     x, y = _bits_per_pixel(browser)

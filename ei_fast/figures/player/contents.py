@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ei_fast.figures.animation import OWNER
 from ei_fast.figures.beside import Curves, beside
-from ei_fast.figures.known import bracketed, ei_bounds, ei_limits
+from ei_fast.figures.known import Mask, bracketed, ei_bounds, ei_limits
 from ei_fast.figures.measures import falls_far
 from ei_fast.figures.scale import UNITS, axis_titles, edges_of, scaled
 from ei_fast.figures.style import BOUNDS, BRACKETS, layer_colours, ranges_said
@@ -77,9 +77,8 @@ def floats(values: ArrayLike) -> str:
 
 def _tracks(trajectory: Trajectory, layers: Sequence[str], edges: Sequence[int] | None) -> list[dict[str, Any]]:
     """The way of each layer of a run; bounds are left out where they say no more than the interval."""
-    low, high = ei_limits(trajectory)
-    lowest, highest = ei_bounds(trajectory)
-    wider = (lowest < low) | (highest > high)
+    (low, high), (lowest, highest) = ei_limits(trajectory), ei_bounds(trajectory)
+    wider = _bounds_are_wider(trajectory)
     by_bounds_alone = bracketed(trajectory)
     tracks = []
     for k, name in enumerate(trajectory.layers):
@@ -95,6 +94,18 @@ def _tracks(trajectory: Trajectory, layers: Sequence[str], edges: Sequence[int] 
             track["bounds"] = [floats(np.where(wider, ends, np.nan)[:, k]) for ends in (lowest, highest)]
         tracks.append(track)
     return tracks
+
+
+def _bounds_are_wider(trajectory: Trajectory) -> Mask:
+    """Where bounds on EI say something beside its interval, (n_steps, n_layers)."""
+    (low, high), (lowest, highest) = ei_limits(trajectory), ei_bounds(trajectory)
+    return (lowest < low) | (highest > high)
+
+
+def _has_intervals(trajectory: Trajectory) -> bool:
+    """Whether any estimate of EI has an interval with a width."""
+    low, high = ei_limits(trajectory)
+    return bool(((high > low) & ~bracketed(trajectory)).any())
 
 
 def _colours(n_layers: int) -> dict[str, Any]:
@@ -119,10 +130,10 @@ def _ticks(curves: Sequence[Curves]) -> list[tuple[float, str]]:
 def _notes(trajectories: Sequence[Trajectory]) -> list[str]:
     """What is to be known of the picture: the conventions of the ranges, and what bars are."""
     notes = [ranges_said(trajectory.ranges) for trajectory in trajectories]
-    if any((np.subtract(*ei_limits(one)[::-1]) > 0)[~bracketed(one)].any() for one in trajectories):
+    if any(_has_intervals(one) for one in trajectories):
         notes.append(INTERVALS)
     if any(bracketed(one).any() for one in trajectories):
         notes.append(BRACKETS)
-    if any((ei_bounds(one)[0] < ei_limits(one)[0]).any() for one in trajectories):
+    if any(_bounds_are_wider(one).any() for one in trajectories):
         notes.append(BOUNDS)
     return list(filter(None, dict.fromkeys(notes)))

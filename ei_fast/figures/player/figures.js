@@ -51,6 +51,7 @@ async function openPanel(panel) {
 
 function makePanels() {
   const grid = byId("panels");
+  grid.classList.toggle("few", contents.layers.length <= 4);
   grid.appendChild(Object.assign(document.createElement("p"), { className: "axes" }));
   contents.layers.forEach((name, layer) => {
     const panel = new Plane(tracks.filter(track => track.layer === layer), true);

@@ -11,7 +11,9 @@ const SHAPES = {
   triangle: "M12 1.5l5.5 10h-11z",
   diamond: "M12 1l5 6l-5 6l-5-6z",
   inverted_triangle: "M12 12.5l5.5-10h-11z",
-  cross: "M7 7h10M12 2v10",
+  plus: "M10.5 1.5h3v4h4v3h-4v4h-3v-4h-4v-3h4z",
+  star: "M12 1l1.6 4.4l4.6.1l-3.7 2.8l1.3 4.5l-3.8-2.6l-3.8 2.6l1.3-4.5l-3.7-2.8l4.6-.1z",
+  hex: "M7 7l2.5-4.5h5l2.5 4.5l-2.5 4.5h-5z",
 };
 
 // A line and a mark, or a line alone.

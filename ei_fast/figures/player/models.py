@@ -56,9 +56,8 @@ def _empty(scale: str) -> Any:
         # Above 0, as a logarithmic axis has it, until the page knows better.
         y_range=(0.1, 1.0),
         y_axis_type=scale,
-        tools="box_zoom,pan,wheel_zoom,reset",
+        tools="pan,box_zoom",
         active_drag=None,
-        active_scroll=None,
         toolbar_location="above",
         background_fill_color=None,
         border_fill_color=None,
@@ -68,6 +67,8 @@ def _empty(scale: str) -> Any:
     )
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
+    # As wide as its buttons alone it would keep the last one in a menu.
+    plot.toolbar.styles = {"min_width": "90px"}
     plot.axis.minor_tick_line_color = None
     plot.axis.axis_label_text_font_style = "normal"
     plot.axis.axis_label_text_font_size = "12px"

@@ -12,7 +12,8 @@ const state = {
   dark: false,
 };
 
-const MARKERS = ["circle", "square", "triangle", "diamond", "inverted_triangle", "cross"];
+// All of them have an area, which takes the layer's colour.
+const MARKERS = ["circle", "square", "triangle", "diamond", "inverted_triangle", "plus", "star", "hex"];
 const DASHES = ["solid", "dashed", "dotted", "dotdash", "dashdot"];
 
 function floats(text) {

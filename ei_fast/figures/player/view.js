@@ -32,6 +32,8 @@ class View {
     for (const kind of ["pointermove", "pointerdown"]) {
       element.addEventListener(kind, ({ clientX, clientY }) => this.point([clientX, clientY]));
     }
+    // After a zoom: all again.
+    element.addEventListener("dblclick", () => this.fit());
     element.addEventListener("pointerleave", () => this.point(null));
     return this;
   }
@@ -48,7 +50,7 @@ class View {
   }
 
   setRange(range, [start, end]) {
-    range.setv({ start, end, reset_start: start, reset_end: end });
+    range.setv({ start, end });
   }
 
   colour({ ink, quiet, line }) {
