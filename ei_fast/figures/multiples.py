@@ -195,7 +195,7 @@ def plot_bands(
 def _draw_bands(ax: Axes, steps: NDArray[np.int64], values: Values, middle: Any) -> None:
     """Bands of values (n_runs, n_steps, n_layers) over the steps; a step that no run has is left out."""
     n_layers = values.shape[2]
-    there: NDArray[np.bool_] = np.any(np.isfinite(values), axis=0)  # type: ignore[assignment]
+    there: NDArray[np.bool_] = np.any(np.isfinite(values), axis=0)
     for k, colour in enumerate(layer_colours(n_layers)):
         at = there[:, k]
         ours = values[:, at, k]
@@ -241,7 +241,7 @@ def _panels(ax: Axes | None, count: int, *, with_key: bool = False) -> tuple[Fig
     panels = [panel for row in divided(ax, rows, columns) for panel in row]
     for panel in panels[count:]:
         panel.set_axis_off()
-    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
+    figure: Figure = ax.get_figure(root=True)
     return figure, panels[:places]
 
 

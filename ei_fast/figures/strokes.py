@@ -56,7 +56,7 @@ class Stroke:
 def draw_guides(ax: Axes) -> None:
     """The EI nullcline, and the line on which degeneracy is 0."""
     ax.axvline(0.0, color=ink(0.65), linewidth=1.2, linestyle="--", zorder=1)
-    ax.axline((0.0, 0.0), slope=1.0, color=ink(0.4), linewidth=1.0, linestyle=":", zorder=1)
+    ax.axline((0.0, 0.0), slope=1.0, color=ink(0.45), linewidth=1.0, linestyle=":", zorder=1)
 
 
 def make_room(ax: Axes) -> tuple[float, float]:
@@ -164,7 +164,10 @@ def _draw_swept_area(ax: Axes, bars: Points, face: tuple[float, float, float, fl
 def _joined(there: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Steps from which an area leads to another, and those: neighbours, or, of many, those of some kept evenly."""
     steps = np.flatnonzero(there)
-    stretches = np.split(steps, np.flatnonzero(np.diff(steps) > 1) + 1)
+    stretches = [one for one in np.split(steps, np.flatnonzero(np.diff(steps) > 1) + 1) if len(one) > 1]
+    if not stretches:
+        return steps[:0], steps[:0]
+    stretches = [stretches[k] for k in _some(np.arange(len(stretches)), _MOST_BARS // 2)]
     share = max(1.0, len(steps) / _MOST_BARS)
     kept = [_some(stretch, max(2, int(len(stretch) / share))) for stretch in stretches]
     begins = np.concatenate([stretch[:-1] for stretch in kept])

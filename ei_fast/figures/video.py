@@ -27,7 +27,9 @@ from ei_fast.figures.style import SMALL, ink, layer_colours, paper, quiet
 Pixels = NDArray[np.uint8]
 
 # Even numbers of pixels, as H.264 wants them.
-_INCHES = (6.4, 3.2)
+_INCHES = (7.04, 3.2)
+# So that the plane has half of the width.
+_PLANE_TO_CURVES = (2.1, 1.0)
 _DOTS_MP4, _DOTS_GIF = 200, 125
 _QUALITY = "18"
 
@@ -104,7 +106,7 @@ class Frames:
         self._motion = motion
         figure = Figure(figsize=_INCHES, dpi=dots, layout="constrained")
         self._canvas = FigureCanvasAgg(figure)
-        plane, beside = figure.subplots(1, 2, width_ratios=(1.6, 1.0))
+        plane, beside = figure.subplots(1, 2, width_ratios=_PLANE_TO_CURVES)
         self._colours = np.array([to_rgba(colour) for colour in layer_colours(len(motion.layers))])
         self._draw_plane(plane)
         self._draw_curves(beside)
