@@ -208,7 +208,8 @@ def _draw_depth_bar(ax: Axes, names: Sequence[str], width: float, inside: bool) 
     for limit in _LIMITS:
         short = shortened(names, limit)
         first, last = short[0], short[-1]
-        rest = width - 2.0 * _GAP - text_width(first) - text_width(last)
+        # A little less than there is: letters are drawn at whole pixels.
+        rest = 0.94 * width - 2.0 * _GAP - text_width(first) - text_width(last)
         if rest >= _SHORTEST_BAR:
             break
     across = max(_SHORTEST_BAR, min(_LONGEST_BAR, rest))

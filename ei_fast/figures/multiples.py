@@ -241,7 +241,7 @@ def _panels(ax: Axes | None, count: int, *, with_key: bool = False) -> tuple[Fig
     panels = [panel for row in divided(ax, rows, columns) for panel in row]
     for panel in panels[count:]:
         panel.set_axis_off()
-    figure: Figure = ax.get_figure(root=True)
+    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
     return figure, panels[:places]
 
 

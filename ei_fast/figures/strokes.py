@@ -146,7 +146,10 @@ def draw_bounds(ax: Axes, bars: Points, stroke: Stroke) -> None:
 
 def _draw_swept_area(ax: Axes, bars: Points, face: tuple[float, float, float, float], zorder: float, gid: str) -> None:
     """The area that bars (n_steps, 2, 2) sweep from each step to the next, where neither is NaN."""
-    begins, ends = _joined(np.isfinite(bars.sum(axis=(1, 2))))
+    there = np.isfinite(bars.sum(axis=(1, 2)))
+    # Of many bars some are left out, and have room all the same.
+    ax.update_datalim(bars[there].reshape(-1, 2))
+    begins, ends = _joined(there)
     if not len(begins):
         return
     corners = np.concatenate([bars[begins], bars[ends][:, ::-1]], axis=1)
@@ -156,9 +159,8 @@ def _draw_swept_area(ax: Axes, bars: Points, face: tuple[float, float, float, fl
     corners[turns <= 0] = corners[turns <= 0][:, ::-1]
     closed = np.concatenate([corners, corners[:, :1]], axis=1).reshape(-1, 2)
     codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(corners))
-    # `add_patch` looks for the extremes of every side, which are straight here: its corners are enough.
+    # `add_patch` would look for the extremes of every side, as if it were not straight.
     ax.add_artist(PathPatch(Path(closed, codes), facecolor=face, linewidth=0, zorder=zorder, gid=gid))
-    ax.update_datalim(closed)
 
 
 def _joined(there: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -22,7 +22,7 @@ def _shown(figure):
     return [ax for ax in figure.axes if ax.axison]
 
 
-@pytest.mark.parametrize("n_layers", some_slow([1, 12, 60, 20], 2))
+@pytest.mark.parametrize("n_layers", some_slow([1, 5, 60, 20], 2))
 def test_each_layer_has_a_plane_of_its_own(n_layers):
     trajectory = trajectory_of(n_layers, 4)
     display = ef.CausalPlaneDisplay.from_trajectory(trajectory)
@@ -68,7 +68,7 @@ def test_many_layers_of_many_runs_have_a_bar():
     assert sum(artist.get_gid() == DEPTH for ax in figure.axes for artist in ax.artists) == 1
 
 
-@pytest.mark.parametrize("middle", ["median", "mean"])
+@pytest.mark.parametrize("middle", some_slow(["median", "mean"], 1))
 def test_bands_reach_from_the_least_to_the_greatest_of_the_runs(middle):
     runs = {f"seed {seed}": trajectory_of(2, 6, seed=seed) for seed in range(4)}
     figure = plot_bands(runs, middle=middle)

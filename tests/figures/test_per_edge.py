@@ -8,7 +8,6 @@ from trajectories import trajectory_of
 import ei_fast as ef
 from ei_fast.figures.known import counted_per, edges_of
 from ei_fast.figures.measures import plot_measure
-from ei_fast.figures.overview import plot_overview
 from ei_fast.training.trajectory import MEASURES
 
 EDGES = np.array([150.0, 36.0, 36.0])
@@ -50,7 +49,6 @@ def test_measures_per_edge_with_their_bands():
     ax = Figure().subplots()
     plot_measure(trajectory, "sensitivity", ax, per="edge")
     np.testing.assert_allclose(ax.lines[0].get_ydata(), trajectory.sensitivity[:, 0] / 150)
-    assert "bits per edge" in [ax.get_ylabel() for ax in plot_overview(trajectory, per="edge").axes]
 
 
 def test_counted_per_edge_is_another_trajectory():

@@ -54,7 +54,7 @@ def test_the_plane_keeps_its_place(n_layers, names):
 
 @pytest.mark.parametrize("n_layers", some_slow(LAYERS[::-1], 3))
 def test_frames_of_a_video_keep_their_shape(n_layers):
-    frames = Frames(motion_of(trajectory_of(n_layers, 3, "eighty", bounds=True)), 50)
+    frames = Frames(motion_of(trajectory_of(n_layers, 3, "eighty", bounds=True)), 125)
     ax = frames.points.axes
     share = _share(ax, ax.figure)
     assert (share >= [0.5, 0.6]).all(), share
