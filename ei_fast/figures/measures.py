@@ -82,7 +82,6 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
     --------
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
     >>> import ei_fast as ef
     >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
     >>> for step in range(3):

@@ -27,9 +27,9 @@ from ei_fast.figures.style import SMALL, ink, layer_colours, paper, quiet
 Pixels = NDArray[np.uint8]
 
 # Even numbers of pixels, as H.264 wants them.
-_INCHES = (7.04, 3.2)
+_INCHES = (6.4, 3.2)
 # So that the plane has half of the width.
-_PLANE_TO_CURVES = (2.1, 1.0)
+_PLANE_TO_CURVES = (2.3, 1.0)
 _DOTS_MP4, _DOTS_GIF = 200, 125
 _QUALITY = "18"
 
