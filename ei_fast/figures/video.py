@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ei_fast.figures.animation import Motion
 from ei_fast.figures.key import draw_key
-from ei_fast.figures.measures import plot_metrics
+from ei_fast.figures.measures import draw_metrics, plot_metrics
 from ei_fast.figures.palette import Palette
 from ei_fast.figures.plane import HORIZONTAL, VERTICAL
 from ei_fast.figures.strokes import Stroke, draw_guides, name_guides
@@ -143,7 +143,9 @@ class Frames:
 
     def _draw_curves(self, ax: Axes) -> None:
         motion = self._motion
-        plot_metrics(motion.steps, motion.curves, ax, motion.styles)
+        # Curves of the layers have their colours, and so the key that the plane has.
+        draw = draw_metrics if tuple(motion.curves) == motion.layers else plot_metrics
+        draw(motion.steps, motion.curves, ax, motion.styles)
         # The step of the frame stands in the label of the axis, where it is in nobody's way.
         self._step = ax.xaxis.label
         self._step.set(text=_step_text(motion.steps[-1]), fontsize=SMALL)

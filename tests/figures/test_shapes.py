@@ -64,6 +64,25 @@ def test_frames_of_a_video_keep_their_shape(n_layers):
     assert (_share(beside, ax.figure) >= [0.2, 0.6]).all()
 
 
+def test_curves_of_layers_need_no_key_of_their_own():
+    frames = Frames(motion_of(trajectory_of(20, 3, "eighty", metrics=False)), 125)
+    ax = frames.points.axes
+    beside = next(other for other in ax.figure.axes if other is not ax)
+    assert beside.get_legend() is None
+    assert len(frames.markers) == 20
+    assert (_share(ax, ax.figure) >= [0.5, 0.6]).all()
+
+
+def test_more_metrics_than_have_room_leave_the_panel_to_the_data():
+    trajectory = trajectory_of(2, 4)
+    trajectory.metrics.update({f"loss_of_head_{k}": np.linspace(1, 2, 4) + k for k in range(40)})
+    figure = ef.plot_measures(trajectory)
+    figure.draw_without_rendering()
+    panel = next(ax for ax in figure.axes if ax.axison and ax.get_legend())
+    assert _share(panel, figure)[1] >= 0.08
+    assert panel.get_legend().get_texts()[-2].get_text() == "… of 42"
+
+
 @pytest.mark.parametrize("n_layers", some_slow([20, 8, 1, 60], 2))
 def test_measures_keep_their_shape(n_layers):
     figure = ef.plot_measures(trajectory_of(n_layers, 5, "eighty", bounds=True))
