@@ -110,8 +110,18 @@ def legend_above(
     title = _lines_of(notes, width)
     rows = max(int(_SHARE * height / _LINE) - len(title), 1)
     limits = (_LIMIT_OF_METRICS, *_LIMITS)
-    short = _fitted(labels, list(further), width, rows, limits) or shortened(labels, LEAST)
-    _draw_legend(ax, [*handles, *further.values()], [*short, *further], title, inside=False)
+    short = _fitted(labels, list(further), width, rows, limits)
+    if short is None:
+        short = _as_many_as(shortened(labels, LEAST), _columns(shortened(labels, LEAST), width), height)
+    _draw_legend(ax, [*handles[: len(short)], *further.values()], [*short, *further], title, inside=False)
+
+
+def _as_many_as(labels: Sequence[str], columns: int, height: float) -> list[str]:
+    """The first labels that half of the height has room for; the last of them says how many there are."""
+    most = columns * max(int(height / 2.0 / _LINE), 1)
+    if len(labels) <= most:
+        return list(labels)
+    return [*labels[: most - 1], f"… of {len(labels)}"]
 
 
 def text_width(text: str, size: float = SMALL) -> float:
@@ -208,7 +218,8 @@ def _draw_depth_bar(ax: Axes, names: Sequence[str], width: float, inside: bool) 
     for limit in _LIMITS:
         short = shortened(names, limit)
         first, last = short[0], short[-1]
-        rest = width - 2.0 * _GAP - text_width(first) - text_width(last)
+        # A little less than there is: letters are drawn at whole pixels.
+        rest = 0.94 * width - 2.0 * _GAP - text_width(first) - text_width(last)
         if rest >= _SHORTEST_BAR:
             break
     across = max(_SHORTEST_BAR, min(_LONGEST_BAR, rest))

@@ -82,7 +82,6 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
     --------
     >>> import numpy as np
     >>> from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
     >>> import ei_fast as ef
     >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
     >>> for step in range(3):
@@ -105,7 +104,7 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
         _draw_measure(trajectory, measure, panel)
         panel.set_ylabel(in_unit("bits", per), fontsize="small")
     for panel, metrics in zip(panels[len(TITLES) :], beside, strict=False):
-        _draw_metrics(trajectory.steps, metrics, panel, metric_styles(len(metrics)))
+        draw_metrics(trajectory.steps, metrics, panel, metric_styles(len(metrics)))
     further = _mark_least_validation_loss(trajectory, panels[:used], losses)
     for panel in panels[used:]:
         panel.set_axis_off()
@@ -189,13 +188,14 @@ def plot_metrics(
     styles : sequence of dict, optional
         Color, linestyle and linewidth of each.
     """
-    _draw_metrics(steps, metrics, ax, styles or metric_styles(len(metrics)))
+    draw_metrics(steps, metrics, ax, styles or metric_styles(len(metrics)))
     legend_above(ax, *_metric_lines(ax))
 
 
-def _draw_metrics(
+def draw_metrics(
     steps: NDArray[np.integer], metrics: Mapping[str, Values], ax: Axes, styles: Sequence[Mapping[str, Any]]
 ) -> None:
+    """Metrics over the steps as in `plot_metrics`, without a legend."""
     for (name, values), style in zip(metrics.items(), styles, strict=True):
         seen = np.isfinite(values)
         ax.plot(steps[seen], values[seen], label=name.replace("_", " "), gid=_METRIC, **style, **_dots(steps))

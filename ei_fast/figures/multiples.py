@@ -195,7 +195,7 @@ def plot_bands(
 def _draw_bands(ax: Axes, steps: NDArray[np.int64], values: Values, middle: Any) -> None:
     """Bands of values (n_runs, n_steps, n_layers) over the steps; a step that no run has is left out."""
     n_layers = values.shape[2]
-    there: NDArray[np.bool_] = np.any(np.isfinite(values), axis=0)  # type: ignore[assignment]
+    there: NDArray[np.bool_] = np.any(np.isfinite(values), axis=0)
     for k, colour in enumerate(layer_colours(n_layers)):
         at = there[:, k]
         ours = values[:, at, k]

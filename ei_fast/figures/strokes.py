@@ -56,7 +56,7 @@ class Stroke:
 def draw_guides(ax: Axes) -> None:
     """The EI nullcline, and the line on which degeneracy is 0."""
     ax.axvline(0.0, color=ink(0.65), linewidth=1.2, linestyle="--", zorder=1)
-    ax.axline((0.0, 0.0), slope=1.0, color=ink(0.4), linewidth=1.0, linestyle=":", zorder=1)
+    ax.axline((0.0, 0.0), slope=1.0, color=ink(0.45), linewidth=1.0, linestyle=":", zorder=1)
 
 
 def make_room(ax: Axes) -> tuple[float, float]:
@@ -146,7 +146,10 @@ def draw_bounds(ax: Axes, bars: Points, stroke: Stroke) -> None:
 
 def _draw_swept_area(ax: Axes, bars: Points, face: tuple[float, float, float, float], zorder: float, gid: str) -> None:
     """The area that bars (n_steps, 2, 2) sweep from each step to the next, where neither is NaN."""
-    begins, ends = _joined(np.isfinite(bars.sum(axis=(1, 2))))
+    there = np.isfinite(bars.sum(axis=(1, 2)))
+    # Of many bars some are left out, and have room all the same.
+    ax.update_datalim(bars[there].reshape(-1, 2))
+    begins, ends = _joined(there)
     if not len(begins):
         return
     corners = np.concatenate([bars[begins], bars[ends][:, ::-1]], axis=1)
@@ -156,15 +159,17 @@ def _draw_swept_area(ax: Axes, bars: Points, face: tuple[float, float, float, fl
     corners[turns <= 0] = corners[turns <= 0][:, ::-1]
     closed = np.concatenate([corners, corners[:, :1]], axis=1).reshape(-1, 2)
     codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(corners))
-    # `add_patch` looks for the extremes of every side, which are straight here: its corners are enough.
+    # `add_patch` would look for the extremes of every side, as if it were not straight.
     ax.add_artist(PathPatch(Path(closed, codes), facecolor=face, linewidth=0, zorder=zorder, gid=gid))
-    ax.update_datalim(closed)
 
 
 def _joined(there: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Steps from which an area leads to another, and those: neighbours, or, of many, those of some kept evenly."""
     steps = np.flatnonzero(there)
-    stretches = np.split(steps, np.flatnonzero(np.diff(steps) > 1) + 1)
+    stretches = [one for one in np.split(steps, np.flatnonzero(np.diff(steps) > 1) + 1) if len(one) > 1]
+    if not stretches:
+        return steps[:0], steps[:0]
+    stretches = [stretches[k] for k in _some(np.arange(len(stretches)), _MOST_BARS // 2)]
     share = max(1.0, len(steps) / _MOST_BARS)
     kept = [_some(stretch, max(2, int(len(stretch) / share))) for stretch in stretches]
     begins = np.concatenate([stretch[:-1] for stretch in kept])

@@ -17,7 +17,7 @@ from ei_fast.training.ranges import SAID
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 # Share of the viridis scale that stands out against light paper, and against dark.
-_ON_LIGHT, _ON_DARK = (0.0, 0.9), (0.3, 1.0)
+_ON_LIGHT, _ON_DARK = (0.0, 0.86), (0.3, 1.0)
 
 FEW_BARS = 60
 """Of so many steps each bar is drawn as firm as one: more of them stand side by side."""

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ei_fast.figures.animation import Motion
 from ei_fast.figures.key import draw_key
-from ei_fast.figures.measures import plot_metrics
+from ei_fast.figures.measures import draw_metrics, plot_metrics
 from ei_fast.figures.palette import Palette
 from ei_fast.figures.strokes import Stroke, draw_guides, name_guides
 from ei_fast.figures.style import SMALL, ink, layer_colours, paper, quiet
@@ -27,6 +27,8 @@ Pixels = NDArray[np.uint8]
 
 # Even numbers of pixels, as H.264 wants them.
 _INCHES = (6.4, 3.2)
+# So that the plane has half of the width.
+_PLANE_TO_CURVES = (2.3, 1.0)
 _DOTS_MP4, _DOTS_GIF = 200, 125
 _QUALITY = "18"
 
@@ -103,7 +105,7 @@ class Frames:
         self._motion = motion
         figure = Figure(figsize=_INCHES, dpi=dots, layout="constrained")
         self._canvas = FigureCanvasAgg(figure)
-        plane, beside = figure.subplots(1, 2, width_ratios=(1.6, 1.0))
+        plane, beside = figure.subplots(1, 2, width_ratios=_PLANE_TO_CURVES)
         self._colours = np.array([to_rgba(colour) for colour in layer_colours(len(motion.layers))])
         self._draw_plane(plane)
         self._draw_curves(beside)
@@ -140,7 +142,9 @@ class Frames:
 
     def _draw_curves(self, ax: Axes) -> None:
         motion = self._motion
-        plot_metrics(motion.steps, motion.curves, ax, motion.styles)
+        # Curves of the layers have their colours, and so the key that the plane has.
+        draw = draw_metrics if tuple(motion.curves) == motion.layers else plot_metrics
+        draw(motion.steps, motion.curves, ax, motion.styles)
         # The step of the frame stands in the label of the axis, where it is in nobody's way.
         self._step = ax.xaxis.label
         self._step.set(text=_step_text(motion.steps[-1]), fontsize=SMALL)
