@@ -8,7 +8,7 @@ import pytest
 import ei_fast
 
 ROOT = Path(ei_fast.__file__).parent
-ROOMS = ("intervention", "kernels", "measures", "network", "results", "runtime")
+ROOMS = ("claims", "intervention", "kernels", "measures", "network", "results", "runtime")
 FILES = [
     *(path for room in ROOMS for path in (ROOT / room).rglob("*.py")),
     ROOT / "functions.py",

@@ -35,12 +35,18 @@ def small():
     return small_page.TRAININGS
 
 
+def _patch(patch, small):
+    patch.setattr("ei_fast.demo.pages.TRAININGS", small)
+    for name in ("COUNTED_SAMPLES", "COUNTED_SAMPLES_AT_LAST"):
+        patch.setattr(f"ei_fast.demo.trainings.{name}", 2000)
+
+
 @pytest.fixture(scope="module")
 def folder(small, tmp_path_factory):
     """A page of two networks, three seeds each."""
     out = tmp_path_factory.mktemp("page")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ei_fast.demo.pages.TRAININGS", small)
+        _patch(patch, small)
         index = ei_fast.demo.page(out, verbose=0, n_jobs=1)
     assert index == out / "index.html"
     return out
@@ -131,7 +137,7 @@ def test_tables_hold_the_trajectories(folder, small):
 
 
 def test_again_it_is_the_same_and_trains_nothing(folder, small, monkeypatch):
-    monkeypatch.setattr("ei_fast.demo.pages.TRAININGS", small)
+    _patch(monkeypatch, small)
     monkeypatch.setattr("ei_fast.demo.measured.recorded", None)
     before = {
         path: path.read_bytes() for path in folder.rglob("*") if path.suffix in (".npz", ".csv", ".html", ".json")
@@ -143,7 +149,7 @@ def test_again_it_is_the_same_and_trains_nothing(folder, small, monkeypatch):
 
 
 def test_other_settings_need_another_folder(folder, small, monkeypatch, tmp_path):
-    monkeypatch.setattr("ei_fast.demo.pages.TRAININGS", small)
+    _patch(monkeypatch, small)
     with pytest.raises(ValueError, match="made with other settings.*Give another folder"):
         ei_fast.demo.page(folder, seed=5, verbose=0)
     with pytest.raises(ValueError, match="made with other settings"):
@@ -154,8 +160,9 @@ def test_other_settings_need_another_folder(folder, small, monkeypatch, tmp_path
     assert (tmp_path / "index.html").read_text() == "mine"
 
 
-def test_own_recordings_make_the_same_page(folder, tmp_path):
+def test_own_recordings_make_the_same_page(folder, small, tmp_path, monkeypatch):
     """Runs with the same layers are seeds of one network; those with others a network of their own."""
+    _patch(monkeypatch, small)
     files = sorted((folder / "data" / "iris").glob("seed-?.npz"))
     other = tmp_path / "wide" / "run.npz"
     other.parent.mkdir()
@@ -177,8 +184,14 @@ def test_own_recordings_make_the_same_page(folder, tmp_path):
     alone = (out / "run" / "index.html").read_text(encoding="utf-8")
     assert alone.count('class="verdict no-verdict"') >= 4
     assert "By counting" not in alone
-    # More runs into the same folder.
-    assert CliRunner().invoke(main, ["page", "--from", str(files[0]), "--out", str(out)]).exit_code == 0
+    # Of other runs in the same folder everything is drawn anew.
+    before = (out / "run" / "player.html").read_bytes(), (out / "run" / "layers-light.png").read_bytes()
+    with ef.Recorder(ef.EffectiveInformation(random_state=0, bins=4), path=other) as recorder:
+        recorder.record([np.eye(3) * 9, np.ones((3, 2))], step=9, loss=0.01)
+    assert CliRunner().invoke(main, ["page", "--from", str(other), "--out", str(out)]).exit_code == 0
+    after = (out / "run" / "player.html").read_bytes(), (out / "run" / "layers-light.png").read_bytes()
+    assert before[0] != after[0]
+    assert before[1] != after[1]
 
 
 def test_files_of_several_runs_and_of_the_same_name(folder, tmp_path):
