@@ -226,6 +226,22 @@ def test_brackets_intervals_and_bounds_are_bars(browser, tmp_path):
 
 
 @needs_chromium
+def test_of_many_runs_the_first_is_shown_and_others_at_a_click(browser, tmp_path):
+    runs = {f"seed {k}": _trajectory(seed=k) for k in range(4)}
+    _open(browser, write_player(runs, tmp_path / "plane.html"))
+    expected = [_expected(run)[0] for run in runs.values()]
+
+    def held():
+        return np.transpose(_source(browser, "points", "x", "y")).reshape(-1, 2)
+
+    np.testing.assert_allclose(held(), expected[0], rtol=1e-6)
+    boxes = "[...document.querySelectorAll('#runs input')].map(box => box.checked)"
+    assert browser.value(boxes) == [True, False, False, False]
+    browser.click("#runs li:nth-child(3) input")
+    np.testing.assert_allclose(held(), np.concatenate([expected[0], expected[2]]), rtol=1e-6)
+
+
+@needs_chromium
 def test_layers_and_runs_are_hidden_and_shown(browser, tmp_path):
     runs = {"a": _trajectory(), "b": _trajectory(6, seed=1)}
     runs["b"].steps = np.array([5, 15, 25, 35, 200, 300])

@@ -37,7 +37,7 @@ function fillKey(element, title, entries, chosen, look) {
   const legend = element.querySelector("legend"), list = element.querySelector("ul");
   legend.append(title);
   const boxes = entries.map(([name, full], number) => {
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: chosen.has(number) });
     const label = Object.assign(document.createElement("label"), { title: full });
     label.append(box, swatch("currentColor", look(number)), breakable(name));
     coloured.push(() => look(number).colour && (label.querySelector("svg").style.color = look(number).colour));

@@ -1,12 +1,16 @@
 // The data as Python wrote them: runs with their tracks, the way of one layer in one run.
 const contents = JSON.parse(document.getElementById("contents").textContent);
 
+// So many runs can be told apart at once.
+const FEW_RUNS = 3;
+
 // What of it is to be seen: the place in `contents.steps`, layers and runs by their numbers.
 const state = {
   index: 0,
   per: contents.per,
   layers: new Set(contents.layers.keys()),
-  runs: new Set(contents.runs.keys()),
+  // Many runs at once hide one another: the first is shown, others at a click.
+  runs: new Set([...contents.runs.keys()].slice(0, contents.runs.length <= FEW_RUNS ? FEW_RUNS : 1)),
   equal: false,
   panels: false,
   dark: false,
