@@ -6,7 +6,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
+from ei_fast.figures.names import shortened
 from ei_fast.figures.style import SMALL, divided
 from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
 from ei_fast.results.report import LayerReport, Report
@@ -14,6 +16,8 @@ from ei_fast.results.report import LayerReport, Report
 _TITLES = {name: BY_NAME[name].symbol for name in EDGE_MEASURES}
 # Light to dark the same for every kind of colour vision, and in print.
 _SCALE = "cividis"
+# Characters that the name of a layer has at most, where so many matrices stand side by side.
+_LONGEST = {1: 40, 2: 22, 3: 16, 4: 12}
 
 
 def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: Axes | None = None) -> Figure:
@@ -66,15 +70,12 @@ def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: A
         ax = Figure(figsize=(4.8, 0.8 + 2.0 * rows * min(1.0, 2 / columns)), layout="constrained").subplots()
     panels = [ax] if len(layers) == 1 else [panel for row in divided(ax, rows, columns) for panel in row]
     norm = Normalize(0.0, max(np.nanmax(matrix, initial=0.0) for matrix in matrices) or 1.0)
+    names = shortened([layer.name for layer in layers], _LONGEST[columns])
     for k, panel in enumerate(panels):
-        if k >= len(layers):
+        if k < len(layers):
+            _draw_matrix(panel, matrices[k], norm, names[k])
+        else:
             panel.set_axis_off()
-            continue
-        panel.imshow(matrices[k], norm=norm, cmap=_SCALE, aspect="auto", interpolation="nearest")
-        panel.set_title(layers[k].name, loc="left", fontsize=SMALL)
-        panel.tick_params(labelsize=SMALL - 1)
-        for axis in (panel.xaxis, panel.yaxis):
-            axis.set_major_locator(MaxNLocator(3, integer=True))
         if k % columns == 0:
             panel.set_ylabel("input", fontsize=SMALL)
         if k >= len(layers) - columns:
@@ -84,3 +85,12 @@ def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: A
     bar.set_label(f"{_TITLES[measure]} [bits]", fontsize="small")
     bar.ax.tick_params(labelsize=SMALL)
     return figure
+
+
+def _draw_matrix(ax: Axes, matrix: NDArray[np.float64], norm: Normalize, name: str) -> None:
+    """One edge matrix (n_in, n_out), with the name of its layer."""
+    ax.imshow(matrix, norm=norm, cmap=_SCALE, aspect="auto", interpolation="nearest")
+    ax.set_title(name, loc="left", fontsize=SMALL, parse_math=False)
+    ax.tick_params(labelsize=SMALL - 1)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(3, integer=True))

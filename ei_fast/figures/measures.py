@@ -95,7 +95,7 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
     losses, others = split_metrics(trajectory)
     beside = [panel for panel in (losses, others) if panel]
     used = len(TITLES) + len(beside)
-    # One more, for the legend.
+    # One more, for the key.
     rows = (used + 2) // 2
     if ax is None:
         ax = Figure(figsize=(6.0, 1.7 * rows), layout="constrained").subplots()
@@ -105,24 +105,30 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
         panel.set_ylabel(in_unit("bits", per), fontsize="small")
     for panel, metrics in zip(panels[len(TITLES) :], beside, strict=False):
         draw_metrics(trajectory.steps, metrics, panel, metric_styles(len(metrics)))
-    further = _mark_least_validation_loss(trajectory, panels[:used], losses)
+    marks = _mark_least_validation_loss(trajectory, panels[:used], losses)
     for panel in panels[used:]:
         panel.set_axis_off()
     for panel in (panels[rows - 1], panels[used - 1]):
         panel.set_xlabel("training step", fontsize="small")
-    # Once for all the legends: it takes as long as the rest together.
-    lay_out(ax)
-    for panel in panels[len(TITLES) : used]:
-        marks = further if panel is panels[len(TITLES)] else {}
-        legend_above(panel, *_metric_lines(panel), further=marks, is_laid_out=True)
+    _draw_keys(trajectory, panels[: used + 1], marks)
+    return ax.get_figure(root=True)  # type: ignore[return-value]
+
+
+def _draw_keys(trajectory: Trajectory, panels: Sequence[Axes], marks: Mapping[str, Line2D]) -> None:
+    """Legends of the metrics, and the key of the layers in the last of the panels, which holds nothing else."""
+    # Once for all of them: it takes as long as the rest together.
+    lay_out(panels[0])
+    of_metrics, of_layers = panels[len(TITLES) : -1], panels[-1]
+    for k, panel in enumerate(of_metrics):
+        # Losses come first.
+        legend_above(panel, *_metric_lines(panel), further=None if k else marks, is_laid_out=True)
     notes = [
         ranges_said(trajectory.ranges),
         BRACKETS if bracketed(trajectory).any() else "",
         BOUNDS if any(artist.get_gid() == BOUND for panel in panels for artist in panel.collections) else "",
     ]
     handles = panels[0].lines[: len(trajectory.layers)]
-    draw_key(panels[used], handles, trajectory.layers, notes, inside=True, is_laid_out=True)
-    return ax.get_figure(root=True)  # type: ignore[return-value]
+    draw_key(of_layers, handles, trajectory.layers, notes, inside=True, is_laid_out=True)
 
 
 def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["layer", "edge"] = "layer") -> None:

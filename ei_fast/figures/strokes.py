@@ -56,7 +56,7 @@ class Stroke:
 def draw_guides(ax: Axes) -> None:
     """The EI nullcline, and the line on which degeneracy is 0."""
     ax.axvline(0.0, color=ink(0.65), linewidth=1.2, linestyle="--", zorder=1)
-    ax.axline((0.0, 0.0), slope=1.0, color=ink(0.45), linewidth=1.0, linestyle=":", zorder=1)
+    ax.axline((0.0, 0.0), slope=1.0, color=ink(0.5), linewidth=1.0, linestyle=":", zorder=1)
 
 
 def make_room(ax: Axes) -> tuple[float, float]:

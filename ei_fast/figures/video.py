@@ -152,7 +152,7 @@ class Frames:
         # Held, so that the vertical line of the first frame does not move them.
         ax.set_xlim(ax.get_xlim())
         ax.set_ylim(ax.get_ylim())
-        self._now = ax.axvline(motion.steps[0], color=ink(0.4), linewidth=0.9, zorder=1, animated=True)
+        self._now = ax.axvline(motion.steps[0], color=ink(0.5), linewidth=0.9, zorder=1, animated=True)
         self.markers = [
             ax.plot([], [], "o", color=style["color"], markeredgecolor=paper(), markersize=7, zorder=4, animated=True)[
                 0

@@ -1,5 +1,7 @@
 """Pictures hold their shape: many layers, long names, one or thousands of steps, light and dark styles."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -172,12 +174,25 @@ def test_all_is_seen_against_the_paper_of_a_style(style):
             lines = [
                 line for line in ax.lines if line.get_gid() == "ei_fast metric" or list(line.get_xdata()) == [0, 0]
             ]
-            drawn += [(3.0, line.get_color()) for line in lines]
+            drawn += [(2.5, line.get_color()) for line in lines]
             # The grid is faint, and there.
             assert 1.05 <= _contrast(ax.get_xgridlines()[0].get_color(), behind) <= 1.6 or not ax.axison
     for least, colour in drawn:
         # Solarized text is pale by intention: what is drawn in shades of it is paler.
         assert _contrast(colour, behind) >= (least if style != "Solarize_Light2" else 1.5), colour
+
+
+@pytest.mark.parametrize("n_layers", [4, 20])
+def test_edges_of_layers_with_long_names(n_layers):
+    layers = [ef.Layer(np.eye(2), name=f"{'block_of_a_long_model.' * 3}{k}.dense") for k in range(n_layers)]
+    report = ef.analyze(ef.Network(layers), random_state=0)
+    figure = ef.plot_edges(report)
+    figure.draw_without_rendering()
+    panels = [ax for ax in figure.axes if ax.images]
+    assert len({ax.get_title(loc="left") for ax in panels}) == n_layers
+    for one, other in pairwise(panels):
+        titles = [ax._left_title.get_window_extent() for ax in (one, other)]
+        assert not titles[0].overlaps(titles[1])
 
 
 def test_open_marks_show_the_paper():
