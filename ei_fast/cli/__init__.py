@@ -124,11 +124,14 @@ def warmup() -> None:
 @click.option("--fps", type=float, help="Steps shown a second [about ten seconds for all].")
 @click.option("--pause", type=float, default=1.0, show_default=True, help="Seconds that both ends stand still.")
 @click.option("--trail", type=int, default=20, show_default=True, help="Steps that stay visible behind each point.")
-@click.option("--run", help="Which one, where the trajectory holds several.")
+@click.option("--run", help="Which one, where the trajectory holds several; an .html file shows all.")
+@click.option("--per", type=click.Choice(["layer", "edge"]), default="layer", show_default=True, help="Bits of what.")
 @said_plainly
-def animate(trajectory: Path, out: Path, fps: float | None, pause: float, trail: int, run: str | None) -> None:
+def animate(
+    trajectory: Path, out: Path, fps: float | None, pause: float, trail: int, run: str | None, per: Any
+) -> None:
     """Show the layers of TRAJECTORY, an .npz file, moving in the causal plane: OUT is an .mp4, .gif or .html file."""
-    ei_fast.animate_causal_plane(_loaded(trajectory, run), out, fps, pause, trail)
+    ei_fast.animate_causal_plane(_loaded(trajectory, run), out, fps, pause, trail, per=per)
     click.echo(f"wrote {out}")
 
 
@@ -136,12 +139,13 @@ def animate(trajectory: Path, out: Path, fps: float | None, pause: float, trail:
 @click.argument("trajectory", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--run", help="Which one, where the trajectory holds several.")
+@click.option("--per", type=click.Choice(["layer", "edge"]), default="layer", show_default=True, help="Bits of what.")
 @said_plainly
-def plot(trajectory: Path, out: Path, run: str | None) -> None:
+def plot(trajectory: Path, out: Path, run: str | None, per: Any) -> None:
     """Draw TRAJECTORY, an .npz file: OUT is a .png, .pdf or .svg file with the causal plane and measures over time."""
     from ei_fast.figures.overview import plot_overview
 
-    plot_overview(_loaded(trajectory, run)).savefig(out, dpi=200)
+    plot_overview(_loaded(trajectory, run), per).savefig(out, dpi=200)
     click.echo(f"wrote {out}")
 
 

@@ -1,9 +1,5 @@
-"""What of a trajectory is known how well: intervals, bounds, and brackets, whose midpoints are no figures.
+"""What of a trajectory is known how well: intervals, bounds, and brackets, whose midpoints are no figures."""
 
-And in which unit it is drawn: bits of a whole layer, or bits per edge.
-"""
-
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -12,69 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 from ei_fast.measures.constants import Z95
 from ei_fast.measures.quantities import BY_NAME
 from ei_fast.results.flags import Flag
-from ei_fast.results.report import Report
-from ei_fast.training.trajectory import MEASURES, Trajectory
-from ei_fast.validation import refusal
+from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 # Of all that a picture shows of a measure: what reaches less far beyond something else is not seen.
 _VISIBLE = 0.01
-_UNITS = {"layer": "bits", "edge": "bits per edge"}
-
-
-def checked_per(per: Any, owner: str) -> str:
-    """`per`, where it is "layer" or "edge"; ValueError that names the parameter of `owner` otherwise."""
-    if not isinstance(per, str) or per not in _UNITS:
-        raise ValueError(refusal(owner, "per", "'layer' or 'edge'", per))
-    return per
-
-
-def in_unit(label: str, per: str) -> str:
-    """The label of an axis in bits, with the unit of figures per layer or per edge in their place."""
-    return label.replace("bits", _UNITS[per])
-
-
-def edges_of(source: Trajectory | Report, owner: str) -> Values:
-    """Numbers of edges, n_in · n_out, of every layer, (n_layers,); ValueError where a trajectory does not know them."""
-    widths = source.widths if isinstance(source, Trajectory) else [(layer.n_in, layer.n_out) for layer in source]
-    if widths is None:
-        raise ValueError(
-            f"The 'per' parameter of {owner} must be 'layer' for a trajectory that does not say the widths of its "
-            "layers. Got 'edge' instead. Record it with a Recorder, or put (name, n_in, n_out) of every layer into its "
-            "provenance['layers']."
-        )
-    return np.array([n_in * n_out for n_in, n_out in widths], dtype=np.float64)
-
-
-def counted_per(trajectory: Trajectory, per: Any, owner: str) -> Trajectory:
-    """The trajectory itself, or one whose measures, with errors and ends, are divided by the numbers of edges.
-
-    Parameters
-    ----------
-    trajectory : Trajectory
-    per : "layer" or "edge"
-    owner : str
-        Whose parameter it is, for messages.
-
-    Returns
-    -------
-    Trajectory
-        In bits, or in bits per edge.
-
-    Raises
-    ------
-    ValueError
-        For another word, or where the widths of the layers are not known.
-    """
-    if checked_per(per, owner) == "layer":
-        return trajectory
-    edges = edges_of(trajectory, owner)
-    divided = copy(trajectory)
-    for name in MEASURES:
-        setattr(divided, name, getattr(trajectory, name) / edges)
-    return divided
 
 
 def bracketed(trajectory: Trajectory) -> Mask:

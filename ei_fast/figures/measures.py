@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ei_fast.figures.key import draw_key, lay_out, legend_above
-from ei_fast.figures.known import alone, bounds_of, bracketed, counted_per, in_unit, limits_of, reach_beyond
+from ei_fast.figures.known import alone, bounds_of, bracketed, limits_of, reach_beyond
+from ei_fast.figures.scale import in_unit, scaled
 from ei_fast.figures.style import (
     BOUND,
     BOUNDS,
@@ -91,7 +92,7 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
     True
     """
     trajectory.check_one_run()
-    trajectory = counted_per(trajectory, per, "plot_measures")
+    trajectory = scaled(trajectory, per, "plot_measures")
     losses, others = split_metrics(trajectory)
     beside = [panel for panel in (losses, others) if panel]
     used = len(TITLES) + len(beside)
@@ -151,7 +152,7 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["l
     ValueError
         Where `per` is another word, or ``"edge"`` and the trajectory does not say the widths of its layers.
     """
-    _draw_measure(counted_per(trajectory, per, "plot_measure"), measure, ax)
+    _draw_measure(scaled(trajectory, per, "plot_measure"), measure, ax)
     ax.set_ylabel(in_unit("bits", per), fontsize="small")
 
 

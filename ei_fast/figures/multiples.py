@@ -11,16 +11,15 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ei_fast.figures.key import draw_key, lay_out
-from ei_fast.figures.known import counted_per, in_unit
 from ei_fast.figures.measures import TITLES
 from ei_fast.figures.names import shortened
-from ei_fast.figures.plane import HORIZONTAL, VERTICAL, CausalPlaneDisplay
+from ei_fast.figures.plane import CausalPlaneDisplay
+from ei_fast.figures.scale import Per, axis_titles, in_unit, scaled
 from ei_fast.figures.strokes import draw_guides, make_room
 from ei_fast.figures.style import SMALL, divided, layer_colours, quiet, ranges_said
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
-Per = Literal["layer", "edge"]
 
 # Inches: of a panel, and of a figure whose axes' names have room.
 _PANEL, _LEAST = (1.55, 1.45), (4.0, 3.2)
@@ -173,7 +172,7 @@ def plot_bands(
     if middle not in ("median", "mean"):
         raise ValueError(f"The 'middle' parameter of plot_bands must be 'median' or 'mean'. Got {middle!r} instead.")
     first = _same_layers(trajectories, "plot_bands")
-    runs = [counted_per(trajectory, per, "plot_bands") for trajectory in trajectories.values()]
+    runs = [scaled(trajectory, per, "plot_bands") for trajectory in trajectories.values()]
     if ax is None:
         ax = Figure(figsize=(6.0, 5.1), layout="constrained").subplots()
     panels = [panel for column in zip(*divided(ax, 3, 2), strict=True) for panel in column]
@@ -264,8 +263,9 @@ def _span(trajectory: Trajectory) -> list[str]:
 
 def _name_axes(figure: Figure, per: str, notes: Sequence[str]) -> None:
     """Say once for all panels what their axes are; above them what else is to be known."""
-    figure.supxlabel(in_unit(HORIZONTAL, per), fontsize=SMALL)
-    figure.supylabel(in_unit(VERTICAL, per), fontsize=SMALL)
+    horizontal, vertical = axis_titles(per)
+    figure.supxlabel(horizontal, fontsize=SMALL)
+    figure.supylabel(vertical, fontsize=SMALL)
     said = "; ".join(filter(None, notes))
     figure.suptitle(said, fontsize=SMALL, x=0.01, ha="left", wrap=True)
 

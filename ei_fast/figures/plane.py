@@ -8,7 +8,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.figures.key import draw_key
-from ei_fast.figures.known import bracketed, checked_per, edges_of, ei_bounds, ei_limits, in_unit, reach_beyond
+from ei_fast.figures.known import bracketed, ei_bounds, ei_limits, reach_beyond
+from ei_fast.figures.scale import axis_titles, checked_per, edges_of
 from ei_fast.figures.strokes import (
     Points,
     Stroke,
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HORIZONTAL = "EI / √2  [bits]"
-VERTICAL = "(sensitivity + degeneracy) / √2  [bits]"
 
 _OWNER = "CausalPlaneDisplay"
 _RUN, _LAYER = "ei_fast run", "ei_fast layer"
@@ -430,8 +429,9 @@ class CausalPlaneDisplay:
         if not before:
             draw_guides(ax)
             quiet(ax)
-            ax.set_xlabel(in_unit(HORIZONTAL, self.per), fontsize=SMALL)
-            ax.set_ylabel(in_unit(VERTICAL, self.per), fontsize=SMALL)
+            horizontal, vertical = axis_titles(self.per)
+            ax.set_xlabel(horizontal, fontsize=SMALL)
+            ax.set_ylabel(vertical, fontsize=SMALL)
         name_guides(ax)
         self._draw_key(ax, first=not before)
         self.ax_ = ax

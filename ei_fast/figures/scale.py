@@ -1,62 +1,75 @@
 """Bits of a whole layer, or of each of its edges: so that layers of different sizes can be seen side by side."""
 
-import numpy as np
+from copy import copy
+from typing import Any, Literal
 
-from ei_fast.figures.plane import HORIZONTAL, VERTICAL
-from ei_fast.parameters import OneOf
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.results.report import Report
 from ei_fast.training.trajectory import MEASURES, Trajectory
 from ei_fast.validation import refusal
 
-PER = OneOf(("layer", "edge"))
+Per = Literal["layer", "edge"]
 """What a figure is given per: a layer, or an edge of it."""
 
 UNITS = {"layer": "bits", "edge": "bits per edge"}
 """The unit of a figure, by what it is given per."""
 
 
+def checked_per(per: Any, owner: str) -> str:
+    """`per`, where it is "layer" or "edge"; ValueError that names the parameter of `owner` otherwise."""
+    if not isinstance(per, str) or per not in UNITS:
+        raise ValueError(refusal(owner, "per", "'layer' or 'edge'", per))
+    return per
+
+
+def in_unit(label: str, per: str) -> str:
+    """The label of an axis in bits, with the unit of figures per layer or per edge in their place."""
+    return label.replace("bits", UNITS[per])
+
+
 def axis_titles(per: str) -> tuple[str, str]:
     """Titles of the horizontal and the vertical axis of the causal plane."""
-    return HORIZONTAL.replace("bits", UNITS[per]), VERTICAL.replace("bits", UNITS[per])
+    return in_unit("EI / √2  [bits]", per), in_unit("(sensitivity + degeneracy) / √2  [bits]", per)
 
 
-def edges_of(trajectory: Trajectory) -> list[int] | None:
-    """Number of edges of every layer; None where the widths are not known, or a layer has no edge."""
-    edges = [n_in * n_out for n_in, n_out in trajectory.widths or ()]
-    return edges if edges and min(edges) > 0 else None
+def edges_of(source: Trajectory | Report, owner: str) -> NDArray[np.float64]:
+    """Numbers of edges, n_in · n_out, of every layer, (n_layers,); ValueError where a trajectory does not know them."""
+    widths = source.widths if isinstance(source, Trajectory) else [(layer.n_in, layer.n_out) for layer in source]
+    if widths is None:
+        raise ValueError(
+            f"The 'per' parameter of {owner} must be 'layer' for a trajectory that does not say the widths of its "
+            "layers. Got 'edge' instead. Record it with a Recorder, or put (name, n_in, n_out) of every layer into its "
+            "provenance['layers']."
+        )
+    return np.array([n_in * n_out for n_in, n_out in widths], dtype=np.float64)
 
 
-def scaled(trajectory: Trajectory, per: str, owner: str) -> Trajectory:
-    """The trajectory with every figure in bits of a layer, or divided by the layer's number of edges.
+def scaled(trajectory: Trajectory, per: Any, owner: str) -> Trajectory:
+    """The trajectory itself, or one whose measures, with errors and ends, are divided by the numbers of edges.
 
     Parameters
     ----------
     trajectory : Trajectory
     per : "layer" or "edge"
     owner : str
-        Who was given `per`, for messages.
+        Whose parameter it is, for messages.
 
     Returns
     -------
     Trajectory
-        The same one for "layer"; with measures in bits per edge for "edge".
+        In bits, or in bits per edge.
 
     Raises
     ------
     ValueError
-        For "edge" where the trajectory does not know how many edges its layers have.
+        For another word, or where the widths of the layers are not known.
     """
-    if PER.checked("per", per, owner) == "layer":
+    if checked_per(per, owner) == "layer":
         return trajectory
-    edges = edges_of(trajectory)
-    if edges is None:
-        rule = "'layer' where the trajectory does not say how many inputs and outputs its layers have"
-        raise ValueError(refusal(owner, "per", rule, per, "; what a Recorder makes says it"))
-    return Trajectory(
-        trajectory.steps,
-        trajectory.layers,
-        {name: getattr(trajectory, name) / np.array(edges) for name in MEASURES},
-        trajectory.metrics,
-        trajectory.provenance,
-        trajectory.runs,
-        trajectory.flags,
-    )
+    edges = edges_of(trajectory, owner)
+    divided = copy(trajectory)
+    for name in MEASURES:
+        setattr(divided, name, getattr(trajectory, name) / edges)
+    return divided

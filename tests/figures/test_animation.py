@@ -89,7 +89,7 @@ def test_figures_per_edge_are_divided_by_the_edges_of_the_layer():
 
 @pytest.mark.parametrize("suffix", [".gif", ".html"])
 def test_figures_per_edge_need_the_widths(suffix, tmp_path):
-    with pytest.raises(ValueError, match="'per' parameter of animate_causal_plane must be 'layer' where"):
+    with pytest.raises(ValueError, match="'per' parameter of animate_causal_plane must be 'layer' for a trajectory"):
         ef.animate_causal_plane(_trajectory(), tmp_path / f"plane{suffix}", per="edge")
     assert not list(tmp_path.iterdir())
 
@@ -222,7 +222,7 @@ def test_any_size_moves(n_steps, n_layers, suffix, tmp_path):
         ({"fps": 0}, ValueError, "'fps' parameter of animate_causal_plane"),
         ({"pause": -1}, ValueError, "'pause' parameter of animate_causal_plane"),
         ({"trail": 1.5}, TypeError, "'trail' parameter of animate_causal_plane"),
-        ({"per": "neuron"}, ValueError, "'per' parameter of animate_causal_plane must be one of 'layer', 'edge'"),
+        ({"per": "neuron"}, ValueError, "'per' parameter of animate_causal_plane must be 'layer' or 'edge'"),
         ({"trajectory": 3}, TypeError, "'trajectory' parameter of animate_causal_plane must be a Trajectory"),
         ({"trajectory": Trajectory.empty()}, ValueError, "must be a Trajectory of at least one step"),
     ],

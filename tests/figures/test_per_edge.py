@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from trajectories import trajectory_of
 
 import ei_fast as ef
-from ei_fast.figures.known import counted_per, edges_of
 from ei_fast.figures.measures import plot_measure
+from ei_fast.figures.scale import edges_of, scaled
 from ei_fast.training.trajectory import MEASURES
 
 EDGES = np.array([150.0, 36.0, 36.0])
@@ -51,11 +51,11 @@ def test_measures_per_edge_with_their_bands():
     np.testing.assert_allclose(ax.lines[0].get_ydata(), trajectory.sensitivity[:, 0] / 150)
 
 
-def test_counted_per_edge_is_another_trajectory():
+def test_scaled_per_edge_it_is_another_trajectory():
     trajectory = trajectory_of(3, 6)
     before = trajectory.ei.copy()
-    divided = counted_per(trajectory, "edge", "test")
-    assert counted_per(trajectory, "layer", "test") is trajectory
+    divided = scaled(trajectory, "edge", "test")
+    assert scaled(trajectory, "layer", "test") is trajectory
     for name in MEASURES:
         np.testing.assert_allclose(getattr(divided, name), getattr(trajectory, name) / EDGES)
     np.testing.assert_array_equal(trajectory.ei, before)

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.figures.animation import OWNER
 from ei_fast.figures.beside import Curves, beside
@@ -35,8 +35,8 @@ def contents_of(trajectories: Trajectories) -> dict[str, Any]:
     """
     all_of = list(trajectories.values())
     layers = list(dict.fromkeys(name for trajectory in all_of for name in trajectory.layers))
-    edges = [edges_of(trajectory) for trajectory in all_of]
-    scales = ["layer"] if None in edges else ["layer", "edge"]
+    edges = [None if one.widths is None else edges_of(one, OWNER) for one in all_of]
+    scales = ["layer"] if any(of_run is None for of_run in edges) else ["layer", "edge"]
     shown = {per: beside([scaled(trajectory, per, OWNER) for trajectory in all_of], per) for per in scales}
     logarithmic = falls_far(_together(shown["layer"].curves))
     return {
@@ -75,7 +75,7 @@ def floats(values: ArrayLike) -> str:
     return b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")
 
 
-def _tracks(trajectory: Trajectory, layers: Sequence[str], edges: Sequence[int] | None) -> list[dict[str, Any]]:
+def _tracks(trajectory: Trajectory, layers: Sequence[str], edges: NDArray[np.float64] | None) -> list[dict[str, Any]]:
     """The way of each layer of a run; bounds are left out where they say no more than the interval."""
     (low, high), (lowest, highest) = ei_limits(trajectory), ei_bounds(trajectory)
     wider = _bounds_are_wider(trajectory)
@@ -84,7 +84,7 @@ def _tracks(trajectory: Trajectory, layers: Sequence[str], edges: Sequence[int] 
     for k, name in enumerate(trajectory.layers):
         track = {
             "layer": layers.index(name),
-            "edges": None if edges is None else edges[k],
+            "edges": None if edges is None else float(edges[k]),
             **{key: floats(getattr(trajectory, key)[:, k]) for key in ("ei", "sensitivity", "degeneracy")},
             "interval": [floats(low[:, k]), floats(high[:, k])] if (high > low)[:, k].any() else None,
             "bracketed": np.flatnonzero(by_bounds_alone[:, k]).tolist(),
