@@ -289,12 +289,25 @@ def test_it_opens_from_disk_and_asks_for_nothing_else(folder, small, browser):
 
 
 @needs_chromium
-def test_its_players_play(folder, small, browser):
+def test_its_players_play_and_show_the_trajectories(folder, small, browser):
+    """At the steps where the slider is put; positions are read back from the figure."""
     for one in small:
         browser.open((folder / one.name / "player.html").as_uri())
-        browser.wait_for("document.getElementById('slider') !== null && window.eiPlayer")
+        browser.wait_for("window.eiPlayer && window.eiPlayer.positions().length > 0")
         browser.click("#play")
         browser.wait_for("Number(document.getElementById('slider').value) >= 3")
+        browser.click("#play")
+        for index in (0, 7, len(runs_in(folder, one.name)[0]) - 1):
+            browser.value(f"eiPlayer.show({index}), true")
+            browser.settle()
+            shown = browser.value("eiPlayer.positions()")
+            assert len(shown) == 9
+            for point in shown:
+                trajectory = ef.Trajectory.load(folder / "data" / one.name / f"{point['run'].replace(' ', '-')}.npz")
+                k = trajectory.layers.index(point["layer"])
+                ei, sensitivity = trajectory.ei[index, k], trajectory.sensitivity[index, k]
+                expected = np.array([ei, 2 * sensitivity - ei]) / np.sqrt(2)
+                np.testing.assert_allclose(point["at"][0], expected, rtol=1e-5, atol=1e-6)
     assert browser.complaints == []
 
 
