@@ -274,7 +274,7 @@ def test_a_loss_that_never_turns_gives_no_verdict_and_says_so():
     for claim in (drift, transitions):
         assert claim.outcome == Outcome.NO_VERDICT
         assert claim.reason == (
-            "In 10 of 10 runs the validation loss has no minimum from which it rises by 2 % or more."
+            "In 10 of 10 runs the validation loss has no minimum from which it rises by more than its noise, and 2 %."
         )
     assert Outcome.NO_VERDICT not in (movement.outcome, differences.outcome)
 
