@@ -54,7 +54,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     "digits": (
         "Wide layers",
         {
-            "digits.png": "Three layers of up to 64 inputs in the causal plane, with intervals of their EI",
+            "digits.png": "Three layers move down through the causal plane, two of them below degeneracy 0",
             "digits_measures.png": "Curves of the five measures of three layers, and of the loss",
         },
     ),
@@ -63,8 +63,8 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
 INTRODUCTION = """\
 # Gallery
 
-Every script in [examples](../../examples), as it stands, with the pictures that it leaves. This page and its pictures are made
-by `python docs/gallery/make.py`; with names, as in `make.py numpy_loop`, only those scripts are run again.
+Every script in [examples](../../examples), as it stands, with the pictures that it leaves. This page and its pictures
+are made by `python docs/gallery/make.py`; with names, as in `make.py numpy_loop`, only those scripts are run again.
 """
 
 SLURM = """\
