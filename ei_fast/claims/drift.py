@@ -54,7 +54,10 @@ def lacking(runs: Sequence[Run], hidden: bool = True) -> str:
         return f"{without} of {len(runs)} runs have no validation loss at every record."
     flat = sum(run.turn is None for run in runs)
     if flat:
-        return f"In {flat} of {len(runs)} runs the validation loss has no minimum from which it rises by more than its noise, and 2 %."
+        return (
+            f"In {flat} of {len(runs)} runs the validation loss has no minimum from which it rises by more than its "
+            "noise, and 2 %."
+        )
     return ""
 
 

@@ -1,7 +1,7 @@
 """What a page is made of: chapters, each of one network under one condition, with its runs and their verdicts."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,6 +35,18 @@ class Chapter:
     counted: Mapping[str, Trajectory]
 
     @property
+    def files(self) -> dict[str, str]:
+        """Names of the runs' files, without a suffix; all different, also where case does not count."""
+        return dict(zip(self.runs, names_apart(self.runs), strict=True))
+
+    @property
+    def counted_files(self) -> dict[str, str]:
+        """The same of the runs with EI by counting."""
+        own = self.files
+        names = names_apart((f"{own[name]}-counted" for name in self.counted), own.values())
+        return dict(zip(self.counted, names, strict=True))
+
+    @property
     def first(self) -> Trajectory:
         """The run that is shown where there is room for one."""
         return next(iter(self.runs.values()))
@@ -63,6 +75,19 @@ class Chapter:
             f"In {len(rises)} of {len(runs)} runs the validation loss has a minimum, from which it rises by "
             f"{least:.0f} % to {most:.0f} % (median {middle:.0f} %)."
         )
+
+
+def names_apart(texts: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Names for folders or files, one for each text, all different from each other and from those that are taken."""
+    used, found = {name.lower() for name in taken}, []
+    for text in texts:
+        name, k = folder_name(text), 1
+        while name.lower() in used:
+            k += 1
+            name = f"{folder_name(text)}-{k}"
+        used.add(name.lower())
+        found.append(name)
+    return found
 
 
 def folder_name(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ei_fast._version import __version__
-from ei_fast.demo.chapters import Chapter
+from ei_fast.demo.chapters import Chapter, names_apart
 from ei_fast.demo.drawn import draw_chapter, draw_explanations
 from ei_fast.demo.given import given_chapters, read_runs
 from ei_fast.demo.measured import EFFORT, measured_chapters
@@ -33,6 +33,8 @@ OWNER = "page"
 _SEED = Integer(0)
 _HOW = "how.json"
 _SCRIPT = "player.js"
+# What else there is in the folder of a page.
+_TAKEN = ("data", "explained", "index.html", _HOW, _SCRIPT)
 # Whether they are there is asked before anything is trained.
 _NEEDED = ("bokeh", "jinja2", "pandas")
 
@@ -56,7 +58,9 @@ def make_page(
         compile_kernels()
         chapters = measured_chapters(trainings, seed, out / "data", n_processes, verbose)
     else:
-        chapters = _with_names_apart(given_chapters(own, n_jobs))
+        chapters = given_chapters(own, n_jobs)
+        names = names_apart([chapter.name for chapter in chapters], _TAKEN)
+        chapters = [replace(chapter, name=name) for chapter, name in zip(chapters, names, strict=True)]
     write_data(chapters, out / "data")
     _draw(chapters, out, n_processes, verbose)
     return write_pages(chapters, out, how | {"versions": _versions()}, video_suffix())
@@ -108,20 +112,6 @@ def _begin(out: Path, how: Mapping[str, Any], is_own: bool) -> None:
         raise ValueError(f"The folder {str(out)!r} holds another page. Give another folder.")
     out.mkdir(parents=True, exist_ok=True)
     write_whole(path, content)
-
-
-def _with_names_apart(chapters: Sequence[Chapter]) -> list[Chapter]:
-    """Chapters in folders of their own."""
-    taken: set[str] = {"data", "explained"}
-    apart = []
-    for chapter in chapters:
-        name, k = chapter.name, 1
-        while name.lower() in taken:
-            k += 1
-            name = f"{chapter.name}-{k}"
-        taken.add(name.lower())
-        apart.append(replace(chapter, name=name))
-    return apart
 
 
 def _draw(chapters: Sequence[Chapter], out: Path, n_processes: int, verbose: bool) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ei_fast.claims.outcomes import LEAST_RUNS, Outcome, Role
 from ei_fast.claims.verdicts import rows_of
-from ei_fast.demo.chapters import Chapter, folder_name
+from ei_fast.demo.chapters import Chapter
 from ei_fast.runtime.files import plain, write_whole
 from ei_fast.training.trajectory import Trajectory
 
@@ -32,10 +32,10 @@ def write_data(chapters: Sequence[Chapter], data: Path) -> None:
     for chapter in chapters:
         folder = data / chapter.name
         folder.mkdir(parents=True, exist_ok=True)
-        for name, trajectory in chapter.runs.items():
-            _write_run(trajectory, folder / folder_name(name))
-        for name, trajectory in chapter.counted.items():
-            _write_run(trajectory, folder / f"{folder_name(name)}-counted")
+        for name, file in chapter.files.items():
+            _write_run(chapter.runs[name], folder / file)
+        for name, file in chapter.counted_files.items():
+            _write_run(chapter.counted[name], folder / file)
         for estimator, claims in (("conditional", chapter.claims), ("counted", chapter.counted_claims)):
             rows += [{"network": chapter.name, "ei": estimator} | row for row in rows_of(claims)]
     write_whole(data / "verdicts.csv", _csv(rows))
@@ -84,18 +84,13 @@ def write_pages(chapters: Sequence[Chapter], out: Path, how: Mapping[str, Any], 
     environment.filters |= {"figure": _figure, "exact": _exact, "sign": _SIGNS.__getitem__}
     shared = {"how": how, "video": video, "Outcome": Outcome, "Role": Role, "least_runs": LEAST_RUNS}
     for chapter in chapters:
-        text = environment.get_template("chapter.html").render(shared, chapter=chapter, files=_files_of(chapter))
+        text = environment.get_template("chapter.html").render(shared, chapter=chapter)
         write_whole(out / chapter.name / "index.html", text.encode())
     index = environment.get_template("index.html").render(
         shared, chapters=chapters, summary=_summary(chapters), made=json.dumps(plain(how), indent=1, ensure_ascii=False)
     )
     write_whole(out / "index.html", index.encode())
     return out / "index.html"
-
-
-def _files_of(chapter: Chapter) -> dict[str, str]:
-    """File names of the runs, without a suffix."""
-    return {name: folder_name(name) for name in chapter.runs}
 
 
 def _summary(chapters: Sequence[Chapter]) -> list[dict[str, Any]]:

@@ -194,6 +194,22 @@ def test_own_recordings_make_the_same_page(folder, small, tmp_path, monkeypatch)
     assert before[1] != after[1]
 
 
+def test_names_that_would_be_one_file_are_kept_apart():
+    from ei_fast.demo.chapters import Chapter, names_apart
+
+    assert names_apart(["a b", "a/b", "A-b", "é", "ü"], ["network"]) == [
+        "a-b",
+        "a-b-2",
+        "A-b-3",
+        "network-2",
+        "network-3",
+    ]
+    runs = dict.fromkeys(["a", "a-counted"])
+    chapter = Chapter("page", "", runs, runs)
+    files = [*chapter.files.values(), *chapter.counted_files.values()]
+    assert files == ["a", "a-counted", "a-counted-2", "a-counted-counted"]
+
+
 def test_files_of_several_runs_and_of_the_same_name(folder, tmp_path):
     from ei_fast.demo.given import read_runs
 
