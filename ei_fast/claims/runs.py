@@ -126,7 +126,7 @@ class Run:
     def defect(self) -> str:
         """Why nothing can be told of this run; "" where it can."""
         if self.n_records < LEAST_RECORDS:
-            return f"has {self.n_records} whole records, and {LEAST_RECORDS} are needed"
+            return f"has {self.n_records} records at which all measures are known, and {LEAST_RECORDS} are needed"
         if self.trajectory.provenance.get("parameters", {}).get("joint") == "plugin":
             return ""
         flags = [[Flag.UNDERSAMPLED in of_layer for of_layer in self.trajectory.flags[t]] for t in self.kept]

@@ -312,7 +312,7 @@ def test_brackets_are_no_figures_but_counts_are():
 
 def test_few_records_are_named():
     runs = [run.take(range(8)) for run in many(lambda seed, rng: run_of(seed, 5, 4), 3)]
-    assert "8 whole records, and 12 are needed" in verdicts_of(runs)[1].reason
+    assert "8 records at which all measures are known, and 12 are needed" in verdicts_of(runs)[1].reason
 
 
 def test_records_without_a_figure_are_left_out():
