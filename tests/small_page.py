@@ -4,20 +4,15 @@ import sys
 from dataclasses import replace
 
 import ei_fast.demo.pages
-from ei_fast.demo import page, trainings
+from ei_fast.demo import page
 from ei_fast.demo.trainings import TRAININGS as OF_THE_PAGE
 
 TRAININGS = tuple(
-    replace(one, epochs=200, every=10, n_seeds=3) for one in OF_THE_PAGE if one.name in ("iris", "iris-overfit")
+    replace(one, epochs=200, every=10, n_seeds=3, counted_samples=(2000, 5000))
+    for one in OF_THE_PAGE
+    if one.name in ("iris", "iris-overfit")
 )
 
-
-def make_small():
-    """Have the page train these networks, and count few samples."""
-    ei_fast.demo.pages.TRAININGS = TRAININGS
-    trainings.COUNTED_SAMPLES = trainings.COUNTED_SAMPLES_AT_LAST = 2000
-
-
 if __name__ == "__main__":
-    make_small()
+    ei_fast.demo.pages.TRAININGS = TRAININGS
     page(sys.argv[1], n_jobs=2)

@@ -54,7 +54,7 @@ def _measure(training: Training, seed: int, data: Path) -> None:
     path, counted_path = _files(data, training, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     trajectory = recorded(training, seed, effort=EFFORT, n_jobs=1)
-    counted(trajectory, n_jobs=1).save(counted_path)
+    counted(trajectory, training.counted_samples, n_jobs=1).save(counted_path)
     trajectory.save(path)
 
 

@@ -19,7 +19,7 @@ from ei_fast.demo.given import given_chapters, read_runs
 from ei_fast.demo.measured import EFFORT, measured_chapters
 from ei_fast.demo.processes import in_processes
 from ei_fast.demo.runs import video_suffix
-from ei_fast.demo.trainings import COUNTED_SAMPLES, COUNTED_SAMPLES_AT_LAST, FLIPPED, TRAININGS, Training, shortened
+from ei_fast.demo.trainings import FLIPPED, TRAININGS, Training, shortened
 from ei_fast.demo.written import write_data, write_pages
 from ei_fast.figures.player import script_of_bokeh
 from ei_fast.parameters import Integer
@@ -90,7 +90,6 @@ def _how(trainings: Sequence[Training], quick: bool, seed: int) -> dict[str, Any
         "first seed": seed,
         "bins": 8,
         "effort": EFFORT,
-        "samples counted": {"every record": COUNTED_SAMPLES, "last record": COUNTED_SAMPLES_AT_LAST},
         "labels wrong, where rows are few": FLIPPED,
         "trainings": {one.name: one.settings for one in trainings},
     }

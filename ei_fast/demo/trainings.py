@@ -16,7 +16,7 @@ from ei_fast.training.trajectory import MEASURES, Trajectory
 FLIPPED = 0.2
 """Share of training rows whose label is wrong, where a network is to overfit."""
 
-COUNTED_SAMPLES, COUNTED_SAMPLES_AT_LAST = 100_000, 1_000_000
+COUNTED_SAMPLES = (100_000, 1_000_000)
 """Samples that are counted at every record, and at the last one, as published."""
 
 
@@ -44,6 +44,8 @@ class Training:
         Activation of the hidden layers; the outputs are sigmoids.
     n_rows : int, optional
         Training rows, a share of `FLIPPED` of them with a wrong label; all of them, and right, where not given.
+    counted_samples : (int, int)
+        Samples of the published counting at every record, and at the last one.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Training:
     n_seeds: int = 10
     hidden: str = "sigmoid"
     n_rows: int | None = None
+    counted_samples: tuple[int, int] = COUNTED_SAMPLES
 
     @property
     def is_seeds(self) -> bool:
@@ -143,13 +146,15 @@ def recorded(training: Training, seed: int, **params: Any) -> Trajectory:
     return recorder.trajectory_
 
 
-def counted(trajectory: Trajectory, **params: Any) -> Trajectory:
+def counted(trajectory: Trajectory, n_samples: tuple[int, int] = COUNTED_SAMPLES, **params: Any) -> Trajectory:
     """The same training with EI as it was published: counts of joint states of 10⁵ samples, of 10⁶ at the last record.
 
     Parameters
     ----------
     trajectory : Trajectory
         With the weights of every record.
+    n_samples : (int, int)
+        Samples at every record, and at the last one.
     **params
         Of `EffectiveInformation`, that change no figure.
 
@@ -159,8 +164,8 @@ def counted(trajectory: Trajectory, **params: Any) -> Trajectory:
         Without weights. Sensitivity and EI_parts are those of `trajectory`, which are exact where its are.
     """
     how = {"joint": "plugin", "pairwise": "none", "entropy": "plugin"} | params
-    many = trajectory.remeasure(n_samples=COUNTED_SAMPLES, **how)
-    last = trajectory.take([len(trajectory) - 1]).remeasure(n_samples=COUNTED_SAMPLES_AT_LAST, **how)
+    many = trajectory.remeasure(n_samples=n_samples[0], **how)
+    last = trajectory.take([len(trajectory) - 1]).remeasure(n_samples=n_samples[1], **how)
     measures = {name: np.concatenate([getattr(many, name)[:-1], getattr(last, name)]) for name in MEASURES}
     for name in ("sensitivity", "sensitivity_stderr", "ei_parts", "ei_parts_stderr"):
         measures[name] = getattr(trajectory, name)
@@ -171,7 +176,7 @@ def counted(trajectory: Trajectory, **params: Any) -> Trajectory:
         trajectory.layers,
         measures,
         trajectory.metrics,
-        many.provenance | {"n_samples_at_last": COUNTED_SAMPLES_AT_LAST},
+        many.provenance | {"n_samples_at_last": n_samples[1]},
         flags=[*many.flags[:-1], *last.flags],
         layer_ranges=trajectory.layer_ranges,
     )

@@ -72,11 +72,9 @@ def test_the_networks_are_those_of_the_page():
         assert (one.n_rows is not None) == one.name.endswith("-overfit")
 
 
-def test_counted_ei_is_that_of_the_published_estimator(monkeypatch):
-    monkeypatch.setattr("ei_fast.demo.trainings.COUNTED_SAMPLES", 2000)
-    monkeypatch.setattr("ei_fast.demo.trainings.COUNTED_SAMPLES_AT_LAST", 5000)
+def test_counted_ei_is_that_of_the_published_estimator():
     trajectory = recorded(TINY, 1, effort=0.1)
-    by_counting = counted(trajectory)
+    by_counting = counted(trajectory, (2000, 5000))
     for t, n_samples in ((0, 2000), (7, 2000), (len(trajectory) - 1, 5000)):
         report = ef.analyze(
             trajectory.networks[t], joint="plugin", entropy="plugin", n_samples=n_samples, random_state=1
