@@ -48,7 +48,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Criterion:
-    """A figure of every run that is above 0 where a claim is right, and 0 on average where chance alone is at work.
+    """A figure of every run that is above 0 where a claim is right; controls say what else would make it so.
 
     Attributes
     ----------

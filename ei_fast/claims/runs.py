@@ -16,7 +16,7 @@ Values = NDArray[np.float64]
 LEAST_RECORDS = 12
 """Of fewer records no figure is taken."""
 
-_BESIDE = 3
+_LEAST_BESIDE = 3
 """Records that there must be on either side of the least validation loss."""
 
 _LEAST_RISE = 0.02
@@ -118,7 +118,7 @@ class Run:
         The loss must turn by more than its noise (`turning_point`), and rise by 2 % at least.
         """
         turn = None if self.validation_loss is None else turning_point(self.validation_loss)
-        if turn is None or not self.rise >= _LEAST_RISE or not _BESIDE <= turn < self.n_records - _BESIDE:
+        if turn is None or not self.rise >= _LEAST_RISE or not _LEAST_BESIDE <= turn < self.n_records - _LEAST_BESIDE:
             return None
         return turn
 

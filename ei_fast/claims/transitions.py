@@ -29,7 +29,7 @@ def transitions(runs: Sequence[Run]) -> Claim:
         Of networks with the same layers.
     """
     own = np.array([_at_turn(run, run.turn) for run in runs])
-    beyond = own - np.array([_at_turns_of_others(run, runs) for run in runs])
+    others = np.array([_rank_at_turns_of_others(run, runs) for run in runs])
     criteria = (
         (
             "paths turn at t*",
@@ -51,7 +51,7 @@ def transitions(runs: Sequence[Run]) -> Claim:
             "The first figure, less the same where the validation losses of the other runs are least.",
             "share",
             Role.CONTROL,
-            beyond[:, 0],
+            own[:, 0] - others,
         ),
         ("t* on the path", "Share of the path behind at t*, mean over the layers.", "share", Role.FIGURE, own[:, 2]),
     )
@@ -67,14 +67,14 @@ def _at_turn(run: Run, turn: int | None) -> Values:
     return np.mean(known, axis=0) if known else np.full(3, np.nan)
 
 
-def _at_turns_of_others(run: Run, runs: Sequence[Run]) -> Values:
-    """The same at the times at which the losses of other runs turn, mean over these; NaN where there is none."""
+def _rank_at_turns_of_others(run: Run, runs: Sequence[Run]) -> float:
+    """The rank at the times at which the losses of other runs turn, mean over these; NaN where there is none."""
     times = [other.time[other.turn] for other in runs if other is not run and other.turn is not None]
-    if not times or run.turn is None:
-        return np.full(3, np.nan)
-    figures = np.array([_at_turn(run, int(np.argmin(np.abs(run.time - time)))) for time in times])
-    known = figures[np.isfinite(figures).all(axis=1)]
-    return np.asarray(known.mean(axis=0)) if len(known) else np.full(3, np.nan)
+    if run.turn is None:
+        return float("nan")
+    ranks = np.array([_at_turn(run, int(np.argmin(np.abs(run.time - time))))[0] for time in times])
+    known = ranks[np.isfinite(ranks)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _of_layer(points: Values, turn: int) -> tuple[float, float, float] | None:

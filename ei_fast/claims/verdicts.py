@@ -14,7 +14,7 @@ from ei_fast.training.trajectory import Trajectory
 
 
 def verdicts_of(trajectories: Sequence[Trajectory]) -> tuple[Claim, ...]:
-    """Criterion the four observations on trainings of one network with different seeds.
+    """Test the four observations on trainings of one network with different seeds.
 
     Parameters
     ----------

@@ -30,8 +30,8 @@ def page(
         fetches nothing.
     runs : sequence of path, or mapping of str to Trajectory, optional
         One's own recordings: runs with the same layers are seeds of one network. Verdicts need three of them, with
-        metrics whose names have "loss", one of them "val". Files may hold several runs. Where weights were kept, joint
-        states are counted too, as in the paper.
+        metrics whose names have "loss", one of them also a word like "val" or "test". Files may hold several runs.
+        Where weights were kept, joint states are counted too, as in the paper.
     quick : bool, default False
         Train the seed's two networks only, half as long, with three seeds.
     seed : int, default 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ei_fast.demo.chapters import Chapter, folder_name
 from ei_fast.demo.trainings import counted, widths_said
+from ei_fast.figures.player import runs_of
 from ei_fast.training.trajectory import Trajectory
 
 
@@ -46,8 +47,8 @@ def read_runs(paths: Sequence[Path]) -> dict[str, Trajectory]:
         trajectory = Trajectory.load(path)
         if not len(trajectory):
             raise ValueError(f"The file {str(path)!r} holds no step. Record at least one, or leave the file out.")
-        own = dict.fromkeys(trajectory.runs or ())
-        runs |= {f"{name}/{run}": trajectory.of_run(run) for run in own} if len(own) > 1 else {name: trajectory}
+        own = runs_of(trajectory)
+        runs |= {f"{name}/{run}": one for run, one in own.items()} if len(own) > 1 else {name: trajectory}
     return runs
 
 
@@ -56,8 +57,5 @@ def _names_of(paths: Sequence[Path]) -> list[str]:
     wholes = [path.resolve().with_suffix("").parts for path in paths]
     if len(set(wholes)) < len(wholes):
         raise ValueError(f"The files {', '.join(map(str, paths))} are not all different. Give each of them once.")
-    for n in range(1, max(map(len, wholes)) + 1):
-        names = ["/".join(whole[-n:]) for whole in wholes]
-        if len(set(names)) == len(names):
-            return names
-    return list(map(str, paths))
+    endings = (["/".join(whole[-n:]) for whole in wholes] for n in range(1, max(map(len, wholes)) + 1))
+    return next(names for names in endings if len(set(names)) == len(names))

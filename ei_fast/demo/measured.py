@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ei_fast.demo.chapters import Chapter
+from ei_fast.demo.chapters import Chapter, folder_name
 from ei_fast.demo.processes import in_processes
 from ei_fast.demo.trainings import Training, counted, recorded
 from ei_fast.training.trajectory import Trajectory
@@ -59,7 +59,7 @@ def _measure(training: Training, seed: int, data: Path) -> None:
 
 
 def _read(training: Training, seeds: Sequence[int], data: Path) -> Chapter:
-    files = {f"seed {seed}": _files(data, training, seed) for seed in seeds}
+    files = {_name(seed): _files(data, training, seed) for seed in seeds}
     runs = {name: Trajectory.load(path) for name, (path, _) in files.items()}
     by_counting = {name: Trajectory.load(path) for name, (_, path) in files.items()}
     return Chapter(training.name, training.title, runs, by_counting)
@@ -67,5 +67,9 @@ def _read(training: Training, seeds: Sequence[int], data: Path) -> Chapter:
 
 def _files(data: Path, training: Training, seed: int) -> tuple[Path, Path]:
     """Where a run is kept, and where its EI by counting."""
-    folder = data / training.name
-    return folder / f"seed-{seed}.npz", folder / f"seed-{seed}-counted.npz"
+    folder, name = data / training.name, folder_name(_name(seed))
+    return folder / f"{name}.npz", folder / f"{name}-counted.npz"
+
+
+def _name(seed: int) -> str:
+    return f"seed {seed}"

@@ -101,8 +101,9 @@ def _versions() -> dict[str, str]:
 
 def _begin(out: Path, how: Mapping[str, Any], is_own: bool) -> None:
     """Make the folder, and say in it what it is for; ValueError where it holds something else."""
-    path, content = out / _HOW, json.dumps(plain(how), indent=1, ensure_ascii=False).encode()
-    if path.exists() and path.read_bytes() != content and not (is_own and b'"recordings"' in path.read_bytes()):
+    path, how = out / _HOW, plain(how)
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else how
+    if before != how and not (is_own and "recordings" in before):
         raise ValueError(
             f"The folder {str(out)!r} holds a page that was made with other settings, as {str(path)!r} says. "
             "Give another folder, or remove this one."
@@ -110,7 +111,7 @@ def _begin(out: Path, how: Mapping[str, Any], is_own: bool) -> None:
     if not path.exists() and (out / "index.html").exists():
         raise ValueError(f"The folder {str(out)!r} holds another page. Give another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content)
+    write_whole(path, json.dumps(how, indent=1, ensure_ascii=False).encode())
 
 
 def _draw(chapters: Sequence[Chapter], out: Path, n_processes: int, verbose: bool) -> None:

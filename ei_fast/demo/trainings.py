@@ -71,14 +71,9 @@ class Training:
         return asdict(self) | {"data": self.data.__name__}
 
     @property
-    def of_mnist(self) -> bool:
-        """Whether it learns digits, and no flowers."""
-        return self.data is mnist
-
-    @property
     def title(self) -> str:
         """For people."""
-        data = "MNIST, digits 0–4 at 5×5 pixels" if self.of_mnist else "Iris"
+        data = "MNIST, digits 0–4 at 5×5 pixels" if self.data is mnist else "Iris"
         return f"{'→'.join(map(str, self.widths))}, {self.hidden}, on {data}: {self.condition}"
 
     @property

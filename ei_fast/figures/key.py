@@ -63,11 +63,8 @@ def draw_key(
     is_laid_out : bool, default False
         Whether axes have their places; otherwise the figure's layout is made here.
     """
-    _clear(ax)
     further = dict(further or {})
-    if not is_laid_out:
-        lay_out(ax)
-    width, height = _room(ax)
+    width, height = _cleared(ax, is_laid_out)
     title = _lines_of(notes, width)
     rows = int((height if inside else _SHARE * height) / _LINE) - len(title)
     short = _fitted(names, list(further), width, rows) if len(names) <= MOST_ENTRIES else None
@@ -102,11 +99,8 @@ def legend_above(
     is_laid_out : bool, default False
         Whether axes have their places; otherwise the figure's layout is made here.
     """
-    _clear(ax)
     further = dict(further or {})
-    if not is_laid_out:
-        lay_out(ax)
-    width, height = _room(ax)
+    width, height = _cleared(ax, is_laid_out)
     title = _lines_of(notes, width)
     rows = max(int(_SHARE * height / _LINE) - len(title), 1)
     limits = (_LIMIT_OF_METRICS, *_LIMITS)
@@ -130,12 +124,16 @@ def text_width(text: str, size: float = SMALL) -> float:
     return float(width)
 
 
-def _clear(ax: Axes) -> None:
+def _cleared(ax: Axes, is_laid_out: bool) -> tuple[float, float]:
+    """Width and height of axes in points, from which an earlier key has been taken."""
     for old in [artist for artist in ax.artists if artist.get_gid() == DEPTH]:
         old.remove()
     legend = ax.get_legend()
     if legend is not None:
         legend.remove()
+    if not is_laid_out:
+        lay_out(ax)
+    return _room(ax)
 
 
 def lay_out(ax: Axes) -> None:

@@ -1,7 +1,7 @@
 """Small multiples: a small causal plane for each layer, or for each run; and what several runs have in common."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -124,13 +124,8 @@ def plot_multiples(trajectories: Mapping[str, Trajectory], ax: Axes | None = Non
     return figure
 
 
-def plot_bands(
-    trajectories: Mapping[str, Trajectory],
-    ax: Axes | None = None,
-    per: Per = "layer",
-    middle: Literal["median", "mean"] = "median",
-) -> Figure:
-    """Draw all measures over the steps of several runs: a line for what is in the middle, a band around all.
+def plot_bands(trajectories: Mapping[str, Trajectory], ax: Axes | None = None, per: Per = "layer") -> Figure:
+    """Draw all measures over the steps of several runs: a line for their median, a band around all.
 
     The band reaches from the least to the greatest value of the runs. Runs that were recorded at other steps than the
     first are read off between their neighbouring steps; beyond their first or last step they do not count.
@@ -144,8 +139,6 @@ def plot_bands(
         not given.
     per : "layer" or "edge", default "layer"
         Whether measures are those of whole layers, in bits, or divided by the layer's number of edges.
-    middle : "median" or "mean", default "median"
-        Which of the runs' values the line shows.
 
     Returns
     -------
@@ -155,8 +148,8 @@ def plot_bands(
     Raises
     ------
     ValueError
-        Where there is no run, one has no step, or runs have other layers than the first; for another `middle`; and for
-        `per` as in `plot_layers`.
+        Where there is no run, one has no step, or runs have other layers than the first; and for `per` as in
+        `plot_layers`.
 
     Examples
     --------
@@ -169,8 +162,6 @@ def plot_bands(
     >>> figure.axes[1].lines[0].get_ydata().tolist()  # EI
     [4.0, 4.0, 4.0]
     """
-    if middle not in ("median", "mean"):
-        raise ValueError(f"The 'middle' parameter of plot_bands must be 'median' or 'mean'. Got {middle!r} instead.")
     first = _same_layers(trajectories, "plot_bands")
     runs = [scaled(trajectory, per, "plot_bands") for trajectory in trajectories.values()]
     if ax is None:
@@ -179,19 +170,19 @@ def plot_bands(
     key = panels[len(TITLES)]
     for panel, (measure, title) in zip(panels, TITLES.items(), strict=False):
         values = np.stack([_at(first.steps, run.steps, getattr(run, measure)) for run in runs])
-        _draw_bands(panel, first.steps, values, np.nanmedian if middle == "median" else np.nanmean)
+        _draw_bands(panel, first.steps, values)
         panel.set_title(title, loc="left", fontsize="medium")
         panel.set_ylabel(in_unit("bits", per), fontsize="small")
     for panel in (panels[2], panels[4]):
         panel.set_xlabel("training step", fontsize="small")
     key.set_axis_off()
-    said = [f"line: {middle} of {len(runs)} runs", "band: least to greatest of them", ranges_said(first.ranges)]
+    said = [f"line: median of {len(runs)} runs", "band: least to greatest of them", ranges_said(first.ranges)]
     lay_out(ax)
     draw_key(key, _handles(len(first.layers), linewidth=1.5), first.layers, said, inside=True, is_laid_out=True)
     return ax.get_figure(root=True)  # type: ignore[return-value]
 
 
-def _draw_bands(ax: Axes, steps: NDArray[np.int64], values: Values, middle: Any) -> None:
+def _draw_bands(ax: Axes, steps: NDArray[np.int64], values: Values) -> None:
     """Bands of values (n_runs, n_steps, n_layers) over the steps; a step that no run has is left out."""
     n_layers = values.shape[2]
     there: NDArray[np.bool_] = np.any(np.isfinite(values), axis=0)
@@ -201,7 +192,7 @@ def _draw_bands(ax: Axes, steps: NDArray[np.int64], values: Values, middle: Any)
         least, greatest = np.nanmin(ours, axis=0, initial=np.inf), np.nanmax(ours, axis=0, initial=-np.inf)
         alpha = 0.2 * min(1.0, 8.0 / n_layers)
         ax.fill_between(steps[at], least, greatest, color=colour, alpha=alpha, linewidth=0)
-        ax.plot(steps[at], middle(ours, axis=0), color=colour, linewidth=1.5 if n_layers <= 8 else 1.0)
+        ax.plot(steps[at], np.nanmedian(ours, axis=0), color=colour, linewidth=1.5 if n_layers <= 8 else 1.0)
     quiet(ax)
     ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(4))

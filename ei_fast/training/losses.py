@@ -30,19 +30,14 @@ def split_metrics(trajectory: Trajectory) -> tuple[dict[str, Values], dict[str, 
 
 def training_loss(trajectory: Trajectory) -> Values | None:
     """The loss of the training rows, (n_steps,): the first that is none of validation; None where there is none."""
-    return _first_loss(trajectory, of_validation=False)
+    found = _first_loss(trajectory, of_validation=False)
+    return None if found is None else found[1]
 
 
 def validation_loss(trajectory: Trajectory) -> Values | None:
     """The loss of the validation rows, (n_steps,); None where none was recorded."""
-    return _first_loss(trajectory, of_validation=True)
-
-
-def _first_loss(trajectory: Trajectory, of_validation: bool) -> Values | None:
-    for name, values in split_metrics(trajectory)[0].items():
-        if _is_of_validation(name) == of_validation and np.isfinite(values).any():
-            return values
-    return None
+    found = _first_loss(trajectory, of_validation=True)
+    return None if found is None else found[1]
 
 
 def least_validation_loss(trajectory: Trajectory) -> tuple[str, int | None] | None:
@@ -50,9 +45,15 @@ def least_validation_loss(trajectory: Trajectory) -> tuple[str, int | None] | No
 
     The index is None where it does not, by `turning_point`, and the whole None where no validation loss was recorded.
     """
+    found = _first_loss(trajectory, of_validation=True)
+    return None if found is None else (found[0], turning_point(found[1]))
+
+
+def _first_loss(trajectory: Trajectory, of_validation: bool) -> tuple[str, Values] | None:
+    """Name and values of the first loss of this kind that has any."""
     for name, values in split_metrics(trajectory)[0].items():
-        if _is_of_validation(name) and np.isfinite(values).any():
-            return name, turning_point(values)
+        if _is_of_validation(name) == of_validation and np.isfinite(values).any():
+            return name, values
     return None
 
 

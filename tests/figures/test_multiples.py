@@ -68,21 +68,20 @@ def test_many_layers_of_many_runs_have_a_bar():
     assert sum(artist.get_gid() == DEPTH for ax in figure.axes for artist in ax.artists) == 1
 
 
-@pytest.mark.parametrize("middle", some_slow(["median", "mean"], 1))
-def test_bands_reach_from_the_least_to_the_greatest_of_the_runs(middle):
+def test_bands_reach_from_the_least_to_the_greatest_of_the_runs():
     runs = {f"seed {seed}": trajectory_of(2, 6, seed=seed) for seed in range(4)}
-    figure = plot_bands(runs, middle=middle)
+    figure = plot_bands(runs)
     figure.draw_without_rendering()
     ax = next(ax for ax in figure.axes if ax.get_title(loc="left") == "sensitivity")
     values = np.stack([run.sensitivity for run in runs.values()])
     for k, (line, band) in enumerate(zip(ax.lines, ax.collections, strict=True)):
-        np.testing.assert_allclose(line.get_ydata(), getattr(np, middle)(values[:, :, k], axis=0))
+        np.testing.assert_allclose(line.get_ydata(), np.median(values[:, :, k], axis=0))
         assert isinstance(band, PolyCollection)
         corners = band.get_paths()[0].vertices
         assert corners[:, 1].max() == values[:, :, k].max()
         assert corners[:, 1].min() == values[:, :, k].min()
     said = next(ax for ax in figure.axes if ax.get_legend()).get_legend().get_title().get_text()
-    assert f"line: {middle} of 4 runs" in said
+    assert "line: median of 4 runs" in said
     assert "band: least to greatest" in said
 
 
@@ -107,8 +106,6 @@ def test_what_cannot_be_drawn_together_is_refused():
             draw({"a": Trajectory.empty(["fc"])})
         with pytest.raises(ValueError, match="'per' parameter"):
             draw({"a": trajectory_of(2, 3)}, per="edges")
-    with pytest.raises(ValueError, match="'middle' parameter of plot_bands must be 'median' or 'mean'. Got 'mode'"):
-        plot_bands({"a": trajectory_of(1, 2)}, middle="mode")
     with pytest.raises(ValueError, match="There is no step"):
         plot_layers(Trajectory.empty(["fc"]))
 
