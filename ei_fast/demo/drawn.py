@@ -69,6 +69,9 @@ def _once(folder: Path, content: Iterable[str | bytes]) -> Iterator[bool]:
         digest.update(part if isinstance(part, bytes) else part.encode())
     note = folder / _NOTE
     is_new = not note.exists() or note.read_text() != digest.hexdigest()
+    if is_new:
+        # What is drawn from now on is of other runs than the note says.
+        note.unlink(missing_ok=True)
     yield is_new
     if is_new:
         write_whole(note, digest.hexdigest().encode())

@@ -3,13 +3,15 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ei_fast._version import __version__
@@ -53,17 +55,20 @@ def make_page(
     trainings = [shortened(one) for one in TRAININGS if one.is_seeds] if quick else list(TRAININGS)
     own = None if runs is None else _checked_runs(runs)
     how = _how(trainings, quick, seed) if own is None else {"ei_fast": __version__, "recordings": list(own)}
-    _begin(out, how, is_own=own is not None)
-    if own is None:
-        compile_kernels()
-        chapters = measured_chapters(trainings, seed, out / "data", n_processes, verbose)
-    else:
-        chapters = given_chapters(own, n_jobs)
-        names = names_apart([chapter.name for chapter in chapters], _TAKEN)
-        chapters = [replace(chapter, name=name) for chapter, name in zip(chapters, names, strict=True)]
-    write_data(chapters, out / "data")
-    _draw(chapters, out, n_processes, verbose)
-    return write_pages(chapters, out, how | {"versions": _versions()}, video_suffix())
+    _check_folder(out, how, is_own=own is not None)
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        write_whole(out / _HOW, _json(how))
+        if own is None:
+            compile_kernels()
+            chapters = measured_chapters(trainings, seed, out / "data", n_processes, verbose)
+        else:
+            chapters = given_chapters(own, n_jobs)
+            names = names_apart([chapter.name for chapter in chapters], _TAKEN)
+            chapters = [replace(chapter, name=name) for chapter, name in zip(chapters, names, strict=True)]
+        write_data(chapters, out / "data")
+        _draw(chapters, out, n_processes, verbose)
+        return write_pages(chapters, out, how | {"versions": _versions()}, video_suffix())
 
 
 def _checked_runs(runs: Runs) -> dict[str, Trajectory]:
@@ -99,19 +104,40 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in ("numpy", "numba", "scikit-learn")}
 
 
-def _begin(out: Path, how: Mapping[str, Any], is_own: bool) -> None:
-    """Make the folder, and say in it what it is for; ValueError where it holds something else."""
-    path, how = out / _HOW, plain(how)
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else how
-    if before != how and not (is_own and "recordings" in before):
+def _check_folder(out: Path, how: Mapping[str, Any], is_own: bool) -> None:
+    """Raise ValueError where the folder holds something else than what is to be made."""
+    path = out / _HOW
+    before = path.read_bytes() if path.exists() else _json(how)
+    if before != _json(how) and not (is_own and b'"recordings"' in before):
         raise ValueError(
             f"The folder {str(out)!r} holds a page that was made with other settings, as {str(path)!r} says. "
             "Give another folder, or remove this one."
         )
     if not path.exists() and (out / "index.html").exists():
         raise ValueError(f"The folder {str(out)!r} holds another page. Give another folder.")
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(how, indent=1, ensure_ascii=False).encode())
+
+
+def _json(how: Mapping[str, Any]) -> bytes:
+    return json.dumps(plain(how), indent=1, ensure_ascii=False).encode()
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """The folder for this process alone, without what one that was killed while it wrote has left in it."""
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(
+            f"The folder {str(out)!r} is in use: another process makes a page in it. "
+            "Wait for it, or give another folder."
+        ) from None
+    try:
+        for path in out.rglob(".*.tmp*"):
+            path.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
 
 
 def _draw(chapters: Sequence[Chapter], out: Path, n_processes: int, verbose: bool) -> None:

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 from chromium import Chromium, found
 from click.testing import CliRunner
+from filelock import FileLock
 
 import ei_fast as ef
 import ei_fast.demo
 from ei_fast.claims.verdicts import verdicts_of
 from ei_fast.cli import main
+from ei_fast.demo.chapters import Chapter, names_apart
 from ei_fast.demo.trainings import TRAININGS, shortened
 
 DRIVER = Path(__file__).parents[1] / "small_page.py"
@@ -187,9 +189,38 @@ def test_own_recordings_make_the_same_page(folder, tmp_path):
     assert before[1] != after[1]
 
 
-def test_names_that_would_be_one_file_are_kept_apart():
-    from ei_fast.demo.chapters import Chapter, names_apart
+def test_a_page_that_is_being_made_is_left_alone(folder, tmp_path):
+    run = [folder / "data" / "iris" / "seed-0.npz"]
+    with FileLock(tmp_path / ".lock"), pytest.raises(ValueError, match="is in use: another process makes a page"):
+        ei_fast.demo.page(tmp_path, run, verbose=0)
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == []
 
+
+def test_pictures_are_drawn_anew_after_an_interrupted_drawing(folder, tmp_path, monkeypatch):
+    """Of runs A, then of B, which is interrupted, then of A: nothing of B stays."""
+    from ei_fast.demo import drawn
+
+    monkeypatch.setattr(drawn, "animate_causal_plane", lambda *args, **kwargs: None)
+    monkeypatch.setattr(drawn, "STYLES", {})
+    shown = []
+
+    def player(runs, *args, **kwargs):
+        shown.append(next(iter(runs)))
+        if shown == ["a", "b"]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(drawn, "write_player", player)
+    run = ef.Trajectory.load(folder / "data" / "iris" / "seed-0.npz")
+    a, b = (Chapter("page", "", {name: run}, {}) for name in "ab")
+    drawn.draw_chapter(a, tmp_path, "script.js")
+    with pytest.raises(KeyboardInterrupt):
+        drawn.draw_chapter(b, tmp_path, "script.js")
+    drawn.draw_chapter(a, tmp_path, "script.js")
+    drawn.draw_chapter(a, tmp_path, "script.js")
+    assert shown == ["a", "b", "a"]
+
+
+def test_names_that_would_be_one_file_are_kept_apart():
     assert names_apart(["a b", "a/b", "A-b", "é", "ü"], ["network"]) == [
         "a-b",
         "a-b-2",
