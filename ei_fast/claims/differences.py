@@ -1,9 +1,11 @@
 """First, hidden and last layers differ."""
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import numpy as np
 
+from ei_fast.claims.compared import lacking
 from ei_fast.claims.outcomes import Claim, Criterion, Role
 from ei_fast.claims.runs import Run, Values
 
@@ -12,51 +14,84 @@ STATEMENT = "First, hidden and last layers differ in the causal plane."
 
 # Records at the end of a training whose mean is taken, as a share of all.
 _LAST = 1 / 10
-_STATISTIC = "(between − within) / (between + within): variance over first, hidden and last layers, and over runs."
+# Groups that differ by less than this share of their mean are called alike.
+_ALIKE = 1 / 10
 
 
 def differences(runs: Sequence[Run]) -> Claim:
-    """Variance between first, hidden and last layers against that within each of them, over runs.
+    """Differences between first, hidden and last layers of a run, against their variance over runs.
 
-    Layers with more edges have more degeneracy, and those with more states more EI, whatever they do. So the controls
-    divide by the number of edges, and by the bits that the states can hold.
+    All of them differ where even the two that are most alike do. Layers with more edges have more degeneracy, and those
+    with more states more EI, whatever they do: so the controls divide by the number of edges, and by the bits that the
+    states can hold.
 
     Parameters
     ----------
     runs : sequence of Run
         Of networks with the same layers.
     """
-    criteria = (
-        _criterion("in degeneracy", Role.DECIDES, runs, lambda run: _at_the_end(run, "degeneracy")),
-        _criterion("in EI", Role.DECIDES, runs, lambda run: _at_the_end(run, "ei")),
-        _criterion("in degeneracy per edge", Role.CONTROL, runs, _degeneracy_per_edge),
-        _criterion("in EI as a share of what their states can hold", Role.CONTROL, runs, _share_of_states),
-        _criterion("in degeneracy, before training", Role.FIGURE, runs, lambda run: run.measure("degeneracy")[0]),
+    tests = (
+        ("in degeneracy", Role.DECIDES, lambda run: _at_the_end(run, "degeneracy")),
+        ("in EI", Role.DECIDES, lambda run: _at_the_end(run, "ei")),
+        ("in degeneracy per edge", Role.CONTROL, _degeneracy_per_edge),
+        ("in EI as a share of what their states can hold", Role.CONTROL, _share_of_states),
+        ("in degeneracy, before training", Role.FIGURE, lambda run: run.measure("degeneracy")[0]),
     )
-    lacking = "The network has a single layer." if runs and runs[0].n_layers < 2 else ""
-    return Claim(NAME, STATEMENT, criteria, lacking)
+    criteria = tuple(_criterion(name, role, runs, values_of) for name, role, values_of in tests)
+    deciding = np.stack([criterion.values for criterion in criteria if criterion.role == Role.DECIDES], axis=1)
+    return Claim(NAME, STATEMENT, criteria, lacking(runs, lambda run: "a single layer", deciding))
 
 
 def _criterion(name: str, role: Role, runs: Sequence[Run], values_of: Callable[[Run], Values | None]) -> Criterion:
-    """A criterion of one value of every layer, (n_layers,)."""
-    found = [None if run.defect or run.n_layers < 2 else values_of(run) for run in runs]
-    groups = np.array([_groups(one, run.n_layers) for one, run in zip(found, runs, strict=True)])
-    figures = np.full(len(runs), np.nan)
-    known = np.isfinite(groups).all(axis=1) if len(runs) else np.zeros(0, dtype=bool)
-    if known.sum() >= 2:
-        between = groups[known].var(axis=1, ddof=1)
-        within = groups[known].var(axis=0, ddof=1).mean()
-        total = between + within
-        figures[known] = np.where(total > 0.0, (between - within) / np.where(total > 0.0, total, 1.0), 0.0)
-    return Criterion(name, _STATISTIC, "from −1 to 1", role, figures)
+    """How much those two of first, hidden and last layers differ that are most alike.
+
+    `values_of` gives a run's value of every layer, (n_layers,), or None where it is not known.
+    """
+    of_runs = [None if run.defect else values_of(run) for run in runs]
+    pairs = {
+        f" (here {one} and {other})": np.array([_difference(values, this, that) for values in of_runs])
+        for (one, this), (other, that) in combinations(_groups(runs[0].n_layers).items(), 2)
+    }
+    if not pairs:
+        return Criterion(name, _statistic(""), "share", role, np.full(len(runs), np.nan))
+    # Whether the greater is the one or the other is not claimed.
+    beyond = {pair: np.sign(np.nansum(values)) * values - _ALIKE for pair, values in pairs.items()}
+    # The pair whose interval is the furthest below 0, or the least far above: if its is above 0, so are all.
+    alike = min(beyond, key=lambda pair: _certainty(beyond[pair]))
+    return Criterion(name, _statistic(alike), "share", role, beyond[alike])
 
 
-def _groups(values: Values | None, n_layers: int) -> Values:
-    """The value of the first layer, the mean of the hidden ones, and that of the last."""
-    if n_layers < 2 or values is None:
-        return np.full(2 if n_layers == 2 else 3, np.nan)
-    ends = [values[0], values[-1]]
-    return np.array(ends if n_layers == 2 else [ends[0], values[1:-1].mean(), ends[1]])
+def _statistic(pair: str) -> str:
+    return (
+        f"Of first, hidden and last layers the two that are most alike{pair}: their difference as a share of the mean "
+        "of both, less a tenth."
+    )
+
+
+def _groups(n_layers: int) -> dict[str, slice]:
+    """Which layers are the first, hidden, and the last."""
+    if n_layers < 2:
+        return {}
+    hidden = {"hidden": slice(1, -1)} if n_layers > 2 else {}
+    return {"first": slice(0, 1)} | hidden | {"last": slice(-1, None)}
+
+
+def _difference(values: Values | None, this: slice, that: slice) -> float:
+    """Difference of the means of two groups of layers, as a share of the mean of both; 0 where both are 0."""
+    if values is None:
+        return float("nan")
+    one, other = values[this].mean(), values[that].mean()
+    scale = (abs(one) + abs(other)) / 2
+    return float((one - other) / scale) if scale > 0.0 else 0.0
+
+
+def _certainty(values: Values) -> float:
+    """Student's t of the mean over the runs with a figure; of fewer than two runs the figure itself."""
+    known = values[np.isfinite(values)]
+    if len(known) < 2:
+        return float(np.sum(known))
+    error = float(np.std(known, ddof=1) / np.sqrt(len(known)))
+    return float(known.mean()) / max(error, np.finfo(float).tiny)
 
 
 def _at_the_end(run: Run, measure: str) -> Values:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ei_fast.claims.compared import lacking, own_and_others
 from ei_fast.claims.outcomes import Claim, Criterion, Role
 from ei_fast.claims.runs import Run, Values
 
@@ -13,58 +14,69 @@ STATEMENT = "In the hidden layers there is a drift towards degeneracy right as t
 _UNIT = "bits in a tenth of the training"
 # Records before and after the turn that are compared: a quarter of all, or what there is on the shorter side.
 _WINDOW = 1 / 4
+_N_FIGURES = 6
 
 
 def drift(runs: Sequence[Run]) -> Claim:
     """Slopes of degeneracy and EI after validation loss is least, against those before and in other layers.
+
+    A curve that bends all along the training rises faster, or slower, after any time. So what decides is how much
+    more it bends upwards at the time at which its own network begins to overfit than at the times of others.
 
     Parameters
     ----------
     runs : sequence of Run
         Of networks with the same layers.
     """
-    figures = np.array([_figures(run) for run in runs])
+    own, others = own_and_others(runs, _figures)
+    rise, faster, per_edge, fall_of_ei, of_degeneracy, of_ei = own.T
+    sets_in = faster - others[:, 1]
     criteria = (
-        ("degeneracy rises", "Slope of the hidden layers' mean degeneracy after t*.", _UNIT, Role.DECIDES),
-        ("more than before", "That slope less the slope before t*, over as many records.", _UNIT, Role.DECIDES),
+        ("degeneracy rises", "Slope of the hidden layers' mean degeneracy after t*.", _UNIT, Role.DECIDES, rise),
+        (
+            "sets in at t* and not at the t* of other runs",
+            "That slope less the slope before t*, over as many records; less the same where the validation losses of "
+            "the other runs are least.",
+            _UNIT,
+            Role.DECIDES,
+            sets_in,
+        ),
+        ("faster than before", "The slope after t* less the slope before it.", _UNIT, Role.CONTROL, faster),
         (
             "more than in the first and the last layer",
             "Slope of degeneracy per edge after t*, mean of the hidden layers less mean of the first and the last.",
             f"{_UNIT}, per edge",
             Role.CONTROL,
+            per_edge,
         ),
-        ("while EI falls", "Slope of the hidden layers' mean EI after t*, its sign turned.", _UNIT, Role.CONTROL),
-        ("change of degeneracy", "Change of it from t* to the end of the same records.", "bits", Role.FIGURE),
-        ("change of EI", "The same of EI.", "bits", Role.FIGURE),
+        (
+            "while EI falls",
+            "Slope of the hidden layers' mean EI after t*, its sign turned.",
+            _UNIT,
+            Role.CONTROL,
+            fall_of_ei,
+        ),
+        (
+            "change of degeneracy",
+            "Change of it from t* to the end of these records.",
+            "bits",
+            Role.FIGURE,
+            of_degeneracy,
+        ),
+        ("change of EI", "The same of EI.", "bits", Role.FIGURE, of_ei),
     )
-    return Claim(
-        NAME,
-        STATEMENT,
-        tuple(Criterion(*criterion, figures[:, k]) for k, criterion in enumerate(criteria)),
-        lacking(runs),
-    )
+    said = lacking(runs, _lacks, np.stack([rise, sets_in], axis=1))
+    return Claim(NAME, STATEMENT, tuple(Criterion(*one) for one in criteria), said)
 
 
-def lacking(runs: Sequence[Run], hidden: bool = True) -> str:
-    """What runs lack for a figure about the beginning of overfitting, in a sentence; "" where all have one."""
-    if hidden and runs and runs[0].n_layers < 3:
-        return "The network has no layer between hidden ones: only a first and a last."
-    without = sum(run.validation_loss is None for run in runs)
-    if without:
-        return f"{without} of {len(runs)} runs have no validation loss at every record."
-    flat = sum(run.turn is None for run in runs)
-    if flat:
-        return (
-            f"In {flat} of {len(runs)} runs the validation loss has no minimum from which it rises by more than its "
-            "noise, and 2 %."
-        )
-    return ""
+def _lacks(run: Run) -> str:
+    return "no layer between the first and the last" if run.n_layers < 3 else run.lacks_turn
 
 
-def _figures(run: Run) -> list[float]:
-    """The figures of a run, in the order of the criteria."""
+def _figures(run: Run) -> Sequence[float]:
+    """Rise, rise less that before, rise per edge less that of other layers, fall of EI, and both changes."""
     if run.defect or run.turn is None or run.n_layers < 3:
-        return [float("nan")] * 6
+        return [float("nan")] * _N_FIGURES
     window = min(run.turn, run.n_records - 1 - run.turn, max(3, int(run.n_records * _WINDOW)))
     before = slice(run.turn - window, run.turn + 1)
     after = slice(run.turn, run.turn + window + 1)

@@ -113,7 +113,7 @@ class Claim:
         The observation, in a sentence.
     criteria : tuple of Criterion
     lacking : str
-        What the runs without a figure lack; "" where every run has one.
+        What the runs without a figure lack, in a sentence; "" where every run has one.
     """
 
     name: str
@@ -141,14 +141,16 @@ class Claim:
             return self.lacking or f"A verdict needs {LEAST_RUNS} runs of different seeds."
         if self.outcome == Outcome.YES:
             return "All tests and controls are passed."
-        if self.outcome == Outcome.PARTLY:
-            return f"As stated, yes; not shown of it: {self._named(Role.CONTROL, Outcome.NO, Outcome.NOT_SHOWN)}."
-        wanted = Outcome.NO if self.outcome == Outcome.NO else Outcome.NOT_SHOWN
-        verb = "The contrary is seen of" if self.outcome == Outcome.NO else "Not shown"
-        return f"{verb}: {self._named(Role.DECIDES, wanted)}."
+        if self.outcome == Outcome.NO:
+            return f"The contrary is seen of: {self._named(Role.DECIDES, Outcome.NO)}."
+        if self.outcome == Outcome.NOT_SHOWN:
+            return f"Not shown: {self._named(Role.DECIDES, Outcome.NOT_SHOWN)}."
+        failed = self._named(Role.CONTROL, Outcome.NO, Outcome.NOT_SHOWN)
+        unknown = self._named(Role.CONTROL, Outcome.NO_VERDICT)
+        said = [f"these controls are not passed: {failed}"] if failed else []
+        said += [f"these have no figure: {unknown}"] if unknown else []
+        return f"The claim holds, but {', and '.join(said)}."
 
     def _named(self, role: Role, *outcomes: Outcome) -> str:
-        kinds = {*outcomes, *([Outcome.NO_VERDICT] if role == Role.CONTROL else [])}
-        return "; ".join(
-            criterion.name for criterion in self.criteria if criterion.role == role and criterion.outcome in kinds
-        )
+        """The criteria of a role with one of these outcomes."""
+        return "; ".join(one.name for one in self.criteria if one.role == role and one.outcome in outcomes)

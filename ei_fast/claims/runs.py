@@ -1,6 +1,6 @@
 """What the tests read of a trajectory: measures at whole records, time from 0 to 1, and where overfitting begins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,18 +34,36 @@ class Run:
     ----------
     trajectory : Trajectory
     kept : ndarray of int
-        Indices of the records at which every measure of every layer is finite.
+        Indices of the records at which sensitivity and EI of every layer are finite.
+    training_loss : ndarray (n_records,) or None
+        Loss of the training rows, NaN where it is not known; None where it is known at too few records.
+    turn : int or None
+        Index of the record at which overfitting begins; None where it does not.
     """
 
     trajectory: Trajectory
     kept: NDArray[np.int64]
+    training_loss: Values | None
+    turn: int | None
 
     @classmethod
     def of(cls, trajectory: Trajectory) -> "Run":
         """The run of a trajectory."""
         trajectory.check_one_run()
-        whole = np.isfinite(trajectory.sensitivity + trajectory.ei + trajectory.ei_parts).all(axis=1)
-        return cls(trajectory, np.flatnonzero(whole))
+        kept = np.flatnonzero(np.isfinite(trajectory.sensitivity + trajectory.ei).all(axis=1))
+        training = _at_enough(training_loss(trajectory), kept)
+        return cls(trajectory, kept, training, _turn(_at_enough(validation_loss(trajectory), kept)))
+
+    def with_losses_of(self, other: "Run") -> "Run":
+        """This run as if its losses had been those of another one at the same shares of the training."""
+        training, turn = other.training_loss, other.turn
+        if training is not None:
+            known = np.isfinite(training)
+            training = np.interp(self.time, other.time[known], training[known])
+        if turn is not None:
+            nearest = int(np.argmin(np.abs(self.time - other.time[turn])))
+            turn = nearest if _has_both_sides(nearest, self.n_records) else None
+        return replace(self, training_loss=training, turn=turn)
 
     def measure(self, name: str) -> Values:
         """A measure in bits, (n_records, n_layers)."""
@@ -90,46 +108,61 @@ class Run:
         return np.array([min(n_in * np.log2(in_bins), n_out * np.log2(out_bins)) for n_in, n_out in widths])
 
     @cached_property
-    def training_loss(self) -> Values | None:
-        """Loss of the training rows, (n_records,); None where it is not known at every record."""
-        return self._known_at_all(training_loss(self.trajectory))
-
-    @cached_property
     def validation_loss(self) -> Values | None:
-        """Loss of the validation rows, (n_records,); None where it is not known at every record."""
-        return self._known_at_all(validation_loss(self.trajectory))
+        """Loss of the validation rows, (n_records,), NaN where it is not known; None where at too few records."""
+        return _at_enough(validation_loss(self.trajectory), self.kept)
 
-    def _known_at_all(self, values: Values | None) -> Values | None:
-        return None if values is None or not np.isfinite(values[self.kept]).all() else values[self.kept]
-
-    @cached_property
+    @property
     def rise(self) -> float:
         """Rise of the validation loss from its least value to its end, both smoothed, as a share; NaN without one."""
-        if self.validation_loss is None or not self.n_records:
-            return float("nan")
-        least = smoothed(self.validation_loss).min()
-        end = self.validation_loss[-(2 * smoothing_reach(self.n_records) + 1) :].mean()
-        return float(end / least - 1.0) if least > 0.0 else float("nan")
+        return float("nan") if self.validation_loss is None else _rise(self.validation_loss)
 
-    @cached_property
-    def turn(self) -> int | None:
-        """Index of the least smoothed validation loss, where overfitting begins; None where it does not.
-
-        The loss must turn by more than its noise (`turning_point`), and rise by 2 % at least.
-        """
-        turn = None if self.validation_loss is None else turning_point(self.validation_loss)
-        if turn is None or not self.rise >= _LEAST_RISE or not _LEAST_BESIDE <= turn < self.n_records - _LEAST_BESIDE:
-            return None
-        return turn
+    @property
+    def lacks_turn(self) -> str:
+        """Why it is not known where overfitting begins; "" where it is."""
+        if self.turn is not None:
+            return ""
+        if self.validation_loss is None:
+            return f"no validation loss at {LEAST_RECORDS} records or more"
+        return "no minimum of the validation loss from which it rises by more than its noise, and 2 %"
 
     @cached_property
     def defect(self) -> str:
         """Why nothing can be told of this run; "" where it can."""
         if self.n_records < LEAST_RECORDS:
-            return f"has {self.n_records} records at which all measures are known, and {LEAST_RECORDS} are needed"
+            return f"fewer than {LEAST_RECORDS} records at which sensitivity and EI are known"
         if self.trajectory.provenance.get("parameters", {}).get("joint") == "plugin":
             return ""
         flags = [[Flag.UNDERSAMPLED in of_layer for of_layer in self.trajectory.flags[t]] for t in self.kept]
         if np.mean(np.any(flags, axis=1)) > _BRACKETS:
-            return "knows EI of a layer by bounds alone"
+            return "EI of a layer known by bounds alone"
         return ""
+
+
+def _at_enough(losses: Values | None, kept: NDArray[np.int64]) -> Values | None:
+    """The losses of the records that are kept; None where they are known at fewer of these than tests need."""
+    if losses is None or np.isfinite(losses[kept]).sum() < LEAST_RECORDS:
+        return None
+    return losses[kept]
+
+
+def _turn(losses: Values | None) -> int | None:
+    """Index of the least smoothed validation loss, where overfitting begins; None where it does not.
+
+    The loss must turn by more than its noise (`turning_point`), and rise by 2 % at least.
+    """
+    turn = None if losses is None else turning_point(losses)
+    if losses is None or turn is None or not _rise(losses) >= _LEAST_RISE or not _has_both_sides(turn, len(losses)):
+        return None
+    return turn
+
+
+def _rise(losses: Values) -> float:
+    known = losses[np.isfinite(losses)]
+    least = smoothed(known).min()
+    end = known[-(2 * smoothing_reach(len(known)) + 1) :].mean()
+    return float(end / least - 1.0) if least > 0.0 else float("nan")
+
+
+def _has_both_sides(record: int, n_records: int) -> bool:
+    return _LEAST_BESIDE <= record < n_records - _LEAST_BESIDE

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ei_fast.claims.drift import lacking
+from ei_fast.claims.compared import lacking, own_and_others
 from ei_fast.claims.outcomes import Claim, Criterion, Role
 from ei_fast.claims.runs import Run, Values
 from ei_fast.training.losses import smoothed
@@ -14,6 +14,7 @@ STATEMENT = "There are transitions in the causal plane as the network begins to 
 
 # Points on a path, all as far from the next; and of how many before and after a point its direction is taken.
 _POINTS, _REACH = 201, 10
+_N_FIGURES = 3
 
 
 def transitions(runs: Sequence[Run]) -> Claim:
@@ -21,87 +22,88 @@ def transitions(runs: Sequence[Run]) -> Claim:
 
     Paths are read by their length and not by time: a layer that hardly moves any more turns at every tremor. Where
     networks overfit, the loss falls no more, and paths are less straight than before whatever validation loss does: so
-    the control looks at the times at which other runs begin to overfit.
+    what decides is how much more they turn there than at the times at which other runs begin to overfit.
 
     Parameters
     ----------
     runs : sequence of Run
         Of networks with the same layers.
     """
-    own = np.array([_at_turn(run, run.turn) for run in runs])
-    others = np.array([_rank_at_turns_of_others(run, runs) for run in runs])
+    own, others = own_and_others(runs, _figures)
+    angle, change, place = own.T
     criteria = (
         (
-            "paths turn at t*",
-            "Share of all points of a path at which it turns less than at t*, mean over the layers, less one half.",
+            "paths turn more at t* than at the t* of other runs",
+            "Share of all points of a path at which it turns less than at t*, mean over the layers; less the same "
+            "where the validation losses of the other runs are least.",
             "share",
             Role.DECIDES,
-            own[:, 0],
+            angle - others[:, 0],
         ),
         (
-            "a change-point lies at t*",
-            "How much nearer to t* than to a point anywhere on the path the change of its mean direction lies, "
-            "mean over the layers.",
+            "a change-point lies nearer to t* than to the t* of other runs",
+            "Distance on the path from the change of its mean direction to the t* of the other runs, less that to the "
+            "own t*, mean over the layers.",
             "share of the path",
             Role.DECIDES,
-            own[:, 1],
+            change - others[:, 1],
         ),
         (
-            "paths turn more at t* than at the t* of other runs",
-            "The first figure, less the same where the validation losses of the other runs are least.",
+            "paths turn more at t* than elsewhere",
+            "The same share at t*, less its mean over all records.",
             "share",
             Role.CONTROL,
-            own[:, 0] - others,
+            angle,
         ),
-        ("t* on the path", "Share of the path behind at t*, mean over the layers.", "share", Role.FIGURE, own[:, 2]),
+        (
+            "a change-point lies nearer to t* than to other records",
+            "Mean distance of the change to all records, less that to t*.",
+            "share of the path",
+            Role.CONTROL,
+            change,
+        ),
+        ("t* on the path", "Share of the path behind at t*, mean over the layers.", "share", Role.FIGURE, place),
     )
-    return Claim(NAME, STATEMENT, tuple(Criterion(*one) for one in criteria), lacking(runs, hidden=False))
+    said = lacking(runs, _lacks, (own - others)[:, :2])
+    return Claim(NAME, STATEMENT, tuple(Criterion(*one) for one in criteria), said)
 
 
-def _at_turn(run: Run, turn: int | None) -> Values:
-    """Rank of the turning angle, nearness of the change-point, and place on the path at a record, means over layers."""
-    if run.defect or turn is None:
-        return np.full(3, np.nan)
-    of_layers = [_of_layer(run.points[:, k], turn) for k in range(run.n_layers)]
-    known = [of_layer for of_layer in of_layers if of_layer is not None]
-    return np.mean(known, axis=0) if known else np.full(3, np.nan)
+def _lacks(run: Run) -> str:
+    return run.lacks_turn or ("" if np.isfinite(_figures(run)[0]) else "t* too near an end of every path, or no path")
 
 
-def _rank_at_turns_of_others(run: Run, runs: Sequence[Run]) -> float:
-    """The rank at the times at which the losses of other runs turn, mean over these; NaN where there is none."""
-    times = [other.time[other.turn] for other in runs if other is not run and other.turn is not None]
-    if run.turn is None:
-        return float("nan")
-    ranks = np.array([_at_turn(run, int(np.argmin(np.abs(run.time - time))))[0] for time in times])
-    known = ranks[np.isfinite(ranks)]
-    return float(known.mean()) if len(known) else float("nan")
+def _figures(run: Run) -> Sequence[float]:
+    """More turning than elsewhere, nearness of the change-point, and place on the path of t*, means over layers."""
+    if run.defect or run.turn is None:
+        return [float("nan")] * _N_FIGURES
+    of_layers = np.array([_of_layer(run.points[:, k], run.turn) for k in range(run.n_layers)])
+    known = np.isfinite(of_layers).all(axis=1)
+    return list(of_layers[known].mean(axis=0)) if known.any() else [float("nan")] * _N_FIGURES
 
 
-def _of_layer(points: Values, turn: int) -> tuple[float, float, float] | None:
-    """The figures of a layer's path (n_records, 2); None where it has none, or the record is too near to an end of it.
-
-    Parameters
-    ----------
-    points : ndarray (n_records, 2)
-    turn : int
-        Index of the record.
-    """
+def _of_layer(points: Values, turn: int) -> tuple[float, float, float]:
+    """The figures of a layer's path (n_records, 2) at a record; NaN without a path, or too near to an end of it."""
     points = smoothed(points)
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     if not lengths[-1] > 0.0:
-        return None
-    at = lengths / lengths[-1]
-    here, grid = at[turn], np.linspace(0.0, 1.0, _POINTS)
+        return (float("nan"),) * 3
+    at, grid = lengths / lengths[-1], np.linspace(0.0, 1.0, _POINTS)
     inner = grid[_REACH:-_REACH]
-    if not inner[0] <= here <= inner[-1]:
-        return None
+    has_both_sides = (at >= inner[0]) & (at <= inner[-1])
+    if not has_both_sides[turn]:
+        return (float("nan"),) * 3
     path = np.stack([np.interp(grid, at, points[:, axis]) for axis in (0, 1)], axis=1)
     angles = _turning_angles(path)
-    angle = float(np.interp(here, inner, angles))
-    rank = float(np.mean(angles < angle) + 0.5 * np.mean(angles == angle))
-    change = _change_of_direction(path)
-    by_chance = float(np.mean(np.abs(change - inner)))
-    return rank - 0.5, by_chance - abs(change - here), float(here)
+    at_records = np.interp(at, inner, angles)
+    order = np.sort(angles)
+    # Of equal angles half counts as less.
+    ranks = (np.searchsorted(order, at_records, "left") + np.searchsorted(order, at_records, "right")) / 2 / len(order)
+    distances = np.abs(_change_of_direction(path) - at)
+    return (
+        float(ranks[turn] - ranks[has_both_sides].mean()),
+        float(distances[has_both_sides].mean() - distances[turn]),
+        float(at[turn]),
+    )
 
 
 def _turning_angles(path: Values) -> Values:
