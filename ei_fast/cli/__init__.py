@@ -160,23 +160,39 @@ _run_files = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("further", nargs=-1, type=_run_files, metavar="")
 @click.option("--quick", is_flag=True, help="Two networks, three seeds, half as long: a page in two minutes.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
+@click.option("--no-counting", is_flag=True, help="Of runs: without EI by counting, which wide layers make slow.")
 @click.option("--processes", type=click.IntRange(min=1), help="That train and draw side by side [the cores].")
 @said_plainly
 def page(
-    out: Path, first: tuple[Path, ...], further: tuple[Path, ...], quick: bool, seed: int, processes: int | None
+    out: Path,
+    first: tuple[Path, ...],
+    further: tuple[Path, ...],
+    *,
+    quick: bool,
+    seed: int,
+    no_counting: bool,
+    processes: int | None,
 ) -> None:
     """Make a page of layers in the causal plane, with a verdict on each of four claims about them.
 
-    Trains the networks of the paper, ten seeds of two of them, or shows the trajectories that --from names: runs with
-    the same layers are seeds of one network. DIR/index.html opens from disk. What was interrupted is run again and
-    goes on.
+    Trains the networks of the paper, ten seeds of two of them, or shows the trajectories that --from names: runs of
+    the same layers, measured in one way, are seeds of one network. DIR/index.html opens from disk. What was interrupted
+    is run again and goes on.
     """
     from ei_fast.demo import page as make_page
 
     runs = (*first, *further)
     for path in runs:
         refuse_unmeasured(path)
-    index = make_page(out, runs or None, quick=quick, seed=seed, n_jobs=processes, verbose=int(sys.stderr.isatty()))
+    index = make_page(
+        out,
+        runs or None,
+        quick=quick,
+        seed=seed,
+        counting=not no_counting,
+        n_jobs=processes,
+        verbose=int(sys.stderr.isatty()),
+    )
     click.echo(f"wrote {index}")
 
 

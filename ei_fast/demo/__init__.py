@@ -1,4 +1,4 @@
-"""The seed's networks on Iris and MNIST, measured as they train, and the page with a verdict on each of its claims."""
+"""Small networks on Iris and MNIST, measured as they train, and a page with a verdict on each claim about them."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,16 @@ def page(
     *,
     quick: bool = False,
     seed: int = 0,
+    counting: bool = True,
     n_jobs: int | None = None,
     verbose: int = 1,
 ) -> Path:
     """Make a page of layers that move through the causal plane, with a verdict on each of the four claims about them.
 
-    Without `runs` the seed's two networks and others of the paper are trained, each on all rows of its data and on few
-    rows of which a fifth has a wrong label, so that it overfits: 64 runs, some 15 minutes on two cores. What is in the
-    folder already is not made again: after an interruption the same call completes it, to the same bytes of data.
+    Without `runs` the two networks of the first videos and others of the paper are trained, each on all rows of its
+    data, and on few rows of which a fifth has a wrong label, so that it overfits: 64 runs, some 15 minutes on two
+    cores. What is in the folder already is not made again: after an interruption the same call completes it, to the
+    same bytes of data.
 
     Parameters
     ----------
@@ -29,13 +31,16 @@ def page(
         run as ``.npz`` and ``.csv``, ``verdicts.csv``; ``how.json`` says how it was made. It opens from disk, and
         fetches nothing.
     runs : sequence of path, or mapping of str to Trajectory, optional
-        One's own recordings: runs with the same layers are seeds of one network. Verdicts need three of them, with
-        metrics whose names have "loss", one of them also a word like "val" or "test". Files may hold several runs.
-        Where weights were kept, joint states are counted too, as in the paper.
+        One's own recordings: runs of the same layers that were measured in one way are seeds of one network. Verdicts
+        need three of them, with metrics whose names have "loss", one of them also a word like "val" or "test". Files
+        may hold several runs. Networks of other recordings that the folder shows are removed from it.
     quick : bool, default False
-        Train the seed's two networks only, half as long, with three seeds.
+        Train the two networks of the first videos only, half as long, with three seeds.
     seed : int, default 0
         The first seed.
+    counting : bool, default True
+        Whether joint states of one's own recordings are counted too, as in the paper, where weights were kept: of a
+        hundred records of a few dozen neurons that takes seconds, of a thousand neurons many minutes.
     n_jobs : int, optional
         Processes; where not given the cores that this one may use.
     verbose : int, default 1
@@ -51,7 +56,7 @@ def page(
     ImportError
         Where a package is missing that the extra ``page`` brings.
     TypeError, ValueError
-        For a file that is no trajectory, or a folder that holds another page.
+        For a file that is no trajectory, for one training given twice, or a folder that holds another page.
 
     Examples
     --------
@@ -61,4 +66,4 @@ def page(
     """
     from ei_fast.demo.pages import make_page
 
-    return make_page(out, runs, quick, seed, n_jobs, bool(verbose))
+    return make_page(out, runs, quick=quick, seed=seed, counting=counting, n_jobs=n_jobs, verbose=bool(verbose))

@@ -41,10 +41,15 @@ class Chapter:
 
     @property
     def counted_files(self) -> dict[str, str]:
-        """The same of the runs with EI by counting."""
+        """The same of the runs with EI by counting, whether it is known or not."""
         own = self.files
-        names = names_apart((f"{own[name]}-counted" for name in self.counted), own.values())
-        return dict(zip(self.counted, names, strict=True))
+        names = names_apart((f"{own[name]}-counted" for name in self.runs), own.values())
+        return dict(zip(self.runs, names, strict=True))
+
+    @property
+    def lacks_weights(self) -> int:
+        """Number of runs that did not keep weights, so that nothing can be counted."""
+        return sum(trajectory.networks is None for trajectory in self.runs.values())
 
     @property
     def first(self) -> Trajectory:

@@ -21,8 +21,9 @@ STYLES = {"light": "default", "dark": "dark_background"}
 """Each picture is drawn for bright and for dark screens."""
 
 _DOTS = 144
-# In each folder: of what it was drawn.
+# In each folder: of what it was drawn, and what it holds since then.
 _NOTE = "drawn"
+_DRAWN = (".png", ".mp4", ".gif")
 
 
 def draw_chapter(chapter: Chapter, folder: Path, script: str) -> None:
@@ -63,18 +64,23 @@ def draw_explanations(folder: Path) -> None:
 
 @contextmanager
 def _once(folder: Path, content: Iterable[str | bytes]) -> Iterator[bool]:
-    """Whether a folder is still to be drawn of this content; that it is done is noted at the end, and not before."""
+    """Whether a folder is still to be drawn of this content.
+
+    A note in it says of what it was drawn, and which files that made. It is written at the end, and not before.
+    """
     digest = hashlib.sha256(f"{__version__} {video_suffix()}".encode())
     for part in content:
         digest.update(part if isinstance(part, bytes) else part.encode())
     note = folder / _NOTE
-    is_new = not note.exists() or note.read_text() != digest.hexdigest()
+    drawn_of, *names = note.read_text().splitlines() if note.exists() else [""]
+    is_new = drawn_of != digest.hexdigest() or not all((folder / name).exists() for name in names)
     if is_new:
         # What is drawn from now on is of other runs than the note says.
         note.unlink(missing_ok=True)
     yield is_new
     if is_new:
-        write_whole(note, digest.hexdigest().encode())
+        names = sorted(path.name for path in folder.iterdir() if path.suffix in _DRAWN)
+        write_whole(note, "\n".join([digest.hexdigest(), *names]).encode())
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Chapters of the seed's networks: trained and measured in several processes, what is there already left as it is."""
+"""Chapters of networks of the paper: trained and measured in several processes, what is there already left as it is."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""The seed's page, made anew from nothing, or of somebody's own recordings."""
+"""The page with a verdict on each claim, made anew from nothing, or of somebody's own recordings."""
 
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,9 +15,9 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ei_fast._version import __version__
-from ei_fast.demo.chapters import Chapter, names_apart
+from ei_fast.demo.chapters import Chapter, folder_name
 from ei_fast.demo.drawn import draw_chapter, draw_explanations
-from ei_fast.demo.given import given_chapters, read_runs
+from ei_fast.demo.given import given_chapters, read_runs, with_counting
 from ei_fast.demo.measured import EFFORT, measured_chapters
 from ei_fast.demo.processes import in_processes
 from ei_fast.demo.runs import video_suffix
@@ -37,6 +37,8 @@ _HOW = "how.json"
 _SCRIPT = "player.js"
 # What else there is in the folder of a page.
 _TAKEN = ("data", "explained", "index.html", _HOW, _SCRIPT)
+# In that file: which runs are shown, and what may change without any consequence.
+_RECORDINGS, _PYTHON = "recordings", "python"
 # Whether they are there is asked before anything is trained.
 _NEEDED = ("bokeh", "jinja2", "pandas")
 
@@ -44,7 +46,14 @@ Runs = Sequence[str | os.PathLike] | Mapping[str, Trajectory]
 
 
 def make_page(
-    out: str | os.PathLike, runs: Runs | None, quick: bool, seed: int, n_jobs: int | None, verbose: bool
+    out: str | os.PathLike,
+    runs: Runs | None,
+    *,
+    quick: bool,
+    seed: int,
+    counting: bool,
+    n_jobs: int | None,
+    verbose: bool,
 ) -> Path:
     """What `ei_fast.demo.page` does; the same parameters."""
     out = Path(out)
@@ -52,23 +61,37 @@ def make_page(
     for package in _NEEDED:
         if find_spec(package) is None:
             raise ImportError(f'A page needs {package}: pip install "ei_fast[page]"')
-    trainings = [shortened(one) for one in TRAININGS if one.is_seeds] if quick else list(TRAININGS)
-    own = None if runs is None else _checked_runs(runs)
-    how = _how(trainings, quick, seed) if own is None else {"ei_fast": __version__, "recordings": list(own)}
-    _check_folder(out, how, is_own=own is not None)
+    _check_options(runs is not None, quick, seed, counting)
+    trainings = [shortened(one) for one in TRAININGS if one.is_of_videos] if quick else list(TRAININGS)
+    chapters = [] if runs is None else given_chapters(_checked_runs(runs), _TAKEN)
+    how = _how(trainings, quick, seed) if runs is None else _how_given(chapters, counting)
+    _check_folder(out, how)
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
+        _remove_others(out, [chapter.name for chapter in chapters])
         write_whole(out / _HOW, _json(how))
-        if own is None:
+        if runs is None:
             compile_kernels()
             chapters = measured_chapters(trainings, seed, out / "data", n_processes, verbose)
-        else:
-            chapters = given_chapters(own, n_jobs)
-            names = names_apart([chapter.name for chapter in chapters], _TAKEN)
-            chapters = [replace(chapter, name=name) for chapter, name in zip(chapters, names, strict=True)]
+        elif counting:
+            chapters = list(with_counting(chapters, out / "data", n_jobs, verbose))
         write_data(chapters, out / "data")
         _draw(chapters, out, n_processes, verbose)
-        return write_pages(chapters, out, how | {"versions": _versions()}, video_suffix())
+        return write_pages(chapters, out, how, video_suffix())
+
+
+def _check_options(is_given: bool, quick: bool, seed: int, counting: bool) -> None:
+    """Raise ValueError for what would be without effect."""
+    if is_given and (quick or seed):
+        raise ValueError(
+            "The 'quick' and 'seed' parameters of page are of the networks that it trains. "
+            f"Got quick={quick}, seed={seed} and runs that are trained already. Leave them out."
+        )
+    if not is_given and not counting:
+        raise ValueError(
+            "The 'counting' parameter of page may be False where runs are given: the networks that it trains are "
+            "counted. Got False, and no runs."
+        )
 
 
 def _checked_runs(runs: Runs) -> dict[str, Trajectory]:
@@ -97,24 +120,58 @@ def _how(trainings: Sequence[Training], quick: bool, seed: int) -> dict[str, Any
         "effort": EFFORT,
         "labels wrong, where rows are few": FLIPPED,
         "trainings": {one.name: one.settings for one in trainings},
+        **_versions(),
+    }
+
+
+def _how_given(chapters: Sequence[Chapter], counting: bool) -> dict[str, Any]:
+    return {
+        "ei_fast": __version__,
+        _RECORDINGS: {chapter.name: list(chapter.runs) for chapter in chapters},
+        "counting": counting,
+        **_versions(),
     }
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {name: version(name) for name in ("numpy", "numba", "scikit-learn")}
+    return {name: version(name) for name in ("numpy", "numba", "scipy", "scikit-learn")} | {
+        _PYTHON: platform.python_version()
+    }
 
 
-def _check_folder(out: Path, how: Mapping[str, Any], is_own: bool) -> None:
+def _check_folder(out: Path, how: Mapping[str, Any]) -> None:
     """Raise ValueError where the folder holds something else than what is to be made."""
-    path = out / _HOW
-    before = path.read_bytes() if path.exists() else _json(how)
-    if before != _json(how) and not (is_own and b'"recordings"' in before):
+    before = _how_before(out)
+    if before is None:
+        if (out / _HOW).exists() or (out / "index.html").exists():
+            raise ValueError(f"The folder {str(out)!r} holds another page. Give another folder.")
+        return
+    # Whatever the Python, the same data come out; recordings may be others each time.
+    differing = [key for key in how if key != _PYTHON and before.get(key) != plain(how[key])]
+    if differing and not (_RECORDINGS in how and _RECORDINGS in before):
         raise ValueError(
-            f"The folder {str(out)!r} holds a page that was made with other settings, as {str(path)!r} says. "
-            "Give another folder, or remove this one."
+            f"The folder {str(out)!r} holds a page that was made with other settings: {', '.join(differing)}, as "
+            f"{str(out / _HOW)!r} says. Give another folder, or remove this one."
         )
-    if not path.exists() and (out / "index.html").exists():
-        raise ValueError(f"The folder {str(out)!r} holds another page. Give another folder.")
+
+
+def _how_before(out: Path) -> dict[str, Any] | None:
+    """How the page in a folder was made; None where there is none."""
+    try:
+        before = json.loads((out / _HOW).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return before if isinstance(before, dict) and "ei_fast" in before else None
+
+
+def _remove_others(out: Path, names: Sequence[str]) -> None:
+    """Remove the networks of other recordings that a page in this folder showed before."""
+    before = (_how_before(out) or {}).get(_RECORDINGS, {})
+    for name in before:
+        # Names of folders that a page has made, whatever the file says.
+        if name not in names and name == folder_name(name) and name not in _TAKEN:
+            for folder in (out / name, out / "data" / name):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _json(how: Mapping[str, Any]) -> bytes:

@@ -5,12 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from ei_fast.demo.data import Split, hard_to_learn, iris, mnist
 from ei_fast.demo.trainer import DenseNetwork
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.training.recorder import Recorder
+from ei_fast.training.remeasure import remeasured
 from ei_fast.training.trajectory import MEASURES, Trajectory
 
 FLIPPED = 0.2
@@ -61,7 +60,7 @@ class Training:
     counted_samples: tuple[int, int] = COUNTED_SAMPLES
 
     @property
-    def is_seeds(self) -> bool:
+    def is_of_videos(self) -> bool:
         """Whether it is one of the two networks that the first videos of the causal plane showed."""
         return self.name.split("-overfit")[0] in ("iris", "mnist")
 
@@ -109,7 +108,7 @@ TRAININGS: tuple[Training, ...] = (
     *_both(_TANH, 100, rate=0.02),
     *_both(_RELU, 100, rate=0.02),
 )
-"""The seed's two networks and others of the paper, on all rows and on few."""
+"""The two networks of the first videos and others of the paper, on all rows and on few."""
 
 
 def shortened(training: Training) -> Training:
@@ -158,10 +157,9 @@ def counted(trajectory: Trajectory, n_samples: tuple[int, int] = COUNTED_SAMPLES
     Trajectory
         Without weights. Sensitivity and EI_parts are those of `trajectory`, which are exact where its are.
     """
-    how = {"joint": "plugin", "pairwise": "none", "entropy": "plugin"} | params
-    many = trajectory.remeasure(n_samples=n_samples[0], **how)
-    last = trajectory.take([len(trajectory) - 1]).remeasure(n_samples=n_samples[1], **how)
-    measures = {name: np.concatenate([getattr(many, name)[:-1], getattr(last, name)]) for name in MEASURES}
+    how = {"joint": "plugin", "pairwise": "none", "entropy": "plugin", "n_samples": n_samples[0]} | params
+    by_counting = remeasured(trajectory, trajectory.ranges or None, how, {"n_samples": n_samples[1]})
+    measures = {name: getattr(by_counting, name) for name in MEASURES}
     for name in ("sensitivity", "sensitivity_stderr", "ei_parts", "ei_parts_stderr"):
         measures[name] = getattr(trajectory, name)
     measures["degeneracy"] = measures["sensitivity"] - measures["ei"]
@@ -171,8 +169,8 @@ def counted(trajectory: Trajectory, n_samples: tuple[int, int] = COUNTED_SAMPLES
         trajectory.layers,
         measures,
         trajectory.metrics,
-        many.provenance | {"n_samples_at_last": n_samples[1]},
-        flags=[*many.flags[:-1], *last.flags],
+        by_counting.provenance | {"n_samples_at_last": n_samples[1]},
+        flags=by_counting.flags,
         layer_ranges=trajectory.layer_ranges,
     )
 

@@ -32,10 +32,14 @@ def write_data(chapters: Sequence[Chapter], data: Path) -> None:
     for chapter in chapters:
         folder = data / chapter.name
         folder.mkdir(parents=True, exist_ok=True)
-        for name, file in chapter.files.items():
-            _write_run(chapter.runs[name], folder / file)
-        for name, file in chapter.counted_files.items():
-            _write_run(chapter.counted[name], folder / file)
+        # A run last: where it is there, so is what was counted of it.
+        files = {chapter.counted_files[name]: trajectory for name, trajectory in chapter.counted.items()}
+        files |= {chapter.files[name]: trajectory for name, trajectory in chapter.runs.items()}
+        for file, trajectory in files.items():
+            _write_run(trajectory, folder / file)
+        for path in folder.iterdir():
+            if path.suffix in (".npz", ".csv") and path.stem not in files:
+                path.unlink()
         for estimator, claims in (("conditional", chapter.claims), ("counted", chapter.counted_claims)):
             rows += [{"network": chapter.name, "ei": estimator} | row for row in rows_of(claims)]
     write_whole(data / "verdicts.csv", _csv(rows))

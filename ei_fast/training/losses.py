@@ -10,8 +10,11 @@ from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
 
-# Beginnings of words in the names of losses of rows that a network does not learn from.
-_VALIDATION = ("val", "eval", "test", "held", "dev")
+# Words in the names of losses of rows that a network does not learn from, and of those from which it does.
+_OF_VALIDATION = frozenset(
+    ("val", "valid", "validation", "eval", "evaluation", "test", "testing", "held", "heldout", "holdout", "dev")
+)
+_OF_TRAINING = frozenset(("train", "training", "loss"))
 # Of a curve without a turn, how often one is seen by chance.
 _BY_CHANCE = 0.01
 # Records on either side of the least one that tell its level, as a share of all.
@@ -29,15 +32,19 @@ def split_metrics(trajectory: Trajectory) -> tuple[dict[str, Values], dict[str, 
 
 
 def training_loss(trajectory: Trajectory) -> Values | None:
-    """The loss of the training rows, (n_steps,): the first that is none of validation; None where there is none."""
-    found = _first_loss(trajectory, of_validation=False)
-    return None if found is None else found[1]
+    """The loss of the training rows, (n_steps,); None where there is none.
+
+    Of several, like those of the parts of a sum, it is the first that is called just "loss", or with a word like
+    "train"; else the first of all.
+    """
+    found = _losses(trajectory, of_validation=False)
+    plain = [name for name in found if _words_of(name) <= _OF_TRAINING]
+    return found[(plain or list(found))[0]] if found else None
 
 
 def validation_loss(trajectory: Trajectory) -> Values | None:
-    """The loss of the validation rows, (n_steps,); None where none was recorded."""
-    found = _first_loss(trajectory, of_validation=True)
-    return None if found is None else found[1]
+    """The first loss of the validation rows, (n_steps,); None where none was recorded."""
+    return next(iter(_losses(trajectory, of_validation=True).values()), None)
 
 
 def least_validation_loss(trajectory: Trajectory) -> tuple[str, int | None] | None:
@@ -45,20 +52,23 @@ def least_validation_loss(trajectory: Trajectory) -> tuple[str, int | None] | No
 
     The index is None where it does not, by `turning_point`, and the whole None where no validation loss was recorded.
     """
-    found = _first_loss(trajectory, of_validation=True)
-    return None if found is None else (found[0], turning_point(found[1]))
-
-
-def _first_loss(trajectory: Trajectory, of_validation: bool) -> tuple[str, Values] | None:
-    """Name and values of the first loss of this kind that has any."""
-    for name, values in split_metrics(trajectory)[0].items():
-        if _is_of_validation(name) == of_validation and np.isfinite(values).any():
-            return name, values
+    for name, values in _losses(trajectory, of_validation=True).items():
+        return name, turning_point(values)
     return None
 
 
-def _is_of_validation(name: str) -> bool:
-    return any(word.startswith(_VALIDATION) for word in re.split("[^a-z]+", name.lower()))
+def _losses(trajectory: Trajectory, of_validation: bool) -> dict[str, Values]:
+    """The losses of this kind that have any value."""
+    return {
+        name: values
+        for name, values in split_metrics(trajectory)[0].items()
+        if bool(_words_of(name) & _OF_VALIDATION) == of_validation and np.isfinite(values).any()
+    }
+
+
+def _words_of(name: str) -> frozenset[str]:
+    """The words of a name like ``val_loss``, ``valLoss`` or ``Loss/val``."""
+    return frozenset(word.lower() for word in re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name))
 
 
 def turning_point(losses: Values) -> int | None:

@@ -13,8 +13,13 @@ from ei_fast.training.trajectory import Trajectory
 _CONVENTION = OneOf(tuple(SAID))
 
 
-def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, Any]) -> Trajectory:
-    """What `Trajectory.remeasure` returns."""
+def remeasured(
+    trajectory: Trajectory,
+    ranges: str | None,
+    params: Mapping[str, Any],
+    params_at_last: Mapping[str, Any] | None = None,
+) -> Trajectory:
+    """What `Trajectory.remeasure` returns; `params_at_last` are others of the last record, of the same ranges."""
     networks = trajectory.networks
     if networks is None:
         raise ValueError(
@@ -28,6 +33,7 @@ def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, 
     estimator = EffectiveInformation(**(recorded | dict(params)))
     settings = Settings.checked(estimator.get_params(deep=False))
     check_no_files(settings, "Trajectory.remeasure")
+    settings_at_last = Settings.checked(estimator.get_params(deep=False) | dict(params_at_last or {}))
     seed = trajectory.provenance.get("seed")
     if seed is None or "random_state" in params:
         seed = resolve_seed(estimator.random_state, OWNER)
@@ -37,7 +43,8 @@ def remeasured(trajectory: Trajectory, ranges: str | None, params: Mapping[str, 
     result = Trajectory.empty(trajectory.layers)
     for t, network in enumerate(networks):
         of_record, known = ranges_of_record(convention, network, settings, known)
-        report = estimator.measure(network, settings, RangesAndSeed(of_record, seed, convention))
+        at_record = settings_at_last if t == len(networks) - 1 else settings
+        report = estimator.measure(network, at_record, RangesAndSeed(of_record, seed, convention))
         metrics = {name: float(values[t]) for name, values in trajectory.metrics.items()}
         result = result.extended(int(trajectory.steps[t]), report, metrics, network)
         result.provenance = provenance_of(estimator, RangesAndSeed(known, seed, convention), layers_of(network))

@@ -351,6 +351,6 @@ def test_its_players_play_and_show_the_trajectories(folder, small, browser):
 
 
 def test_a_quick_page_is_of_the_seeds_two_networks():
-    quick = [shortened(one) for one in TRAININGS if one.is_seeds]
+    quick = [shortened(one) for one in TRAININGS if one.is_of_videos]
     assert [one.name for one in quick] == ["iris", "iris-overfit", "mnist", "mnist-overfit"]
     assert {one.n_seeds for one in quick} == {3}

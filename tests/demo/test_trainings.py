@@ -66,7 +66,7 @@ def test_the_networks_are_those_of_the_page():
         (25, 6, 6, 6, 6, 6, 5),
     }
     for one in TRAININGS:
-        assert one.n_seeds == (10 if one.is_seeds else 3)
+        assert one.n_seeds == (10 if one.is_of_videos else 3)
         assert one.epochs // one.every == 100
         assert shortened(one).epochs // shortened(one).every == 25
         assert (one.n_rows is not None) == one.name.endswith("-overfit")
@@ -86,6 +86,22 @@ def test_counted_ei_is_that_of_the_published_estimator():
         np.testing.assert_allclose(by_counting.phi_ff[t], [layer.phi_ff for layer in report])
     assert by_counting.networks is None
     assert by_counting.metrics.keys() == trajectory.metrics.keys()
+
+
+@pytest.mark.parametrize("ranges", ["first", "all"])
+def test_ei_is_counted_over_the_ranges_of_the_recording(ranges):
+    """At the last record too, which has other samples; it reaches more than the first, and less than all together."""
+    weights = [np.random.default_rng(0).normal(size=shape) for shape in ((4, 5), (5, 3))]
+    with ef.Recorder(ef.EffectiveInformation(activation="relu", random_state=0), keep_weights=True) as recorder:
+        for scale in (1, 3, 2):
+            recorder.record([scale * one for one in weights])
+    trajectory = recorder.trajectory_.remeasure(ranges=ranges)
+    by_counting = counted(trajectory, (2000, 5000))
+    for t, n_samples in ((0, 2000), (2, 5000)):
+        same = trajectory.remeasure(joint="plugin", entropy="plugin", n_samples=n_samples)
+        np.testing.assert_array_equal(by_counting.ei[t], same.ei[t])
+    of_its_own = trajectory.remeasure(ranges="each", joint="plugin", entropy="plugin", n_samples=5000)
+    assert (of_its_own.ei[2] != by_counting.ei[2]).any()
 
 
 def test_a_trajectory_takes_some_of_its_steps():
