@@ -24,6 +24,7 @@ _DOTS = 144
 # In each folder: of what it was drawn, and what it holds since then.
 _NOTE = "drawn"
 _DRAWN = (".png", ".mp4", ".gif")
+_PLAYER = "player.html"
 
 
 def draw_chapter(chapter: Chapter, folder: Path, script: str) -> None:
@@ -42,7 +43,7 @@ def draw_chapter(chapter: Chapter, folder: Path, script: str) -> None:
         if not is_new:
             return
         animate_causal_plane(chapter.first, folder / f"motion{video_suffix()}", verbose=0)
-        write_player(chapter.runs, folder / "player.html", title=chapter.title, script=script)
+        write_player(chapter.runs, folder / _PLAYER, title=chapter.title, script=script)
         for style, sheet in STYLES.items():
             with matplotlib.style.context(sheet):
                 _save(plot_multiples(chapter.runs), folder / f"seeds-{style}.png")
@@ -79,7 +80,7 @@ def _once(folder: Path, content: Iterable[str | bytes]) -> Iterator[bool]:
         note.unlink(missing_ok=True)
     yield is_new
     if is_new:
-        names = sorted(path.name for path in folder.iterdir() if path.suffix in _DRAWN)
+        names = sorted(path.name for path in folder.iterdir() if path.suffix in _DRAWN or path.name == _PLAYER)
         write_whole(note, "\n".join([digest.hexdigest(), *names]).encode())
 
 

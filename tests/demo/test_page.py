@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from html.parser import HTMLParser
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -146,8 +147,16 @@ def test_again_it_is_the_same_and_trains_nothing(folder, small, monkeypatch):
 
 def test_other_settings_need_another_folder(folder, small, monkeypatch, tmp_path):
     monkeypatch.setattr("ei_fast.demo.pages.TRAININGS", small)
-    with pytest.raises(ValueError, match="made with other settings.*Give another folder"):
+    with pytest.raises(ValueError, match="made with other settings: first seed, as .* Give another folder"):
         ei_fast.demo.page(folder, seed=5, verbose=0)
+    with monkeypatch.context() as patch:
+        patch.setattr("ei_fast.demo.pages.version", lambda name: "0.0" if name == "numpy" else version(name))
+        with pytest.raises(ValueError, match="made with other settings: numpy, as"):
+            ei_fast.demo.page(folder, verbose=0)
+        patch.setattr("platform.python_version", lambda: "3.99")
+        patch.setattr("ei_fast.demo.pages.version", version)
+        ei_fast.demo.page(folder, verbose=0)
+    ei_fast.demo.page(folder, verbose=0)
     with pytest.raises(ValueError, match="made with other settings"):
         ei_fast.demo.page(folder, [folder / "data" / "iris" / "seed-0.npz"], verbose=0)
     (tmp_path / "index.html").write_text("mine")
