@@ -7,26 +7,36 @@ import numpy as np
 
 from ei_fast.claims.runs import Run, Values
 
+# Figures are of the order of 1: what is left of equal ones is rounding.
+_DIGITS = 12
 
-def own_and_others(runs: Sequence[Run], figures_of: Callable[[Run], Sequence[float]]) -> tuple[Values, Values]:
-    """Figures of every run, and their means over the same run with the losses of each of the others.
+
+def own_and_beyond(runs: Sequence[Run], figures_of: Callable[[Run, Run], Sequence[float]]) -> tuple[Values, Values]:
+    """Figures of every run, and how far they are above those with the losses of the other runs, in the mean.
 
     Trainings of one network resemble each other: what comes of their common course comes of any run's losses. Where the
-    losses of a run say nothing about its own path, both are the same in the mean.
+    losses of a run say nothing about its own path, what is beyond is 0 in the mean. For that, runs lend losses only to
+    runs whose losses they can borrow.
 
     Parameters
     ----------
     runs : sequence of Run
     figures_of : callable
-        From a run to its figures, NaN where it has none.
+        From a run, and the run whose losses it is given, to its figures; NaN where it has none.
 
     Returns
     -------
-    own, others : ndarray (n_runs, n_figures)
+    own, beyond : ndarray (n_runs, n_figures)
     """
-    own = np.array([figures_of(run) for run in runs])
-    swapped = [[figures_of(run.with_losses_of(other)) for other in runs if other is not run] for run in runs]
-    return own, np.array([_mean_of_known(np.reshape(of_run, (-1, own.shape[1]))) for of_run in swapped])
+    all_pairs = np.round([[figures_of(run, lender) for lender in runs] for run in runs], _DIGITS)
+    has_own = np.isfinite(np.einsum("iik->ik", all_pairs))
+    known = np.isfinite(all_pairs) & np.isfinite(all_pairs.swapaxes(0, 1)) & has_own & has_own[:, np.newaxis]
+    known &= ~np.eye(len(runs), dtype=bool)[:, :, np.newaxis]
+    counts = known.sum(axis=1)
+    sums = np.where(known, all_pairs, 0.0).sum(axis=1)
+    own = np.einsum("iik->ik", all_pairs)
+    others = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return own, np.round(own - others, _DIGITS)
 
 
 def lacking(runs: Sequence[Run], reason_of: Callable[[Run], str], figures: Values) -> str:
@@ -42,17 +52,9 @@ def lacking(runs: Sequence[Run], reason_of: Callable[[Run], str], figures: Value
     """
     known = [bool(np.isfinite(of_run).all()) for of_run in figures]
     reasons = Counter(
-        run.defect or reason_of(run) or "no other run to compare it with"
+        run.defect or reason_of(run) or "no other run with which it could be compared"
         for run, is_known in zip(runs, known, strict=True)
         if not is_known
     )
     said = (f"{count} of {len(runs)} runs ({reason})" for reason, count in reasons.items())
     return f"Without a figure: {', '.join(said)}." if reasons else ""
-
-
-def _mean_of_known(figures: Values) -> Values:
-    """Means of columns over their finite values; NaN where there is none."""
-    known = np.isfinite(figures)
-    counts = known.sum(axis=0)
-    sums = np.where(known, figures, 0.0).sum(axis=0)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ei_fast.claims.compared import lacking, own_and_others
+from ei_fast.claims.compared import lacking, own_and_beyond
 from ei_fast.claims.outcomes import Claim, Criterion, Role
 from ei_fast.claims.runs import Run, Values
 
@@ -15,6 +15,8 @@ _UNIT = "bits in a tenth of the training"
 # Records before and after the turn that are compared: a quarter of all, or what there is on the shorter side.
 _WINDOW = 1 / 4
 _N_FIGURES = 6
+# Shares of the training that lie nearer than this are about the same: losses are smoothed over as much.
+_SAME = 1 / 20
 
 
 def drift(runs: Sequence[Run]) -> Claim:
@@ -28,9 +30,9 @@ def drift(runs: Sequence[Run]) -> Claim:
     runs : sequence of Run
         Of networks with the same layers.
     """
-    own, others = own_and_others(runs, _figures)
+    own, beyond = own_and_beyond(runs, _figures)
     rise, faster, per_edge, fall_of_ei, of_degeneracy, of_ei = own.T
-    sets_in = faster - others[:, 1]
+    sets_in = beyond[:, 1]
     criteria = (
         ("degeneracy rises", "Slope of the hidden layers' mean degeneracy after t*.", _UNIT, Role.DECIDES, rise),
         (
@@ -66,20 +68,29 @@ def drift(runs: Sequence[Run]) -> Claim:
         ("change of EI", "The same of EI.", "bits", Role.FIGURE, of_ei),
     )
     said = lacking(runs, _lacks, np.stack([rise, sets_in], axis=1))
-    return Claim(NAME, STATEMENT, tuple(Criterion(*one) for one in criteria), said)
+    return Claim(NAME, STATEMENT, tuple(Criterion(*one) for one in criteria), said, same_turns(runs))
+
+
+def same_turns(runs: Sequence[Run]) -> str:
+    """A sentence where all runs begin to overfit at about one time; "" where they do not."""
+    times = [run.time[run.turn] for run in runs if not run.defect and run.turn is not None]
+    if len(times) < 2 or max(times) - min(times) > _SAME:
+        return ""
+    return "All runs begin to overfit at about the same time, so that seeds cannot tell t* from that time."
 
 
 def _lacks(run: Run) -> str:
     return "no layer between the first and the last" if run.n_layers < 3 else run.lacks_turn
 
 
-def _figures(run: Run) -> Sequence[float]:
+def _figures(run: Run, lender: Run) -> Sequence[float]:
     """Rise, rise less that before, rise per edge less that of other layers, fall of EI, and both changes."""
-    if run.defect or run.turn is None or run.n_layers < 3:
+    turn = None if run.defect or run.n_layers < 3 else run.turn_of(lender)
+    if turn is None:
         return [float("nan")] * _N_FIGURES
-    window = min(run.turn, run.n_records - 1 - run.turn, max(3, int(run.n_records * _WINDOW)))
-    before = slice(run.turn - window, run.turn + 1)
-    after = slice(run.turn, run.turn + window + 1)
+    window = min(turn, run.n_records - 1 - turn, max(3, int(run.n_records * _WINDOW)))
+    before = slice(turn - window, turn + 1)
+    after = slice(turn, turn + window + 1)
     degeneracy, ei = run.measure("degeneracy"), run.measure("ei")
     hidden = slice(1, -1)
     rise = _slopes(run, degeneracy, after)
@@ -97,5 +108,5 @@ def _figures(run: Run) -> Sequence[float]:
 
 def _slopes(run: Run, values: Values, window: slice) -> Values:
     """Least-squares slope of every layer over some records, (n_layers,), bits in a tenth of the training."""
-    time = run.time[window] - run.time[window].mean()
-    return 0.1 * (time @ values[window]) / (time @ time)
+    time, values = (one - one.mean(axis=0) for one in (run.time[window], values[window]))
+    return np.asarray(0.1 * (time @ values) / (time @ time))

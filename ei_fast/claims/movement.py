@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from ei_fast.claims.compared import lacking, own_and_others
+from ei_fast.claims.compared import lacking, own_and_beyond
 from ei_fast.claims.outcomes import Claim, Criterion, Role
 from ei_fast.claims.runs import LEAST_RECORDS, Run, Values
 
@@ -28,7 +28,7 @@ def movement(runs: Sequence[Run]) -> Claim:
     runs : sequence of Run
         Of networks with the same layers.
     """
-    own, others = own_and_others(runs, _figures)
+    own, beyond = own_and_beyond(runs, _figures)
     correlation, excess, path_share = own.T
     criteria = (
         (
@@ -50,14 +50,14 @@ def movement(runs: Sequence[Run]) -> Claim:
             "The rank correlation, less that with the fall of the other runs' training losses.",
             "Spearman's ρ",
             Role.CONTROL,
-            correlation - others[:, 0],
+            beyond[:, 0],
         ),
         (
             "less of the path in the fall of other runs",
             "The path's share less the time's, less the same in the fall of the other runs' training losses.",
             "share",
             Role.CONTROL,
-            excess - others[:, 1],
+            beyond[:, 1],
         ),
         ("path in the fall", "Share of the path between 10 % and 90 % of the fall.", "share", Role.FIGURE, path_share),
     )
@@ -70,13 +70,14 @@ def _lacks(run: Run) -> str:
     return "a training loss that does not fall, or layers that do not move"
 
 
-def _figures(run: Run) -> Sequence[float]:
+def _figures(run: Run, lender: Run) -> Sequence[float]:
     """Rank correlation, share of the path less that of the time, and share of the path; NaN where nothing happens."""
     nothing = [float("nan")] * _N_FIGURES
-    if run.defect or run.training_loss is None:
+    losses = None if run.defect else run.training_loss_of(lender)
+    known = np.zeros(0, dtype=bool) if losses is None else np.isfinite(losses)
+    if losses is None or known.sum() < LEAST_RECORDS:
         return nothing
-    known = np.isfinite(run.training_loss)
-    loss, time = run.training_loss[known], run.time[known]
+    loss, time = losses[known], run.time[known]
     lengths = np.linalg.norm(np.diff(run.points[known], axis=0), axis=2)
     paths = lengths.sum(axis=0)
     if not loss.min() < loss[0] or not (paths > 0.0).any():

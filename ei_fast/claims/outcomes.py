@@ -114,12 +114,15 @@ class Claim:
     criteria : tuple of Criterion
     lacking : str
         What the runs without a figure lack, in a sentence; "" where every run has one.
+    caveat : str, default ""
+        What keeps a claim from being shown with these runs, in a sentence.
     """
 
     name: str
     statement: str
     criteria: tuple[Criterion, ...]
     lacking: str
+    caveat: str = ""
 
     @property
     def outcome(self) -> Outcome:
@@ -144,12 +147,12 @@ class Claim:
         if self.outcome == Outcome.NO:
             return f"The contrary is seen of: {self._named(Role.DECIDES, Outcome.NO)}."
         if self.outcome == Outcome.NOT_SHOWN:
-            return f"Not shown: {self._named(Role.DECIDES, Outcome.NOT_SHOWN)}."
+            return f"Not shown: {self._named(Role.DECIDES, Outcome.NOT_SHOWN)}. {self.caveat}".strip()
         failed = self._named(Role.CONTROL, Outcome.NO, Outcome.NOT_SHOWN)
         unknown = self._named(Role.CONTROL, Outcome.NO_VERDICT)
-        said = [f"these controls are not passed: {failed}"] if failed else []
-        said += [f"these have no figure: {unknown}"] if unknown else []
-        return f"The claim holds, but {', and '.join(said)}."
+        said = [f"something simpler would do as well, since these controls are not passed: {failed}"] if failed else []
+        said += [f"these controls have no figure: {unknown}"] if unknown else []
+        return f"What the claim says is seen, but {', and '.join(said)}."
 
     def _named(self, role: Role, *outcomes: Outcome) -> str:
         """The criteria of a role with one of these outcomes."""

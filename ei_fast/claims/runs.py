@@ -1,7 +1,9 @@
 """What the tests read of a trajectory: measures at whole records, time from 0 to 1, and where overfitting begins."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ _BRACKETS = 0.1
 """Share of records with a bracket of EI in place of a figure beyond which a run is not judged."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A training, as the tests read it.
 
@@ -34,36 +36,18 @@ class Run:
     ----------
     trajectory : Trajectory
     kept : ndarray of int
-        Indices of the records at which sensitivity and EI of every layer are finite.
-    training_loss : ndarray (n_records,) or None
-        Loss of the training rows, NaN where it is not known; None where it is known at too few records.
-    turn : int or None
-        Index of the record at which overfitting begins; None where it does not.
+        Indices of the records at which sensitivity, EI and degeneracy of every layer are finite.
     """
 
     trajectory: Trajectory
     kept: NDArray[np.int64]
-    training_loss: Values | None
-    turn: int | None
 
     @classmethod
     def of(cls, trajectory: Trajectory) -> "Run":
         """The run of a trajectory."""
         trajectory.check_one_run()
-        kept = np.flatnonzero(np.isfinite(trajectory.sensitivity + trajectory.ei).all(axis=1))
-        training = _at_enough(training_loss(trajectory), kept)
-        return cls(trajectory, kept, training, _turn(_at_enough(validation_loss(trajectory), kept)))
-
-    def with_losses_of(self, other: "Run") -> "Run":
-        """This run as if its losses had been those of another one at the same shares of the training."""
-        training, turn = other.training_loss, other.turn
-        if training is not None:
-            known = np.isfinite(training)
-            training = np.interp(self.time, other.time[known], training[known])
-        if turn is not None:
-            nearest = int(np.argmin(np.abs(self.time - other.time[turn])))
-            turn = nearest if _has_both_sides(nearest, self.n_records) else None
-        return replace(self, training_loss=training, turn=turn)
+        measures = trajectory.sensitivity + trajectory.ei + trajectory.degeneracy
+        return cls(trajectory, np.flatnonzero(np.isfinite(measures).all(axis=1)))
 
     def measure(self, name: str) -> Values:
         """A measure in bits, (n_records, n_layers)."""
@@ -72,8 +56,10 @@ class Run:
     @cached_property
     def time(self) -> Values:
         """Time of every record as a share of the training, (n_records,)."""
-        steps = self.trajectory.steps[self.kept].astype(np.float64)
-        return (steps - steps[0]) / max(steps[-1] - steps[0], 1.0)
+        steps = self.trajectory.steps[self.kept]
+        # Less the first as integers: as floats steps beyond 2**53 would be one.
+        since = (steps - steps[0]).astype(np.float64)
+        return since / max(since[-1], 1.0)
 
     @cached_property
     def points(self) -> Values:
@@ -101,68 +87,93 @@ class Run:
     def state_bits(self) -> Values | None:
         """Bits that the states of a layer can hold, (n_layers,): EI is no greater; None where that is not known."""
         widths = self.trajectory.widths
-        bins = self.trajectory.provenance.get("parameters", {}).get("bins")
+        bins = self._parameters.get("bins")
         if widths is None or bins is None:
             return None
         in_bins, out_bins = (bins, bins) if isinstance(bins, int) else bins
         return np.array([min(n_in * np.log2(in_bins), n_out * np.log2(out_bins)) for n_in, n_out in widths])
 
     @cached_property
+    def training_loss(self) -> Values | None:
+        """Loss of the training rows, (n_records,), NaN where it is not known; None where at too few records."""
+        return self._at_enough(training_loss(self.trajectory))
+
+    @cached_property
     def validation_loss(self) -> Values | None:
         """Loss of the validation rows, (n_records,), NaN where it is not known; None where at too few records."""
-        return _at_enough(validation_loss(self.trajectory), self.kept)
+        return self._at_enough(validation_loss(self.trajectory))
 
-    @property
+    @cached_property
     def rise(self) -> float:
         """Rise of the validation loss from its least value to its end, both smoothed, as a share; NaN without one."""
-        return float("nan") if self.validation_loss is None else _rise(self.validation_loss)
+        if self.validation_loss is None:
+            return float("nan")
+        known = self.validation_loss[np.isfinite(self.validation_loss)]
+        least = smoothed(known).min()
+        end = known[-(2 * smoothing_reach(len(known)) + 1) :].mean()
+        return float((end - least) / abs(least)) if least != 0.0 else float("nan")
 
-    @property
+    @cached_property
+    def turn(self) -> int | None:
+        """Index of the least smoothed validation loss, where overfitting begins; None where it does not.
+
+        The loss must turn by more than its noise (`turning_point`), and rise by 2 % at least.
+        """
+        return None if self.lacks_turn else self._least
+
+    @cached_property
     def lacks_turn(self) -> str:
         """Why it is not known where overfitting begins; "" where it is."""
-        if self.turn is not None:
-            return ""
         if self.validation_loss is None:
             return f"no validation loss at {LEAST_RECORDS} records or more"
-        return "no minimum of the validation loss from which it rises by more than its noise, and 2 %"
+        if self._least is None or not self.rise >= _LEAST_RISE:
+            return "no minimum of the validation loss from which it rises by more than its noise, and 2 %"
+        if not self._has_both_sides(self._least):
+            return f"the least validation loss is within {_LEAST_BESIDE} records of an end"
+        return ""
+
+    def turn_of(self, lender: "Run") -> int | None:
+        """Index of the record at the share of the training at which another run begins to overfit; or this one."""
+        if lender is self or lender.turn is None:
+            return lender.turn
+        nearest = int(np.argmin(np.abs(self.time - lender.time[lender.turn])))
+        return nearest if self._has_both_sides(nearest) else None
+
+    def training_loss_of(self, lender: "Run") -> Values | None:
+        """The training loss of another run at the same shares of the training, NaN where either is not known."""
+        if lender is self or self.training_loss is None or lender.training_loss is None:
+            return lender.training_loss
+        known = np.isfinite(lender.training_loss)
+        at = np.where(np.isfinite(self.training_loss), self.time, np.nan)
+        lent = np.interp(at, lender.time[known], lender.training_loss[known], left=np.nan, right=np.nan)
+        return np.asarray(lent)
 
     @cached_property
     def defect(self) -> str:
         """Why nothing can be told of this run; "" where it can."""
         if self.n_records < LEAST_RECORDS:
-            return f"fewer than {LEAST_RECORDS} records at which sensitivity and EI are known"
-        if self.trajectory.provenance.get("parameters", {}).get("joint") == "plugin":
+            return f"fewer than {LEAST_RECORDS} records at which sensitivity, EI and degeneracy are known"
+        if self._parameters.get("joint") == "plugin":
             return ""
         flags = [[Flag.UNDERSAMPLED in of_layer for of_layer in self.trajectory.flags[t]] for t in self.kept]
         if np.mean(np.any(flags, axis=1)) > _BRACKETS:
             return "EI of a layer known by bounds alone"
         return ""
 
+    @property
+    def _parameters(self) -> Mapping[str, Any]:
+        """Parameters of the estimator, where the trajectory says them."""
+        return self.trajectory.provenance.get("parameters") or {}
 
-def _at_enough(losses: Values | None, kept: NDArray[np.int64]) -> Values | None:
-    """The losses of the records that are kept; None where they are known at fewer of these than tests need."""
-    if losses is None or np.isfinite(losses[kept]).sum() < LEAST_RECORDS:
-        return None
-    return losses[kept]
+    @cached_property
+    def _least(self) -> int | None:
+        return None if self.validation_loss is None else turning_point(self.validation_loss)
 
+    def _has_both_sides(self, record: int) -> bool:
+        return _LEAST_BESIDE <= record < self.n_records - _LEAST_BESIDE
 
-def _turn(losses: Values | None) -> int | None:
-    """Index of the least smoothed validation loss, where overfitting begins; None where it does not.
-
-    The loss must turn by more than its noise (`turning_point`), and rise by 2 % at least.
-    """
-    turn = None if losses is None else turning_point(losses)
-    if losses is None or turn is None or not _rise(losses) >= _LEAST_RISE or not _has_both_sides(turn, len(losses)):
-        return None
-    return turn
-
-
-def _rise(losses: Values) -> float:
-    known = losses[np.isfinite(losses)]
-    least = smoothed(known).min()
-    end = known[-(2 * smoothing_reach(len(known)) + 1) :].mean()
-    return float(end / least - 1.0) if least > 0.0 else float("nan")
-
-
-def _has_both_sides(record: int, n_records: int) -> bool:
-    return _LEAST_BESIDE <= record < n_records - _LEAST_BESIDE
+    def _at_enough(self, losses: Values | None) -> Values | None:
+        """The losses of the records that are kept; None where they are known at fewer of these than tests need."""
+        if losses is None or np.isfinite(losses[self.kept]).sum() < LEAST_RECORDS:
+            return None
+        return losses[self.kept]

@@ -1,10 +1,12 @@
 """Transitions as the network begins to overfit: paths that turn there."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from ei_fast.claims.compared import lacking, own_and_others
+from ei_fast.claims.compared import lacking, own_and_beyond
+from ei_fast.claims.drift import same_turns
 from ei_fast.claims.outcomes import Claim, Criterion, Role
 from ei_fast.claims.runs import Run, Values
 from ei_fast.training.losses import smoothed
@@ -15,6 +17,8 @@ STATEMENT = "There are transitions in the causal plane as the network begins to 
 # Points on a path, all as far from the next; and of how many before and after a point its direction is taken.
 _POINTS, _REACH = 201, 10
 _N_FIGURES = 3
+# Paths that are shorter than this share of the values on them are none.
+_ROUNDING = 1e-9
 
 
 def transitions(runs: Sequence[Run]) -> Claim:
@@ -29,69 +33,87 @@ def transitions(runs: Sequence[Run]) -> Claim:
     runs : sequence of Run
         Of networks with the same layers.
     """
-    own, others = own_and_others(runs, _figures)
+    paths = {run: _paths(run) for run in runs}
+    own, beyond = own_and_beyond(runs, lambda run, lender: _figures(run, lender, paths[run]))
     angle, change, place = own.T
     criteria = (
         (
             "paths turn more at t* than at the t* of other runs",
-            "Share of all points of a path at which it turns less than at t*, mean over the layers; less the same "
-            "where the validation losses of the other runs are least.",
+            "Share of all points of a path at which it turns less than at t*, less its mean over all records, mean "
+            "over the layers; less the same where the validation losses of the other runs are least.",
             "share",
             Role.DECIDES,
-            angle - others[:, 0],
+            beyond[:, 0],
         ),
         (
             "a change-point lies nearer to t* than to the t* of other runs",
-            "Distance on the path from the change of its mean direction to the t* of the other runs, less that to the "
-            "own t*, mean over the layers.",
+            "Mean distance on the path from the change of its mean direction to all records, less that to t*, mean "
+            "over the layers; less the same with the t* of the other runs.",
             "share of the path",
             Role.DECIDES,
-            change - others[:, 1],
+            beyond[:, 1],
         ),
         (
             "paths turn more at t* than elsewhere",
-            "The same share at t*, less its mean over all records.",
+            "Share of all points of a path at which it turns less than at t*, less its mean over all records.",
             "share",
             Role.CONTROL,
             angle,
         ),
         (
             "a change-point lies nearer to t* than to other records",
-            "Mean distance of the change to all records, less that to t*.",
+            "Mean distance from the change to all records, less that to t*: above 0 wherever t* is not near an end.",
             "share of the path",
-            Role.CONTROL,
+            Role.FIGURE,
             change,
         ),
         ("t* on the path", "Share of the path behind at t*, mean over the layers.", "share", Role.FIGURE, place),
     )
-    said = lacking(runs, _lacks, (own - others)[:, :2])
-    return Claim(NAME, STATEMENT, tuple(Criterion(*one) for one in criteria), said)
+    said = lacking(runs, lambda run: _lacks(run, paths[run]), beyond[:, :2])
+    return Claim(NAME, STATEMENT, tuple(Criterion(*one) for one in criteria), said, same_turns(runs))
 
 
-def _lacks(run: Run) -> str:
-    return run.lacks_turn or ("" if np.isfinite(_figures(run)[0]) else "t* too near an end of every path, or no path")
-
-
-def _figures(run: Run) -> Sequence[float]:
+def _figures(run: Run, lender: Run, paths: Sequence["_Path"]) -> Sequence[float]:
     """More turning than elsewhere, nearness of the change-point, and place on the path of t*, means over layers."""
-    if run.defect or run.turn is None:
+    turn = None if run.defect else run.turn_of(lender)
+    if turn is None:
         return [float("nan")] * _N_FIGURES
-    of_layers = np.array([_of_layer(run.points[:, k], run.turn) for k in range(run.n_layers)])
+    of_layers = np.array([_of_layer(path, turn) for path in paths]).reshape(-1, _N_FIGURES)
     known = np.isfinite(of_layers).all(axis=1)
     return list(of_layers[known].mean(axis=0)) if known.any() else [float("nan")] * _N_FIGURES
 
 
-def _of_layer(points: Values, turn: int) -> tuple[float, float, float]:
-    """The figures of a layer's path (n_records, 2) at a record; NaN without a path, or too near to an end of it."""
+def _lacks(run: Run, paths: Sequence["_Path"]) -> str:
+    if run.lacks_turn:
+        return run.lacks_turn
+    return "" if np.isfinite(_figures(run, run, paths)[0]) else "t* too near an end of every path, or no path"
+
+
+class _Path(NamedTuple):
+    """A layer's path, at every record: how far along it, (n_records,), which share of its points turn less there, and
+    how far it is from there to the change of its mean direction; NaN too near to an end."""
+
+    at: Values
+    ranks: Values
+    distances: Values
+
+
+def _paths(run: Run) -> list[_Path]:
+    """The paths of all layers that move."""
+    if run.defect:
+        return []
+    paths = (_path(run.points[:, k]) for k in range(run.n_layers))
+    return [path for path in paths if path is not None]
+
+
+def _path(points: Values) -> _Path | None:
+    """The path of a layer, (n_records, 2); None where that is rounding alone."""
     points = smoothed(points)
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    if not lengths[-1] > 0.0:
-        return (float("nan"),) * 3
+    if not lengths[-1] > _ROUNDING * np.abs(points).max():
+        return None
     at, grid = lengths / lengths[-1], np.linspace(0.0, 1.0, _POINTS)
     inner = grid[_REACH:-_REACH]
-    has_both_sides = (at >= inner[0]) & (at <= inner[-1])
-    if not has_both_sides[turn]:
-        return (float("nan"),) * 3
     path = np.stack([np.interp(grid, at, points[:, axis]) for axis in (0, 1)], axis=1)
     angles = _turning_angles(path)
     at_records = np.interp(at, inner, angles)
@@ -99,10 +121,18 @@ def _of_layer(points: Values, turn: int) -> tuple[float, float, float]:
     # Of equal angles half counts as less.
     ranks = (np.searchsorted(order, at_records, "left") + np.searchsorted(order, at_records, "right")) / 2 / len(order)
     distances = np.abs(_change_of_direction(path) - at)
+    has_both_sides = (at >= inner[0]) & (at <= inner[-1])
+    return _Path(at, *(np.where(has_both_sides, values, np.nan) for values in (ranks, distances)))
+
+
+def _of_layer(path: _Path, turn: int) -> tuple[float, float, float]:
+    """The figures of a layer's path at a record; NaN too near to an end of it."""
+    if np.isnan(path.ranks[turn]):
+        return (float("nan"),) * 3
     return (
-        float(ranks[turn] - ranks[has_both_sides].mean()),
-        float(distances[has_both_sides].mean() - distances[turn]),
-        float(at[turn]),
+        float(path.ranks[turn] - np.nanmean(path.ranks)),
+        float(np.nanmean(path.distances) - path.distances[turn]),
+        float(path.at[turn]),
     )
 
 

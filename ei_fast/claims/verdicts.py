@@ -33,13 +33,21 @@ def verdicts_of(trajectories: Sequence[Trajectory]) -> tuple[Claim, ...]:
     if not trajectories:
         raise ValueError("The 'trajectories' parameter of verdicts_of must hold one trajectory at least. Got none.")
     for trajectory in trajectories:
-        if trajectory.layers != trajectories[0].layers:
+        one, other = ((each.layers, each.widths) for each in (trajectories[0], trajectory))
+        if one != other:
             raise ValueError(
                 "The 'trajectories' parameter of verdicts_of must be runs of one network. Got layers "
-                f"{', '.join(trajectories[0].layers)} and {', '.join(trajectory.layers)}. Judge each network by itself."
+                f"{_said(*one)} and {_said(*other)}. Judge each network by itself."
             )
     runs = [Run.of(trajectory) for trajectory in trajectories]
     return tuple(test(runs) for test in (drift, movement, transitions, differences))
+
+
+def _said(layers: Sequence[str], widths: Sequence[tuple[int, int]] | None) -> str:
+    """Names of layers, with their widths where these are known."""
+    if widths is None:
+        return ", ".join(layers)
+    return ", ".join(f"{name} ({n_in} -> {n_out})" for name, (n_in, n_out) in zip(layers, widths, strict=True))
 
 
 def rows_of(claims: Sequence[Claim]) -> list[dict[str, Any]]:

@@ -398,8 +398,8 @@ def test_runs_without_what_controls_need_are_called_so():
     claim = verdicts_of(runs)[3]
     assert claim.outcome == Outcome.PARTLY
     assert claim.reason == (
-        "The claim holds, but these have no figure: in degeneracy per edge; in EI as a share of what their states can "
-        "hold."
+        "What the claim says is seen, but these controls have no figure: in degeneracy per edge; in EI as a share of "
+        "what their states can hold."
     )
 
 
@@ -460,7 +460,7 @@ def test_brackets_are_no_figures_but_counts_are():
 
 def test_few_records_are_named():
     runs = [run.take(range(8)) for run in many(lambda seed, rng: run_of(seed, 5, 4), 3)]
-    reason = "Without a figure: 3 of 3 runs (fewer than 12 records at which sensitivity and EI are known)."
+    reason = "Without a figure: 3 of 3 runs (fewer than 12 records at which sensitivity, EI and degeneracy are known)."
     assert {claim.reason for claim in verdicts_of(runs)} == {reason}
 
 
@@ -492,6 +492,71 @@ def test_losses_need_not_be_known_everywhere():
         assert [criterion.n_runs for criterion in other.criteria] == [10] * len(other.criteria)
 
 
+@pytest.mark.parametrize("unknown", [[], [0], range(5), [k for k in range(N) if k % 5]])
+def test_losses_that_are_the_same_in_all_runs_are_beyond_none(unknown):
+    """Wherever they are known: the losses of other runs do exactly as well."""
+
+    def make(seed, rng):
+        run = run_of(seed, *walked(DECLINE * waves(rng), rng))
+        run.metrics["val_loss"] = overfit() + np.random.default_rng(0).normal(0, 0.002, N)
+        for losses in run.metrics.values():
+            losses[list(unknown)] = np.nan
+        return run
+
+    drift, movement, transitions, _ = verdicts_of(many(make))
+    beyond = [drift.criteria[1], *movement.criteria[2:4], *transitions.criteria[:2]]
+    assert [criterion.mean for criterion in beyond] == [0.0] * 5
+    assert [criterion.n_runs for criterion in beyond] == [10] * 5
+    assert movement.outcome == Outcome.PARTLY
+    assert "about the same time, so that seeds cannot tell t* from that time" in transitions.reason
+
+
+def test_runs_that_are_not_judged_lend_no_losses():
+    """One whose EI is known by bounds alone, and whose loss turns and falls at another time than all others."""
+
+    def make(seed, rng, flags=None, turn=None):
+        curve = hidden(rng.uniform(2, 4) * (1 - np.exp(-3 * TIME)))
+        speed, fall = (DECLINE * np.exp(rng.normal(0, 0.3, N - 1)) for _ in "ab")
+        ei, degeneracy = walked(speed, rng)
+        turn = int(rng.integers(38, 45)) if turn is None else turn
+        return run_of(seed, ei, degeneracy + curve, fallen(fall), overfit(turn), flags=flags)
+
+    judged = many(make, 9)
+    rng = np.random.default_rng(99)
+    other = make(99, rng, [[("undersampled",), (), (), ()]] * N, turn=80)
+    other.metrics["loss"] = fallen(DECLINE[::-1])
+    for one, same in zip(verdicts_of(judged), verdicts_of([*judged, other]), strict=True):
+        assert one.outcome == same.outcome
+        for criterion, with_other in zip(one.criteria, same.criteria, strict=True):
+            assert with_other.n_runs == 9
+            assert with_other.mean == criterion.mean
+
+
+def test_measures_that_never_change_decide_nothing():
+    def make(seed, rng):
+        run = run_of(seed, 5, 4, validation=overfit(any_turn(rng)))
+        for name in ("ei", "degeneracy", "sensitivity"):
+            getattr(run, name)[:] = 0.1 * (1 + np.arange(LAYERS)) + seed
+        return run
+
+    drift, movement, transitions, _ = verdicts_of(many(make))
+    assert drift.outcome == Outcome.NOT_SHOWN
+    assert [criterion.mean for criterion in drift.criteria] == [0.0] * len(drift.criteria)
+    assert movement.outcome == transitions.outcome == Outcome.NO_VERDICT
+    assert "no path" in transitions.reason
+
+
+def test_a_loss_below_zero_turns_as_well():
+    """A log-likelihood, say."""
+    assert Run.of(run_of(0, 5, 4, validation=overfit() - 2)).turn == pytest.approx(TURN, abs=4)
+
+
+def test_a_turn_too_near_an_end_of_the_training_is_named():
+    early = np.concatenate([[2.0, 1.0], np.linspace(0.5, 3, N - 2)])
+    run = run_of(0, 5, 4, validation=early).take([0, 1, 2, *range(3, N, 8)])
+    assert Run.of(run).lacks_turn == "the least validation loss is within 3 records of an end"
+
+
 def test_a_run_without_a_measure_that_no_test_reads_is_judged():
     run = run_of(0, 5, 4)
     run.ei_parts[:] = np.nan
@@ -502,6 +567,11 @@ def test_runs_of_other_networks_and_nothing_are_refused():
     run = run_of(0, 5, 4)
     other = Trajectory(run.steps, list("abcd"), {name: getattr(run, name) for name in MEASURES}, run.metrics)
     with pytest.raises(ValueError, match="runs of one network"):
+        verdicts_of([run, other])
+    wider = [[name, 2 * n_in, n_out, kind] for name, n_in, n_out, kind in run.provenance["layers"]]
+    measures = {name: getattr(run, name) for name in MEASURES}
+    other = Trajectory(run.steps, run.layers, measures, run.metrics, run.provenance | {"layers": wider})
+    with pytest.raises(ValueError, match=r"Got layers fc0 \(25 -> 6\), .* and fc0 \(50 -> 6\), .* Judge each"):
         verdicts_of([run, other])
     with pytest.raises(ValueError, match="one trajectory at least"):
         verdicts_of([])
