@@ -76,10 +76,8 @@ class Chapter:
         if not rises:
             return f"In none of {len(runs)} runs the validation loss turns: the network does not overfit."
         least, middle, most = np.percentile(rises, [0, 50, 100])
-        return (
-            f"In {len(rises)} of {len(runs)} runs the validation loss has a minimum, from which it rises by "
-            f"{least:.0f} % to {most:.0f} % (median {middle:.0f} %)."
-        )
+        by = f"{least:.0f} % to {most:.0f} % (median {middle:.0f} %)" if len(rises) > 1 else f"{middle:.0f} %"
+        return f"In {len(rises)} of {len(runs)} runs the validation loss has a minimum, from which it rises by {by}."
 
 
 def names_apart(texts: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
