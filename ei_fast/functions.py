@@ -485,6 +485,7 @@ def description(network: Network) -> str:
             "* not the outputs of the layer before, one for one: the model's own input, another arrangement of those "
             "outputs, or the range seen for random inputs"
         )
+    lines += [f"note on {name}: {note}" for name, note in network.notes]
     lines += [f"skipped {name}: {reason}" for name, reason in network.skipped]
     return "\n".join(lines)
 

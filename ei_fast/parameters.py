@@ -65,6 +65,10 @@ class AdapterOptions(TypedDict, total=False):
     """Keywords that say how a model is read: those of `as_network` beside model, activation and range."""
 
     order: Sequence[str] | None
+    prefix: str | None
+    layout: Literal["out_in", "in_out"] | None
+    norm_place: Literal["before", "after"] | Mapping[str, Literal["before", "after"]] | None
+    norm_eps: float | None
     blocks: Sequence[str] | Mapping[str, Range | None]
     verify: bool
     input_shape: Sequence[int] | None

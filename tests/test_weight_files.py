@@ -212,7 +212,7 @@ def test_batch_norms_are_taken_in(tmp_path, suffix, affine):
     source = state if suffix is None else _write(tmp_path, suffix, state)
     with pytest.raises(ValueError, match=r"batch norm 'bn1' stands cannot be told .*fc1 \(4 -> 6\)"):
         ef.as_network(source)
-    net = ef.as_network(source, activation=["tanh", "linear"], order=["fc1", "bn1", "fc2"])
+    net = ef.as_network(source, activation=["tanh", "linear"], order=["fc1", "bn1", "fc2"], norm_place="before")
     x = torch.randn(100, 4, dtype=torch.float64)
     y = net[1](net[0](x.numpy()))
     np.testing.assert_allclose(y, model(x).detach().numpy(), rtol=0, atol=1e-12)

@@ -7,7 +7,9 @@ from inspect import isroutine
 from pathlib import Path
 from typing import Any
 
-from ei_fast.adapters.arrays import check_activation, layers_from_arrays, layers_from_mapping
+from ei_fast.adapters.arrays import check_activation, layers_from_arrays
+from ei_fast.adapters.dicts.options import DictOptions, Layout, Place
+from ei_fast.adapters.dicts.reading import layers_from_mapping
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.layer import Function, Layer
@@ -20,6 +22,10 @@ def as_network(
     in_range: Range | None = None,
     *,
     order: Sequence[str] | None = None,
+    prefix: str | None = None,
+    layout: Layout | None = None,
+    norm_place: Place | Mapping[str, Place] | None = None,
+    norm_eps: float | None = None,
     blocks: Sequence[str] | Mapping[str, Range | None] = (),
     verify: bool = True,
     input_shape: Sequence[int] | None = None,
@@ -54,6 +60,16 @@ def as_network(
     order : sequence of str, optional
         Names of the dense layers of a dict or file, in the order in which they feed each other; what it leaves out is
         skipped.
+    prefix : str, optional
+        What the names of the network's entries begin with, where a dict or file holds several networks; it is no part
+        of the layers' names then.
+    layout : "out_in" or "in_out", optional
+        How a dict or file stores weights: (n_out, n_in), or (n_in, n_out). Where not given, names and biases tell.
+    norm_place : "before" or "after", or dict of str to them, optional
+        Whether the batch norms in `order` stand before the activation of the layer they are named after, or after it:
+        then the next layer takes them in. Where not given, the numbers of a ``Sequential`` may tell.
+    norm_eps : float, optional
+        What batch norms of a dict or file add to the variance; 1e-5, as PyTorch does, where not given.
     blocks : sequence of str, or dict of str to (float, float), optional
         Modules of a PyTorch model, or layers of a Keras model, that are measured as one `Function` each, and the ranges
         of their outputs where these cannot be derived.
@@ -89,7 +105,16 @@ def as_network(
     """
     kind = _kind(model)
     for option, given, kinds, whose in (
-        ("order", order is not None, ("dict", "weights"), "dicts and files of weights"),
+        *(
+            (name, given is not None, ("dict", "weights"), "dicts and files of weights")
+            for name, given in (
+                ("order", order),
+                ("prefix", prefix),
+                ("layout", layout),
+                ("norm_place", norm_place),
+                ("norm_eps", norm_eps),
+            )
+        ),
         ("blocks", bool(blocks), ("torch", "keras"), "models of PyTorch and Keras"),
         (
             "input_shape",
@@ -130,18 +155,20 @@ def as_network(
         return network_from_sklearn(model, in_range)
     layers: list[Layer | Function]
     skipped: list[tuple[str, str]] = []
+    notes: list[tuple[str, str]] = []
+    options = DictOptions.checked(order, prefix, layout, norm_place, norm_eps)
     if isinstance(model, (Layer, Function)):
         layers = [model]
     elif kind == "weights":
         from ei_fast.adapters.weight_files import layers_from_file
 
-        layers, skipped = layers_from_file(model, activation, order)
+        layers, skipped, notes = layers_from_file(model, activation, options)
     elif kind == "dict":
-        layers, skipped = layers_from_mapping(model, activation, order)
+        layers, skipped, notes = layers_from_mapping(model, activation, options)
     else:
         layers = layers_from_arrays(model, activation)
     network = Network(layers, (0.0, 1.0) if in_range is None else in_range)
-    network.skipped = skipped
+    network.skipped, network.notes = skipped, notes
     return network
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,8 +13,8 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.adapters.arrays import check_order, layers_from_mapping
-from ei_fast.network.layer import Function, Layer
+from ei_fast.adapters.dicts.options import DictOptions
+from ei_fast.adapters.dicts.reading import Read, layers_from_mapping
 from ei_fast.runtime.files import read_npz
 
 Entries = dict[str, Any]
@@ -32,9 +32,7 @@ _FORMATS = (
 )
 
 
-def layers_from_file(
-    path: str | os.PathLike, activation: Any, order: Sequence[str] | None = None
-) -> tuple[list[Layer | Function], Skipped]:
+def layers_from_file(path: str | os.PathLike, activation: Any, options: DictOptions | None = None) -> Read:
     """Layers of a file of weights; its suffix says how it is read.
 
     Parameters
@@ -44,14 +42,12 @@ def layers_from_file(
         ``.ckpt`` with a state dict, bare or as ``"state_dict"``, ``"model_state_dict"`` or ``"model"``; ``.weights.h5``
         or ``.h5`` of a Keras model, of which the weights and names are read and nothing else.
     activation : str, Activation, or one a layer
-    order : sequence of str, optional
-        Names of the dense layers in order; see `layers_from_mapping`.
+    options : DictOptions, optional
+        What a user says about it; see `layers_from_mapping`.
 
     Returns
     -------
-    layers : list of Layer
-    skipped : list of (str, str)
-        Name and reason of what is left out.
+    Read
 
     Raises
     ------
@@ -62,17 +58,16 @@ def layers_from_file(
     ValueError
         Where the file is of another kind, is damaged, holds Python objects or no layers.
     """
-    check_order(order)
     path = Path(path)
     read = _reader(path)
     entries, beside = read(path)
     try:
         # A safetensors file holds its tensors by size and name, one of Keras 3's weights its layers by kind.
         ordered = "safetensors" not in path.name and not path.name.endswith(".weights.h5")
-        layers, skipped = layers_from_mapping(entries, activation, order, ordered)
+        layers, skipped, notes = layers_from_mapping(entries, activation, options, ordered)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The file {str(path)!r}: {error}") from None
-    return layers, [*beside, *skipped]
+    return Read(layers, [*beside, *skipped], notes)
 
 
 def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
@@ -193,11 +188,13 @@ def _stored(path: Path) -> dict[str, _Stored]:
                 f"The file {str(path)!r} cannot be read as safetensors: it is damaged or of another kind ({error}). "
                 "Save it again."
             ) from None
-    header.pop("__metadata__", None)
-    return {
+    metadata = header.pop("__metadata__", None) or {}
+    stored = {
         key: _Stored(path, entry["dtype"], tuple(entry["shape"]), 8 + length + entry["data_offsets"][0])
         for key, entry in header.items()
     }
+    # Of tied weights `save_model` keeps one, and says there which one stands for which.
+    return stored | {alias: stored[name] for alias, name in metadata.items() if alias not in stored and name in stored}
 
 
 def _same(values: NDArray) -> NDArray:

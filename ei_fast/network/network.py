@@ -42,6 +42,8 @@ class Network:
         Places of layers whose inputs are not the outputs of the layer before.
     skipped : list of (str, str)
         Name and reason of what an adapter left out.
+    notes : list of (str, str)
+        Name of a layer and what an adapter did to its weights: scales applied, a batch norm taken in.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class Network:
         self.layers: tuple[Block, ...] = _with_names(layers)
         self.in_range = check_range(in_range, "in_range", "Network")
         self.skipped: list[tuple[str, str]] = []
+        self.notes: list[tuple[str, str]] = []
         self.restarts = frozenset(restarts)
         for index in self.restarts:
             if not isinstance(index, Integral) or not 0 <= index < len(self.layers):
@@ -134,7 +137,7 @@ class Network:
                 "with the model."
             )
         network = Network(self.layers, in_range, sorted(self.restarts))
-        network.skipped = self.skipped
+        network.skipped, network.notes = self.skipped, self.notes
         return network
 
     @as_numpy_ships

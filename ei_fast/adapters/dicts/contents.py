@@ -1,0 +1,187 @@
+"""What a dict of weights holds, by the names of its entries: dense layers, batch norms, and what belongs to neither."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from ei_fast.adapters.dicts.beside import adapted_layer
+from ei_fast.adapters.dicts.values import shape_of
+
+_MAX_DEPTH = 64
+_SEPARATORS = "[./]"
+
+
+class Dense(NamedTuple):
+    """Where a dict holds a dense layer, and whether its weight is stored as (n_out, n_in)."""
+
+    weight: str
+    bias: str
+    transposed: bool
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All entries of a dict, and by name where its layers with weights and its batch norms are."""
+
+    entries: dict[str, Any]
+    dense: dict[str, Dense]
+    norms: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, entries: dict[str, Any], layout: str | None = None) -> "Contents":
+        """The contents of a flat dict; `layout` says how weights are stored, where names are not to tell."""
+        norms = _batch_norms(entries)
+        dense = {name: where for name, where in _dense_layers(entries).items() if name not in norms}
+        if layout is not None:
+            dense = {name: where._replace(transposed=layout == "out_in") for name, where in dense.items()}
+        elif any(where.transposed for where in dense.values()):
+            dense = _as_biases_tell(entries, dense)
+        return cls(entries, dense, norms)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a layer's weight as it is stored."""
+        return shape_of(self.entries[self.dense[name].weight])
+
+    def widths(self, name: str) -> tuple[int, int]:
+        """Inputs and outputs of a dense layer."""
+        rows, columns = self.shape(name)
+        return (columns, rows) if self.dense[name].transposed else (rows, columns)
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """By the names of entries, the layers and batch norms that they belong to, for those that belong to one."""
+        owner = {key: name for name, keys in self.norms.items() for key in keys}
+        owner |= {key: name for name, where in self.dense.items() for key in (where.weight, where.bias)}
+        for key in self.entries.keys() - owner.keys():
+            name = adapted_layer(key) or _module_of(key)
+            while name not in self.dense and re.search(_SEPARATORS, name):
+                name = _module_of(name)
+            if name in self.dense:
+                owner[key] = name
+        return owner
+
+    def beside(self, name: str) -> dict[str, Any]:
+        """All entries of a dense layer but its weight and bias."""
+        where = self.dense[name]
+        return {
+            key: self.entries[key]
+            for key, owner in self.owners.items()
+            if owner == name and key not in (where.weight, where.bias)
+        }
+
+    def candidates(self) -> str:
+        """What may be named in `order`, and how."""
+        flat = [name for name in self.dense if len(self.shape(name)) == 2]
+        if not flat:
+            return "It holds no dense layer."
+        known = ["{} ({} -> {})".format(name, *self.widths(name)) for name in flat]
+        known += [f"{name} (batch norm)" for name in self.norms]
+        if len(known) > 20:
+            known[20:] = [f"and {len(known) - 20} more"]
+        example = ", ".join([*(repr(name) for name in flat[:2]), *(["..."] if len(flat) > 2 else [])])
+        return f"Candidates are {', '.join(known)}. Give order=[{example}], the names of the layers in order."
+
+
+def flattened(tree: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> dict[str, Any]:
+    """The leaves of nested dicts, their names joined by a slash; Flax's outer ``"params"`` is no part of them."""
+    if depth > _MAX_DEPTH:
+        raise ValueError(
+            f"A dict of weights must be nested less deeply than {_MAX_DEPTH} levels. Got {prefix[:40]!r}... instead."
+        )
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if not isinstance(key, (str, int)):
+            raise TypeError(f"The keys of a dict of weights must be strings. Got {key!r} instead.")
+        path = f"{prefix}{key}"
+        inner = {path: value}
+        if isinstance(value, Mapping):
+            inner = flattened(value, "" if path == "params" else f"{path}/", depth + 1)
+        twice = flat.keys() & inner.keys()
+        if twice:
+            raise ValueError(f"The keys of a dict of weights must differ. Got {min(twice)!r} twice.")
+        flat |= inner
+    return flat
+
+
+def under(entries: Mapping[str, Any], prefix: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The entries under a name, which is taken off theirs, and the rest with the reason why it is skipped."""
+    chosen = {
+        key[len(prefix) + 1 :]: value
+        for key, value in entries.items()
+        if key.startswith(prefix) and key[len(prefix) : len(prefix) + 1] in (".", "/")
+    }
+    if not chosen:
+        first = list(dict.fromkeys(re.split(_SEPARATORS, key)[0] for key in entries))
+        known = ", ".join(first[:10]) + (", ..." if len(first) > 10 else "")
+        raise ValueError(
+            f"The 'prefix' parameter must be what names of entries begin with. Got {prefix!r}, and the first parts of "
+            f"the names are {known or 'none'}."
+        )
+    others = dict.fromkeys(_module_of(key) for key in entries if not key.startswith((f"{prefix}.", f"{prefix}/")))
+    return chosen, [(name, f"not under {prefix!r}") for name in others]
+
+
+def _dense_layers(entries: Mapping[str, Any]) -> dict[str, Dense]:
+    """Every layer that has weights, by name; whether they are 2-D has not been looked at."""
+    numbered = sorted((int(key[1:]), key) for key in entries if re.fullmatch(r"w\d+", key))
+    named = _named_layers(entries)
+    # A number called w0 beside named layers is no layer.
+    if numbered and (not named or any(len(shape_of(entries[key])) == 2 for _, key in numbered)):
+        if [k for k, _ in numbered] != list(range(len(numbered))):
+            raise ValueError(
+                f"Weights must be named w0, w1, ... without a gap. Got {[key for _, key in numbered]} instead."
+            )
+        return {f"layer{k}": Dense(key, f"b{k}", transposed=False) for k, key in numbered}
+    return named
+
+
+def _named_layers(entries: Mapping[str, Any]) -> dict[str, Dense]:
+    for suffix, transposed in (("kernel", False), ("weight", True)):
+        keys = [key for key in entries if re.split(_SEPARATORS, key)[-1] == suffix and adapted_layer(key) is None]
+        if keys:
+            return {_stem(key, suffix): Dense(key, f"{key[: -len(suffix)]}bias", transposed) for key in keys}
+    return {}
+
+
+def _as_biases_tell(entries: Mapping[str, Any], dense: dict[str, Dense]) -> dict[str, Dense]:
+    """The layers with the layout that their biases fit: one that fits one layout alone tells that of the whole dict.
+
+    Linear layers are stored as (n_out, n_in), but those of some models (GPT-2's Conv1D) as (n_in, n_out).
+    """
+    told: dict[bool, str] = {}
+    for name, where in dense.items():
+        shape = shape_of(entries[where.weight])
+        bias = entries.get(where.bias)
+        if bias is None or len(shape) != 2 or shape[0] == shape[1] or len(shape_of(bias)) != 1:
+            continue
+        if shape_of(bias)[0] in shape:
+            told.setdefault(shape_of(bias)[0] == shape[0], name)
+    if len(told) == 2:
+        raise ValueError(
+            f"The bias of {told[True]!r} fits a weight of (n_out, n_in), that of {told[False]!r} one of (n_in, n_out). "
+            "Give layout='out_in' or 'in_out', and order= with the layers that are stored so."
+        )
+    return {name: where._replace(transposed=next(iter(told))) for name, where in dense.items()} if told else dense
+
+
+def _batch_norms(entries: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Keys of every batch norm, as PyTorch names them, by its name."""
+    names = [key.removesuffix(".running_mean") for key in entries if key.endswith(".running_mean")]
+    parts = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    return {
+        name: [f"{name}.{part}" for part in parts if f"{name}.{part}" in entries]
+        for name in names
+        if f"{name}.running_var" in entries
+    }
+
+
+def _stem(key: str, suffix: str) -> str:
+    """Name of a layer: that of its module, without what an adapter calls the layer that it adapts."""
+    return re.sub(rf"{_SEPARATORS}base_layer$", "", key[: -len(suffix)].rstrip("./")) or suffix
+
+
+def _module_of(key: str) -> str:
+    """An entry's name without its last part."""
+    return re.split(r"[./][^./]*$", key)[0]

@@ -1,0 +1,55 @@
+"""In which order dense layers feed each other, as far as names and widths tell."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+from ei_fast.adapters.dicts.contents import Contents
+
+
+def told_order(contents: Contents, ordered: bool) -> list[str]:
+    """Dense layers in the order in which they feed each other, if names and widths tell it; a guess is refused."""
+    names = list(contents.dense)
+    by_number = not ordered and len({re.sub(r"\d+", "0", name) for name in names}) == 1
+    if by_number:
+        names.sort(key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+        ordered = True
+    widths = [contents.widths(name) for name in names]
+    only = _only_chain(widths)
+    # Of the widths that chain transposed, the network tells. But Flax numbers layers as they are made, and of calls
+    # inside each other the last layer is made first.
+    transposed = _chain([pair[::-1] for pair in widths]) and not (by_number and only is not None)
+    if ordered and (_chain(widths) or transposed):
+        return names
+    # Where an order is given and no other chains either, the network tells what is wrong with it.
+    if ordered == (only is not None):
+        raise ValueError(f"The order of the layers cannot be told. {contents.candidates()}")
+    return names if only is None else [names[k] for k in only]
+
+
+def _chain(widths: Sequence[tuple[int, int]]) -> bool:
+    return all(before[1] == after[0] for before, after in pairwise(widths))
+
+
+def _only_chain(widths: Sequence[tuple[int, int]]) -> list[int] | None:
+    """The order in which widths chain, if there is exactly one and it is soon found."""
+    taking: dict[int, list[int]] = {}
+    for k, (n_in, _) in enumerate(widths):
+        taking.setdefault(n_in, []).append(k)
+    # A chain starts at a width that more layers take than put out, or closes on itself.
+    surplus = Counter(n_in for n_in, _ in widths) - Counter(n_out for _, n_out in widths)
+    if surplus.total() > 1:
+        return None
+    begun = [[k] for n_in in surplus or taking for k in taking[n_in]]
+    found: list[list[int]] = []
+    for _ in range(10_000):
+        if not begun or len(found) == 2:
+            break
+        path = begun.pop()
+        if len(path) == len(widths):
+            found.append(path)
+        else:
+            used = set(path)
+            begun.extend([*path, k] for k in taking.get(widths[path[-1]][1], ()) if k not in used)
+    return found[0] if len(found) == 1 and not begun else None

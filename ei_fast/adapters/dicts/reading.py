@@ -1,0 +1,234 @@
+"""Dense layers of a dict of weights, in the order in which they feed each other."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ei_fast.adapters.arrays import one_each
+from ei_fast.adapters.dicts.beside import of_no_weight, refusal_of, stored_otherwise, with_what_stands_beside
+from ei_fast.adapters.dicts.contents import Contents, flattened, under
+from ei_fast.adapters.dicts.norms import Affine, affine_of, after_outputs, before_inputs, place_of
+from ei_fast.adapters.dicts.options import DictOptions
+from ei_fast.adapters.dicts.order import told_order
+from ei_fast.adapters.dicts.several import several_networks, side_by_side
+from ei_fast.adapters.dicts.values import numbers_of, type_of
+from ei_fast.network.layer import Function, Layer
+
+_KNOWN_FORMS = (
+    "A dict or file of weights must hold w0, w1, ... (n_in, n_out) with optional b0, b1, ..., or "
+    "'<layer>.weight' (n_out, n_in) with '<layer>.bias', or '<layer>/kernel' (n_in, n_out) with '<layer>/bias', and "
+    "optionally 'activation'."
+)
+
+INTEGERS = "weights are integers, measured as they are: codes of a quantised layer would have to be turned into floats"
+"""What is noted of a layer whose weights may be codes."""
+
+
+class Read(NamedTuple):
+    """Layers that were read, what was skipped and why, and what was done to layers, by name."""
+
+    layers: list[Layer | Function]
+    skipped: list[tuple[str, str]]
+    notes: list[tuple[str, str]]
+
+
+def layers_from_mapping(
+    arrays: Mapping[str, Any], activation: Any, options: DictOptions | None = None, ordered: bool = True
+) -> Read:
+    """Layers of a dict: ``w0, b0, ...``, ``"<layer>.weight"`` or ``"<layer>/kernel"``, flat or nested.
+
+    Parameters
+    ----------
+    arrays : mapping
+        What NumPy reads as arrays, or PyTorch's tensors; Flax's parameter trees with or without ``"params"``.
+    activation : str, Activation, or one a layer
+        Where the dict has no entry ``"activation"``.
+    options : DictOptions, optional
+        What a user says about it.
+    ordered : bool, default True
+        Whether the dict holds the layers in the order in which they feed each other, as far as is known.
+
+    Returns
+    -------
+    Read
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the key, the rule and the remedy.
+    """
+    options = options or DictOptions()
+    nested = any(isinstance(value, Mapping) for value in arrays.values())
+    entries = flattened(arrays)
+    outside: list[tuple[str, str]] = []
+    stated = _stated_activation(entries)
+    if options.prefix is not None:
+        entries, outside = under(entries, options.prefix)
+    contents = Contents.of(entries, options.layout)
+    if options.order is None:
+        _check_one_network(contents)
+        _check_all_known(contents)
+        names = told_order(contents, ordered and not nested)
+    else:
+        names = [_bare(contents, name) for name in options.order]
+        _check_names(contents, names)
+    layers, notes = _layers(contents, names, _activations(contents, names, stated, activation), options)
+    return Read(layers, [*outside, *_left_out(contents, names)], notes)
+
+
+def _stated_activation(entries: dict[str, Any]) -> str | list[str] | None:
+    """What the dict itself says about activations, taken out of it."""
+    if "activation" not in entries:
+        return None
+    stated = np.asarray(entries.pop("activation"))
+    if stated.dtype.kind != "U" or stated.ndim > 1:
+        raise TypeError(f"The entry 'activation' must be one name or one a layer. Got {stated!r} instead.")
+    if stated.size > max(1, len(entries)):
+        # Before they become a list of strings, since a small file may claim very many.
+        raise ValueError(f"The entry 'activation' must be one name or one a layer. Got {stated.size} names instead.")
+    return stated.tolist()
+
+
+def _activations(contents: Contents, names: Sequence[str], stated: Any, activation: Any) -> Iterator[Any]:
+    """Activation of each dense layer of `names`."""
+    chosen = [name for name in names if name in contents.dense]
+    if stated is None:
+        return iter(one_each(activation, len(chosen)))
+    of = dict(zip(contents.dense, one_each(stated, len(contents.dense)), strict=True))
+    return iter([of[name] for name in chosen])
+
+
+def _check_one_network(contents: Contents) -> None:
+    """Raise ValueError where the layers are those of several networks, or stand side by side."""
+    shapes = {name: contents.shape(name) for name in contents.dense if len(contents.shape(name)) == 2}
+    several = several_networks(shapes)
+    if several is not None:
+        raise ValueError(
+            f"The names under {several[0]!r} and {several[1]!r} are those of two networks: they hold the same layers. "
+            f"Give prefix={several[0]!r} or prefix={several[1]!r} to read one of them, or order=, the names of the "
+            "layers of one network in order."
+        )
+    beside = side_by_side(shapes)
+    if beside is not None:
+        raise ValueError(
+            f"The layers {beside[0]!r} and {beside[1]!r} take the same inputs, as their names say, and do not feed "
+            f"each other. {contents.candidates()}"
+        )
+
+
+def _check_all_known(contents: Contents) -> None:
+    """Raise ValueError where a dict holds anything but dense layers."""
+    unknown = [key for key in contents.entries if key not in contents.owners]
+    for key in unknown:
+        why = refusal_of(key)
+        if why is not None:
+            raise ValueError(why)
+    if not contents.dense:
+        what = f"Got {unknown[0]!r} instead, which belongs to none." if unknown else "Got none instead."
+        raise ValueError(f"{_KNOWN_FORMS} {what} Build the model, load the weights and pass the module.")
+    if unknown:
+        raise ValueError(
+            f"{_KNOWN_FORMS} Got {unknown[0]!r} instead, which belongs to none. {contents.candidates()} What order= "
+            "leaves out is skipped."
+        )
+    for name in contents.dense:
+        _check_is_2d(contents, name)
+    if contents.norms:
+        raise ValueError(
+            f"Where the batch norm {next(iter(contents.norms))!r} stands cannot be told from the weights. "
+            f"{contents.candidates()} Name a batch norm right after the dense layer that feeds it."
+        )
+
+
+def _bare(contents: Contents, name: str) -> str:
+    """A name in `order` as it is known: an adapter calls the layer that it adapts its base layer."""
+    bare = re.sub("[./]base_layer$", "", name)
+    return bare if bare in contents.dense and name not in contents.dense else name
+
+
+def _check_names(contents: Contents, names: Sequence[str]) -> None:
+    """Raise ValueError where `order` names what is no dense layer, nor a batch norm after one."""
+    for name in names:
+        if name in contents.dense:
+            _check_is_2d(contents, name)
+        elif name not in contents.norms:
+            own = [key for key in contents.entries if key.startswith((f"{name}.", f"{name}/"))]
+            why = next(filter(None, map(refusal_of, own)), None)
+            raise ValueError(
+                why or f"The 'order' parameter names {name!r}, which is no dense layer here. {contents.candidates()}"
+            )
+    if names[0] in contents.norms:
+        raise ValueError(
+            f"The 'order' parameter names the batch norm {names[0]!r} first. One can be measured only as a part of the "
+            "dense layer right before it: name that layer first, or leave the batch norm out."
+        )
+
+
+def _check_is_2d(contents: Contents, name: str) -> None:
+    shape = contents.shape(name)
+    if len(shape) != 2:
+        raise ValueError(
+            f"The weights of a dense layer must be 2-D. Got {contents.dense[name].weight!r} of shape {shape} instead. "
+            f"Give order=, the names of the dense layers in order, without {name!r}."
+        )
+
+
+def _layers(
+    contents: Contents, names: Sequence[str], activations: Iterator[Any], options: DictOptions
+) -> tuple[list[Layer | Function], list[tuple[str, str]]]:
+    """The dense layers of `names`, batch norms taken in, and what was done to which."""
+    layers: list[Layer] = []
+    notes: list[tuple[str, str]] = []
+    waiting: tuple[str, Affine] | None = None
+    for name in names:
+        if name in contents.dense:
+            layer, of_layer = _dense_layer(contents, name, next(activations))
+            notes += [(name, note) for note in of_layer]
+            if waiting is not None:
+                layer = before_inputs(layer, waiting[1])
+                notes.append((name, f"batch norm {waiting[0]!r} of its inputs taken in, eps={options.norm_eps:g}"))
+            layers.append(layer)
+            waiting, fed_by = None, name
+            continue
+        norm = affine_of(contents, name, layers[-1].n_out, str(layers[-1].name), options.norm_eps)
+        if place_of(name, layers[-1], fed_by, options) == "before":
+            layers[-1] = after_outputs(layers[-1], norm)
+            notes.append((fed_by, f"batch norm {name!r} taken in before the activation, eps={options.norm_eps:g}"))
+        elif waiting is None:
+            waiting = name, norm
+        else:
+            # Of two in a row the second takes what the first gives.
+            first = waiting[1]
+            waiting = name, Affine(first.scale * norm.scale, first.shift * norm.scale + norm.shift)
+    if waiting is not None:
+        raise ValueError(
+            f"The batch norm {waiting[0]!r} stands last, after an activation: no dense layer follows that could take "
+            "it in. Leave it out of order=, and the outputs of the activation are measured."
+        )
+    return list(layers), notes
+
+
+def _dense_layer(contents: Contents, name: str, activation: Any) -> tuple[Layer, list[str]]:
+    """A dense layer, and what was done to its weights."""
+    where, entries = contents.dense[name], contents.entries
+    weight, notes = with_what_stands_beside(name, entries[where.weight], where.transposed, contents.beside(name))
+    if not notes and type_of(weight).startswith(("int", "uint")):
+        notes = [INTEGERS]
+    weight = numbers_of(weight, where.weight)
+    bias = None if entries.get(where.bias) is None else numbers_of(entries[where.bias], where.bias)
+    return Layer(weight.T if where.transposed else weight, bias, activation, name=name), notes
+
+
+def _left_out(contents: Contents, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Name and reason of every entry that is in none of the layers `names`."""
+    left: dict[str, str] = {}
+    for key in contents.entries:
+        stored = stored_otherwise(key)
+        name = contents.owners.get(key) or (stored[0] if stored else re.split("[./][^./]*$", key)[0])
+        if name not in names:
+            left.setdefault(name, "not in order")
+        elif of_no_weight(key):
+            left.setdefault(key, "says nothing about the weights")
+    return list(left.items())

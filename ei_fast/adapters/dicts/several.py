@@ -1,0 +1,87 @@
+"""Dicts that hold more than one network, or layers side by side: their widths may chain, and they are no chain."""
+
+import re
+from collections.abc import Mapping
+from itertools import combinations
+
+# Networks that stand beside each other in one model, whatever numbers or letters tell them apart.
+_ROLES = frozenset(
+    (
+        *("online", "target", "main", "ema", "momentum", "polyak", "shadow", "averaged", "swa", "old", "new", "best"),
+        *("student", "teacher", "frozen", "reference", "ref", "generator", "discriminator", "twin", "copy", "copies"),
+        *("policy", "actor", "critic", "critics", "value", "q", "qf", "qs", "qnet", "vf", "pi"),
+        *("ensemble", "member", "members", "models", "nets", "networks", "estimators", "experts", "agents", "heads"),
+    )
+)
+# Of how many siblings each pair is looked at.
+_MOST_SIBLINGS = 64
+# Projections of an attention or a gate, which all take the same inputs.
+_SIDE_BY_SIDE = (
+    frozenset(("q", "k", "v", "q_proj", "k_proj", "v_proj", "query", "key", "value", "wq", "wk", "wv")),
+    frozenset(("to_q", "to_k", "to_v", "query_proj", "key_proj", "value_proj", "q_lin", "k_lin", "v_lin")),
+    frozenset(("gate_proj", "up_proj")),
+)
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def several_networks(shapes: Shapes) -> tuple[str, str] | None:
+    """Names before those of the layers of two networks, if there are two; None where there is one.
+
+    Two networks hold layers of the same names, of which some have the same shape too, behind names that differ in more
+    than a number; behind names like ``critic1`` and ``critic2`` a number is enough.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+        Shape of every layer's weight.
+    """
+    for parent, siblings in _siblings(shapes).items():
+        kinds: dict[str, str] = {}
+        for prefix in siblings:
+            last = _last(prefix)
+            kinds.setdefault(last if _role(last) or _role(_last(parent)) else re.sub(r"\d+", "0", last), prefix)
+        for one, other in combinations(list(kinds.values())[:_MOST_SIBLINGS], 2):
+            if _are_networks(one, siblings[one], other, siblings[other]):
+                return one, other
+    return None
+
+
+def side_by_side(shapes: Shapes) -> tuple[str, str] | None:
+    """Two layers that take the same inputs, as the projections of an attention do; None where no name says so."""
+    for siblings in _siblings(shapes).values():
+        leaves = {_last(prefix).lower(): prefix for prefix, inside in siblings.items() if "" in inside}
+        for names in _SIDE_BY_SIDE:
+            found = [prefix for name, prefix in leaves.items() if name in names]
+            if len(found) > 1:
+                return found[0], found[1]
+    return None
+
+
+def _siblings(shapes: Shapes) -> dict[str, dict[str, dict[str, tuple[int, ...]]]]:
+    """By what names begin with, how they go on for one part; and by that the rest of the names, with the shapes."""
+    found: dict[str, dict[str, dict[str, tuple[int, ...]]]] = {}
+    for name, shape in shapes.items():
+        ends = [match.start() for match in re.finditer("[./]", name)] + [len(name)]
+        for begin, end in zip([0, *ends], ends, strict=False):
+            found.setdefault(name[:begin], {}).setdefault(name[:end], {})[name[end:]] = shape
+    return found
+
+
+def _are_networks(one: str, inside: Shapes, other: str, inside_other: Shapes) -> bool:
+    fewer, more = sorted((inside, inside_other), key=len)
+    if not fewer.keys() <= more.keys() or all(fewer[rest] != more[rest] for rest in fewer):
+        return False
+    if set(fewer) == {""}:
+        # Two layers, and no networks, but for what they are called.
+        return _role(_last(one)) and _role(_last(other))
+    return True
+
+
+def _role(part: str) -> bool:
+    """Whether a part of a name is one of a network among several: ``target``, ``critic_2``, ``online_encoder``."""
+    return not _ROLES.isdisjoint(re.split("[^a-z]+", part.lower()))
+
+
+def _last(name: str) -> str:
+    return re.split("[./]", name)[-1]

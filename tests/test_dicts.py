@@ -1,0 +1,450 @@
+"""Dicts and files of weights that hold more, or something else, than a chain of dense layers."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+from safetensors.torch import save_model
+from torch import nn
+
+import ei_fast as ef
+
+RNG = np.random.default_rng(0)
+
+
+def linears(*widths, prefix=""):
+    """A state dict of dense layers fc1, fc2, ... with biases."""
+    return {
+        f"{prefix}fc{k}.{part}": RNG.normal(size=shape)
+        for k, (n_in, n_out) in enumerate(pairwise(widths), 1)
+        for part, shape in (("weight", (n_out, n_in)), ("bias", (n_out,)))
+    }
+
+
+def names(network):
+    return [layer.name for layer in network]
+
+
+# --- several networks ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("online.", "target."),
+        ("model.", "model_ema."),
+        ("student.backbone.", "teacher.backbone."),
+        ("module.encoder_q.", "module.encoder_k."),
+        ("critic1.", "critic2."),
+        ("q_1.net.", "q_2.net."),
+        ("ensemble.0.", "ensemble.1."),
+        ("agent/actor/", "agent/critic/"),
+    ],
+)
+def test_two_networks_in_one_dict_are_no_chain(one, other):
+    """Their widths chain: four layers would be measured, of which two never feed the others."""
+    state = {**linears(3, 5, 3, prefix=one), **linears(3, 5, 3, prefix=other)}
+    with pytest.raises(
+        ValueError, match=r"are those of two networks: they hold the same layers\. Give prefix="
+    ) as error:
+        ef.as_network(state)
+    told = str(error.value).split("prefix='")[1].split("'")[0]
+    chosen = ef.as_network(state, prefix=told)
+    np.testing.assert_array_equal(chosen[0].weight, state[next(iter(state))].T)
+    assert names(chosen)[0].endswith("fc1")
+    assert len(chosen) == 2
+    assert chosen.skipped
+    assert all(reason == f"not under {told!r}" for _, reason in chosen.skipped)
+    assert len(ef.as_network(state, order=[f"{other}fc1", f"{other}fc2"])) == 2
+
+
+def test_an_actor_and_a_critic_that_end_otherwise():
+    state = {**linears(4, 8, 8, 4, prefix="actor."), **linears(4, 8, 8, 1, prefix="critic.")}
+    with pytest.raises(ValueError, match="prefix='actor' or prefix='critic'"):
+        ef.as_network(state)
+    assert ef.as_network(state, prefix="critic")[-1].n_out == 1
+
+
+def test_two_layers_that_are_two_networks():
+    for one, other in (("online", "target"), ("policy", "value")):
+        with pytest.raises(ValueError, match="two networks"):
+            ef.as_network({f"{one}.weight": np.eye(3), f"{other}.weight": np.eye(3)})
+    assert len(ef.as_network({"up.weight": np.eye(3), "down.weight": np.eye(3)})) == 2
+
+
+def test_blocks_and_halves_of_a_network_are_a_chain():
+    blocks = {**linears(4, 8, 4, prefix="blocks.0."), **linears(4, 8, 4, prefix="blocks.1.")}
+    assert len(ef.as_network(blocks)) == 4
+    halves = {**linears(9, 5, 2, prefix="encoder."), **linears(2, 5, 9, prefix="decoder.")}
+    assert len(ef.as_network(halves)) == 4
+
+
+def test_projections_side_by_side_are_no_chain():
+    state = {f"attention.{part}_proj.weight": np.eye(4) for part in "qkv"}
+    with pytest.raises(ValueError, match=r"take the same inputs, .* Give order="):
+        ef.as_network(state)
+    assert len(ef.as_network(state, order=["attention.v_proj"])) == 1
+
+
+def test_a_prefix_that_leads_nowhere_is_named():
+    with pytest.raises(ValueError, match="Got 'student', and the first parts of the names are fc1, fc2"):
+        ef.as_network(linears(2, 3, 2), prefix="student")
+    for prefix, error in ((3, TypeError), ("", ValueError), (".", ValueError)):
+        with pytest.raises(error, match="'prefix' parameter"):
+            ef.as_network(linears(2, 3, 2), prefix=prefix)
+    with pytest.raises(ValueError, match="'prefix' parameter of as_network is for dicts and files"):
+        ef.as_network([np.eye(2)], prefix="fc1")
+
+
+# --- adapters --------------------------------------------------------------------------------------------------------
+
+
+def lora(strength=None, a="lora_A.default.weight", b="lora_B.default.weight", base="base_layer."):
+    state = {f"fc1.{base}weight": RNG.normal(size=(5, 4)), f"fc1.{a}": RNG.normal(size=(2, 4))}
+    state |= {f"fc1.{b}": RNG.normal(size=(5, 2)), "fc2.weight": RNG.normal(size=(4, 5))}
+    return state if strength is None else state | {"fc1.alpha": np.array(strength)}
+
+
+@pytest.mark.parametrize("order", [None, ["fc1", "fc2"], ["fc1.base_layer", "fc2"]])
+def test_an_adapter_whose_strength_is_not_known_is_refused(order):
+    with pytest.raises(ValueError, match=r"adapter \(LoRA\) of the layer 'fc1', .*merge_and_unload\(\)"):
+        ef.as_network(lora(), order=order)
+    # Of a layer that has none nothing is wrong.
+    assert len(ef.as_network(lora(), order=["fc2"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "base"),
+    [
+        ("lora_A.default.weight", "lora_B.default.weight", "base_layer."),
+        ("lora_down.weight", "lora_up.weight", ""),
+        ("lora_A", "lora_B", ""),
+    ],
+)
+def test_an_adapter_whose_strength_is_known_is_merged(a, b, base):
+    state = lora(3.0, a, b, base)
+    network = ef.as_network(state)
+    merged = state[f"fc1.{base}weight"] + 3.0 / 2 * state[f"fc1.{b}"] @ state[f"fc1.{a}"]
+    np.testing.assert_allclose(network[0].weight, merged.T, rtol=1e-15, atol=1e-15)
+    assert names(network) == ["fc1", "fc2"]
+    assert network.notes == [("fc1", "LoRA of rank 2 merged, scaled by 1.5")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry"),
+    [
+        ("DoRA", "lora_magnitude_vector.default.weight"),
+        ("IA³", "ia3_l.default"),
+        ("LoHa", "hada_w1_a.default"),
+        ("LoKr", "lokr_w1.default"),
+        ("OFT", "oft_r.default"),
+        ("VeRA", "vera_lambda_b.default"),
+    ],
+)
+def test_other_adapters_are_refused_by_name(kind, entry):
+    state = {**linears(4, 5, 4), f"fc1.{entry}": np.ones((1, 4))}
+    for order in (None, ["fc1", "fc2"]):
+        with pytest.raises(ValueError, match=rf"adapter \({kind}\) of the layer 'fc1'"):
+            ef.as_network(state, order=order)
+
+
+def test_an_adapter_without_the_weights_that_it_adapts():
+    state = {"base_model.fc1.lora_A.weight": np.ones((2, 4)), "base_model.fc1.lora_B.weight": np.ones((4, 2))}
+    with pytest.raises(ValueError, match=r"adapter \(LoRA\) of the layer 'base_model.fc1'"):
+        ef.as_network(state)
+
+
+# --- quantised weights -----------------------------------------------------------------------------------------------
+
+
+WEIGHT = RNG.normal(size=(6, 256))
+
+
+def rows_of_int8():
+    largest = np.abs(WEIGHT).max(axis=1)
+    return {
+        "fc.weight": np.round(WEIGHT / largest[:, None] * 127).astype(np.int8),
+        "fc.SCB": largest.astype(np.float32),
+    }
+
+
+def scaled(shape, name="weight_scale", dtype=torch.float8_e4m3fn):
+    rows, columns = (n // m for n, m in zip(WEIGHT.shape, shape, strict=True))
+    blocks = np.abs(WEIGHT).reshape(shape[0], rows, shape[1], columns).max(axis=(1, 3)) / 100
+    codes = WEIGHT / np.repeat(np.repeat(blocks, rows, 0), columns, 1)
+    codes = torch.tensor(codes).to(dtype) if dtype.is_floating_point else torch.tensor(codes).round().to(dtype)
+    scale = torch.tensor(blocks)
+    return {"fc.weight": codes, f"fc.{name}": scale.reshape(-1) if shape == (1, 1) else scale}
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        (rows_of_int8(), 0.02),
+        (scaled((1, 1)), 0.25),
+        (scaled((6, 1)), 0.25),
+        (scaled((1, 2), "weight_scale_inv"), 0.25),
+        (scaled((6, 1), "scales", torch.int8), 0.02),
+        (scaled((6, 8), "weight_scale", torch.int8), 0.02),
+    ],
+    ids=["SCB", "one scale", "rows", "blocks", "int8", "groups"],
+)
+@pytest.mark.parametrize("order", [None, ["fc"]])
+def test_codes_are_multiplied_by_their_scale(state, error, order):
+    """Their weights are those that were quantised, to half a step."""
+    network = ef.as_network(state, order=order)
+    assert np.abs(network[0].weight - WEIGHT.T).max() < error
+    assert network.notes[0][0] == "fc"
+    assert "codes times" in network.notes[0][1]
+
+
+def test_codes_with_a_zero_point():
+    codes = RNG.integers(0, 255, (3, 4)).astype(np.uint8)
+    state = {"fc.weight": codes, "fc.scale": np.full(3, 0.5), "fc.zero_point": np.array([128, 100, 7])}
+    np.testing.assert_array_equal(
+        ef.as_network(state)[0].weight, (0.5 * (codes - np.array([[128.0], [100.0], [7.0]]))).T
+    )
+
+
+def test_scales_that_fit_no_way_are_refused():
+    state = {"fc.weight": np.ones((6, 10), dtype=np.int8), "fc.weight_scale": np.ones((4, 3))}
+    with pytest.raises(ValueError, match=r"'weight_scale' of the layer 'fc' must be one number, .* Got shape \(4, 3\)"):
+        ef.as_network(state)
+    # Two blocks of 192 rows are of 128 or of 96.
+    state = {"fc.weight": np.ones((192, 8), dtype=np.int8), "fc.weight_scale": np.ones((2, 1))}
+    with pytest.raises(ValueError, match="one for each block"):
+        ef.as_network(state)
+    # What a scale beside floating-point numbers means is not known.
+    with pytest.raises(ValueError, match="beside a weight of type float64, and what that does to it is not known"):
+        ef.as_network({"fc.weight": np.ones((3, 3)), "fc.weight_scale": np.ones(3)}, order=["fc"])
+
+
+@pytest.mark.parametrize(
+    "entries", [("qweight", "qzeros", "scales", "g_idx"), ("qweight", "scales"), ("weight_packed",)]
+)
+def test_packed_codes_are_refused_by_name(entries):
+    state = {f"fc.{entry}": np.ones((4, 4), dtype=np.int32) for entry in entries}
+    for order in (None, ["fc"]):
+        with pytest.raises(
+            ValueError, match=r"The layer 'fc' is quantised.* Save its weights as floating-point numbers"
+        ):
+            ef.as_network(state, order=order)
+
+
+def test_four_bits_are_refused_by_name():
+    state = {"fc.weight": np.ones((8, 1), dtype=np.uint8), "fc.weight.absmax": np.ones(1)}
+    state["fc.weight.quant_state.bitsandbytes__nf4"] = np.ones(3, dtype=np.uint8)
+    for order in (None, ["fc"]):
+        with pytest.raises(ValueError, match="The layer 'fc' is quantised in 4 bits by bitsandbytes"):
+            ef.as_network(state, order=order)
+
+
+def test_integers_are_measured_and_said_to_be_so(capsys):
+    state = {"fc.weight": np.arange(6, dtype=np.int8).reshape(2, 3)}
+    assert "weights are integers" in dict(ef.as_network(state).notes)["fc"]
+    ef.describe(state)
+    assert "note on fc: weights are integers, measured as they are" in capsys.readouterr().out
+
+
+# --- reparametrised layers -------------------------------------------------------------------------------------------
+
+
+def _pruned():
+    return nn.utils.prune.random_unstructured(nn.Linear(3, 4), "weight", 0.5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)),
+        lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(3, 4)),
+        lambda: nn.utils.parametrizations.orthogonal(nn.Linear(3, 4)),
+        _pruned,
+    ],
+    ids=["weight norm", "spectral norm", "orthogonal", "pruned"],
+)
+def test_layers_that_are_stored_as_no_weight_are_told_by_name_and_their_modules_read(make):
+    import torch.nn.utils.prune  # noqa: F401
+
+    model = nn.Sequential(make(), nn.Tanh(), nn.Linear(4, 2)).eval()
+    for order in (None, ["0", "2"]):
+        with pytest.raises(ValueError, match=r"The layer '0' is .*, load the state dict and pass the module"):
+            ef.as_network(model.state_dict(), order=order)
+    network = ef.as_network(model)
+    np.testing.assert_allclose(network[0].weight, model[0].weight.detach().numpy().T, atol=1e-6)
+    assert ef.as_network(model.state_dict(), order=["2"]).skipped == [("0", "not in order")]
+
+
+# --- batch norms -----------------------------------------------------------------------------------------------------
+
+
+def trained(*modules):
+    """Modules with a batch norm that has seen data, in double precision."""
+    torch.manual_seed(0)
+    model = nn.Sequential(*modules).double()
+    for module in model:
+        if isinstance(module, nn.BatchNorm1d):
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+    for _ in range(20):
+        model(3 * torch.randn(64, 4, dtype=torch.float64) + 1)
+    return model.eval()
+
+
+def state_of(model, *parts):
+    return {
+        f"{name}.{key}": value.numpy()
+        for name, module in zip(parts, model, strict=True)
+        for key, value in module.state_dict().items()
+    }
+
+
+def forward(network, x):
+    for layer in network:
+        x = layer(x)
+    return x
+
+
+def test_where_a_batch_norm_stands_is_asked_for_and_both_places_are_right():
+    x = torch.randn(50, 4, dtype=torch.float64)
+    behind = trained(nn.Linear(4, 6), nn.Tanh(), nn.BatchNorm1d(6), nn.Linear(6, 3))
+    before = trained(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+    for model, parts, place in (
+        (behind, ("fc1", "act", "bn", "fc2"), "after"),
+        (before, ("fc1", "bn", "act", "fc2"), "before"),
+    ):
+        state = state_of(model, *parts)
+        options = {"order": ["fc1", "bn", "fc2"], "activation": ["tanh", "linear"]}
+        with pytest.raises(ValueError, match=r"'bn' stands before or after the activation of 'fc1' cannot be told"):
+            ef.as_network(state, **options)
+        for given in (place, {"bn": place}):
+            network = ef.as_network(state, **options, norm_place=given)
+            np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+        assert any("eps=1e-05" in note for _, note in network.notes)
+        other = {"before": "after", "after": "before"}[place]
+        wrong = ef.as_network(state, **options, norm_place=other)
+        assert np.abs(forward(wrong, x.numpy()) - model(x).detach().numpy()).max() > 0.1
+
+
+def test_numbers_of_a_sequential_tell_what_stands_right_behind():
+    x = torch.randn(50, 4, dtype=torch.float64)
+    model = trained(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+    network = ef.as_network(model.state_dict(), order=["0", "1", "3"], activation=["tanh", "linear"])
+    np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+    behind = trained(nn.Linear(4, 6), nn.Tanh(), nn.BatchNorm1d(6), nn.Linear(6, 3))
+    with pytest.raises(ValueError, match="Give norm_place='before' or norm_place='after'"):
+        ef.as_network(behind.state_dict(), order=["0", "2", "3"], activation=["tanh", "linear"])
+
+
+def test_an_eps_of_ones_own(capsys):
+    x = torch.randn(50, 4, dtype=torch.float64)
+    model = trained(nn.Linear(4, 6), nn.BatchNorm1d(6, eps=0.1), nn.Tanh(), nn.Linear(6, 3))
+    options = {"order": ["0", "1", "3"], "activation": ["tanh", "linear"]}
+    network = ef.as_network(model.state_dict(), **options, norm_eps=0.1)
+    np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+    ef.describe(model.state_dict(), **options, norm_eps=0.1)
+    assert "note on 0: batch norm '1' taken in before the activation, eps=0.1" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="'norm_eps' parameter of as_network"):
+        ef.as_network(model.state_dict(), **options, norm_eps=-1.0)
+
+
+def test_a_batch_norm_that_nothing_follows():
+    model = trained(nn.Linear(4, 6), nn.Tanh(), nn.BatchNorm1d(6))
+    with pytest.raises(ValueError, match=r"'2' stands last, after an activation.* Leave it out of order="):
+        ef.as_network(model.state_dict(), order=["0", "2"], activation="tanh", norm_place="after")
+    assert len(ef.as_network(model.state_dict(), order=["0"], activation="tanh")) == 1
+
+
+def test_two_batch_norms_in_a_row():
+    x = torch.randn(50, 4, dtype=torch.float64)
+    model = trained(nn.Linear(4, 6), nn.Tanh(), nn.BatchNorm1d(6), nn.BatchNorm1d(6), nn.Linear(6, 3))
+    options = {"order": ["0", "2", "3", "4"], "activation": ["tanh", "linear"], "norm_place": "after"}
+    network = ef.as_network(model.state_dict(), **options)
+    np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+
+
+# --- tied weights, layouts -------------------------------------------------------------------------------------------
+
+
+class Tied(nn.Module):
+    """An encoder and a decoder of one weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.third = nn.Linear(3, 3, bias=False), nn.Linear(3, 3), nn.Linear(3, 3, bias=False)
+        self.third.weight = self.first.weight
+
+
+def test_tied_weights_that_a_file_keeps_once_are_put_back(tmp_path):
+    model = Tied()
+    save_model(model, str(tmp_path / "tied.safetensors"))
+    network = ef.as_network(tmp_path / "tied.safetensors", order=["first", "second", "third"])
+    for layer, module in zip(network, (model.first, model.second, model.third), strict=True):
+        np.testing.assert_array_equal(layer.weight, module.weight.detach().double().numpy().T)
+
+
+def gpt2(bias=True):
+    """GPT-2's layers, stored as (n_in, n_out); the square one does not tell that by itself."""
+    shapes = {"h.0.attn.c_proj": (4, 4), "h.0.mlp.c_fc": (4, 16), "h.0.mlp.c_proj": (16, 4)}
+    state = {f"{name}.weight": RNG.normal(size=shape) for name, shape in shapes.items()}
+    return state | ({f"{name}.bias": RNG.normal(size=shape[1]) for name, shape in shapes.items()} if bias else {})
+
+
+def test_the_layout_that_biases_tell_is_that_of_the_whole_file(tmp_path):
+    state = gpt2()
+    save_file(state, tmp_path / "gpt2.safetensors")
+    order = ["h.0.attn.c_proj", "h.0.mlp.c_fc", "h.0.mlp.c_proj"]
+    for source in (state, tmp_path / "gpt2.safetensors"):
+        network = ef.as_network(source, order=order)
+        for layer, name in zip(network, order, strict=True):
+            np.testing.assert_array_equal(layer.weight, state[f"{name}.weight"])
+
+
+def test_a_layout_can_be_given():
+    state = {"a.weight": RNG.normal(size=(3, 3)), "b.weight": RNG.normal(size=(3, 3))}
+    np.testing.assert_array_equal(ef.as_network(state)[0].weight, state["a.weight"].T)
+    np.testing.assert_array_equal(ef.as_network(state, layout="out_in")[0].weight, state["a.weight"].T)
+    np.testing.assert_array_equal(ef.as_network(state, layout="in_out")[0].weight, state["a.weight"])
+    np.testing.assert_array_equal(
+        ef.as_network({"w0": state["a.weight"]}, layout="out_in")[0].weight, state["a.weight"].T
+    )
+    with pytest.raises(ValueError, match="'layout' parameter of as_network must be one of 'out_in', 'in_out'"):
+        ef.as_network(state, layout="torch")
+
+
+def test_biases_that_contradict_each_other():
+    state = {"a.weight": np.ones((3, 4)), "a.bias": np.ones(3), "b.weight": np.ones((3, 5)), "b.bias": np.ones(5)}
+    with pytest.raises(
+        ValueError, match=r"The bias of 'a' fits a weight of \(n_out, n_in\), that of 'b' .* Give layout="
+    ):
+        ef.as_network(state)
+    assert ef.as_network(state, order=["b"], layout="in_out")[0].n_in == 3
+
+
+# --- what stands beside ----------------------------------------------------------------------------------------------
+
+
+def test_a_number_called_w0_is_no_layer():
+    state = {**linears(2, 3, 2), "w0": 1.5}
+    with pytest.raises(ValueError, match=r"Got 'w0' instead, which belongs to none\. Candidates are fc1"):
+        ef.as_network(state)
+    assert len(ef.as_network(state, order=["fc1", "fc2"])) == 2
+
+
+def test_no_candidates_are_never_advised():
+    for state in ({"scale": np.ones(3)}, {"rnn.weight_ih_l0": np.ones((4, 4))}, {"a.b": np.ones((2, 2))}):
+        for order in (None, ["fc"]):
+            with pytest.raises(ValueError, match=r"holds? no dense layer|must hold w0, w1") as error:
+                ef.as_network(state, order=order)
+            assert "none. Give order" not in str(error.value)
+            assert "order=[]" not in str(error.value)
+
+
+def test_nothing_that_an_index_adds_is_lost(tmp_path):
+    """An entry in the header's own words is no weight."""
+    state = linears(2, 3, 2)
+    save_file(state, tmp_path / "net.safetensors", metadata={"format": "pt", "about": json.dumps({"a": 1})})
+    assert names(ef.as_network(tmp_path / "net.safetensors")) == ["fc1", "fc2"]
