@@ -64,12 +64,15 @@ class Contents:
 
     def beside(self, name: str) -> dict[str, Any]:
         """All entries of a dense layer but its weight and bias."""
-        where = self.dense[name]
-        return {
-            key: self.entries[key]
-            for key, owner in self.owners.items()
-            if owner == name and key not in (where.weight, where.bias)
-        }
+        return {key: self.entries[key] for key in self._beside.get(name, ())}
+
+    @cached_property
+    def _beside(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for key, name in self.owners.items():
+            if name in self.dense and key not in self.dense[name][:2]:
+                found.setdefault(name, []).append(key)
+        return found
 
     def candidates(self) -> str:
         """What may be named in `order`, and how."""

@@ -2,17 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from ei_fast.parameters import Number, OneOf
+from numbers import Real
+from typing import Any, Literal, get_args
 
 Layout = Literal["out_in", "in_out"]
 Place = Literal["before", "after"]
-
-_LAYOUT = OneOf(("out_in", "in_out"))
-_PLACE = OneOf(("before", "after"))
-_EPSILON = Number("a number >= 0", 0.0)
-_OWNER = "as_network"
 
 NORM_EPSILON = 1e-5
 """PyTorch's default, which a dict of weights does not hold."""
@@ -52,17 +46,26 @@ class DictOptions:
             raise TypeError(f"The 'prefix' parameter of as_network must be a string. Got {prefix!r} instead.")
         if prefix is not None and not prefix.strip("./"):
             raise ValueError("The 'prefix' parameter of as_network must be a name, as 'encoder'. Got none instead.")
-        if isinstance(norm_place, Mapping):
-            norm_place = {name: _PLACE.checked("norm_place", one, _OWNER) for name, one in norm_place.items()}
-        elif norm_place is not None:
-            norm_place = _PLACE.checked("norm_place", norm_place, _OWNER)
-        known_layout: Any = None if layout is None else _LAYOUT.checked("layout", layout, _OWNER)
+        places = norm_place.values() if isinstance(norm_place, Mapping) else [norm_place]
+        for name, value, allowed in (
+            ("layout", layout, get_args(Layout)),
+            *(("norm_place", place, get_args(Place)) for place in places),
+        ):
+            if value is not None and value not in allowed:
+                rule = f"The {name!r} parameter of as_network must be one of {', '.join(map(repr, allowed))}"
+                raise (ValueError if isinstance(value, str) else TypeError)(f"{rule}. Got {value!r} instead.")
+        if norm_eps is not None:
+            rule = "The 'norm_eps' parameter of as_network must be a finite number >= 0"
+            if not isinstance(norm_eps, Real) or isinstance(norm_eps, bool):
+                raise TypeError(f"{rule}. Got {norm_eps!r} instead.")
+            if not 0 <= float(norm_eps) < float("inf"):
+                raise ValueError(f"{rule}. Got {norm_eps!r} instead.")
         return cls(
             order,
             None if prefix is None else prefix.rstrip("./"),
-            known_layout,
+            layout,
             norm_place,
-            NORM_EPSILON if norm_eps is None else _EPSILON.checked("norm_eps", norm_eps, _OWNER),
+            NORM_EPSILON if norm_eps is None else float(norm_eps),
         )
 
 

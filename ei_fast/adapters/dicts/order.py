@@ -7,6 +7,9 @@ from itertools import pairwise
 
 from ei_fast.adapters.dicts.contents import Contents
 
+# Steps of a search after which the order counts as unknown, beside a few for each layer.
+_MOST_STEPS = 10_000
+
 
 def told_order(contents: Contents, ordered: bool) -> list[str]:
     """Dense layers in the order in which they feed each other, if names and widths tell it; a guess is refused."""
@@ -16,11 +19,13 @@ def told_order(contents: Contents, ordered: bool) -> list[str]:
         names.sort(key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
         ordered = True
     widths = [contents.widths(name) for name in names]
+    if ordered and _chain(widths):
+        return names
     only = _only_chain(widths)
     # Of the widths that chain transposed, the network tells. But Flax numbers layers as they are made, and of calls
     # inside each other the last layer is made first.
     transposed = _chain([pair[::-1] for pair in widths]) and not (by_number and only is not None)
-    if ordered and (_chain(widths) or transposed):
+    if ordered and transposed:
         return names
     # Where an order is given and no other chains either, the network tells what is wrong with it.
     if ordered == (only is not None):
@@ -41,15 +46,23 @@ def _only_chain(widths: Sequence[tuple[int, int]]) -> list[int] | None:
     surplus = Counter(n_in for n_in, _ in widths) - Counter(n_out for _, n_out in widths)
     if surplus.total() > 1:
         return None
-    begun = [[k] for n_in in surplus or taking for k in taking[n_in]]
     found: list[list[int]] = []
-    for _ in range(10_000):
-        if not begun or len(found) == 2:
+    path: list[int] = []
+    used: set[int] = set()
+    # Of every place on the path, what else could stand there.
+    waiting = [iter([k for n_in in surplus or taking for k in taking[n_in]])]
+    for _ in range(_MOST_STEPS + 4 * len(widths)):
+        if not waiting or len(found) == 2:
             break
-        path = begun.pop()
+        following = next((k for k in waiting[-1] if k not in used), None)
+        if following is None:
+            waiting.pop()
+            if path:
+                used.discard(path.pop())
+            continue
+        path.append(following)
+        used.add(following)
+        waiting.append(iter(taking.get(widths[following][1], ())))
         if len(path) == len(widths):
-            found.append(path)
-        else:
-            used = set(path)
-            begun.extend([*path, k] for k in taking.get(widths[path[-1]][1], ()) if k not in used)
-    return found[0] if len(found) == 1 and not begun else None
+            found.append(path.copy())
+    return found[0] if len(found) == 1 and not waiting else None

@@ -224,10 +224,11 @@ def _dense_layer(contents: Contents, name: str, activation: Any) -> tuple[Layer,
 def _left_out(contents: Contents, names: Sequence[str]) -> list[tuple[str, str]]:
     """Name and reason of every entry that is in none of the layers `names`."""
     left: dict[str, str] = {}
+    chosen = set(names)
     for key in contents.entries:
         stored = stored_otherwise(key)
         name = contents.owners.get(key) or (stored[0] if stored else re.split("[./][^./]*$", key)[0])
-        if name not in names:
+        if name not in chosen:
             left.setdefault(name, "not in order")
         elif of_no_weight(key):
             left.setdefault(key, "says nothing about the weights")
