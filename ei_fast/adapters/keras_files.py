@@ -13,7 +13,8 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ei_fast.adapters.hdf5_files import check_hdf5
-from ei_fast.adapters.weight_files import MAX_JSON, stored_members
+from ei_fast.adapters.torch_files import stored_members
+from ei_fast.adapters.weight_files import MAX_JSON
 
 _BACKENDS = ("tensorflow", "torch", "jax")
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}

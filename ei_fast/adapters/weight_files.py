@@ -2,19 +2,18 @@
 
 import json
 import os
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.reading import Read, layers_from_mapping
+from ei_fast.adapters.torch_files import entries_from_torch
 from ei_fast.runtime.files import read_npz
 
 Entries = dict[str, Any]
@@ -22,10 +21,6 @@ Skipped = list[tuple[str, str]]
 
 # Objects that a description makes take up to a hundred times its own size.
 MAX_JSON = 2**22
-_MAX_PICKLED = 2**20
-_OLDEST_TORCH = (2, 10)
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 _FORMATS = (
     "A file must be .npz, .safetensors, .safetensors.index.json (beside its shards), .pt, .pth or .ckpt with a PyTorch "
     "state dict, .h5 of a Keras model, .keras or .onnx"
@@ -177,8 +172,9 @@ def _stored(path: Path) -> dict[str, _Stored]:
         # Above its own limit the library would still hold a header of 100 MB several times.
         if length > MAX_JSON:
             raise ValueError(
-                f"The file {str(path)!r} cannot be read as safetensors: its header claims {length} bytes. "
-                "It is damaged or of another kind. Save it again."
+                f"The file {str(path)!r} cannot be read as safetensors: its header claims {length} bytes, above the "
+                f"limit of {MAX_JSON}. It is damaged or of another kind, or holds more than some 40,000 tensors. Save it "
+                "again, or only the layers that are to be measured."
             )
         try:
             with safe_open(path, framework="numpy"):
@@ -229,145 +225,14 @@ _DTYPES: dict[str, tuple[str, Callable[[NDArray], NDArray]]] = {
 }
 
 
-# PyTorch
-
-
-def _from_torch(path: Path) -> tuple[Entries, Skipped]:
-    """Tensors of a file that `torch.save` wrote, without running what it may hold beside them."""
-    torch = _torch(path)
-    _check_archive(path)
-    try:
-        # Mapped, since a checkpoint holds the optimiser's tensors too.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"The file {str(path)!r} holds something else than tensors (a whole module, say), which could run code and "
-            "is not read, or it is damaged. Save model.state_dict() instead, or build the model and pass it."
-        ) from error
-    except Exception as error:
-        # A damaged archive or description may fail in any way.
-        raise ValueError(
-            f"The file {str(path)!r} cannot be read: it is damaged ({type(error).__name__}). Save it again."
-        ) from error
-    state, skipped = _state_dict(path, content, torch.Tensor)
-    _check_tensors(path, state)
-    return _without_prefix(state), skipped
-
-
-def _torch(path: Path) -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            f'The file {str(path)!r} cannot be read without PyTorch: pip install "ei_fast[torch]".'
-        ) from error
-    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _OLDEST_TORCH:
-        raise ImportError(
-            f"The file {str(path)!r} cannot be read safely with PyTorch {torch.__version__}: before 2.10 a file of "
-            'weights could run code although only weights were asked for. pip install "ei_fast[torch]".'
-        )
-    return torch
-
-
-def stored_members(path: Path, file: IO[bytes], wrote: str) -> list[ZipInfo]:
-    """What an archive holds; ValueError where it is compressed or claims more than its size, which no writer does.
-
-    Parameters
-    ----------
-    wrote : str
-        Who writes such archives.
-    """
-    try:
-        members = ZipFile(file).infolist()
-    except (BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
-        raise ValueError(
-            f"The file {str(path)!r} must be an archive that {wrote} wrote. "
-            f"It is damaged or of another kind ({error}). Save it again."
-        ) from None
-    compressed = any(member.compress_type != ZIP_STORED for member in members)
-    if compressed or sum(member.file_size for member in members) > path.stat().st_size:
-        raise ValueError(
-            f"The file {str(path)!r} claims to hold more than its size, which {wrote} never does. "
-            "It is damaged or made to exhaust memory. Save it again."
-        )
-    return members
-
-
-def _check_archive(path: Path) -> None:
-    """Raise ValueError where a file is not an archive of tensors as `torch.save` writes it."""
-    with path.open("rb") as file:
-        members = stored_members(path, file, "torch.save of PyTorch 1.6 or newer")
-    names = [member.filename.split("/")[-1] for member in members]
-    if "constants.pkl" in names:
-        raise ValueError(
-            f"The file {str(path)!r} is a TorchScript program, which could run code. "
-            "Save model.state_dict() instead, or build the model and pass it."
-        )
-    if any(
-        name.endswith(".pkl") and member.file_size > _MAX_PICKLED for name, member in zip(names, members, strict=True)
-    ):
-        raise ValueError(
-            f"The file {str(path)!r} holds more than tensors: their description must be smaller than {_MAX_PICKLED} "
-            "bytes. Save model.state_dict() instead."
-        )
-
-
-def _state_dict(path: Path, content: Any, tensor_type: type) -> tuple[Entries, Skipped]:
-    """The tensors of a checkpoint by name, and what is left out."""
-    skipped: Skipped = []
-    state = content
-    if isinstance(content, Mapping):
-        wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if wrapper is not None:
-            state = content[wrapper]
-            # Training's bookkeeping is no part of a network; a second set of weights would be.
-            others = [key for key, value in content.items() if key != wrapper and _holds(value, tensor_type)]
-            skipped += [(str(key), f"beside {wrapper!r}") for key in others]
-    if not isinstance(state, Mapping) or not _holds(state, tensor_type):
-        got = f"a dict of {', '.join(map(repr, list(state)[:5])) or 'nothing'}" if isinstance(state, Mapping) else None
-        raise ValueError(
-            f"The file {str(path)!r} must hold a state dict, bare or as {', '.join(map(repr, _WRAPPERS))}. "
-            f"Got {got or type(state).__name__} instead. Save model.state_dict()."
-        )
-    tensors = {key: value for key, value in state.items() if isinstance(key, str) and isinstance(value, tensor_type)}
-    skipped += [(str(key), "not a tensor with a name") for key in state if key not in tensors]
-    return tensors, skipped
-
-
-def _holds(value: Any, tensor_type: type) -> bool:
-    """Whether a value is a tensor, or a dict with one."""
-    entries = value.values() if isinstance(value, Mapping) else [value]
-    return any(isinstance(entry, tensor_type) for entry in entries)
-
-
-def _check_tensors(path: Path, state: Mapping[str, Any]) -> None:
-    """Raise ValueError where tensors repeat what is stored more often than tied weights do: it would fill memory."""
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
-    if claimed > 4 * path.stat().st_size + 2**24:
-        raise ValueError(
-            f"The file {str(path)!r} claims {claimed} bytes of tensors, far more than it holds. It is damaged or made "
-            "to exhaust memory. Save contiguous tensors."
-        )
-
-
-def _without_prefix(state: Entries) -> Entries:
-    """The entries without what wrappers of a module put before the name of every layer."""
-    while True:
-        weights = [key for key in state if key.endswith(".weight")]
-        prefix = next((p for p in _PREFIXES if weights and all(key.startswith(p) for key in weights)), None)
-        bare = [] if prefix is None else [key.removeprefix(prefix) for key in state]
-        if not bare or len(set(bare)) < len(state):
-            return state
-        state = dict(zip(bare, state.values(), strict=True))
-
-
 _READERS: dict[str, Callable[[Path], tuple[Entries, Skipped]]] = {
     ".npz": _from_npz,
     ".safetensors": _from_safetensors,
     ".safetensors.index.json": _from_shards,
-    ".pt": _from_torch,
-    ".pth": _from_torch,
-    ".ckpt": _from_torch,
+    ".pt": entries_from_torch,
+    ".pth": entries_from_torch,
+    ".ckpt": entries_from_torch,
+    ".pt2": entries_from_torch,
     ".h5": _from_hdf5,
     ".hdf5": _from_hdf5,
 }
