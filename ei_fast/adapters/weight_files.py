@@ -173,8 +173,8 @@ def _stored(path: Path) -> dict[str, _Stored]:
         if length > MAX_JSON:
             raise ValueError(
                 f"The file {str(path)!r} cannot be read as safetensors: its header claims {length} bytes, above the "
-                f"limit of {MAX_JSON}. It is damaged or of another kind, or holds more than some 40,000 tensors. Save it "
-                "again, or only the layers that are to be measured."
+                f"limit of {MAX_JSON}. It is damaged or of another kind, or holds more than some 40,000 tensors. Save "
+                "it again, or only the layers that are to be measured."
             )
         try:
             with safe_open(path, framework="numpy"):
