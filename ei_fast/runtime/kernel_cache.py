@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from os import listdir
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numba
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from ei_fast import kernels
 from ei_fast._version import __version__
 from ei_fast.kernels.jit import KERNELS
+from ei_fast.kernels.kept import KeptCode
 from ei_fast.runtime.files import write_whole
 
 _PYTHON = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
@@ -24,7 +25,7 @@ class KernelCache:
     """The cache of all kernels, with a marker for each type of CPU that it is complete for.
 
     A marker's name says which kernels, versions and CPU it vouches for; its lines name the files that were there.
-    Where one of them has gone the marker is worth nothing.
+    Where one of them has gone, or is not whole any more, the marker is worth nothing.
 
     Attributes
     ----------
@@ -48,30 +49,37 @@ class KernelCache:
         for module in pkgutil.iter_modules(kernels.__path__):
             import_module(f"{kernels.__name__}.{module.name}")
         # All kernels' sources are in one folder, and so is their code.
-        path = KERNELS[0].stats.cache_path if hasattr(KERNELS[0], "stats") else None
-        return None if path is None else cls(Path(path))
+        if not all(isinstance(getattr(kernel, "_cache", None), KeptCode) for kernel in KERNELS):
+            return None
+        return cls(Path(KERNELS[0].stats.cache_path))
 
     @property
     def is_warm(self) -> bool:
-        """Whether all kernels are there for this CPU."""
-        return self._is_true(self._marker, set(listdir(self.folder)))
+        """Whether all kernels are there for this CPU, in files that can be loaded."""
+        return self._is_true(self._marker, set(listdir(self.folder))) and not self._broken()
 
     def prepare(self) -> None:
-        """Forget all code if some of it is known to be another version's, or to be gone.
+        """Forget all code if some of it is known to be another version's, or to be gone, else what is not whole.
 
         Numba looks whether the file of a kernel has changed, but not at the files of the kernels it calls.
         """
+        for kernel in KERNELS:
+            kernel._cache.enable()
         names = set(listdir(self.folder))
         markers = [name for name in names if name.startswith(f"ei_fast-{_PYTHON}-") and name.endswith(".warm")]
         wrong = [name for name in markers if not (name.startswith(self._ours) and self._is_true(name, names))]
-        if wrong:
+        forgotten = KERNELS if wrong else self._broken()
+        if forgotten:
             for name in markers:
                 (self.folder / name).unlink(missing_ok=True)
-            for kernel in KERNELS:
+            for kernel in forgotten:
                 kernel.recompile()
 
     def vouch(self) -> None:
-        """Leave the marker: what is there now is all."""
+        """Leave the marker: what is there now is all. OSError where a kernel is not there, or not whole."""
+        broken = self._broken()
+        if broken:
+            raise OSError(f"{len(broken)} of {len(KERNELS)} kernels are not in it, such as {broken[0].__name__}")
         suffixes = (".nbi", ".nbc")
         names = sorted(name for name in listdir(self.folder) if f".{_PYTHON}." in name and name.endswith(suffixes))
         write_whole(self.folder / self._marker, "\n".join(names).encode(), lasting=False)
@@ -82,7 +90,14 @@ class KernelCache:
             kernel._cache.disable()
 
     def _is_true(self, marker: str, names: set[str]) -> bool:
-        return marker in names and names.issuperset((self.folder / marker).read_text().split("\n"))
+        # Bytes that are no text are the name of no file.
+        lines = (self.folder / marker).read_text(errors="replace").split("\n") if marker in names else ["\0"]
+        return names.issuperset(lines)
+
+    def _broken(self) -> list[Any]:
+        """Kernels that have no code here for this CPU, or some that cannot be loaded."""
+        codegen = KERNELS[0].targetctx.codegen()
+        return [kernel for kernel in KERNELS if not kernel._cache.is_whole(self.folder, codegen)]
 
 
 def _digest(*parts: object) -> str:
