@@ -111,7 +111,7 @@ def warmup(alone: bool = False, verbose: bool = False) -> Warmup:
         except (OSError, NotImplementedError) as error:
             problem = (
                 f"The cache {folder} cannot be locked or written ({error}). Run ei-fast warmup while no other process "
-                "is at work in it, or set NUMBA_CACHE_DIR to a folder elsewhere."
+                "is at work in it, or set NUMBA_CACHE_DIR to a folder elsewhere, with some 100 MB of room."
             )
             compiled = alone and _compile_without_a_lock(cache, verbose)
         if problem and not compiled:
@@ -158,6 +158,10 @@ def _compile(cache: KernelCache, verbose: bool) -> bool:
         cache.prepare()
         with _counting() if verbose else nullcontext():
             _call_every_kernel()
+            if not messages and not cache.is_whole:
+                # A kernel whose callers were there was not compiled.
+                cache.forget()
+                _call_every_kernel()
         try:
             cache.vouch()
         except OSError as error:

@@ -20,6 +20,8 @@ REMEDY = (
     "Kernels are compiled in memory meanwhile. Set NUMBA_CACHE_DIR to a folder that can be written to and has some "
     "100 MB of room."
 )
+WHOLE, ABSENT, BROKEN, UNREADABLE = "whole", "absent", "broken", "unreadable"
+"""All code can be loaded, there is none, some of it cannot be loaded, nor can the index that names it."""
 _said = False
 _withheld: list[str] | None = None
 
@@ -51,19 +53,22 @@ class KeptFiles(IndexDataCacheFile):
     A file without a seal was written by Numba alone, and is as good as it can be unpickled.
     """
 
-    def is_whole(self, chosen: Callable[[Any], bool]) -> bool:
-        """Whether there is code, and all of it can be loaded, of the keys that `chosen` is true of."""
+    def state(self, chosen: Callable[[Any], bool]) -> tuple[str, list[Any]]:
+        """What there is of the keys that `chosen` is true of: `WHOLE`, `ABSENT`, `BROKEN` or `UNREADABLE`; and them."""
         try:
             codes = {key: name for key, name in super()._load_index().items() if chosen(key)}
+        except Exception:
+            # Damaged bytes may fail in any way.
+            return UNREADABLE, []
+        try:
             for key, name in codes.items():
                 with open(self._data_path(name), "rb") as file:
                     content, is_sealed = self._unsealed(file.read(), key)
                 if not is_sealed:
                     pickle.loads(content)
         except Exception:
-            # Damaged bytes may fail in any way.
-            return False
-        return bool(codes)
+            return BROKEN, list(codes)
+        return (WHOLE if codes else ABSENT), list(codes)
 
     def load(self, key: Any) -> Any:
         """Code for a key; None where there is none, or none that can be read, which is told."""
@@ -124,8 +129,8 @@ class KeptFiles(IndexDataCacheFile):
 def _tell_broken(path: str, error: Exception) -> None:
     tell(
         f"Compiled code in {path!r} cannot be read ({type(error).__name__}: {error}). It is compiled and written "
-        "again. Where this is said again, remove the files *.nbi and *.nbc in that folder, or set NUMBA_CACHE_DIR to another "
-        "that can be written to."
+        "again. Where this is said again, remove the files *.nbi and *.nbc in that folder, or set NUMBA_CACHE_DIR to "
+        "another that can be written to."
     )
 
 
@@ -152,7 +157,8 @@ class KeptCode(FunctionCache):
         except Exception as error:
             tell(f"Compiled code cannot be kept in {self._cache_path!r} ({error}). {REMEDY}")
 
-    def is_whole(self, folder: str | os.PathLike, codegen: Any) -> bool:
-        """Whether there is code for this CPU in a folder, and all of that can be loaded."""
+    def state(self, folder: str | os.PathLike, codegen: Any) -> tuple[str, list[Any]]:
+        """What there is for this CPU in a folder, see `KeptFiles.state`, and for which signatures."""
         files = KeptFiles(os.fspath(folder), self._impl.filename_base, self._impl.locator.get_source_stamp())
-        return files.is_whole(lambda key: key[1] == codegen.magic_tuple())
+        state, keys = files.state(lambda key: key[1] == codegen.magic_tuple())
+        return state, [signature for signature, *_ in keys]

@@ -14,7 +14,7 @@ import numpy as np
 from ei_fast import kernels
 from ei_fast._version import __version__
 from ei_fast.kernels.jit import KERNELS
-from ei_fast.kernels.kept import KeptCode
+from ei_fast.kernels.kept import BROKEN, UNREADABLE, WHOLE, KeptCode
 from ei_fast.runtime.files import write_whole
 
 _PYTHON = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
@@ -41,7 +41,7 @@ class KernelCache:
         stamps = sorted({repr(kernel._cache._impl.locator.get_source_stamp()) for kernel in KERNELS})
         software = _digest(sys.version, numba.__version__, np.__version__, __version__, *stamps)
         self._ours = f"ei_fast-{_PYTHON}-{software}-"
-        self._marker = f"{self._ours}{_digest(*KERNELS[0].targetctx.codegen().magic_tuple())}.warm"
+        self._marker = f"{self._ours}{_digest(*_codegen().magic_tuple())}.warm"
 
     @classmethod
     def found(cls) -> Self | None:
@@ -56,7 +56,12 @@ class KernelCache:
     @property
     def is_warm(self) -> bool:
         """Whether all kernels are there for this CPU, in files that can be loaded."""
-        return self._is_true(self._marker, set(listdir(self.folder))) and not self._broken()
+        return self._is_true(self._marker, set(listdir(self.folder))) and self.is_whole
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is code of all kernels for this CPU, and all of that can be loaded."""
+        return not self._lacking()
 
     def prepare(self) -> None:
         """Forget all code if some of it is known to be another version's, or to be gone, else what is not whole.
@@ -68,18 +73,30 @@ class KernelCache:
         names = set(listdir(self.folder))
         markers = [name for name in names if name.startswith(f"ei_fast-{_PYTHON}-") and name.endswith(".warm")]
         wrong = [name for name in markers if not (name.startswith(self._ours) and self._is_true(name, names))]
-        forgotten = KERNELS if wrong else self._broken()
-        if forgotten:
-            for name in markers:
-                (self.folder / name).unlink(missing_ok=True)
-            for kernel in forgotten:
+        states = [kernel._cache.state(self.folder, _codegen()) for kernel in KERNELS]
+        if wrong or any(state == UNREADABLE for state, _ in states):
+            self.forget()
+            return
+        for kernel, (state, signatures) in zip(KERNELS, states, strict=True):
+            if state == BROKEN:
+                # Whoever calls it may be there already, and would not have it compiled.
                 kernel.recompile()
+                for signature in signatures:
+                    kernel.compile(signature)
+
+    def forget(self) -> None:
+        """Take all code for worthless, on disk and in this process."""
+        for name in listdir(self.folder):
+            if name.startswith(f"ei_fast-{_PYTHON}-") and name.endswith(".warm"):
+                (self.folder / name).unlink(missing_ok=True)
+        for kernel in KERNELS:
+            kernel.recompile()
 
     def vouch(self) -> None:
         """Leave the marker: what is there now is all. OSError where a kernel is not there, or not whole."""
-        broken = self._broken()
-        if broken:
-            raise OSError(f"{len(broken)} of {len(KERNELS)} kernels are not in it, such as {broken[0].__name__}")
+        lacking = self._lacking()
+        if lacking:
+            raise OSError(f"{len(lacking)} of {len(KERNELS)} kernels are not in it, such as {lacking[0].__name__}")
         suffixes = (".nbi", ".nbc")
         names = sorted(name for name in listdir(self.folder) if f".{_PYTHON}." in name and name.endswith(suffixes))
         write_whole(self.folder / self._marker, "\n".join(names).encode(), lasting=False)
@@ -94,10 +111,13 @@ class KernelCache:
         lines = (self.folder / marker).read_text(errors="replace").split("\n") if marker in names else ["\0"]
         return names.issuperset(lines)
 
-    def _broken(self) -> list[Any]:
+    def _lacking(self) -> list[Any]:
         """Kernels that have no code here for this CPU, or some that cannot be loaded."""
-        codegen = KERNELS[0].targetctx.codegen()
-        return [kernel for kernel in KERNELS if not kernel._cache.is_whole(self.folder, codegen)]
+        return [kernel for kernel in KERNELS if kernel._cache.state(self.folder, _codegen())[0] != WHOLE]
+
+
+def _codegen() -> Any:
+    return KERNELS[0].targetctx.codegen()
 
 
 def _digest(*parts: object) -> str:
