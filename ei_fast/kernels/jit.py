@@ -59,6 +59,6 @@ def _compiled(function: Callable, **options: Any) -> Any:
         try:
             kernel._cache = KeptCode(function)  # noqa: SLF001
         except (RuntimeError, OSError) as error:
-            tell(f"Compiled code cannot be kept: {error}. {REMEDY}")
+            tell(f"Compiled code cannot be kept: {error}", REMEDY)
     KERNELS.append(kernel)
     return kernel

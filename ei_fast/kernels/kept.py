@@ -26,19 +26,19 @@ _said = False
 _withheld: list[str] | None = None
 
 
-def tell(message: str) -> None:
-    """Warn of what is wrong with the cache, once in a process."""
+def tell(problem: str, remedy: str = "") -> None:
+    """Warn of what is wrong with the cache, and what to do, once in a process."""
     global _said
     if _withheld is not None:
-        _withheld.append(message)
+        _withheld.append(problem)
     elif not _said:
         _said = True
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{problem}. {remedy}" if remedy else problem, RuntimeWarning, stacklevel=2)
 
 
 @contextmanager
 def withheld() -> Iterator[list[str]]:
-    """Messages are collected instead, by whoever says them in another way."""
+    """Problems are collected instead, by whoever says them in another way."""
     global _withheld
     before, _withheld = _withheld, []
     try:
@@ -128,9 +128,9 @@ class KeptFiles(IndexDataCacheFile):
 
 def _tell_broken(path: str, error: Exception) -> None:
     tell(
-        f"Compiled code in {path!r} cannot be read ({type(error).__name__}: {error}). It is compiled and written "
-        "again. Where this is said again, remove the files *.nbi and *.nbc in that folder, or set NUMBA_CACHE_DIR to "
-        "another that can be written to."
+        f"Compiled code in {path!r} cannot be read ({type(error).__name__}: {error}). It is compiled and written again",
+        "Where this is said again, remove the files *.nbi and *.nbc in that folder, or set NUMBA_CACHE_DIR to "
+        "another that can be written to.",
     )
 
 
@@ -155,7 +155,7 @@ class KeptCode(FunctionCache):
         try:
             super().save_overload(sig, data)
         except Exception as error:
-            tell(f"Compiled code cannot be kept in {self._cache_path!r} ({error}). {REMEDY}")
+            tell(f"Compiled code cannot be kept in {self._cache_path!r} ({error})", REMEDY)
 
     def state(self, folder: str | os.PathLike, codegen: Any) -> tuple[str, list[Any]]:
         """What there is for this CPU in a folder, see `KeptFiles.state`, and for which signatures."""
