@@ -286,7 +286,7 @@ FAR_OUT = {
     "as wide as floats go": [LARGEST * (k / 4 - 1) for k in range(8)],
     "next to the largest": [LARGEST - k * 2.0**971 for k in range(8)],
     "next to each other": [1e16 + 2 * k for k in range(8)],
-    "the smallest": [5e-324 * k for k in range(8)],
+    "integers as wide as floats go": [int(LARGEST) // 4 * (k - 4) for k in range(8)],
     "one value": [LARGEST] * 8,
     "one integer": [2**60] * 8,
 }

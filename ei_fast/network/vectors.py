@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from ei_fast.network.bins import Range, bin_edges, bin_index, check_range
 from ei_fast.validation import check_unmasked, without_gradient
 
+_LARGEST = int(np.finfo(np.float64).max)
 _NARROW = 2.0**-30
 """Of the largest value: where a range is narrower, edges of bins would be rounded by much."""
-_TINY = 1e-290
-"""Where a range is narrower, edges of bins would have few digits."""
 
 
 def as_vector(values: ArrayLike, name: str, owner: str) -> NDArray[Any]:
@@ -34,6 +33,9 @@ def as_vector(values: ArrayLike, name: str, owner: str) -> NDArray[Any]:
     if vector.dtype.kind == "f" and not np.isfinite(vector).all():
         at = int(np.flatnonzero(~np.isfinite(vector))[0])
         raise ValueError(f"{rule}. Got {vector[at]} at index {at} instead.")
+    if vector.dtype.kind == "O" and max(abs(one) for one in vector) > _LARGEST:
+        at = next(k for k, one in enumerate(vector) if abs(one) > _LARGEST)
+        raise ValueError(f"{rule}. Got an integer at index {at} that is larger than any float instead: scale it down.")
     # What a float64 does not hold is shifted before it is made one.
     is_wide = vector.dtype.kind == "O" or vector.dtype.itemsize > (8 if vector.dtype.kind == "f" else 4)
     return vector if is_wide else vector.astype(np.float64)
@@ -115,7 +117,7 @@ def _near_zero(values: NDArray[Any], low: Any, high: Any) -> tuple[NDArray[np.fl
         low, high = (
             int(end) if isinstance(end, Integral) else rounded(end) for end, rounded in ((low, floor), (high, ceil))
         )
-        # Integers that are longer than the largest float are made shorter together.
+        # A range wider than floats go is made narrower, with all in it.
         shift = max((high - low).bit_length() - 1000, 0)
         moved = [float((min(max(int(one), low), high) - low) >> shift) for one in values]
         return np.array(moved), (0.0, float((high - low) >> shift))
@@ -126,6 +128,4 @@ def _near_zero(values: NDArray[Any], low: Any, high: Any) -> tuple[NDArray[np.fl
         return values * 0.25, (low * 0.25, high * 0.25)
     if high - low < size * _NARROW:
         values, low, high = np.clip(values, low, high) - low, 0.0, high - low
-    if high - low < _TINY:
-        values, low, high = np.clip(values, low, high) * 2.0**900, low * 2.0**900, high * 2.0**900
     return values, (low, high)
