@@ -22,9 +22,10 @@ from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.quantities import NAMES
 from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.bins import Range, Ranges, bin_edges, bin_index, check_bins, check_range, hull_of
+from ei_fast.network.bins import Range, Ranges, check_bins, hull_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
+from ei_fast.network.vectors import as_vector, codes_of, two_ranges
 from ei_fast.parameters import (
     OWNER,
     Parameters,
@@ -37,7 +38,7 @@ from ei_fast.parameters import (
 from ei_fast.results.report import ENDS, LayerReport
 from ei_fast.results.tables import frame_of, lines_of, widths_of
 from ei_fast.runtime.threads import Threads
-from ei_fast.validation import as_numpy_ships, check_unmasked
+from ei_fast.validation import as_numpy_ships
 from ei_fast.warmup import compile_kernels
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ def mutual_information(
     >>> ef.mutual_information([0, 0, 1, 1], [0, 1, 2, 3], bins=(2, 4))
     1.0
     """
-    vectors = [_vector(values, name) for name, values in (("x", x), ("y", y))]
+    vectors = [as_vector(values, name, _OWNER) for name, values in (("x", x), ("y", y))]
     if len(vectors[0]) != len(vectors[1]):
         raise ValueError(
             f"The 'x' and 'y' parameters of {_OWNER} must be of one length. "
@@ -315,60 +316,12 @@ def mutual_information(
             f"Got {entropy!r} instead."
         )
     n_bins = check_bins(bins, _OWNER)
-    ranges = [None, None] if range is None else _two_ranges(range)
-    codes = [_codes(*given) for given in zip(vectors, ranges, n_bins, strict=True)]
+    ranges = [None, None] if range is None else two_ranges(range, _OWNER)
+    codes = [codes_of(*given, _OWNER) for given in zip(vectors, ranges, n_bins, strict=True)]
     histogram = np.zeros((1, 1, *n_bins), np.int32)
     add_to_histograms(codes[0][None], codes[1][None], NEVER, histogram)
     bits, _, _ = histogram_information(histogram[0, 0], *estimator_named(entropy).histogram_tables(TABLE_OF_COUNTS))
     return max(bits, 0.0) if entropy == "plugin" else bits
-
-
-def _vector(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    rule = f"The {name!r} parameter of {_OWNER} must be a vector of real, finite numbers"
-    check_unmasked(values, rule)
-    try:
-        vector = np.asarray(values)
-        if vector.dtype.kind not in "fiub":
-            raise TypeError
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{rule}. Got {type(values).__name__} instead.") from None
-    if vector.ndim != 1 or not vector.size:
-        raise ValueError(f"{rule}, at least one. Got shape {vector.shape} instead.")
-    vector = vector.astype(np.float64)
-    if not np.isfinite(vector).all():
-        at = int(np.flatnonzero(~np.isfinite(vector))[0])
-        raise ValueError(f"{rule}. Got {vector[at]} at index {at} instead.")
-    return vector
-
-
-def _two_ranges(ranges: Any) -> list[Range]:
-    try:
-        of_x, of_y = ranges
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"The 'range' parameter of {_OWNER} must be ((low, high), (low, high)), of x and of y. "
-            f"Got {ranges!r} instead."
-        ) from None
-    return [check_range(of_x, "range", _OWNER), check_range(of_y, "range", _OWNER)]
-
-
-def _codes(values: NDArray[np.float64], limits: Range | None, bins: int) -> NDArray[np.uint16]:
-    if limits is None and values.max() * 0.25 - values.min() * 0.25 > np.finfo(float).max * 0.25:
-        # The width of its range overflows.
-        values = values * 0.25
-    edges = bin_edges(_own_range(values) if limits is None else limits, bins)
-    if not np.all(np.diff(edges) > 0):
-        raise ValueError(
-            f"The 'bins' parameter of {_OWNER} must be no more than can be told apart. Got {bins} over "
-            f"{(float(edges[0]), float(edges[-1]))} instead."
-        )
-    return bin_index(values, edges)
-
-
-def _own_range(values: NDArray[np.float64]) -> Range:
-    low, high = float(values.min()), float(values.max())
-    # A single value falls into a single bin, whatever the range around it.
-    return (low, high) if low < high else (low - 0.5, high + 0.5)
 
 
 _SWEEP_COLUMNS = ("ei", "ei_stderr", *NAMES[1:])

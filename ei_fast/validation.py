@@ -24,6 +24,25 @@ def check_unmasked(values: Any, rule: str) -> None:
         raise ValueError(f"{rule}. Got a masked array instead, some of whose entries are missing. Fill them in.")
 
 
+def without_gradient(values: Any) -> Any:
+    """PyTorch's tensors, or those in a list, as NumPy reads them, whose values they keep; anything else as it is.
+
+    A tensor may need a gradient, be on another device, or be of a type that NumPy does not have.
+    """
+    if isinstance(values, (list, tuple)):
+        return [without_gradient(one) for one in values] if _holds_tensors(values) else values
+    if not hasattr(values, "detach"):
+        return values
+    tensor = values.detach().cpu()
+    if tensor.is_floating_point():
+        tensor = tensor.double()
+    return tensor.resolve_conj().resolve_neg() if hasattr(tensor, "resolve_neg") else tensor
+
+
+def _holds_tensors(values: Any) -> bool:
+    return any(hasattr(one, "detach") or (isinstance(one, (list, tuple)) and _holds_tensors(one)) for one in values)
+
+
 def as_float(value: Any) -> float:
     """A real number as a float; infinite where it is larger than any float."""
     try:

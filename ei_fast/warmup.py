@@ -22,6 +22,7 @@ from numba.core import event
 from tqdm import tqdm
 
 from ei_fast.kernels.jit import KERNELS
+from ei_fast.kernels.kept import tell, withheld
 from ei_fast.runtime.kernel_cache import KernelCache
 
 LONGEST_WAIT = 300.0
@@ -54,13 +55,15 @@ class Warmup:
 def compile_kernels() -> None:
     """Have every kernel compiled before measuring begins, with a bar that says so where any has to be.
 
-    Once in a process: milliseconds where the cache is warm, nothing afterwards. Where code cannot be kept, kernels
-    are compiled as they are called, and nothing is said here.
+    Once in a process: a tenth of a second where the cache is warm, nothing afterwards. Where code cannot be kept,
+    kernels are compiled as they are called, of which is warned.
     """
     global _looked
     if not _looked:
         _looked = True
-        warmup(verbose=True)
+        problem = warmup(verbose=True).problem
+        if problem is not None:
+            tell(problem)
 
 
 _looked = False
@@ -69,8 +72,9 @@ _looked = False
 def warmup(alone: bool = False, verbose: bool = False) -> Warmup:
     """Have every kernel in Numba's cache on disk: to be called at the start of each of many processes.
 
-    Milliseconds where it is there. Otherwise one process compiles and the others wait. Where the cache cannot be
-    locked or written nothing fails: this process compiles kernels as they are called and keeps them in memory.
+    A tenth of a second where it is there, in files that can be loaded. Otherwise one process compiles, what is missing
+    or broken, and the others wait. Where the cache cannot be locked or written nothing fails: this process compiles
+    kernels as they are called and keeps them in memory.
 
     Parameters
     ----------
@@ -107,7 +111,7 @@ def warmup(alone: bool = False, verbose: bool = False) -> Warmup:
         except (OSError, NotImplementedError) as error:
             problem = (
                 f"The cache {folder} cannot be locked or written ({error}). Run ei-fast warmup while no other process "
-                "is at work in it, or set NUMBA_CACHE_DIR to a folder elsewhere."
+                "is at work in it, or set NUMBA_CACHE_DIR to a folder elsewhere, with some 100 MB of room."
             )
             compiled = alone and _compile_without_a_lock(cache, verbose)
         if problem and not compiled:
@@ -149,10 +153,19 @@ def _compile(cache: KernelCache, verbose: bool) -> bool:
     # Another process may have been at it between the look and the lock.
     if cache.is_warm:
         return False
-    cache.prepare()
-    with _counting() if verbose else nullcontext():
-        _call_every_kernel()
-    cache.vouch()
+    # What goes wrong with files is said once, by whoever is told of the problem.
+    with withheld() as messages:
+        cache.prepare()
+        with _counting() if verbose else nullcontext():
+            _call_every_kernel()
+            if not messages and not cache.is_whole:
+                # A kernel whose callers were there was not compiled.
+                cache.forget()
+                _call_every_kernel()
+        try:
+            cache.vouch()
+        except OSError as error:
+            raise OSError("; ".join([*messages[:1], str(error)])) from error
     return True
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -265,3 +266,28 @@ def test_files_that_are_for_another_command_name_it(net, tmp_path):
         assert f"ei-fast analyze {net}" in said.output
         said = _run(command, one, tmp_path / "out.gif")
         assert "is a report of one moment" in said.output
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "TkAgg", "none of these"])
+@pytest.mark.parametrize("name", ["run.png", "run.gif", "run.html"])
+def test_pictures_do_not_depend_on_the_backend_that_a_notebook_has_set(tmp_path, backend, name):
+    recorder = ef.Recorder(ef.EffectiveInformation(random_state=0))
+    for step in range(2):
+        recorder.record([np.eye(2) * step], step=step)
+    recorder.trajectory_.save(tmp_path / "run.npz")
+    command = [sys.executable, "-m", "ei_fast", "plot" if name == "run.png" else "animate"]
+    ran = subprocess.run(
+        [*command, tmp_path / "run.npz", tmp_path / name],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"MPLBACKEND": backend},
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert f"wrote {tmp_path / name}" in ran.stdout
+
+
+def test_the_package_as_a_module_is_the_command():
+    ran = subprocess.run([sys.executable, "-m", "ei_fast", "--help"], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("Usage: python -m ei_fast [OPTIONS] COMMAND")

@@ -1,6 +1,9 @@
 """Whatever people pass: measured as meant, or refused with parameter, rule, value and remedy, before any work."""
 
 import threading
+from collections import Counter
+from fractions import Fraction
+from math import log2
 
 import numpy as np
 import pandas as pd
@@ -222,3 +225,94 @@ def test_two_threads_at_once():
     for thread in threads:
         thread.join()
     assert got == [[expected[0]] * 10, [expected[1]] * 10]
+
+
+def _need_a_gradient():
+    torch = pytest.importorskip("torch")
+    return torch.tensor([0.0, 1.0, 2.0, 3.0], requires_grad=True)
+
+
+def test_tensors_that_need_a_gradient_are_read():
+    tensor = _need_a_gradient()
+    torch = pytest.importorskip("torch")
+    for x in (tensor, tensor.half(), tensor.bfloat16(), list(tensor), torch._neg_view(-tensor.detach()), tensor * 1):
+        assert ef.mutual_information(x, tensor, bins=4) == 2.0
+    weight = tensor.reshape(2, 2)
+    few = {"activation": "linear", "n_samples": 256, "random_state": 0}
+    expected = ef.analyze(weight.detach().numpy(), **few)[0].ei
+    layer = ef.Layer(list(weight), activation="linear")
+    for model in (weight, [weight], [list(weight)], {"w0": weight}, [(weight, tensor[:2] * 0)], layer):
+        assert ef.analyze(model, **few)[0].ei == expected
+    function = ef.Function(lambda x: torch.tanh(torch.as_tensor(x) @ weight.double()), 2, 2, (-1, 1))
+    assert ef.analyze(function, n_samples=256, random_state=0)[0].ei > 0
+    recorder = ef.Recorder(ef.EffectiveInformation(n_samples=256, random_state=0))
+    recorder.record([weight], loss=tensor.sum())
+    assert recorder.trajectory_.metrics["loss"].tolist() == [6.0]
+
+
+def test_a_tensor_without_values_is_refused_with_the_name_of_its_parameter():
+    tensor = _need_a_gradient().to("meta")
+    with pytest.raises(TypeError, match="The 'x' parameter of mutual_information must be a vector .* Got Tensor"):
+        ef.mutual_information(tensor, [1, 2, 3, 4])
+    with pytest.raises(TypeError, match="The 'weight' parameter of .* must be an array of real numbers. Got"):
+        ef.analyze(tensor.reshape(2, 2))
+
+
+def _exactly(x, y, bins):
+    """Mutual information with bins that fractions tell apart."""
+
+    def codes(values, n):
+        values = [Fraction(int(v)) if isinstance(v, (int, np.integer)) else Fraction(float(v)) for v in values]
+        low, high = min(values), max(values)
+        return [0 if low == high else min(int((v - low) * n / (high - low)), n - 1) for v in values]
+
+    a, b = codes(x, bins[0]), codes(y, bins[1])
+    entropies = [
+        -sum(n / len(x) * log2(n / len(x)) for n in Counter(one).values())
+        for one in (a, b, list(zip(a, b, strict=True)))
+    ]
+    return entropies[0] + entropies[1] - entropies[2]
+
+
+LARGEST = np.finfo(np.float64).max
+FAR_OUT = {
+    "integers beyond 2**53": [2**60 + k for k in range(8)],
+    "unsigned integers": np.arange(8, dtype=np.uint64) + np.uint64(2**63 + 1),
+    "signed integers": np.arange(8) - 2**62,
+    "integers beyond 2**64": [2**70 + k for k in range(8)],
+    "integers that no type holds together": [2**63 + k if k % 2 else -k for k in range(8)],
+    "objects": np.array([2**70 + k for k in range(8)], object),
+    "up to the largest": [LARGEST * (1 - k / 16) for k in range(8)],
+    "as wide as floats go": [LARGEST * (k / 4 - 1) for k in range(8)],
+    "next to the largest": [LARGEST - k * 2.0**971 for k in range(8)],
+    "next to each other": [1e16 + 2 * k for k in range(8)],
+    "integers as wide as floats go": [int(LARGEST) // 4 * (k - 4) for k in range(8)],
+    "one value": [LARGEST] * 8,
+    "one integer": [2**60] * 8,
+}
+
+
+@pytest.mark.parametrize("values", FAR_OUT.values(), ids=FAR_OUT)
+@pytest.mark.parametrize("bins", [2, 3, 8])
+def test_mutual_information_of_numbers_that_floats_would_round_together(values, bins):
+    y = [0, 1, 4, 4, 1, 0, 1, 4]
+    assert ef.mutual_information(values, y, bins=(bins, 5)) == pytest.approx(_exactly(values, y, (bins, 5)), abs=1e-9)
+
+
+def test_a_range_of_integers_beyond_2_to_the_53_is_not_rounded():
+    x = [2**60 + k for k in range(8)]
+    assert ef.mutual_information(x, range(8), range=((2**60, 2**60 + 7), (0, 7))) == 3.0
+    assert ef.mutual_information(x, range(8), bins=(2, 8), range=((2**60, 2**60 + 15), (0, 7))) == 0.0
+
+
+@pytest.mark.parametrize("limits", [(-1.7e308, 1.7e308), (-LARGEST, LARGEST), (-1e308, 1e308)])
+def test_a_range_wider_than_floats_go_is_refused_and_one_half_as_wide_measured(limits):
+    layer = ef.Layer(np.eye(2), activation="linear")
+    for call in (
+        lambda ends: ef.analyze(layer, in_range=ends, n_samples=256, random_state=0)[0].ei,
+        lambda ends: ef.analyze(layer, out_range=ends, n_samples=256, random_state=0)[0].ei + 6.0,
+        lambda ends: ef.mutual_information(range(8), range(8), range=(ends, (0, 7))) + 6.0,
+    ):
+        with pytest.raises(ValueError, match="Its width is more than the largest number .* give a range half as wide"):
+            call(limits)
+        assert call((limits[0] / 2, limits[1] / 2)) == pytest.approx(6.0)

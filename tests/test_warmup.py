@@ -12,13 +12,17 @@ import numba
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from disks import mounted
 from filelock import FileLock
 
 import ei_fast as ef
+import ei_fast.kernels.kept
 import ei_fast.runtime.kernel_cache
 import ei_fast.warmup
 from ei_fast.cli import main
-from ei_fast.runtime.kernel_cache import _PYTHON, KernelCache
+from ei_fast.kernels.jit import KERNELS
+from ei_fast.kernels.kept import KeptFiles
+from ei_fast.runtime.kernel_cache import KernelCache
 from ei_fast.warmup import warmup
 
 WEIGHT = np.arange(12.0).reshape(4, 3) / 4 - 1
@@ -124,10 +128,13 @@ def test_twenty_processes(tmp_path):
 
 
 def _made_up(folder):
-    """Fill a folder with files named as Numba names code, and vouch for them on this CPU and on another type."""
-    for name in ("dense.dense_keys-1", "edges.edge_bits-2"):
-        for suffix in ("nbi", "1.nbc"):
-            (folder / f"{name}.{_PYTHON}.{suffix}").touch()
+    """Fill a folder with files as kernels keep them, and vouch for them on this CPU and on another type."""
+    magic = KERNELS[0].targetctx.codegen().magic_tuple()
+    for kernel in KERNELS:
+        impl = kernel._cache._impl
+        KeptFiles(str(folder), impl.filename_base, impl.locator.get_source_stamp()).save(
+            ("made up", magic), "code" * 100
+        )
     KernelCache(folder).vouch()
     (marker,) = folder.glob("*.warm")
     shutil.copy(marker, folder / f"{marker.stem.rpartition('-')[0]}-0123456789abcdef.warm")
@@ -158,6 +165,23 @@ def test_a_marker_is_worth_nothing_where_code_has_gone(cache):
     assert not cache.is_warm
 
 
+@pytest.mark.parametrize("content", [b"", b"garbage", None], ids=["empty", "garbage", "truncated"])
+@pytest.mark.parametrize("kind", ["*.nbi", "*.nbc", "*.warm"])
+def test_a_cache_is_not_called_warm_where_a_file_is_broken(cache, kind, content):
+    for path in sorted(cache.folder.glob(kind))[-2:]:
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    assert not cache.is_warm
+
+
+def test_a_cache_is_not_called_warm_where_a_byte_of_code_has_changed(cache):
+    path = sorted(cache.folder.glob("*.nbc"))[0]
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 3] ^= 1
+    path.write_bytes(whole)
+    assert not cache.is_warm
+
+
 @pytest.mark.parametrize("changed", ["version", "file", "nothing"])
 def test_code_of_another_version_is_forgotten(cache, monkeypatch, changed):
     if changed == "version":
@@ -165,15 +189,25 @@ def test_code_of_another_version_is_forgotten(cache, monkeypatch, changed):
         cache = KernelCache(cache.folder)
         assert not cache.is_warm
     if changed == "file":
-        next(cache.folder.glob("*.nbc")).unlink()
+        (code,) = cache.folder.glob(f"{KERNELS[0]._cache._impl.filename_base}.*.nbc")
+        code.unlink()
     forgotten = []
-    kernel = SimpleNamespace(recompile=lambda: forgotten.append(True))
+    kernel = SimpleNamespace(
+        __name__="kernel",
+        recompile=lambda: forgotten.append(True),
+        _cache=KERNELS[0]._cache,
+        targetctx=KERNELS[0].targetctx,
+    )
     monkeypatch.setattr(ei_fast.runtime.kernel_cache, "KERNELS", [kernel])
     cache.prepare()
     assert forgotten == ([] if changed == "nothing" else [True])
     assert len(list(cache.folder.glob("*.warm"))) == (2 if changed == "nothing" else 0)
-    cache.vouch()
-    assert cache.is_warm
+    if changed == "file":
+        with pytest.raises(OSError, match="1 of 1 kernels are not in it"):
+            cache.vouch()
+    else:
+        cache.vouch()
+        assert cache.is_warm
 
 
 class _Cold:
@@ -287,6 +321,152 @@ def test_a_call_with_a_bar_is_not_slowed_by_a_warm_cache(compiling, capsys):
 
 def test_who_waits_for_another_process_is_told(compiling, capsys, monkeypatch):
     monkeypatch.setattr(ei_fast.warmup, "LONGEST_WAIT", 0.1)
-    with FileLock(compiling.lock):
+    monkeypatch.setattr(ei_fast.kernels.kept, "_said", False)
+    with FileLock(compiling.lock), pytest.warns(RuntimeWarning, match="Another process held .* Delete that file"):
         ef.analyze(WEIGHT, random_state=0, verbose=1)
     assert "another process is compiling the kernels, once: waiting" in capsys.readouterr().err
+
+
+SMALL = """
+import sys, warnings
+warnings.simplefilter("always")
+from ei_fast.kernels.jit import jit
+
+@jit
+def first(x):
+    return x + 1
+
+@jit
+def second(x):
+    return x * 2
+
+if len(sys.argv) > 1:
+    exec(sys.argv[1])
+print(first(1), second(2), first(0.5))
+"""
+
+
+class _Small:
+    """Two kernels in a module of their own, called in processes of their own."""
+
+    def __init__(self, folder):
+        self.source, self.cache = folder / "small.py", folder / "cache"
+        self.source.write_text(SMALL)
+
+    def run(self, *arguments, cache=None):
+        command = [sys.executable, str(self.source), *arguments]
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(cache or self.cache)}
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=100)
+        assert (ran.returncode, ran.stdout) == (0, "2 4 1.5\n"), ran.stderr
+        return [line for line in ran.stderr.splitlines() if "Warning" in line]
+
+    def files(self, kind):
+        return sorted(self.cache.rglob(kind))
+
+
+@pytest.fixture
+def small(tmp_path):
+    made = _Small(tmp_path)
+    assert made.run() == []
+    assert (len(made.files("*.nbi")), len(made.files("*.nbc"))) == (2, 3)
+    return made
+
+
+def _swap(paths):
+    contents = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+
+
+def _replace(change):
+    return lambda paths: [path.write_bytes(change(path.read_bytes())) for path in paths]
+
+
+DAMAGES = {
+    "empty": _replace(lambda content: b""),
+    "truncated": _replace(lambda content: content[: len(content) // 2]),
+    "a little truncated": _replace(lambda content: content[:-1]),
+    "garbage": _replace(lambda content: b"\x80garbage" * 100),
+    "text": _replace(lambda content: b"S'0.0'\n."),
+    "changed": _replace(lambda content: content[:200] + bytes([content[200] ^ 1]) + content[201:]),
+    "each other's": _swap,
+}
+
+
+QUICK = {("*.nbi", "empty"), ("*.nbi", "garbage"), ("*.nbc", "truncated"), ("*.nbc", "each other's")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage"),
+    [
+        pytest.param(kind, damage, marks=() if (kind, damage) in QUICK else pytest.mark.slow)
+        for kind in ("*.nbi", "*.nbc")
+        for damage in DAMAGES
+    ],
+)
+def test_broken_files_of_compiled_code_are_told_of_once_and_mended(small, kind, damage):
+    DAMAGES[damage](small.files(kind))
+    said = small.run()
+    assert len(said) <= 1
+    if kind == "*.nbc":
+        assert len(said) == 1
+        assert "cannot be read" in said[0]
+        assert "remove the files *.nbi and *.nbc" in said[0]
+    assert small.run() == []
+    for path in small.files("*.nb?"):
+        path.chmod(0o444)
+    before = {path: path.stat().st_mtime_ns for path in small.files("*.nb?")}
+    assert small.run() == []
+    assert {path: path.stat().st_mtime_ns for path in small.files("*.nb?")} == before
+
+
+@pytest.mark.parametrize("kind", ["*.nbi", "*.nbc"])
+def test_folders_in_the_place_of_compiled_code_stop_nothing(small, kind):
+    for path in small.files(kind):
+        path.unlink()
+        (path / "folder").mkdir(parents=True)
+    assert len(small.run()) == 1
+
+
+def test_a_cache_folder_that_goes_away_or_is_a_file_stops_nothing(small):
+    went = "import shutil, os; shutil.rmtree({0!r}); open({0!r}, 'w').close()".format(str(small.cache))
+    (said,) = small.run(went)
+    assert "NUMBA_CACHE_DIR" in said
+
+
+def test_a_full_disk_stops_no_kernel_and_is_told_of_once(tmp_path):
+    small = _Small(tmp_path)
+    with mounted(tmp_path / "disk", "size=64k") as disk:
+        # A folder for the file by which it is found whether the folder can be written to, and no room for code.
+        (said,) = small.run(f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from disks import fill; "
+                            f"from pathlib import Path; fill(Path({str(disk)!r}))", cache=disk / "cache")  # fmt: skip
+        assert "cannot be kept" in said
+        assert "No space left on device" in said
+        assert "Set NUMBA_CACHE_DIR to a folder" in said
+        assert not list(disk.rglob("*.nbc"))
+
+
+@pytest.mark.slow
+def test_a_warmup_mends_what_is_broken_and_compiles_nothing_else(warm, tmp_path):
+    folder = Path(shutil.copytree(warm[0], tmp_path / "copy"))
+    codes = sorted(folder.rglob("*.nbc"))
+    for path in codes[::40]:
+        path.write_bytes(path.read_bytes()[:-100])
+    before = {path: path.stat().st_mtime_ns for path in codes}
+    assert _run(START, folder).startswith("True None ")
+    assert sum(path.stat().st_mtime_ns != time for path, time in before.items()) >= len(codes[::40])
+    assert _run(START, folder).startswith("False None ")
+
+
+@pytest.mark.slow
+def test_a_measurement_in_a_broken_cache_or_on_a_full_disk_gives_the_same_figures(warm, tmp_path):
+    code = "import numpy as np, ei_fast as ef; print(ef.analyze(np.eye(3), n_samples=512, random_state=0)[0].ei)"
+    expected = _run(code, warm[0])
+    folder = Path(shutil.copytree(warm[0], tmp_path / "copy"))
+    for path in folder.rglob("*.nb?"):
+        path.write_bytes(b"")
+    assert _run(code, folder) == expected
+    with mounted(tmp_path / "disk", "size=1m") as disk:
+        assert _run(code, disk / "cache") == expected
+        done = _run("import ei_fast as ef; print(ef.warmup().problem)", disk / "cache")
+    assert "No space left on device" in done

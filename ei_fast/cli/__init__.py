@@ -1,5 +1,6 @@
 """The command ``ei-fast``."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from ei_fast.warmup import compile_kernels
 @click.version_option(__version__, prog_name="ei-fast")
 def main() -> None:
     """Effective information, sensitivity and degeneracy of neural networks."""
+    # Only files are written, which need no window; a notebook's MPLBACKEND may name what is not installed here, and
+    # Matplotlib would not be imported.
+    if "matplotlib" not in sys.modules:
+        os.environ["MPLBACKEND"] = "agg"
 
 
 main.add_command(batch)

@@ -59,7 +59,9 @@ def batch() -> None:
 @click.option("--effort", type=float, help="Multiplies the ceiling of work [1].")
 @how_to_read(activation=None)
 @click.option(
-    "--step-pattern", help="Regular expression whose one group is the step, in the file's name [last number]."
+    "--step-pattern",
+    help="Regular expression whose one group is the step, in the file's name or in its path below the folder, where "
+    "that of a folder is no part of the run [the number called step, iter, epoch or checkpoint, or the only one].",
 )
 @click.option(
     "--table",
@@ -104,7 +106,7 @@ def plan(
     """
     from ei_fast import EffectiveInformation
     from ei_fast.cluster import plan as make_plan
-    from ei_fast.cluster.log import duration
+    from ei_fast.cluster.log import duration, runs_and_steps
 
     values = {} if settings is None else _from_toml(settings)
     values |= {name: value for name, value in given.items() if value is not None}
@@ -127,6 +129,7 @@ def plan(
         replace=replace,
         **reading,
     )
+    click.echo(f"{runs_and_steps(made.checkpoints)}\n")
     click.echo(
         f"{len(made.checkpoints)} checkpoints of {len(made.ranges)} runs, {len(made.layers)} layers each; "
         f"about {duration(max(sum(task.seconds for task in tasks) for tasks in made.shards))} of one core a shard, "

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from ei_fast.cluster.steps import steps_of
 from ei_fast.training.trajectory import COLUMNS, check_metric_name
 
 FURTHER = (
@@ -19,9 +20,6 @@ FURTHER = (
 _INDEX = ".safetensors.index.json"
 SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx", ".weights.h5", ".h5")
 """Of files that `as_network` reads."""
-
-STEP_PATTERN = r"(\d+)(?!.*\d)"
-"""The last whole number of a file's name, its suffix apart: 3400 of ``epoch=12-step=3400.ckpt``."""
 
 _SHARD = re.compile(r"-\d+-of-\d+\.safetensors$")
 
@@ -47,6 +45,15 @@ class Checkpoint:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Place:
+    """What the path of a file says: its run, and its step where a pattern finds it, in the name of a folder or not."""
+
+    run: str
+    step: int | None = None
+    in_folder: bool = False
+
+
 def find_checkpoints(
     where: str, step_pattern: str | None = None, table: Path | None = None, apart_from: Path | None = None
 ) -> tuple[Path, list[Checkpoint], list[str]]:
@@ -58,7 +65,9 @@ def find_checkpoints(
         A folder, searched with all folders in it; or a glob, in which ``**`` stands for any folders. Folders
         below it are runs.
     step_pattern : str, optional
-        Regular expression with one group, searched in the file's name without its suffix; `STEP_PATTERN` by default.
+        Regular expression with one group, searched in the file's name without its suffix, and where it is not found
+        there in the path below `base`. A folder whose name holds the step is no part of the run's. Where not given,
+        the number of each name that its words call the step, see `steps_of`.
     table : path, optional
         CSV with a column ``file``, below the folder or in it, and optional columns ``step`` and ``run``; any
         other is a metric. Only files that it lists are taken.
@@ -76,7 +85,8 @@ def find_checkpoints(
     Raises
     ------
     ValueError
-        Where there is none, a step cannot be told, or two files have the same; naming the file.
+        Where there is none, a step cannot be told or may be told in two ways, or two files have the same; naming
+        the files.
     """
     base, files = _matching(where, apart_from)
     indexed = {path.parent for path in files if path.name.endswith(_INDEX)}
@@ -89,14 +99,15 @@ def find_checkpoints(
             f"Found none among {len(files)} files."
         )
     names = [path.relative_to(base).as_posix() for path in taken]
-    pattern = _compiled(STEP_PATTERN if step_pattern is None else step_pattern)
+    compiled = None if step_pattern is None else _compiled(step_pattern)
     if table is None:
-        found = [Checkpoint(_folder(name), _step_in(name, pattern), name) for name in names]
+        found = [(_place(name, compiled), Checkpoint("", 0, name)) for name in names]
     else:
-        found = _listed(table, names, pattern)
-        listed = {one.path for one in found}
+        found = _listed(table, names, compiled)
+        listed = {one.path for _, one in found}
         ignored += [name for name in names if name not in listed]
-    return base, sorted(_with_short_runs(_checked(found)), key=lambda one: (one.run, one.step)), sorted(ignored)
+    made = _checked(_with_steps(found))
+    return base, sorted(_with_short_runs(made), key=lambda one: (one.run, one.step)), sorted(ignored)
 
 
 def _matching(where: str, apart_from: Path | None) -> tuple[Path, list[Path]]:
@@ -138,16 +149,58 @@ def _compiled(pattern: str) -> re.Pattern:
     return compiled
 
 
-def _step_in(name: str, pattern: re.Pattern) -> int:
+def _bare(name: str) -> str:
+    """A file's name without its folders and its suffix."""
     bare = PurePosixPath(name).name
-    bare = bare.removesuffix(next(suffix for suffix in SUFFIXES if bare.endswith(suffix)))
-    found = pattern.search(bare)
-    if found is None or not (found[1] or "").isdecimal():
+    return bare.removesuffix(next(suffix for suffix in SUFFIXES if bare.endswith(suffix)))
+
+
+def _place(name: str, pattern: re.Pattern | None) -> Place:
+    """What a pattern finds in the name of a file, or in its path: first without the suffix, then with it."""
+    bare, folder = _bare(name), _folder(name)
+    if pattern is None:
+        return Place(folder)
+    begin = len(folder) + 1 if folder else 0
+    for text, offset in ((bare, begin), (name[: begin + len(bare)], 0), (name, 0)):
+        found = pattern.search(text)
+        if found is None or found[1] is None:
+            continue
+        if not (found[1].isascii() and found[1].isdecimal()):
+            break
+        which = name.count("/", 0, offset + found.start(1))
+        parts = folder.split("/") if folder else []
+        run = "/".join(part for k, part in enumerate(parts) if k != which)
+        return Place(run, _checked_step(int(found[1]), name), in_folder=which < len(parts))
+    raise ValueError(
+        f"The step of {name!r} cannot be told: {pattern.pattern!r} finds no number in {bare!r}, nor in the path below "
+        "the folder of the checkpoints. Give --step-pattern, a regular expression with one group around the digits of "
+        "the step; or --table, a CSV with columns file and step; or a glob that leaves the file out."
+    )
+
+
+def _check_one_place(places: Sequence[tuple[Place, Checkpoint]]) -> None:
+    """A pattern must find the steps of all files in their names, or of all in their folders: runs are named so."""
+    within = next(((place.step, one.path) for place, one in places if place.in_folder), None)
+    at_end = next(((place.step, one.path) for place, one in places if not place.in_folder), None)
+    if within is not None and at_end is not None:
         raise ValueError(
-            f"The step of {name!r} cannot be told: {pattern.pattern!r} finds no number in {bare!r}. Give "
-            "--step-pattern, a regular expression with one group, or --table, a CSV with columns file and step."
+            "The step pattern must find the steps of all checkpoints in the names of files, or of all in those of "
+            f"folders. It finds {within[0]} in a folder of {within[1]!r} and {at_end[0]} in the name of "
+            f"{at_end[1]!r}. Give a pattern that ends in a slash for folders, like 'checkpoint-(\\d+)/', or a "
+            "narrower glob."
         )
-    return _checked_step(int(found[1]), name)
+
+
+def _with_steps(found: Sequence[tuple[Place, Checkpoint]]) -> list[Checkpoint]:
+    """The checkpoints with run and step, which is told from the names of a run where nothing else gives it."""
+    _check_one_place(found)
+    made = [replace(one, run=place.run, step=-1 if place.step is None else place.step) for place, one in found]
+    runs: dict[str, dict[str, str]] = {}
+    for one in made:
+        if one.step < 0:
+            runs.setdefault(one.run, {})[one.path] = _bare(one.path)
+    steps = {path: step for run, names in runs.items() for path, step in steps_of(names, run).items()}
+    return [replace(one, step=_checked_step(steps[one.path], one.path)) if one.step < 0 else one for one in made]
 
 
 def _checked_step(step: int, name: str) -> int:
@@ -161,8 +214,8 @@ def _folder(name: str) -> str:
     return "" if folder == "." else folder
 
 
-def _listed(table: Path, names: Sequence[str], pattern: re.Pattern) -> list[Checkpoint]:
-    """What a CSV says of the files."""
+def _listed(table: Path, names: Sequence[str], pattern: re.Pattern | None) -> list[tuple[Place, Checkpoint]]:
+    """What a CSV says of the files; where it says no step, what a pattern does."""
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if "file" not in (reader.fieldnames or ()):
@@ -177,15 +230,10 @@ def _listed(table: Path, names: Sequence[str], pattern: re.Pattern) -> list[Chec
             name = PurePosixPath(row.pop("file").strip()).as_posix()
             if name not in known:
                 raise ValueError(f"{where}, names {name!r}, which is not among the checkpoints, like {names[0]!r}.")
-            step, run = row.pop("step", ""), row.pop("run", "")
-            result.append(
-                Checkpoint(
-                    run.strip() or _folder(name),
-                    _whole(step, name, where) if step.strip() else _step_in(name, pattern),
-                    name,
-                    {metric: _number(value, metric, where) for metric, value in row.items() if value.strip()},
-                )
-            )
+            step, run = row.pop("step", ""), row.pop("run", "").strip()
+            place = Place(_folder(name), _whole(step, name, where)) if step.strip() else _place(name, pattern)
+            metrics = {metric: _number(value, metric, where) for metric, value in row.items() if value.strip()}
+            result.append((replace(place, run=run or place.run), Checkpoint("", 0, name, metrics)))
     return result
 
 
@@ -209,7 +257,7 @@ def _checked(found: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
         if (one.run, one.step) in seen:
             raise ValueError(
                 f"The checkpoints {seen[one.run, one.step]!r} and {one.path!r} have the same step, {one.step}. "
-                "Give --step-pattern or --table, or a narrower glob."
+                "Give a glob that leaves one of them out, or --step-pattern or --table."
             )
         seen[one.run, one.step] = one.path
         run = PurePosixPath(one.run)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -9,8 +10,10 @@ from tqdm import tqdm
 
 from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.item import FAILED, Outcome
+from ei_fast.results.tables import lines_of
 
 _SECONDS_BETWEEN_LINES = 10.0
+_MOST_RUNS, _MOST_STEPS = 12, 5
 
 
 class Log:
@@ -69,3 +72,24 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def runs_and_steps(checkpoints: Sequence[Checkpoint]) -> str:
+    """A short table of what was read from the names of checkpoints, which are in order."""
+    runs: dict[str, list[Checkpoint]] = {}
+    for one in checkpoints:
+        runs.setdefault(one.run, []).append(one)
+    rows = [
+        (run or "(one run)", str(len(of_run)), _shortened([one.step for one in of_run]), of_run[0].path)
+        for run, of_run in list(runs.items())[:_MOST_RUNS]
+    ]
+    lines = lines_of(("run", "checkpoints", "steps", "first file"), rows, right=(1,))
+    if len(runs) > _MOST_RUNS:
+        lines.append(f"... and {len(runs) - _MOST_RUNS} more runs")
+    return "\n".join(lines)
+
+
+def _shortened(steps: Sequence[int]) -> str:
+    if len(steps) > _MOST_STEPS:
+        return f"{steps[0]}, {steps[1]}, {steps[2]}, ..., {steps[-1]}"
+    return ", ".join(map(str, steps))

@@ -66,5 +66,13 @@ def run_demo(
 
 
 def video_suffix() -> str:
-    """``.mp4`` where ffmpeg is there, ``.gif`` elsewhere."""
-    return ".mp4" if find_spec("imageio_ffmpeg") else ".gif"
+    """``.mp4`` where ffmpeg is there and runs, ``.gif`` elsewhere."""
+    if not find_spec("imageio_ffmpeg"):
+        return ".gif"
+    from ei_fast.figures.video import writer_of_mp4
+
+    try:
+        writer_of_mp4()
+    except ImportError:
+        return ".gif"
+    return ".mp4"

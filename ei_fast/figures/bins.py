@@ -65,7 +65,7 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     >>> figure.axes[0].lines[0].get_ydata().tolist()
     [2.0, 4.0, 6.0]
     """
-    ax = axes_or_new(ax, (4.8, 3.6))
+    ax = axes_or_new(ax, (4.8, 3.6), "plot_bins")
     pairs = list(dict.fromkeys(zip(sweep["in_bins"], sweep["out_bins"], strict=True)))
     square = all(one == other for one, other in pairs)
     names = list(dict.fromkeys(sweep["layer"]))

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ei_fast.figures.names import shortened
-from ei_fast.figures.style import SMALL, divided
+from ei_fast.figures.style import SMALL, check_axes, divided
 from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
 from ei_fast.results.report import LayerReport, Report
 
@@ -57,6 +57,7 @@ def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: A
         raise ValueError(
             f"The 'measure' parameter of plot_edges must be 'sensitivity' or 'ei_parts'. Got {measure!r} instead."
         )
+    check_axes(ax, "plot_edges")
     layers = [report] if isinstance(report, LayerReport) else list(report)
     matrices = [getattr(layer, f"{measure}_matrix") for layer in layers]
     if all(np.isnan(matrix).all() for matrix in matrices):

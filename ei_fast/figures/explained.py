@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
-from ei_fast.figures.style import SMALL, ink, layer_colours, paper
+from ei_fast.figures.style import SMALL, check_axes, ink, layer_colours, paper
 
 # Bits of the example layer.
 _SENSITIVITY, _EI = 7.0, 4.0
@@ -45,7 +45,7 @@ def plot_explained_plane(ax: Axes | None = None) -> Figure:
 
     >>> plot_explained_plane().savefig("plane_explained.png", dpi=200)  # doctest: +SKIP
     """
-    ax = _own(ax, _PLANE)
+    ax = _own(ax, _PLANE, "plot_explained_plane")
     degeneracy = _SENSITIVITY - _EI
     point = _turned(_SENSITIVITY, degeneracy)
     _draw_axis(ax, _turned(10.4, 0.0), _colour("sensitivity"), "sensitivity", "degeneracy = 0")
@@ -105,7 +105,7 @@ def plot_definition(name: str, ax: Axes | None = None) -> Figure:
             f"The 'name' parameter of plot_definition must be one of {', '.join(map(repr, DEFINITIONS))}. "
             f"Got {name!r} instead."
         )
-    ax = _own(ax, _SMALL_PICTURE)
+    ax = _own(ax, _SMALL_PICTURE, "plot_definition")
     what = DEFINITIONS[name]
     if what.bars:
         _draw_bars(ax, what)
@@ -185,7 +185,8 @@ _PLACES = np.array([[0.0, 2.0], [0.0, 1.0], [0.0, 0.0], [2.6, 1.5], [2.6, 0.5]])
 _RADIUS = 0.27
 
 
-def _own(ax: Axes | None, size: tuple[float, float]) -> Axes:
+def _own(ax: Axes | None, size: tuple[float, float], owner: str) -> Axes:
+    check_axes(ax, owner)
     return Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
 
 

@@ -17,6 +17,7 @@ from ei_fast.figures.style import (
     BOUND,
     BOUNDS,
     BRACKETS,
+    check_axes,
     divided,
     draw_limits,
     ink,
@@ -91,6 +92,7 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
     >>> len(figure.axes) > 5
     True
     """
+    check_axes(ax, "plot_measures")
     trajectory.check_one_run()
     trajectory = scaled(trajectory, per, "plot_measures")
     losses, others = split_metrics(trajectory)
@@ -152,6 +154,7 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["l
     ValueError
         Where `per` is another word, or ``"edge"`` and the trajectory does not say the widths of its layers.
     """
+    check_axes(ax, "plot_measure")
     _draw_measure(scaled(trajectory, per, "plot_measure"), measure, ax)
     ax.set_ylabel(in_unit("bits", per), fontsize="small")
 

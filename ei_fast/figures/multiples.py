@@ -16,7 +16,7 @@ from ei_fast.figures.names import shortened
 from ei_fast.figures.plane import CausalPlaneDisplay
 from ei_fast.figures.scale import Per, axis_titles, in_unit, scaled
 from ei_fast.figures.strokes import draw_guides, make_room
-from ei_fast.figures.style import SMALL, divided, layer_colours, quiet, ranges_said
+from ei_fast.figures.style import SMALL, check_axes, divided, layer_colours, quiet, ranges_said
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
@@ -61,6 +61,7 @@ def plot_layers(trajectory: Trajectory, ax: Axes | None = None, per: Per = "laye
     >>> [ax.get_title(loc="left") for ax in figure.axes if ax.axison]
     ['layer0', 'layer1']
     """
+    check_axes(ax, "plot_layers")
     display = CausalPlaneDisplay.from_trajectory(trajectory, per)
     figure, panels = _panels(ax, len(display.layers))
     for k, (panel, name) in enumerate(zip(panels, shortened(display.layers), strict=True)):
@@ -105,6 +106,7 @@ def plot_multiples(trajectories: Mapping[str, Trajectory], ax: Axes | None = Non
     >>> [ax.get_title(loc="left") for ax in figure.axes if ax.axison]
     ['seed 0', 'seed 1']
     """
+    check_axes(ax, "plot_multiples")
     first = _same_layers(trajectories, "plot_multiples")
     figure, panels = _panels(ax, len(trajectories), with_key=True)
     key = panels.pop()
@@ -162,6 +164,7 @@ def plot_bands(trajectories: Mapping[str, Trajectory], ax: Axes | None = None, p
     >>> figure.axes[1].lines[0].get_ydata().tolist()  # EI
     [4.0, 4.0, 4.0]
     """
+    check_axes(ax, "plot_bands")
     first = _same_layers(trajectories, "plot_bands")
     runs = [scaled(trajectory, per, "plot_bands") for trajectory in trajectories.values()]
     if ax is None:

@@ -1,6 +1,7 @@
 """The causal plane: where the layers of a network stand between sensitivity and degeneracy."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -27,6 +28,7 @@ from ei_fast.figures.style import (
     BRACKETS,
     SMALL,
     axes_or_new,
+    check_axes,
     ink,
     layer_colours,
     quiet,
@@ -36,6 +38,7 @@ from ei_fast.measures.constants import Z95
 from ei_fast.results.flags import Flag
 from ei_fast.results.report import Report
 from ei_fast.training.trajectory import Trajectory
+from ei_fast.validation import without_gradient
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,16 +128,26 @@ class CausalPlaneDisplay:
     ):
         self.layers, self.per = tuple(layers), checked_per(per, _OWNER)
         self._edges = self._divisors(edges)
-        sensitivity, degeneracy = (np.atleast_2d(values) / self._edges for values in (sensitivity, degeneracy))
+        sensitivity, degeneracy = (
+            np.atleast_2d(self._numbers(values, name)) / self._edges
+            for values, name in ((sensitivity, "sensitivity"), (degeneracy, "degeneracy"))
+        )
+        if sensitivity.shape != degeneracy.shape:
+            raise ValueError(
+                f"The 'sensitivity' and 'degeneracy' parameters of {_OWNER} must have one shape, (n_steps, n_layers). "
+                f"Got {sensitivity.shape} and {degeneracy.shape} instead."
+            )
         self.horizontal: Points = (sensitivity - degeneracy) / np.sqrt(2)
         self.vertical: Points = (sensitivity + degeneracy) / np.sqrt(2)
-        self.steps = None if steps is None else np.asarray(steps)
-        self._ei_stderr = self._known(ei_stderr)
-        self._sensitivity_stderr = self._known(sensitivity_stderr)
-        self._brackets = self._pairs(brackets)
+        self.steps = None if steps is None else np.asarray(without_gradient(steps))
+        self._ei_stderr = self._known(ei_stderr, "ei_stderr")
+        self._sensitivity_stderr = self._known(sensitivity_stderr, "sensitivity_stderr")
+        self._brackets = self._pairs(brackets, "brackets")
         self.bracketed: NDArray[np.bool_] = np.isfinite(self._brackets.sum(axis=2))
         self._ranges = ranges
-        self._set_limits(sensitivity - degeneracy, self._pairs(ei_interval), self._pairs(ei_bounds))
+        self._set_limits(
+            sensitivity - degeneracy, self._pairs(ei_interval, "ei_interval"), self._pairs(ei_bounds, "ei_bounds")
+        )
 
     @classmethod
     def from_trajectory(cls, trajectory: Trajectory, per: Literal["layer", "edge"] = "layer") -> Self:
@@ -233,7 +246,7 @@ class CausalPlaneDisplay:
         n_layers = len(self.layers)
         if self.per == "layer":
             return np.ones(n_layers)
-        found = np.zeros(0) if edges is None else np.asarray(edges, dtype=np.float64)
+        found = np.zeros(0) if edges is None else self._numbers(edges, "edges")
         if found.shape != (n_layers,) or not (found > 0).all():
             raise ValueError(
                 f"The 'edges' parameter of {_OWNER} must be the number of edges, above 0, of each of {n_layers} layers "
@@ -254,17 +267,39 @@ class CausalPlaneDisplay:
         is_seen = reach_beyond((ei, ei), ends, *shown) & ~self.bracketed
         self._interval_seen = np.where(is_seen[..., None], self._interval, np.nan)
 
-    def _pairs(self, ends: ArrayLike | None) -> Points:
+    def _numbers(self, values: ArrayLike, name: str) -> Points:
+        """The values of a parameter, of which the last axis are layers unless they are pairs or one for all."""
+        rule = f"The {name!r} parameter of {_OWNER} must be an array of real numbers"
+        try:
+            found = np.asarray(without_gradient(values), dtype=np.float64)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"{rule}. Got {type(values).__name__} instead: {error}.") from None
+        n_layers = len(self.layers)
+        if name in ("sensitivity", "degeneracy") and (found.ndim > 2 or found.shape[-1:] != (n_layers,)):
+            raise ValueError(f"{rule}, (n_steps, {n_layers}) for {n_layers} layers. Got shape {found.shape} instead.")
+        return found
+
+    def _pairs(self, ends: ArrayLike | None, name: str) -> Points:
         """Two ends for every point, NaN where they are not given."""
         shape = (*self.horizontal.shape, 2)
         if ends is None:
             return np.full(shape, np.nan)
-        return np.asarray(ends, dtype=np.float64).reshape(shape) / self._edges[:, None]
+        found = self._numbers(ends, name)
+        if found.size != prod(shape):
+            raise ValueError(f"The {name!r} parameter of {_OWNER} must have shape {shape}. Got {found.shape} instead.")
+        return found.reshape(shape) / self._edges[:, None]
 
-    def _known(self, stderr: ArrayLike) -> Points:
+    def _known(self, stderr: ArrayLike, name: str) -> Points:
         """A standard error of every point, 0 where it is not known."""
-        stderr = np.broadcast_to(np.asarray(stderr, dtype=np.float64), self.horizontal.shape)
-        return np.where(np.isfinite(stderr), stderr, 0.0) / self._edges
+        found = self._numbers(stderr, name)
+        try:
+            found = np.broadcast_to(found, self.horizontal.shape)
+        except ValueError:
+            raise ValueError(
+                f"The {name!r} parameter of {_OWNER} must have shape {self.horizontal.shape}, or be one number. "
+                f"Got shape {found.shape} instead."
+            ) from None
+        return np.where(np.isfinite(found), found, 0.0) / self._edges
 
     def error_ellipses(self, layer: int) -> NDArray[np.float64]:
         """Compute the outlines of the error of every point of a layer.
@@ -416,7 +451,7 @@ class CausalPlaneDisplay:
         'EI / √2  [bits]'
         """
         self._check_steps()
-        ax = axes_or_new(ax, (4.8, 4.4))
+        ax = axes_or_new(ax, (4.8, 4.4), "CausalPlaneDisplay.plot")
         before = [line for line in ax.lines if line.get_gid() == _RUN]
         marker = _RUN_MARKERS[len(before) % len(_RUN_MARKERS)]
         for k, (name, colour) in enumerate(zip(self.layers, layer_colours(len(self.layers)), strict=True)):
@@ -465,6 +500,7 @@ class CausalPlaneDisplay:
         1
         """
         self._check_steps()
+        check_axes(ax, "CausalPlaneDisplay.plot_layer")
         colour = layer_colours(len(self.layers))[layer]
         self._draw_layer(ax, layer, Stroke(colour, _RUN_MARKERS[0], among))
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex, to_rgba
+from matplotlib.figure import FigureBase
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 from numpy.typing import NDArray
 
@@ -91,8 +92,26 @@ def metric_styles(n_metrics: int) -> list[dict[str, Any]]:
     return [{"color": greys[k % 2], "linestyle": dashes[k % 4], "linewidth": 1.5} for k in range(n_metrics)]
 
 
-def axes_or_new(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
+def check_axes(ax: Any, owner: str) -> None:
+    """Raise TypeError, before anything is drawn, where one axes are wanted and something else is given."""
+    if ax is None or isinstance(ax, Axes):
+        return
+    is_array = isinstance(ax, np.ndarray)
+    entries = ax.ravel() if is_array else ax if isinstance(ax, (list, tuple)) else ()
+    if len(entries) and all(isinstance(one, Axes) for one in entries):
+        index = ", ".join("0" * ax.ndim) if is_array else "0"
+        shape = f" of shape {ax.shape}" if is_array else ""
+        got, remedy = f"{type(ax).__name__}{shape} of {len(entries)} axes", f"Give one of them, like axes[{index}]"
+    elif isinstance(ax, FigureBase):
+        got, remedy = type(ax).__name__, "Give axes of it, like figure.subplots()"
+    else:
+        got, remedy = repr(ax), "Give what figure.subplots() makes, or nothing"
+    raise TypeError(f"The 'ax' parameter of {owner} must be one matplotlib Axes. Got {got}. {remedy}.")
+
+
+def axes_or_new(ax: Axes | None, figsize: tuple[float, float], owner: str) -> Axes:
     """`ax`, or that of a new figure."""
+    check_axes(ax, owner)
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -102,14 +121,14 @@ def axes_or_new(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
 
 def divided(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
     """Axes of a grid in the place of `ax`, which is left empty."""
-    ax.set_axis_off()
     figure = ax.figure
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError(
             "The 'ax' parameter must be axes of a grid, as figure.subplots() makes them, to be divided. "
-            "Got axes that were placed by hand."
+            "Got axes that were placed by hand. Give axes of figure.subplots(), or nothing."
         )
+    ax.set_axis_off()
     grid = GridSpecFromSubplotSpec(rows, columns, place)
     return [[figure.add_subplot(grid[row, column]) for column in range(columns)] for row in range(rows)]
 

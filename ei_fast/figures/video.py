@@ -1,5 +1,6 @@
 """The causal plane as a video: frames drawn one by one over what stands still, and handed on as they come."""
 
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -32,18 +33,43 @@ _PLANE_TO_CURVES = (2.3, 1.0)
 _DOTS_MP4, _DOTS_GIF = 200, 125
 _QUALITY = "18"
 
+_LONGEST_START = 60.0
+_known_to_run: set[str] = set()
+_REMEDY = (
+    "Install it again, pip install --force-reinstall imageio-ffmpeg, set IMAGEIO_FFMPEG_EXE to one that runs or unset "
+    "it; or write a .gif or .html, which need none."
+)
+_UNWRITTEN = (
+    f"animate_causal_plane to .mp4 was not finished: ffmpeg ended before the last frame. Above stands what it says, "
+    f"where it says why; the disk may be full, or it may lack H.264 (libx264). {_REMEDY}"
+)
+
 
 def writer_of_mp4() -> ModuleType:
-    """The package that brings ffmpeg; ImportError that says how to get it."""
+    """The package that brings ffmpeg; ImportError that says how to get it, or one that can be run."""
     try:
         import imageio_ffmpeg
     except ImportError as error:
         raise ImportError('animate_causal_plane to .mp4 needs ffmpeg: pip install "ei_fast[video]"') from error
+    program = "ffmpeg"
+    try:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        _check_runs(program)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        raise ImportError(
+            f"animate_causal_plane to .mp4 needs an ffmpeg that runs: {program!r} does not ({error}). {_REMEDY}"
+        ) from error
     return imageio_ffmpeg
 
 
+def _check_runs(program: str) -> None:
+    if program not in _known_to_run:
+        subprocess.run([program, "-version"], capture_output=True, check=True, timeout=_LONGEST_START)
+        _known_to_run.add(program)
+
+
 def write_mp4(motion: Motion, path: Path, verbose: bool) -> None:
-    """H.264, one frame a step and pauses at either end."""
+    """H.264, one frame a step and pauses at either end; OSError where ffmpeg does not write all of it."""
     frames = Frames(motion, _DOTS_MP4)
     writer = writer_of_mp4().write_frames(
         str(path),
@@ -58,10 +84,35 @@ def write_mp4(motion: Motion, path: Path, verbose: bool) -> None:
         output_params=["-crf", _QUALITY, "-preset", "medium", "-movflags", "+faststart"],
         ffmpeg_log_level="error",
     )
-    with closing(writer):
-        writer.send(None)
-        for pixels in _watched(frames.drawn(motion.schedule), len(motion.schedule), path, verbose):
-            writer.send(pixels)
+    try:
+        with closing(writer):
+            writer.send(None)
+            for pixels in _watched(frames.drawn(motion.schedule), len(motion.schedule), path, verbose):
+                writer.send(pixels)
+    except OSError as error:
+        raise OSError(_UNWRITTEN) from error
+    # How ffmpeg ended is not told: one that found the disk full leaves a beginning.
+    if not _is_whole_mp4(path):
+        raise OSError(_UNWRITTEN)
+
+
+def _is_whole_mp4(path: Path) -> bool:
+    """Whether the boxes of a file fill it exactly, and one of them is the index that players need."""
+    size, at, kinds = (path.stat().st_size if path.exists() else 0), 0, set()
+    if not size:
+        return False
+    with path.open("rb") as file:
+        while at < size:
+            file.seek(at)
+            head = file.read(16)
+            length = int.from_bytes(head[:4], "big")
+            if length == 1:
+                length = int.from_bytes(head[8:16], "big")
+            if length < 8:
+                return False
+            kinds.add(head[4:8])
+            at += length
+    return at == size and {b"moov", b"mdat"} <= kinds
 
 
 def write_gif(motion: Motion, path: Path, verbose: bool) -> None:

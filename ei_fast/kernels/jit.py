@@ -5,6 +5,8 @@ from typing import Any
 
 import numba
 
+from ei_fast.kernels.kept import REMEDY, KeptCode, tell
+
 _OPTIONS: Any = {
     # Kernels are serial and release the GIL: ``ei_fast.runtime.threads`` spreads blocks of work over threads.
     "nogil": True,
@@ -26,8 +28,8 @@ KERNELS: list[Any] = []
 def jit(function: Callable) -> Any:
     """Return `function` as a kernel that is compiled on its first call and kept on disk where possible.
 
-    Decorating compiles nothing. Where no cache directory can be written, Numba refuses ``cache=True`` at
-    decoration; the kernel is then compiled once in every process.
+    Decorating compiles nothing. Where no cache directory can be written, which is told, the kernel is compiled once
+    in every process.
 
     Parameters
     ----------
@@ -52,9 +54,11 @@ def inlined(function: Callable) -> Any:
 
 
 def _compiled(function: Callable, **options: Any) -> Any:
-    try:
-        kernel = numba.njit(cache=True, **_OPTIONS, **options)(function)
-    except RuntimeError:
-        kernel = numba.njit(**_OPTIONS, **options)(function)
+    kernel = numba.njit(**_OPTIONS, **options)(function)
+    if hasattr(kernel, "enable_caching"):
+        try:
+            kernel._cache = KeptCode(function)  # noqa: SLF001
+        except (RuntimeError, OSError) as error:
+            tell(f"Compiled code cannot be kept: {error}", REMEDY)
     KERNELS.append(kernel)
     return kernel

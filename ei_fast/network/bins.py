@@ -106,6 +106,8 @@ def check_range(limits: Any, name: str, owner: str) -> Range:
     low, high = as_float(low), as_float(high)
     if not (np.isfinite(low) and np.isfinite(high) and low < high and np.isfinite(high - low)):
         hint = " Swap the two ends." if low > high else ""
+        if low < high and np.isfinite(low) and np.isfinite(high):
+            hint = " Its width is more than the largest number that a float holds: give a range half as wide."
         raise ValueError(f"{rule}. Got {limits!r} instead.{hint}")
     if not np.all(np.diff(bin_edges((low, high), 2)) > 0):
         raise ValueError(f"{rule}, far enough apart to be divided. Got {limits!r} instead.")

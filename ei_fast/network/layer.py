@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, Ranges, check_range, ends_of, is_each
-from ei_fast.validation import check_unmasked
+from ei_fast.validation import check_unmasked, without_gradient
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,7 +340,7 @@ class Function:
         try:
             returned = self.fn(x)
             check_unmasked(returned, f"Function {self.name!r} must return numbers")
-            y = np.asarray(returned)
+            y = np.asarray(without_gradient(returned))
         except StopIteration as error:
             # Passed on as it is, it would silently end a loop of some caller.
             raise RuntimeError(f"Function {self.name!r} raised StopIteration for inputs of shape {x.shape}.") from error
@@ -437,13 +437,11 @@ def _real_array(values: Any, key: str, owner: str) -> NDArray[np.float64]:
             "sparse input is not supported. Convert it with .toarray()."
         )
     rule = f"The {key!r} parameter of {owner} must be an array of real numbers"
-    if hasattr(values, "detach") and values.is_floating_point():
-        # A tensor may need a gradient, be on another device, or be of a type that NumPy does not have.
-        values = values.detach().cpu().double()
     check_unmasked(values, rule)
     try:
-        array = np.asarray(values)
-    except (TypeError, ValueError) as error:
+        array = np.asarray(without_gradient(values))
+    # The last is what PyTorch raises for tensors that hold no values.
+    except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{rule}. Got {type(values).__name__} instead: {error}.") from None
     if array.dtype.kind == "c":
         raise ValueError(f"{rule}. Got {array.dtype} instead. Complex data not supported: pass the real part.")

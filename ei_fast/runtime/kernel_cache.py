@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from os import listdir
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numba
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from ei_fast import kernels
 from ei_fast._version import __version__
 from ei_fast.kernels.jit import KERNELS
+from ei_fast.kernels.kept import BROKEN, UNREADABLE, WHOLE, KeptCode
 from ei_fast.runtime.files import write_whole
 
 _PYTHON = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
@@ -24,7 +25,7 @@ class KernelCache:
     """The cache of all kernels, with a marker for each type of CPU that it is complete for.
 
     A marker's name says which kernels, versions and CPU it vouches for; its lines name the files that were there.
-    Where one of them has gone the marker is worth nothing.
+    Where one of them has gone, or is not whole any more, the marker is worth nothing.
 
     Attributes
     ----------
@@ -40,7 +41,7 @@ class KernelCache:
         stamps = sorted({repr(kernel._cache._impl.locator.get_source_stamp()) for kernel in KERNELS})
         software = _digest(sys.version, numba.__version__, np.__version__, __version__, *stamps)
         self._ours = f"ei_fast-{_PYTHON}-{software}-"
-        self._marker = f"{self._ours}{_digest(*KERNELS[0].targetctx.codegen().magic_tuple())}.warm"
+        self._marker = f"{self._ours}{_digest(*_codegen().magic_tuple())}.warm"
 
     @classmethod
     def found(cls) -> Self | None:
@@ -48,30 +49,54 @@ class KernelCache:
         for module in pkgutil.iter_modules(kernels.__path__):
             import_module(f"{kernels.__name__}.{module.name}")
         # All kernels' sources are in one folder, and so is their code.
-        path = KERNELS[0].stats.cache_path if hasattr(KERNELS[0], "stats") else None
-        return None if path is None else cls(Path(path))
+        if not all(isinstance(getattr(kernel, "_cache", None), KeptCode) for kernel in KERNELS):
+            return None
+        return cls(Path(KERNELS[0].stats.cache_path))
 
     @property
     def is_warm(self) -> bool:
-        """Whether all kernels are there for this CPU."""
-        return self._is_true(self._marker, set(listdir(self.folder)))
+        """Whether all kernels are there for this CPU, in files that can be loaded."""
+        return self._is_true(self._marker, set(listdir(self.folder))) and self.is_whole
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is code of all kernels for this CPU, and all of that can be loaded."""
+        return not self._lacking()
 
     def prepare(self) -> None:
-        """Forget all code if some of it is known to be another version's, or to be gone.
+        """Forget all code if some of it is known to be another version's, or to be gone, else what is not whole.
 
         Numba looks whether the file of a kernel has changed, but not at the files of the kernels it calls.
         """
+        for kernel in KERNELS:
+            kernel._cache.enable()
         names = set(listdir(self.folder))
         markers = [name for name in names if name.startswith(f"ei_fast-{_PYTHON}-") and name.endswith(".warm")]
         wrong = [name for name in markers if not (name.startswith(self._ours) and self._is_true(name, names))]
-        if wrong:
-            for name in markers:
-                (self.folder / name).unlink(missing_ok=True)
-            for kernel in KERNELS:
+        states = [kernel._cache.state(self.folder, _codegen()) for kernel in KERNELS]
+        if wrong or any(state == UNREADABLE for state, _ in states):
+            self.forget()
+            return
+        for kernel, (state, signatures) in zip(KERNELS, states, strict=True):
+            if state == BROKEN:
+                # Whoever calls it may be there already, and would not have it compiled.
                 kernel.recompile()
+                for signature in signatures:
+                    kernel.compile(signature)
+
+    def forget(self) -> None:
+        """Take all code for worthless, on disk and in this process."""
+        for name in listdir(self.folder):
+            if name.startswith(f"ei_fast-{_PYTHON}-") and name.endswith(".warm"):
+                (self.folder / name).unlink(missing_ok=True)
+        for kernel in KERNELS:
+            kernel.recompile()
 
     def vouch(self) -> None:
-        """Leave the marker: what is there now is all."""
+        """Leave the marker: what is there now is all. OSError where a kernel is not there, or not whole."""
+        lacking = self._lacking()
+        if lacking:
+            raise OSError(f"{len(lacking)} of {len(KERNELS)} kernels are not in it, such as {lacking[0].__name__}")
         suffixes = (".nbi", ".nbc")
         names = sorted(name for name in listdir(self.folder) if f".{_PYTHON}." in name and name.endswith(suffixes))
         write_whole(self.folder / self._marker, "\n".join(names).encode(), lasting=False)
@@ -82,7 +107,17 @@ class KernelCache:
             kernel._cache.disable()
 
     def _is_true(self, marker: str, names: set[str]) -> bool:
-        return marker in names and names.issuperset((self.folder / marker).read_text().split("\n"))
+        # Bytes that are no text are the name of no file.
+        lines = (self.folder / marker).read_text(errors="replace").split("\n") if marker in names else ["\0"]
+        return names.issuperset(lines)
+
+    def _lacking(self) -> list[Any]:
+        """Kernels that have no code here for this CPU, or some that cannot be loaded."""
+        return [kernel for kernel in KERNELS if kernel._cache.state(self.folder, _codegen())[0] != WHOLE]
+
+
+def _codegen() -> Any:
+    return KERNELS[0].targetctx.codegen()
 
 
 def _digest(*parts: object) -> str:

@@ -17,6 +17,7 @@ from ei_fast.results.tables import frame_of
 from ei_fast.runtime.files import from_json, known_format, npz_bytes, npz_path, plain, read_npz, to_json, write_whole
 from ei_fast.training.ranges import SAID, LayerRanges
 from ei_fast.training.weights import arrays_of, described, restored
+from ei_fast.validation import without_gradient
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -641,7 +642,7 @@ def checked_metric(name: str, value: Any, owner: str) -> float:
     """The value of a metric, a number, whose name no column of the table has."""
     check_metric_name(name, owner)
     try:
-        return float(value)
+        return float(value.detach() if hasattr(value, "detach") else value)
     # The last is what PyTorch raises for tensors of several numbers.
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise TypeError(f"The metric {name!r} of {owner} must be a number. Got {value!r} instead.") from None
@@ -653,7 +654,7 @@ def _column_of(metric: str) -> str:
 
 def _whole_steps(steps: ArrayLike) -> NDArray[np.int64]:
     rule = "The 'steps' parameter of Trajectory must be integers that fit into 64 bits"
-    values = np.asarray(steps)
+    values = np.asarray(without_gradient(steps))
     if not values.size:
         return np.empty(0, np.int64)
     if values.ndim != 1 or values.dtype.kind not in "iu" or (values.dtype.kind == "u" and values.max() > _MAX_STEP):
@@ -662,7 +663,7 @@ def _whole_steps(steps: ArrayLike) -> NDArray[np.int64]:
 
 
 def _of_shape(values: ArrayLike, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
+    array = np.asarray(without_gradient(values), dtype=np.float64)
     if not array.size and 0 in shape:
         return np.empty(shape)
     if array.shape != shape:

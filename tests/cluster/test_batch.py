@@ -406,6 +406,7 @@ def test_the_commands(tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert "4 checkpoints of 1 runs, 2 layers each" in result.output
+    assert "(one run)            4  0, 10, 20, 30  ckpt_0000.npz" in result.output
     estimator = Batch.load(out).estimator
     assert (estimator.bins, estimator.activation, estimator.in_range, estimator.tol) == ((4, 5), "tanh", (-1, 1), 0.05)
     assert _command("merge", out).exit_code == 3

@@ -1,9 +1,12 @@
 """Which checkpoints are found, and the run and step of each."""
 
+import re
+
 import numpy as np
 import pytest
 
-from ei_fast.cluster.checkpoints import find_checkpoints
+from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
+from ei_fast.cluster.log import runs_and_steps
 
 
 def _touch(folder, *names):
@@ -32,7 +35,7 @@ def _told(where, **options):
         ("model2.h5", 2),
     ],
 )
-def test_a_step_is_the_last_number_of_the_name(tmp_path, name, step):
+def test_a_step_is_the_number_that_words_call_so_or_the_only_one(tmp_path, name, step):
     assert _told(_touch(tmp_path, name)) == [("", step, name)]
 
 
@@ -138,3 +141,120 @@ def test_ten_thousand_are_found_at_once(tmp_path):
     _touch(tmp_path, *(f"ckpt_{step}.npz" for step in range(10_000)))
     steps = np.array([step for _, step, _ in _told(tmp_path)])
     np.testing.assert_array_equal(steps, np.arange(10_000))
+
+
+def _steps(folder, names, suffix=".ckpt", **options):
+    _touch(folder, *(f"{name}{suffix}" for name in names))
+    return [step for _, step, _ in _told(folder, **options)]
+
+
+@pytest.mark.parametrize(
+    ("names", "steps"),
+    [
+        (["epoch=1-val_loss=0.75", "epoch=2-val_loss=0.5", "epoch=10-val_loss=0.25"], [1, 2, 10]),
+        (["epoch=3-step=40", "epoch=11-step=140-v1"], [40, 140]),
+        (["weights.01-0.90", "weights.02-0.50"], [1, 2]),
+        (["loss=1e-3_step5", "loss=5e-4_step10"], [5, 10]),
+        (["step5_lr3e-4", "step10_lr3e-4"], [5, 10]),
+        (["llama-7b-step100", "llama-7b-step2000"], [100, 2000]),
+        (["llama-7b-100", "llama-7b-2000"], [100, 2000]),
+        (["step_100_fp16", "step_90_fp16"], [90, 100]),
+        (["10_bf16", "9_bf16"], [9, 10]),
+        (["3fa9c1b2-10", "9e107d9d-20"], [10, 20]),
+        (["ckpt_10_3fa9c1b", "ckpt_9_0e2d3c4"], [9, 10]),
+        (["2024-01-31_step100", "2024-02-01_step200"], [100, 200]),
+        (["20240131-120000_7", "20240201-120000_8"], [7, 8]),
+        (["global_step500", "global_step1000"], [500, 1000]),
+        (["ModelEpoch9", "ModelEpoch10"], [9, 10]),
+        (["9_epochs", "10_epochs"], [9, 10]),
+        (["100steps", "20steps"], [20, 100]),
+        (["iter_10_seed_3", "iter_20_seed_3"], [10, 20]),
+        (["max_steps=900-step=10", "max_steps=900-step=20"], [10, 20]),
+        (["epoch3_acc95", "epoch4_acc93"], [3, 4]),
+        (["epoch=3-f1=92", "epoch=4-f1=90"], [3, 4]),
+        (["epoch_1_of_20", "epoch_2_of_20"], [1, 2]),
+        (["step-50K-105b", "step-1M-2b"], [50_000, 1_000_000]),
+        (["resnet50_9", "resnet50_10"], [9, 10]),
+        (["epoch_0_100", "epoch_0_200", "epoch_1_300"], [100, 200, 300]),
+        (["init_0", "step_10", "final_20"], [0, 10, 20]),
+        (["mlp_64_9", "mlp_64_10"], [9, 10]),
+        (["epoch=1,loss=0,75", "epoch=2,loss=0,5"], [1, 2]),
+    ],
+)
+def test_no_part_of_a_loss_version_hash_or_size_is_a_step(tmp_path, names, steps):
+    assert _steps(tmp_path, names) == steps
+
+
+@pytest.mark.parametrize(
+    ("names", "shown", "pattern", "steps"),
+    [
+        (["epoch_0_it_900", "epoch_1_it_100"], "iteration 900", r"epoch_(\d+)", [0, 1]),
+        (["epoch_0_900", "epoch_1_100"], "epoch 0, number 900", r"epoch_(\d+)", [0, 1]),
+        (["model_1_100", "model_2_200"], "number 1, number 100", r"(\d+)(?!.*\d)", [100, 200]),
+        (["model_1_200", "model_2_100"], "number 1, number 200", r"model_(\d+)", [1, 2]),
+        (["ckpt_1_1000", "ckpt_2_2000"], "checkpoint 1, number 1000", r"ckpt_(\d+)", [1, 2]),
+        (["model_64_10"], "number 64, number 10", r"(\d+)(?!.*\d)", [10]),
+        (["step_100", "epoch_3"], "step 100", r"_(\d+)", [3, 100]),
+        (["step100_2024-01-02", "step200_2024-01-01"], "step 100", r"step(\d+)", [100, 200]),
+        (["model_10", "model_20_3"], "number 20, number 3", r"model_(\d+)", [10, 20]),
+    ],
+)
+def test_names_that_can_be_read_in_two_ways_are_refused_with_the_option_that_decides(
+    tmp_path, names, shown, pattern, steps
+):
+    with pytest.raises(ValueError, match="The steps of the checkpoints cannot be told") as refused:
+        _steps(tmp_path, names)
+    said = str(refused.value)
+    assert shown in said
+    assert "--step-pattern" in said
+    assert len(said.splitlines()) < 8
+    assert _steps(tmp_path, names, step_pattern=pattern) == steps
+    for given in re.findall(r"(?:pattern|or) '([^']+)' for", said):
+        assert len(_steps(tmp_path, names, step_pattern=given)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "name", ["last-v1", "last", "loss=0.75", "loss=1e-3", "llama-7b", "fp16", "3fa9c1b2", "lr3e-4"]
+)
+def test_a_name_without_a_step_is_refused_with_its_remedies(tmp_path, name):
+    with pytest.raises(ValueError, match=f"The step of '{name}.ckpt' cannot be told.*--step-pattern.*--table"):
+        _steps(tmp_path, [name])
+
+
+def test_the_same_step_twice_is_refused_where_a_version_tells_files_apart(tmp_path):
+    with pytest.raises(ValueError, match="have the same step, 140. Give a glob"):
+        _steps(tmp_path, ["epoch=11-step=140", "epoch=11-step=140-v1"])
+
+
+def test_a_step_in_the_name_of_a_folder_is_found_by_a_pattern_and_is_no_part_of_the_run(tmp_path):
+    _touch(tmp_path / "one", "checkpoint-500/model.safetensors", "checkpoint-1000/model.safetensors")
+    with pytest.raises(ValueError, match=r"Give --step-pattern 'checkpoint-\(\\d\+\)'"):
+        _told(tmp_path / "one")
+    assert [told[:2] for told in _told(tmp_path / "one", step_pattern=r"checkpoint-(\d+)")] == [("", 500), ("", 1000)]
+    _touch(tmp_path / "two", *(f"seed{seed}/step_{step}/sub/model.npz" for seed in (0, 1) for step in (9, 10)))
+    told = _told(tmp_path / "two", step_pattern=r"step_(\d+)/")
+    assert [one[:2] for one in told] == [("seed0", 9), ("seed0", 10), ("seed1", 9), ("seed1", 10)]
+    told = _told(tmp_path / "two" / "*" / "*" / "*" / "*.npz", step_pattern=r"step_(\d+)/sub/model$")
+    assert [one[:2] for one in told] == [("seed0", 9), ("seed0", 10), ("seed1", 9), ("seed1", 10)]
+
+
+def test_a_pattern_that_finds_steps_in_names_and_in_folders_is_refused(tmp_path):
+    _touch(tmp_path, "a/checkpoint-500/model.npz", "a/checkpoint-500/model_3.npz")
+    with pytest.raises(ValueError, match="must find the steps of all checkpoints in the names of files, or of all"):
+        _told(tmp_path, step_pattern=r"[_-](\d+)")
+
+
+def test_steps_that_a_table_leaves_out_are_told_from_the_names_of_their_run(tmp_path):
+    _touch(tmp_path / "c", "epoch=1-loss=0.5.npz", "epoch=2-loss=0.25.npz", "odd.npz", "unlisted.npz")
+    table = tmp_path / "table.csv"
+    table.write_text("file,step\nepoch=1-loss=0.5.npz,\nepoch=2-loss=0.25.npz,\nodd.npz,7\n")
+    assert [step for _, step, _ in _told(tmp_path / "c", table=table)] == [1, 2, 7]
+    assert [step for _, step, _ in _told(tmp_path / "c", table=table, step_pattern=r"epoch=(\d+)")] == [1, 2, 7]
+
+
+def test_the_table_of_what_was_read_is_short():
+    found = [Checkpoint(f"seed{run:02d}", step, f"ckpt_{step}.npz") for run in range(50) for step in range(1000)]
+    lines = runs_and_steps(found).splitlines()
+    assert lines[2] == "seed00         1000  0, 1, 2, ..., 999  ckpt_0.npz"
+    assert lines[-1] == "... and 38 more runs"
+    assert len(lines) == 15

@@ -1,14 +1,18 @@
 """The causal plane in motion: what the files hold, read back by other programs than wrote them."""
 
+import gc
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import ei_fast as ef
+from ei_fast.cli import main
+from ei_fast.demo.runs import video_suffix
 from ei_fast.figures.animation import motion_of
 from ei_fast.figures.style import layer_colours
 from ei_fast.figures.video import Frames
@@ -268,3 +272,49 @@ def test_a_player_outside_can_open_it(suffix, tmp_path):
         assert content.index(b"moov") < content.index(b"mdat")
     else:
         assert b"<script src=" not in content
+
+
+def _program(path, script):
+    path.write_text(script)
+    path.chmod(0o755)
+    return path
+
+
+BROKEN = {
+    "missing": None,
+    "no program": "no program",
+    "fails": "#!/bin/sh\nexit 1\n",
+    "lacks H.264": '#!/bin/sh\nif [ "$1" = -version ]; then exit 0; fi\nexit 1\n',
+    "writes nothing": '#!/bin/sh\nif [ "$1" = -version ]; then exit 0; fi\ncat > /dev/null\n',
+    "writes half": '#!/bin/sh\nif [ "$1" = -version ]; then exit 0; fi\ncat > /dev/null\n'
+    "for out; do :; done\nprintf '\\0\\0\\0\\020ftypisom\\0\\0\\0\\0\\0\\0\\0\\100mdat' > \"$out\"\n",
+    "is killed": '#!/bin/sh\nif [ "$1" = -version ]; then exit 0; fi\nkill -9 $$\n',
+}
+
+
+# The pipe to a program that has ended is left open by imageio-ffmpeg.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("script", list(BROKEN.values()), ids=list(BROKEN))
+def test_an_ffmpeg_that_does_not_work_is_said_with_its_remedies_and_nothing_is_written(tmp_path, monkeypatch, script):
+    program = tmp_path / "ffmpeg"
+    if script is not None:
+        _program(program, script)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    (tmp_path / "out").mkdir()
+    message = "animate_causal_plane to .mp4 .*pip install --force-reinstall imageio-ffmpeg.*or write a .gif"
+    with pytest.raises((ImportError, OSError), match=message):
+        ef.animate_causal_plane(_trajectory(), tmp_path / "out" / "plane.mp4", verbose=0)
+    assert list((tmp_path / "out").iterdir()) == []
+    _trajectory().save(tmp_path / "run.npz")
+    result = CliRunner().invoke(main, ["animate", str(tmp_path / "run.npz"), str(tmp_path / "out" / "plane.mp4")])
+    assert result.exit_code == 1
+    assert "Error: animate_causal_plane to .mp4" in result.output
+    del result
+    gc.collect()
+
+
+def test_a_demo_makes_a_gif_where_ffmpeg_does_not_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "missing"))
+    assert video_suffix() == ".gif"
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE")
+    assert video_suffix() == ".mp4"

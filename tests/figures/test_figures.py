@@ -12,8 +12,10 @@ from matplotlib.legend import Legend
 from slow_cases import some_slow
 
 import ei_fast as ef
+from ei_fast.figures.explained import plot_definition, plot_explained_plane
 from ei_fast.figures.known import bounds_of, limits_of
-from ei_fast.figures.measures import plot_metrics
+from ei_fast.figures.measures import plot_measure, plot_metrics
+from ei_fast.figures.multiples import plot_bands, plot_layers, plot_multiples
 from ei_fast.figures.overview import plot_overview
 from ei_fast.figures.style import BOUND, BRACKET, layer_colours
 from ei_fast.figures.ticks import log_ticks, tick_text
@@ -679,3 +681,54 @@ def test_a_noisy_loss_that_ends_near_its_least_is_not_marked():
     trajectory.metrics["val_loss"][290] = trajectory.metrics["val_loss"].min() - 0.001
     panels = _panels(ef.plot_measures(trajectory))
     assert not any("least at step" in text for text in _texts(panels["loss"]))
+
+
+def _pictures_into(ax):
+    trajectory, weights = _trajectory(n_layers=1), {"w0": np.eye(2)}
+    few = {"activation": "linear", "bins": 4}
+    plane = ef.CausalPlaneDisplay.from_trajectory(trajectory)
+    return {
+        "plot_measures": lambda: ef.plot_measures(trajectory, ax=ax),
+        "plot_measure": lambda: plot_measure(trajectory, "ei", ax),
+        "CausalPlaneDisplay.plot": lambda: plane.plot(ax),
+        "CausalPlaneDisplay.plot_layer": lambda: plane.plot_layer(0, ax),
+        "plot_edges": lambda: ef.plot_edges(ef.analyze(weights, **few), ax=ax),
+        "plot_bins": lambda: ef.plot_bins(ef.bin_sweep([np.eye(2)], bins=(2, 4), activation="linear"), ax),
+        "plot_layers": lambda: plot_layers(trajectory, ax),
+        "plot_multiples": lambda: plot_multiples({"a": trajectory}, ax),
+        "plot_bands": lambda: plot_bands({"a": trajectory}, ax),
+        "plot_explained_plane": lambda: plot_explained_plane(ax),
+        "plot_definition": lambda: plot_definition("ei", ax),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (Figure().subplots(2, 2), r"Got ndarray of shape \(2, 2\) of 4 axes. Give one of them, like axes\[0, 0\]"),
+        (Figure().subplots(2), r"Got ndarray of shape \(2,\) of 2 axes. Give one of them, like axes\[0\]"),
+        (list(Figure().subplots(1, 3)), r"Got list of 3 axes. Give one of them, like axes\[0\]"),
+        (Figure(), r"Got Figure. Give axes of it, like figure.subplots\(\)"),
+        ("left", r"Got 'left'. Give what figure.subplots\(\) makes, or nothing"),
+    ],
+    ids=["grid", "column", "list", "figure", "text"],
+)
+def test_what_are_not_one_axes_is_refused_by_every_picture(given, remedy):
+    for owner, draw in _pictures_into(given).items():
+        with pytest.raises(TypeError, match=f"The 'ax' parameter of {owner} must be one matplotlib Axes. {remedy}"):
+            draw()
+
+
+def test_a_plane_of_tensors_that_need_a_gradient_is_drawn_and_of_other_shapes_refused():
+    torch = pytest.importorskip("torch")
+    tensor = torch.ones(3, 2, requires_grad=True)
+    display = ef.CausalPlaneDisplay(tensor.bfloat16(), tensor, ["a", "b"], ei_stderr=tensor)
+    np.testing.assert_array_equal(display.horizontal, 0.0)
+    with pytest.raises(ValueError, match=r"'sensitivity' parameter of CausalPlaneDisplay must .* for 3 layers"):
+        ef.CausalPlaneDisplay(tensor, tensor, ["a", "b", "c"])
+    with pytest.raises(ValueError, match="'sensitivity' and 'degeneracy' parameters of CausalPlaneDisplay must"):
+        ef.CausalPlaneDisplay(tensor, tensor[:2], ["a", "b"])
+    with pytest.raises(TypeError, match="'degeneracy' parameter of CausalPlaneDisplay must be an array of real"):
+        ef.CausalPlaneDisplay(tensor, [["x", "y"]], ["a", "b"])
+    with pytest.raises(ValueError, match="'ei_stderr' parameter of CausalPlaneDisplay must have shape"):
+        ef.CausalPlaneDisplay(tensor, tensor, ["a", "b"], ei_stderr=tensor[:, :1].T)

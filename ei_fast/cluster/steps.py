@@ -1,0 +1,186 @@
+"""Which number in their names is the step of the checkpoints of a run: one that can be told, or a refusal."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import PurePosixPath
+
+from ei_fast.cluster.names import CHECKPOINT, DATE, EPOCH, GLUED, ITERATION, PLAIN, STEP, Reading, readings_in
+
+_ORDER = (STEP, ITERATION, EPOCH, CHECKPOINT, PLAIN, GLUED)
+_COUNTED = (STEP, ITERATION, EPOCH)
+"""Words that say what is counted; the others only say that there is a number."""
+_SHOWN = 4
+"""Files that a message shows."""
+
+Column = tuple[str, int, str]
+"""A kind of number, which one of its kind from the end of the name, and the letters that it is glued to."""
+
+
+def steps_of(names: Mapping[str, str], run: str) -> dict[str, int]:
+    """The step of every checkpoint of one run, by what its name says.
+
+    Parameters
+    ----------
+    names : dict of str to str
+        Of every path below the folder of the checkpoints the file's name, its suffix apart.
+    run : str
+        As messages call it; "" where there is one run only.
+
+    Returns
+    -------
+    dict of str to int
+
+    Raises
+    ------
+    ValueError
+        Where a name holds no number that may be a step, or several that may, showing them and the option that decides.
+    """
+    found = {path: _columns(readings_in(name)[0]) for path, name in names.items()}
+    for path, columns in found.items():
+        if all(kind == DATE for kind, _, _ in columns):
+            raise ValueError(_nothing_in(path, names[path]))
+    values = _only_numbers(found)
+    if values is not None:
+        return values
+    shared = [column for column in next(iter(found.values())) if all(column in columns for columns in found.values())]
+    choices = sorted((one for one in shared if one[0] != DATE), key=lambda one: (_ORDER.index(one[0]), one[1], one[2]))
+    by_column = {column: [columns[column] for columns in found.values()] for column in shared}
+    chosen = next((one for one in choices if len({*by_column[one]}) == len(found)), choices[0] if choices else None)
+    why = _doubt(chosen, choices, by_column, found)
+    if why or chosen is None:
+        raise ValueError(_refusal(run, why, names, choices, by_column))
+    return {path: columns[chosen] for path, columns in found.items()}
+
+
+def _columns(readings: Iterable[Reading]) -> dict[Column, int]:
+    counts: dict[tuple[str, str], int] = {}
+    columns: dict[Column, int] = {}
+    for one in sorted(readings, key=lambda one: -one.begin):
+        group = one.kind, one.letters if one.kind == GLUED else ""
+        columns[one.kind, counts.get(group, 0), group[1]] = one.value
+        counts[group] = counts.get(group, 0) + 1
+    return columns
+
+
+def _only_numbers(found: Mapping[str, Mapping[Column, int]]) -> dict[str, int] | None:
+    """The numbers of names that hold one each, however it is called, unless some count one thing and some another."""
+    single = {path: [(kind, columns[kind, k, word]) for kind, k, word in columns if kind != DATE]
+              for path, columns in found.items()}  # fmt: skip
+    counted = {kind for ones in single.values() for kind, _ in ones if kind in _COUNTED}
+    if any(DATE in {kind for kind, _, _ in columns} for columns in found.values()):
+        return None
+    if len(counted) > 1 or any(len(ones) != 1 for ones in single.values()):
+        return None
+    return {path: ones[0][1] for path, ones in single.items()}
+
+
+def _doubt(
+    chosen: Column | None,
+    choices: Sequence[Column],
+    by_column: Mapping[Column, Sequence[int]],
+    found: Mapping[str, Mapping[Column, int]],
+) -> str:
+    """Why the chosen number need not be the step; "" where there is no doubt."""
+    if chosen is None or not _all_hold(chosen, found):
+        return "their names do not all hold the same numbers"
+    counted = {one for columns in found.values() for one in columns if one[0] in _COUNTED}
+    if chosen[0] not in _COUNTED and not counted <= by_column.keys():
+        return "some of their names say what is counted, and not all the same"
+    order = sorted(range(len(found)), key=lambda k: by_column[chosen][k])
+    for other, values in by_column.items():
+        if any(values[i] > values[j] for i, j in pairwise(order)) and _differs(chosen, by_column):
+            return f"{_called(chosen)} and {_called(other)} in their names order them differently"
+    rivals = [one for one in choices if _is_rival(chosen, one, by_column)]
+    if rivals:
+        return f"{_called(chosen)} and {_called(rivals[0])} in their names may both be it"
+    return ""
+
+
+def _all_hold(chosen: Column, found: Mapping[str, Mapping[Column, int]]) -> bool:
+    """Whether there are as many numbers of the chosen kind in all names: which one it is is counted from the end."""
+    return len({sum(kind == chosen[0] for kind, _, _ in columns) for columns in found.values()}) == 1
+
+
+def _differs(column: Column, by_column: Mapping[Column, Sequence[int]]) -> bool:
+    return len({*by_column[column]}) == len(by_column[column])
+
+
+def _is_rival(chosen: Column, other: Column, by_column: Mapping[Column, Sequence[int]]) -> bool:
+    """Whether another number may be the step as well as the chosen one: no word says which, and both differ."""
+    if other == chosen or by_column[other] == by_column[chosen] or not _differs(other, by_column):
+        return False
+    if not _differs(chosen, by_column):
+        return False
+    if chosen[0] in _COUNTED:
+        return other[0] == chosen[0]
+    # Of a single file it is the number that stands alone, 10 of resnet50_10.
+    return len(by_column[chosen]) > 1 or GLUED not in (chosen[0], other[0])
+
+
+def _called(column: Column) -> str:
+    kind, k, letters = column
+    word = f"{kind} {letters!r}" if letters else kind
+    which = "" if k == 0 else " before the last" if k == 1 else f" {k} before the last"
+    return f"the {word}{which}"
+
+
+def _nothing_in(path: str, name: str) -> str:
+    others = readings_in(name)[1]
+    apart = f" that may be a step: {', '.join(map(repr, others))} is none" if others else ""
+    folder = re.search(r"[A-Za-z]+[-_=]?(?=\d+$)", PurePosixPath(path).parent.name)
+    versions = (re.fullmatch(r"([A-Za-z]+[-_=]?)\d+", one) for one in others)
+    words = folder[0] if folder else next((found[1] for found in versions if found), None)
+    hint = f" '{words}(\\d+)'" if words else ", like 'step=(\\d+)'"
+    return (
+        f"The step of {path!r} cannot be told: there is no number in {name!r}{apart}. Give --step-pattern{hint}, a "
+        "regular expression with one group for the path below the folder; or --table, a CSV with columns file and "
+        "step; or a glob that leaves the file out."
+    )
+
+
+def _refusal(
+    run: str,
+    why: str,
+    names: Mapping[str, str],
+    choices: Sequence[Column],
+    by_column: Mapping[Column, Sequence[int]],
+) -> str:
+    whose = f" of run {run!r}" if run else ""
+    more = f"\n  ... and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    lines = "".join(f"\n  {path}: {_said(name)}" for path, name in list(names.items())[:_SHOWN])
+    patterns = [
+        f"{pattern!r} for {_called(column)}".replace("\\\\", "\\")
+        for column in choices
+        if (pattern := _pattern_for(list(names.values()), by_column[column])) is not None
+    ]
+    which = f" {', or '.join(patterns)}" if patterns else ", a regular expression with one group around the step"
+    return (
+        f"The steps of the checkpoints{whose} cannot be told: {why}.{lines}{more}\n"
+        f"Give --step-pattern{which}; or --table, a CSV with columns file and step."
+    )
+
+
+def _said(name: str) -> str:
+    return ", ".join(f"{one.kind} {one.digits}" for one in readings_in(name)[0] if one.kind != DATE)
+
+
+def _pattern_for(names: Sequence[str], values: Sequence[int]) -> str | None:
+    """A regular expression that finds these values in the names; None where none was found."""
+    first, value = names[0], values[0]
+    places = [found for found in re.finditer(r"\d+", first) if int(found[0]) == value]
+    for found in places:
+        text = re.search(r"[^\d/]*$", first[: found.start()])
+        words = re.escape(text[0]).replace(r"\-", "-").replace(r"\ ", " ") if text else ""
+        before = len(re.findall(r"\d+", first[: found.start()]))
+        behind = len(re.findall(r"\d+", first[found.end() :]))
+        for pattern in (
+            rf"{words}(\d+)" if words else r"^(\d+)",
+            r"(\d+)(?!.*\d)",
+            rf"^\D*(?:\d+\D+){{{before}}}(\d+)",
+            rf"(\d+)(?:\D+\d+){{{behind}}}\D*$",
+        ):
+            told = [re.search(pattern, name) for name in names]
+            if all(one and int(one[1]) == value for one, value in zip(told, values, strict=True)):
+                return pattern
+    return None
