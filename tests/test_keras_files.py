@@ -269,3 +269,25 @@ def test_other_files_with_that_name(tmp_path):
 @pytest.mark.slow
 def test_damaged_files_are_refused_or_read(saved):
     check_damaged(saved)
+
+
+@pytest.mark.filterwarnings("ignore:Layer InputLayer")
+def test_keras_own_quantizers_and_generators_are_no_strangers(tmp_path):
+    """Their files are read; what is quantised is measured as a map of its own, as the message says."""
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(
+                5, "relu", kernel_initializer=keras.initializers.RandomNormal(seed=keras.random.SeedGenerator(3))
+            ),
+            keras.layers.Dense(2),
+        ]
+    )
+    model.save(tmp_path / "seeded.keras")
+    assert len(ef.as_network(tmp_path / "seeded.keras")) == 2
+    model.quantize("int8")
+    model.save(tmp_path / "int8.keras")
+    with pytest.raises(TypeError, match="its weights are quantized, and its inputs may be; name it in 'blocks'"):
+        ef.as_network(tmp_path / "int8.keras")
+    blocks = {layer.name: (-3.0, 3.0) for layer in model.layers}
+    assert [layer.n_out for layer in ef.as_network(tmp_path / "int8.keras", blocks=blocks)] == [5, 2]

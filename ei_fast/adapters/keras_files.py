@@ -21,6 +21,7 @@ _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 _MODULES = (
     *("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations"),
     *("keras.dtype_policies", "keras.optimizers", "keras.losses", "keras.metrics"),
+    *("keras.quantizers", "keras.src.quantizers", "keras.random", "keras.src.random"),
     *("keras.src.layers", "keras.src.ops", "keras.src.models"),
 )
 _MODELS = {"Sequential", "Functional", "Model", "DTypePolicy", "DTypePolicyMap", "Variable"}
