@@ -42,6 +42,8 @@ def names(network):
         ("q_1.net.", "q_2.net."),
         ("ensemble.0.", "ensemble.1."),
         ("agent/actor/", "agent/critic/"),
+        ("branch1.", "branch2."),
+        ("G.", "D."),
     ],
 )
 def test_two_networks_in_one_dict_are_no_chain(one, other):
@@ -69,7 +71,7 @@ def test_an_actor_and_a_critic_that_end_otherwise():
 
 
 def test_two_layers_that_are_two_networks():
-    for one, other in (("online", "target"), ("policy", "value")):
+    for one, other in (("online", "target"), ("policy", "value"), ("heads.0", "heads.1")):
         with pytest.raises(ValueError, match="two networks"):
             ef.as_network({f"{one}.weight": np.eye(3), f"{other}.weight": np.eye(3)})
     assert len(ef.as_network({"up.weight": np.eye(3), "down.weight": np.eye(3)})) == 2

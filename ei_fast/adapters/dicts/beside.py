@@ -40,7 +40,6 @@ _STORED_OTHERWISE = (
     (r"qweight|qzeros|g_idx", "quantised, by GPTQ or AWQ say", _FLOATS),
     (r"weight_packed|weight_shape|weight_g_idx|weight_scale_2", "quantised and packed", _FLOATS),
     (r"absmax|quant_map|nested_\w+|quant_state|bitsandbytes__\w+", "quantised in 4 bits by bitsandbytes", _FLOATS),
-    (r"_packed_params|dtype", "quantised by PyTorch", _FLOATS),
 )
 
 _SCALES = ("weight_scale", "weight_scale_inv", "weight_scales", "scale", "scales")
@@ -67,6 +66,9 @@ def stored_otherwise(key: str) -> tuple[str, str, str] | None:
     layer, found, _ = key.partition(".parametrizations.")
     if found:
         return layer, "reparametrised, by weight norm, spectral norm or the like", _MODULE
+    layer, found, _ = key.partition("._packed_params")
+    if found:
+        return layer, "quantised by PyTorch", _FLOATS
     parts = re.split("([./])", key)
     for pattern, what, remedy in _STORED_OTHERWISE:
         if len(parts) > 1 and re.fullmatch(pattern, parts[-1]):
@@ -149,10 +151,10 @@ def _dequantised(name: str, weight: Any, is_out_in: bool, of: Mapping[str, Any])
     if not scales and not zeros:
         return weight, []
     if not is_of_codes(weight) or len(scales) != 1 or len(zeros) > 1:
-        said = ", ".join([*scales, *zeros])
         raise ValueError(
-            f"The layer {name!r} has {said} beside a weight of type {type_of(weight) or 'unknown'}, and what that does "
-            f"to it is not known. {_FLOATS}."
+            f"The layer {name!r} has {', '.join([*scales, *zeros])} beside a weight of type "
+            f"{type_of(weight) or 'unknown'}, and what that does to it is not known. Pass the module, or leave what does "
+            "nothing out of the dict."
         )
     values, scale = numbers_of(weight).astype(np.float64), numbers_of(of[scales[0]]).astype(np.float64)
     if scales == [_LARGEST]:

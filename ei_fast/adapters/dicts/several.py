@@ -11,6 +11,7 @@ _ROLES = frozenset(
         *("student", "teacher", "frozen", "reference", "ref", "generator", "discriminator", "twin", "copy", "copies"),
         *("policy", "actor", "critic", "critics", "value", "q", "qf", "qs", "qnet", "vf", "pi"),
         *("ensemble", "member", "members", "models", "nets", "networks", "estimators", "experts", "agents", "heads"),
+        *("branch", "branches", "tower", "towers", "stream", "streams", "siamese"),
     )
 )
 # Of how many siblings each pair is looked at.
@@ -42,7 +43,7 @@ def several_networks(shapes: Shapes) -> tuple[str, str] | None:
             last = _last(prefix)
             kinds.setdefault(last if _role(last) or _role(_last(parent)) else re.sub(r"\d+", "0", last), prefix)
         for one, other in combinations(list(kinds.values())[:_MOST_SIBLINGS], 2):
-            if _are_networks(one, siblings[one], other, siblings[other]):
+            if _are_networks(one, siblings[one], other, siblings[other], _role(_last(parent))):
                 return one, other
     return None
 
@@ -68,13 +69,13 @@ def _siblings(shapes: Shapes) -> dict[str, dict[str, dict[str, tuple[int, ...]]]
     return found
 
 
-def _are_networks(one: str, inside: Shapes, other: str, inside_other: Shapes) -> bool:
+def _are_networks(one: str, inside: Shapes, other: str, inside_other: Shapes, are_members: bool) -> bool:
     fewer, more = sorted((inside, inside_other), key=len)
     if not fewer.keys() <= more.keys() or all(fewer[rest] != more[rest] for rest in fewer):
         return False
     if set(fewer) == {""}:
-        # Two layers, and no networks, but for what they are called.
-        return _role(_last(one)) and _role(_last(other))
+        # Two layers, and no networks, but for what they are called, or what they are members of.
+        return are_members or (_role(_last(one)) and _role(_last(other)))
     return True
 
 
