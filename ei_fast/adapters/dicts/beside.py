@@ -153,8 +153,8 @@ def _dequantised(name: str, weight: Any, is_out_in: bool, of: Mapping[str, Any])
     if not is_of_codes(weight) or len(scales) != 1 or len(zeros) > 1:
         raise ValueError(
             f"The layer {name!r} has {', '.join([*scales, *zeros])} beside a weight of type "
-            f"{type_of(weight) or 'unknown'}, and what that does to it is not known. Pass the module, or leave what does "
-            "nothing out of the dict."
+            f"{type_of(weight) or 'unknown'}, and what that does to it is not known. Pass the module, or leave what "
+            "does nothing out of the dict."
         )
     values, scale = numbers_of(weight).astype(np.float64), numbers_of(of[scales[0]]).astype(np.float64)
     if scales == [_LARGEST]:
