@@ -41,6 +41,8 @@ LINEAR = Activation("linear")
 _PADDING = -1
 # Weights of a convolution at all places that its pool sees.
 _MAX_WEIGHTS = 2**24
+# Pre-activations for which an activation must be a number.
+_TRIED = 4097
 # Numbers that the verification of a layer gathers, and products that it takes.
 _MAX_GATHERED, _MAX_PRODUCTS = 2**22, 2**31
 
@@ -156,6 +158,9 @@ class _Assembly:
     restarts: list[int] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     views: dict[int, _View] = field(default_factory=dict)
+    ranges_before: dict[int, Range] = field(default_factory=dict)
+    # Activations that no layer takes in, and why not.
+    refused: dict[Op, str] = field(default_factory=dict)
     in_order: bool = True
 
     def take(self, op: Op) -> None:
@@ -176,9 +181,20 @@ class _Assembly:
         elif view is not None and isinstance(does, Block) and view.scale is None:
             self._block(op, does, view)
         else:
-            why = _why_skipped(op, self.recording)
+            why = self.refused.get(op) or _why_skipped(op, self.recording)
         if why is not None:
-            self.skipped.append((op.name, why))
+            self.skipped.append((op.name, why + self._measured_without(op)))
+
+    def _measured_without(self, op: Op) -> str:
+        """Which layers end before an operation that is skipped, though it might have been part of one."""
+        if isinstance(op.does, (Dense, Conv, Block)):
+            return ""
+        sources = {self.view(value).source for value in op.reads}
+        before = [repr(piece.layer.name) for piece in self.pieces if piece.end in sources]
+        if not before:
+            return ""
+        told = f"layer {before[0]} is" if len(before) == 1 else f"layers {' and '.join(before)} are"
+        return f"; {told} measured without it"
 
     def view(self, value: int) -> _View:
         return self.views.get(value) or _View.of(value, self.recording)
@@ -194,7 +210,7 @@ class _Assembly:
         folded = None if (view.places < 0).any() else _folded_before(does, view, axis=-1)
         if folded is None:
             view, folded = _View.of(op.reads[0], self.recording), does
-        tail = _Tail(op, folded, self.recording, self.readers)
+        tail = self._tail(view, op, folded)
         self._add(tail.layer(), view, view.places.reshape(-1, n_in), tail)
 
     def _conv(self, op: Op, does: Conv, view: _View) -> str | None:
@@ -206,7 +222,7 @@ class _Assembly:
         channels = view.places.shape[0]
         # Where no pool lies wholly inside, single places of the convolution may.
         for with_pools in (True, False):
-            tail = _Tail(op, folded, self.recording, self.readers, channels, with_pools)
+            tail = self._tail(view, op, folded, channels, with_pools)
             inputs, at = _patches(view.places, tail.window, tail.shape[1:])
             if len(inputs):
                 break
@@ -221,6 +237,27 @@ class _Assembly:
             view = _View.of(op.reads[0], self.recording)
         self._add(does.function, view, view.places.reshape(1, -1), _Tail(op, None, self.recording, self.readers))
 
+    def _tail(self, view: _View, op: Op, does: Dense | Conv, channels: int = 0, with_pools: bool = True) -> "_Tail":
+        """What follows a map, up to an activation that is no number for all that the map can reach."""
+        tail = _Tail(op, does, self.recording, self.readers, channels, with_pools)
+        layer = tail.layer()
+        linear = layer if isinstance(layer, Layer) else layer.linear
+        if linear.activation.is_named or _is_a_number(linear, self._range_before(view.source, op.name)):
+            return tail
+        [refused] = [one for one in tail.ops if isinstance(one.does, Pointwise)][:1]
+        self.refused[refused] = f"its values are no numbers for all that layer {op.name!r} can reach"
+        return _Tail(op, does, self.recording, self.readers, channels, with_pools, refused)
+
+    def _range_before(self, start: int, name: str | None) -> Range:
+        """The range of what a layer reads."""
+        if start not in self.ranges_before:
+            origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
+            if origin is not None:
+                self.ranges_before[start] = self.out_ranges[origin]
+            else:
+                self.ranges_before[start] = self.in_range if start == 0 else self._seen(start, name)
+        return self.ranges_before[start]
+
     def _add(
         self,
         layer: Layer | Function | SoftmaxOf | PooledOf,
@@ -231,7 +268,6 @@ class _Assembly:
     ) -> None:
         self.done.update(view.by, tail.ops)
         start, before = view.source, self.pieces[-1] if self.pieces else None
-        origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
         name = layer.linear.name if isinstance(layer, (SoftmaxOf, PooledOf)) else layer.name
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if start == (before.end if before else 0):
@@ -240,10 +276,7 @@ class _Assembly:
             follows = before is None or (feeds(before.layer, map_of) and in_order)
         else:
             follows = False
-        if origin is not None:
-            range_before = self.out_ranges[origin]
-        else:
-            range_before = self.in_range if start == 0 else self._seen(start, name)
+        range_before = self._range_before(start, name)
         if isinstance(layer, (SoftmaxOf, PooledOf)):
             layer = layer.function(range_before)
         if not follows:
@@ -329,6 +362,17 @@ def _patches(places: Places, window: Window, extent: Sequence[int]) -> tuple[Pla
     return inputs[inside], np.ravel_multi_index(which, tuple(extent))[inside]
 
 
+def _is_a_number(layer: Layer, in_range: Range) -> bool:
+    """Whether a layer's activation has values for all that its inputs can lead to."""
+    function = layer.activation.function
+    smallest, largest = layer.preactivation_hull(in_range)
+    ends = float(np.min(smallest)), float(np.max(largest))
+    if function is None or not np.isfinite(ends).all():
+        return True
+    with np.errstate(all="ignore"):
+        return not np.isnan(np.asarray(function(np.linspace(*ends, _TRIED)), dtype=np.float64)).any()
+
+
 def _spread(n: int, most: int) -> Places:
     """At most so many of n numbers, from the first to the last."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
@@ -357,7 +401,9 @@ class _Tail:
         readers: "_Readers",
         channels: int = 0,
         with_pools: bool = True,
+        refused: Op | None = None,
     ):
+        self._refused = refused
         self._name, self._does, self._recording, self._channels = op.name, does, recording, channels
         self._axis, self._with_pools = 0 if isinstance(does, Conv) else -1, with_pools
         self._steps: list[Affine | Pointwise | Softmax | Pool] = []
@@ -440,7 +486,7 @@ class _Tail:
             ]
             return None if parts[0] is None or parts[1] is None else Affine(parts[0], parts[1])
         if isinstance(does, Pointwise):
-            return does
+            return None if ops[-1] is self._refused else does
         if isinstance(does, Softmax) and self._axis == -1:
             neurons = self._view.is_identity and self._recording.shape(self.end)[-1] == self._does.weight.shape[1]
             return does if neurons else None

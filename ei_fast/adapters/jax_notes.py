@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from ei_fast.adapters.chain import alive
 from ei_fast.adapters.jax_ops import FLOATS, Equation, Steps, meaning_of, row_axis
 from ei_fast.adapters.operations import (
     Affine,
+    Combine,
     Conv,
     Dense,
     Does,
@@ -30,7 +32,7 @@ from ei_fast.adapters.operations import (
     Softmax,
     Unknown,
 )
-from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, parts_after
+from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, maps_each, parts_after
 
 # What calls another jaxpr with just its own inputs, and where it holds it.
 _CALLS = {
@@ -133,6 +135,7 @@ class Notes:
             return [_Value(array, owners=owners) for array in results]
         name = _common(owners) or self._layer_in(scope) or kind
         steps, rows = _steps_of(equation, inputs, results)
+        steps = steps or _each_by_itself(equation, inputs, results)
         if steps is None:
             numbers = tuple(self._set(_numbers(array)) for array in results)
             self._write(name, Unknown(_reason(kind)), tuple(dict.fromkeys(reads)), numbers, kind)
@@ -266,6 +269,58 @@ def _steps_of(equation: Any, inputs: Sequence[_Value], results: Sequence[Any]) -
         arrays[0] = np.moveaxis(arrays[0], inputs[0].rows, 0)
     output = np.moveaxis(np.asarray(result), rows, 0) if rows else np.asarray(result)
     return meaning_of(Equation(equation.primitive.name, params, arrays, at, output)), rows
+
+
+@dataclass(frozen=True, eq=False)
+class _Primitive:
+    """A primitive, number by number, as a function of arrays; what is no operand that is given is one number."""
+
+    primitive: Any
+    params: dict[str, Any]
+    operands: tuple[tuple[Any, float | None], ...]
+
+    @property
+    def __name__(self) -> str:
+        return self.primitive.name
+
+    def __call__(self, *given: NDArray[np.float64]) -> NDArray[np.float64]:
+        rest = iter(given)
+        arrays = [
+            jnp.asarray(next(rest) if number is None else np.full(given[0].shape, number), dtype=dtype)
+            for dtype, number in self.operands
+        ]
+        return np.asarray(self.primitive.bind(*arrays, **self.params), dtype=np.float64)
+
+
+def _each_by_itself(equation: Any, inputs: Sequence[_Value], results: Sequence[Any]) -> Steps | None:
+    """What a primitive that has no meaning of its own here does, if it is done number by number."""
+    atoms = (*equation.invars, *equation.outvars)
+    if len(results) != 1 or any(value.rows for value in inputs) or not all(_is_real(atom.aval.dtype) for atom in atoms):
+        return None
+    [result], given = (np.asarray(array) for array in results), [np.asarray(value.array) for value in inputs]
+    operands = tuple(
+        (array.dtype, None if value.number is not None else _one_number(array))
+        for value, array in zip(inputs, given, strict=True)
+    )
+    read = [array for value, array in zip(inputs, given, strict=True) if value.number is not None]
+    constant = any(number is None for value, (_, number) in zip(inputs, operands, strict=True) if value.number is None)
+    if constant or equation.effects:
+        return None
+    whole = _Primitive(equation.primitive, equation.params, operands)
+    eps = float(jnp.finfo(result.dtype).eps) if result.dtype.kind in "fV" else 2.0**-23
+    if not maps_each(whole, read, "".join(map(_kind, read)), result, _kind(result), eps):
+        return None
+    return [(Combine(whole) if len(read) > 1 else Pointwise(activation_of(whole)), result)]
+
+
+def _one_number(array: NDArray) -> float | None:
+    """The number that an array holds everywhere, if it is one."""
+    return float(array.flat[0]) if array.size and (array == array.flat[0]).all() else None
+
+
+def _kind(array: NDArray) -> str:
+    # bfloat16 is no type of NumPy's own.
+    return "f" if array.dtype.kind == "V" else array.dtype.kind
 
 
 def _is_real(dtype: Any) -> bool:

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.operations import Block, Combine, Does, Op, Recording, Unknown
+from ei_fast.adapters.torch_each import each_by_itself, makes_anew
 from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, meaning_of, plain_name
 from ei_fast.adapters.watched import draws_left_to_the_caller, range_of_block
 from ei_fast.network.bins import Range
@@ -92,6 +93,8 @@ class Notes(TorchFunctionMode):
     # Tensors are kept, so that none is taken for another that had its place in memory.
     _number: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     _constants: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
+    # Of constants: what the model holds, and what is made of that.
+    _learned: set[int] = field(default_factory=set)
     _modules: list[str] = field(default_factory=list)
     _pausing: bool = False
     _block: "list[tuple[Any, torch.Tensor]] | None" = None
@@ -100,6 +103,7 @@ class Notes(TorchFunctionMode):
         super().__init__()
         self._coarsest = self.dtype
         self._note_constants(self.held)
+        self._learned.update(map(id, self.held))
         self._set(self.x)
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -115,29 +119,59 @@ class Notes(TorchFunctionMode):
         result = function(*args, **kwargs)
         if not reads:
             self._note_constants(_tensors(result))
+            if any(self.is_learned(tensor) for tensor in _tensors((args, kwargs))):
+                self._learned.update(map(id, _tensors(result)))
             return result
         written = _tensors(result)
         name = plain_name(function)
+        if makes_anew(name, reads):
+            self._note_constants(written)
+            return result
         if result is None and name in ("setitem", "set"):
             written = _tensors(args)[:1]
         if not written:
             return result
-        operands = tuple(self._number[id(value)][0] for value in args[:2] if id(value) in self._number)
-        if (
-            name in COMBINATIONS
-            and len(operands) == len(args) == 2
-            and not kwargs
-            and len({*shapes, result.shape}) == 1
-        ):
-            does: Any = Combine(COMBINATIONS[name])
-            reads = operands
-        elif len(reads) > 1 or len(written) > 1 or len(shapes) != 1 or written[0].shape[:1] != shapes[0][:1]:
-            does = Unknown(no_layer(name, len(reads)))
-        else:
-            at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
-            does = meaning_of(function, args, kwargs, at, written[0]) or Unknown(no_layer(name, 1))
+        does, reads = self._meaning(function, args, kwargs, reads, written, shapes)
         self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
         return result
+
+    def _meaning(
+        self,
+        function: Any,
+        args: tuple,
+        kwargs: dict[str, Any],
+        reads: tuple[int, ...],
+        written: list[torch.Tensor],
+        shapes: list[torch.Size],
+    ) -> tuple[Does, tuple[int, ...]]:
+        """What a function did, and which values it reads for that."""
+        name = plain_name(function)
+        operands = tuple(self._number[id(value)][0] for value in args[:2] if id(value) in self._number)
+        two = len(operands) == len(args) == 2 and not kwargs
+        if name in COMBINATIONS and two and len({*shapes, written[0].shape}) == 1:
+            return Combine(COMBINATIONS[name]), operands
+        if len(written) == 1 and len(shapes) == 1 and written[0].shape[:1] == shapes[0][:1]:
+            at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
+            known = meaning_of(function, args, kwargs, at, written[0])
+            if known is not None:
+                return known, reads
+        found = None
+        if len(written) == 1:
+            found = each_by_itself(function, (args, kwargs), self, written[0])
+        return found or (Unknown(no_layer(name, len(reads))), reads)
+
+    @property
+    def values(self) -> Mapping[int, NDArray[np.floating]]:
+        """What depends on the input, by number."""
+        return self._values
+
+    def number_of(self, tensor: torch.Tensor) -> int | None:
+        """The number of a tensor that depends on the input; None for any other."""
+        return self._number.get(id(tensor), (None,))[0]
+
+    def is_learned(self, tensor: torch.Tensor) -> bool:
+        """Whether the model holds a tensor, or it is made of what the model holds."""
+        return id(tensor) in self._learned
 
     def recording(self, output: Any) -> Recording:
         reads = self._read(output)
