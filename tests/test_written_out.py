@@ -1,4 +1,4 @@
-"""Activations that models write out in functions of their frameworks, whatever these are, belong to the layer before."""
+"""Activations that models write out in functions of their frameworks belong to the layer before."""
 
 import math
 import pickle

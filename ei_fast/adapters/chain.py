@@ -186,15 +186,13 @@ class _Assembly:
             self.skipped.append((op.name, why + self._measured_without(op)))
 
     def _measured_without(self, op: Op) -> str:
-        """Which layers end before an operation that is skipped, though it might have been part of one."""
-        if isinstance(op.does, (Dense, Conv, Block)):
-            return ""
+        """Which layer ends before an operation that is skipped, though it might have been part of it."""
         sources = {self.view(value).source for value in op.reads}
-        before = [repr(piece.layer.name) for piece in self.pieces if piece.end in sources]
-        if not before:
+        # What joins several values is part of none.
+        if isinstance(op.does, (Dense, Conv, Block)) or len(sources) != 1:
             return ""
-        told = f"layer {before[0]} is" if len(before) == 1 else f"layers {' and '.join(before)} are"
-        return f"; {told} measured without it"
+        before = [piece.layer.name for piece in self.pieces if piece.end in sources]
+        return f"; layer {before[0]!r} is measured without it" if before else ""
 
     def view(self, value: int) -> _View:
         return self.views.get(value) or _View.of(value, self.recording)

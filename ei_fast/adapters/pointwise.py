@@ -198,7 +198,7 @@ def _drawn(kind: str, shape: tuple[int, ...], seed: int) -> Array:
     if kind == "b":
         return rng.integers(0, 2, shape).astype(np.float64)
     numbers: Array = rng.normal(size=shape) * np.power(10.0, rng.uniform(-1, 2, shape))
-    return numbers if kind == "f" else np.round(np.abs(numbers))
+    return numbers if kind == "f" else np.abs(numbers).round()
 
 
 def _in_columns(function: Callable[..., Array], operands: Sequence[NDArray], result: NDArray, eps: float) -> bool:
