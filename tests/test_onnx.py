@@ -403,3 +403,18 @@ def test_missing_libraries(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r'without onnx and onnxruntime: pip install "ei_fast\[onnx\]"'):
         ef.as_network(path)
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_a_product_over_samples_and_times_stands_in_one_place(tmp_path, dynamic):
+    def forward(s, x):
+        hidden = torch.relu(s.a(x.view(-1, 4))).view(-1, 5, 6)
+        return s.b(hidden.view(-1, 6)).view(-1, 5, 3)
+
+    path = tmp_path / "model.onnx"
+    export_onnx(Does(forward, a=nn.Linear(4, 6), b=nn.Linear(6, 3)), path, 5, 4, dynamic=dynamic)
+    net = ef.as_network(path)
+    assert [layer.name for layer in net] == ["a", "b"]
+    assert _activations(net) == ["relu", "linear"]
+    assert not net.skipped
+    assert not net.restarts

@@ -1018,3 +1018,71 @@ def test_hooks_in_which_pytorch_computes_weights_are_called():
     model(torch.zeros(1, 3))
     weight = ef.as_network(model).layers[0].weight
     np.testing.assert_allclose(weight, model[0].weight.detach().numpy().T, rtol=1e-5)
+
+
+class Conv1D(nn.Module):
+    """As Hugging Face's: the samples of a batch and their times are the rows of one product."""
+
+    def __init__(self, n_out, n_in):
+        super().__init__()
+        self.n_out = n_out
+        self.weight, self.bias = nn.Parameter(torch.randn(n_in, n_out)), nn.Parameter(torch.randn(n_out))
+
+    def forward(self, x):
+        product = torch.addmm(self.bias, x.view(-1, x.size(-1)), self.weight)
+        return product.view(*x.size()[:-1], self.n_out)
+
+
+def _by_time(net, model, *shape):
+    """The chain, time by time, against the model on samples (time, width)."""
+    x = np.random.default_rng(1).uniform(-2, 2, (9, *shape))
+    y = x.reshape(-1, shape[-1])
+    for layer in net:
+        y = layer(y)
+    with torch.no_grad():
+        expected = copy.deepcopy(model).double().eval()(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(y.reshape(expected.shape), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (3, 5, 4)])
+def test_a_product_over_samples_and_times_stands_in_one_place(shape):
+    model = nn.Sequential(Conv1D(8, 4), nn.Tanh(), Conv1D(3, 8))
+    net = ef.as_network(model, input_shape=shape)
+    assert _names(net) == ["0", "2"]
+    assert _activations(net) == ["tanh", "linear"]
+    assert not net.skipped
+    assert not net.restarts
+    _by_time(net, model, *shape)
+
+
+def test_times_that_are_rows_are_normed_and_blocked_and_told_apart_again():
+    def forward(s, x):
+        y = s.norm(s.part(x.reshape(-1, 4)))
+        return torch.softmax(s.out(y * torch.sigmoid(y)), -1).view(len(x), -1, 2)
+
+    model = Does(
+        forward, part=nn.Sequential(nn.Linear(4, 3), nn.Tanh()), norm=nn.BatchNorm1d(3), out=nn.Linear(3, 2)
+    ).eval()
+    for blocks in ([], ["part"]):
+        net = ef.as_network(model, input_shape=(5, 4), blocks=blocks, verify=True)
+        assert [(layer.n_in, layer.n_out) for layer in net] == [(4, 3), (3, 2)]
+    # What goes from time to time is none of theirs.
+    mixing = Does(lambda s, x: s.b(s.a(x.reshape(-1, 4)).cumsum(0)), a=nn.Linear(4, 3), b=nn.Linear(3, 2))
+    net = ef.as_network(mixing, input_shape=(5, 4), verify=False)
+    assert net.restarts == {1}
+    assert "layer 'a' is measured without it" in dict(net.skipped)["cumsum"]
+
+
+def test_no_layer_stands_among_the_layers_and_the_skipped():
+    class Norms(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(4, 4))
+
+        def forward(self, x):
+            return F.normalize(x @ self.weight, dim=-1).cumsum(-1)
+
+    net = ef.as_network(nn.Sequential(Norms(), nn.Linear(4, 2)))
+    assert _names(net) == ["0", "1"]
+    assert [name for name, _ in net.skipped] == ["in 0", "in 0"]
+    assert all("is no dense layer" in reason for _, reason in net.skipped)

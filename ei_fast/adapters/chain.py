@@ -132,6 +132,9 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     found.skipped += [(op.name, unread) for op in dead if isinstance(op.does, (Dense, Conv, Block))]
     # Affine maps that no layer took in.
     found.skipped += [(op.name, _why_skipped(op, recording)) for op in ops if op not in found.done]
+    measured = {piece.layer.name for piece in found.pieces}
+    # What else a module does that is a layer, or was one when it was called before.
+    found.skipped = [(f"in {name}" if name in measured else name, reason) for name, reason in found.skipped]
     # What is done in several steps has several times the same reason.
     found.skipped = list(dict.fromkeys(found.skipped))
     if not found.pieces:
@@ -233,7 +236,8 @@ class _Assembly:
     def _block(self, op: Op, does: Block, view: _View) -> None:
         if (view.places < 0).any():
             view = _View.of(op.reads[0], self.recording)
-        self._add(does.function, view, view.places.reshape(1, -1), _Tail(op, None, self.recording, self.readers))
+        inputs = view.places.reshape(-1, does.function.n_in)
+        self._add(does.function, view, inputs, _Tail(op, None, self.recording, self.readers))
 
     def _tail(self, view: _View, op: Op, does: Dense | Conv, channels: int = 0, with_pools: bool = True) -> "_Tail":
         """What follows a map, up to an activation that is no number for all that the map can reach."""

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor, uses_external_data
 
 from ei_fast.adapters.onnx_ops import Node, meaning_of
-from ei_fast.adapters.operations import Does, Op, Recording, Unknown
+from ei_fast.adapters.operations import Does, Op, Recording, Unknown, with_rows_apart
 from ei_fast.adapters.watched import check_shape, network_from_runs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
@@ -261,10 +261,21 @@ class _Graph:
                 attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
                 does = meaning_of(Node(node.op_type, attributes, arrays, at, found[written[0]]))
             reads = tuple(numbers[node.input[k]] for k in at)
+            if does is not None and not all(found[node.input[k]].ndim for k in at):
+                does = None
+            if does is not None:
+                n_read = len(found[node.input[at[0]]])
+                several = [len(values[number]) != n_read for number in reads]
+                does = with_rows_apart(does, several, n_read, len(found[written[0]]), len(inputs))
+            apart = does is not None and all(len(values[number]) == len(inputs) for number in reads)
             for name in written:
                 numbers[name] = len(values)
                 half = found[name].dtype.itemsize < 4 or found[name].dtype.kind != "f"
                 values[numbers[name]] = found[name].astype(np.float64 if half else found[name].dtype)
+                if apart and len(found[name]) > len(inputs):
+                    # Several rows make one of the input.
+                    of_rows = values[numbers[name]]
+                    values[numbers[name]] = of_rows.reshape(len(inputs), -1, *of_rows.shape[1:])
                 if found[name].dtype == np.float16:
                     coarsest = "float16"
             reason = f"{node.op_type} is no dense layer or convolution, activation or pool"
@@ -316,8 +327,10 @@ class _Graph:
         for name, several in parts.items():
             if not isinstance(several[0], np.ndarray) or several[0].dtype.kind not in "fiub":
                 continue
-            by_row = name in self._moving and rows < len(inputs) and several[0].ndim and len(several[0]) == rows
-            values[name] = np.concatenate(several)[: len(inputs)] if by_row else several[0]
+            by_row = name in self._moving and rows < len(inputs) and several[0].ndim and len(several[0]) % rows == 0
+            # Several rows may make one of the input.
+            n = len(inputs) * (len(several[0]) // rows) if by_row else 0
+            values[name] = np.concatenate(several)[:n] if by_row and n else several[0]
         return values
 
 

@@ -79,6 +79,8 @@ class Node:
 def meaning_of(node: Node) -> Does | None:
     """What a node does with the values of each row; None where it is nothing that is known."""
     read = [node.input(k) for k in node.at]
+    if node.kind in ("Reshape", "Flatten") and node.at == (0,) and node.output.ndim and node.x.ndim:
+        return _same(node)
     if not node.output.ndim or any(not value.ndim or len(value) != len(node.output) for value in read):
         return None
     if node.kind == "Where":

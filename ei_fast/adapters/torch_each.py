@@ -134,9 +134,10 @@ def each_by_itself(
     found = _Places(notes)
     places = found.of(call)
     shape = tuple(result.shape)
-    operands = [notes.values[number] for number in found.reads]
-    if places is None or "out" in call[1] or result.is_complex() or any(one.shape != shape for one in operands):
+    if places is None or "out" in call[1] or result.is_complex() or any(one != shape for one in found.shapes):
         return None
+    # Several rows may make one of the input there.
+    operands = [notes.values[number].reshape(shape) for number in found.reads]
     whole = OfTensors(function, places[0], dict(places[1]))
     eps = torch.finfo(result.dtype).eps if result.is_floating_point() else 2.0**-52
     made = result.detach().to(torch.float64).cpu().numpy()
@@ -177,6 +178,7 @@ class _Places:
         self._notes = notes
         self.reads: list[int] = []
         self.kinds: list[str] = []
+        self.shapes: list[tuple[int, ...]] = []
 
     def of(self, values: Any) -> Any:
         """The same with places for tensors; None where one of these is no number, or something is of another kind."""
@@ -199,6 +201,7 @@ class _Places:
         if number not in self.reads:
             self.reads.append(number)
             self.kinds.append(_kind(tensor.dtype))
+            self.shapes.append(tuple(tensor.shape))
         return _Slot(self.reads.index(number), tensor.dtype)
 
     def _constant(self, tensor: torch.Tensor) -> _Number | None:

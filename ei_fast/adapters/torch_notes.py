@@ -20,9 +20,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ei_fast.adapters.chain import no_layer
-from ei_fast.adapters.operations import Block, Combine, Does, Op, Recording, Unknown
+from ei_fast.adapters.operations import Block, Combine, Does, Op, Recording, Same, Unknown, with_rows_apart
 from ei_fast.adapters.torch_each import each_by_itself, makes_anew
-from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, meaning_of, plain_name
+from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, is_reshaped, meaning_of, plain_name
 from ei_fast.adapters.watched import draws_left_to_the_caller, range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -146,6 +146,23 @@ class Notes(TorchFunctionMode):
     ) -> tuple[Does, tuple[int, ...]]:
         """What a function did, and which values it reads for that."""
         name = plain_name(function)
+        does, reads = self._does(function, args, kwargs, reads, written, shapes)
+        apart = None
+        if len(written) == 1 and not isinstance(does, Unknown) and written[0].dim():
+            several = [len(self._values[number]) != shapes[0][0] for number in reads]
+            apart = with_rows_apart(does, several, shapes[0][0], len(written[0]), len(self.x))
+        return apart or Unknown(no_layer(name, len(reads))), reads
+
+    def _does(
+        self,
+        function: Any,
+        args: tuple,
+        kwargs: dict[str, Any],
+        reads: tuple[int, ...],
+        written: list[torch.Tensor],
+        shapes: list[torch.Size],
+    ) -> tuple[Does, tuple[int, ...]]:
+        name = plain_name(function)
         operands = tuple(self._number[id(value)][0] for value in args[:2] if id(value) in self._number)
         two = len(operands) == len(args) == 2 and not kwargs
         if name in COMBINATIONS and two and len({*shapes, written[0].shape}) == 1:
@@ -155,6 +172,8 @@ class Notes(TorchFunctionMode):
             known = meaning_of(function, args, kwargs, at, written[0])
             if known is not None:
                 return known, reads
+        if len(written) == len(shapes) == 1 and is_reshaped(name, args, written[0]):
+            return Same(), reads
         found = None
         if len(written) == 1:
             found = each_by_itself(function, (args, kwargs), self, written[0])
@@ -266,18 +285,24 @@ class Notes(TorchFunctionMode):
 
     def _is_as_noted(self, tensor: torch.Tensor, number: int) -> bool:
         now, noted = _numbers(tensor, copy=False), self._values[number]
-        return now.shape == noted.shape and np.array_equal(now, noted, equal_nan=True)
+        return now.size == noted.size and np.array_equal(now.reshape(noted.shape), noted, equal_nan=True)
 
     def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
-        numbers = tuple(self._set(tensor) for tensor in written)
+        # Several rows may make one of the input.
+        apart = bool(reads) and not isinstance(does, Unknown)
+        apart = apart and all(len(self._values[number]) == len(self.x) for number in reads if self._values[number].ndim)
+        numbers = tuple(self._set(tensor, apart) for tensor in written)
         self._ops.append(Op(name, does, reads, numbers))
         self._path.append((name, type(does).__name__, reads, numbers))
 
-    def _set(self, tensor: torch.Tensor) -> int:
+    def _set(self, tensor: torch.Tensor, apart: bool = False) -> int:
         """Write down a tensor's values; their number is its own until it is changed in place."""
         number = len(self._values)
         self._number[id(tensor)] = (number, tensor)
-        self._values[number] = _numbers(tensor)
+        values = _numbers(tensor)
+        if apart and values.ndim and len(values) > len(self.x) and len(values) % len(self.x) == 0:
+            values = values.reshape(len(self.x), -1, *values.shape[1:])
+        self._values[number] = values
         if tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(self._coarsest).eps:
             self._coarsest = tensor.dtype
         return number
