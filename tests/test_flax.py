@@ -823,3 +823,33 @@ print(len(net), *[name for name in ("torch", "keras", "tensorflow", "onnx") if n
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == ["1"]
+
+
+def test_a_model_of_tokens_says_that_it_takes_indices():
+    class Tokens(nnx.Module):
+        def __init__(self):
+            self.table, self.a = nnx.Embed(10, 4, rngs=nnx.Rngs(0)), nnx.Linear(4, 2, rngs=nnx.Rngs(0))
+
+        def __call__(self, x):
+            return self.a(self.table(x))
+
+    with pytest.raises(ValueError, match="integer") as raised:
+        ef.as_network(Tokens(), input_shape=(3,))
+    assert any("Indices, as of tokens, are no numbers" in note for note in raised.value.__notes__)
+    with pytest.raises(TypeError, match="Indices, as of tokens, are no numbers"):
+        ef.as_network(Tokens(), example_inputs=jnp.zeros((2, 3), jnp.int32))
+    assert len(ef.as_network(Tokens().a, input_shape=(3, 4))) == 1
+
+
+def test_no_length_of_a_sample_is_guessed_through_a_convolution():
+    class Convolved(nnx.Module):
+        def __init__(self):
+            self.conv = nnx.Conv(1, 2, (1,), rngs=nnx.Rngs(0))
+            self.a = nnx.Linear(14, 3, rngs=nnx.Rngs(0))
+
+        def __call__(self, x):
+            y = self.conv(x[..., None])
+            return self.a(y.reshape(len(x), -1)[:, :14])
+
+    with pytest.raises(ValueError, match="Give 'input_shape'"):
+        ef.as_network(Convolved())

@@ -479,3 +479,15 @@ def test_layers_by_themselves_and_twice():
     inner = _sequential(L.Dense(4, name="same"))
     outer = keras.Sequential([keras.Input((4,)), inner, L.Dense(4, name="same", activation="relu")])
     assert len(set(_names(ef.as_network(outer)))) == 2
+
+
+def test_a_model_of_tokens_says_that_it_takes_indices():
+    for kind in (None, "int32"):
+        model = keras.Sequential(
+            [keras.Input((3,), dtype=kind), L.Embedding(10, 4, name="table"), L.Flatten(), L.Dense(2)]
+        )
+        with pytest.raises(ValueError, match="takes indices, as of tokens: 'table' looks them up"):
+            ef.as_network(model)
+        # What it says to do.
+        behind = ef.as_network(keras.Model(model.get_layer("table").output, model.outputs[0]))
+        assert [layer.n_in for layer in behind] == [12]

@@ -1086,3 +1086,110 @@ def test_no_layer_stands_among_the_layers_and_the_skipped():
     assert _names(net) == ["0", "1"]
     assert [name for name, _ in net.skipped] == ["in 0", "in 0"]
     assert all("is no dense layer" in reason for _, reason in net.skipped)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(
+            nn.Unflatten(1, (1, -1)), nn.Conv1d(1, 2, 3), nn.AdaptiveAvgPool1d(15), nn.Flatten(), nn.Linear(30, 2)
+        ),
+        nn.Sequential(nn.Unflatten(1, (1, -1)), nn.Conv1d(1, 1, 1), nn.ReLU(), nn.Flatten(), nn.Linear(7, 2)),
+        nn.Sequential(nn.Conv1d(61, 2, 3, padding=1), nn.Linear(30, 2)),
+        nn.Sequential(nn.Unflatten(1, (1, -1)), nn.ConvTranspose1d(1, 2, 1), nn.Flatten(), nn.Linear(14, 7)),
+        nn.Sequential(nn.Conv1d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(30, 2)),
+    ],
+)
+def test_no_length_of_a_sample_is_guessed_through_a_convolution(model):
+    with pytest.raises(ValueError, match="Give 'input_shape', the shape of one sample"):
+        ef.as_network(model)
+
+
+def test_a_length_that_is_told_before_a_convolution_is_taken():
+    behind = nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (1, 6)), nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+    assert _names(ef.as_network(behind)) == ["0", "2", "4"]
+    guessed = nn.Sequential(nn.Unflatten(1, (1, -1)), nn.Conv1d(1, 1, 1), nn.Flatten(), nn.Linear(7, 2))
+    assert _names(ef.as_network(guessed, input_shape=(7,))) == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (nn.Sequential(nn.Linear(4, 3), nn.LazyLinear(5)), "layer '1', a LazyLinear, is not initialised"),
+        (nn.Sequential(nn.LazyConv2d(5, 3)), "layer '0', a LazyConv2d, is not initialised"),
+        (nn.Sequential(nn.Linear(4, 3), nn.LazyBatchNorm1d()), "layer '1', a LazyBatchNorm1d, is not initialised"),
+        (nn.LazyLinear(3), "The LazyLinear is not initialised"),
+    ],
+)
+def test_a_layer_that_has_seen_no_data_is_not_initialised(model, told):
+    with pytest.raises(ValueError, match=f"{told}.*Call the model on a batch of data once"):
+        ef.as_network(model, input_shape=(4,))
+
+
+def test_a_lazy_layer_that_has_seen_data_is_read():
+    model = nn.Sequential(nn.LazyLinear(3), nn.ReLU(), nn.LazyLinear(2))
+    model(torch.ones(1, 4))
+    _agrees(ef.as_network(model), model, 4)
+
+
+class PartlyCompiled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        part = nn.Sequential(nn.Linear(4, 5), nn.ReLU())
+        self.a, self.b = torch.compile(part, backend="eager"), nn.Linear(5, 3)
+        self.doubled = torch.compile(lambda x: 2 * x, backend="eager")
+
+    @torch.compile(backend="eager")
+    def last(self, x):
+        return torch.tanh(self.b(x))
+
+    def forward(self, x):
+        return self.last(self.doubled(self.a(x)))
+
+
+def test_compiled_parts_are_read_as_they_were_written():
+    model = PartlyCompiled()
+    plain = Does(lambda s, x: torch.tanh(s.b(2 * s.a(x))), a=copy.deepcopy(model.a._orig_mod), b=copy.deepcopy(model.b))
+    net = ef.as_network(model)
+    assert _names(net) == ["a.0", "b"]
+    assert _activations(net) == ["relu", "tanh"]
+    assert not net.skipped
+    _agrees(net, plain, 4)
+    assert ef.as_network(model, blocks={"a": (0, 9)})[0].kind == "function"
+    assert isinstance(model.a, torch._dynamo.OptimizedModule)
+
+
+def test_a_model_of_tokens_says_that_it_takes_indices():
+    def forward(s, x):
+        return s.b(torch.relu(s.a(s.table(x) + s.place(torch.arange(x.shape[1])))))
+
+    parts = {"a": nn.Linear(4, 5), "b": nn.Linear(5, 2), "table": nn.Embedding(10, 4), "place": nn.Embedding(3, 4)}
+    model = Does(forward, **parts)
+    for taken in (model, Does(lambda s, x: forward(s, x.long()), **parts)):
+        for shape in ((3,), None):
+            with pytest.raises(ValueError, match="takes indices, as of tokens: 'table' looks them up") as raised:
+                ef.as_network(taken, input_shape=shape)
+            assert not getattr(raised.value, "__notes__", [])
+    # What it says to do.
+    assert "vectors of 4 numbers" in str(raised.value)
+    behind = ef.as_network(nn.Sequential(model.a, nn.ReLU(), model.b), input_shape=(3, 4))
+    assert [(layer.n_in, layer.n_out) for layer in behind] == [(4, 5), (5, 2)]
+    assert _names(ef.as_network(model.state_dict(), order=["a", "b"], activation=["relu", "linear"])) == ["a", "b"]
+
+
+def test_a_table_behind_a_layer_is_named():
+    model = Does(lambda s, x: s.b(s.e(s.a(x).argmax(-1))), a=nn.Linear(4, 5), e=nn.Embedding(5, 3), b=nn.Linear(3, 2))
+    net = ef.as_network(model)
+    assert _names(net) == ["a", "b"]
+    assert "embedding" in dict(net.skipped)["e"]
+
+
+def test_only_what_a_model_raises_is_said_to_be_raised_by_it():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    for blocks in ({"0": (90, 91)}, ["0"]):
+        with pytest.raises(ValueError, match="The output range of the block '0'") as raised:
+            ef.as_network(model, blocks=blocks)
+        assert not getattr(raised.value, "__notes__", [])
+    with pytest.raises(RuntimeError, match="cannot be multiplied") as raised:
+        ef.as_network(model, input_shape=(5,))
+    assert raised.value.__notes__ == ["Raised by the model for samples of shape (5,)."]

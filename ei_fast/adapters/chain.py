@@ -529,6 +529,26 @@ class _Tail:
         return min(n_affine + 1, len(kinds))
 
 
+def convolution_first(recording: Recording) -> str | None:
+    """Name of the convolution that the input of a model comes to before any dense layer; None where there is none.
+
+    How long a sample is cannot be told behind it.
+    """
+    reached, found = {0}, None
+    for op in recording.ops:
+        if not reached.intersection(op.reads):
+            continue
+        reason = op.does.reason if isinstance(op.does, Unknown) else ""
+        if isinstance(op.does, Dense):
+            # It takes the model's own inputs, and tells how many.
+            return None
+        if isinstance(op.does, Conv) or reason.startswith("conv"):
+            found = found or op.name
+        elif not isinstance(op.does, Block):
+            reached.update(op.writes)
+    return found
+
+
 def alive(recording: Recording) -> tuple[list[Op], list[Op]]:
     """The operations on which the outputs depend, and the others."""
     needed = set(recording.outputs)

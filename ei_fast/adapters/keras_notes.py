@@ -26,7 +26,7 @@ from ei_fast.adapters.keras_ops import (
     meaning_of_layer,
     steps_of,
 )
-from ei_fast.adapters.operations import Block, Does, Op, Pointwise, Recording, Same, Softmax, Unknown
+from ei_fast.adapters.operations import Block, Conv, Dense, Does, Op, Pointwise, Recording, Same, Softmax, Unknown
 from ei_fast.adapters.watched import range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -186,6 +186,8 @@ class Notes:
         self._nodes.setdefault(id(layer), (layer, len(layer._inbound_nodes), len(layer._outbound_nodes)))
         if name in self.ranges and not any(outer in self.ranges for outer in self._inside):
             return self._block(name, layer, args, kwargs)
+        if isinstance(layer, keras.layers.Embedding):
+            self._check_takes_numbers(name, layer)
         if (does := meaning_of_layer(layer)) is not None:
             return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
@@ -208,6 +210,18 @@ class Notes:
                 "take them on every backend, or measure a part of it."
             )
         return written
+
+    def _check_takes_numbers(self, name: str, layer: keras.layers.Embedding) -> None:
+        """Raise Refused where the model's input is looked up in a table of vectors."""
+        if any(isinstance(op.does, (Dense, Conv, Block)) for op in self._ops):
+            # It chooses by what layers have computed from numbers.
+            return
+        raise Refused(
+            f"The Keras model takes indices, as of tokens: {name!r} looks them up in a table. They are no numbers in a "
+            "range, so that nothing can be measured from the model's input on. Pass what is behind it instead, which "
+            f"takes vectors of {layer.output_dim} numbers: a layer of the model, or "
+            f"keras.Model(model.get_layer({name!r}).output, model.outputs[0]) of a functional one."
+        )
 
     def _as_it_runs(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], does: Does) -> Any:
         """What a layer that is not looked into makes of the numbers."""

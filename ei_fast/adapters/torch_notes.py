@@ -20,7 +20,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ei_fast.adapters.chain import no_layer
-from ei_fast.adapters.operations import Block, Combine, Does, Op, Recording, Same, Unknown, with_rows_apart
+from ei_fast.adapters.operations import Block, Combine, Conv, Dense, Does, Op, Recording, Same, Unknown, with_rows_apart
 from ei_fast.adapters.torch_each import each_by_itself, makes_anew
 from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, is_reshaped, meaning_of, plain_name
 from ei_fast.adapters.watched import draws_left_to_the_caller, range_of_block
@@ -116,6 +116,7 @@ class Notes(TorchFunctionMode):
             return result
         reads = self._read((args, kwargs))
         shapes = [tensor.shape for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
+        self._check_takes_numbers(function, args, kwargs)
         result = function(*args, **kwargs)
         if not reads:
             self._note_constants(_tensors(result))
@@ -134,6 +135,23 @@ class Notes(TorchFunctionMode):
         does, reads = self._meaning(function, args, kwargs, reads, written, shapes)
         self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
         return result
+
+    def _check_takes_numbers(self, function: Any, args: tuple, kwargs: Mapping[str, Any]) -> None:
+        """Raise ValueError where the model's input is looked up in a table of vectors."""
+        indices, table = (_given(args, kwargs, k, name) for k, name in enumerate(("input", "weight")))
+        if plain_name(function) not in ("embedding", "embedding_bag") or self.number_of(indices) is None:
+            return
+        if any(isinstance(op.does, (Dense, Conv, Block)) for op in self._ops):
+            # It chooses by what layers have computed from numbers.
+            return
+        name = self._modules[-1] if self._modules else ""
+        raise ValueError(
+            f"The model takes indices, as of tokens: {name or 'embedding'!r} looks them up in a table. They are no "
+            "numbers in a range, so that nothing can be measured from the model's input on. Pass the module behind it, "
+            f"which takes vectors of {table.shape[-1]} numbers, instead of the model, with the 'input_shape' of one "
+            "sample of these (where it is several, as torch.nn.Sequential of them); or pass model.state_dict() with "
+            "order=[...], the names of dense layers that feed each other, and with their 'activation'."
+        )
 
     def _meaning(
         self,
@@ -343,6 +361,10 @@ def _bounded_by(y: torch.Tensor, steps: list[tuple[Any, torch.Tensor]]) -> Range
             low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
             return (low, high) if np.isfinite(low) and np.isfinite(high) else None
     return None
+
+
+def _given(args: tuple, kwargs: Mapping[str, Any], position: int, name: str) -> Any:
+    return args[position] if len(args) > position else kwargs.get(name)
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:
