@@ -7,6 +7,7 @@ starts anew: its inputs are not the outputs of the one before.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from math import prod
 
 import numpy as np
@@ -430,7 +431,7 @@ class _Tail:
                 reduced = isinstance(taken[-1].does, Reduce)
                 self.shape = (self.shape[0], *(1 for _ in self.shape[1:])) if reduced else recording.shape(self.base)
             states.append(self._follow_same(readers))
-        n_steps = self._n_taken()
+        n_steps = self._n_taken() - self._n_left_out(readers.only(self.end))
         n_ops, self.base, self.shape, self.end, self._view = states[n_steps]
         self._steps, self.ops = self._steps[:n_steps], self.ops[:n_ops]
 
@@ -504,6 +505,17 @@ class _Tail:
             return does if fits and arranged else None
         return None
 
+    def _n_left_out(self, following: Op | None) -> int:
+        """How many of the last steps scale all neurons alike before their product with another value, as in attention.
+
+        The scale is that of the product, and the weights are those that the model has.
+        """
+        joined = following is not None and isinstance(following.does, Unknown) and len(following.reads) > 1
+        if not joined or isinstance(self._does, Conv) or not all(isinstance(step, Affine) for step in self._steps):
+            return 0
+        alike = (isinstance(step, Affine) and _scales_all_alike(step) for step in reversed(self._steps))
+        return sum(1 for _ in takewhile(bool, alike))
+
     def _over_all_places(self, does: Reduce, conv: Conv) -> Pool | None:
         """A reduction as a pool, if it takes in every place of a channel and leaves the channels in their order."""
         n_places = prod(self.shape[1:])
@@ -527,6 +539,10 @@ class _Tail:
             return after + 1 if after < len(kinds) and kinds[after] is Pointwise else pool + 1
         n_affine = next((k for k, kind in enumerate(kinds) if kind is not Affine), len(kinds))
         return min(n_affine + 1, len(kinds))
+
+
+def _scales_all_alike(step: Affine) -> bool:
+    return not np.any(step.shift) and np.size(step.scale) > 0 and bool(np.all(step.scale == np.ravel(step.scale)[0]))
 
 
 def convolution_first(recording: Recording) -> str | None:
