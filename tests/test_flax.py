@@ -853,3 +853,22 @@ def test_no_length_of_a_sample_is_guessed_through_a_convolution():
 
     with pytest.raises(ValueError, match="Give 'input_shape'"):
         ef.as_network(Convolved())
+
+
+def test_a_product_over_samples_and_times_stands_in_one_place():
+    rng = np.random.default_rng(0)
+    tree = {"a": rng.normal(size=(4, 5)).astype(np.float32), "b": rng.normal(size=(5, 3)).astype(np.float32)}
+
+    def function(tree, x):
+        y = jax.nn.gelu((x.reshape(-1, 4) @ tree["a"]).reshape(len(x), -1, 5))
+        return jax.nn.softmax(y.reshape(-1, 5) @ tree["b"]).reshape(len(x), -1, 3)
+
+    net = ef.as_network((function, tree), input_shape=(6, 4))
+    assert [layer.name for layer in net] == ["a", "b"]
+    assert str(net[0].activation) == "gelu(approximate=tanh)"
+    assert net[1].kind == "function"
+    assert not net.skipped
+    assert not net.restarts
+    x = rng.uniform(size=(9, 6, 4))
+    expected = np.asarray(function(tree, x.astype(np.float32)))
+    np.testing.assert_allclose(net[1](net[0](x.reshape(-1, 4))), expected.reshape(-1, 3), rtol=1e-4, atol=1e-5)

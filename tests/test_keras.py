@@ -146,7 +146,7 @@ def test_activations(activation, expected):
 def test_activations_that_are_none_of_one_number():
     net = ef.as_network(_sequential(L.Dense(4, name="a", activation=lambda x: x / keras.ops.max(x, -1, True))))
     assert _activations(net) == ["linear"]
-    assert "does not map each value by itself" in dict(net.skipped)["a"]
+    assert "does not map each value by itself" in dict(net.skipped)["in a"]
     model = _sequential(L.Dense(4, name="a"), L.PReLU(name="p"), L.Dense(2, name="b"))
     model.layers[1].set_weights([np.arange(4) / 4])
     net = ef.as_network(model)
@@ -491,3 +491,26 @@ def test_a_model_of_tokens_says_that_it_takes_indices():
         # What it says to do.
         behind = ef.as_network(keras.Model(model.get_layer("table").output, model.outputs[0]))
         assert [layer.n_in for layer in behind] == [12]
+
+
+def test_a_product_over_samples_and_times_stands_in_one_place():
+    class Product(keras.Layer):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = L.Dense(5, activation="relu", name="first"), L.Dense(3, name="second")
+            self.norm = L.LayerNormalization(name="norm")
+
+        def build(self, shape):
+            self.first.build((None, 4))
+            self.norm.build((None, 5))
+            self.second.build((None, 5))
+
+        def call(self, x):
+            y = self.first(keras.ops.reshape(x, (-1, 4)))
+            return keras.ops.reshape(self.second(self.norm(y)), (-1, 6, 3))
+
+    x = keras.Input((6, 4))
+    net = ef.as_network(keras.Model(x, Product()(x)))
+    assert _names(net) == ["first", "second"]
+    assert _activations(net) == ["relu", "linear"]
+    assert {name for name, _ in net.skipped} == {"norm"}

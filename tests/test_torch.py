@@ -1066,6 +1066,10 @@ def test_times_that_are_rows_are_normed_and_blocked_and_told_apart_again():
     for blocks in ([], ["part"]):
         net = ef.as_network(model, input_shape=(5, 4), blocks=blocks, verify=True)
         assert [(layer.n_in, layer.n_out) for layer in net] == [(4, 3), (3, 2)]
+    # What is not known is none the less told apart.
+    normed = Does(lambda s, x: s.b(s.n(s.a(x.flatten(0, 1)))).view(len(x), 5, 2), a=nn.Linear(4, 3), n=nn.LayerNorm(3))
+    normed.b = nn.Linear(3, 2)
+    assert [name for name, _ in ef.as_network(normed, input_shape=(5, 4)).skipped] == ["n"]
     # What goes from time to time is none of theirs.
     mixing = Does(lambda s, x: s.b(s.a(x.reshape(-1, 4)).cumsum(0)), a=nn.Linear(4, 3), b=nn.Linear(3, 2))
     net = ef.as_network(mixing, input_shape=(5, 4), verify=False)

@@ -31,6 +31,7 @@ from ei_fast.adapters.operations import (
     Same,
     Softmax,
     Unknown,
+    with_rows_apart,
 )
 from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, maps_each, parts_after
 
@@ -80,6 +81,8 @@ class Notes:
     # Of a sum the mean, which a division by the number of its terms gives back.
     _means: dict[int, tuple[int, float]] = field(default_factory=dict)
     _coarsest: str = "float64"
+    # Of values of which several rows make one of the input.
+    _n_rows: dict[int, int] = field(default_factory=dict)
 
     def recording(
         self, jaxpr: Any, constants: Sequence[Any], parameters: Sequence[Any], owners: Sequence[str], x: jax.Array
@@ -136,13 +139,31 @@ class Notes:
         name = _common(owners) or self._layer_in(scope) or kind
         steps, rows = _steps_of(equation, inputs, results)
         steps = steps or _each_by_itself(equation, inputs, results)
+        if steps and not rows and not self._known_apart(steps, reads, inputs):
+            steps = None
         if steps is None:
-            numbers = tuple(self._set(_numbers(array)) for array in results)
+            # What is not known is noted with as many rows as what it read.
+            alike = {self._n_rows.get(number) for number in reads}
+            arrays = [_numbers(array) for array in results]
+            numbers = tuple(self._set(one, one.ndim > 0 and len(one) in alike) for one in arrays)
             self._write(name, Unknown(_reason(kind)), tuple(dict.fromkeys(reads)), numbers, kind)
             return [_Value(array, number) for array, number in zip(results, numbers, strict=True)]
         for does, output in steps:
             reads = (self._step(name, does, reads, output, kind),)
         return [_Value(results[0], reads[0], rows)]
+
+    def _known_apart(self, steps: Steps, reads: tuple[int, ...], inputs: Sequence[_Value]) -> bool:
+        """Whether what is done means the same for values that are noted with the rows of the input first."""
+        given = [value for value in inputs if value.number is not None]
+        if any(value.rows for value in given):
+            return True
+        rows, n_read = len(self._values[0]), len(given[0].array)
+        several = [len(self._values[number]) != n_read for number in reads]
+        for does, y in steps:
+            if with_rows_apart(does, several, n_read, len(y), rows) is None:
+                return False
+            several, n_read = [len(y) != rows and (any(several) or len(y) != n_read)], len(y)
+        return True
 
     def _step(self, name: str, does: Does, reads: tuple[int, ...], output: NDArray, kind: str) -> int:
         """Write down one step and what comes out of it; return its number."""
@@ -150,7 +171,8 @@ class Notes:
             mean, n = self._means[reads[0]]
             if not does.shift.any() and np.allclose(does.scale * n, 1.0, rtol=1e-6, atol=0.0):
                 does, reads = Same(), (mean,)
-        [number] = numbers = (self._set(output),)
+        apart = all(len(self._values[number]) == len(self._values[0]) for number in reads)
+        [number] = numbers = (self._set(output, apart),)
         self._write(name, does, reads, numbers, kind)
         if isinstance(does, Affine) and kind in ("reduce_sum", "reduce_window_sum"):
             self._means[number] = reads[0], float(does.scale)
@@ -218,12 +240,17 @@ class Notes:
         self._ops.append(op)
         self._primitives[op] = kind
 
-    def _set(self, values: NDArray) -> int:
+    def _set(self, values: NDArray, apart: bool = False) -> int:
         """Write down a value; return its number."""
         number = len(self._values)
         kind = values.dtype.name
         if kind in FLOATS and FLOATS.index(kind) > FLOATS.index(self._coarsest):
             self._coarsest = kind
+        rows = len(self._values[0]) if apart else 0
+        if apart and len(values) > rows and len(values) % rows == 0:
+            # Several rows make one of the input.
+            self._n_rows[number] = len(values)
+            values = values.reshape(rows, -1, *values.shape[1:])
         self._values[number] = values if kind in ("float32", "float64") else values.astype(np.float64)
         return number
 

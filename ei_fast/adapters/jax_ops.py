@@ -69,6 +69,9 @@ class Equation:
 def meaning_of(equation: Equation) -> Steps | None:
     """What an equation does with the values of each row; None where it is nothing that is known."""
     read = [equation.inputs[k] for k in equation.at]
+    if equation.primitive == "reshape" and equation.output.ndim and all(value.ndim for value in read):
+        same = _same(equation)
+        return None if same is None else [(same, equation.output)]
     if not equation.output.ndim or any(not value.ndim or len(value) != len(equation.output) for value in read):
         return None
     if equation.primitive in _SEVERAL:

@@ -98,6 +98,9 @@ class Call:
     def steps(self) -> Steps | None:
         """What it does with the values of each row; None where it is nothing that is known."""
         rows = tuple(self.output.shape[:1])
+        if self.kind == "Reshape" and self.at == (0,) and rows and self.n_axes:
+            same = _same(self)
+            return None if same is None else [(same, self.output)]
         if not rows or any(tuple(self.args[k].shape[:1]) != rows for k in self.at):
             return None
         if len(self.at) > 1:

@@ -251,6 +251,8 @@ class _Graph:
         found = self._values(inputs.astype(self._dtype))
         numbers, values = {self._input: 0}, {0: found[self._input]}
         coarsest = self._dtype
+        # Of values of which several rows make one of the input.
+        n_rows: dict[int, int] = {}
         ops: list[Op] = []
         for node in self._nodes:
             at = tuple(k for k, name in enumerate(node.input) if name in numbers) if self._moved(node) else ()
@@ -269,14 +271,17 @@ class _Graph:
                 n_read = len(found[node.input[at[0]]])
                 several = [len(values[number]) != n_read for number in reads]
                 does = with_rows_apart(does, several, n_read, len(found[written[0]]), len(inputs))
-            apart = does is not None and all(len(values[number]) == len(inputs) for number in reads)
+            known = does is not None
+            apart = all(len(values[number]) == len(inputs) for number in reads if known)
+            # What is not known is noted with as many rows as what it read.
+            alike = {n_rows.get(number) for number in reads}
             for name in written:
                 numbers[name] = len(values)
                 half = found[name].dtype.itemsize < 4 or found[name].dtype.kind != "f"
                 values[numbers[name]] = found[name].astype(np.float64 if half else found[name].dtype)
-                if apart and len(found[name]) > len(inputs):
-                    # Several rows make one of the input.
-                    of_rows = values[numbers[name]]
+                n = len(found[name]) if found[name].ndim and apart else 0
+                if n > len(inputs) and n % len(inputs) == 0 and (known or n in alike):
+                    n_rows[numbers[name]], of_rows = n, values[numbers[name]]
                     values[numbers[name]] = of_rows.reshape(len(inputs), -1, *of_rows.shape[1:])
                 if found[name].dtype == np.float16:
                     coarsest = "float16"

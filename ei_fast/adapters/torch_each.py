@@ -134,7 +134,8 @@ def each_by_itself(
     found = _Places(notes)
     places = found.of(call)
     shape = tuple(result.shape)
-    if places is None or "out" in call[1] or result.is_complex() or any(one != shape for one in found.shapes):
+    plain = result.layout == torch.strided and not result.is_complex()
+    if places is None or "out" in call[1] or not plain or any(one != shape for one in found.shapes):
         return None
     # Several rows may make one of the input there.
     operands = [notes.values[number].reshape(shape) for number in found.reads]

@@ -93,6 +93,8 @@ class Notes(TorchFunctionMode):
     # Tensors are kept, so that none is taken for another that had its place in memory.
     _number: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     _constants: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
+    # Of values of which several rows make one of the input.
+    _n_rows: dict[int, int] = field(default_factory=dict)
     # Of constants: what the model holds, and what is made of that.
     _learned: set[int] = field(default_factory=set)
     _modules: list[str] = field(default_factory=list)
@@ -306,10 +308,13 @@ class Notes(TorchFunctionMode):
         return now.size == noted.size and np.array_equal(now.reshape(noted.shape), noted, equal_nan=True)
 
     def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
-        # Several rows may make one of the input.
-        apart = bool(reads) and not isinstance(does, Unknown)
-        apart = apart and all(len(self._values[number]) == len(self.x) for number in reads if self._values[number].ndim)
-        numbers = tuple(self._set(tensor, apart) for tensor in written)
+        known = not isinstance(does, Unknown)
+        apart = bool(reads) and all(len(self._values[number]) == len(self.x) for number in reads if known)
+        # What is not known is noted with as many rows as what it read.
+        alike = {self._n_rows.get(number) for number in reads}
+        numbers = tuple(
+            self._set(tensor, apart and (known or (tensor.dim() > 0 and len(tensor) in alike))) for tensor in written
+        )
         self._ops.append(Op(name, does, reads, numbers))
         self._path.append((name, type(does).__name__, reads, numbers))
 
@@ -319,6 +324,7 @@ class Notes(TorchFunctionMode):
         self._number[id(tensor)] = (number, tensor)
         values = _numbers(tensor)
         if apart and values.ndim and len(values) > len(self.x) and len(values) % len(self.x) == 0:
+            self._n_rows[number] = len(values)
             values = values.reshape(len(self.x), -1, *values.shape[1:])
         self._values[number] = values
         if tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(self._coarsest).eps:
