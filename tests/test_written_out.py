@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 import ei_fast as ef
+from ei_fast.adapters import torch_each
 
 
 def _set_to_zero(x):
@@ -127,6 +128,13 @@ def test_what_reads_more_than_one_number_is_no_activation_and_the_layer_before_i
     assert net.restarts == {1}
     assert str(net[0].activation) == "linear"
     assert any("layer 'a' is measured without it" in reason for _, reason in net.skipped)
+
+
+def test_verification_sees_what_was_taken_for_an_activation(monkeypatch):
+    monkeypatch.setattr(torch_each, "maps_each", lambda *given: True)
+    model = Does(lambda s, x: s.b(s.a(x).cumsum(1)), a=nn.Linear(4, 5), b=nn.Linear(5, 3))
+    with pytest.raises(ValueError, match="Layer 'a' as extracted differs from the model's by up to"):
+        ef.as_network(model)
 
 
 def test_slopes_that_are_learned_for_each_neuron_are_no_activation_even_before_they_are_trained():
