@@ -404,7 +404,7 @@ def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
     ----------
     model : Network, Layer, Function, array, list, dict, path, or a model of a framework
         Whatever `as_network` accepts.
-    activation, in_range, order, blocks, verify, input_shape, example_inputs : optional
+    activation, in_range, order, blocks, verify, input_shape, example_inputs, names : optional
         How the model is read: see `as_network`.
 
     Raises

@@ -73,6 +73,7 @@ class AdapterOptions(TypedDict, total=False):
     verify: bool
     input_shape: Sequence[int] | None
     example_inputs: Any
+    names: Sequence[str] | None
 
 
 class ReadingOptions(AdapterOptions, total=False):

@@ -256,3 +256,50 @@ def test_batch_norms_need_an_order():
     norm["bn.running_var"] = np.array([1.0, -1.0, 1.0])
     with pytest.raises(ValueError, match="'bn.running_var' must hold variances, all >= 0. Got -1.0"):
         ef.as_network({**FORWARD, **norm}, order=["fc1", "bn", "fc2"])
+
+
+def test_layers_have_the_names_that_are_given(tmp_path):
+    weights = {"w0": np.eye(3), "w1": np.ones((3, 2))}
+    np.savez(tmp_path / "weights.npz", **weights)
+    network = ef.as_network(weights)
+    for model in (weights, tmp_path / "weights.npz", [np.eye(3), np.ones((3, 2))], network):
+        named = ef.as_network(model, names=("hidden", "out"))
+        assert [layer.name for layer in named] == ["hidden", "out"]
+    assert [layer.name for layer in network] == ["layer0", "layer1"]
+    assert [layer.name for layer in ef.as_network(np.eye(2), names=["one"])] == ["one"]
+
+
+def test_names_of_a_torch_sequential_are_told_where_something_is_skipped():
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    model = nn.Sequential(nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2))
+    names = ["embedding", "mixing", "head"]
+    network = ef.as_network(model, names=names)
+    assert [layer.name for layer in network] == names
+    assert network.restarts == {1}
+    [(name, reason)] = network.skipped
+    assert name == "1"
+    assert "layer 'embedding' is measured without it; the inputs of 'mixing' after it are binned" in reason
+    recorder = ef.Recorder(ef.EffectiveInformation(tol=0.5, random_state=0), names=names)
+    for step in range(2):
+        recorder.record(model, step=step)
+    assert list(recorder.trajectory_.layers) == names
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "told"),
+    [
+        ("ab", TypeError, "Got 'ab' instead. Give a list"),
+        (3, TypeError, "Got 3 instead. Give a list"),
+        ({"a": 1, "b": 2}, TypeError, "Give a list of them"),
+        (["a", 1], TypeError, "Got 1 among them. Give a string for each layer"),
+        (["a", ""], ValueError, "Got '' among them. Give each layer a name that is not empty"),
+        (["a", "a"], ValueError, "Got 'a' twice. Give each layer a name of its own"),
+        (["a"], ValueError, "Got 1 names for 2 layers. Give one for each of 'layer0', 'layer1', in this order"),
+        ([], ValueError, "Got 0 names for 2 layers"),
+        (["a", "b", "c"], ValueError, "Got 3 names for 2 layers"),
+    ],
+)
+def test_names_that_are_none_of_layers_are_refused(names, error, told):
+    with pytest.raises(error, match=f"The 'names' parameter of as_network must be .*{told}"):
+        ef.as_network({"w0": np.eye(3), "w1": np.ones((3, 2))}, names=names)

@@ -823,3 +823,52 @@ print(len(net), *[name for name in ("torch", "keras", "tensorflow", "onnx") if n
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == ["1"]
+
+
+def test_a_model_of_tokens_says_that_it_takes_indices():
+    class Tokens(nnx.Module):
+        def __init__(self):
+            self.table, self.a = nnx.Embed(10, 4, rngs=nnx.Rngs(0)), nnx.Linear(4, 2, rngs=nnx.Rngs(0))
+
+        def __call__(self, x):
+            return self.a(self.table(x))
+
+    with pytest.raises(ValueError, match="integer") as raised:
+        ef.as_network(Tokens(), input_shape=(3,))
+    assert any("Indices, as of tokens, are no numbers" in note for note in raised.value.__notes__)
+    with pytest.raises(TypeError, match="Indices, as of tokens, are no numbers"):
+        ef.as_network(Tokens(), example_inputs=jnp.zeros((2, 3), jnp.int32))
+    assert len(ef.as_network(Tokens().a, input_shape=(3, 4))) == 1
+
+
+def test_no_length_of_a_sample_is_guessed_through_a_convolution():
+    class Convolved(nnx.Module):
+        def __init__(self):
+            self.conv = nnx.Conv(1, 2, (1,), rngs=nnx.Rngs(0))
+            self.a = nnx.Linear(14, 3, rngs=nnx.Rngs(0))
+
+        def __call__(self, x):
+            y = self.conv(x[..., None])
+            return self.a(y.reshape(len(x), -1)[:, :14])
+
+    with pytest.raises(ValueError, match="Give 'input_shape'"):
+        ef.as_network(Convolved())
+
+
+def test_a_product_over_samples_and_times_stands_in_one_place():
+    rng = np.random.default_rng(0)
+    tree = {"a": rng.normal(size=(4, 5)).astype(np.float32), "b": rng.normal(size=(5, 3)).astype(np.float32)}
+
+    def function(tree, x):
+        y = jax.nn.gelu((x.reshape(-1, 4) @ tree["a"]).reshape(len(x), -1, 5))
+        return jax.nn.softmax(y.reshape(-1, 5) @ tree["b"]).reshape(len(x), -1, 3)
+
+    net = ef.as_network((function, tree), input_shape=(6, 4))
+    assert [layer.name for layer in net] == ["a", "b"]
+    assert str(net[0].activation) == "gelu(approximate=tanh)"
+    assert net[1].kind == "function"
+    assert not net.skipped
+    assert not net.restarts
+    x = rng.uniform(size=(9, 6, 4))
+    expected = np.asarray(function(tree, x.astype(np.float32)))
+    np.testing.assert_allclose(net[1](net[0](x.reshape(-1, 4))), expected.reshape(-1, 3), rtol=1e-4, atol=1e-5)

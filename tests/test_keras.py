@@ -146,7 +146,7 @@ def test_activations(activation, expected):
 def test_activations_that_are_none_of_one_number():
     net = ef.as_network(_sequential(L.Dense(4, name="a", activation=lambda x: x / keras.ops.max(x, -1, True))))
     assert _activations(net) == ["linear"]
-    assert "does not map each value by itself" in dict(net.skipped)["a"]
+    assert "does not map each value by itself" in dict(net.skipped)["in a"]
     model = _sequential(L.Dense(4, name="a"), L.PReLU(name="p"), L.Dense(2, name="b"))
     model.layers[1].set_weights([np.arange(4) / 4])
     net = ef.as_network(model)
@@ -479,3 +479,38 @@ def test_layers_by_themselves_and_twice():
     inner = _sequential(L.Dense(4, name="same"))
     outer = keras.Sequential([keras.Input((4,)), inner, L.Dense(4, name="same", activation="relu")])
     assert len(set(_names(ef.as_network(outer)))) == 2
+
+
+def test_a_model_of_tokens_says_that_it_takes_indices():
+    for kind in (None, "int32"):
+        model = keras.Sequential(
+            [keras.Input((3,), dtype=kind), L.Embedding(10, 4, name="table"), L.Flatten(), L.Dense(2)]
+        )
+        with pytest.raises(ValueError, match="takes indices, as of tokens: 'table' looks them up"):
+            ef.as_network(model)
+        # What it says to do.
+        behind = ef.as_network(keras.Model(model.get_layer("table").output, model.outputs[0]))
+        assert [layer.n_in for layer in behind] == [12]
+
+
+def test_a_product_over_samples_and_times_stands_in_one_place():
+    class Product(keras.Layer):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = L.Dense(5, activation="relu", name="first"), L.Dense(3, name="second")
+            self.norm = L.LayerNormalization(name="norm")
+
+        def build(self, shape):
+            self.first.build((None, 4))
+            self.norm.build((None, 5))
+            self.second.build((None, 5))
+
+        def call(self, x):
+            y = self.first(keras.ops.reshape(x, (-1, 4)))
+            return keras.ops.reshape(self.second(self.norm(y)), (-1, 6, 3))
+
+    x = keras.Input((6, 4))
+    net = ef.as_network(keras.Model(x, Product()(x)))
+    assert _names(net) == ["first", "second"]
+    assert _activations(net) == ["relu", "linear"]
+    assert {name for name, _ in net.skipped} == {"norm"}

@@ -1,6 +1,7 @@
 """ONNX models: what is extracted is the graph, as onnxruntime runs it, whoever exported it."""
 
 import sys
+import tempfile
 import warnings
 
 import keras
@@ -403,3 +404,59 @@ def test_missing_libraries(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r'without onnx and onnxruntime: pip install "ei_fast\[onnx\]"'):
         ef.as_network(path)
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_a_product_over_samples_and_times_stands_in_one_place(tmp_path, dynamic):
+    def forward(s, x):
+        hidden = torch.relu(s.a(x.view(-1, 4))).view(-1, 5, 6)
+        return s.b(hidden.view(-1, 6)).view(-1, 5, 3)
+
+    path = tmp_path / "model.onnx"
+    export_onnx(Does(forward, a=nn.Linear(4, 6), b=nn.Linear(6, 3)), path, 5, 4, dynamic=dynamic)
+    net = ef.as_network(path)
+    assert [layer.name for layer in net] == ["a", "b"]
+    assert _activations(net) == ["relu", "linear"]
+    assert not net.skipped
+    assert not net.restarts
+
+
+def test_layers_are_called_after_what_holds_their_weights():
+    product = helper.make_node("MatMul", ["a", "val_1"], ["b"], name="node_MatMul_37")
+    scoped = helper.make_node("MatMul", ["d", "val_2"], ["y"], name="node_linear_5")
+    scoped.metadata_props.add(key="pkg.torch.onnx.name_scopes", value="['', 'head.out', 'linear_5']")
+    nodes = [
+        helper.make_node("Transpose", ["encoder.query.weight"], ["w"], name="node_Transpose_1", perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "w"], ["a"], name="node_MatMul_2"),
+        product,
+        helper.make_node("Add", ["encoder.key.bias", "b"], ["c"], name="node_Add_3"),
+        helper.make_node("Gemm", ["c", "val_3", "encoder.value.bias"], ["d"], name="node_Gemm_4"),
+        scoped,
+    ]
+    held = {"encoder.query.weight": _weight(5, 4), "val_1": _weight(5, 6), "encoder.key.bias": _weight(6)}
+    held |= {"val_3": _weight(6, 3), "encoder.value.bias": _weight(3), "val_2": _weight(3, 2)}
+    net = ef.as_network(_graph(nodes, held))
+    assert [layer.name for layer in net] == ["encoder.query", "encoder.key", "encoder.value", "head.out"]
+    # What tells nothing more is called as the node is.
+    scoped.metadata_props[0].value = "['', 'linear_5'"
+    assert ef.as_network(_graph(nodes, held))[3].name == "node_linear_5"
+
+
+def test_a_scale_before_a_product_of_two_values_is_not_of_the_weights():
+    def forward(s, x):
+        q, k, v = (one(x).view(-1, 3, 2, 2).transpose(1, 2) for one in (s.q, s.k, s.v))
+        y = torch.softmax((0.5 * q) @ k.transpose(-1, -2), -1) @ v
+        return s.out(y.transpose(1, 2).reshape(-1, 3, 4))
+
+    model = Does(forward, **{name: nn.Linear(4, 4) for name in ("q", "k", "v", "out")})
+    for net in (ef.as_network(model, input_shape=(3, 4)), ef.as_network(_exported(model, 3, 4))):
+        assert [layer.name for layer in net] == ["q", "k", "v", "out"]
+        for layer in net:
+            weight = getattr(model, layer.name).weight.detach().numpy().T
+            np.testing.assert_allclose(layer.weight, weight, rtol=1e-6)
+        assert any("a scale and shift that belongs to no layer" in reason for _, reason in net.skipped)
+
+
+def _exported(model, *shape):
+    with tempfile.TemporaryDirectory() as folder:
+        return onnx.load(export_onnx(model, f"{folder}/model.onnx", *shape))

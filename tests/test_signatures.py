@@ -74,8 +74,8 @@ def test_a_sweep_shows_all_but_the_bins_that_it_has_itself():
 @pytest.mark.parametrize(
     ("function", "names"),
     [
-        (ef.describe, "activation in_range order blocks verify input_shape example_inputs"),
-        (ef.Recorder, "order blocks verify input_shape example_inputs"),
+        (ef.describe, "activation in_range order blocks verify input_shape example_inputs names"),
+        (ef.Recorder, "order blocks verify input_shape example_inputs names"),
     ],
 )
 def test_what_reads_a_model_shows_the_options_of_as_network(function, names):

@@ -196,14 +196,15 @@ def test_every_activation(activation):
 
 
 @pytest.mark.parametrize(
-    "activation", [nn.PReLU(4), nn.Threshold(0.1, 3.0), nn.Tanhshrink(), nn.LayerNorm(4), nn.Softmax(dim=0)], ids=str
+    "activation", [nn.PReLU(4), nn.GLU(), nn.LayerNorm(4), nn.Softmax(dim=0), nn.RMSNorm(4)], ids=str
 )
 def test_what_is_no_activation_we_have_is_named(activation):
-    model = nn.Sequential(nn.Linear(5, 4), activation, nn.Linear(4, 2))
+    model = nn.Sequential(nn.Linear(5, 4), activation, nn.Linear(2 if isinstance(activation, nn.GLU) else 4, 2))
     net = ef.as_network(model)
     assert _activations(net) == ["linear", "linear"]
-    ((name, reason),) = net.skipped
+    name, reason = net.skipped[-1]
     assert name == "1"
+    assert "layer '0' is measured without it" in net.skipped[0][1]
     assert "name the module that holds it in 'blocks'" in reason
     assert net.restarts == {1}
     assert "'2' after it" in reason
@@ -619,8 +620,10 @@ def test_ranges_of_blocks_are_held_against_what_is_seen():
 
 
 def test_a_softplus_that_turns_linear_early_is_another_function():
-    net = ef.as_network(nn.Sequential(nn.Linear(4, 3), nn.Softplus(threshold=1.0)))
-    assert [name for name, _ in net.skipped] == ["1"]
+    model = nn.Sequential(nn.Linear(4, 3), nn.Softplus(threshold=1.0))
+    net = ef.as_network(model)
+    assert not net[0].activation.is_named
+    _agrees(net, model, 4)
 
 
 def test_what_is_lost_sight_of_is_named():
@@ -743,13 +746,10 @@ def test_a_model_that_remembers():
 @pytest.mark.parametrize(
     ("forward", "parts", "width", "left"),
     [
-        # Scales that differ from place to place, one of another width, of the wrong side, of nothing, and by zero.
+        # Scales that differ from place to place, one of another width, of the wrong side, and by zero.
         (lambda s, x: s.a((x * torch.arange(6)).view(-1, 2, 3)).flatten(1), {"a": nn.Linear(3, 2)}, 6, ["mul"]),
         (lambda s, x: s.a(x * torch.arange(1, 5)), {"a": nn.Linear(4, 2)}, 1, ["mul"]),
         (lambda s, x: torch.full((len(x),) * 2, 0.1, dtype=x.dtype) @ s.a(x), {"a": nn.Linear(4, 2)}, 4, ["matmul"]),
-        (lambda s, x: torch.sub(2, s.a(x)), {"a": nn.Linear(4, 2)}, 4, ["sub"]),
-        (lambda s, x: torch.div(2, s.a(x)), {"a": nn.Linear(4, 2)}, 4, ["div"]),
-        (lambda s, x: torch.add(torch.ones(2), s.a(x), alpha=2), {"a": nn.Linear(4, 2)}, 4, ["add"]),
         (lambda s, x: s.a(x) / torch.tensor([1.0, 0.0]), {"a": nn.Linear(4, 2)}, 4, ["div"]),
         (lambda s, x: s.a(x).squeeze(-1).softmax(-1), {"a": nn.Linear(4, 1)}, 4, ["softmax"]),
         (lambda s, x: s.a(x).view(-1, 2, 2).softmax(-1), {"a": nn.Linear(4, 4)}, 4, ["softmax"]),
@@ -1018,3 +1018,182 @@ def test_hooks_in_which_pytorch_computes_weights_are_called():
     model(torch.zeros(1, 3))
     weight = ef.as_network(model).layers[0].weight
     np.testing.assert_allclose(weight, model[0].weight.detach().numpy().T, rtol=1e-5)
+
+
+class Conv1D(nn.Module):
+    """As Hugging Face's: the samples of a batch and their times are the rows of one product."""
+
+    def __init__(self, n_out, n_in):
+        super().__init__()
+        self.n_out = n_out
+        self.weight, self.bias = nn.Parameter(torch.randn(n_in, n_out)), nn.Parameter(torch.randn(n_out))
+
+    def forward(self, x):
+        product = torch.addmm(self.bias, x.view(-1, x.size(-1)), self.weight)
+        return product.view(*x.size()[:-1], self.n_out)
+
+
+def _by_time(net, model, *shape):
+    """The chain, time by time, against the model on samples (time, width)."""
+    x = np.random.default_rng(1).uniform(-2, 2, (9, *shape))
+    y = x.reshape(-1, shape[-1])
+    for layer in net:
+        y = layer(y)
+    with torch.no_grad():
+        expected = copy.deepcopy(model).double().eval()(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(y.reshape(expected.shape), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (3, 5, 4)])
+def test_a_product_over_samples_and_times_stands_in_one_place(shape):
+    model = nn.Sequential(Conv1D(8, 4), nn.Tanh(), Conv1D(3, 8))
+    net = ef.as_network(model, input_shape=shape)
+    assert _names(net) == ["0", "2"]
+    assert _activations(net) == ["tanh", "linear"]
+    assert not net.skipped
+    assert not net.restarts
+    _by_time(net, model, *shape)
+
+
+def test_times_that_are_rows_are_normed_and_blocked_and_told_apart_again():
+    def forward(s, x):
+        y = s.norm(s.part(x.reshape(-1, 4)))
+        return torch.softmax(s.out(y * torch.sigmoid(y)), -1).view(len(x), -1, 2)
+
+    model = Does(
+        forward, part=nn.Sequential(nn.Linear(4, 3), nn.Tanh()), norm=nn.BatchNorm1d(3), out=nn.Linear(3, 2)
+    ).eval()
+    for blocks in ([], ["part"]):
+        net = ef.as_network(model, input_shape=(5, 4), blocks=blocks, verify=True)
+        assert [(layer.n_in, layer.n_out) for layer in net] == [(4, 3), (3, 2)]
+    # What is not known is none the less told apart.
+    normed = Does(lambda s, x: s.b(s.n(s.a(x.flatten(0, 1)))).view(len(x), 5, 2), a=nn.Linear(4, 3), n=nn.LayerNorm(3))
+    normed.b = nn.Linear(3, 2)
+    assert [name for name, _ in ef.as_network(normed, input_shape=(5, 4)).skipped] == ["n"]
+    # What goes from time to time is none of theirs.
+    mixing = Does(lambda s, x: s.b(s.a(x.reshape(-1, 4)).cumsum(0)), a=nn.Linear(4, 3), b=nn.Linear(3, 2))
+    net = ef.as_network(mixing, input_shape=(5, 4), verify=False)
+    assert net.restarts == {1}
+    assert "layer 'a' is measured without it" in dict(net.skipped)["cumsum"]
+
+
+def test_no_layer_stands_among_the_layers_and_the_skipped():
+    class Norms(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(4, 4))
+
+        def forward(self, x):
+            return F.normalize(x @ self.weight, dim=-1).cumsum(-1)
+
+    net = ef.as_network(nn.Sequential(Norms(), nn.Linear(4, 2)))
+    assert _names(net) == ["0", "1"]
+    assert [name for name, _ in net.skipped] == ["in 0", "in 0"]
+    assert all("is no dense layer" in reason for _, reason in net.skipped)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(
+            nn.Unflatten(1, (1, -1)), nn.Conv1d(1, 2, 3), nn.AdaptiveAvgPool1d(15), nn.Flatten(), nn.Linear(30, 2)
+        ),
+        nn.Sequential(nn.Unflatten(1, (1, -1)), nn.Conv1d(1, 1, 1), nn.ReLU(), nn.Flatten(), nn.Linear(7, 2)),
+        nn.Sequential(nn.Conv1d(61, 2, 3, padding=1), nn.Linear(30, 2)),
+        nn.Sequential(nn.Unflatten(1, (1, -1)), nn.ConvTranspose1d(1, 2, 1), nn.Flatten(), nn.Linear(14, 7)),
+        nn.Sequential(nn.Conv1d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(30, 2)),
+    ],
+)
+def test_no_length_of_a_sample_is_guessed_through_a_convolution(model):
+    with pytest.raises(ValueError, match="Give 'input_shape', the shape of one sample"):
+        ef.as_network(model)
+
+
+def test_a_length_that_is_told_before_a_convolution_is_taken():
+    behind = nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (1, 6)), nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+    assert _names(ef.as_network(behind)) == ["0", "2", "4"]
+    guessed = nn.Sequential(nn.Unflatten(1, (1, -1)), nn.Conv1d(1, 1, 1), nn.Flatten(), nn.Linear(7, 2))
+    assert _names(ef.as_network(guessed, input_shape=(7,))) == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (nn.Sequential(nn.Linear(4, 3), nn.LazyLinear(5)), "layer '1', a LazyLinear, is not initialised"),
+        (nn.Sequential(nn.LazyConv2d(5, 3)), "layer '0', a LazyConv2d, is not initialised"),
+        (nn.Sequential(nn.Linear(4, 3), nn.LazyBatchNorm1d()), "layer '1', a LazyBatchNorm1d, is not initialised"),
+        (nn.LazyLinear(3), "The LazyLinear is not initialised"),
+    ],
+)
+def test_a_layer_that_has_seen_no_data_is_not_initialised(model, told):
+    with pytest.raises(ValueError, match=f"{told}.*Call the model on a batch of data once"):
+        ef.as_network(model, input_shape=(4,))
+
+
+def test_a_lazy_layer_that_has_seen_data_is_read():
+    model = nn.Sequential(nn.LazyLinear(3), nn.ReLU(), nn.LazyLinear(2))
+    model(torch.ones(1, 4))
+    _agrees(ef.as_network(model), model, 4)
+
+
+class PartlyCompiled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        part = nn.Sequential(nn.Linear(4, 5), nn.ReLU())
+        self.a, self.b = torch.compile(part, backend="eager"), nn.Linear(5, 3)
+        self.doubled = torch.compile(lambda x: 2 * x, backend="eager")
+
+    @torch.compile(backend="eager")
+    def last(self, x):
+        return torch.tanh(self.b(x))
+
+    def forward(self, x):
+        return self.last(self.doubled(self.a(x)))
+
+
+def test_compiled_parts_are_read_as_they_were_written():
+    model = PartlyCompiled()
+    plain = Does(lambda s, x: torch.tanh(s.b(2 * s.a(x))), a=copy.deepcopy(model.a._orig_mod), b=copy.deepcopy(model.b))
+    net = ef.as_network(model)
+    assert _names(net) == ["a.0", "b"]
+    assert _activations(net) == ["relu", "tanh"]
+    assert not net.skipped
+    _agrees(net, plain, 4)
+    assert ef.as_network(model, blocks={"a": (0, 9)})[0].kind == "function"
+    assert isinstance(model.a, torch._dynamo.OptimizedModule)
+
+
+def test_a_model_of_tokens_says_that_it_takes_indices():
+    def forward(s, x):
+        return s.b(torch.relu(s.a(s.table(x) + s.place(torch.arange(x.shape[1])))))
+
+    parts = {"a": nn.Linear(4, 5), "b": nn.Linear(5, 2), "table": nn.Embedding(10, 4), "place": nn.Embedding(3, 4)}
+    model = Does(forward, **parts)
+    for taken in (model, Does(lambda s, x: forward(s, x.long()), **parts)):
+        for shape in ((3,), None):
+            with pytest.raises(ValueError, match="takes indices, as of tokens: 'table' looks them up") as raised:
+                ef.as_network(taken, input_shape=shape)
+            assert not getattr(raised.value, "__notes__", [])
+    # What it says to do.
+    assert "vectors of 4 numbers" in str(raised.value)
+    behind = ef.as_network(nn.Sequential(model.a, nn.ReLU(), model.b), input_shape=(3, 4))
+    assert [(layer.n_in, layer.n_out) for layer in behind] == [(4, 5), (5, 2)]
+    assert _names(ef.as_network(model.state_dict(), order=["a", "b"], activation=["relu", "linear"])) == ["a", "b"]
+
+
+def test_a_table_behind_a_layer_is_named():
+    model = Does(lambda s, x: s.b(s.e(s.a(x).argmax(-1))), a=nn.Linear(4, 5), e=nn.Embedding(5, 3), b=nn.Linear(3, 2))
+    net = ef.as_network(model)
+    assert _names(net) == ["a", "b"]
+    assert "embedding" in dict(net.skipped)["e"]
+
+
+def test_only_what_a_model_raises_is_said_to_be_raised_by_it():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    for blocks in ({"0": (90, 91)}, ["0"]):
+        with pytest.raises(ValueError, match="The output range of the block '0'") as raised:
+            ef.as_network(model, blocks=blocks)
+        assert not getattr(raised.value, "__notes__", [])
+    with pytest.raises(RuntimeError, match="cannot be multiplied") as raised:
+        ef.as_network(model, input_shape=(5,))
+    assert raised.value.__notes__ == ["Raised by the model for samples of shape (5,)."]

@@ -10,6 +10,7 @@ from typing import Any
 from ei_fast.adapters.arrays import check_activation, layers_from_arrays
 from ei_fast.adapters.dicts.options import DictOptions, Layout, Place
 from ei_fast.adapters.dicts.reading import layers_from_mapping
+from ei_fast.adapters.names import check_names, renamed
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.layer import Function, Layer
@@ -30,6 +31,7 @@ def as_network(
     verify: bool = True,
     input_shape: Sequence[int] | None = None,
     example_inputs: Any = None,
+    names: Sequence[str] | None = None,
 ) -> Network:
     """Read the network behind a model.
 
@@ -82,6 +84,9 @@ def as_network(
     example_inputs : array (rows, ...), optional
         Of a model of Flax or JAX, instead of `input_shape`: a batch of which the shape of a sample and the type are
         used.
+    names : sequence of str, optional
+        What the layers are called, one name a layer in the order of the network, instead of the names that the model
+        has for them.
 
     Returns
     -------
@@ -102,8 +107,11 @@ def as_network(
     >>> state_dict = {"fc1.weight": np.ones((4, 2)), "fc2.weight": np.ones((1, 4))}
     >>> ef.as_network(state_dict, activation="tanh", order=["fc1", "fc2"])
     Network(2 -> 4 -> 1, in_range=(0.0, 1.0))
+    >>> [layer.name for layer in ef.as_network([np.eye(3), np.ones((3, 2))], names=["hidden", "out"])]
+    ['hidden', 'out']
     """
     kind = _kind(model)
+    called = None if names is None else check_names(names)
     for option, given, kinds, whose in (
         *(
             (name, given is not None, ("dict", "weights"), "dicts and files of weights")
@@ -128,6 +136,33 @@ def as_network(
             what = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
             raise ValueError(f"The {option!r} parameter of as_network is for {whose}. Got it for {what}.")
     check_activation(activation)
+    network = _read(
+        model,
+        kind,
+        activation,
+        in_range,
+        of_dicts=DictOptions.checked(order, prefix, layout, norm_place, norm_eps),
+        blocks=blocks,
+        verify=verify,
+        input_shape=input_shape,
+        example_inputs=example_inputs,
+    )
+    return network if called is None else renamed(network, called)
+
+
+def _read(
+    model: Any,
+    kind: str,
+    activation: str | Activation | Sequence[str | Activation],
+    in_range: Range | None,
+    *,
+    of_dicts: DictOptions,
+    blocks: Sequence[str] | Mapping[str, Range | None],
+    verify: bool,
+    input_shape: Sequence[int] | None,
+    example_inputs: Any,
+) -> Network:
+    """The network behind a model of a kind that takes the options that are given."""
     if isinstance(model, Network):
         if in_range is None or check_range(in_range, "in_range", "as_network") == model.in_range:
             return model
@@ -156,15 +191,14 @@ def as_network(
     layers: list[Layer | Function]
     skipped: list[tuple[str, str]] = []
     notes: list[tuple[str, str]] = []
-    options = DictOptions.checked(order, prefix, layout, norm_place, norm_eps)
     if isinstance(model, (Layer, Function)):
         layers = [model]
     elif kind == "weights":
         from ei_fast.adapters.weight_files import layers_from_file
 
-        layers, skipped, notes = layers_from_file(model, activation, options)
+        layers, skipped, notes = layers_from_file(model, activation, of_dicts)
     elif kind == "dict":
-        layers, skipped, notes = layers_from_mapping(model, activation, options)
+        layers, skipped, notes = layers_from_mapping(model, activation, of_dicts)
     else:
         layers = layers_from_arrays(model, activation)
     network = Network(layers, (0.0, 1.0) if in_range is None else in_range)

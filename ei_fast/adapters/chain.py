@@ -7,6 +7,7 @@ starts anew: its inputs are not the outputs of the one before.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from math import prod
 
 import numpy as np
@@ -41,6 +42,8 @@ LINEAR = Activation("linear")
 _PADDING = -1
 # Weights of a convolution at all places that its pool sees.
 _MAX_WEIGHTS = 2**24
+# Pre-activations for which an activation must be a number.
+_TRIED = 4097
 # Numbers that the verification of a layer gathers, and products that it takes.
 _MAX_GATHERED, _MAX_PRODUCTS = 2**22, 2**31
 
@@ -130,6 +133,9 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     found.skipped += [(op.name, unread) for op in dead if isinstance(op.does, (Dense, Conv, Block))]
     # Affine maps that no layer took in.
     found.skipped += [(op.name, _why_skipped(op, recording)) for op in ops if op not in found.done]
+    measured = {piece.layer.name for piece in found.pieces}
+    # What else a module does that is a layer, or was one when it was called before.
+    found.skipped = [(f"in {name}" if name in measured else name, reason) for name, reason in found.skipped]
     # What is done in several steps has several times the same reason.
     found.skipped = list(dict.fromkeys(found.skipped))
     if not found.pieces:
@@ -156,6 +162,9 @@ class _Assembly:
     restarts: list[int] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     views: dict[int, _View] = field(default_factory=dict)
+    ranges_before: dict[int, Range] = field(default_factory=dict)
+    # Activations that no layer takes in, and why not.
+    refused: dict[Op, str] = field(default_factory=dict)
     in_order: bool = True
 
     def take(self, op: Op) -> None:
@@ -176,9 +185,18 @@ class _Assembly:
         elif view is not None and isinstance(does, Block) and view.scale is None:
             self._block(op, does, view)
         else:
-            why = _why_skipped(op, self.recording)
+            why = self.refused.get(op) or _why_skipped(op, self.recording)
         if why is not None:
-            self.skipped.append((op.name, why))
+            self.skipped.append((op.name, why + self._measured_without(op)))
+
+    def _measured_without(self, op: Op) -> str:
+        """Which layer ends before an operation that is skipped, though it might have been part of it."""
+        sources = {self.view(value).source for value in op.reads}
+        # What joins several values is part of none.
+        if isinstance(op.does, (Dense, Conv, Block)) or len(sources) != 1:
+            return ""
+        before = [piece.layer.name for piece in self.pieces if piece.end in sources]
+        return f"; layer {before[0]!r} is measured without it" if before else ""
 
     def view(self, value: int) -> _View:
         return self.views.get(value) or _View.of(value, self.recording)
@@ -194,7 +212,7 @@ class _Assembly:
         folded = None if (view.places < 0).any() else _folded_before(does, view, axis=-1)
         if folded is None:
             view, folded = _View.of(op.reads[0], self.recording), does
-        tail = _Tail(op, folded, self.recording, self.readers)
+        tail = self._tail(view, op, folded)
         self._add(tail.layer(), view, view.places.reshape(-1, n_in), tail)
 
     def _conv(self, op: Op, does: Conv, view: _View) -> str | None:
@@ -206,7 +224,7 @@ class _Assembly:
         channels = view.places.shape[0]
         # Where no pool lies wholly inside, single places of the convolution may.
         for with_pools in (True, False):
-            tail = _Tail(op, folded, self.recording, self.readers, channels, with_pools)
+            tail = self._tail(view, op, folded, channels, with_pools)
             inputs, at = _patches(view.places, tail.window, tail.shape[1:])
             if len(inputs):
                 break
@@ -219,7 +237,29 @@ class _Assembly:
     def _block(self, op: Op, does: Block, view: _View) -> None:
         if (view.places < 0).any():
             view = _View.of(op.reads[0], self.recording)
-        self._add(does.function, view, view.places.reshape(1, -1), _Tail(op, None, self.recording, self.readers))
+        inputs = view.places.reshape(-1, does.function.n_in)
+        self._add(does.function, view, inputs, _Tail(op, None, self.recording, self.readers))
+
+    def _tail(self, view: _View, op: Op, does: Dense | Conv, channels: int = 0, with_pools: bool = True) -> "_Tail":
+        """What follows a map, up to an activation that is no number for all that the map can reach."""
+        tail = _Tail(op, does, self.recording, self.readers, channels, with_pools)
+        layer = tail.layer()
+        linear = layer if isinstance(layer, Layer) else layer.linear
+        if linear.activation.is_named or _is_a_number(linear, self._range_before(view.source, op.name)):
+            return tail
+        [refused] = [one for one in tail.ops if isinstance(one.does, Pointwise)][:1]
+        self.refused[refused] = f"its values are no numbers for all that layer {op.name!r} can reach"
+        return _Tail(op, does, self.recording, self.readers, channels, with_pools, refused)
+
+    def _range_before(self, start: int, name: str | None) -> Range:
+        """The range of what a layer reads."""
+        if start not in self.ranges_before:
+            origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
+            if origin is not None:
+                self.ranges_before[start] = self.out_ranges[origin]
+            else:
+                self.ranges_before[start] = self.in_range if start == 0 else self._seen(start, name)
+        return self.ranges_before[start]
 
     def _add(
         self,
@@ -231,7 +271,6 @@ class _Assembly:
     ) -> None:
         self.done.update(view.by, tail.ops)
         start, before = view.source, self.pieces[-1] if self.pieces else None
-        origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
         name = layer.linear.name if isinstance(layer, (SoftmaxOf, PooledOf)) else layer.name
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if start == (before.end if before else 0):
@@ -240,10 +279,7 @@ class _Assembly:
             follows = before is None or (feeds(before.layer, map_of) and in_order)
         else:
             follows = False
-        if origin is not None:
-            range_before = self.out_ranges[origin]
-        else:
-            range_before = self.in_range if start == 0 else self._seen(start, name)
+        range_before = self._range_before(start, name)
         if isinstance(layer, (SoftmaxOf, PooledOf)):
             layer = layer.function(range_before)
         if not follows:
@@ -329,6 +365,17 @@ def _patches(places: Places, window: Window, extent: Sequence[int]) -> tuple[Pla
     return inputs[inside], np.ravel_multi_index(which, tuple(extent))[inside]
 
 
+def _is_a_number(layer: Layer, in_range: Range) -> bool:
+    """Whether a layer's activation has values for all that its inputs can lead to."""
+    function = layer.activation.function
+    smallest, largest = layer.preactivation_hull(in_range)
+    ends = float(np.min(smallest)), float(np.max(largest))
+    if function is None or not np.isfinite(ends).all():
+        return True
+    with np.errstate(all="ignore"):
+        return not np.isnan(np.asarray(function(np.linspace(*ends, _TRIED)), dtype=np.float64)).any()
+
+
 def _spread(n: int, most: int) -> Places:
     """At most so many of n numbers, from the first to the last."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
@@ -357,7 +404,9 @@ class _Tail:
         readers: "_Readers",
         channels: int = 0,
         with_pools: bool = True,
+        refused: Op | None = None,
     ):
+        self._refused = refused
         self._name, self._does, self._recording, self._channels = op.name, does, recording, channels
         self._axis, self._with_pools = 0 if isinstance(does, Conv) else -1, with_pools
         self._steps: list[Affine | Pointwise | Softmax | Pool] = []
@@ -382,7 +431,7 @@ class _Tail:
                 reduced = isinstance(taken[-1].does, Reduce)
                 self.shape = (self.shape[0], *(1 for _ in self.shape[1:])) if reduced else recording.shape(self.base)
             states.append(self._follow_same(readers))
-        n_steps = self._n_taken()
+        n_steps = self._n_taken() - self._n_left_out(readers.only(self.end))
         n_ops, self.base, self.shape, self.end, self._view = states[n_steps]
         self._steps, self.ops = self._steps[:n_steps], self.ops[:n_ops]
 
@@ -440,7 +489,7 @@ class _Tail:
             ]
             return None if parts[0] is None or parts[1] is None else Affine(parts[0], parts[1])
         if isinstance(does, Pointwise):
-            return does
+            return None if ops[-1] is self._refused else does
         if isinstance(does, Softmax) and self._axis == -1:
             neurons = self._view.is_identity and self._recording.shape(self.end)[-1] == self._does.weight.shape[1]
             return does if neurons else None
@@ -455,6 +504,17 @@ class _Tail:
                 does = replace(does, window=does.window.begun_before([n for n, _ in padding.widths[1:]]))
             return does if fits and arranged else None
         return None
+
+    def _n_left_out(self, following: Op | None) -> int:
+        """How many of the last steps scale all neurons alike before their product with another value, as in attention.
+
+        The scale is that of the product, and the weights are those that the model has.
+        """
+        joined = following is not None and isinstance(following.does, Unknown) and len(following.reads) > 1
+        if not joined or isinstance(self._does, Conv) or not all(isinstance(step, Affine) for step in self._steps):
+            return 0
+        alike = (isinstance(step, Affine) and _scales_all_alike(step) for step in reversed(self._steps))
+        return sum(1 for _ in takewhile(bool, alike))
 
     def _over_all_places(self, does: Reduce, conv: Conv) -> Pool | None:
         """A reduction as a pool, if it takes in every place of a channel and leaves the channels in their order."""
@@ -479,6 +539,30 @@ class _Tail:
             return after + 1 if after < len(kinds) and kinds[after] is Pointwise else pool + 1
         n_affine = next((k for k, kind in enumerate(kinds) if kind is not Affine), len(kinds))
         return min(n_affine + 1, len(kinds))
+
+
+def _scales_all_alike(step: Affine) -> bool:
+    return not np.any(step.shift) and np.size(step.scale) > 0 and bool(np.all(step.scale == np.ravel(step.scale)[0]))
+
+
+def convolution_first(recording: Recording) -> str | None:
+    """Name of the convolution that the input of a model comes to before any dense layer; None where there is none.
+
+    How long a sample is cannot be told behind it.
+    """
+    reached, found = {0}, None
+    for op in recording.ops:
+        if not reached.intersection(op.reads):
+            continue
+        reason = op.does.reason if isinstance(op.does, Unknown) else ""
+        if isinstance(op.does, Dense):
+            # It takes the model's own inputs, and tells how many.
+            return None
+        if isinstance(op.does, Conv) or reason.startswith("conv"):
+            found = found or op.name
+        elif not isinstance(op.does, Block):
+            reached.update(op.writes)
+    return found
 
 
 def alive(recording: Recording) -> tuple[list[Op], list[Op]]:

@@ -13,6 +13,7 @@ import numpy as np
 from flax import linen, nnx
 from numpy.typing import NDArray
 
+from ei_fast.adapters.chain import convolution_first
 from ei_fast.adapters.jax_notes import Notes
 from ei_fast.adapters.jax_ops import FLOATS
 from ei_fast.adapters.operations import Recording
@@ -73,7 +74,20 @@ def network_from_flax(
         subject = _of_linen(model)
     shape = subject.input_shape(input_shape, example_inputs)
     probed = subject.run(random_inputs(in_range, _PROBED_IMAGES if len(shape) > 2 else _PROBED, shape))
+    guessed = input_shape is None and example_inputs is None
+    if guessed and (name := convolution_first(probed)) is not None:
+        raise ValueError(
+            f"The inputs of the model go to the convolution {name!r}, which takes them at any length: how long they "
+            f"are is not told by the layers behind it. {_ASKS}"
+        )
     return network_from_runs(subject.run, shape, in_range, check, probed=probed)
+
+
+_OF_INDICES = (
+    "Convert numbers to float32. Indices, as of tokens, are no numbers in a range, so that nothing can be measured "
+    "from them on: pass the module behind the table that they are looked up in, with the 'input_shape' of what that "
+    "takes."
+)
 
 
 class _Subject:
@@ -126,6 +140,8 @@ class _Subject:
     def _shape_of(self, example: Any) -> tuple[int, ...]:
         array = example if hasattr(example, "dtype") else np.asarray(example)
         rule = "The 'example_inputs' parameter of as_network must be a batch (rows, ...) of floating-point numbers"
+        if array.dtype.kind in "iu":
+            raise TypeError(f"{rule}. Got numbers of type {array.dtype.name} instead. {_OF_INDICES}")
         if array.dtype.name not in FLOATS:
             raise TypeError(f"{rule}. Got numbers of type {array.dtype.name} instead. Convert them to float32.")
         if array.ndim < 2 or not array.size:
@@ -148,6 +164,8 @@ class _Subject:
         try:
             jaxpr, constants = self._trace(inputs.shape)
         except Exception as error:
+            if "integer" in str(error):
+                error.add_note(_OF_INDICES)
             error.add_note(
                 f"Raised by the model for samples of shape {inputs.shape[1:]} of {self._dtype} numbers. {_ASKS}"
             )

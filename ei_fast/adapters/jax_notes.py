@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from ei_fast.adapters.chain import alive
 from ei_fast.adapters.jax_ops import FLOATS, Equation, Steps, meaning_of, row_axis
 from ei_fast.adapters.operations import (
     Affine,
+    Combine,
     Conv,
     Dense,
     Does,
@@ -29,8 +31,9 @@ from ei_fast.adapters.operations import (
     Same,
     Softmax,
     Unknown,
+    with_rows_apart,
 )
-from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, parts_after
+from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, maps_each, parts_after
 
 # What calls another jaxpr with just its own inputs, and where it holds it.
 _CALLS = {
@@ -78,6 +81,8 @@ class Notes:
     # Of a sum the mean, which a division by the number of its terms gives back.
     _means: dict[int, tuple[int, float]] = field(default_factory=dict)
     _coarsest: str = "float64"
+    # Of values of which several rows make one of the input.
+    _n_rows: dict[int, int] = field(default_factory=dict)
 
     def recording(
         self, jaxpr: Any, constants: Sequence[Any], parameters: Sequence[Any], owners: Sequence[str], x: jax.Array
@@ -133,13 +138,32 @@ class Notes:
             return [_Value(array, owners=owners) for array in results]
         name = _common(owners) or self._layer_in(scope) or kind
         steps, rows = _steps_of(equation, inputs, results)
+        steps = steps or _each_by_itself(equation, inputs, results)
+        if steps and not rows and not self._known_apart(steps, reads, inputs):
+            steps = None
         if steps is None:
-            numbers = tuple(self._set(_numbers(array)) for array in results)
+            # What is not known is noted with as many rows as what it read.
+            alike = {self._n_rows.get(number) for number in reads}
+            arrays = [_numbers(array) for array in results]
+            numbers = tuple(self._set(one, one.ndim > 0 and len(one) in alike) for one in arrays)
             self._write(name, Unknown(_reason(kind)), tuple(dict.fromkeys(reads)), numbers, kind)
             return [_Value(array, number) for array, number in zip(results, numbers, strict=True)]
         for does, output in steps:
             reads = (self._step(name, does, reads, output, kind),)
         return [_Value(results[0], reads[0], rows)]
+
+    def _known_apart(self, steps: Steps, reads: tuple[int, ...], inputs: Sequence[_Value]) -> bool:
+        """Whether what is done means the same for values that are noted with the rows of the input first."""
+        given = [value for value in inputs if value.number is not None]
+        if any(value.rows for value in given):
+            return True
+        rows, n_read = len(self._values[0]), len(given[0].array)
+        several = [len(self._values[number]) != n_read for number in reads]
+        for does, y in steps:
+            if with_rows_apart(does, several, n_read, len(y), rows) is None:
+                return False
+            several, n_read = [len(y) != rows and (any(several) or len(y) != n_read)], len(y)
+        return True
 
     def _step(self, name: str, does: Does, reads: tuple[int, ...], output: NDArray, kind: str) -> int:
         """Write down one step and what comes out of it; return its number."""
@@ -147,7 +171,8 @@ class Notes:
             mean, n = self._means[reads[0]]
             if not does.shift.any() and np.allclose(does.scale * n, 1.0, rtol=1e-6, atol=0.0):
                 does, reads = Same(), (mean,)
-        [number] = numbers = (self._set(output),)
+        apart = all(len(self._values[number]) == len(self._values[0]) for number in reads)
+        [number] = numbers = (self._set(output, apart),)
         self._write(name, does, reads, numbers, kind)
         if isinstance(does, Affine) and kind in ("reduce_sum", "reduce_window_sum"):
             self._means[number] = reads[0], float(does.scale)
@@ -215,12 +240,17 @@ class Notes:
         self._ops.append(op)
         self._primitives[op] = kind
 
-    def _set(self, values: NDArray) -> int:
+    def _set(self, values: NDArray, apart: bool = False) -> int:
         """Write down a value; return its number."""
         number = len(self._values)
         kind = values.dtype.name
         if kind in FLOATS and FLOATS.index(kind) > FLOATS.index(self._coarsest):
             self._coarsest = kind
+        rows = len(self._values[0]) if apart else 0
+        if apart and len(values) > rows and len(values) % rows == 0:
+            # Several rows make one of the input.
+            self._n_rows[number] = len(values)
+            values = values.reshape(rows, -1, *values.shape[1:])
         self._values[number] = values if kind in ("float32", "float64") else values.astype(np.float64)
         return number
 
@@ -266,6 +296,58 @@ def _steps_of(equation: Any, inputs: Sequence[_Value], results: Sequence[Any]) -
         arrays[0] = np.moveaxis(arrays[0], inputs[0].rows, 0)
     output = np.moveaxis(np.asarray(result), rows, 0) if rows else np.asarray(result)
     return meaning_of(Equation(equation.primitive.name, params, arrays, at, output)), rows
+
+
+@dataclass(frozen=True, eq=False)
+class _Primitive:
+    """A primitive, number by number, as a function of arrays; what is no operand that is given is one number."""
+
+    primitive: Any
+    params: dict[str, Any]
+    operands: tuple[tuple[Any, float | None], ...]
+
+    @property
+    def __name__(self) -> str:
+        return self.primitive.name
+
+    def __call__(self, *given: NDArray[np.float64]) -> NDArray[np.float64]:
+        rest = iter(given)
+        arrays = [
+            jnp.asarray(next(rest) if number is None else np.full(given[0].shape, number), dtype=dtype)
+            for dtype, number in self.operands
+        ]
+        return np.asarray(self.primitive.bind(*arrays, **self.params), dtype=np.float64)
+
+
+def _each_by_itself(equation: Any, inputs: Sequence[_Value], results: Sequence[Any]) -> Steps | None:
+    """What a primitive that has no meaning of its own here does, if it is done number by number."""
+    atoms = (*equation.invars, *equation.outvars)
+    if len(results) != 1 or any(value.rows for value in inputs) or not all(_is_real(atom.aval.dtype) for atom in atoms):
+        return None
+    [result], given = (np.asarray(array) for array in results), [np.asarray(value.array) for value in inputs]
+    operands = tuple(
+        (array.dtype, None if value.number is not None else _one_number(array))
+        for value, array in zip(inputs, given, strict=True)
+    )
+    read = [array for value, array in zip(inputs, given, strict=True) if value.number is not None]
+    constant = any(number is None for value, (_, number) in zip(inputs, operands, strict=True) if value.number is None)
+    if constant or equation.effects:
+        return None
+    whole = _Primitive(equation.primitive, equation.params, operands)
+    eps = float(jnp.finfo(result.dtype).eps) if result.dtype.kind in "fV" else 2.0**-23
+    if not maps_each(whole, read, "".join(map(_kind, read)), result, _kind(result), eps):
+        return None
+    return [(Combine(whole) if len(read) > 1 else Pointwise(activation_of(whole)), result)]
+
+
+def _one_number(array: NDArray) -> float | None:
+    """The number that an array holds everywhere, if it is one."""
+    return float(array.flat[0]) if array.size and (array == array.flat[0]).all() else None
+
+
+def _kind(array: NDArray) -> str:
+    # bfloat16 is no type of NumPy's own.
+    return "f" if array.dtype.kind == "V" else array.dtype.kind
 
 
 def _is_real(dtype: Any) -> bool:

@@ -26,7 +26,7 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import activation_of, shortest
+from ei_fast.adapters.pointwise import OfNumbers, activation_of, shortest
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
@@ -69,6 +69,9 @@ class Equation:
 def meaning_of(equation: Equation) -> Steps | None:
     """What an equation does with the values of each row; None where it is nothing that is known."""
     read = [equation.inputs[k] for k in equation.at]
+    if equation.primitive == "reshape" and equation.output.ndim and all(value.ndim for value in read):
+        same = _same(equation)
+        return None if same is None else [(same, equation.output)]
     if not equation.output.ndim or any(not value.ndim or len(value) != len(equation.output) for value in read):
         return None
     if equation.primitive in _SEVERAL:
@@ -300,24 +303,6 @@ _CODOMAINS: dict[str, Range] = {
     "erfc": (0.0, 2.0),
     "atan": (-np.pi / 2, np.pi / 2),
 }
-
-
-@dataclass(frozen=True)
-class OfNumbers:
-    """A function of several values, number by number, some of which are numbers: None stands for one that is given."""
-
-    function: Callable[..., Any]
-    numbers: tuple[float | None, ...]
-
-    @property
-    def __name__(self) -> str:
-        return self.function.__name__.strip("_")
-
-    def __call__(self, *given: NDArray[np.float64]) -> NDArray[np.float64]:
-        rest = iter(given)
-        with np.errstate(all="ignore"):
-            values = self.function(*(next(rest) if number is None else number for number in self.numbers))
-        return np.asarray(values, dtype=np.float64)
 
 
 def _number_by_number(equation: Equation) -> Pointwise | Combine | None:

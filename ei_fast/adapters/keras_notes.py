@@ -26,7 +26,19 @@ from ei_fast.adapters.keras_ops import (
     meaning_of_layer,
     steps_of,
 )
-from ei_fast.adapters.operations import Block, Does, Op, Pointwise, Recording, Same, Softmax, Unknown
+from ei_fast.adapters.operations import (
+    Block,
+    Conv,
+    Dense,
+    Does,
+    Op,
+    Pointwise,
+    Recording,
+    Same,
+    Softmax,
+    Unknown,
+    with_rows_apart,
+)
 from ei_fast.adapters.watched import range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -73,6 +85,8 @@ class Notes:
     _ops: list[Op] = field(default_factory=list)
     _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
     _of: dict[int, _Value] = field(default_factory=dict)
+    # Of values of which several rows make one of the input.
+    _n_rows: dict[int, int] = field(default_factory=dict)
     _path: list[tuple] = field(default_factory=list)
     _inside: list[str] = field(default_factory=list)
     _blocks_met: set[str] = field(default_factory=set)
@@ -173,7 +187,7 @@ class Notes:
             operands = tuple(self._read(args[k])[0] for k in moving)
             steps = Call(op, actual_args, actual_kwargs, tuple(moving), actual).steps()
             reads = operands if steps is not None else reads
-        if steps is None:
+        if steps is None or not self._known_apart(steps, reads, actual_args[moving[0]]):
             return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)
         for does, between in steps:
             written = self._write(name, does, reads, between)
@@ -181,11 +195,23 @@ class Notes:
         # What the last of them gives is what the operation gave.
         return written
 
+    def _known_apart(self, steps: Sequence[tuple[Does, Any]], reads: tuple[int, ...], x: Any) -> bool:
+        """Whether what is done means the same for values that are noted with the rows of the input first."""
+        rows = len(self._values[0])
+        several = [len(self._values[number]) != x.shape[0] for number in reads]
+        for does, y in steps:
+            if not y.shape or with_rows_apart(does, several, x.shape[0], y.shape[0], rows) is None:
+                return False
+            several, x = [y.shape[0] != rows and (any(several) or y.shape[0] != x.shape[0])], y
+        return True
+
     def _layer(self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
         name = self.names.get(id(layer), layer.name)
         self._nodes.setdefault(id(layer), (layer, len(layer._inbound_nodes), len(layer._outbound_nodes)))
         if name in self.ranges and not any(outer in self.ranges for outer in self._inside):
             return self._block(name, layer, args, kwargs)
+        if isinstance(layer, keras.layers.Embedding):
+            self._check_takes_numbers(name, layer)
         if (does := meaning_of_layer(layer)) is not None:
             return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
@@ -208,6 +234,18 @@ class Notes:
                 "take them on every backend, or measure a part of it."
             )
         return written
+
+    def _check_takes_numbers(self, name: str, layer: keras.layers.Embedding) -> None:
+        """Raise Refused where the model's input is looked up in a table of vectors."""
+        if any(isinstance(op.does, (Dense, Conv, Block)) for op in self._ops):
+            # It chooses by what layers have computed from numbers.
+            return
+        raise Refused(
+            f"The Keras model takes indices, as of tokens: {name!r} looks them up in a table. They are no numbers in a "
+            "range, so that nothing can be measured from the model's input on. Pass what is behind it instead, which "
+            f"takes vectors of {layer.output_dim} numbers: a layer of the model, or "
+            f"keras.Model(model.get_layer({name!r}).output, model.outputs[0]) of a functional one."
+        )
 
     def _as_it_runs(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], does: Does) -> Any:
         """What a layer that is not looked into makes of the numbers."""
@@ -269,18 +307,33 @@ class Notes:
 
     def _write(self, name: str, does: Does, reads: tuple[int, ...], actual: Any) -> Any:
         """Write down an operation, and return symbolic tensors for what it gave."""
-        symbols = keras.tree.map_structure(lambda one: self._set(one) if hasattr(one, "shape") else one, actual)
+        known = not isinstance(does, Unknown)
+        apart = bool(reads) and all(len(self._values[number]) == len(self._values[0]) for number in reads if known)
+        # What is not known is noted with as many rows as what it read.
+        alike = {self._n_rows.get(number) for number in reads}
+
+        def noted(one: Any) -> Any:
+            if not hasattr(one, "shape"):
+                return one
+            return self._set(one, apart and (known or (len(one.shape) > 0 and one.shape[0] in alike)))
+
+        symbols = keras.tree.map_structure(noted, actual)
         numbers = self._read(symbols)
         if numbers:
             self._ops.append(Op(name, does, reads, numbers))
             self._path.append((name, type(does).__name__, reads, numbers))
         return symbols
 
-    def _set(self, actual: Any) -> keras.KerasTensor:
+    def _set(self, actual: Any, apart: bool = False) -> keras.KerasTensor:
         dtype = keras.backend.standardize_dtype(actual.dtype)
         symbol, number = keras.KerasTensor(tuple(actual.shape), dtype), len(self._values)
         self._of[id(symbol)] = _Value(number, actual, symbol)
-        self._values[number] = as_numbers(actual)
+        values = as_numbers(actual)
+        rows = len(self._values[0]) if apart else 0
+        if apart and values.ndim and len(values) > rows and len(values) % rows == 0:
+            self._n_rows[number] = len(values)
+            values = values.reshape(rows, -1, *values.shape[1:])
+        self._values[number] = values
         if dtype in _COARSENESS and _COARSENESS[dtype] > _COARSENESS[self._coarsest]:
             self._coarsest = dtype
         return symbol

@@ -31,7 +31,7 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import activation_of, celu, clipped, composite, is_one_by_one, power_of
+from ei_fast.adapters.pointwise import activation_of, celu, clipped, composite, is_one_by_one, maps_each, power_of
 from ei_fast.network.activations import Activation
 
 _REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
@@ -98,15 +98,19 @@ class Call:
     def steps(self) -> Steps | None:
         """What it does with the values of each row; None where it is nothing that is known."""
         rows = tuple(self.output.shape[:1])
+        if self.kind == "Reshape" and self.at == (0,) and rows and self.n_axes:
+            same = _same(self)
+            return None if same is None else [(same, self.output)]
         if not rows or any(tuple(self.args[k].shape[:1]) != rows for k in self.at):
             return None
         if len(self.at) > 1:
             alike = len(self.args) == 2 and all(tuple(self.args[k].shape) == tuple(self.output.shape) for k in self.at)
             known = alike and self.kind in _COMBINATIONS
-            return [(Combine(_COMBINATIONS[self.kind]), self.output)] if known else None
+            combined = Combine(_COMBINATIONS[self.kind]) if known else _each_by_itself(self)
+            return None if combined is None else [(combined, self.output)]
         if self.kind in _SEVERAL:
             return _SEVERAL[self.kind](self) if self.at == (0,) else None
-        does = self._does()
+        does = self._does() or _each_by_itself(self)
         return None if does is None else [(does, self.output)]
 
     def _does(self) -> Does | None:
@@ -513,6 +517,59 @@ def elementwise(function: Callable[[Any], Any], x: Any, y: Any, told: str) -> Ac
     if not np.allclose(alone, as_numbers(y), rtol=1e-5, atol=1e-6, equal_nan=True):
         return None
     return activation_of(_OnBackend(function, told))
+
+
+@dataclass(frozen=True, eq=False)
+class _OfArrays:
+    """An operation, number by number, as a function of arrays; None in an argument's place stands for one given."""
+
+    op: Any
+    args: tuple
+    kwargs: dict[str, Any]
+    dtypes: tuple[str, ...]
+
+    @property
+    def __name__(self) -> str:
+        return type(self.op).__name__.lower()
+
+    def __call__(self, *given: NDArray[np.float64]) -> NDArray[np.float64]:
+        tensors = iter([keras.ops.convert_to_tensor(one, dtype) for one, dtype in zip(given, self.dtypes, strict=True)])
+        args = [next(tensors) if isinstance(arg, _Given) else arg for arg in self.args]
+        return as_numbers(self.op.call(*args, **self.kwargs)).astype(np.float64, copy=False)
+
+
+class _Given:
+    """In the place of an argument that is given."""
+
+
+def _each_by_itself(call: Call) -> Pointwise | Combine | None:
+    """What an operation does, if it is done number by number."""
+    kinds = {"bool": "b", "int": "i", "uint": "i"}
+    dtypes = [keras.backend.standardize_dtype(call.args[k].dtype) for k in call.at]
+    of_result = keras.backend.standardize_dtype(call.output.dtype)
+    letters = [kinds.get(dtype.rstrip("0123456789"), "f") for dtype in (*dtypes, of_result)]
+    args: list[Any] = [
+        _Given() if k in call.at else arg if isinstance(arg, (bool, int, float, str, type(None))) else _one_number(arg)
+        for k, arg in enumerate(call.args)
+    ]
+    if any(arg is None and call.args[k] is not None for k, arg in enumerate(args)) or "complex" in of_result:
+        return None
+    wide = "float32" if keras.backend.backend() == "jax" else "float64"
+    given_as = [wide if one == "f" else dtype for one, dtype in zip(letters[:-1], dtypes, strict=True)]
+    whole = _OfArrays(call.op, tuple(args), call.kwargs, tuple(given_as))
+    result, operands = as_numbers(call.output), [as_numbers(call.args[k]) for k in call.at]
+    eps = {"float64": 2.0**-52, "float16": 2.0**-10, "bfloat16": 2.0**-7}.get(of_result, 2.0**-23)
+    if not maps_each(whole, operands, "".join(letters[:-1]), result, letters[-1], eps):
+        return None
+    return Combine(whole) if len(operands) > 1 else Pointwise(activation_of(whole))
+
+
+def _one_number(tensor: Any) -> float | None:
+    """The number that a tensor holds, or a constant that is made anew everywhere; None if there are several."""
+    if not hasattr(tensor, "shape"):
+        return None
+    values = as_numbers(tensor)
+    return float(values.flat[0]) if values.size == 1 else None
 
 
 def steps_of(

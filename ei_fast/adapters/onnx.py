@@ -4,7 +4,8 @@ A file is data. What leads outside its folder, has parts that run for as long as
 than it holds is refused before it is run.
 """
 
-from collections.abc import Iterator, Sequence
+from ast import literal_eval
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from math import ceil, prod
 from pathlib import Path
@@ -19,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor, uses_external_data
 
 from ei_fast.adapters.onnx_ops import Node, meaning_of
-from ei_fast.adapters.operations import Does, Op, Recording, Unknown
+from ei_fast.adapters.operations import Does, Op, Recording, Unknown, with_rows_apart
 from ei_fast.adapters.watched import check_shape, network_from_runs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
@@ -214,6 +215,7 @@ class _Graph:
             )
         self._constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         self._outputs = [value.name for value in graph.output]
+        self._layer_names = _Names(self._nodes, stored)
         # What nobody reads, as the mask of a dropout, need not be there.
         read = {name for node in self._nodes for name in node.input} | set(self._outputs)
         self._names = [name for node in self._nodes for name in node.output if name in read]
@@ -249,6 +251,8 @@ class _Graph:
         found = self._values(inputs.astype(self._dtype))
         numbers, values = {self._input: 0}, {0: found[self._input]}
         coarsest = self._dtype
+        # Of values of which several rows make one of the input.
+        n_rows: dict[int, int] = {}
         ops: list[Op] = []
         for node in self._nodes:
             at = tuple(k for k, name in enumerate(node.input) if name in numbers) if self._moved(node) else ()
@@ -261,14 +265,30 @@ class _Graph:
                 attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
                 does = meaning_of(Node(node.op_type, attributes, arrays, at, found[written[0]]))
             reads = tuple(numbers[node.input[k]] for k in at)
+            if does is not None and not all(found[node.input[k]].ndim for k in at):
+                does = None
+            if does is not None:
+                n_read = len(found[node.input[at[0]]])
+                several = [len(values[number]) != n_read for number in reads]
+                does = with_rows_apart(does, several, n_read, len(found[written[0]]), len(inputs))
+            known = does is not None
+            apart = all(len(values[number]) == len(inputs) for number in reads if known)
+            # What is not known is noted with as many rows as what it read.
+            alike = {n_rows.get(number) for number in reads}
             for name in written:
                 numbers[name] = len(values)
                 half = found[name].dtype.itemsize < 4 or found[name].dtype.kind != "f"
                 values[numbers[name]] = found[name].astype(np.float64 if half else found[name].dtype)
+                n = len(found[name]) if found[name].ndim and apart else 0
+                if n > len(inputs) and n % len(inputs) == 0 and (known or n in alike):
+                    n_rows[numbers[name]], of_rows = n, values[numbers[name]]
+                    values[numbers[name]] = of_rows.reshape(len(inputs), -1, *of_rows.shape[1:])
                 if found[name].dtype == np.float16:
                     coarsest = "float16"
             reason = f"{node.op_type} is no dense layer or convolution, activation or pool"
-            op = Op(_name(node), does or Unknown(reason), reads, tuple(numbers[name] for name in written))
+            op = Op(
+                self._layer_names.of(node), does or Unknown(reason), reads, tuple(numbers[name] for name in written)
+            )
             ops.append(op)
         outputs = tuple(numbers[name] for name in self._outputs if name in numbers)
         if not outputs:
@@ -316,18 +336,71 @@ class _Graph:
         for name, several in parts.items():
             if not isinstance(several[0], np.ndarray) or several[0].dtype.kind not in "fiub":
                 continue
-            by_row = name in self._moving and rows < len(inputs) and several[0].ndim and len(several[0]) == rows
-            values[name] = np.concatenate(several)[: len(inputs)] if by_row else several[0]
+            by_row = name in self._moving and rows < len(inputs) and several[0].ndim and len(several[0]) % rows == 0
+            # Several rows may make one of the input.
+            n = len(inputs) * (len(several[0]) // rows) if by_row else 0
+            values[name] = np.concatenate(several)[:n] if by_row and n else several[0]
         return values
 
 
-def _name(node: onnx.NodeProto) -> str:
-    """What the layer was called where it was made: PyTorch names weights so, and exporters nodes."""
-    for name in node.input[1:2]:
-        for ending in (".weight", ".kernel", "/kernel"):
-            if name.endswith(ending):
-                return name.removesuffix(ending)
-    return node.name.strip("/").removesuffix(f"/{node.op_type}").replace("/", ".") or node.op_type
+class _Names:
+    """What layers were called where they were made: PyTorch names weights so, and exporters nodes."""
+
+    def __init__(self, nodes: Sequence[onnx.NodeProto], stored: Collection[str]):
+        self._stored = stored
+        self._made_by = {name: node for node in nodes for name in node.output}
+        self._readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in nodes:
+            for name in node.input:
+                self._readers.setdefault(name, []).append(node)
+
+    def of(self, node: onnx.NodeProto) -> str:
+        given = node.name.strip("/").removesuffix(f"/{node.op_type}").replace("/", ".") or node.op_type
+        if (name := _owner(node.input[1:2], _WEIGHTS)) is not None:
+            return name
+        # Other names of nodes are paths of modules.
+        if "/" in node.name or node.op_type not in ("MatMul", "Gemm", "Conv"):
+            return given
+        return self._of_weight(node) or self._of_bias(node) or _scope(node) or given
+
+    def _of_weight(self, node: onnx.NodeProto) -> str | None:
+        """As a weight is called that is transposed, or the like, on its way."""
+        for name in node.input:
+            while name in self._made_by and name not in self._stored:
+                before = [one for one in self._made_by[name].input if one][:1]
+                if not before or self._made_by[name].op_type not in ("Transpose", "Cast", "Identity", "Reshape"):
+                    break
+                [name] = before
+            if name in self._stored and (owner := _owner([name], _WEIGHTS)) is not None:
+                return owner
+        return None
+
+    def _of_bias(self, node: onnx.NodeProto) -> str | None:
+        """As the bias is called that is given to it, or added to all that comes out."""
+        readers = [one for name in node.output for one in self._readers.get(name, ())]
+        added = readers[0].input if len(readers) == 1 and readers[0].op_type == "Add" else []
+        held = [name for name in (*node.input, *added) if name in self._stored]
+        return _owner(held, _BIASES)
+
+
+_WEIGHTS, _BIASES = (".weight", ".kernel", "/kernel"), (".bias", "/bias")
+
+
+def _owner(names: Iterable[str], endings: Sequence[str]) -> str | None:
+    """The layer that holds the first of some tensors that is named after one."""
+    return next((one.removesuffix(end) for one in names for end in endings if one.endswith(end) and one != end), None)
+
+
+def _scope(node: onnx.NodeProto) -> str | None:
+    """The innermost module in which PyTorch has met a node, as its exporter notes it."""
+    told = next((one.value for one in node.metadata_props if one.key == "pkg.torch.onnx.name_scopes"), "")
+    try:
+        scopes = literal_eval(told) if told else []
+    except (ValueError, SyntaxError):
+        return None
+    # The last is the node itself.
+    named = [one for one in scopes[:-1] if isinstance(one, str) and one] if isinstance(scopes, list) else []
+    return named[-1] if named else None
 
 
 @cache

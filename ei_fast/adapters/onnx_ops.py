@@ -5,11 +5,12 @@ Operators are those of https://onnx.ai/onnx/operators, opset 13 and newer.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
+from scipy.special import erf, expit
 
 from ei_fast.adapters.operations import (
     Affine,
@@ -26,8 +27,9 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import Composite, Line, clipped, power_of
+from ei_fast.adapters.pointwise import Composite, Line, OfNumbers, activation_of, celu, clipped, power_of, shortest
 from ei_fast.network.activations import Activation
+from ei_fast.network.bins import Range
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +79,20 @@ class Node:
 def meaning_of(node: Node) -> Does | None:
     """What a node does with the values of each row; None where it is nothing that is known."""
     read = [node.input(k) for k in node.at]
+    if node.kind in ("Reshape", "Flatten") and node.at == (0,) and node.output.ndim and node.x.ndim:
+        return _same(node)
     if not node.output.ndim or any(not value.ndim or len(value) != len(node.output) for value in read):
         return None
     if node.kind == "Where":
-        return _where(node)
+        return _where(node) or _number_by_number(node)
     if len(read) > 1:
         fits = len(node.inputs) == 2 and all(value.shape == node.output.shape for value in read)
-        return Combine(_COMBINATIONS[node.kind]) if fits and node.kind in _COMBINATIONS else None
+        return Combine(_COMBINATIONS[node.kind]) if fits and node.kind in _COMBINATIONS else _number_by_number(node)
+    return _of_one(node) or _number_by_number(node)
+
+
+def _of_one(node: Node) -> Does | None:
+    """What a node does with one value."""
     if node.kind in _MEANING and (node.at == (0,) or node.kind in _AFFINE):
         return _MEANING[node.kind](node)
     if node.kind in _ACTIVATIONS and node.at == (0,):
@@ -309,8 +318,8 @@ def _selu(node: Node) -> Activation | None:
     return Activation("selu") if np.allclose(given, standard, atol=1e-4) else None
 
 
-def _celu(node: Node) -> Activation | None:
-    return Activation("elu") if node.number("alpha", 1.0) == 1.0 else None
+def _celu(node: Node) -> Activation:
+    return celu(node.number("alpha", 1.0))
 
 
 def _prelu(node: Node) -> Activation | None:
@@ -331,6 +340,133 @@ def _thresholded(node: Node) -> Activation | None:
 def _square(node: Node) -> Activation | None:
     power = node.constant(1)
     return None if power is None or power.size != 1 else power_of(float(power.ravel()[0]))
+
+
+def _largest(*values: Any) -> Any:
+    return reduce(np.maximum, values)
+
+
+def _smallest(*values: Any) -> Any:
+    return reduce(np.minimum, values)
+
+
+def _total(*values: Any) -> Any:
+    return reduce(np.add, values)
+
+
+def _mean(*values: Any) -> Any:
+    return _total(*values) / len(values)
+
+
+def _clipped(x: Any, low: Any = -np.inf, high: Any = np.inf) -> Any:
+    return np.minimum(np.maximum(x, low), high)
+
+
+def _not(x: Any) -> Any:
+    return np.where(x != 0, 0.0, 1.0)
+
+
+_ELEMENTWISE: dict[str, Callable[..., Any]] = {
+    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Neg": np.negative, "Pow": np.power,
+    "Max": _largest, "Min": _smallest, "Sum": _total, "Mean": _mean, "Clip": _clipped, "Abs": np.abs, "Sign": np.sign,
+    "Sqrt": np.sqrt, "Exp": np.exp, "Log": np.log, "Reciprocal": np.reciprocal, "Floor": np.floor, "Ceil": np.ceil,
+    "Round": np.rint, "Sin": np.sin, "Cos": np.cos, "Tan": np.tan, "Asin": np.arcsin, "Acos": np.arccos,
+    "Atan": np.arctan, "Sinh": np.sinh, "Cosh": np.cosh, "Asinh": np.arcsinh, "Acosh": np.arccosh, "Atanh": np.arctanh,
+    "Erf": erf, "Not": _not, "And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor, "Equal": np.equal,
+    "Greater": np.greater, "GreaterOrEqual": np.greater_equal, "Less": np.less, "LessOrEqual": np.less_equal,
+    "IsNaN": np.isnan, "IsInf": np.isinf,
+}  # fmt: skip
+"""Of these operators as many inputs are read as there are, and no attribute changes what is done."""
+
+_CODOMAINS: dict[str, Range] = {
+    "Sqrt": (0.0, np.inf),
+    **dict.fromkeys(("Sin", "Cos", "Sign"), (-1.0, 1.0)),
+    "Atan": (-np.pi / 2, np.pi / 2),
+}
+
+
+def _number_by_number(node: Node) -> Pointwise | Combine | None:
+    """What is done to every number by itself, or to those in the same place of several values."""
+    function = _with_attributes(node)
+    values = [node.output, *(node.input(k) for k in node.at)]
+    # An integer is rounded, or divided in another way.
+    numbers_alone = all(value.shape == node.output.shape and value.dtype.kind in "fb" for value in values)
+    if function is None or not numbers_alone or node.attributes.get("direction"):
+        return None
+    numbers: list[float | None] = []
+    for k, value in enumerate(node.inputs):
+        if k in node.at:
+            numbers.append(None)
+        elif value is not None and value.size and (value == value.flat[0]).all():
+            numbers.append(shortest(float(value.flat[0])))
+        elif value is None and node.kind == "Clip" and k == 1:
+            numbers.append(-np.inf)
+        else:
+            return None
+    whole = OfNumbers(function, tuple(numbers))
+    if len(node.at) > 1:
+        return Combine(whole)
+    codomain = _CODOMAINS.get(node.kind)
+    return Pointwise(activation_of(whole) if codomain is None else Activation(whole, codomain))
+
+
+def _with_attributes(node: Node) -> Callable[..., Any] | None:
+    """What an operator does, number by number, to as many inputs as it has."""
+    if node.kind == "Mod" and node.attributes.get("fmod", 0):
+        return np.fmod
+    if node.kind == "Where":
+        return _picked
+    if node.kind in _BENT:
+        make, defaults = _BENT[node.kind]
+        return make(*(node.number(name, default) for name, default in defaults))
+    return _ELEMENTWISE.get(node.kind)
+
+
+def _picked(condition: Any, yes: Any, no: Any) -> Any:
+    return np.where(np.asarray(condition) != 0, yes, no)
+
+
+@dataclass(frozen=True)
+class _WithNumbers:
+    """A function of a value and the attributes of a node."""
+
+    function: Callable[..., Any]
+    attributes: tuple[float, ...]
+
+    @property
+    def __name__(self) -> str:
+        return self.function.__name__.strip("_")
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(x, *self.attributes)
+
+
+def _bent(function: Callable[..., Any], *defaults: tuple[str, float]) -> tuple[Callable[..., Any], Any]:
+    return (lambda *given: _WithNumbers(function, given)), defaults
+
+
+def _shrink(x: Any, bias: float, least: float) -> Any:
+    return np.where(x < -least, x + bias, np.where(x > least, x - bias, 0.0))
+
+
+def _selu_of(x: Any, alpha: float, gamma: float) -> Any:
+    return gamma * np.where(x > 0, x, alpha * np.expm1(x))
+
+
+def _swish_of(x: Any, alpha: float) -> Any:
+    return x * expit(alpha * x)
+
+
+def _thresholded_relu(x: Any, alpha: float) -> Any:
+    return np.where(x > alpha, x, 0.0)
+
+
+_BENT = {
+    "Shrink": _bent(_shrink, ("bias", 0.0), ("lambd", 0.5)),
+    "Selu": _bent(_selu_of, ("alpha", 1.67326), ("gamma", 1.0507)),
+    "Swish": _bent(_swish_of, ("alpha", 1.0)),
+    "ThresholdedRelu": _bent(_thresholded_relu, ("alpha", 1.0)),
+}
 
 
 def _named(name: str) -> Callable[[Node], Activation]:

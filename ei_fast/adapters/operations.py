@@ -205,6 +205,29 @@ class Unknown:
 Does = Dense | Conv | Pool | Reduce | Affine | Pointwise | Combine | Softmax | Same | Pad | Block | Unknown
 
 
+def with_rows_apart(does: Does, several: Sequence[bool], n_read: int, n_written: int, rows: int) -> Does | None:
+    """What an operation means for values that are noted with the rows of the input first; None where that is not known.
+
+    A reshape may put other axes of a sample to the rows, as ``x.reshape(-1, width)`` of samples (time, width) does
+    before a dense layer. What does the same to every row then means the same with these axes apart.
+
+    Parameters
+    ----------
+    several : sequence of bool
+        Of each value that is read, whether several rows of it make one of the input.
+    n_read, n_written, rows : int
+        Rows of what is read, of what is written and of the input.
+    """
+    if isinstance(does, Same) and n_read != n_written:
+        fits = does.order is None and (any(several) or n_read == rows) and n_written % rows == 0
+        return does if fits else None
+    if not any(several):
+        return does
+    if not all(several) or n_read != n_written or (isinstance(does, Same) and does.order is not None):
+        return None
+    return does if isinstance(does, (Dense, Affine, Pointwise, Combine, Softmax, Same, Block)) else None
+
+
 @dataclass(frozen=True, eq=False)
 class Op:
     """One operation: which values it reads and writes, by number."""

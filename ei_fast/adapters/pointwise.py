@@ -7,6 +7,8 @@ and nothing else reads what comes about in between.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +54,24 @@ class Composite:
 
 
 @dataclass(frozen=True)
+class OfNumbers:
+    """A function of several values, number by number, some of which are numbers: None stands for one that is given."""
+
+    function: Callable[..., Any]
+    numbers: tuple[float | None, ...]
+
+    @property
+    def __name__(self) -> str:
+        return self.function.__name__.strip("_")
+
+    def __call__(self, *given: Array) -> Array:
+        rest = iter(given)
+        with np.errstate(all="ignore"):
+            values = self.function(*(next(rest) if number is None else number for number in self.numbers))
+        return np.asarray(values, dtype=np.float64)
+
+
+@dataclass(frozen=True)
 class Line:
     """scale * x + shift."""
 
@@ -71,17 +91,30 @@ def celu(alpha: float) -> Activation:
     """The exponential unit whose slope is 1 on both sides of 0."""
     if alpha == 1.0:
         return Activation("elu")
-    return Activation(lambda s: np.maximum(s, 0) + np.minimum(0, alpha * np.expm1(s / alpha)), (-alpha, np.inf))
+    return Activation(_Celu(alpha), (-alpha, np.inf))
+
+
+@dataclass(frozen=True)
+class _Celu:
+    """The function of it, which can be pickled."""
+
+    alpha: float
+    __name__ = "celu"
+
+    def __call__(self, s: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return np.maximum(s, 0) + np.minimum(0, self.alpha * np.expm1(s / self.alpha))
 
 
 def power_of(exponent: float) -> Activation | None:
     """The square or the cube; None of any other power."""
     if exponent == 2.0:
         return Activation(np.square, (0.0, np.inf))
-    return Activation(_cube, (-np.inf, np.inf)) if exponent == 3.0 else None
+    return Activation(cube, (-np.inf, np.inf)) if exponent == 3.0 else None
 
 
-def _cube(s: Array) -> Array:
+def cube(s: Array) -> Array:
+    """The third power."""
     return s**3
 
 
@@ -94,8 +127,9 @@ def _named(function: Callable[[Array], Array]) -> Activation | None:
     # Steps in float32 round what they multiply with; its own arithmetic is compared when all is verified.
     far = np.geomspace(12.0, 1e6, 50)
     s = np.concatenate([-far[::-1], np.linspace(-12.0, 12.0, 4801), far])
-    values = function(s)
-    known = (*_WRITTEN_OUT, *_with_parameters(function))
+    with np.errstate(all="ignore"):
+        values = function(s)
+        known = (*_WRITTEN_OUT, *_with_parameters(function))
     return next((a for a in known if np.allclose(values, a(s), rtol=1e-6, atol=1e-6)), None)
 
 
@@ -117,6 +151,70 @@ def shortest(number: float) -> float:
     return float(str(rounded)) if rounded == number else float(number)
 
 
+def maps_each(
+    function: Callable[..., Array],
+    operands: Sequence[NDArray],
+    kinds: str,
+    result: NDArray,
+    result_kind: str,
+    eps: float,
+) -> bool:
+    """Whether a function makes every number of a result of those in the same place of the operands, and of no others.
+
+    It is called on them one below the other, backwards and in two parts: what depends on a place, on another number or
+    on how many there are, and what draws at random, gives something else. So it is on numbers that are drawn, since
+    those of a run may hide what it does: a sum over channels, all but one of which are 0.
+
+    Parameters
+    ----------
+    function : callable
+        Takes arrays of one shape, and returns one.
+    operands : sequence of ndarray (rows, ...)
+    kinds : str
+        Of the operands, a letter each as NumPy has them: numbers ("f"), integers ("i" or "u"), or 0 and 1 ("b").
+    result_kind : str
+        Of the result.
+    eps : float
+        To which share of itself the result was rounded.
+    """
+    rounds = result_kind in "iu" and "f" in kinds
+    if rounds or not result.ndim or not result.size or any(operand.shape != result.shape for operand in operands):
+        return False
+    rows = max(8, ceil(64 * len(result) / result.size))
+    drawn = [_drawn(kind, (rows, *result.shape[1:]), seed) for seed, kind in enumerate(kinds)]
+    try:
+        expected = np.asarray(function(*drawn))
+        # What is the same everywhere is made of nothing.
+        if expected.shape != drawn[0].shape or (expected == expected.flat[0]).all():
+            return False
+        return _in_columns(function, drawn, expected, eps) and _in_columns(function, operands, result, eps)
+    except Exception:
+        # Whatever it raises, it does not take numbers one by one.
+        return False
+
+
+def _drawn(kind: str, shape: tuple[int, ...], seed: int) -> Array:
+    """Numbers large and small, in the arithmetic of a kind."""
+    rng = np.random.default_rng(seed)
+    if kind == "b":
+        return rng.integers(0, 2, shape).astype(np.float64)
+    numbers: Array = rng.normal(size=shape) * np.power(10.0, rng.uniform(-1, 2, shape))
+    return numbers if kind == "f" else np.abs(numbers).round()
+
+
+def _in_columns(function: Callable[..., Array], operands: Sequence[NDArray], result: NDArray, eps: float) -> bool:
+    """Whether a function does the same to numbers one below the other, backwards and in two parts."""
+    columns = [np.asarray(values, dtype=np.float64).reshape(-1, 1)[::-1] for values in (*operands, result)]
+    few = len(columns[0]) // 3
+    parts = [np.asarray(function(*(column[part] for column in columns[:-1]))) for part in (np.s_[:few], np.s_[few:])]
+    sizes = [np.abs(values[np.isfinite(values)]).max(initial=0.0) for values in columns]
+    found, rounded = np.concatenate(parts), 64 * eps
+    with np.errstate(invalid="ignore"):
+        return found.shape == columns[-1].shape and np.allclose(
+            found, columns[-1], rtol=rounded, atol=rounded * max(sizes), equal_nan=True
+        )
+
+
 def put_together(recording: Recording) -> Recording:
     """The recording with every activation of several steps in one operation."""
     ops = list(recording.ops)
@@ -124,7 +222,10 @@ def put_together(recording: Recording) -> Recording:
     for op in ops:
         for value in op.reads:
             readers.setdefault(value, []).append(op)
-    for start in [op.writes[0] for op in ops if len(op.writes) == 1]:
+    for start, writer in [(op.writes[0], op) for op in ops if len(op.writes) == 1]:
+        if writer not in ops:
+            # It is a step of an activation that was found.
+            continue
         fits = partial(_one_by_one, recording=recording, shape=recording.values[start].shape)
         activation, steps = _activation_in(start, list(parts_after(start, ops, readers, recording, fits)))
         if activation is not None:
@@ -136,15 +237,32 @@ def put_together(recording: Recording) -> Recording:
 
 
 def _activation_in(start: int, parts: Sequence[list[Op]]) -> tuple[Activation | None, list[Op]]:
-    """The activation that the first of some parts are, and their steps: as many as have a name, or else one that parts.
+    """The activation that some parts in a row are, and their steps: all but the scales and shifts at their end.
 
     What is halved at the end, say, may have a name, where its double has none; what leaves it as it is, is no part.
+    Scales and shifts at the beginning are none either, unless it has a name with them: the layer before takes them in.
     """
+    bent = [k for k, part in enumerate(parts) if not _is_straight(part)]
+    if not bent:
+        return None, []
+    named, taken, n_taken = _longest_named(start, parts)
+    if n_taken <= bent[-1]:
+        if bent[0] > 0:
+            return None, []
+        taken = [op for part in parts[: bent[-1] + 1] for op in part]
+        named = None
+    if len(taken) == 1 and isinstance(taken[0].does, Pointwise):
+        return None, []
+    return named or activation_of(composite(start, taken)), taken
+
+
+def _longest_named(start: int, parts: Sequence[list[Op]]) -> tuple[Activation | None, list[Op], int]:
+    """The activation with a name that the most parts are, their steps, and how many parts these are."""
     steps: list[Op] = []
-    activation, taken = None, steps
-    for part in parts:
+    activation, taken, n_taken = None, steps, 0
+    for n, part in enumerate(parts, 1):
         steps = [*steps, *part]
-        if all(_is_line(op) or isinstance(op.does, Same) for op in steps):
+        if _is_straight(steps):
             continue
         does = steps[0].does
         if len(steps) == 1 and isinstance(does, Pointwise):
@@ -152,10 +270,13 @@ def _activation_in(start: int, parts: Sequence[list[Op]]) -> tuple[Activation | 
         else:
             named = _named(composite(start, steps))
         if named is not None and str(named) != str(activation):
-            activation, taken = named, steps
-    if len(taken) < 2 and parts and len(parts[0]) > 1:
-        return activation_of(composite(start, parts[0])), parts[0]
-    return (activation, taken) if len(taken) > 1 else (None, [])
+            activation, taken, n_taken = named, steps, n
+    return activation, taken, n_taken
+
+
+def _is_straight(steps: Sequence[Op]) -> bool:
+    """Whether no step is more than a scale and shift."""
+    return all(_is_line(op) or isinstance(op.does, Same) for op in steps)
 
 
 def _is_line(op: Op) -> bool:
@@ -227,7 +348,8 @@ def _as_functions(start: int, steps: Sequence[Op]) -> tuple[tuple[Callable[..., 
         elif isinstance(does, Same):
             function = np.positive
         elif isinstance(does, Pointwise):
-            function = does.activation
+            # What is no number on the way may be none in the end: `where` leaves it out.
+            function = does.activation.function or does.activation
         else:
             assert isinstance(does, Combine)
             function = does.function

@@ -4,8 +4,9 @@ A copy of the model runs, in evaluation mode, on the CPU and in float64 where th
 """
 
 import copy
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
 
+from ei_fast.adapters.chain import convolution_first
 from ei_fast.adapters.operations import Recording
 from ei_fast.adapters.torch_notes import Notes, process_of_its_own
 from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs, random_inputs
@@ -52,11 +55,23 @@ def network_from_torch(
         Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
     """
     model = _unwrapped(model)
-    ranges = check_blocks(blocks, [name for name, _ in model.named_modules() if name])
+    _check_initialised(model)
     in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
-    subject = _Subject(model, ranges)
+    subject = _Subject(model, blocks)
     shape, probed = subject.input_shape(in_range, input_shape)
-    return network_from_runs(subject.run, shape, in_range, check, list(ranges), probed)
+    return network_from_runs(subject.run, shape, in_range, check, list(subject.ranges), probed)
+
+
+def _check_initialised(model: nn.Module) -> None:
+    """Raise ValueError where a layer waits for data to tell its shape."""
+    for name, module in model.named_modules():
+        held = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        if any(is_lazy(tensor) for tensor in held):
+            what = f"layer {name!r}, a {type(module).__name__}," if name else f"{type(module).__name__}"
+            raise ValueError(
+                f"The {what} is not initialised: it has no weights before it has seen data. Call the model on a batch "
+                "of data once, model(batch), and measure it then."
+            )
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
@@ -74,15 +89,17 @@ def _unwrapped(model: nn.Module) -> nn.Module:
 class _Subject:
     """The model, copies of which can be run and watched."""
 
-    def __init__(self, model: nn.Module, ranges: dict[str, Range | None]):
+    def __init__(self, model: nn.Module, blocks: Blocks):
         held = [*model.named_parameters(), *model.named_buffers()]
         complex_one = next((name for name, tensor in held if tensor.is_complex()), None)
         if complex_one is not None:
             raise TypeError(f"The model must compute with real numbers. Got {complex_one!r}, which is complex.")
         found = [p.dtype for p in model.parameters() if p.is_floating_point()]
         self._own_dtype = found[0] if found else torch.float32
-        self._model, self._ranges = model, ranges
+        self._model = model
         self._copies = [self._copy()]
+        # Under the names that modules have where none is compiled.
+        self.ranges = check_blocks(blocks, [name for name, _ in self._copies[0].named_modules() if name])
         self.dtype = torch.float64
 
     def input_shape(self, in_range: Range, given: Sequence[int] | None) -> tuple[tuple[int, ...], Recording]:
@@ -101,15 +118,24 @@ class _Subject:
             self.dtype = dtype
             for shape in candidates:
                 try:
-                    return shape, self.run(random_inputs(in_range, _PROBED if len(shape) < 3 else 2, shape))
+                    recording = self.run(random_inputs(in_range, _PROBED if len(shape) < 3 else 2, shape))
                 except Exception as error:
-                    error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
-                    if given is None:
-                        error.add_note("Where it takes another, give 'input_shape', the shape of one sample.")
+                    if not _is_ours(error):
+                        error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
+                        if given is None:
+                            error.add_note("Where it takes another, give 'input_shape', the shape of one sample.")
                     errors.append(error)
+                    continue
+                if given is None and (name := convolution_first(recording)) is not None:
+                    raise ValueError(
+                        f"The inputs of the model go to the convolution {name!r}, which takes them at any length: how "
+                        "long they are is not told by the layers behind it. Give 'input_shape', the shape of one "
+                        "sample, to as_network."
+                    )
+                return shape, recording
         # Of those in the model's own number type, the first: it is for the likeliest shape.
         likeliest = errors[-len(candidates)]
-        if given is None and convolves:
+        if given is None and convolves and not _is_ours(likeliest):
             raise ValueError(asks) from likeliest
         raise likeliest
 
@@ -129,8 +155,8 @@ class _Subject:
         # Every run has a copy of its own, since a model may keep something from one to the next.
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
-        notes = Notes(x, held, self._ranges, self.dtype)
-        with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _watched(model, notes):
+        notes = Notes(x, held, self.ranges, self.dtype)
+        with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _uncompiled(), _watched(model, notes):
             output = model(x)
         return notes.recording(output)
 
@@ -140,7 +166,7 @@ class _Subject:
             # Tensors that were computed and kept, as pruning does, cannot be copied as they are.
             held = [t for module in self._model.modules() for t in vars(module).values() if isinstance(t, torch.Tensor)]
             memo = {id(tensor): tensor.detach().clone() for tensor in held if not tensor.is_leaf}
-            return _without_hooks(copy.deepcopy(self._model, memo)).cpu().eval()
+            return _without_compiled(_without_hooks(copy.deepcopy(self._model, memo))).cpu().eval()
         except Exception as error:
             error.add_note("Raised by copy.deepcopy of the model, of which ei_fast runs a copy.")
             raise
@@ -162,6 +188,37 @@ def _without_hooks(model: nn.Module) -> nn.Module:
                 if not home.startswith("torch."):
                     del hooks[number]
     return model
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether it was raised by this package, and neither by the model nor by a function that it calls."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    # What PyTorch raises in C has no place of its own.
+    code = last.tb_frame.f_code
+    return last.tb_frame.f_globals.get("__name__", "").startswith("ei_fast.") and code.co_name != "__torch_function__"
+
+
+def _without_compiled(model: nn.Module) -> nn.Module:
+    """The copy with every part that `torch.compile` wraps as it was before: what is compiled cannot be watched."""
+    for module in list(model.modules()):
+        for name, part in module.named_children():
+            while isinstance(inner := getattr(part, "_orig_mod", None), nn.Module):
+                part = inner
+                setattr(module, name, part)
+    return model
+
+
+@contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Within this, functions that `torch.compile` has made run as they were written."""
+    # Where nothing was compiled, what compiles is not loaded, which takes seconds.
+    stance = getattr(torch.compiler, "set_stance", None) if "torch._dynamo" in sys.modules else None
+    with nullcontext() if stance is None else stance("force_eager"):
+        yield
 
 
 @contextmanager

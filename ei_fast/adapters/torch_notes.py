@@ -20,8 +20,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ei_fast.adapters.chain import no_layer
-from ei_fast.adapters.operations import Block, Combine, Does, Op, Recording, Unknown
-from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, meaning_of, plain_name
+from ei_fast.adapters.operations import Block, Combine, Conv, Dense, Does, Op, Recording, Same, Unknown, with_rows_apart
+from ei_fast.adapters.torch_each import each_by_itself, makes_anew
+from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, is_reshaped, meaning_of, plain_name
 from ei_fast.adapters.watched import draws_left_to_the_caller, range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -92,6 +93,10 @@ class Notes(TorchFunctionMode):
     # Tensors are kept, so that none is taken for another that had its place in memory.
     _number: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     _constants: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
+    # Of values of which several rows make one of the input.
+    _n_rows: dict[int, int] = field(default_factory=dict)
+    # Of constants: what the model holds, and what is made of that.
+    _learned: set[int] = field(default_factory=set)
     _modules: list[str] = field(default_factory=list)
     _pausing: bool = False
     _block: "list[tuple[Any, torch.Tensor]] | None" = None
@@ -100,6 +105,7 @@ class Notes(TorchFunctionMode):
         super().__init__()
         self._coarsest = self.dtype
         self._note_constants(self.held)
+        self._learned.update(map(id, self.held))
         self._set(self.x)
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -112,32 +118,99 @@ class Notes(TorchFunctionMode):
             return result
         reads = self._read((args, kwargs))
         shapes = [tensor.shape for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
+        self._check_takes_numbers(function, args, kwargs)
         result = function(*args, **kwargs)
         if not reads:
             self._note_constants(_tensors(result))
+            if any(self.is_learned(tensor) for tensor in _tensors((args, kwargs))):
+                self._learned.update(map(id, _tensors(result)))
             return result
         written = _tensors(result)
         name = plain_name(function)
+        if makes_anew(name, reads):
+            self._note_constants(written)
+            return result
         if result is None and name in ("setitem", "set"):
             written = _tensors(args)[:1]
         if not written:
             return result
-        operands = tuple(self._number[id(value)][0] for value in args[:2] if id(value) in self._number)
-        if (
-            name in COMBINATIONS
-            and len(operands) == len(args) == 2
-            and not kwargs
-            and len({*shapes, result.shape}) == 1
-        ):
-            does: Any = Combine(COMBINATIONS[name])
-            reads = operands
-        elif len(reads) > 1 or len(written) > 1 or len(shapes) != 1 or written[0].shape[:1] != shapes[0][:1]:
-            does = Unknown(no_layer(name, len(reads)))
-        else:
-            at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
-            does = meaning_of(function, args, kwargs, at, written[0]) or Unknown(no_layer(name, 1))
+        does, reads = self._meaning(function, args, kwargs, reads, written, shapes)
         self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
         return result
+
+    def _check_takes_numbers(self, function: Any, args: tuple, kwargs: Mapping[str, Any]) -> None:
+        """Raise ValueError where the model's input is looked up in a table of vectors."""
+        indices, table = (_given(args, kwargs, k, name) for k, name in enumerate(("input", "weight")))
+        if plain_name(function) not in ("embedding", "embedding_bag") or self.number_of(indices) is None:
+            return
+        if any(isinstance(op.does, (Dense, Conv, Block)) for op in self._ops):
+            # It chooses by what layers have computed from numbers.
+            return
+        name = self._modules[-1] if self._modules else ""
+        raise ValueError(
+            f"The model takes indices, as of tokens: {name or 'embedding'!r} looks them up in a table. They are no "
+            "numbers in a range, so that nothing can be measured from the model's input on. Pass the module behind it, "
+            f"which takes vectors of {table.shape[-1]} numbers, instead of the model, with the 'input_shape' of one "
+            "sample of these (where it is several, as torch.nn.Sequential of them); or pass model.state_dict() with "
+            "order=[...], the names of dense layers that feed each other, and with their 'activation'."
+        )
+
+    def _meaning(
+        self,
+        function: Any,
+        args: tuple,
+        kwargs: dict[str, Any],
+        reads: tuple[int, ...],
+        written: list[torch.Tensor],
+        shapes: list[torch.Size],
+    ) -> tuple[Does, tuple[int, ...]]:
+        """What a function did, and which values it reads for that."""
+        name = plain_name(function)
+        does, reads = self._does(function, args, kwargs, reads, written, shapes)
+        apart = None
+        if len(written) == 1 and not isinstance(does, Unknown) and written[0].dim():
+            several = [len(self._values[number]) != shapes[0][0] for number in reads]
+            apart = with_rows_apart(does, several, shapes[0][0], len(written[0]), len(self.x))
+        return apart or Unknown(no_layer(name, len(reads))), reads
+
+    def _does(
+        self,
+        function: Any,
+        args: tuple,
+        kwargs: dict[str, Any],
+        reads: tuple[int, ...],
+        written: list[torch.Tensor],
+        shapes: list[torch.Size],
+    ) -> tuple[Does, tuple[int, ...]]:
+        name = plain_name(function)
+        operands = tuple(self._number[id(value)][0] for value in args[:2] if id(value) in self._number)
+        two = len(operands) == len(args) == 2 and not kwargs
+        if name in COMBINATIONS and two and len({*shapes, written[0].shape}) == 1:
+            return Combine(COMBINATIONS[name]), operands
+        if len(written) == 1 and len(shapes) == 1 and written[0].shape[:1] == shapes[0][:1]:
+            at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
+            known = meaning_of(function, args, kwargs, at, written[0])
+            if known is not None:
+                return known, reads
+        if len(written) == len(shapes) == 1 and is_reshaped(name, args, written[0]):
+            return Same(), reads
+        found = None
+        if len(written) == 1:
+            found = each_by_itself(function, (args, kwargs), self, written[0])
+        return found or (Unknown(no_layer(name, len(reads))), reads)
+
+    @property
+    def values(self) -> Mapping[int, NDArray[np.floating]]:
+        """What depends on the input, by number."""
+        return self._values
+
+    def number_of(self, tensor: torch.Tensor) -> int | None:
+        """The number of a tensor that depends on the input; None for any other."""
+        return self._number.get(id(tensor), (None,))[0]
+
+    def is_learned(self, tensor: torch.Tensor) -> bool:
+        """Whether the model holds a tensor, or it is made of what the model holds."""
+        return id(tensor) in self._learned
 
     def recording(self, output: Any) -> Recording:
         reads = self._read(output)
@@ -232,18 +305,28 @@ class Notes(TorchFunctionMode):
 
     def _is_as_noted(self, tensor: torch.Tensor, number: int) -> bool:
         now, noted = _numbers(tensor, copy=False), self._values[number]
-        return now.shape == noted.shape and np.array_equal(now, noted, equal_nan=True)
+        return now.size == noted.size and np.array_equal(now.reshape(noted.shape), noted, equal_nan=True)
 
     def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
-        numbers = tuple(self._set(tensor) for tensor in written)
+        known = not isinstance(does, Unknown)
+        apart = bool(reads) and all(len(self._values[number]) == len(self.x) for number in reads if known)
+        # What is not known is noted with as many rows as what it read.
+        alike = {self._n_rows.get(number) for number in reads}
+        numbers = tuple(
+            self._set(tensor, apart and (known or (tensor.dim() > 0 and len(tensor) in alike))) for tensor in written
+        )
         self._ops.append(Op(name, does, reads, numbers))
         self._path.append((name, type(does).__name__, reads, numbers))
 
-    def _set(self, tensor: torch.Tensor) -> int:
+    def _set(self, tensor: torch.Tensor, apart: bool = False) -> int:
         """Write down a tensor's values; their number is its own until it is changed in place."""
         number = len(self._values)
         self._number[id(tensor)] = (number, tensor)
-        self._values[number] = _numbers(tensor)
+        values = _numbers(tensor)
+        if apart and values.ndim and len(values) > len(self.x) and len(values) % len(self.x) == 0:
+            self._n_rows[number] = len(values)
+            values = values.reshape(len(self.x), -1, *values.shape[1:])
+        self._values[number] = values
         if tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(self._coarsest).eps:
             self._coarsest = tensor.dtype
         return number
@@ -284,6 +367,10 @@ def _bounded_by(y: torch.Tensor, steps: list[tuple[Any, torch.Tensor]]) -> Range
             low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
             return (low, high) if np.isfinite(low) and np.isfinite(high) else None
     return None
+
+
+def _given(args: tuple, kwargs: Mapping[str, Any], position: int, name: str) -> Any:
+    return args[position] if len(args) > position else kwargs.get(name)
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:

@@ -74,6 +74,19 @@ def plain_name(function: Any) -> str:
     )
 
 
+def is_reshaped(name: str, args: tuple, result: torch.Tensor) -> bool:
+    """Whether a function of this name gave its first argument another number of rows and left the rest as it is."""
+    x = args[0] if args else None
+    return (
+        name in _SAME
+        and isinstance(x, torch.Tensor)
+        and x.dim() > 0 < result.dim()
+        and x.dtype == result.dtype
+        and result.is_floating_point()
+        and x.numel() == result.numel()
+    )
+
+
 def meaning_of(function: Any, args: tuple, kwargs: dict[str, Any], at: int, result: torch.Tensor) -> Does | None:
     """What a function did with the one value that depends on the input; None where it is nothing that is known.
 

@@ -69,7 +69,7 @@ class Recorder:
     keep_weights : bool, default False
         Whether the trajectory keeps the weights of every record, so that it can be measured anew. The file, which is
         written whole at every record, grows by them.
-    order, blocks, verify, input_shape, example_inputs : optional
+    order, blocks, verify, input_shape, example_inputs, names : optional
         How the model is read: see `as_network`.
 
     Attributes

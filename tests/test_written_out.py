@@ -1,0 +1,274 @@
+"""Activations that models write out in functions of their frameworks belong to the layer before."""
+
+import math
+import pickle
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+import torch.nn.functional as F
+from models import Does
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+import ei_fast as ef
+from ei_fast.adapters import torch_each
+
+
+def _set_to_zero(x):
+    y = x.clone()
+    y[y < 0] = 0.0
+    return y
+
+
+TORCH = {
+    "gelu_tanh": lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * torch.pow(x, 3.0)))),
+    "gelu": lambda x: x * 0.5 * (1 + torch.special.erf(x / math.sqrt(2.0))),
+    "relu": lambda x: torch.maximum(x, torch.zeros(())),
+    "relu like": lambda x: torch.maximum(x, torch.zeros_like(x)),
+    "relu mask": lambda x: x * (x > 0),
+    "relu filled": lambda x: x.masked_fill(x < 0, 0.0),
+    "relu in place": _set_to_zero,
+    "relu at least": lambda x: x.clamp_min(0.0),
+    "leaky_relu": lambda x: torch.where(x > 0, x, 0.1 * x),
+    "elu": lambda x: torch.where(x > 0, x, torch.expm1(x)),
+    "sigmoid": lambda x: 1 / (1 + torch.exp(-x)),
+    "silu": lambda x: x * torch.sigmoid(x),
+    "cube": lambda x: x**3,
+    "squared relu": lambda x: torch.relu(x) ** 2,
+    "square": lambda x: x * x,
+    "sin": torch.sin,
+    "gaussian": lambda x: torch.exp(-(x**2)),
+    "snake": lambda x: x + torch.sin(x) ** 2,
+    "two to the": lambda x: 2**x,
+    "cut off": lambda x: x.clamp(min=-1),
+    "softplus early": lambda x: F.softplus(x, threshold=1.0),
+    "threshold": lambda x: F.threshold(x, 0.1, 2.0),
+    "shrink": F.hardshrink,
+    "tanh shrink": F.tanhshrink,
+    "mixed": lambda x: torch.lerp(x, torch.tanh(x), 0.3),
+    "rounded": torch.round,
+    "step": lambda x: (x > 0).to(x),
+    "sum of masks": lambda x: (x > 0).int() * x + (x > 1) * 0.5,
+    "root after relu": lambda x: torch.sqrt(torch.relu(x)),
+    "root where it is": lambda x: torch.where(x > 0, torch.sqrt(x), x),
+    "einsum": lambda x: torch.einsum("ij,ij->ij", x, x),
+    "product": lambda x: torch.addcmul(x, x, torch.tanh(x), value=0.5),
+}
+NAMES = {"gelu_tanh": "gelu(approximate=tanh)", "leaky_relu": "leaky_relu(negative_slope=0.1)"}
+KNOWN = ("gelu_tanh", "gelu", "relu", "leaky_relu", "elu", "sigmoid", "silu")
+
+
+def _as_known(net, name):
+    """Layers in a row, the first under the name that its activation has."""
+    assert not net.skipped
+    assert not net.restarts
+    known = name.split()[0]
+    if known in KNOWN and name != "softplus early":
+        assert str(net[0].activation) == NAMES.get(known, known)
+    assert pickle.loads(pickle.dumps(net[0].activation)).name == net[0].activation.name
+
+
+def _through(net, x):
+    for layer in net:
+        x = layer(x)
+    return x
+
+
+INPUTS = np.random.default_rng(5).uniform(-3.0, 3.0, (200, 4))
+
+
+@pytest.mark.parametrize("name", TORCH)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_an_activation_written_out_in_pytorch(name, dtype):
+    torch.manual_seed(0)
+    model = Does(lambda s, x: s.b(TORCH[name](s.a(x))), a=nn.Linear(4, 5), b=nn.Linear(5, 3)).to(dtype)
+    net = ef.as_network(model)
+    _as_known(net, name)
+    with torch.no_grad():
+        expected = model.double()(torch.from_numpy(INPUTS)).numpy()
+    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_convolution_before_an_activation_written_out():
+    torch.manual_seed(0)
+    parts = {"a": nn.Conv2d(1, 3, 3), "b": nn.Linear(3, 2)}
+    model = Does(lambda s, x: s.b((torch.relu(s.a(x)) ** 2).amax((2, 3))), **parts)
+    net = ef.as_network(model, input_shape=(1, 5, 5))
+    assert not net.skipped
+    x = np.random.default_rng(1).uniform(size=(7, 25))
+    with torch.no_grad():
+        expected = model.double()(torch.from_numpy(x.reshape(7, 1, 5, 5))).numpy()
+    np.testing.assert_allclose(_through(net, x), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.cumsum(1),
+        lambda x: x.flip(0),
+        lambda x: torch.roll(x, 1, 1),
+        lambda x: x - x.mean(-1, keepdim=True),
+        lambda x: F.normalize(x, dim=-1),
+        lambda x: x + torch.sin(x * torch.arange(1, 6)) ** 2,
+        lambda x: F.dropout(x, 0.5, training=True),
+        lambda x: torch.renorm(x, 2, 0, 50.0),
+        lambda x: torch.cat([x[:1] * 0, x[1:]]),
+    ],
+    ids=["cumsum", "flip", "roll", "mean", "normalize", "by neuron", "dropout", "renorm", "first row"],
+)
+def test_what_reads_more_than_one_number_is_no_activation_and_the_layer_before_is_named(function):
+    torch.manual_seed(0)
+    net = ef.as_network(Does(lambda s, x: s.b(function(s.a(x))), a=nn.Linear(4, 5), b=nn.Linear(5, 3)), verify=False)
+    assert net.restarts == {1}
+    assert str(net[0].activation) == "linear"
+    assert any("layer 'a' is measured without it" in reason for _, reason in net.skipped)
+
+
+def test_verification_sees_what_was_taken_for_an_activation(monkeypatch):
+    monkeypatch.setattr(torch_each, "maps_each", lambda *given: True)
+    model = Does(lambda s, x: s.b(s.a(x).cumsum(1)), a=nn.Linear(4, 5), b=nn.Linear(5, 3))
+    with pytest.raises(ValueError, match="Layer 'a' as extracted differs from the model's by up to"):
+        ef.as_network(model)
+
+
+def test_slopes_that_are_learned_for_each_neuron_are_no_activation_even_before_they_are_trained():
+    model = Does(lambda s, x: s.b(F.prelu(s.a(x), 2 * s.slope)), a=nn.Linear(4, 5), b=nn.Linear(5, 3))
+    model.slope = nn.Parameter(torch.full((5,), 0.25))
+    net = ef.as_network(model)
+    assert net.restarts == {1}
+    assert any("layer 'a' is measured without it" in reason for _, reason in net.skipped)
+
+
+def test_an_activation_that_is_no_number_everywhere_is_named():
+    torch.manual_seed(0)
+    model = Does(lambda s, x: s.b(torch.log(s.a(x))), a=nn.Linear(4, 5), b=nn.Linear(5, 3))
+    with torch.no_grad():
+        model.a.weight.fill_(-0.42)
+        model.a.bias.fill_(1.0)
+    net = ef.as_network(model, verify=False, in_range=(0.0, 0.6))
+    [(name, reason)] = net.skipped
+    assert name == "log"
+    assert "its values are no numbers for all that layer 'a' can reach" in reason
+    model.a.bias.data.fill_(9.0)
+    assert str(ef.as_network(model, verify=False)[0].activation) == "log"
+
+
+def test_a_row_of_activations_is_one_and_what_scales_is_folded_as_before():
+    torch.manual_seed(0)
+    model = Does(lambda s, x: s.b(3 * torch.tanh(torch.relu(2 * s.a(x)))), a=nn.Linear(4, 5), b=nn.Linear(5, 3))
+    net = ef.as_network(model)
+    assert not net.skipped
+    np.testing.assert_allclose(net[0].weight, 2 * model.a.weight.detach().numpy().T)
+    np.testing.assert_allclose(net[1].weight, 3 * model.b.weight.detach().numpy().T, rtol=1e-6)
+
+
+JAX = {
+    "gelu_tanh": lambda x: 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * jnp.power(x, 3.0)))),
+    "relu": lambda x: x * (x > 0),
+    "leaky_relu": lambda x: jnp.where(x > 0, x, 0.1 * x),
+    "sigmoid": lambda x: 1 / (1 + jnp.exp(-x)),
+    "squared relu": lambda x: jax.nn.relu(x) ** 2,
+    "square": lambda x: x * x,
+    "gaussian": lambda x: jnp.exp(-x * x),
+    "power": lambda x: jax.nn.relu(x) ** 2.5,
+    "rounded": jnp.round,
+    "saw": lambda x: x % 1.0,
+    "angle": lambda x: jnp.arctan2(x, 1.0),
+    "gamma": lambda x: jax.scipy.special.gammaln(2 + x * x),
+}
+
+
+@pytest.mark.parametrize("name", JAX)
+def test_an_activation_written_out_in_jax(name):
+    rng = np.random.default_rng(0)
+    tree = {key: rng.normal(size=shape).astype(np.float32) for key, shape in (("a", (4, 5)), ("b", (5, 3)))}
+
+    def function(tree, x):
+        return JAX[name](x @ tree["a"]) @ tree["b"]
+
+    net = ef.as_network((function, tree), input_shape=(4,))
+    assert not net.skipped
+    assert not net.restarts
+    if name in KNOWN:
+        assert str(net[0].activation) == NAMES.get(name, name)
+    if name not in ("rounded", "saw"):
+        expected = np.asarray(function(tree, jnp.asarray(INPUTS)))
+        np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-3, atol=1e-3)
+
+
+K = keras.ops
+KERAS = {
+    "relu": lambda x: K.maximum(x, 0.0),
+    "relu mask": lambda x: x * K.cast(x > 0, "float32"),
+    "relu chosen": lambda x: K.where(K.less(x, 0.0), 0.0, x),
+    "leaky_relu": lambda x: K.where(x > 0, x, 0.1 * x),
+    "elu": lambda x: K.where(x > 0, x, K.expm1(x)),
+    "sigmoid": lambda x: 1 / (1 + K.exp(-x)),
+    "squared relu": lambda x: K.relu(x) ** 2,
+    "power": lambda x: K.relu(x) ** 2.5,
+    "gaussian": lambda x: K.exp(-x * x),
+    "cut off": lambda x: K.minimum(x, 1.0),
+    "two to the": lambda x: 2.0**x,
+    "softplus": lambda x: K.logaddexp(x, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_an_activation_written_out_in_keras(name):
+    keras.utils.set_random_seed(0)
+    x = keras.Input((4,))
+    model = keras.Model(x, keras.layers.Dense(3)(KERAS[name](keras.layers.Dense(5)(x))))
+    net = ef.as_network(model)
+    _as_known(net, name)
+    expected = K.convert_to_numpy(model(INPUTS.astype(np.float32)))
+    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
+
+
+def _nodes(*kinds):
+    """Nodes (operator, inputs, output, attributes) from "a" to "z"."""
+    return [helper.make_node(kind, inputs.split(), [out], **attributes) for kind, inputs, out, attributes in kinds]
+
+
+ONNX = {
+    "relu": [("Max", "a zero", "z", {})],
+    "relu chosen": [("GreaterOrEqual", "a zero", "g", {}), ("Where", "g a zero", "z", {})],
+    "relu not": [("Less", "a zero", "g", {}), ("Not", "g", "n", {}), ("Where", "n a zero", "z", {})],
+    "sigmoid": [("Neg", "a", "m", {}), ("Exp", "m", "e", {}), ("Add", "e one", "t", {}), ("Reciprocal", "t", "z", {})],
+    "squared relu": [("Relu", "a", "r", {}), ("Pow", "r two", "z", {})],
+    "power": [("Relu", "a", "r", {}), ("Pow", "r half", "z", {})],
+    "two to the": [("Pow", "two a", "z", {})],
+    "sin": [("Sin", "a", "z", {})],
+    "several": [("Tanh", "a", "t", {}), ("Sigmoid", "a", "s", {}), ("Sum", "a t s", "z", {})],
+    "shrink": [("Shrink", "a", "z", {"lambd": 0.5, "bias": 0.25})],
+    "selu": [("Selu", "a", "z", {"alpha": 1.5, "gamma": 1.25})],
+    "celu": [("Celu", "a", "z", {"alpha": 2.0})],
+    "swish": [("Mul", "a two", "m", {}), ("Sigmoid", "m", "s", {}), ("Mul", "a s", "z", {})],
+    "threshold": [("ThresholdedRelu", "a", "z", {"alpha": 0.5})],
+    "at most": [("Min", "a one", "z", {})],
+}
+
+
+@pytest.mark.parametrize("name", ONNX)
+def test_an_activation_written_out_in_onnx(name):
+    rng = np.random.default_rng(0)
+    held = {"fa.weight": rng.normal(size=(4, 5)), "fb.weight": rng.normal(size=(5, 3)), "two": 2, "one": 1, "zero": 0}
+    graph = helper.make_graph(
+        [*_nodes(("MatMul", "x fa.weight", "a", {}), *ONNX[name], ("MatMul", "z fb.weight", "y", {}))],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [numpy_helper.from_array(np.asarray(one, np.float32), key) for key, one in (held | {"half": 0.5}).items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    net = ef.as_network(model)
+    _as_known(net, name)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    [expected] = session.run(None, {"x": INPUTS.astype(np.float32)})
+    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
