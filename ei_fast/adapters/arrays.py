@@ -78,12 +78,31 @@ class _Contents:
     def candidates(self) -> str:
         """What may be named in `order`, and how."""
         flat = [name for name in self.dense if len(self.shape(name)) == 2]
+        if not flat:
+            return "No entry is known as the weights of a dense layer, which are 2-D. Give some, as {'w0': weight}."
         known = ["{} ({} -> {})".format(name, *self.widths(name)) for name in flat]
         known += [f"{name} (batch norm)" for name in self.norms]
         if len(known) > 20:
             known[20:] = [f"and {len(known) - 20} more"]
-        example = ", ".join([*(repr(name) for name in flat[:2]), *(["..."] if len(flat) > 2 else [])])
-        return f"Candidates are {', '.join(known) or 'none'}. Give order=[{example}], the names of the layers in order."
+        example = _some_chain(flat, [self.widths(name) for name in flat])
+        for norm in self.norms:
+            self._take_in(example, norm)
+        return (
+            f"Candidates are {', '.join(known)}. Give order={example}, or other names of layers, in the order in which "
+            "they feed each other; those that are left out are skipped."
+        )
+
+    def _take_in(self, order: list[str], norm: str) -> None:
+        """Put a batch norm into `order`, after the last layer that stands before it and has its width, if any."""
+        keys = list(self.entries)
+        width, at = np.shape(self.entries[f"{norm}.running_mean"]), keys.index(f"{norm}.running_mean")
+        feeding = [
+            name
+            for name in order
+            if name in self.dense and self.widths(name)[1:] == width and keys.index(self.dense[name].weight) < at
+        ]
+        if feeding:
+            order.insert(order.index(feeding[-1]) + 1, norm)
 
 
 def layers_from_mapping(
@@ -189,7 +208,9 @@ def _stated_activation(entries: dict[str, Any]) -> str | list[str] | None:
 def _dense_layers(entries: Mapping[str, Any]) -> dict[str, _Dense]:
     """Every layer that has weights, by name; whether they are 2-D has not been looked at."""
     numbered = sorted((int(key[1:]), key) for key in entries if re.fullmatch(r"w\d+", key))
-    if numbered:
+    # A number that happens to be called w0, as a frequency, is no weight beside layers of another form.
+    named = any(re.split("[./]", key)[-1] in ("kernel", "weight") for key in entries)
+    if numbered and not (named and all(_ndim(entries[key]) != 2 for _, key in numbered)):
         if [k for k, _ in numbered] != list(range(len(numbered))):
             raise ValueError(
                 f"Weights must be named w0, w1, ... without a gap. Got {[key for _, key in numbered]} instead."
@@ -225,8 +246,7 @@ def _check_all_known(contents: _Contents) -> None:
         raise ValueError(
             "A dict or file of weights must hold w0, w1, ... (n_in, n_out) with optional b0, b1, ..., or "
             "'<layer>.weight' (n_out, n_in) with '<layer>.bias', or '<layer>/kernel' (n_in, n_out) with "
-            f"'<layer>/bias', and optionally 'activation'. {what} Give order=, the names of the dense layers in "
-            "order, to leave others out."
+            f"'<layer>/bias', and optionally 'activation'. {what} {contents.candidates()}"
         )
     for name in contents.dense:
         _check_is_2d(contents, name)
@@ -284,6 +304,21 @@ def _only_chain(widths: Sequence[tuple[int, int]]) -> list[int] | None:
     return found[0] if len(found) == 1 and not begun else None
 
 
+def _some_chain(names: Sequence[str], widths: Sequence[tuple[int, int]]) -> list[str]:
+    """Layers that may feed each other by their widths, as many as are soon found: an example of an order."""
+    longest: list[int] = []
+    for first in range(min(len(names), 20)):
+        chain = [first]
+        while len(chain) < 20:
+            after = (k for k, (n_in, _) in enumerate(widths) if n_in == widths[chain[-1]][1] and k not in chain)
+            following = next(after, None)
+            if following is None:
+                break
+            chain.append(following)
+        longest = max(longest, chain, key=len)
+    return [names[k] for k in longest]
+
+
 def _check_names(contents: _Contents, names: Sequence[str]) -> None:
     """Raise ValueError where `order` names what is no dense layer, nor a batch norm after one."""
     for name in names:
@@ -305,7 +340,7 @@ def _check_is_2d(contents: _Contents, name: str) -> None:
     if len(shape) != 2:
         raise ValueError(
             f"The weights of a dense layer must be 2-D. Got {contents.dense[name].weight!r} of shape {shape} instead. "
-            f"Give order=, the names of the dense layers in order, without {name!r}."
+            f"{contents.candidates()}"
         )
 
 
