@@ -75,7 +75,7 @@ def model_from_keras_file(path: Path) -> Any:
     except Exception as error:
         raise ValueError(
             f"The file {str(path)!r} cannot be read as a Keras model ({type(error).__name__}: {error}). It is damaged, "
-            "or needs a class of your own: load it yourself with its custom_objects and pass the model."
+            "or needs code of your own: build the model, call its load_weights with the file, and pass the model."
         ) from error
     finally:
         random.setstate(python)

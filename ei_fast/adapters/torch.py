@@ -89,8 +89,8 @@ class _Subject:
         """Shape of a sample that the model takes, and a run on a few of them."""
         candidates = list(dict.fromkeys(self._widths())) if given is None else [check_shape(given)]
         asks = (
-            "The model has no dense layer that tells what its inputs are. Give 'input_shape', the shape of one sample, "
-            "to as_network: (channels, height, width) for images."
+            "The model has no dense layer that tells what its inputs are. Give input_shape=, the shape of one sample: "
+            "(channels, height, width) for images, as input_shape=(3, 32, 32)."
         )
         convolves = any(parameter.ndim > 2 for parameter in self._model.parameters())
         if not candidates:
@@ -105,7 +105,7 @@ class _Subject:
                 except Exception as error:
                     error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
                     if given is None:
-                        error.add_note("Where it takes another, give 'input_shape', the shape of one sample.")
+                        error.add_note("Where it takes another, give input_shape=, the shape of one sample.")
                     errors.append(error)
         # Of those in the model's own number type, the first: it is for the likeliest shape.
         likeliest = errors[-len(candidates)]

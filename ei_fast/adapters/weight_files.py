@@ -298,14 +298,14 @@ def stored_members(path: Path, file: IO[bytes], wrote: str) -> list[ZipInfo]:
 
 def _check_archive(path: Path) -> None:
     """Raise ValueError where a file is not an archive of tensors as `torch.save` writes it."""
-    with path.open("rb") as file:
-        members = stored_members(path, file, "torch.save of PyTorch 1.6 or newer")
-    names = [member.filename.split("/")[-1] for member in members]
-    if "constants.pkl" in names:
+    if _is_script(path):
         raise ValueError(
             f"The file {str(path)!r} is a TorchScript program, which could run code. "
             "Save model.state_dict() instead, or build the model and pass it."
         )
+    with path.open("rb") as file:
+        members = stored_members(path, file, "torch.save of PyTorch 1.6 or newer")
+    names = [member.filename.split("/")[-1] for member in members]
     if any(
         name.endswith(".pkl") and member.file_size > _MAX_PICKLED for name, member in zip(names, members, strict=True)
     ):
@@ -313,6 +313,15 @@ def _check_archive(path: Path) -> None:
             f"The file {str(path)!r} holds more than tensors: their description must be smaller than {_MAX_PICKLED} "
             "bytes. Save model.state_dict() instead."
         )
+
+
+def _is_script(path: Path) -> bool:
+    """Whether a file is a program of TorchScript, whose code is compressed as no tensors are."""
+    try:
+        with ZipFile(path) as archive:
+            return any(name.split("/")[-1] == "constants.pkl" for name in archive.namelist())
+    except (BadZipFile, EOFError, NotImplementedError, OSError, ValueError):
+        return False
 
 
 def _state_dict(path: Path, content: Any, tensor_type: type) -> tuple[Entries, Skipped]:

@@ -199,7 +199,7 @@ def merge(folder: Path, allow_incomplete: bool) -> None:
     try:
         written = merge_results(folder, allow_incomplete)
     except Incomplete as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {as_typed(str(error))}", err=True)
         sys.exit(FAILED_OR_MISSING)
     for path in written:
         click.echo(f"wrote {path}")

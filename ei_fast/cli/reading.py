@@ -86,7 +86,7 @@ _FORMS = {
         _blocks_in,
     ),
     "verify": _Form(
-        {"default": None, "help": "Compare the layers of a model that runs with the model [yes]."},
+        {"default": None, "help": "Whether the layers of a model that runs are compared with the model [yes]."},
         bool,
     ),
     "input_shape": _Form({"help": "Of one sample, where a model leaves it open, with commas: 1,28,28."}, sizes_in),

@@ -23,7 +23,8 @@ def said_plainly(command: Callable) -> Callable:
         try:
             return command(*args, **kwargs)
         except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
-            raise click.ClickException(as_typed(str(error))) from error
+            notes = getattr(error, "__notes__", ())
+            raise click.ClickException(as_typed("\n".join([str(error), *notes]))) from error
 
     return wrapped
 

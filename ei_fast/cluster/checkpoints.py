@@ -145,7 +145,7 @@ def _step_in(name: str, pattern: re.Pattern) -> int:
     if found is None or not (found[1] or "").isdecimal():
         raise ValueError(
             f"The step of {name!r} cannot be told: {pattern.pattern!r} finds no number in {bare!r}. Give "
-            "--step-pattern, a regular expression with one group, or --table, a CSV with columns file and step."
+            "step_pattern=, a regular expression with one group, or table=, a CSV with columns file and step."
         )
     return _checked_step(int(found[1]), name)
 
@@ -209,7 +209,8 @@ def _checked(found: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
         if (one.run, one.step) in seen:
             raise ValueError(
                 f"The checkpoints {seen[one.run, one.step]!r} and {one.path!r} have the same step, {one.step}. "
-                "Give --step-pattern or --table, or a narrower glob."
+                "Give step_pattern=, a regular expression with one group, or table=, a CSV with columns file and step; "
+                "or a narrower glob."
             )
         seen[one.run, one.step] = one.path
         run = PurePosixPath(one.run)

@@ -102,7 +102,7 @@ def plan(
     _check_names(parameters["activation"])
     folder = Path(os.path.abspath(out))
     if (folder / PLAN).exists() and not replace:
-        raise ValueError(f"The folder {str(folder)!r} holds a plan already. Give another, or --replace.")
+        raise ValueError(f"The folder {str(folder)!r} holds a plan already. Give another, or replace=True.")
     base, found, ignored = find_checkpoints(
         os.fspath(checkpoints), step_pattern, None if table is None else Path(table), folder
     )

@@ -1,0 +1,50 @@
+"""Remedies that no program can follow, and those that no test follows yet."""
+
+UNFOLLOWABLE = {
+    "The file {} must be smaller than 2 GiB. Keep its weights as external data": (
+        "It takes a file of 2 GiB; models with external data are read in tests/test_onnx_files.py."
+    ),
+    "{} needs more than {} bytes to run. Give a smaller input_shape=": (
+        "It takes 4 GiB of memory; tests/test_onnx_files.py provokes it with graphs that have no smaller shape."
+    ),
+    "Ended by {}; run again to go on.": (
+        "It is said by a process that a signal ends; tests/cluster/test_batch.py runs such a one again."
+    ),
+    "The file system of {} has no locks: see that no shard is run twice.": (
+        "Only the user can see to that, on a file system without locks."
+    ),
+    "Nothing can be written into {}: {}. Make room, or give a folder that is yours": (
+        "It takes a disk that is full or another user's folder; tests/cluster/test_hazards.py has such disks."
+    ),
+    "What was done is kept: run again, with processes=1 or more memory.": (
+        "It takes a process that the system kills; tests/cluster/test_hazards.py kills one and runs again."
+    ),
+    "The exact method is open to components with one input and to single edges. Use joint='auto'.": (
+        "'exact' cannot be asked for: the method itself says so where it is not open, and the next one is taken."
+    ),
+    "Upgrade ei_fast to read it.": "There is no newer version of this package to upgrade to.",
+    "Delete that file if none is compiling, and run ei-fast warmup again.": (
+        "It takes another process that holds the cache for minutes; tests/test_warmup.py waits a shorter time."
+    ),
+    "or set NUMBA_CACHE_DIR to a folder elsewhere.": (
+        "Numba reads the variable once, when a process begins; tests/test_warmup.py starts such processes."
+    ),
+    "Train with strategy='ddp', or without the callback, and measure weights that were saved.": (
+        "It takes a training in several processes; tests/callbacks/test_lightning.py trains with ddp."
+    ),
+    "cannot be read without a backend of Keras, and neither {} is installed. Install the one that you use": (
+        "A test cannot take a backend away from a process that has imported Keras, and then install it."
+    ),
+}
+"""By a part of the message, why it is not followed."""
+
+NOT_YET = (
+    "does something else to symbolic tensors than to arrays, or draws at random",
+    "its activation does not map each value by itself; name it in 'blocks' to measure it",
+    "its weights are quantized, and its inputs may be; name it in 'blocks' to measure it as one map",
+    "arguments and {} keywords instead. Name the layer around it.",
+    "The block {} must map rows to rows. Got {} for {} instead. Name the layer around it.",
+    "Name it, or the module around it, in 'blocks' to measure it as it runs.",
+    "Measure what holds it as a Function of your own.",
+)
+"""Parts of messages whose remedies no case follows yet: this list only gets shorter."""
