@@ -8,6 +8,7 @@ import onnx
 import torch
 from followed import follows, literal
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -508,3 +509,133 @@ def _(said):
     said.refused(ef.as_network, (module, list(params.values())))
     said.refused(ef.as_network, (module, params))
     ef.as_network((module, {"params": params}))
+
+
+# What is seen to differ
+
+
+@follows("Name it, or the module around it, in 'blocks' to measure it as it runs.")
+def _(said):
+    from ei_fast.adapters import torch_ops
+
+    model = nn.Sequential(nn.Linear(4, 3), nn.Hardtanh(-100, 100), nn.Linear(3, 2))
+    with torch.no_grad():
+        model[0].weight.fill_(15)
+    wrong = ef.Activation("hard_tanh", min_val=-200, max_val=200)
+    said.monkeypatch.setitem(torch_ops._ACTIVATIONS, "hardtanh", lambda given: wrong)
+    message = said.refused(ef.as_network, model)
+    name = literal(message, "Layer ")
+    assert name == "0"
+    # The activation that was read wrongly is around nothing: the model that holds both is named.
+    around = nn.Sequential(model, nn.Linear(2, 2))
+    ef.as_network(around, blocks={"0": (-1000.0, 1000.0)})
+
+
+@follows("Measure what holds it as a Function of your own.")
+def _(said):
+    from ei_fast.adapters import onnx_ops
+
+    true = onnx_ops._MEANING["MatMul"]
+    said.monkeypatch.setitem(
+        onnx_ops._MEANING, "MatMul", lambda node: onnx_ops.Dense(true(node).weight * 1.01, np.zeros(3))
+    )
+    said.refused(ef.as_network, _graph())
+    run = ReferenceEvaluator(_graph()).run
+    own = ef.Function(lambda x: run(None, {"x": x.astype(np.float32)})[0].astype(float), 4, 3, (-5.0, 5.0))
+    ef.analyze(own, **QUICK)
+
+
+@follows("its weights are quantized, and its inputs may be; name it in 'blocks' to measure it as one map")
+def _(said):
+    first = keras.layers.Dense(4, name="q")
+    model = keras.Sequential([keras.Input((4,)), first, keras.layers.Dense(2, name="last")])
+    first.quantize("int8")
+    said.messages += [reason for _, reason in ef.as_network(model).skipped]
+    assert not ef.as_network(model, blocks={"q": (-4.0, 4.0)}).skipped
+
+
+@follows("its activation does not map each value by itself; name it in 'blocks' to measure it")
+def _(said):
+    def sorted_of(x):
+        return keras.ops.sort(x, axis=-1)
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, sorted_of, name="s"), keras.layers.Dense(2)])
+    said.messages += [reason for _, reason in ef.as_network(model).skipped]
+    assert not ef.as_network(model, blocks={"s": (-4.0, 4.0)}).skipped
+
+
+@follows(
+    "so that what was seen of it cannot be relied on. Name the layer that does so in 'blocks' to measure it whole."
+)
+def _(said):
+    class Telling(keras.layers.Layer):
+        def call(self, x):
+            return x * (2.0 if isinstance(x, keras.KerasTensor) else 1.0)
+
+    inputs = keras.Input((3,))
+    hidden = Telling(name="telling")(keras.layers.Dense(3, name="d")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
+    said.refused(ef.as_network, model)
+    ef.as_network(model, blocks={"telling": (-4.0, 4.0)})
+
+
+class _Around(keras.layers.Layer):
+    def __init__(self, call, name, **layers):
+        super().__init__(name=name)
+        self._own = call
+        for key, layer in layers.items():
+            setattr(self, key, layer)
+
+    def call(self, x):
+        return self._own(self, x)
+
+
+@follows("arguments and {} keywords instead. Name the layer around it.")
+def _(said):
+    around = _Around(lambda self, x: self.sum([x, self.dense(x)]), "r", dense=_dense(), sum=keras.layers.Add(name="s"))
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3), around, keras.layers.Dense(2)])
+    said.refused(ef.as_network, model, blocks={"s": (-4.0, 4.0)})
+    assert not ef.as_network(model, blocks={"r": (-4.0, 4.0)}).skipped
+
+
+def _dense():
+    return keras.layers.Dense(3, name="inner")
+
+
+@follows("The block {} must map rows to rows. Got {} for {} instead. Name the layer around it.")
+def _(said):
+    first = _Around(lambda self, x: x[:1], "first")
+    around = _Around(lambda self, x: self.dense(x) + 0.0 * self.first(x), "r", dense=_dense(), first=first)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3), around, keras.layers.Dense(2)])
+    said.refused(ef.as_network, model, blocks={"first": (-4.0, 4.0)})
+    ef.as_network(model, blocks={"r": (-4.0, 4.0)}, verify=False)
+
+
+# Models that are too large
+
+
+@follows("The file {} must be smaller than 2 GiB. Keep its weights as external data, or as safetensors.")
+def _(said):
+    from safetensors.numpy import save_file
+
+    from ei_fast.adapters import onnx as adapter
+
+    path = said.folder / "net.onnx"
+    wide = np.ones((64, 64), np.float32)
+    onnx.save(_graph(weights={"w": wide}, shape=("batch", 64)), path)
+    said.monkeypatch.setattr(adapter, "_LARGEST_FILE", 4096)
+    said.refused(ef.as_network, path)
+    model = onnx.load_model(path)
+    onnx.save_model(model, path, save_as_external_data=True, location="w.data", size_threshold=0)
+    ef.as_network(path)
+    save_file({"fc/kernel": wide}, said.folder / "net.safetensors")
+    ef.as_network(said.folder / "net.safetensors")
+
+
+@follows("{} needs more than {} bytes to run. Give a smaller input_shape=, or export a part of it.")
+def _(said):
+    kernel = np.ones((1024, 1, 1, 1), np.float32)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["a"]), helper.make_node("Relu", ["a"], ["y"])]
+    model = _graph(nodes, {"w": kernel}, shape=("batch", 1, "height", "width"))
+    said.refused(ef.as_network, model, input_shape=(1, 1200, 1200))
+    ef.as_network(model, input_shape=(1, 4, 4))

@@ -1,12 +1,6 @@
 """Remedies that no program can follow, and those that no test follows yet."""
 
 UNFOLLOWABLE = {
-    "The file {} must be smaller than 2 GiB. Keep its weights as external data": (
-        "It takes a file of 2 GiB; models with external data are read in tests/test_onnx_files.py."
-    ),
-    "{} needs more than {} bytes to run. Give a smaller input_shape=": (
-        "It takes 4 GiB of memory; tests/test_onnx_files.py provokes it with graphs that have no smaller shape."
-    ),
     "Ended by {}; run again to go on.": (
         "It is said by a process that a signal ends; tests/cluster/test_batch.py runs such a one again."
     ),
@@ -38,13 +32,5 @@ UNFOLLOWABLE = {
 }
 """By a part of the message, why it is not followed."""
 
-NOT_YET = (
-    "does something else to symbolic tensors than to arrays, or draws at random",
-    "its activation does not map each value by itself; name it in 'blocks' to measure it",
-    "its weights are quantized, and its inputs may be; name it in 'blocks' to measure it as one map",
-    "arguments and {} keywords instead. Name the layer around it.",
-    "The block {} must map rows to rows. Got {} for {} instead. Name the layer around it.",
-    "Name it, or the module around it, in 'blocks' to measure it as it runs.",
-    "Measure what holds it as a Function of your own.",
-)
+NOT_YET: tuple[str, ...] = ()
 """Parts of messages whose remedies no case follows yet: this list only gets shorter."""
