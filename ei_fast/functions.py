@@ -33,6 +33,7 @@ from ei_fast.parameters import (
     ReadingOptions,
     Settings,
     SweepOptions,
+    check_adapter_options,
     check_no_files,
     measuring_and_reading,
     shows_keywords,
@@ -491,6 +492,7 @@ def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
     layer0  dense  2 -> 2   tanh        (0, 1)   (-1, 1)
     layer1  dense  2 -> 1   tanh        (-1, 1)  (-1, 1)
     """
+    check_adapter_options(options, "describe", ("model", "activation", "in_range"))
     print(description(as_network(model, **options)))
 
 

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 import ei_fast as ef
 from ei_fast.cli import main
 
+# What a model itself raises is passed on.
+_RAISED = (ValueError, TypeError, MemoryError, ImportError, OSError, RuntimeError)
 CASES = {}
 """Each case by a part of the message whose remedy it follows, which no other message has."""
 
@@ -36,9 +38,9 @@ class Said:
         """The message of the exception that a call raises."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with pytest.raises((ValueError, TypeError, MemoryError, ImportError, OSError), match="(?s).+") as info:
+            with pytest.raises(_RAISED, match="(?s).+") as info:
                 call(*args, **keywords)
-        self.messages.append(str(info.value))
+        self.messages.append("\n".join([str(info.value), *getattr(info.value, "__notes__", ())]))
         return self.messages[-1]
 
     def warned(self, call, *args, **keywords):

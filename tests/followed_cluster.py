@@ -6,6 +6,7 @@ import sys
 import warnings
 
 import numpy as np
+from disks import fill, mounted
 from followed import follows, literal
 from followed_files import _installs, _not_there
 
@@ -214,3 +215,14 @@ def _(said):
     _not_there(said, "distributed")
     _installs(said.refused(run, said.folder / "ei", dask_scheduler="tcp://localhost:1"), "distributed")
     assert "distributed" in sys.modules
+
+
+@follows("Nothing can be written into {}: {}. Make room, or give a folder that is yours")
+def _(said):
+    with mounted(said.folder / "small", "size=200k") as small:
+        filling = fill(small)
+        (small / "ei").mkdir()
+        said.refused(plan, _checkpoints(said), small / "ei", 1, ESTIMATOR)
+        plan(said.folder / "checkpoints", said.folder / "mine", 1, ESTIMATOR)
+        filling.unlink()
+        plan(said.folder / "checkpoints", small / "ei", 1, ESTIMATOR)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
+from filelock import FileLock
 from followed import follows, literal
 from scipy import sparse
 
 import ei_fast as ef
+from ei_fast.runtime.kernel_cache import _PYTHON
 from ei_fast.warmup import warmup
 
 QUICK = {"random_state": 0, "tol": 0.5}
@@ -403,4 +405,57 @@ def _(said):
         patched.setattr(kernel_cache.KernelCache, "found", classmethod(lambda cls: None))
         said.messages.append(warmup().problem)
     said.monkeypatch.setenv("NUMBA_CACHE_DIR", str(said.folder))
+    assert warmup().problem is None
+
+
+@follows("The {} parameter of as_network is for {}. Got it for {}. Leave it out.")
+def _(said):
+    for options in ({"order": ["a"]}, {"blocks": ["a"]}, {"input_shape": (2,)}, {"example_inputs": np.ones((1, 2))}):
+        said.refused(ef.analyze, np.eye(2), **options)
+    ef.analyze(np.eye(2), **QUICK)
+
+
+def _cold_cache(said):
+    """A cache with nothing in it, which is filled at once."""
+    import ei_fast.warmup
+    from ei_fast.runtime.kernel_cache import KernelCache
+
+    class Cold(KernelCache):
+        def prepare(self):
+            """Nothing of another version is there."""
+
+        def leave(self):
+            """The process goes on with its own cache."""
+
+    cold = Cold(said.folder)
+    said.monkeypatch.setattr(KernelCache, "found", lambda: cold)
+    # Of a marker that vouches for nothing, every line is there.
+    said.monkeypatch.setattr(
+        ei_fast.warmup, "_call_every_kernel", lambda: (said.folder / f"k.{_PYTHON}.nbi").write_bytes(b"")
+    )
+    return cold
+
+
+@follows("Delete that file if none is compiling, and run ei-fast warmup again.")
+def _(said):
+    cold = _cold_cache(said)
+    said.monkeypatch.setattr("ei_fast.warmup.LONGEST_WAIT", 0.1)
+    lock = FileLock(cold.lock)
+    with lock:
+        said.messages.append(warmup().problem)
+        # The process that holds it is none that compiles.
+        cold.lock.unlink()
+        assert "Compiled all kernels" in said.typed("warmup")
+
+
+@follows("Run ei-fast warmup while no other process is at work in it, or set NUMBA_CACHE_DIR to a folder elsewhere.")
+def _(said):
+    _cold_cache(said)
+
+    def refuse(*args, **keywords):
+        raise OSError(38, "not implemented")
+
+    said.monkeypatch.setattr(FileLock, "acquire", refuse)
+    said.messages.append(warmup().problem)
+    assert "Compiled all kernels" in said.typed("warmup")
     assert warmup().problem is None

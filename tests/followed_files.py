@@ -347,3 +347,35 @@ def _(said):
     said.refused(ef.analyze, path)
     loaded = keras.saving.load_model(path)
     ef.analyze(keras.Model(loaded.layers[-1].input, loaded.output), **QUICK)
+
+
+@follows(
+    "with keras.saving.load_model(path, safe_mode=False) and pass the model; classes of your own are read once they"
+)
+def _(said):
+    path = said.folder / "net.keras"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.Lambda(lambda x: 2.0 * x)])
+    model.save(path)
+    said.refused(ef.analyze, path)
+    ef.as_network(keras.saving.load_model(path, safe_mode=False))
+
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return 2.0 * x
+
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), Own()]).save(path)
+    said.refused(ef.analyze, path)
+    try:
+        keras.saving.register_keras_serializable("followed")(Own)
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), Own()]).save(path)
+        ef.analyze(path, **QUICK)
+    finally:
+        keras.saving.get_custom_objects().pop("followed>Own", None)
+
+
+@follows("Pickles run code when they are read: if you trust it, load it yourself and pass the model or its weights.")
+def _(said):
+    path = said.folder / "net.pkl"
+    path.write_bytes(pickle.dumps(WEIGHTS))
+    said.refused(ef.analyze, path)
+    ef.analyze(pickle.loads(path.read_bytes()), **QUICK)

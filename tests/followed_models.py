@@ -253,6 +253,13 @@ def _(said):
     ef.analyze(model, input_shape=literal(message, "as input_shape="), tol=1.0, random_state=0)
 
 
+@follows("Where it takes another, give input_shape=, the shape of one sample.")
+def _(said):
+    model = _Does(lambda self, x: self.dense(x.reshape(-1, 6)[:, :4]), dense=nn.Linear(4, 2))
+    said.refused(ef.as_network, model, verify=False)
+    ef.as_network(model, input_shape=(6,))
+
+
 @follows("The model uses a {} that it does not hold. Make it an attribute of the model.")
 def _(said):
     outside = nn.Linear(2, 2)

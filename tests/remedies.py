@@ -27,7 +27,7 @@ NO_VERBS = (
 
 _ANY = "|".join(VERBS)
 _LOWER = "|".join(verb.lower() for verb in VERBS if verb not in ("Order", "Set", "Found"))
-REMEDY = re.compile(rf"(?:^\s*|[.?!)}}] |\n)(?:{_ANY}) |[:;] (?:{_LOWER}) (?!of )|pip install")
+REMEDY = re.compile(rf"(?:^\s*|[.?!)}}] |\n)(?:{_ANY}) |[:;,] (?:{_LOWER}) (?!of )|pip install")
 BEGINNING = re.compile(r"(?<!\.\.)[.?!] ([A-Z]\w+)")
 
 

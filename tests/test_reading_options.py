@@ -11,6 +11,7 @@ from ei_fast.adapters import as_network
 from ei_fast.callbacks.keras import RecorderCallback
 from ei_fast.cli import main
 from ei_fast.cli.reading import NAMES, taken_out
+from ei_fast.cli.said import as_typed
 from ei_fast.cluster import plan
 from ei_fast.parameters import AdapterOptions
 
@@ -179,3 +180,40 @@ def test_no_message_says_that_there_are_no_candidates(model):
     for order in (None, ["x"]):
         with pytest.raises(ValueError, match="Give some, as {'w0': weight}"):
             as_network(model, order=order)
+
+
+def _typed(message, command="analyze"):
+    import click
+
+    with click.Context(main.commands[command]):
+        return as_typed(message)
+
+
+@pytest.mark.parametrize(
+    ("message", "typed"),
+    [
+        ("Give order=['a b', 'c'], the names.", "Give --order 'a b' --order c, the names."),
+        ("Give order=, the names.", "Give --order, the names."),
+        ("as blocks={'r': (-1.5, 2.0), 's': None}.", "as --blocks r=-1.5,2.0 --blocks s."),
+        ("Give blocks=['r'].", "Give --blocks r."),
+        ("Use joint='auto' or 'annealed'.", "Use --joint auto or 'annealed'."),
+        ("or use verify=False.", "or use --no-verify."),
+        ("Give an 'in_range' on which it is.", "Give an --in-range on which it is."),
+        ("Name it in 'blocks' to measure it.", "Name it in --blocks to measure it."),
+        ("as input_shape=(3, 32, 32).", "as --input-shape 3,32,32."),
+        ("Give in_range=(-3.0, 3.0).", "Give --in-range -3.0 3.0."),
+        ("activation=['tanh', 'linear'],", "--activation tanh,linear,"),
+        ("Use random_state=0.", "Use --seed 0."),
+        # What is no option of the command, or part of a path, stays.
+        ("Give step_pattern=, a regular expression.", "Give step_pattern=, a regular expression."),
+        ("The file 'runs/order=3/net.npz' is damaged.", "The file 'runs/order=3/net.npz' is damaged."),
+        ("The 'order' parameter names 'x'.", "The 'order' parameter names 'x'."),
+        ("as blocks={'r': (low, high)}.", "as blocks={'r': (low, high)}."),
+    ],
+)
+def test_messages_show_what_can_be_typed(message, typed):
+    assert _typed(message) == typed
+
+
+def test_outside_of_a_command_messages_stay():
+    assert as_typed("Give order=['a'].") == "Give order=['a']."

@@ -132,7 +132,7 @@ def test_the_names_of_estimators_and_ranges_in_signatures_are_those_that_are_acc
 def test_unknown_keywords_are_refused_all_the_same():
     with pytest.raises(TypeError, match="analyze has no parameter 'bin'. Write 'bins' instead"):
         ef.analyze([[1.0]], bin=4)
-    with pytest.raises(TypeError, match="'blok'"):
+    with pytest.raises(TypeError, match="describe has no parameter 'blok'. Write 'blocks' instead"):
         ef.describe([[1.0]], blok=())
     estimator = ef.EffectiveInformation()
     for call in (estimator.fit, estimator.check, estimator.choices, ef.effective_information, ef.bin_sweep):

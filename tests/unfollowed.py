@@ -2,13 +2,10 @@
 
 UNFOLLOWABLE = {
     "Ended by {}; run again to go on.": (
-        "It is said by a process that a signal ends; tests/cluster/test_batch.py runs such a one again."
+        "It is said by a process that a signal ends; tests/cluster/test_slurm.py and test_hazards.py run such again."
     ),
     "The file system of {} has no locks: see that no shard is run twice.": (
         "Only the user can see to that, on a file system without locks."
-    ),
-    "Nothing can be written into {}: {}. Make room, or give a folder that is yours": (
-        "It takes a disk that is full or another user's folder; tests/cluster/test_hazards.py has such disks."
     ),
     "What was done is kept: run again, with processes=1 or more memory.": (
         "It takes a process that the system kills; tests/cluster/test_hazards.py kills one and runs again."
@@ -17,12 +14,6 @@ UNFOLLOWABLE = {
         "'exact' cannot be asked for: the method itself says so where it is not open, and the next one is taken."
     ),
     "Upgrade ei_fast to read it.": "There is no newer version of this package to upgrade to.",
-    "Delete that file if none is compiling, and run ei-fast warmup again.": (
-        "It takes another process that holds the cache for minutes; tests/test_warmup.py waits a shorter time."
-    ),
-    "or set NUMBA_CACHE_DIR to a folder elsewhere.": (
-        "Numba reads the variable once, when a process begins; tests/test_warmup.py starts such processes."
-    ),
     "Train with strategy='ddp', or without the callback, and measure weights that were saved.": (
         "It takes a training in several processes; tests/callbacks/test_lightning.py trains with ddp."
     ),

@@ -183,8 +183,8 @@ def _check_classes(path: Path, config: dict[str, Any], keras: Any) -> None:
             what = f"{name!r} of module {module!r}"
             raise ValueError(
                 f"The file {str(path)!r} uses {what}, which could run code and is not read. If you trust it, load it "
-                "yourself with keras.saving.load_model and pass the model; classes of your own are read once they are "
-                "registered with keras.saving.register_keras_serializable."
+                "yourself with keras.saving.load_model(path, safe_mode=False) and pass the model; classes of your own "
+                "are read once they are registered with keras.saving.register_keras_serializable."
             )
 
 

@@ -11,6 +11,8 @@ import click
 
 # A keyword of a call in Python, as messages show it, not a part of a path or of a longer word.
 _KEYWORD = r"(?<![\w./'\"-])({})=(?=[\['\"({{\d+-]|True|False|None|[, .])"
+# A parameter that is to be given, as in "Name it in 'blocks'"; not one that a rule is about.
+_QUOTED = r"\b(in|an|give|Give) '({})'"
 # Parameters whose options have other names.
 _OTHER_NAMES = {"random_state": "seed"}
 
@@ -35,7 +37,9 @@ def as_typed(message: str) -> str:
     options = {} if context is None else _options_of(context.command)
     if not options:
         return message
-    keyword = re.compile(_KEYWORD.format("|".join(map(re.escape, options))))
+    names = "|".join(map(re.escape, options))
+    message = re.sub(_QUOTED.format(names), lambda found: f"{found[1]} {options[found[2]].opts[0]}", message)
+    keyword = re.compile(_KEYWORD.format(names))
     parts, at = [], 0
     while found := keyword.search(message, at):
         parts.append(message[at : found.start()])
