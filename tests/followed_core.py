@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from disks import fill, mounted
 from filelock import FileLock
 from followed import follows, literal
 from scipy import sparse
@@ -452,10 +453,32 @@ def _(said):
 def _(said):
     _cold_cache(said)
 
-    def refuse(*args, **keywords):
-        raise OSError(38, "not implemented")
-
-    said.monkeypatch.setattr(FileLock, "acquire", refuse)
+    said.monkeypatch.setattr(FileLock, "acquire", _refuse)
     said.messages.append(warmup().problem)
     assert "Compiled all kernels" in said.typed("warmup")
     assert warmup().problem is None
+
+
+@follows(
+    "bytes left of the {} that the matrices take. Make room, or give another folder.",
+    "in which no file can be written: {}. Give another folder.",
+)
+def _(said):
+    weight = np.random.default_rng(0).normal(size=(120, 120))
+    with mounted(said.folder / "small", "size=200k") as small:
+        said.refused(ef.EffectiveInformation(matrices=small).check, weight)
+        ef.EffectiveInformation(matrices=said.folder).check(weight)
+        filling = fill(small)
+        said.refused(ef.EffectiveInformation(matrices=small).check, np.eye(2))
+        filling.unlink()
+        ef.EffectiveInformation(matrices=small).check(np.eye(2))
+    said.monkeypatch.setattr("tempfile.TemporaryFile", _refuse)
+    said.refused(ef.EffectiveInformation(matrices=said.folder).check, np.eye(2))
+    said.monkeypatch.undo()
+    other = said.folder / "other"
+    other.mkdir()
+    ef.EffectiveInformation(matrices=other).check(np.eye(2))
+
+
+def _refuse(*args, **keywords):
+    raise PermissionError(13, "Permission denied")

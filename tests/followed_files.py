@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import subprocess
 import sys
 import zipfile
 from importlib.metadata import requires
@@ -379,3 +380,26 @@ def _(said):
     path.write_bytes(pickle.dumps(WEIGHTS))
     said.refused(ef.analyze, path)
     ef.analyze(pickle.loads(path.read_bytes()), **QUICK)
+
+
+@follows(
+    "which the environment variable KERAS_BACKEND names and which is not installed. Set it to one that is there: {}."
+)
+def _(said):
+    path = said.folder / "net.keras"
+    _keras_model().save(path)
+    code = (
+        "import sys, importlib.util as u, ei_fast as ef; found = u.find_spec; "
+        "u.find_spec = lambda name: None if name == 'tensorflow' else found(name); "
+        "print(len(ef.as_network(sys.argv[1])))"
+    )
+
+    def run(backend):
+        environment = os.environ | {"KERAS_BACKEND": backend}
+        typed = [sys.executable, "-W", "ignore", "-c", code, str(path)]
+        return subprocess.run(typed, env=environment, capture_output=True, text=True, check=False)
+
+    refused = run("tensorflow").stderr
+    said.messages.append(refused)
+    there = refused.split("Set it to one that is there: ")[1].strip().rstrip(".").split(", ")
+    assert run(there[0]).stdout == "2\n"

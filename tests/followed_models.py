@@ -646,3 +646,32 @@ def _(said):
     model = _graph(nodes, {"w": kernel}, shape=("batch", 1, "height", "width"))
     said.refused(ef.as_network, model, input_shape=(1, 1200, 1200))
     ef.as_network(model, input_shape=(1, 4, 4))
+
+
+# What cannot be followed
+
+
+def _own(model, n_in, n_out, out_range):
+    """A model of PyTorch as a Function."""
+
+    def run(x):
+        with torch.no_grad():
+            return model(torch.as_tensor(x, dtype=torch.float32)).double().numpy()
+
+    return ef.Function(run, n_in, n_out, out_range)
+
+
+@follows(
+    "no dense layer or convolution that could be measured. It has {}. Measure it as a Function of your own.",
+    "in a way that could be followed. Measure it as a Function of your own.",
+)
+def _(said):
+    without = _Does(lambda self, x: torch.cumsum(x, 1), dense=nn.Linear(3, 3))
+    said.refused(ef.as_network, without)
+    elsewhere = _Does(lambda self, x: torch.from_numpy(np.tanh(self.dense(x).detach().numpy())), dense=nn.Linear(3, 3))
+    said.refused(ef.as_network, elsewhere)
+    constant = _Does(lambda self, x: torch.full((len(x), 3), 0.5), dense=nn.Linear(3, 3))
+    said.refused(ef.as_network, constant)
+    ef.analyze(_own(constant, 3, 3, (0.0, 1.0)), **QUICK)
+    ef.analyze(_own(without, 3, 3, (0.0, 3.0)), **QUICK)
+    ef.analyze(_own(elsewhere, 3, 3, (-1.0, 1.0)), **QUICK)

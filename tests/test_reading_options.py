@@ -13,6 +13,7 @@ from ei_fast.cli import main
 from ei_fast.cli.reading import NAMES, taken_out
 from ei_fast.cli.said import as_typed
 from ei_fast.cluster import plan
+from ei_fast.cluster.batch import Batch
 from ei_fast.parameters import AdapterOptions
 
 # Of one width, so that nothing but `order` tells what feeds what.
@@ -162,6 +163,16 @@ def test_a_plan_keeps_options_and_leaves_defaults_out(tmp_path, square):
 def test_all_ranges_are_read_with_verify_given(tmp_path, square):
     made = plan(tmp_path / "*.npz", tmp_path / "ei", 1, order=ORDER, verify=False, ranges="all")
     assert made.reading == {"order": ORDER, "verify": False}
+
+
+def test_settings_of_a_plan_take_all_options(tmp_path, square):
+    settings = tmp_path / "settings.toml"
+    settings.write_text('order = ["body", "head"]\nverify = false\ntol = 0.5\n')
+    planned = _run(
+        "batch", "plan", square.parent / "*.npz", "--out", tmp_path / "ei", "--shards", 1, "--settings", settings
+    )
+    assert planned.exit_code == 0, planned.output
+    assert Batch.load(tmp_path / "ei").reading == {"order": ORDER, "verify": False}
 
 
 def test_a_number_called_w0_does_not_make_a_dict_unreadable():

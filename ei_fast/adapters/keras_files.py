@@ -119,7 +119,7 @@ def _keras(path: Path) -> Any:
     if chosen in _BACKENDS and chosen not in there:
         raise ImportError(
             f"The file {str(path)!r} cannot be read with the backend {chosen!r} of Keras, which the environment "
-            f"variable KERAS_BACKEND names and which is not installed. There is {', '.join(there)}."
+            f"variable KERAS_BACKEND names and which is not installed. Set it to one that is there: {', '.join(there)}."
         )
     left_to_keras = chosen is not None or _configured() in there
     if not left_to_keras:
