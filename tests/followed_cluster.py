@@ -226,3 +226,49 @@ def _(said):
         plan(said.folder / "checkpoints", said.folder / "mine", 1, ESTIMATOR)
         filling.unlink()
         plan(said.folder / "checkpoints", small / "ei", 1, ESTIMATOR)
+
+
+@follows("{} could not be written: {}. Make room, and run it again.")
+def _(said):
+    names = [f"ckpt_{k}.npz" for k in range(150)]
+    folder = _checkpoints(said, *names)
+    with mounted(said.folder / "small", "size=200k") as small:
+        (small / "ei").mkdir()
+        filling = fill(small)
+        with filling.open("r+b") as file:
+            # Room for the probe, not for the plan.
+            file.truncate(filling.stat().st_size - 4096)
+        said.refused(plan, folder, small / "ei", 1, ESTIMATOR)
+        filling.unlink()
+        plan(folder, small / "ei", 1, ESTIMATOR)
+
+
+@follows("is no regular expression: {}. Write one like 'step=(\\d+)'.")
+def _(said):
+    folder = _checkpoints(said, "step=1.npz")
+    message = said.refused(plan, folder, said.folder / "ei", 1, ESTIMATOR, step_pattern="(")
+    pattern = message.split("Write one like '")[1].split("'")[0]
+    assert plan(folder, said.folder / "ei", 1, ESTIMATOR, step_pattern=pattern).checkpoints[0].step == 1
+
+
+@follows("{}, names {}, which is not among the checkpoints, like {}. Remove the line.")
+def _(said):
+    folder, table = _checkpoints(said, "ckpt_1.npz"), said.folder / "steps.csv"
+    table.write_text("file,step\nckpt_1.npz,1\nckpt_7.npz,7\n")
+    said.refused(plan, folder, said.folder / "ei", 1, ESTIMATOR, table=table)
+    table.write_text("file,step\nckpt_1.npz,1\n")
+    plan(folder, said.folder / "ei", 1, ESTIMATOR, table=table)
+
+
+@follows(
+    "The settings {} are no TOML: {}. Write lines like bins = 8.", "which is none of {}. Leave it out, or correct it."
+)
+def _(said):
+    folder, settings = _checkpoints(said), said.folder / "settings.toml"
+    typed = ("batch", "plan", folder, "--out", said.folder / "ei", "--shards", 1, "--settings", settings)
+    settings.write_text("bins: 8")
+    line = said.typed(*typed, code=1).split("Write lines like ")[1].strip().rstrip(".")
+    settings.write_text("bin = 8")
+    said.typed(*typed, code=1)
+    settings.write_text(line)
+    said.typed(*typed)

@@ -482,3 +482,12 @@ def _(said):
 
 def _refuse(*args, **keywords):
     raise PermissionError(13, "Permission denied")
+
+
+@follows("belongs to functions of your own. Got it for {}. Leave it out.", "Use one of these", "Leave it out")
+def _(said):
+    said.refused(ef.Activation, "tanh", (-1.0, 1.0))
+    said.refused(ef.Activation, "tanh", slope=0.1)
+    ef.Activation("tanh")
+    message = said.refused(ef.Activation, "leaky_relu", slope=0.1)
+    ef.Activation("leaky_relu", **{message.split("It has ")[1].split(". Use")[0]: 0.1})

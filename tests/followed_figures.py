@@ -209,3 +209,10 @@ def _(said):
     done = said.typed("describe", said.folder / "net.npz", "--example-inputs", said.folder / "batch.npy", code=1)
     # It is read; that the file of weights takes none is another matter.
     assert "'example_inputs' parameter of as_network is for" in done
+
+
+@follows("Got False, and no runs. Leave it out, or give runs.")
+def _(said):
+    said.refused(page, said.folder / "page", counting=False)
+    for given_runs, counting in ((False, True), (True, False)):
+        pages._check_options(is_given=given_runs, quick=False, seed=0, counting=counting)

@@ -675,3 +675,14 @@ def _(said):
     ef.analyze(_own(constant, 3, 3, (0.0, 1.0)), **QUICK)
     ef.analyze(_own(without, 3, 3, (0.0, 3.0)), **QUICK)
     ef.analyze(_own(elsewhere, 3, 3, (-1.0, 1.0)), **QUICK)
+
+
+@follows("What the model returns does not depend on its input. Measure it as a Function of your own, if at all.")
+def _(said):
+    import jax.numpy as jnp
+
+    def constant(parameters, x):
+        return jnp.full((x.shape[0], 2), 0.5) * parameters["scale"]
+
+    said.refused(ef.as_network, (constant, {"scale": jnp.ones(2)}), input_shape=(3,))
+    ef.analyze(ef.Function(lambda x: np.full((len(x), 2), 0.5), 3, 2, (0.0, 1.0)), **QUICK)

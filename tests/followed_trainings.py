@@ -211,3 +211,15 @@ def _(said):
     message = said.refused(trained)
     assert len(trained(literal(message, "module="))) == 1
     assert len(trained(lambda module: module.net)) == 1
+
+
+@follows("Name one of these", "Use it as it is, without a run")
+def _(said):
+    trajectory = _recorded()
+    said.refused(trajectory.of_run, "a")
+    ef.CausalPlaneDisplay.from_trajectory(trajectory)
+    measures = {name: getattr(trajectory, name) for name in MEASURES}
+    several = ef.Trajectory([0, 1], trajectory.layers, measures, {}, runs=["a", "b"])
+    message = said.refused(several.of_run, "c")
+    for name in message.split("It has ")[1].split(". Name")[0].split(", "):
+        several.of_run(name)

@@ -53,10 +53,13 @@ def messages():
 
 
 def _texts(node, parent=None):
-    """All outermost strings that are no docstrings, and not within a decorator: help of commands is there."""
+    """All strings that are no docstrings, and not within a decorator, where help of commands is."""
     if isinstance(node, (ast.JoinedStr, ast.Constant, ast.BinOp)) and _key(node) is not None:
         if not isinstance(parent, ast.Expr):
             yield node
+        # What is put into a text may be chosen of several texts.
+        for put_in in (one for one in ast.walk(node) if isinstance(one, ast.FormattedValue)):
+            yield from _texts(put_in.value, put_in)
         return
     for name, value in ast.iter_fields(node):
         if name == "decorator_list" or (isinstance(node, ast.keyword) and node.arg == "help"):

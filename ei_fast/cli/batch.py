@@ -211,11 +211,14 @@ def _from_toml(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"The settings {str(path)!r} are no TOML: {error}.") from error
+        raise ValueError(f"The settings {str(path)!r} are no TOML: {error}. Write lines like bins = 8.") from error
     known = [*EffectiveInformation().get_params(), *NAMES]
     for name in values:
         if name not in known:
-            raise ValueError(f"The settings {str(path)!r} have {name!r}, which is none of {', '.join(known)}.")
+            raise ValueError(
+                f"The settings {str(path)!r} have {name!r}, which is none of {', '.join(known)}. Leave it out, or "
+                "correct it."
+            )
     return {name: tuple(value) if _is_pair(name, value) else value for name, value in values.items()}
 
 

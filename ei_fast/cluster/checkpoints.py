@@ -129,7 +129,9 @@ def _compiled(pattern: str) -> re.Pattern:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"The step pattern {pattern!r} is no regular expression: {error}.") from None
+        raise ValueError(
+            f"The step pattern {pattern!r} is no regular expression: {error}. Write one like 'step=(\\d+)'."
+        ) from None
     if compiled.groups != 1:
         raise ValueError(
             f"The step pattern {pattern!r} must have one group, around the digits of the step, like 'step=(\\d+)'. "
@@ -176,7 +178,9 @@ def _listed(table: Path, names: Sequence[str], pattern: re.Pattern) -> list[Chec
                 raise ValueError(f"{where}, must have one entry for each of {', '.join(reader.fieldnames or ())}.")
             name = PurePosixPath(row.pop("file").strip()).as_posix()
             if name not in known:
-                raise ValueError(f"{where}, names {name!r}, which is not among the checkpoints, like {names[0]!r}.")
+                raise ValueError(
+                    f"{where}, names {name!r}, which is not among the checkpoints, like {names[0]!r}. Remove the line."
+                )
             step, run = row.pop("step", ""), row.pop("run", "")
             result.append(
                 Checkpoint(
