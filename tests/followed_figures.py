@@ -2,6 +2,7 @@
 
 import shlex
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 from filelock import FileLock
@@ -11,6 +12,7 @@ from followed_trainings import _estimator, _recorded
 
 import ei_fast as ef
 from ei_fast.claims.verdicts import verdicts_of
+from ei_fast.cli.reading import network_in
 from ei_fast.demo import given, page, pages
 
 QUICK = {"random_state": 0, "tol": 0.5}
@@ -216,3 +218,18 @@ def _(said):
     said.refused(page, said.folder / "page", counting=False)
     for given_runs, counting in ((False, True), (True, False)):
         pages._check_options(is_given=given_runs, quick=False, seed=0, counting=counting)
+
+
+@follows(
+    "The model in {} cannot be run ({}: {}). Give input_shape=, the shape of one sample, where it takes another, or"
+)
+def _(said):
+    path = said.folder / "net.keras"
+    convolutions = [keras.layers.Conv2D(2, 3, activation="tanh", name="first"), keras.layers.Conv2D(2, 3)]
+    keras.Sequential([keras.Input((None, None, 3)), *convolutions]).save(path)
+    # The second convolution would see one pixel.
+    said.refused(network_in, path, "sigmoid", None, {"input_shape": (3, 3, 3)})
+    message = said.typed("describe", path, "--input-shape", "3,3,3", code=1)
+    assert "Give --input-shape, the shape of one sample" in message
+    assert "Traceback" not in message
+    assert "first" in said.typed("describe", path, "--input-shape", "8,8,3")

@@ -162,4 +162,14 @@ def network_in(
 ) -> ei_fast.Network:
     """The network in a file, read with these options."""
     refuse_measured(file)
-    return ei_fast.as_network(file, activations_in(activation), in_range, **reading)
+    try:
+        return ei_fast.as_network(file, activations_in(activation), in_range, **reading)
+    except (ValueError, TypeError, OSError, MemoryError, ImportError):
+        raise
+    except Exception as error:
+        # What a model itself raises is passed on, and is of any kind.
+        first = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"The model in {str(file)!r} cannot be run ({type(error).__name__}: {first}). Give input_shape=, the shape "
+            "of one sample, where it takes another, or blocks=, the parts that are to be measured as they run."
+        ) from error
