@@ -167,7 +167,7 @@ def _check_keywords(given: Mapping[str, Any], known: Sequence[str], owner: str) 
         if name not in known:
             near = get_close_matches(name, known, 1)
             remedy = f"Write {near[0]!r}" if near else f"Use one of {', '.join(known)}"
-            raise TypeError(f"{owner} has no parameter {name!r}. {remedy} instead.")
+            raise TypeError(f"{owner} got an unexpected keyword argument {name!r}. {remedy} instead.")
 
 
 class Constraint(Protocol):

@@ -90,7 +90,9 @@ def test_a_callback_takes_them_and_refuses_others():
     model.compile("sgd", "mse")
     model.fit(np.ones((4, 3)), np.ones((4, 2)), epochs=1, verbose=0, callbacks=[callback])
     assert callback.recorder.trajectory_.layers == ("d",)
-    with pytest.raises(TypeError, match="RecorderCallback has no parameter 'blocs'. Write 'blocks' instead"):
+    with pytest.raises(
+        TypeError, match="RecorderCallback got an unexpected keyword argument 'blocs'. Write 'blocks' instead"
+    ):
         RecorderCallback(ef.EffectiveInformation(), blocs=["d"])
 
 
@@ -156,7 +158,7 @@ def test_a_plan_keeps_options_and_leaves_defaults_out(tmp_path, square):
     made = plan(tmp_path / "*.npz", out, 1, ef.EffectiveInformation(**QUICK), order=ORDER, verify=True, blocks=())
     assert made.reading == {"order": ORDER}
     assert [name for name, *_ in made.layers] == ORDER
-    with pytest.raises(TypeError, match="plan has no parameter 'shard'. Write 'shards' instead"):
+    with pytest.raises(TypeError, match="plan got an unexpected keyword argument 'shard'. Write 'shards' instead"):
         plan(tmp_path / "*.npz", out, 1, shard=1)
 
 

@@ -130,13 +130,15 @@ def test_the_names_of_estimators_and_ranges_in_signatures_are_those_that_are_acc
 
 
 def test_unknown_keywords_are_refused_all_the_same():
-    with pytest.raises(TypeError, match="analyze has no parameter 'bin'. Write 'bins' instead"):
+    with pytest.raises(TypeError, match="analyze got an unexpected keyword argument 'bin'. Write 'bins' instead"):
         ef.analyze([[1.0]], bin=4)
-    with pytest.raises(TypeError, match="describe has no parameter 'blok'. Write 'blocks' instead"):
+    with pytest.raises(TypeError, match="describe got an unexpected keyword argument 'blok'. Write 'blocks' instead"):
         ef.describe([[1.0]], blok=())
     estimator = ef.EffectiveInformation()
     for call in (estimator.fit, estimator.check, estimator.choices, ef.effective_information, ef.bin_sweep):
-        with pytest.raises(TypeError, match=f"{call.__name__} has no parameter 'odrer'. Write 'order' instead"):
+        with pytest.raises(
+            TypeError, match=f"{call.__name__} got an unexpected keyword argument 'odrer'. Write 'order' instead"
+        ):
             call([[1.0]], odrer=())
-    with pytest.raises(TypeError, match="Recorder has no parameter 'evry'. Write 'every' instead"):
+    with pytest.raises(TypeError, match="Recorder got an unexpected keyword argument 'evry'. Write 'every' instead"):
         ef.Recorder(estimator, evry=2)
