@@ -31,17 +31,20 @@ from ei_fast.network.network import Network
 from ei_fast.parameters import (
     OWNER,
     Activations,
+    AdapterOptions,
     EntropyName,
     InRange,
     JointName,
+    MeasuringOptions,
     NumberOfSamples,
     OutOfRange,
     OutRange,
     PairwiseMethod,
-    Parameters,
     RandomState,
     RangesAndSeed,
     Settings,
+    check_adapter_options,
+    measuring_and_reading,
     shows_keywords,
 )
 from ei_fast.results.flags import Flag
@@ -219,8 +222,9 @@ class EffectiveInformation(BaseEstimator):
         # scikit-learn inspects the signature at every call, which takes a quarter of a millisecond.
         return super()._get_param_names()
 
+    @shows_keywords(as_network)
     @as_numpy_ships
-    def fit(self, model: Any, y: Any = None) -> Self:
+    def fit(self, model: Any, y: Any = None, **adapter_options: Unpack[AdapterOptions]) -> Self:
         """Measure every layer of `model`.
 
         Parameters
@@ -229,6 +233,8 @@ class EffectiveInformation(BaseEstimator):
             Whatever `as_network` accepts.
         y : None, default None
             Ignored; scikit-learn's interface has it.
+        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+            How the model is read: see `as_network`.
 
         Returns
         -------
@@ -247,7 +253,7 @@ class EffectiveInformation(BaseEstimator):
         >>> ef.EffectiveInformation(activation="linear").fit([np.eye(3)]).ei_
         array([9.])
         """
-        network, settings, ranges_and_seed, binned = self._checked(model)
+        network, settings, ranges_and_seed, binned = self._checked(model, "fit", adapter_options)
         self._set_n_features_in(model)
         self.report_ = self._measured(network, settings, ranges_and_seed, binned, None)
         self.ei_ = np.array([layer.ei for layer in self.report_])
@@ -257,14 +263,17 @@ class EffectiveInformation(BaseEstimator):
         self.phi_ff_ = np.array([layer.phi_ff for layer in self.report_])
         return self
 
+    @shows_keywords(as_network)
     @as_numpy_ships
-    def check(self, model: Any) -> tuple[Network, Settings, RangesAndSeed]:
+    def check(self, model: Any, **adapter_options: Unpack[AdapterOptions]) -> tuple[Network, Settings, RangesAndSeed]:
         """Check what `fit` would measure, and measure nothing.
 
         Parameters
         ----------
         model : Network, Layer, Function, array, list, dict, path, or a model of a framework
             Whatever `as_network` accepts.
+        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+            How the model is read: see `as_network`.
 
         Returns
         -------
@@ -288,30 +297,36 @@ class EffectiveInformation(BaseEstimator):
         >>> network, settings.in_bins, settings.out_bins
         (Network(2 -> 2, in_range=(0.0, 1.0)), 4, 8)
         """
-        network, settings, ranges_and_seed, _ = self._checked(model)
+        network, settings, ranges_and_seed, _ = self._checked(model, "check", adapter_options)
         return network, settings, ranges_and_seed
 
-    def _checked(self, model: Any) -> tuple[Network, Settings, RangesAndSeed, list[BinnedLayer]]:
+    def _checked(
+        self, model: Any, method: str, adapter_options: AdapterOptions
+    ) -> tuple[Network, Settings, RangesAndSeed, list[BinnedLayer]]:
         """What `check` returns, and the layers with their bins."""
+        check_adapter_options(adapter_options, f"{OWNER}.{method}")
         settings = Settings.checked(self.get_params(deep=False))
         if getattr(model, "ndim", None) == 2 and 0 in model.shape:
             raise ValueError(
                 f"The 'model' parameter of {OWNER}.fit must be a weight array (n_in, n_out), at least one of each. Got "
                 f"{model.shape[1]} feature(s) (shape={model.shape}) while a minimum of 1 is required."
             )
-        network = as_network(model, activation=self.activation, in_range=settings.in_range)
+        network = as_network(model, activation=self.activation, in_range=settings.in_range, **adapter_options)
         ranges = tuple(network.ranges(settings.in_range, settings.out_range))
         binned = self.binned_layers(network, settings, ranges)
         return network, settings, RangesAndSeed(ranges, resolve_seed(self.random_state, OWNER)), binned
 
+    @shows_keywords(as_network)
     @as_numpy_ships
-    def choices(self, model: Any) -> str:
+    def choices(self, model: Any, **adapter_options: Unpack[AdapterOptions]) -> str:
         """Say which methods `fit` would use for each layer of a model, and why; a small simulation is all that is done.
 
         Parameters
         ----------
-        model : Network, Layer, Function, array, list, dict or path
+        model : Network, Layer, Function, array, list, dict, path, or a model of a framework
             Whatever `as_network` accepts.
+        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+            How the model is read: see `as_network`.
 
         Returns
         -------
@@ -334,11 +349,11 @@ class EffectiveInformation(BaseEstimator):
         >>> print(ef.EffectiveInformation().choices(np.eye(2) + 1))
         layer0: EI conditional: every one of 64 input cells is visited. Edges exact: a dense layer's are integrals.
         """
-        network, settings, ranges_and_seed = self.check(model)
+        _, settings, ranges_and_seed, layers = self._checked(model, "choices", adapter_options)
         return "\n".join(
             f"{binned.layer.name}: EI {choice_of_joint(binned, settings.options, ranges_and_seed.seed)}. "
             f"Edges {choice_of_edges(binned, settings.options)}."
-            for binned in self.binned_layers(network, settings, ranges_and_seed.ranges)
+            for binned in layers
         )
 
     def _set_n_features_in(self, model: Any) -> None:
@@ -575,11 +590,11 @@ def _report_of(binned: BinnedLayer, measured: LayerMeasures, options: MeasureOpt
     )
 
 
-@shows_keywords(EffectiveInformation)
-def analyze(model: Any, **params: Unpack[Parameters]) -> Report:
+@shows_keywords(EffectiveInformation, as_network)
+def analyze(model: Any, **params: Unpack[MeasuringOptions]) -> Report:
     """Measure every layer of `model`.
 
-    The short form of ``EffectiveInformation(**params).fit(model).report_``.
+    The short form of ``EffectiveInformation(**parameters).fit(model, **options).report_``.
 
     Parameters
     ----------
@@ -589,6 +604,8 @@ def analyze(model: Any, **params: Unpack[Parameters]) -> Report:
         What is measured: see `EffectiveInformation`.
     joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        How the model is read: see `as_network`.
 
     Returns
     -------
@@ -612,4 +629,5 @@ def analyze(model: Any, **params: Unpack[Parameters]) -> Report:
     >>> report[0].ei, report[0].degeneracy
     (4.0, 0.0)
     """
-    return EffectiveInformation(**params).fit(model).report_
+    parameters, reading = measuring_and_reading(params, "analyze")
+    return EffectiveInformation(**parameters).fit(model, **reading).report_

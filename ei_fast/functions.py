@@ -27,12 +27,16 @@ from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.network.vectors import as_vector, codes_of, two_ranges
 from ei_fast.parameters import (
+    CONSTRAINTS,
     OWNER,
-    Parameters,
-    ParametersBesideBins,
+    AdapterOptions,
+    MeasuringOptions,
     ReadingOptions,
     Settings,
+    SweepOptions,
+    check_adapter_options,
     check_no_files,
+    measuring_and_reading,
     shows_keywords,
 )
 from ei_fast.results.report import ENDS, LayerReport
@@ -83,13 +87,13 @@ class GroupEI:
         return self.value
 
 
-@shows_keywords(EffectiveInformation)
+@shows_keywords(EffectiveInformation, as_network)
 @as_numpy_ships
 def effective_information(
     layer: Any,
     inputs: Sequence[int] | int | None = None,
     outputs: Sequence[int] | int | None = None,
-    **params: Unpack[Parameters],
+    **params: Unpack[MeasuringOptions],
 ) -> GroupEI:
     """Effective information from a group of inputs to a group of outputs.
 
@@ -103,6 +107,8 @@ def effective_information(
         What is measured: see `EffectiveInformation`.
     joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        How the model is read: see `as_network`.
 
     Returns
     -------
@@ -127,9 +133,10 @@ def effective_information(
     >>> float(ef.effective_information(np.eye(3), inputs=0, outputs=[0, 1], activation="linear"))
     3.0
     """
-    estimator = EffectiveInformation(**params)
+    parameters, reading = measuring_and_reading(params, "effective_information")
+    estimator = EffectiveInformation(**parameters)
     settings = Settings.checked(estimator.get_params(deep=False))
-    binned = _only_layer(layer, estimator, settings)
+    binned = _only_layer(layer, estimator, settings, reading)
     a = _group(inputs, "inputs", binned.layer.n_in)
     b = _group(outputs, "outputs", binned.layer.n_out)
     seed = resolve_seed(estimator.random_state, OWNER)
@@ -139,8 +146,8 @@ def effective_information(
     return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), flags, joint.bounds)
 
 
-@shows_keywords(EffectiveInformation)
-def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
+@shows_keywords(EffectiveInformation, as_network)
+def sensitivity_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
     """Measure the sensitivity of every edge of a layer.
 
     Parameters
@@ -151,6 +158,8 @@ def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
         What is measured: see `EffectiveInformation`.
     joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        How the model is read: see `as_network`.
 
     Returns
     -------
@@ -178,8 +187,8 @@ def sensitivity_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
     return _edges(layer, params, "sensitivity").matrix
 
 
-@shows_keywords(EffectiveInformation)
-def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
+@shows_keywords(EffectiveInformation, as_network)
+def ei_parts_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
     """Measure EI_parts of every edge of a layer.
 
     Parameters
@@ -190,6 +199,8 @@ def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
         What is measured: see `EffectiveInformation`.
     joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        How the model is read: see `as_network`.
 
     Returns
     -------
@@ -218,17 +229,20 @@ def ei_parts_matrix(layer: Any, **params: Unpack[Parameters]) -> Matrix:
 
 
 @as_numpy_ships
-def _edges(layer: Any, params: Parameters, measure: str) -> EdgeEstimate:
-    estimator = EffectiveInformation(**params)
+def _edges(layer: Any, params: MeasuringOptions, measure: str) -> EdgeEstimate:
+    parameters, reading = measuring_and_reading(params, f"{measure}_matrix")
+    estimator = EffectiveInformation(**parameters)
     settings = Settings.checked(estimator.get_params(deep=False))
-    binned = _only_layer(layer, estimator, settings)
+    binned = _only_layer(layer, estimator, settings, reading)
     seed = resolve_seed(estimator.random_state, OWNER)
     with Threads(settings.n_jobs) as threads:
         return run_here(edge_measure(binned, measure, settings.options, seed), threads)
 
 
-def _only_layer(layer: Any, estimator: EffectiveInformation, settings: Settings) -> BinnedLayer:
-    network = as_network(layer, activation=estimator.activation, in_range=settings.in_range)
+def _only_layer(
+    layer: Any, estimator: EffectiveInformation, settings: Settings, reading: AdapterOptions
+) -> BinnedLayer:
+    network = as_network(layer, activation=estimator.activation, in_range=settings.in_range, **reading)
     if len(network) != 1:
         raise ValueError(
             f"The 'layer' parameter must be a single layer. Got {len(network)} layers instead. "
@@ -327,9 +341,9 @@ def mutual_information(
 _SWEEP_COLUMNS = ("ei", "ei_stderr", *NAMES[1:])
 
 
-@shows_keywords(EffectiveInformation)
+@shows_keywords(EffectiveInformation, as_network)
 def bin_sweep(
-    model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32, 64), **params: Unpack[ParametersBesideBins]
+    model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32, 64), **params: Unpack[SweepOptions]
 ) -> "DataFrame":
     """Measure every layer at several numbers of bins.
 
@@ -343,6 +357,8 @@ def bin_sweep(
         What is measured: see `EffectiveInformation`.
     joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        How the model is read: see `as_network`.
 
     Returns
     -------
@@ -370,20 +386,27 @@ def bin_sweep(
     [2.0, 4.0, 6.0]
     """
     frame_of([], [], "ei_fast.bin_sweep")
-    if isinstance(bins, (int, str)):
-        raise TypeError(
-            f"The 'bins' parameter of bin_sweep must be a sequence of numbers of bins. Got {bins!r} instead."
-        )
-    network = as_network(model, activation=params.get("activation", "sigmoid"))
-    estimators = [EffectiveInformation(**params, bins=n_bins) for n_bins in bins]
-    for estimator in estimators:
-        check_no_files(estimator.check(network)[1], "bin_sweep")
+    _check_several(bins)
+    parameters, reading = measuring_and_reading(params, "bin_sweep")
+    estimators = [EffectiveInformation(**parameters, bins=n_bins) for n_bins in bins]
+    # What a model that runs is seen to do depends on its range.
+    in_range = CONSTRAINTS["in_range"].checked("in_range", params.get("in_range", "auto"))
+    network = as_network(model, params.get("activation", "sigmoid"), in_range, **reading)
+    for one in estimators:
+        check_no_files(one.check(network)[1], "bin_sweep")
     if params.get("verbose", 0):
         compile_kernels()
     rows: list[dict[str, Any]] = []
     for estimator in tqdm(estimators, desc="sweeping bins") if params.get("verbose", 0) else estimators:
         rows += map(_swept, estimator.set_params(verbose=0).fit(network).report_)
     return frame_of(rows, ["in_bins", "out_bins", "layer", *_SWEEP_COLUMNS, "flags", *ENDS], "ei_fast.bin_sweep")
+
+
+def _check_several(bins: Any) -> None:
+    if isinstance(bins, (int, str)):
+        raise TypeError(
+            f"The 'bins' parameter of bin_sweep must be a sequence of numbers of bins. Got {bins!r} instead."
+        )
 
 
 def _swept(layer: LayerReport) -> dict[str, Any]:
@@ -404,7 +427,9 @@ def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
     ----------
     model : Network, Layer, Function, array, list, dict, path, or a model of a framework
         Whatever `as_network` accepts.
-    activation, in_range, order, blocks, verify, input_shape, example_inputs, names : optional
+    activation, in_range : optional
+        How the model is read: see `as_network`.
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
         How the model is read: see `as_network`.
 
     Raises
@@ -422,6 +447,7 @@ def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
     layer0  dense  2 -> 2   tanh        (0, 1)   (-1, 1)
     layer1  dense  2 -> 1   tanh        (-1, 1)  (-1, 1)
     """
+    check_adapter_options(options, "describe", ("model", "activation", "in_range"))
     print(description(as_network(model, **options)))
 
 

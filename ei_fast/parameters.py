@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import Any, Literal, Protocol, TypedDict, TypeVar, get_args
+from typing import Any, Literal, Protocol, TypedDict, TypeVar, cast, get_args
 
 import numpy as np
 
@@ -83,6 +84,14 @@ class ReadingOptions(AdapterOptions, total=False):
     in_range: Range | None
 
 
+class MeasuringOptions(Parameters, AdapterOptions, total=False):
+    """Keywords of functions that read a model and measure it: parameters of the estimator, options of `as_network`."""
+
+
+class SweepOptions(ParametersBesideBins, AdapterOptions, total=False):
+    """The same of functions that measure at several numbers of bins."""
+
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -96,7 +105,7 @@ class Unchanged:
         return self.text
 
 
-def shows_keywords(source: Callable[..., Any] | Unchanged) -> Callable[[Decorated], Decorated]:
+def shows_keywords(*sources: Callable[..., Any] | Unchanged) -> Callable[[Decorated], Decorated]:
     """Decorate a function so that its signature, which `help` shows, has a parameter for each of its keywords.
 
     The function takes its keywords as ``**name: Unpack[SomeTypedDict]``, as type checkers and editors understand it;
@@ -104,9 +113,9 @@ def shows_keywords(source: Callable[..., Any] | Unchanged) -> Callable[[Decorate
 
     Parameters
     ----------
-    source : callable or Unchanged
-        The function that the keywords are handed to, whose defaults they have and in whose order they are shown; or
-        the one default of all.
+    *sources : callable or Unchanged
+        The functions that the keywords are handed to, whose defaults they have and in whose order they are shown; of
+        a keyword of several the default is that of the first. Or the one default of all.
 
     Returns
     -------
@@ -119,11 +128,10 @@ def shows_keywords(source: Callable[..., Any] | Unchanged) -> Callable[[Decorate
         *first, keywords = own.parameters.values()
         (typed_dict,) = get_args(keywords.annotation)
         types = typed_dict.__annotations__
-        if isinstance(source, Unchanged):
-            defaults = dict.fromkeys(types, source)
-        else:
-            parameters = signature(source).parameters
-            defaults = {name: parameter.default for name, parameter in parameters.items() if name in types}
+        defaults: dict[str, Any] = {}
+        for source in sources:
+            for name, default in _defaults_of(source, types).items():
+                defaults.setdefault(name, default)
         shown = [
             Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=types[name])
             for name, default in defaults.items()
@@ -132,6 +140,39 @@ def shows_keywords(source: Callable[..., Any] | Unchanged) -> Callable[[Decorate
         return function
 
     return decorated
+
+
+def _defaults_of(source: Callable[..., Any] | Unchanged, names: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(source, Unchanged):
+        return dict.fromkeys(names, source)
+    parameters = signature(source).parameters
+    return {name: parameter.default for name, parameter in parameters.items() if name in names}
+
+
+def measuring_and_reading(given: MeasuringOptions | SweepOptions, owner: str) -> tuple[dict[str, Any], AdapterOptions]:
+    """Keywords of a function that measures, as parameters of `EffectiveInformation` and as options of `as_network`.
+
+    Raises
+    ------
+    TypeError
+        For a keyword that is neither.
+    """
+    _check_keywords(given, (*Parameters.__annotations__, *AdapterOptions.__annotations__), owner)
+    reading = {name: value for name, value in given.items() if name in AdapterOptions.__annotations__}
+    return {name: value for name, value in given.items() if name not in reading}, cast(AdapterOptions, reading)
+
+
+def check_adapter_options(given: Mapping[str, Any], owner: str, own: Sequence[str] = ()) -> None:
+    """Raise TypeError where a keyword of `owner`, beside its `own`, is no option of `as_network`."""
+    _check_keywords(given, (*own, *AdapterOptions.__annotations__), owner)
+
+
+def _check_keywords(given: Mapping[str, Any], known: Sequence[str], owner: str) -> None:
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            remedy = f"Write {near[0]!r}" if near else f"Use one of {', '.join(known)}"
+            raise TypeError(f"{owner} got an unexpected keyword argument {name!r}. {remedy} instead.")
 
 
 class Constraint(Protocol):

@@ -290,7 +290,7 @@ def test_a_pool_that_always_sees_padding():
 
 def test_input_shape_must_be_given():
     for model in (nn.Conv2d(1, 2, 3), nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))):
-        with pytest.raises(ValueError, match="Give 'input_shape', the shape of one sample"):
+        with pytest.raises(ValueError, match="Give input_shape=, the shape of one sample"):
             ef.as_network(model)
 
 

@@ -756,7 +756,7 @@ FLOATS, INTEGERS = np.zeros((2, 4), np.float32), np.zeros((2, 4), int)
         (_dense_pair, {"example_inputs": FLOATS, "input_shape": (4,)}, ValueError, "Got both. Give one"),
         (_dense_pair, {"input_shape": (0,)}, ValueError, "'input_shape'"),
         (_dense_pair, {"blocks": ["a"]}, ValueError, "'blocks' parameter of as_network is for"),
-        (lambda: nnx.Conv(1, 2, (3, 3), rngs=nnx.Rngs(0)), {}, ValueError, "cannot be told.* Give 'input_shape'"),
+        (lambda: nnx.Conv(1, 2, (3, 3), rngs=nnx.Rngs(0)), {}, ValueError, "cannot be told.* Give input_shape="),
         (
             lambda: [np.ones((2, 2))],
             {"example_inputs": FLOATS},

@@ -310,7 +310,7 @@ MATMUL = helper.make_node("MatMul", ["x", "w"], ["y"])
         (_two_inputs, "must have one input of float64, float32 or float16 numbers. Got 'x', 'z'"),
         (lambda: _graph([MATMUL], {"w": _weight(4, 3)}, kind=TensorProto.INT32), "must have one input of float64"),
         (lambda: _graph([MATMUL], {"w": _weight(4, 3)}, shape=(4,)), "whose first axis are the rows"),
-        (lambda: _graph([MATMUL], {"w": _weight(4, 3)}, shape=("b", "n")), r"open: \(None, None\). Give 'input_shape'"),
+        (lambda: _graph([MATMUL], {"w": _weight(4, 3)}, shape=("b", "n")), r"open: \(None, None\). Give input_shape="),
         (_branching, "must do the same for all inputs. Got If 'maybe', which decides or repeats"),
         (_with_function, "no functions of its own. Got 'F'"),
         (lambda: _graph([helper.make_node("Relu", ["z"], ["y"])]), "is not a valid ONNX model"),

@@ -7,6 +7,9 @@ from typing import Literal, get_args, get_origin
 import pytest
 
 import ei_fast as ef
+from ei_fast.callbacks.keras import RecorderCallback as KerasCallback
+from ei_fast.callbacks.lightning import RecorderCallback as LightningCallback
+from ei_fast.cluster import plan
 from ei_fast.parameters import (
     CONSTRAINTS,
     AdapterOptions,
@@ -19,12 +22,21 @@ from ei_fast.parameters import (
 )
 from ei_fast.training.ranges import SAID
 
+ESTIMATOR_METHODS = [getattr(ef.EffectiveInformation, name) for name in ("fit", "check", "choices")]
+READING = [*ESTIMATOR_METHODS, ef.Recorder, plan, KerasCallback, LightningCallback]
 MEASURES = [ef.analyze, ef.effective_information, ef.sensitivity_matrix, ef.ei_parts_matrix]
 
 
 def _types(function, leaving_out=()):
     parameters = signature(function).parameters
     return {name: parameter.annotation for name, parameter in parameters.items() if name not in leaving_out}
+
+
+def _all_keywords():
+    """Of what reads a model and measures it: the parameters of the estimator, then the options of `as_network`."""
+    options = signature(ef.as_network).parameters
+    own = dict(signature(ef.EffectiveInformation).parameters)
+    return own | {name: options[name] for name in AdapterOptions.__annotations__}
 
 
 def _keywords(function):
@@ -58,14 +70,14 @@ def test_every_parameter_is_checked_and_typed_as_it_is_checked():
 
 @pytest.mark.parametrize("function", MEASURES, ids=lambda function: function.__name__)
 def test_functions_show_the_parameters_of_the_estimator_with_their_defaults(function):
-    expected = signature(ef.EffectiveInformation).parameters
+    expected = _all_keywords()
     assert list(_keywords(function)) == list(expected)
     for name, parameter in _keywords(function).items():
         assert (parameter.default, parameter.annotation) == (expected[name].default, expected[name].annotation)
 
 
 def test_a_sweep_shows_all_but_the_bins_that_it_has_itself():
-    expected = dict(signature(ef.EffectiveInformation).parameters)
+    expected = _all_keywords()
     del expected["bins"]
     assert list(_keywords(ef.bin_sweep)) == list(expected)
     assert signature(ef.bin_sweep).parameters["bins"].default == (4, 8, 16, 32, 64)
@@ -74,14 +86,15 @@ def test_a_sweep_shows_all_but_the_bins_that_it_has_itself():
 @pytest.mark.parametrize(
     ("function", "names"),
     [
-        (ef.describe, "activation in_range order blocks verify input_shape example_inputs names"),
-        (ef.Recorder, "order blocks verify input_shape example_inputs names"),
+        (ef.describe, " ".join(["activation", "in_range", *AdapterOptions.__annotations__])),
+        *((function, " ".join(AdapterOptions.__annotations__)) for function in READING),
     ],
 )
 def test_what_reads_a_model_shows_the_options_of_as_network(function, names):
     expected = signature(ef.as_network).parameters
-    assert list(_keywords(function)) == names.split()
-    for name, parameter in _keywords(function).items():
+    keywords = {name: one for name, one in _keywords(function).items() if name in expected}
+    assert list(keywords) == names.split()
+    for name, parameter in keywords.items():
         assert (parameter.default, parameter.annotation) == (expected[name].default, expected[name].annotation)
 
 
@@ -117,7 +130,15 @@ def test_the_names_of_estimators_and_ranges_in_signatures_are_those_that_are_acc
 
 
 def test_unknown_keywords_are_refused_all_the_same():
-    with pytest.raises(TypeError, match="'bin'"):
+    with pytest.raises(TypeError, match="analyze got an unexpected keyword argument 'bin'. Write 'bins' instead"):
         ef.analyze([[1.0]], bin=4)
-    with pytest.raises(TypeError, match="'blok'"):
+    with pytest.raises(TypeError, match="describe got an unexpected keyword argument 'blok'. Write 'blocks' instead"):
         ef.describe([[1.0]], blok=())
+    estimator = ef.EffectiveInformation()
+    for call in (estimator.fit, estimator.check, estimator.choices, ef.effective_information, ef.bin_sweep):
+        with pytest.raises(
+            TypeError, match=f"{call.__name__} got an unexpected keyword argument 'odrer'. Write 'order' instead"
+        ):
+            call([[1.0]], odrer=())
+    with pytest.raises(TypeError, match="Recorder got an unexpected keyword argument 'evry'. Write 'every' instead"):
+        ef.Recorder(estimator, evry=2)

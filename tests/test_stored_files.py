@@ -109,7 +109,7 @@ def test_a_plan_of_another_format_is_refused(tmp_path):
     stored = unsealed((STORED / "plan.json").read_bytes())
     for number in (2, 4, None):
         (tmp_path / "plan.json").write_bytes(sealed(stored | {"ei_fast": __version__, "format": number}))
-        with pytest.raises(ValueError, match="plan again with --replace"):
+        with pytest.raises(ValueError, match="plan again with replace=True"):
             Batch.load(tmp_path)
 
 

@@ -134,7 +134,7 @@ def as_network(
     ):
         if given and kind not in kinds:
             what = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
-            raise ValueError(f"The {option!r} parameter of as_network is for {whose}. Got it for {what}.")
+            raise ValueError(f"The {option!r} parameter of as_network is for {whose}. Got it for {what}. Leave it out.")
     check_activation(activation)
     network = _read(
         model,

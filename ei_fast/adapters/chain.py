@@ -142,7 +142,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
         raise TypeError(
             "The model has no dense layer or convolution that could be measured. It has "
             + ("; ".join(f"{name}: {reason}" for name, reason in found.skipped) or "nothing that depends on its input")
-            + "."
+            + ". Measure it as a Function of your own."
         )
     network = found.network()
     # Under the names that the layers have in the network: one that is used twice has two.

@@ -32,8 +32,8 @@ _FOR_INFERENCE = {
     "use_running_average": True,
 }
 _ASKS = (
-    "Give 'input_shape', the shape of one sample, or 'example_inputs', a batch (rows, ...), to as_network: images are "
-    "(height, width, channels) in Flax."
+    "Give input_shape=, the shape of one sample, or example_inputs=, a batch (rows, ...): images are (height, width, "
+    "channels) in Flax, as input_shape=(32, 32, 3)."
 )
 
 

@@ -105,7 +105,9 @@ class Notes:
         written = self._evaluate(jaxpr, constants, [*held, first], "")
         outputs = tuple(dict.fromkeys(value.number for value in written if value.number is not None))
         if not outputs:
-            raise TypeError("What the model returns does not depend on its input.")
+            raise TypeError(
+                "What the model returns does not depend on its input. Measure it as a Function of your own, if at all."
+            )
         recording = Recording(self._ops, self._values, outputs, (), self._coarsest, has_blocks=False)
         # What nobody reads is no matter where it is no layer.
         needed, unread = alive(recording)

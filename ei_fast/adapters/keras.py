@@ -98,7 +98,7 @@ def _input_shape(model: keras.Layer, given: Sequence[int] | None) -> tuple[int, 
     if not isinstance(shape, (tuple, list)) or not shape[1:] or any(not isinstance(n, int) for n in shape[1:]):
         raise ValueError(
             f"The Keras model {model.name!r} does not tell the shape of its inputs (it has {shape}). Give "
-            "'input_shape', the shape of one sample, to as_network: (height, width, channels) for images."
+            "input_shape=, the shape of one sample: (height, width, channels) for images, as input_shape=(32, 32, 3)."
         )
     return tuple(shape[1:])
 

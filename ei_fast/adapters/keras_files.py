@@ -77,7 +77,7 @@ def model_from_keras_file(path: Path) -> Any:
     except Exception as error:
         raise ValueError(
             f"The file {str(path)!r} cannot be read as a Keras model ({type(error).__name__}: {error}). It is damaged, "
-            "or needs a class of your own: load it yourself with its custom_objects and pass the model."
+            "or needs code of your own: build the model, call its load_weights with the file, and pass the model."
         ) from error
     finally:
         random.setstate(python)
@@ -121,7 +121,7 @@ def _keras(path: Path) -> Any:
     if chosen in _BACKENDS and chosen not in there:
         raise ImportError(
             f"The file {str(path)!r} cannot be read with the backend {chosen!r} of Keras, which the environment "
-            f"variable KERAS_BACKEND names and which is not installed. There is {', '.join(there)}."
+            f"variable KERAS_BACKEND names and which is not installed. Set it to one that is there: {', '.join(there)}."
         )
     left_to_keras = chosen is not None or _configured() in there
     if not left_to_keras:
@@ -185,8 +185,8 @@ def _check_classes(path: Path, config: dict[str, Any], keras: Any) -> None:
             what = f"{name!r} of module {module!r}"
             raise ValueError(
                 f"The file {str(path)!r} uses {what}, which could run code and is not read. If you trust it, load it "
-                "yourself with keras.saving.load_model and pass the model; classes of your own are read once they are "
-                "registered with keras.saving.register_keras_serializable."
+                "yourself with keras.saving.load_model(path, safe_mode=False) and pass the model; classes of your own "
+                "are read once they are registered with keras.saving.register_keras_serializable."
             )
 
 

@@ -106,7 +106,10 @@ class Notes:
     def recording(self, output: Any) -> Recording:
         reads = self._read(output)
         if not reads:
-            raise TypeError("What the model returns does not depend on its input in a way that could be followed.")
+            raise TypeError(
+                "What the model returns does not depend on its input in a way that could be followed. Measure it as a "
+                "Function of your own."
+            )
         return Recording(self._ops, self._values, reads, tuple(self._path), self._coarsest, frozenset(self._blocks_met))
 
     @contextmanager

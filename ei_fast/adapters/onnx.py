@@ -234,8 +234,8 @@ class _Graph:
         if given is None:
             if None in shape:
                 raise ValueError(
-                    f"{self._what} leaves the shape of its input open: {tuple(self._dims)}. Give 'input_shape', the "
-                    "shape of one sample, to as_network."
+                    f"{self._what} leaves the shape of its input open: {tuple(self._dims)}. Give input_shape=, the "
+                    "shape of one sample, as input_shape=(3, 32, 32) for an image."
                 )
             return tuple(n for n in shape if n is not None)
         wanted = check_shape(given)
@@ -323,12 +323,12 @@ class _Graph:
             except Exception as error:
                 if "Available memory" in str(error) or "allocate" in str(error):
                     raise MemoryError(
-                        f"{self._what} needs more than {_MAX_MEMORY} bytes to run. Give a smaller 'input_shape', or "
+                        f"{self._what} needs more than {_MAX_MEMORY} bytes to run. Give a smaller input_shape=, or "
                         "export a part of it."
                     ) from None
                 raise ValueError(
                     f"{self._what} cannot be run by onnxruntime on inputs of shape {inputs.shape}: {error}. Give "
-                    "'input_shape' where it takes another, or export it again."
+                    "input_shape= where it takes another, or export it again."
                 ) from None
             for name, value in zip(self._names, batch, strict=True):
                 parts[name].append(value)

@@ -106,8 +106,8 @@ class _Subject:
         """Shape of a sample that the model takes, and a run on a few of them."""
         candidates = list(dict.fromkeys(self._widths())) if given is None else [check_shape(given)]
         asks = (
-            "The model has no dense layer that tells what its inputs are. Give 'input_shape', the shape of one sample, "
-            "to as_network: (channels, height, width) for images."
+            "The model has no dense layer that tells what its inputs are. Give input_shape=, the shape of one sample: "
+            "(channels, height, width) for images, as input_shape=(3, 32, 32)."
         )
         convolves = any(parameter.ndim > 2 for parameter in self._model.parameters())
         if not candidates:
@@ -123,13 +123,13 @@ class _Subject:
                     if not _is_ours(error):
                         error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
                         if given is None:
-                            error.add_note("Where it takes another, give 'input_shape', the shape of one sample.")
+                            error.add_note("Where it takes another, give input_shape=, the shape of one sample.")
                     errors.append(error)
                     continue
                 if given is None and (name := convolution_first(recording)) is not None:
                     raise ValueError(
                         f"The inputs of the model go to the convolution {name!r}, which takes them at any length: how "
-                        "long they are is not told by the layers behind it. Give 'input_shape', the shape of one "
+                        "long they are is not told by the layers behind it. Give input_shape=, the shape of one "
                         "sample, to as_network."
                     )
                 return shape, recording

@@ -215,7 +215,10 @@ class Notes(TorchFunctionMode):
     def recording(self, output: Any) -> Recording:
         reads = self._read(output)
         if not reads:
-            raise TypeError("What the model returns does not depend on its input in a way that could be followed.")
+            raise TypeError(
+                "What the model returns does not depend on its input in a way that could be followed. Measure it as a "
+                "Function of your own."
+            )
         arithmetic = str(self._coarsest).removeprefix("torch.")
         return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, frozenset(self._blocks_met))
 

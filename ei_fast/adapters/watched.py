@@ -157,10 +157,16 @@ def range_of_block(name: str, given: Range | None, derived: Range | None, low: f
     out_range = given or derived
     if out_range is None:
         raise ValueError(
-            f"The output range of the block {name!r} cannot be derived. Give it: blocks={{{name!r}: (low, high)}}. "
-            f"{seen}"
+            f"The output range of the block {name!r} cannot be derived. {seen} Give it, as "
+            f"blocks={{{name!r}: {_around(low, high)}}}."
         )
     return out_range
+
+
+def _around(low: float, high: float) -> Range:
+    """A range in few digits that holds another."""
+    step = 10.0 ** np.floor(np.log10(max(high - low, 1e-6 * max(abs(low), abs(high), 1.0)))) / 10.0
+    return float(f"{np.floor(low / step - 0.5) * step:.6g}"), float(f"{np.ceil(high / step + 0.5) * step:.6g}")
 
 
 def verify(pieces: Sequence[Piece], recording: Recording) -> None:

@@ -13,6 +13,7 @@ from ei_fast.training.recorder import Recorder
 from ei_fast.training.trajectory import checked_metric, checked_path
 
 LOGGED = NAMES
+OWN_PARAMETERS = ("estimator", "every", "time_budget", "path", "ranges", "keep_weights", "module", "on_error")
 _ON_ERROR = OneOf(("warn", "raise"))
 
 

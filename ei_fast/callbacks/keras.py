@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 
-from ei_fast.callbacks.epochs import EpochRecorder, attribute_at, log_entries
+from ei_fast.adapters import as_network
+from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, attribute_at, log_entries
 from ei_fast.estimator import EffectiveInformation
+from ei_fast.parameters import AdapterOptions, check_adapter_options, shows_keywords
 from ei_fast.training.recorder import Recorder
 
 
@@ -39,8 +41,8 @@ class RecorderCallback(keras.callbacks.Callback):
     on_error : "warn" or "raise", default "warn"
         An epoch that cannot be recorded, because weights are no longer finite or a disk is full, is left out with one
         warning, and training goes on; or ends the training.
-    **adapter_options
-        Of `as_network`: `blocks`, `input_shape`, `verify` ...
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        How the model is read: see `as_network`.
 
     Attributes
     ----------
@@ -53,6 +55,7 @@ class RecorderCallback(keras.callbacks.Callback):
         For parameters that are not allowed; and by `fit`, before the first epoch, for a model that cannot be measured.
     """
 
+    @shows_keywords(as_network)
     def __init__(
         self,
         estimator: EffectiveInformation,
@@ -63,9 +66,10 @@ class RecorderCallback(keras.callbacks.Callback):
         keep_weights: bool = False,
         module: str | Callable[[keras.Model], Any] | None = None,
         on_error: str = "warn",
-        **adapter_options: Any,
+        **adapter_options: Unpack[AdapterOptions],
     ):
         super().__init__()
+        check_adapter_options(adapter_options, "RecorderCallback", OWN_PARAMETERS)
         options = {"ranges": ranges, "keep_weights": keep_weights} | adapter_options
         self._epochs = EpochRecorder(
             estimator, every, time_budget, path, module, on_error, _part_of, keras.Layer, **options

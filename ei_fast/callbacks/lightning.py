@@ -3,14 +3,16 @@
 import copy
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 
-from ei_fast.callbacks.epochs import EpochRecorder, attribute_at, log_entries
+from ei_fast.adapters import as_network
+from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, attribute_at, log_entries
 from ei_fast.estimator import EffectiveInformation
+from ei_fast.parameters import AdapterOptions, check_adapter_options, shows_keywords
 from ei_fast.training.recorder import Recorder
 from ei_fast.training.trajectory import Trajectory
 
@@ -43,8 +45,8 @@ class RecorderCallback(pl.Callback):
     on_error : "warn" or "raise", default "warn"
         An epoch that cannot be recorded, because weights are no longer finite or a disk is full, is left out with one
         warning, and training goes on; or ends the training.
-    **adapter_options
-        Of `as_network`: `blocks`, `input_shape`, `verify` ...
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        How the model is read: see `as_network`.
 
     Attributes
     ----------
@@ -58,6 +60,7 @@ class RecorderCallback(pl.Callback):
         measured, or a strategy that leaves every process a part of the weights, as FSDP does.
     """
 
+    @shows_keywords(as_network)
     def __init__(
         self,
         estimator: EffectiveInformation,
@@ -68,8 +71,9 @@ class RecorderCallback(pl.Callback):
         keep_weights: bool = False,
         module: str | Callable[[pl.LightningModule], Any] | None = None,
         on_error: str = "warn",
-        **adapter_options: Any,
+        **adapter_options: Unpack[AdapterOptions],
     ):
+        check_adapter_options(adapter_options, "RecorderCallback", OWN_PARAMETERS)
         options = {"ranges": ranges, "keep_weights": keep_weights} | adapter_options
         self._epochs = EpochRecorder(
             estimator, every, time_budget, path, module, on_error, _part_of, torch.nn.Module, **options

@@ -10,7 +10,9 @@ import click
 import ei_fast
 from ei_fast._version import __version__
 from ei_fast.cli.batch import batch
-from ei_fast.cli.options import how_to_measure, how_to_read, network_in, parameters_of, said_plainly
+from ei_fast.cli.options import how_to_measure, parameters_of
+from ei_fast.cli.reading import how_to_read, network_in, taken_out
+from ei_fast.cli.said import said_plainly
 from ei_fast.cli.written import check_report_path, refuse_unmeasured, write_report
 from ei_fast.warmup import compile_kernels
 
@@ -69,12 +71,10 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
 def analyze(
     file: Path,
     activation: str,
-    order: str | None,
     in_range: tuple[float, float] | None,
-    input_shape: str | None,
     out: Path | None,
     explain: bool,
-    **measuring: Any,
+    **options: Any,
 ) -> None:
     """Measure every layer of the network in FILE.
 
@@ -82,8 +82,9 @@ def analyze(
     """
     if out is not None:
         check_report_path(out)
-    parameters = parameters_of(**measuring)
-    network = network_in(file, activation, order, in_range, input_shape)
+    reading = taken_out(options)
+    parameters = parameters_of(**options)
+    network = network_in(file, activation, in_range, reading)
     estimator = ei_fast.EffectiveInformation(**parameters, verbose=int(sys.stderr.isatty()))
     estimator.check(network)
     compile_kernels()
@@ -100,11 +101,9 @@ def analyze(
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @how_to_read()
 @said_plainly
-def describe(
-    file: Path, activation: str, order: str | None, in_range: tuple[float, float] | None, input_shape: str | None
-) -> None:
+def describe(file: Path, activation: str, in_range: tuple[float, float] | None, **options: Any) -> None:
     """Say what of FILE would be measured, layer by layer, and what is skipped and why."""
-    ei_fast.describe(network_in(file, activation, order, in_range, input_shape))
+    ei_fast.describe(network_in(file, activation, in_range, taken_out(options)))
 
 
 @main.command()

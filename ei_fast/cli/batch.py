@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from ei_fast.cli.options import how_to_read, names_in, said_plainly, sizes_in
+from ei_fast.cli.reading import NAMES, activations_in, how_to_read, taken_out
+from ei_fast.cli.said import as_typed, said_plainly
 
 FAILED_OR_MISSING = 3
 
-_READING = ("order", "blocks", "input_shape")
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 _folder = click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -29,7 +29,7 @@ def _warnings_as_lines(command: Callable) -> Callable:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            warnings.showwarning = lambda message, *rest, **more: click.echo(f"Warning: {message}", err=True)
+            warnings.showwarning = lambda message, *rest, **more: click.echo(as_typed(f"Warning: {message}"), err=True)
             return command(*args, **kwargs)
 
     return wrapped
@@ -51,7 +51,7 @@ def batch() -> None:
 @click.option(
     "--settings",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TOML file with parameters of EffectiveInformation, and order, blocks, input_shape; options here go before.",
+    help="TOML file with parameters of EffectiveInformation and options of as_network; options here go before.",
 )
 @click.option("--bins", type=int, help="Bins of each neuron [8].")
 @click.option("--out-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of every layer's outputs [derived].")
@@ -91,8 +91,6 @@ def plan(
     shards: int,
     seed: int | None,
     settings: Path | None,
-    order: str | None,
-    input_shape: str | None,
     step_pattern: str | None,
     table: Path | None,
     ranges: str,
@@ -108,14 +106,12 @@ def plan(
     from ei_fast.cluster import plan as make_plan
     from ei_fast.cluster.log import duration, runs_and_steps
 
+    reading = taken_out(given)
     values = {} if settings is None else _from_toml(settings)
     values |= {name: value for name, value in given.items() if value is not None}
     if given["activation"] is not None:
-        names = names_in(given["activation"]) or []
-        values["activation"] = names[0] if len(names) == 1 else names
-    reading = {name: values.pop(name) for name in _READING if name in values}
-    reading |= {"order": names_in(order)} if order is not None else {}
-    reading |= {"input_shape": sizes_in(input_shape)} if input_shape is not None else {}
+        values["activation"] = activations_in(given["activation"])
+    reading = {name: values.pop(name) for name in NAMES if name in values} | reading
     values["random_state"] = seed if seed is not None else values.get("random_state", 0)
     made = make_plan(
         checkpoints,
@@ -206,7 +202,7 @@ def merge(folder: Path, allow_incomplete: bool) -> None:
     try:
         written = merge_results(folder, allow_incomplete)
     except Incomplete as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {as_typed(str(error))}", err=True)
         sys.exit(FAILED_OR_MISSING)
     for path in written:
         click.echo(f"wrote {path}")
@@ -218,11 +214,14 @@ def _from_toml(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"The settings {str(path)!r} are no TOML: {error}.") from error
-    known = [*EffectiveInformation().get_params(), *_READING]
+        raise ValueError(f"The settings {str(path)!r} are no TOML: {error}. Write lines like bins = 8.") from error
+    known = [*EffectiveInformation().get_params(), *NAMES]
     for name in values:
         if name not in known:
-            raise ValueError(f"The settings {str(path)!r} have {name!r}, which is none of {', '.join(known)}.")
+            raise ValueError(
+                f"The settings {str(path)!r} have {name!r}, which is none of {', '.join(known)}. Leave it out, or "
+                "correct it."
+            )
     return {name: tuple(value) if _is_pair(name, value) else value for name, value in values.items()}
 
 

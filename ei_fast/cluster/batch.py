@@ -21,6 +21,8 @@ from ei_fast.training.continuation import Widths, as_given
 
 _KIND, _FORMAT = "ei_fast batch plan", 3
 PLAN = "plan.json"
+# Another command than the one that says so.
+_REPLACE = "ei-fast batch plan --replace"
 
 
 @dataclass(frozen=True)
@@ -176,19 +178,22 @@ class Batch:
         path = folder / PLAN
         if not path.is_file():
             raise ValueError(
-                f"The folder {str(folder)!r} holds no plan. Make one: ei-fast batch plan ... --out {folder}"
+                f"The folder {str(folder)!r} holds no plan. Make one: ei-fast batch plan CHECKPOINTS --out {folder} "
+                "--shards 1"
             )
         try:
             content = unsealed(path.read_bytes())
             kind, version = content["kind"], content["ei_fast"]
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ValueError(f"The plan {str(path)!r} is damaged ({error!r}). Plan again.") from error
+            raise ValueError(
+                f"The plan {str(path)!r} is damaged ({error!r}). Plan again with replace=True ({_REPLACE})."
+            ) from error
         if kind != _KIND:
             raise ValueError(f"The file {str(path)!r} is not an {_KIND}, but {kind!r}. Give another folder.")
         if version != __version__ or content.get("format") != _FORMAT:
             raise ValueError(
                 f"The plan {str(path)!r} was made by ei_fast {version}, and this is {__version__}: figures may "
-                "differ. Use that version, or plan again with --replace."
+                f"differ. Use that version, or plan again with replace=True ({_REPLACE})."
             )
         try:
             return cls(
@@ -211,4 +216,6 @@ class Batch:
                 ),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"The plan {str(path)!r} is damaged ({error!r}). Plan again with --replace.") from error
+            raise ValueError(
+                f"The plan {str(path)!r} is damaged ({error!r}). Plan again with replace=True ({_REPLACE})."
+            ) from error

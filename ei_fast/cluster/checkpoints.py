@@ -140,7 +140,9 @@ def _compiled(pattern: str) -> re.Pattern:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"The step pattern {pattern!r} is no regular expression: {error}.") from None
+        raise ValueError(
+            f"The step pattern {pattern!r} is no regular expression: {error}. Write one like 'step=(\\d+)'."
+        ) from None
     if compiled.groups != 1:
         raise ValueError(
             f"The step pattern {pattern!r} must have one group, around the digits of the step, like 'step=(\\d+)'. "
@@ -173,8 +175,8 @@ def _place(name: str, pattern: re.Pattern | None) -> Place:
         return Place(run, _checked_step(int(found[1]), name), in_folder=which < len(parts))
     raise ValueError(
         f"The step of {name!r} cannot be told: {pattern.pattern!r} finds no number in {bare!r}, nor in the path below "
-        "the folder of the checkpoints. Give --step-pattern, a regular expression with one group around the digits of "
-        "the step; or --table, a CSV with columns file and step; or a glob that leaves the file out."
+        "the folder of the checkpoints. Give step_pattern=, a regular expression with one group around the digits of "
+        "the step; or table=, a CSV with columns file and step; or a glob that leaves the file out."
     )
 
 
@@ -229,7 +231,9 @@ def _listed(table: Path, names: Sequence[str], pattern: re.Pattern | None) -> li
                 raise ValueError(f"{where}, must have one entry for each of {', '.join(reader.fieldnames or ())}.")
             name = PurePosixPath(row.pop("file").strip()).as_posix()
             if name not in known:
-                raise ValueError(f"{where}, names {name!r}, which is not among the checkpoints, like {names[0]!r}.")
+                raise ValueError(
+                    f"{where}, names {name!r}, which is not among the checkpoints, like {names[0]!r}. Remove the line."
+                )
             step, run = row.pop("step", ""), row.pop("run", "").strip()
             place = Place(_folder(name), _whole(step, name, where)) if step.strip() else _place(name, pattern)
             metrics = {metric: _number(value, metric, where) for metric, value in row.items() if value.strip()}
@@ -257,7 +261,8 @@ def _checked(found: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
         if (one.run, one.step) in seen:
             raise ValueError(
                 f"The checkpoints {seen[one.run, one.step]!r} and {one.path!r} have the same step, {one.step}. "
-                "Give a glob that leaves one of them out, or --step-pattern or --table."
+                "Give a glob that leaves one of them out; or step_pattern=, a regular expression with one group; or "
+                "table=, a CSV with columns file and step."
             )
         seen[one.run, one.step] = one.path
         run = PurePosixPath(one.run)

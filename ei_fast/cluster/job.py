@@ -24,7 +24,7 @@ def shard_from_environment() -> int | None:
     if not stated.isdecimal():
         raise ValueError(
             f"The environment variable {_ARRAY_TASK} must be an integer >= 0. Got {stated!r} instead. "
-            "Name the shard with --shard."
+            "Name the shard, as shard=0."
         )
     return int(stated)
 

@@ -60,7 +60,7 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
             named.append(f"... and {len(reasons) - _MAX_NAMED} more")
         raise Incomplete(
             f"{len(reasons)} of {len(results)} checkpoints have no result:\n" + "\n".join(named) + "\n"
-            "Run their shards again, or merge with --allow-incomplete."
+            "Run their shards again, or merge with allow_incomplete=True."
         )
     kept = [(one, result) for one, result in zip(batch.checkpoints, results, strict=True) if result is not None]
     trajectory = _trajectory(batch, kept)

@@ -4,8 +4,9 @@ import heapq
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from tqdm import tqdm
 
@@ -18,17 +19,28 @@ from ei_fast.cluster.results import size_of, writing
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.layer import MEASURES
-from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
-from ei_fast.parameters import OWNER, Integer, Number, OneOf, Settings, check_no_files
+from ei_fast.parameters import (
+    OWNER,
+    AdapterOptions,
+    Integer,
+    Number,
+    OneOf,
+    Settings,
+    check_adapter_options,
+    check_no_files,
+    shows_keywords,
+)
 from ei_fast.runtime.files import plain
 from ei_fast.training.continuation import FREE, Widths, widths_of
 from ei_fast.training.ranges import SAID, LayerRanges, hull_of_records, ranges_of_record
 
 _CONVENTION = OneOf(tuple(SAID))
+_OWN_PARAMETERS = ("checkpoints", "out", "shards", "estimator", "step_pattern", "table", "ranges", "longest", "replace")
 _LONGEST = Number("a number of seconds > 0", 1e-9)
 
 
+@shows_keywords(as_network)
 def plan(
     checkpoints: str | os.PathLike,
     out: str | os.PathLike,
@@ -37,12 +49,10 @@ def plan(
     *,
     step_pattern: str | None = None,
     table: str | os.PathLike | None = None,
-    order: Sequence[str] | None = None,
-    blocks: Sequence[str] | Mapping[str, Range | None] = (),
-    input_shape: Sequence[int] | None = None,
     ranges: str = "each",
     longest: float = 1800.0,
     replace: bool = False,
+    **adapter_options: Unpack[AdapterOptions],
 ) -> Batch:
     """Fix what a batch is: settings, over whose ranges is measured, the seed, and which shard does what.
 
@@ -58,8 +68,6 @@ def plan(
         Says what is measured and how. Its `random_state` is the seed of the whole batch.
     step_pattern, table
         How the step of a checkpoint is told; see `find_checkpoints`.
-    order, blocks, input_shape
-        Of `as_network`.
     ranges : "each", "first" or "all", default "each"
         Over what the outputs of unbounded activations are binned, where no range is given: over what each checkpoint
         reaches, what the first one of its run does, or the hull of what all of its run do, which reads them all now.
@@ -67,6 +75,8 @@ def plan(
         Seconds: a measure of one layer that is expected to take longer is split into parts.
     replace : bool, default False
         Whether another plan may be there already. Results that it shares with this one are kept.
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        How the checkpoints are read: see `as_network`.
 
     Returns
     -------
@@ -77,6 +87,7 @@ def plan(
     TypeError, ValueError, OSError
         Naming the parameter or file, before anything is written.
     """
+    check_adapter_options(adapter_options, "plan", _OWN_PARAMETERS)
     estimator = EffectiveInformation() if estimator is None else estimator
     if not isinstance(estimator, EffectiveInformation):
         raise TypeError(
@@ -91,14 +102,13 @@ def plan(
     _check_names(parameters["activation"])
     folder = Path(os.path.abspath(out))
     if (folder / PLAN).exists() and not replace:
-        raise ValueError(f"The folder {str(folder)!r} holds a plan already. Give another, or --replace.")
+        raise ValueError(f"The folder {str(folder)!r} holds a plan already. Give another, or replace=True.")
     base, found, ignored = find_checkpoints(
         os.fspath(checkpoints), step_pattern, None if table is None else Path(table), folder
     )
     for name in ignored:
         warnings.warn(f"{name!r} is left out: it is not listed, or no file of weights by its name.", stacklevel=2)
-    reading = {"order": order, "blocks": blocks, "input_shape": input_shape}
-    reading = {name: value for name, value in reading.items() if value is not None and value != ()}
+    reading = _other_than_default(adapter_options)
     networks = _firsts(base, found, estimator, settings, reading)
     of_first = {
         run: tuple(network.ranges(settings.in_range, settings.out_range)) for run, (network, _) in networks.items()
@@ -141,6 +151,12 @@ def plan(
     with writing(folder / PLAN):
         batch.save()
     return batch
+
+
+def _other_than_default(adapter_options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that change how checkpoints are read: those that plans and the names of results have in them."""
+    parameters = signature(as_network).parameters
+    return {name: value for name, value in adapter_options.items() if value is not parameters[name].default}
 
 
 def _check_names(activation: Any) -> None:
@@ -234,7 +250,9 @@ def _ranges_of_all(
     records: dict[str, list[LayerRanges]] = {}
     for one in tqdm(found, desc="reading ranges", unit="checkpoint", disable=None):
         try:
-            network = as_network(base / one.path, estimator.activation, settings.in_range, verify=False, **reading)
+            network = as_network(
+                base / one.path, estimator.activation, settings.in_range, **(dict(reading) | {"verify": False})
+            )
             ranges = tuple(network.ranges(settings.in_range, settings.out_range))
         except ImportError:
             raise

@@ -29,7 +29,9 @@ def writing(file: Path) -> Iterator[None]:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise CannotWrite(f"{str(file)!r} could not be written: {error.strerror or error}.") from error
+        raise CannotWrite(
+            f"{str(file)!r} could not be written: {error.strerror or error}. Make room, and run it again."
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,10 @@ def run(
     shards = _asked_for(batch, shard)
     check_writable(batch.folder)
     if not batch.base.is_dir():
-        raise ValueError(f"The checkpoints are no longer in {str(batch.base)!r}. Bring them back, or plan again.")
+        raise ValueError(
+            f"The checkpoints are no longer in {str(batch.base)!r}. Bring them back, or plan again with replace=True "
+            "(ei-fast batch plan --replace)."
+        )
     with ExitStack() as stack:
         held, busy = _held(batch, shards, stack)
         tasks = [(task, batch.checkpoints[task.checkpoint]) for one in held for task in batch.shards[one]]
@@ -198,7 +201,7 @@ def _outcomes(calls: Iterable[tuple], n_processes: int | None) -> Iterator[Outco
     except TerminatedWorkerError as error:
         raise ChildProcessError(
             "A worker process was killed, by the system for want of memory or by somebody. What was done is kept: run "
-            "again, with fewer --processes or more memory."
+            "again, with processes=1 or more memory."
         ) from error
 
 

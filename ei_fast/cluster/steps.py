@@ -131,10 +131,10 @@ def _nothing_in(path: str, name: str) -> str:
     folder = re.search(r"[A-Za-z]+[-_=]?(?=\d+$)", PurePosixPath(path).parent.name)
     versions = (re.fullmatch(r"([A-Za-z]+[-_=]?)\d+", one) for one in others)
     words = folder[0] if folder else next((found[1] for found in versions if found), None)
-    hint = f" '{words}(\\d+)'" if words else ", like 'step=(\\d+)'"
+    hint = repr(f"{words}(\\d+)" if words else r"step=(\d+)")
     return (
-        f"The step of {path!r} cannot be told: there is no number in {name!r}{apart}. Give --step-pattern{hint}, a "
-        "regular expression with one group for the path below the folder; or --table, a CSV with columns file and "
+        f"The step of {path!r} cannot be told: there is no number in {name!r}{apart}. Give step_pattern={hint}, a "
+        "regular expression with one group for the path below the folder; or table=, a CSV with columns file and "
         "step; or a glob that leaves the file out."
     )
 
@@ -150,14 +150,14 @@ def _refusal(
     more = f"\n  ... and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     lines = "".join(f"\n  {path}: {_said(name)}" for path, name in list(names.items())[:_SHOWN])
     patterns = [
-        f"{pattern!r} for {_called(column)}".replace("\\\\", "\\")
+        f"step_pattern={pattern!r} for {_called(column)}"
         for column in choices
         if (pattern := _pattern_for(list(names.values()), by_column[column])) is not None
     ]
-    which = f" {', or '.join(patterns)}" if patterns else ", a regular expression with one group around the step"
+    which = ", or ".join(patterns) if patterns else "step_pattern=, a regular expression with one group around the step"
     return (
         f"The steps of the checkpoints{whose} cannot be told: {why}.{lines}{more}\n"
-        f"Give --step-pattern{which}; or --table, a CSV with columns file and step."
+        f"Give {which}; or table=, a CSV with columns file and step."
     )
 
 

@@ -90,7 +90,7 @@ def _check_options(is_given: bool, quick: bool, seed: int, counting: bool) -> No
     if not is_given and not counting:
         raise ValueError(
             "The 'counting' parameter of page may be False where runs are given: the networks that it trains are "
-            "counted. Got False, and no runs."
+            "counted. Got False, and no runs. Leave it out, or give runs."
         )
 
 

@@ -123,13 +123,17 @@ class Activation:
             )
         if codomain is not None:
             raise ValueError(
-                f"The 'codomain' parameter of Activation belongs to functions of your own. Got it for {given!r}."
+                f"The 'codomain' parameter of Activation belongs to functions of your own. Got it for {given!r}. "
+                "Leave it out."
             )
         family = FAMILIES[name]
         unknown = sorted(params.keys() - family.defaults.keys())
         if unknown:
             known = ", ".join(family.defaults) or "none"
-            raise ValueError(f"The activation {given!r} has no parameter {unknown[0]!r}. It has {known}.")
+            raise ValueError(
+                f"The activation {given!r} has no parameter {unknown[0]!r}. It has {known}. "
+                f"{'Use one of these' if family.defaults else 'Leave it out'}."
+            )
         self.params = family.defaults | {key: _plain(value) for key, value in params.items()}
         if self.params and not _holds(family.allowed, self.params):
             raise ValueError(f"The parameters of the activation {given!r}: {family.rule}. Got {self.params} instead.")

@@ -133,8 +133,8 @@ class Network:
             index = min(self.restarts)
             raise ValueError(
                 f"The inputs of layer {index} ({self.layers[index].name!r}) are binned over what was seen of the model "
-                f"on {self.in_range}. Got the range {in_range} for the network instead. Give 'in_range' to as_network, "
-                "with the model."
+                f"on {self.in_range}. Got the range {in_range} for the network instead. Read the model over it: "
+                f"as_network(model, in_range={in_range})."
             )
         network = Network(self.layers, in_range, sorted(self.restarts))
         network.skipped, network.notes = self.skipped, self.notes

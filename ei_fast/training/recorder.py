@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, get_args
@@ -24,6 +25,7 @@ from ei_fast.parameters import (
     OneOf,
     RangesAndSeed,
     Settings,
+    check_adapter_options,
     check_no_files,
     shows_keywords,
 )
@@ -34,7 +36,7 @@ from ei_fast.training.ranges import LayerRanges, ranges_of_record
 from ei_fast.training.trajectory import Trajectory, checked_metric, checked_path
 from ei_fast.training.weights import check_can_be_kept
 
-_ADAPTER_OPTIONS = tuple(AdapterOptions.__annotations__)
+_OWN_PARAMETERS = ("estimator", "every", "time_budget", "path", "ranges", "keep_weights")
 RangesOfRecords = Literal["each", "first"]
 _CONVENTION = OneOf(get_args(RangesOfRecords))
 _EVERY = Integer(1)
@@ -69,7 +71,7 @@ class Recorder:
     keep_weights : bool, default False
         Whether the trajectory keeps the weights of every record, so that it can be measured anew. The file, which is
         written whole at every record, grows by them.
-    order, blocks, verify, input_shape, example_inputs, names : optional
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
         How the model is read: see `as_network`.
 
     Attributes
@@ -123,12 +125,7 @@ class Recorder:
         if not isinstance(keep_weights, (bool, np.bool_)):
             raise TypeError(f"The 'keep_weights' parameter of Recorder must be True or False. Got {keep_weights!r}.")
         self._keep_weights = bool(keep_weights)
-        for name in adapter_options:
-            if name not in _ADAPTER_OPTIONS:
-                raise TypeError(
-                    f"The options of Recorder are its own and those of as_network, {', '.join(_ADAPTER_OPTIONS)}. "
-                    f"Got {name!r} instead."
-                )
+        check_adapter_options(adapter_options, "Recorder", _OWN_PARAMETERS)
         self._adapter_options = adapter_options
         self.trajectory_ = Trajectory.empty()
         self._frozen: RangesAndSeed | None = None
@@ -153,7 +150,7 @@ class Recorder:
         step : int, optional
             Training step or epoch, above the last one; the last one plus 1 where not given.
         **metrics : float
-            Losses and the like, kept beside the measures.
+            Losses and the like, kept beside the measures. How the model is read is said to the recorder itself.
 
         Returns
         -------
@@ -177,6 +174,7 @@ class Recorder:
         True
         """
         step = self._checked_step(step)
+        _refuse_options(metrics)
         values = {name: checked_metric(name, value, "Recorder.record") for name, value in metrics.items()}
         if self._path is not None and self._lock is None:
             raise ValueError(f"The recorder is closed: {str(self._path)!r} may be another's. Open a new one to go on.")
@@ -402,3 +400,14 @@ class Recorder:
         if last is not None and step <= last:
             raise ValueError(f"{rule}, {last}. Got {step} instead.")
         return int(step)
+
+
+def _refuse_options(metrics: Mapping[str, Any]) -> None:
+    """Raise TypeError where what is given as a metric is an option of how a model is read; a number may be named so."""
+    for name, value in metrics.items():
+        is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+        if name in AdapterOptions.__annotations__ and not is_number:
+            raise TypeError(
+                f"The {name!r} parameter of as_network is no metric of Recorder.record, and is the same for all "
+                f"records. Give it to the recorder: Recorder(estimator, {name}={value!r})."
+            )

@@ -331,7 +331,9 @@ class Trajectory:
         """
         kept = np.array([name == run for name in self.runs or ()], dtype=bool)
         if not kept.any():
-            raise ValueError(f"The trajectory has no run {run!r}. It has {', '.join(self._names_of_runs) or 'none'}.")
+            known = ", ".join(self._names_of_runs)
+            remedy = "Name one of these" if known else "Use it as it is, without a run"
+            raise ValueError(f"The trajectory has no run {run!r}. It has {known or 'none'}. {remedy}.")
         return self.take(np.flatnonzero(kept))
 
     def take(self, indices: Sequence[int] | NDArray[np.integer]) -> "Trajectory":

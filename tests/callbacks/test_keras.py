@@ -92,7 +92,7 @@ def test_what_the_time_budget_left_out_is_said_at_the_end(monkeypatch):
         ({"on_error": "ignore"}, ValueError, "'on_error' parameter"),
         ({"module": 3}, TypeError, "'module' parameter"),
         ({"module": keras.layers.Dense(1)}, TypeError, "Got a Dense itself"),
-        ({"blokcs": ["fc1"]}, TypeError, "Got 'blokcs'"),
+        ({"blokcs": ["fc1"]}, TypeError, "got an unexpected keyword argument 'blokcs'. Write 'blocks'"),
     ],
 )
 def test_mistakes_are_found_before_training(params, error, message):

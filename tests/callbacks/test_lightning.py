@@ -248,7 +248,7 @@ def test_an_exception_lets_go_of_the_file(tmp_path):
         ({"on_error": "ignore"}, ValueError, "'on_error' parameter"),
         ({"module": 3}, TypeError, "'module' parameter"),
         ({"module": torch.nn.Linear(3, 1)}, TypeError, "Got a Linear itself"),
-        ({"blokcs": ["fc1"]}, TypeError, "Got 'blokcs'"),
+        ({"blokcs": ["fc1"]}, TypeError, "got an unexpected keyword argument 'blokcs'. Write 'blocks'"),
     ],
 )
 def test_mistakes_are_found_before_training(params, error, message):

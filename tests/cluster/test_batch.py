@@ -177,7 +177,7 @@ def test_planning_again_keeps_results_that_still_hold(tmp_path):
     _train(tmp_path / "c", n=3)
     plan(tmp_path / "c", tmp_path / "out", 1, _estimator())
     run(tmp_path / "out")
-    with pytest.raises(ValueError, match="holds a plan already. Give another, or --replace"):
+    with pytest.raises(ValueError, match="holds a plan already. Give another, or replace=True"):
         plan(tmp_path / "c", tmp_path / "out", 1, _estimator())
     _train(tmp_path / "c", n=4)
     plan(tmp_path / "c", tmp_path / "out", 2, _estimator(), replace=True)

@@ -1,5 +1,6 @@
 """Which checkpoints are found, and the run and step of each."""
 
+import ast
 import re
 
 import numpy as np
@@ -206,18 +207,18 @@ def test_names_that_can_be_read_in_two_ways_are_refused_with_the_option_that_dec
         _steps(tmp_path, names)
     said = str(refused.value)
     assert shown in said
-    assert "--step-pattern" in said
+    assert "step_pattern=" in said
     assert len(said.splitlines()) < 8
     assert _steps(tmp_path, names, step_pattern=pattern) == steps
-    for given in re.findall(r"(?:pattern|or) '([^']+)' for", said):
-        assert len(_steps(tmp_path, names, step_pattern=given)) == len(names)
+    for given in re.findall(r"step_pattern=('[^']+') for", said):
+        assert len(_steps(tmp_path, names, step_pattern=ast.literal_eval(given))) == len(names)
 
 
 @pytest.mark.parametrize(
     "name", ["last-v1", "last", "loss=0.75", "loss=1e-3", "llama-7b", "fp16", "3fa9c1b2", "lr3e-4"]
 )
 def test_a_name_without_a_step_is_refused_with_its_remedies(tmp_path, name):
-    with pytest.raises(ValueError, match=f"The step of '{name}.ckpt' cannot be told.*--step-pattern.*--table"):
+    with pytest.raises(ValueError, match=f"The step of '{name}.ckpt' cannot be told.*step_pattern=.*table="):
         _steps(tmp_path, [name])
 
 
@@ -228,7 +229,7 @@ def test_the_same_step_twice_is_refused_where_a_version_tells_files_apart(tmp_pa
 
 def test_a_step_in_the_name_of_a_folder_is_found_by_a_pattern_and_is_no_part_of_the_run(tmp_path):
     _touch(tmp_path / "one", "checkpoint-500/model.safetensors", "checkpoint-1000/model.safetensors")
-    with pytest.raises(ValueError, match=r"Give --step-pattern 'checkpoint-\(\\d\+\)'"):
+    with pytest.raises(ValueError, match=r"Give step_pattern='checkpoint-\(\\\\d\+\)'"):
         _told(tmp_path / "one")
     assert [told[:2] for told in _told(tmp_path / "one", step_pattern=r"checkpoint-(\d+)")] == [("", 500), ("", 1000)]
     _touch(tmp_path / "two", *(f"seed{seed}/step_{step}/sub/model.npz" for seed in (0, 1) for step in (9, 10)))

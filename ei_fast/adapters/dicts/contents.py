@@ -1,7 +1,7 @@
 """What a dict of weights holds, by the names of its entries: dense layers, batch norms, and what belongs to neither."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,6 +11,8 @@ from ei_fast.adapters.dicts.values import shape_of
 
 _MAX_DEPTH = 64
 _SEPARATORS = "[./]"
+# Names in a message.
+_MOST_SHOWN = 20
 
 
 class Dense(NamedTuple):
@@ -75,16 +77,48 @@ class Contents:
         return found
 
     def candidates(self) -> str:
-        """What may be named in `order`, and how."""
+        """What may be named in `order`, and how: with an example that can be given as it stands."""
         flat = [name for name in self.dense if len(self.shape(name)) == 2]
         if not flat:
-            return "It holds no dense layer."
+            return "No entry is known as the weights of a dense layer, which are 2-D. Give some, as {'w0': weight}."
         known = ["{} ({} -> {})".format(name, *self.widths(name)) for name in flat]
         known += [f"{name} (batch norm)" for name in self.norms]
-        if len(known) > 20:
-            known[20:] = [f"and {len(known) - 20} more"]
-        example = ", ".join([*(repr(name) for name in flat[:2]), *(["..."] if len(flat) > 2 else [])])
-        return f"Candidates are {', '.join(known)}. Give order=[{example}], the names of the layers in order."
+        if len(known) > _MOST_SHOWN:
+            known[_MOST_SHOWN:] = [f"and {len(known) - _MOST_SHOWN} more"]
+        example = _some_chain(flat, [self.widths(name) for name in flat])
+        for norm in self.norms:
+            self._take_in(example, norm)
+        return (
+            f"Candidates are {', '.join(known)}. Give order={example}, or other names of layers, in the order in which "
+            "they feed each other; those that are left out are skipped."
+        )
+
+    def _take_in(self, order: list[str], norm: str) -> None:
+        """Put a batch norm into `order`, after the last layer that stands before it and has its width, if any."""
+        keys = list(self.entries)
+        width, at = shape_of(self.entries[f"{norm}.running_mean"]), keys.index(f"{norm}.running_mean")
+        feeding = [
+            name
+            for name in order
+            if name in self.dense and self.widths(name)[1:] == width and keys.index(self.dense[name].weight) < at
+        ]
+        if feeding:
+            order.insert(order.index(feeding[-1]) + 1, norm)
+
+
+def _some_chain(names: Sequence[str], widths: Sequence[tuple[int, int]]) -> list[str]:
+    """Layers that may feed each other by their widths, as many as are soon found: an example of an order."""
+    longest: list[int] = []
+    for first in range(min(len(names), _MOST_SHOWN)):
+        chain = [first]
+        while len(chain) < _MOST_SHOWN:
+            after = (k for k, (n_in, _) in enumerate(widths) if n_in == widths[chain[-1]][1] and k not in chain)
+            following = next(after, None)
+            if following is None:
+                break
+            chain.append(following)
+        longest = max(longest, chain, key=len)
+    return [names[k] for k in longest]
 
 
 def flattened(tree: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> dict[str, Any]:

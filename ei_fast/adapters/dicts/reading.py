@@ -107,14 +107,14 @@ def _check_one_network(contents: Contents) -> None:
     if several is not None:
         raise ValueError(
             f"The names under {several[0]!r} and {several[1]!r} are those of two networks: they hold the same layers. "
-            f"Give prefix={several[0]!r} or prefix={several[1]!r} to read one of them, or order=, the names of the "
+            f"Give prefix={several[0]!r} or prefix={several[1]!r} to read one of them; or order=, the names of the "
             "layers of one network in order."
         )
     beside = side_by_side(shapes)
     if beside is not None:
         raise ValueError(
             f"The layers {beside[0]!r} and {beside[1]!r} take the same inputs, as their names say, and do not feed "
-            f"each other. {contents.candidates()}"
+            f"each other. Give order={[beside[0]]!r}, or other names of layers that do, in order."
         )
 
 
@@ -129,10 +129,7 @@ def _check_all_known(contents: Contents) -> None:
         what = f"Got {unknown[0]!r} instead, which belongs to none." if unknown else "Got none instead."
         raise ValueError(f"{_KNOWN_FORMS} {what} Build the model, load the weights and pass the module.")
     if unknown:
-        raise ValueError(
-            f"{_KNOWN_FORMS} Got {unknown[0]!r} instead, which belongs to none. {contents.candidates()} What order= "
-            "leaves out is skipped."
-        )
+        raise ValueError(f"{_KNOWN_FORMS} Got {unknown[0]!r} instead, which belongs to none. {contents.candidates()}")
     for name in contents.dense:
         _check_is_2d(contents, name)
     if contents.norms:
@@ -171,7 +168,7 @@ def _check_is_2d(contents: Contents, name: str) -> None:
     if len(shape) != 2:
         raise ValueError(
             f"The weights of a dense layer must be 2-D. Got {contents.dense[name].weight!r} of shape {shape} instead. "
-            f"Give order=, the names of the dense layers in order, without {name!r}."
+            f"{contents.candidates()}"
         )
 
 

@@ -121,9 +121,12 @@ def check_files(layers: Sequence[BinnedLayer], matrices: str | None) -> None:
             needed += n_in * n_out * np.dtype(matrix_type(n_in, n_out)).itemsize
     free = shutil.disk_usage(matrices).free
     if needed > free:
-        raise ValueError(f"{rule}, which has {free:,} bytes left of the {needed:,} that the matrices take.")
+        raise ValueError(
+            f"{rule}, which has {free:,} bytes left of the {needed:,} that the matrices take. "
+            "Make room, or give another folder."
+        )
     try:
         with tempfile.TemporaryFile(dir=matrices):
             pass
     except OSError as error:
-        raise ValueError(f"{rule}, in which no file can be written: {error}.") from error
+        raise ValueError(f"{rule}, in which no file can be written: {error}. Give another folder.") from error

@@ -1,0 +1,274 @@
+"""Remedies of batches on clusters, followed."""
+
+import json
+import shutil
+import sys
+import warnings
+
+import numpy as np
+from disks import fill, mounted
+from followed import follows, literal
+from followed_files import _installs, _not_there
+
+import ei_fast as ef
+from ei_fast.cluster import merge, plan, run
+from ei_fast.cluster.batch import PLAN, Batch
+from ei_fast.cluster.locks import holding
+from ei_fast.runtime.files import sealed, unsealed
+
+ESTIMATOR = ef.EffectiveInformation(random_state=0, pairwise="none", joint="gaussian", n_samples=256)
+
+
+def _checkpoints(said, *names):
+    folder = said.folder / "checkpoints"
+    for k, name in enumerate(names or ("ckpt_1.npz", "ckpt_2.npz")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        np.savez(folder / name, w0=np.eye(2) * (1 + k))
+    return folder
+
+
+def _planned(said, shards=1, **options):
+    return plan(_checkpoints(said), said.folder / "ei", shards, ESTIMATOR, **options)
+
+
+def _changed(said, **changes):
+    """The plan with other content."""
+    path = said.folder / "ei" / PLAN
+    path.write_bytes(sealed(unsealed(path.read_bytes()) | changes))
+
+
+@follows("The folder {} holds no plan. Make one: ei-fast batch plan CHECKPOINTS --out {} --shards 1")
+def _(said):
+    folder = said.folder / "ei"
+    folder.mkdir()
+    message = said.typed("batch", "run", folder, code=1)
+    command = message.split("Make one: ei-fast ")[1].replace("CHECKPOINTS", str(_checkpoints(said)))
+    said.typed(*command.split())
+    said.typed("batch", "status", folder)
+
+
+@follows("The plan {} is damaged ({}). Plan again with replace=True ({}).")
+def _(said):
+    _planned(said)
+    path = said.folder / "ei" / PLAN
+    for damage in ("nothing", json.dumps({"kind": 1})):
+        path.write_text(damage)
+        message = said.refused(run, said.folder / "ei")
+        _planned(said, replace=literal(message, "replace="))
+        Batch.load(said.folder / "ei")
+    _changed(said, layers=3)
+    message = said.refused(run, said.folder / "ei")
+    command = message.split("replace=True (ei-fast ")[1].split(")")[0].split()
+    said.typed(*command, said.folder / "checkpoints", "--out", said.folder / "ei", "--shards", 1)
+    Batch.load(said.folder / "ei")
+
+
+@follows("The file {} is not an {}, but {}. Give another folder.")
+def _(said):
+    _planned(said)
+    _changed(said, kind="something")
+    said.refused(run, said.folder / "ei")
+    plan(said.folder / "checkpoints", said.folder / "other", 1, ESTIMATOR)
+    assert run(said.folder / "other", processes=1).done == 2
+
+
+@follows("figures may differ. Use that version, or plan again with replace=True ({}).")
+def _(said):
+    _planned(said)
+    _changed(said, ei_fast="0.0.1")
+    message = said.refused(run, said.folder / "ei")
+    _planned(said, replace=literal(message, "replace="))
+    run(said.folder / "ei", processes=1)
+
+
+@follows("Give step_pattern=, a regular expression with one group, or table=, a CSV with columns file and step.")
+def _(said):
+    folder, out = _checkpoints(said, "a-one.npz"), said.folder / "ei"
+    said.refused(plan, folder, out, 1, ESTIMATOR)
+    table = said.folder / "steps.csv"
+    table.write_text("file,step\na-one.npz,1\n")
+    plan(folder, out, 1, ESTIMATOR, table=table)
+    (folder / "a-one.npz").rename(folder / "x7y.npz")
+    message = said.typed(
+        "batch", "plan", folder, "--out", said.folder / "no", "--shards", 1, "--step-pattern", "z(8)", code=1
+    )
+    assert "Give --step-pattern, a regular expression" in message
+    assert "or --table, a CSV" in message
+    said.typed("batch", "plan", folder, "--out", said.folder / "yes", "--shards", 1, "--step-pattern", r"x(\d)y")
+
+
+@follows("a CSV with columns file and step; or a narrower glob.")
+def _(said):
+    folder, out = _checkpoints(said, "1-best2.npz", "3-last2.npz"), said.folder / "ei"
+    said.refused(plan, folder, out, 1, ESTIMATOR)
+    for options in ({"step_pattern": r"^(\d+)-"}, {"table": said.folder / "steps.csv"}):
+        (said.folder / "steps.csv").write_text("file,step\n1-best2.npz,1\n3-last2.npz,3\n")
+        plan(folder, out, 1, ESTIMATOR, replace=True, **options)
+    plan(folder / "*-last*.npz", out, 1, ESTIMATOR, replace=True)
+
+
+@follows("Give a glob like 'runs/*/*.npz'.")
+def _(said):
+    folder = _checkpoints(said, "1.npz", "seed0/1.npz")
+    said.refused(plan, folder, said.folder / "ei", 1, ESTIMATOR)
+    plan(folder / "*/*.npz", said.folder / "ei", 1, ESTIMATOR)
+
+
+@follows("Give more memory, or fewer --processes.")
+def _(said):
+    _planned(said)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        failed = run(said.folder / "ei", processes=1, max_memory=1000)
+    assert failed.failed == 2
+    said.messages.append(said.refused(merge, said.folder / "ei"))
+    assert run(said.folder / "ei", processes=1, max_memory=2**40).done == 2
+
+
+@follows("The environment variable {} must be an integer >= 0. Got {} instead. Name the shard, as shard=0.")
+def _(said):
+    _planned(said)
+    said.monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "first")
+    message = said.refused(run, said.folder / "ei")
+    assert run(said.folder / "ei", literal(message, "shard="), processes=1).done == 2
+    typed = said.typed("batch", "run", said.folder / "ei", code=1).split("Name the shard, as ")[1].strip().rstrip(".")
+    said.typed("batch", "run", said.folder / "ei", *typed.split())
+
+
+@follows("is being run by another process. Wait for it, or run another shard.")
+def _(said):
+    _planned(said, shards=2)
+    with holding(said.folder / "ei", 0):
+        said.refused(run, said.folder / "ei", 0)
+        run(said.folder / "ei", 1, processes=1)
+    run(said.folder / "ei", 0, processes=1)
+
+
+@follows("{}: shards {} of {} are being run. Wait for them, or stop them.")
+def _(said):
+    _planned(said)
+    with holding(said.folder / "ei", 0):
+        said.refused(_planned, said, replace=True)
+    _planned(said, replace=True)
+
+
+@follows("Run their shards again, or merge with allow_incomplete=True.")
+def _(said):
+    folder = _checkpoints(said)
+    _planned(said, shards=2)
+    run(said.folder / "ei", 0, processes=1)
+    message = said.refused(merge, said.folder / "ei")
+    merge(said.folder / "ei", allow_incomplete=literal(message, "allow_incomplete="))
+    assert "merge with --allow-incomplete." in said.typed("batch", "merge", said.folder / "ei", code=3)
+    said.typed("batch", "merge", said.folder / "ei", "--allow-incomplete")
+    run(said.folder / "ei", 1, processes=1)
+    merge(said.folder / "ei")
+    assert folder.is_dir()
+
+
+@follows("The folder {} holds a plan already. Give another, or replace=True.")
+def _(said):
+    _planned(said)
+    message = said.refused(_planned, said)
+    _planned(said, replace=literal(message, "replace="))
+    plan(said.folder / "checkpoints", said.folder / "another", 1, ESTIMATOR)
+    typed = ("batch", "plan", said.folder / "checkpoints", "--out", said.folder / "ei", "--shards", 1)
+    option = said.typed(*typed, code=1).split("Give another, or ")[1].strip().rstrip(".")
+    said.typed(*typed, option)
+
+
+@follows("The runs of a batch must have the same layers. {} has {}, {} has {}. Plan them apart.")
+def _(said):
+    folder = _checkpoints(said, "a/1.npz", "b/1.npz")
+    np.savez(folder / "b" / "1.npz", w0=np.eye(3))
+    said.refused(plan, folder, said.folder / "ei", 1, ESTIMATOR)
+    for one in ("a", "b"):
+        plan(folder / one, said.folder / f"ei-{one}", 1, ESTIMATOR)
+
+
+@follows("Bring them back, or plan again with replace=True (ei-fast batch plan --replace).")
+def _(said):
+    _planned(said)
+    folder = said.folder / "checkpoints"
+    folder.rename(said.folder / "moved")
+    said.refused(run, said.folder / "ei")
+    plan(said.folder / "moved", said.folder / "ei", 1, ESTIMATOR, replace=True)
+    run(said.folder / "ei", processes=1)
+    shutil.copytree(said.folder / "moved", folder)
+    _planned(said, replace=True)
+    run(said.folder / "ei", processes=1)
+
+
+@follows("Submit the array with --array=0-{}.")
+def _(said):
+    _planned(said, shards=2)
+    message = said.refused(run, said.folder / "ei", 5)
+    last = literal(message, "--array=0-")
+    for shard in range(last + 1):
+        run(said.folder / "ei", shard, processes=1)
+    merge(said.folder / "ei")
+
+
+@follows("A Dask cluster needs dask.distributed: pip")
+def _(said):
+    _planned(said)
+    _not_there(said, "distributed")
+    _installs(said.refused(run, said.folder / "ei", dask_scheduler="tcp://localhost:1"), "distributed")
+    assert "distributed" in sys.modules
+
+
+@follows("Nothing can be written into {}: {}. Make room, or give a folder that is yours")
+def _(said):
+    with mounted(said.folder / "small", "size=200k") as small:
+        filling = fill(small)
+        (small / "ei").mkdir()
+        said.refused(plan, _checkpoints(said), small / "ei", 1, ESTIMATOR)
+        plan(said.folder / "checkpoints", said.folder / "mine", 1, ESTIMATOR)
+        filling.unlink()
+        plan(said.folder / "checkpoints", small / "ei", 1, ESTIMATOR)
+
+
+@follows("{} could not be written: {}. Make room, and run it again.")
+def _(said):
+    names = [f"ckpt_{k}.npz" for k in range(150)]
+    folder = _checkpoints(said, *names)
+    with mounted(said.folder / "small", "size=200k") as small:
+        (small / "ei").mkdir()
+        filling = fill(small)
+        with filling.open("r+b") as file:
+            # Room for the probe, not for the plan.
+            file.truncate(filling.stat().st_size - 4096)
+        said.refused(plan, folder, small / "ei", 1, ESTIMATOR)
+        filling.unlink()
+        plan(folder, small / "ei", 1, ESTIMATOR)
+
+
+@follows("is no regular expression: {}. Write one like 'step=(\\d+)'.")
+def _(said):
+    folder = _checkpoints(said, "step=1.npz")
+    message = said.refused(plan, folder, said.folder / "ei", 1, ESTIMATOR, step_pattern="(")
+    pattern = message.split("Write one like '")[1].split("'")[0]
+    assert plan(folder, said.folder / "ei", 1, ESTIMATOR, step_pattern=pattern).checkpoints[0].step == 1
+
+
+@follows("{}, names {}, which is not among the checkpoints, like {}. Remove the line.")
+def _(said):
+    folder, table = _checkpoints(said, "ckpt_1.npz"), said.folder / "steps.csv"
+    table.write_text("file,step\nckpt_1.npz,1\nckpt_7.npz,7\n")
+    said.refused(plan, folder, said.folder / "ei", 1, ESTIMATOR, table=table)
+    table.write_text("file,step\nckpt_1.npz,1\n")
+    plan(folder, said.folder / "ei", 1, ESTIMATOR, table=table)
+
+
+@follows(
+    "The settings {} are no TOML: {}. Write lines like bins = 8.", "which is none of {}. Leave it out, or correct it."
+)
+def _(said):
+    folder, settings = _checkpoints(said), said.folder / "settings.toml"
+    typed = ("batch", "plan", folder, "--out", said.folder / "ei", "--shards", 1, "--settings", settings)
+    settings.write_text("bins: 8")
+    line = said.typed(*typed, code=1).split("Write lines like ")[1].strip().rstrip(".")
+    settings.write_text("bin = 8")
+    said.typed(*typed, code=1)
+    settings.write_text(line)
+    said.typed(*typed)

@@ -1,0 +1,405 @@
+"""Remedies of files of weights and models, followed."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import requires
+
+import h5py
+import keras
+import numpy as np
+import torch
+from followed import follows
+from safetensors.numpy import save_file
+
+import ei_fast as ef
+
+QUICK = {"random_state": 0, "tol": 0.5}
+WEIGHTS = {"fc1.weight": np.ones((3, 2), np.float32), "fc2.weight": np.ones((1, 3), np.float32)}
+
+
+def _model():
+    return torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+
+
+def _keras_model():
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "tanh"), keras.layers.Dense(1)])
+
+
+def _installs(message, *packages):
+    """Whether the extra that a message names brings these packages."""
+    extra = message.split('pip install "ei_fast[')[1].split("]")[0]
+    brought = [one for one in requires("ei_fast") if f'extra == "{extra}"' in one.replace("'", '"')]
+    assert all(any(one.startswith(package) for one in brought) for package in packages), (extra, brought)
+
+
+def _not_there(said, *names):
+    """Within the case, modules that cannot be imported."""
+    for name in names:
+        said.monkeypatch.setitem(sys.modules, name, None)
+
+
+@follows("Save the weights in one of these formats.")
+def _(said):
+    path = said.folder / "net.bin"
+    path.write_bytes(b"")
+    said.refused(ef.analyze, path)
+    save_file(WEIGHTS, said.folder / "net.safetensors")
+    ef.analyze(said.folder / "net.safetensors", **QUICK)
+
+
+@follows("cannot be read. Save them as one of {}.")
+def _(said):
+    path = said.folder / "net.safetensors"
+    save_file({"fc.weight": np.ones((2, 2), np.complex64)}, path)
+    message = said.refused(ef.analyze, path)
+    assert "F32" in message.split("Save them as one of ")[1]
+    save_file({"fc.weight": np.ones((2, 2), np.float32)}, path)
+    ef.analyze(path, **QUICK)
+
+
+def _shards(folder, **changes):
+    places = {"fc1.weight": "a.safetensors", "fc2.weight": "b.safetensors"} | changes
+    for name, shard in (("fc1.weight", "a.safetensors"), ("fc2.weight", "b.safetensors")):
+        save_file({name: WEIGHTS[name]}, folder / shard)
+    index = folder / "net.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    return index
+
+
+@follows("which does not hold it. Save the model again, index and shards.")
+def _(said):
+    said.refused(ef.analyze, _shards(said.folder, **{"fc2.weight": "a.safetensors"}))
+    ef.analyze(_shards(said.folder), **QUICK)
+
+
+@follows("Put the shards beside it and name them so.")
+def _(said):
+    (said.folder / "other").mkdir()
+    index = _shards(said.folder, **{"fc2.weight": "other/b.safetensors"})
+    os.replace(said.folder / "b.safetensors", said.folder / "other" / "b.safetensors")
+    said.refused(ef.analyze, index)
+    os.replace(said.folder / "other" / "b.safetensors", said.folder / "b.safetensors")
+    index.write_text(index.read_text().replace("other/", ""))
+    ef.analyze(index, **QUICK)
+
+
+@follows("The file {} names {}, which is not beside it. Put it there.")
+def _(said):
+    index = _shards(said.folder)
+    os.replace(said.folder / "b.safetensors", said.folder / "elsewhere")
+    said.refused(ef.analyze, index)
+    os.replace(said.folder / "elsewhere", said.folder / "b.safetensors")
+    ef.analyze(index, **QUICK)
+
+
+@follows(
+    "its header claims {} bytes. It is damaged or of another kind. Save it again.",
+    "cannot be read as safetensors: it is damaged or of another kind ({}). Save it again.",
+)
+def _(said):
+    path = said.folder / "net.safetensors"
+    for content in (b"\xff" * 64, (8).to_bytes(8, "little") + b"{broken}"):
+        path.write_bytes(content)
+        said.refused(ef.analyze, path)
+    save_file(WEIGHTS, path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("which could run code and is not read, or it is damaged. Save model.state_dict() instead")
+def _(said):
+    path, model = said.folder / "net.pt", _model()
+    torch.save(model, path)
+    said.refused(ef.analyze, path)
+    torch.save(model.state_dict(), path)
+    ef.analyze(path, **QUICK)
+    ef.analyze(model, **QUICK)
+
+
+@follows("The file {} cannot be read: it is damaged ({}). Save it again.")
+def _(said):
+    path, model = said.folder / "net.pt", _model()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/version", "3\n")
+    said.refused(ef.analyze, path)
+    torch.save(model.state_dict(), path)
+    ef.analyze(path, **QUICK)
+
+
+@follows(
+    "must be an archive that {} wrote. It is damaged or of another kind ({}). Save it again.",
+    "claims to hold more than its size, which {} never does. It is damaged or made to exhaust memory. Save it again.",
+)
+def _(said):
+    path = said.folder / "net.pt"
+    path.write_bytes(pickle.dumps({}))
+    said.refused(ef.analyze, path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("net/data.pkl", b"0" * 1000)
+    said.refused(ef.analyze, path)
+    torch.save(_model().state_dict(), path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("is a TorchScript program, which could run code. Save model.state_dict() instead")
+def _(said):
+    path, model = said.folder / "net.pt", _model()
+    torch.jit.save(torch.jit.trace(model, torch.ones(1, 2)), path)
+    said.refused(ef.analyze, path)
+    torch.save(model.state_dict(), path)
+    ef.analyze(path, **QUICK)
+    ef.analyze(model, **QUICK)
+
+
+@follows("their description must be smaller than {} bytes. Save model.state_dict() instead.")
+def _(said):
+    path, model = said.folder / "net.pt", _model()
+    torch.save({"state_dict": model.state_dict(), "log": "x" * 2**21}, path)
+    said.refused(ef.analyze, path)
+    torch.save(model.state_dict(), path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("must hold a state dict, bare or as {}. Got {} instead. Save model.state_dict().")
+def _(said):
+    path, model = said.folder / "net.pt", _model()
+    torch.save({"epoch": 3}, path)
+    said.refused(ef.analyze, path)
+    torch.save(model.state_dict(), path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("bytes of tensors, far more than it holds. It is damaged or made to exhaust memory. Save contiguous tensors.")
+def _(said):
+    path = said.folder / "net.pt"
+    expanded = torch.ones(1, 1).expand(4000, 4000)
+    torch.save({"fc.weight": expanded}, path)
+    said.refused(ef.analyze, path)
+    torch.save({"fc.weight": expanded[:3, :3].contiguous()}, path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("The file {} cannot be read without safetensors: pip")
+def _(said):
+    _not_there(said, "safetensors")
+    path = said.folder / "net.safetensors"
+    path.write_bytes(b"")
+    _installs(said.refused(ef.analyze, path), "safetensors")
+
+
+@follows("The file {} cannot be read without PyTorch: pip")
+def _(said):
+    _not_there(said, "torch")
+    path = said.folder / "net.pt"
+    path.write_bytes(b"")
+    _installs(said.refused(ef.analyze, path), "torch")
+
+
+@follows("before 2.10 a file of weights could run code although only weights were asked for. pip")
+def _(said):
+    path = said.folder / "net.pt"
+    torch.save(_model().state_dict(), path)
+    with said.monkeypatch.context() as patched:
+        patched.setattr(torch, "__version__", "2.4.1")
+        _installs(said.refused(ef.analyze, path), "torch>=2.10")
+
+
+@follows("The file {} cannot be read without h5py: pip")
+def _(said):
+    _not_there(said, "h5py")
+    path = said.folder / "net.h5"
+    path.write_bytes(b"")
+    _installs(said.refused(ef.analyze, path), "h5py", "keras")
+
+
+@follows("The file {} cannot be read without Keras 3: pip")
+def _(said):
+    path = said.folder / "net.keras"
+    _keras_model().save(path)
+    with said.monkeypatch.context() as patched:
+        patched.setattr("importlib.util.find_spec", lambda name: None)
+        _installs(said.refused(ef.analyze, path), "keras")
+
+
+@follows('{}: pip install "ei_fast[{}]".')
+def _(said):
+    import onnx
+
+    with said.monkeypatch.context() as patched:
+        patched.setattr("ei_fast.adapters.import_module", _not_installed)
+        _installs(said.refused(ef.as_network, onnx.ModelProto()), "onnx", "onnxruntime")
+        _installs(said.refused(ef.as_network, _keras_model()), "keras")
+
+
+def _not_installed(name):
+    raise ModuleNotFoundError(name)
+
+
+@follows("must hold the weights of a Keras model, as model.save_weights or model.save write them. It holds {}. Save")
+def _(said):
+    path = said.folder / "net.h5"
+    with h5py.File(path, "w") as file:
+        file["numbers"] = np.ones(3)
+    said.refused(ef.analyze, path)
+    _keras_model().save(said.folder / "net.keras")
+    ef.analyze(said.folder / "net.keras", **QUICK)
+
+
+@follows("The file {} is damaged ({}: {}). Save the weights again.")
+def _(said):
+    path = said.folder / "net.weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("layers/dense/vars")["first"] = np.ones((2, 2))
+    said.refused(ef.analyze, path)
+    _keras_model().save_weights(path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("The weights in {} {}. The file is damaged or made to. Save the model again.")
+def _(said):
+    path = said.folder / "net.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layers"] = h5py.ExternalLink("other.h5", "/layers")
+    said.refused(ef.analyze, path)
+    path.write_bytes(b"nothing")
+    said.refused(ef.analyze, path)
+    _keras_model().save_weights(path)
+    ef.analyze(path, **QUICK)
+
+
+def _with_member(path, name, content):
+    with zipfile.ZipFile(path) as archive:
+        members = {one: archive.read(one) for one in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for one, before in (members | {name: content}).items():
+            archive.writestr(one, before)
+
+
+@follows("The file {} must hold {} and nothing else. Got {} instead. Save the model again.")
+def _(said):
+    path = said.folder / "net.keras"
+    _keras_model().save(path)
+    _with_member(path, "more.txt", b"")
+    said.refused(ef.analyze, path)
+    _keras_model().save(path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("must describe a Keras model in its config.json. It is damaged or of another kind ({}: {}). Save the model")
+def _(said):
+    path = said.folder / "net.keras"
+    _keras_model().save(path)
+    _with_member(path, "config.json", b"{}")
+    said.refused(ef.analyze, path)
+    _keras_model().save(path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("The file {} is damaged at {} ({}). Save the model again.")
+def _(said):
+    path = said.folder / "net.keras"
+    _keras_model().save(path)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        at = archive.getinfo("config.json").header_offset + 80
+    content[at] ^= 1
+    path.write_bytes(content)
+    said.refused(ef.analyze, path)
+    _keras_model().save(path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("bytes of weights, far more than it holds. It is damaged or made to exhaust memory. Save the model again.")
+def _(said):
+    path = said.folder / "net.keras"
+    _keras_model().save(path)
+    with zipfile.ZipFile(path) as archive:
+        config = archive.read("config.json").decode()
+    _with_member(path, "config.json", config.replace('"units": 1,', '"units": 300000000,').encode())
+    said.refused(ef.analyze, path)
+    _keras_model().save(path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("or needs code of your own: build the model, call its load_weights with the file, and pass the model.")
+def _(said):
+    path = said.folder / "net.keras"
+    _keras_model().save(path)
+    with zipfile.ZipFile(path) as archive:
+        config = archive.read("config.json").decode()
+    _with_member(path, "config.json", config.replace('"activation": "tanh"', '"activation": "mine"').encode())
+    said.refused(ef.analyze, path)
+    built = _keras_model()
+    built.load_weights(path)
+    ef.analyze(built, **QUICK)
+
+
+@follows("numbers a sample, more than the {} that can be kept to verify it. Load it yourself and measure a part of it")
+def _(said):
+    inputs = keras.Input((4000, 4000, 1))
+    pooled = keras.layers.MaxPooling2D(400)(keras.layers.Conv2D(6, 1, name="c")(inputs))
+    hidden = keras.layers.Dense(3, name="d")(keras.layers.Flatten()(pooled))
+    path = said.folder / "net.keras"
+    model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
+    model.save(path)
+    said.refused(ef.analyze, path)
+    loaded = keras.saving.load_model(path)
+    ef.analyze(keras.Model(loaded.layers[-1].input, loaded.output), **QUICK)
+
+
+@follows(
+    "with keras.saving.load_model(path, safe_mode=False) and pass the model; classes of your own are read once they"
+)
+def _(said):
+    path = said.folder / "net.keras"
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.Lambda(lambda x: 2.0 * x)])
+    model.save(path)
+    said.refused(ef.analyze, path)
+    ef.as_network(keras.saving.load_model(path, safe_mode=False))
+
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return 2.0 * x
+
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), Own()]).save(path)
+    said.refused(ef.analyze, path)
+    try:
+        keras.saving.register_keras_serializable("followed")(Own)
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), Own()]).save(path)
+        ef.analyze(path, **QUICK)
+    finally:
+        keras.saving.get_custom_objects().pop("followed>Own", None)
+
+
+@follows("Pickles run code when they are read: if you trust it, load it yourself and pass the model or its weights.")
+def _(said):
+    path = said.folder / "net.pkl"
+    path.write_bytes(pickle.dumps(WEIGHTS))
+    said.refused(ef.analyze, path)
+    ef.analyze(pickle.loads(path.read_bytes()), **QUICK)
+
+
+@follows(
+    "which the environment variable KERAS_BACKEND names and which is not installed. Set it to one that is there: {}."
+)
+def _(said):
+    path = said.folder / "net.keras"
+    _keras_model().save(path)
+    code = (
+        "import sys, importlib.util as u, ei_fast as ef; found = u.find_spec; "
+        "u.find_spec = lambda name: None if name == 'tensorflow' else found(name); "
+        "print(len(ef.as_network(sys.argv[1])))"
+    )
+
+    def run(backend):
+        environment = os.environ | {"KERAS_BACKEND": backend}
+        typed = [sys.executable, "-W", "ignore", "-c", code, str(path)]
+        return subprocess.run(typed, env=environment, capture_output=True, text=True, check=False)
+
+    refused = run("tensorflow").stderr
+    said.messages.append(refused)
+    there = refused.split("Set it to one that is there: ")[1].strip().rstrip(".").split(", ")
+    assert run(there[0]).stdout == "2\n"
