@@ -34,7 +34,8 @@ def place_of(norm: str, layer: Layer, dense: str, options: DictOptions) -> Place
         return "before"
     raise ValueError(
         f"Whether the batch norm {norm!r} stands before or after the activation of {dense!r} cannot be told from the "
-        f"weights. Give norm_place='before' or norm_place='after'; or one for each, as norm_place={{{norm!r}: 'after'}}."
+        "weights. Give norm_place='before' or norm_place='after'; or one for each, as "
+        f"norm_place={{{norm!r}: 'after'}}."
     )
 
 

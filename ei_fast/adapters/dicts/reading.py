@@ -127,7 +127,7 @@ def _check_all_known(contents: Contents) -> None:
             raise ValueError(why)
     if not contents.dense:
         what = f"Got {unknown[0]!r} instead, which belongs to none." if unknown else "Got none instead."
-        raise ValueError(f"{_KNOWN_FORMS} {what} Build the model, load the weights and pass the module.")
+        raise ValueError(f"{_KNOWN_FORMS} {what} {contents.candidates()}")
     if unknown:
         raise ValueError(f"{_KNOWN_FORMS} Got {unknown[0]!r} instead, which belongs to none. {contents.candidates()}")
     for name in contents.dense:
