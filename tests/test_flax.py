@@ -851,7 +851,7 @@ def test_no_length_of_a_sample_is_guessed_through_a_convolution():
             y = self.conv(x[..., None])
             return self.a(y.reshape(len(x), -1)[:, :14])
 
-    with pytest.raises(ValueError, match="Give 'input_shape'"):
+    with pytest.raises(ValueError, match="Give input_shape="):
         ef.as_network(Convolved())
 
 

@@ -1107,7 +1107,7 @@ def test_no_layer_stands_among_the_layers_and_the_skipped():
     ],
 )
 def test_no_length_of_a_sample_is_guessed_through_a_convolution(model):
-    with pytest.raises(ValueError, match="Give 'input_shape', the shape of one sample"):
+    with pytest.raises(ValueError, match="Give input_shape=, the shape of one sample"):
         ef.as_network(model)
 
 
