@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cache
 from typing import Any, Self, Unpack
 
@@ -468,6 +469,8 @@ class EffectiveInformation(BaseEstimator):
         runner = runner or Runner(Threads(settings.n_jobs, bool(self.verbose)))
         with runner.threads:
             layers = _measure_layers(binned, settings.options, ranges_and_seed.seed, runner, bool(self.verbose))
+        noted = {name for name, note in network.notes if note == Flag.INTEGERS.meaning}
+        layers = [replace(one, flags=(*one.flags, Flag.INTEGERS)) if one.name in noted else one for one in layers]
         provenance = {
             "ei_fast": __version__,
             "parameters": plain(self.get_params(deep=False)),

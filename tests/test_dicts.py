@@ -246,9 +246,12 @@ def test_four_bits_are_refused_by_name():
 
 def test_integers_are_measured_and_said_to_be_so(capsys):
     state = {"fc.weight": np.arange(6, dtype=np.int8).reshape(2, 3)}
-    assert "weights are integers" in dict(ef.as_network(state).notes)["fc"]
     ef.describe(state)
-    assert "note on fc: weights are integers, measured as they are" in capsys.readouterr().out
+    assert "note on fc: The weights are stored as integers, and measured as they are" in capsys.readouterr().out
+    report = ef.analyze(state, random_state=0)
+    assert "integer weights" in report[0].flags
+    assert "codes of a quantised layer" in report[0].meaning("integer weights")
+    assert "integer weights" not in ef.analyze({"fc.weight": 1.0 * state["fc.weight"]}, random_state=0)[0].flags
 
 
 # --- reparametrised layers -------------------------------------------------------------------------------------------

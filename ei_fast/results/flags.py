@@ -54,6 +54,11 @@ class Flag(StrEnum):
         "The error is above 'tol': the ceiling of work, 'n_samples' or 'pairwise_edges' was reached first. A larger "
         "'effort' raises the ceiling.",
     )
+    INTEGERS = (
+        "integer weights",
+        "The weights are stored as integers, and measured as they are. If they are codes of a quantised layer, they "
+        "are not its weights; save it as floating-point numbers.",
+    )
 
     def __new__(cls, value: str, meaning: str) -> "Flag":
         flag = str.__new__(cls, value)

@@ -15,15 +15,13 @@ from ei_fast.adapters.dicts.order import told_order
 from ei_fast.adapters.dicts.several import several_networks, side_by_side
 from ei_fast.adapters.dicts.values import numbers_of, type_of
 from ei_fast.network.layer import Function, Layer
+from ei_fast.results.flags import Flag
 
 _KNOWN_FORMS = (
     "A dict or file of weights must hold w0, w1, ... (n_in, n_out) with optional b0, b1, ..., or "
     "'<layer>.weight' (n_out, n_in) with '<layer>.bias', or '<layer>/kernel' (n_in, n_out) with '<layer>/bias', and "
     "optionally 'activation'."
 )
-
-INTEGERS = "weights are integers, measured as they are: codes of a quantised layer would have to be turned into floats"
-"""What is noted of a layer whose weights may be codes."""
 
 
 class Read(NamedTuple):
@@ -212,7 +210,7 @@ def _dense_layer(contents: Contents, name: str, activation: Any) -> tuple[Layer,
     where, entries = contents.dense[name], contents.entries
     weight, notes = with_what_stands_beside(name, entries[where.weight], where.transposed, contents.beside(name))
     if not notes and type_of(weight).startswith(("int", "uint")):
-        notes = [INTEGERS]
+        notes = [Flag.INTEGERS.meaning]
     weight = numbers_of(weight, where.weight)
     bias = None if entries.get(where.bias) is None else numbers_of(entries[where.bias], where.bias)
     return Layer(weight.T if where.transposed else weight, bias, activation, name=name), notes
