@@ -135,7 +135,8 @@ def _check_all_known(contents: Contents) -> None:
     if contents.norms:
         raise ValueError(
             f"Where the batch norm {next(iter(contents.norms))!r} stands cannot be told from the weights. "
-            f"{contents.candidates()} Name a batch norm right after the dense layer that feeds it."
+            f"{contents.candidates()} Name a batch norm right after the dense layer that feeds it, and give "
+            "norm_place='before' or norm_place='after', by where it stands from the activation of that layer."
         )
 
 
