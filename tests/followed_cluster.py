@@ -92,7 +92,9 @@ def _table(said, **steps):
 
 
 def _steps(said, where, **options):
-    return sorted(one.step for one in plan(where, said.folder / "ei", 1, ESTIMATOR, replace=True, **options).checkpoints)
+    return sorted(
+        one.step for one in plan(where, said.folder / "ei", 1, ESTIMATOR, replace=True, **options).checkpoints
+    )
 
 
 @follows("{}. Give step_pattern={}, a regular expression with one group for the path below the folder; or table=")

@@ -125,7 +125,9 @@ def _normed(*further):
 def _(said):
     state, order = _normed("fc2"), ["fc1", "bn", "fc2"]
     message = said.refused(ef.as_network, state, order=order)
-    before, after, each = (literal(message, word) for word in ("Give norm_place=", " or norm_place=", ", as norm_place="))
+    before, after, each = (
+        literal(message, word) for word in ("Give norm_place=", " or norm_place=", ", as norm_place=")
+    )
     assert each == {"bn": "after"}
     networks = [ef.as_network(state, order=order, norm_place=place) for place in (before, after, each)]
     np.testing.assert_allclose(networks[0][0].weight, 0.5 * state["fc1.weight"].T, rtol=1e-5)

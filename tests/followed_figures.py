@@ -236,7 +236,9 @@ def _(said):
     assert "first" in said.typed("describe", path, "--input-shape", "8,8,3")
 
 
-@follows("Give one of them, like axes[{}]", "Give axes of it, like figure.subplots()", "Give what figure.subplots() makes")
+@follows(
+    "Give one of them, like axes[{}]", "Give axes of it, like figure.subplots()", "Give what figure.subplots() makes"
+)
 def _(said):
     trajectory = _recorded()
     for axes in (Figure().subplots(2, 2), list(Figure().subplots(1, 2))):

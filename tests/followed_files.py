@@ -139,7 +139,9 @@ def _(said):
     ef.analyze(model, **QUICK)
 
 
-@follows("holds something else than tensors ({}), which could run code and is not read. Save model.state_dict() instead")
+@follows(
+    "holds something else than tensors ({}), which could run code and is not read. Save model.state_dict() instead"
+)
 def _(said):
     path, model = said.folder / "net.pt", _model()
     torch.save(model, path)

@@ -461,7 +461,9 @@ def _(said):
     assert not ef.as_network(model, blocks={"odd": (-1.0, 1.0)}).skipped
 
 
-@follows("Pass what is behind it instead, which takes vectors of {} numbers: a layer of the model, or keras.Model(model")
+@follows(
+    "Pass what is behind it instead, which takes vectors of {} numbers: a layer of the model, or keras.Model(model"
+)
 def _(said):
     layers = [keras.layers.Embedding(10, 4, name="table"), keras.layers.Flatten(), keras.layers.Dense(2)]
     model = keras.Sequential([keras.Input((3,)), *layers])
