@@ -97,7 +97,9 @@ def _steps(said, where, **options):
     )
 
 
-@follows("{}. Give step_pattern={}, a regular expression with one group for the path below the folder; or table=")
+@follows(
+    "there is no number in {}{}. Give {}; or table=, a CSV with columns file and step; or a glob that leaves the file"
+)
 def _(said):
     folder = _checkpoints(said, "checkpoint-500/model.npz", "checkpoint-900/model.npz")
     message = said.refused(_steps, said, folder)

@@ -28,6 +28,10 @@ def _(said):
     for prefix, weights in zip(prefixes, (one, other), strict=True):
         network = ef.as_network(state, prefix=prefix)
         np.testing.assert_array_equal(network[0].weight, weights["fc1.weight"].T)
+    twice = {f"{role}/{key}": value for role in ("student", "teacher") for key, value in state.items()}
+    prefix = literal(said.refused(ef.as_network, twice), "Give prefix=")
+    prefix = literal(said.refused(ef.as_network, twice, prefix=prefix), " or prefix=")
+    np.testing.assert_array_equal(ef.as_network(twice, prefix=prefix)[0].weight, other["fc1.weight"].T)
     order = ["target.fc1", "target.fc2"]
     assert _layers(ef.as_network(state, order=order)) == order
 
