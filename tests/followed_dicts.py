@@ -112,11 +112,14 @@ def _(said):
     assert _layers(ef.as_network({key: value for key, value in state.items() if key != "0.weight_scale"})) == ["0"]
 
 
-@follows("Give layout='out_in' or 'in_out', and order= with the layers that are stored so.")
+@follows("Give layout='out_in' or layout='in_out', and order= with the layers that are stored so.")
 def _(said):
     state = {"a.weight": np.ones((3, 4)), "a.bias": np.ones(3), "b.weight": np.ones((3, 5)), "b.bias": np.ones(5)}
     message = said.refused(ef.as_network, state)
-    for layout, order, n_in in ((literal(message, "Give layout="), ["a"], 4), (literal(message, "' or "), ["b"], 3)):
+    for layout, order, n_in in (
+        (literal(message, "Give layout="), ["a"], 4),
+        (literal(message, " or layout="), ["b"], 3),
+    ):
         assert ef.as_network(state, layout=layout, order=order)[0].n_in == n_in
 
 
@@ -125,7 +128,7 @@ def _normed(*further):
     return _linears(fc1=(4, 3)) | norm | _linears(**dict.fromkeys(further, (2, 4)))
 
 
-@follows("Give norm_place='before' or norm_place='after'; or one for each, as norm_place={{}: 'after'}.")
+@follows("Give norm_place='before' or norm_place='after'; or one for each, as norm_place={}.")
 def _(said):
     state, order = _normed("fc2"), ["fc1", "bn", "fc2"]
     message = said.refused(ef.as_network, state, order=order)
@@ -137,6 +140,13 @@ def _(said):
     np.testing.assert_allclose(networks[0][0].weight, 0.5 * state["fc1.weight"].T, rtol=1e-5)
     np.testing.assert_array_equal(networks[1][0].weight, state["fc1.weight"].T)
     np.testing.assert_array_equal(networks[1][1].weight, networks[2][1].weight)
+    # Of several each message keeps what was said of those before.
+    state |= {"bn2.running_mean": RNG.normal(size=2), "bn2.running_var": np.ones(2), "fc3.weight": np.ones((1, 2))}
+    order, places = [*order, "bn2", "fc3"], None
+    for _ in range(2):
+        places = literal(said.refused(ef.as_network, state, order=order, norm_place=places), ", as norm_place=")
+    assert list(places) == ["bn", "bn2"]
+    assert len(ef.as_network(state, order=order, norm_place=places)) == 3
 
 
 @follows("Leave it out of order=, and the outputs of the activation are measured.")
