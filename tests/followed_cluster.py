@@ -1,6 +1,9 @@
 """Remedies of batches on clusters, followed."""
 
+import ast
 import json
+import re
+import shlex
 import shutil
 import sys
 import warnings
@@ -81,30 +84,80 @@ def _(said):
     run(said.folder / "ei", processes=1)
 
 
-@follows("Give step_pattern=, a regular expression with one group, or table=, a CSV with columns file and step.")
-def _(said):
-    folder, out = _checkpoints(said, "a-one.npz"), said.folder / "ei"
-    said.refused(plan, folder, out, 1, ESTIMATOR)
-    table = said.folder / "steps.csv"
-    table.write_text("file,step\na-one.npz,1\n")
-    plan(folder, out, 1, ESTIMATOR, table=table)
-    (folder / "a-one.npz").rename(folder / "x7y.npz")
-    message = said.typed(
-        "batch", "plan", folder, "--out", said.folder / "no", "--shards", 1, "--step-pattern", "z(8)", code=1
+def _table(said, **steps):
+    """A CSV with the steps of files, which are told without their suffix."""
+    path = said.folder / "steps.csv"
+    path.write_text("file,step\n" + "".join(f"{name}.npz,{step}\n" for name, step in steps.items()))
+    return path
+
+
+def _steps(said, where, **options):
+    return sorted(
+        one.step for one in plan(where, said.folder / "ei", 1, ESTIMATOR, replace=True, **options).checkpoints
     )
-    assert "Give --step-pattern, a regular expression" in message
-    assert "or --table, a CSV" in message
-    said.typed("batch", "plan", folder, "--out", said.folder / "yes", "--shards", 1, "--step-pattern", r"x(\d)y")
 
 
-@follows("a CSV with columns file and step; or a narrower glob.")
+@follows(
+    "there is no number in {}{}. Give {}; or table=, a CSV with columns file and step; or a glob that leaves the file"
+)
 def _(said):
-    folder, out = _checkpoints(said, "1-best2.npz", "3-last2.npz"), said.folder / "ei"
-    said.refused(plan, folder, out, 1, ESTIMATOR)
-    for options in ({"step_pattern": r"^(\d+)-"}, {"table": said.folder / "steps.csv"}):
-        (said.folder / "steps.csv").write_text("file,step\n1-best2.npz,1\n3-last2.npz,3\n")
-        plan(folder, out, 1, ESTIMATOR, replace=True, **options)
-    plan(folder / "*-last*.npz", out, 1, ESTIMATOR, replace=True)
+    folder = _checkpoints(said, "checkpoint-500/model.npz", "checkpoint-900/model.npz")
+    message = said.refused(_steps, said, folder)
+    assert _steps(said, folder, step_pattern=literal(message, "Give step_pattern=")) == [500, 900]
+    table = _table(said, **{"checkpoint-500/model": 5, "checkpoint-900/model": 9})
+    assert _steps(said, folder, table=table) == [5, 9]
+    np.savez(folder / "7.npz", w0=np.eye(2))
+    np.savez(folder / "last.npz", w0=np.eye(2))
+    said.refused(_steps, said, folder)
+    assert _steps(said, folder / "[0-9].npz") == [7]
+    typed = ("batch", "plan", folder / "checkpoint*" / "*.npz", "--out", said.folder / "typed", "--shards", 1)
+    option = said.typed(*typed, code=1).split("Give ")[1].split(", a regular")[0]
+    said.typed(*typed, *shlex.split(option))
+
+
+@follows("finds no number in {}, nor in the path below the folder of the checkpoints. Give step_pattern=")
+def _(said):
+    folder = _checkpoints(said, "x7y.npz", "x8y.npz")
+    said.refused(_steps, said, folder, step_pattern=r"z(\d)")
+    assert _steps(said, folder, step_pattern=r"x(\d)y") == [7, 8]
+    assert _steps(said, folder, table=_table(said, x7y=1, x8y=2), step_pattern=r"z(\d)") == [1, 2]
+    np.savez(folder / "z9.npz", w0=np.eye(2))
+    said.refused(_steps, said, folder, step_pattern=r"z(\d)")
+    assert _steps(said, folder / "z*.npz", step_pattern=r"z(\d)") == [9]
+    typed = ("batch", "plan", folder, "--out", said.folder / "yes", "--shards", 1, "--step-pattern")
+    assert "Give --step-pattern, a regular expression" in said.typed(*typed, "q(8)", code=1)
+    assert "or --table, a CSV" in said.messages[-1]
+    said.typed(*typed, r"[xz](\d)")
+
+
+@follows("The steps of the checkpoints{} cannot be told: {}.")
+def _(said):
+    folder = _checkpoints(said, "1-best2.npz", "3-best5.npz", "4-best4.npz")
+    message = said.refused(_steps, said, folder)
+    patterns = [ast.literal_eval(one) for one in re.findall("step_pattern=('[^']*') for", message)]
+    assert sorted(_steps(said, folder, step_pattern=one) for one in patterns) == [[1, 3, 4], [2, 4, 5]]
+    assert _steps(said, folder, table=_table(said, **{"1-best2": 1, "3-best5": 3, "4-best4": 4})) == [1, 3, 4]
+
+
+@follows("Give a pattern that ends in a slash for folders, like 'checkpoint-(\\d+)/', or a narrower glob.")
+def _(said):
+    names = "checkpoint-5/model.npz", "checkpoint-6/model_checkpoint-6.npz"
+    folder = _checkpoints(said, *names)
+    message = said.refused(_steps, said, folder, step_pattern=r"checkpoint-(\d+)")
+    assert _steps(said, folder, step_pattern=literal(message, "for folders, like ")) == [5, 6]
+    assert _steps(said, folder / "*" / "model.npz", step_pattern=r"checkpoint-(\d+)") == [5]
+
+
+@follows("have the same step, {}. Give a glob that leaves one of them out; or step_pattern=, a regular expression with")
+def _(said):
+    folder = _checkpoints(said, "epoch=11-step=140.npz", "epoch=11-step=140-v1.npz")
+    said.refused(_steps, said, folder)
+    assert _steps(said, folder / "*-v1.npz") == [140]
+    table = _table(said, **{"epoch=11-step=140": 140, "epoch=11-step=140-v1": 141})
+    assert _steps(said, folder, table=table) == [140, 141]
+    folder = _checkpoints(said, "a_1_v2.npz", "a_1_v3.npz")
+    said.refused(_steps, said, folder / "a*.npz")
+    assert _steps(said, folder / "a*.npz", step_pattern=r"v(\d)") == [2, 3]
 
 
 @follows("Give a glob like 'runs/*/*.npz'.")

@@ -1,5 +1,9 @@
 """Remedies of the measures, networks, parameters and reports, followed."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import torch
 from disks import fill, mounted
@@ -37,21 +41,23 @@ def _(said):
         assert [layer.name for layer in ef.analyze(model, order=order, pairwise="none", **QUICK)] == order
 
 
-@follows("Name a batch norm right after the dense layer that feeds it.")
+@follows("Name a batch norm right after the dense layer that feeds it, and give norm_place=")
 def _(said):
     norm = {"bn.running_mean": np.ones(2), "bn.running_var": np.ones(2)}
     model = {"a.weight": np.ones((2, 2)), **norm, "b.weight": np.ones((2, 2))}
-    order = literal(said.refused(ef.as_network, model), "Give order=")
+    message = said.refused(ef.as_network, model)
+    order = literal(message, "Give order=")
     assert order == ["a", "bn", "b"]
-    assert len(ef.as_network(model, order=order).skipped) == 0
+    for place in (literal(message, "give norm_place="), literal(message, " or norm_place=")):
+        assert len(ef.as_network(model, order=order, norm_place=place).skipped) == 0
 
 
 @follows("name that layer first, or leave the batch norm out.")
 def _(said):
     norm = {"bn.running_mean": np.ones(2), "bn.running_var": np.ones(2)}
     model = {"a.weight": np.ones((2, 2)), **norm}
-    said.refused(ef.as_network, model, order=["bn", "a"])
-    assert len(ef.as_network(model, order=["a", "bn"])) == 1
+    said.refused(ef.as_network, model, order=["bn", "a"], norm_place="before")
+    assert len(ef.as_network(model, order=["a", "bn"], norm_place="before")) == 1
     assert len(ef.as_network(model, order=["a"])) == 1
 
 
@@ -61,6 +67,23 @@ def _(said):
     said.refused(ef.analyze, np.eye(2), bins=64, **narrow, **QUICK)
     ef.analyze(np.eye(2), bins=2, **narrow, **QUICK)
     ef.analyze(np.eye(2), bins=64, in_range=(1.0, 2.0), activation="linear", **QUICK)
+
+
+@follows("give a range half as wide.")
+def _(said):
+    wide = 1.7e308
+    for half in ((-wide / 2, wide / 2), (0.0, wide)):
+        said.refused(ef.mutual_information, [0.0, 1.0], [0.0, 1.0], range=((-wide, wide), (0.0, 1.0)))
+        ef.mutual_information([0.0, 1.0], [0.0, 1.0], range=(half, (0.0, 1.0)))
+    said.refused(ef.analyze, np.eye(2) * 1e-9, in_range=(-wide, wide))
+    ef.analyze(np.eye(2) * 1e-9, in_range=(-wide / 2, wide / 2), **QUICK)
+
+
+@follows("that is larger than any float instead: scale it down.")
+def _(said):
+    values = [10**400, 0, 3 * 10**400]
+    said.refused(ef.mutual_information, values, [0, 1, 2])
+    ef.mutual_information([one // 10**399 for one in values], [0, 1, 2])
 
 
 @follows("The 'layer' parameter must be a single layer.")
@@ -416,7 +439,7 @@ def _(said):
     ef.analyze(np.eye(2), **QUICK)
 
 
-def _cold_cache(said):
+def _cold_cache(said, folder=None):
     """A cache with nothing in it, which is filled at once."""
     import ei_fast.warmup
     from ei_fast.runtime.kernel_cache import KernelCache
@@ -428,11 +451,16 @@ def _cold_cache(said):
         def leave(self):
             """The process goes on with its own cache."""
 
-    cold = Cold(said.folder)
+        def _lacking(self):
+            """The one file of code is whole."""
+            return [] if list(self.folder.glob("*.nbi")) else [None]
+
+    folder = folder or said.folder
+    cold = Cold(folder)
     said.monkeypatch.setattr(KernelCache, "found", lambda: cold)
     # Of a marker that vouches for nothing, every line is there.
     said.monkeypatch.setattr(
-        ei_fast.warmup, "_call_every_kernel", lambda: (said.folder / f"k.{_PYTHON}.nbi").write_bytes(b"")
+        ei_fast.warmup, "_call_every_kernel", lambda: (folder / f"k.{_PYTHON}.nbi").write_bytes(b"")
     )
     return cold
 
@@ -449,14 +477,74 @@ def _(said):
         assert "Compiled all kernels" in said.typed("warmup")
 
 
-@follows("Run ei-fast warmup while no other process is at work in it, or set NUMBA_CACHE_DIR to a folder elsewhere.")
+@follows("is at work in it, or set NUMBA_CACHE_DIR to a folder elsewhere, with some 100 MB of room.")
 def _(said):
     _cold_cache(said)
-
-    said.monkeypatch.setattr(FileLock, "acquire", _refuse)
-    said.messages.append(warmup().problem)
-    assert "Compiled all kernels" in said.typed("warmup")
+    with said.monkeypatch.context() as patched:
+        patched.setattr(FileLock, "acquire", _refuse)
+        said.messages.append(warmup().problem)
+        assert "Compiled all kernels" in said.typed("warmup")
+        assert warmup().problem is None
+    # A folder elsewhere is one that has locks: NUMBA_CACHE_DIR itself is read once in a process.
+    elsewhere = said.folder / "elsewhere"
+    elsewhere.mkdir()
+    _cold_cache(said, elsewhere)
+    assert warmup().compiled
     assert warmup().problem is None
+
+
+_SUM = """
+import warnings
+import numpy as np
+from ei_fast.kernels.jit import jit
+
+@jit
+def total(x):
+    s = 0.0
+    for one in x:
+        s += one
+    return s
+
+if __name__ == "__main__":
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert total(np.ones(3)) == 3.0
+    print(*[one.message for one in caught])
+"""
+
+
+def _sums(said, cache):
+    """What a process says that compiles one kernel into a cache."""
+    program = said.folder / "total.py"
+    program.write_text(_SUM)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
+    run = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+@follows(
+    "Kernels are compiled in memory meanwhile. Set NUMBA_CACHE_DIR to a folder that can be written to and has some",
+    "Where this is said again, remove the files *.nbi and *.nbc in that folder, or set NUMBA_CACHE_DIR to another",
+)
+def _(said):
+    with mounted(said.folder / "small", "size=200k") as small:
+        assert _sums(said, small / "cache") == ""
+        for kept in (small / "cache").rglob("*.nb?"):
+            kept.unlink()
+        fill(small)
+        said.messages.append(_sums(said, small / "cache"))
+    cache = said.folder / "elsewhere"
+    assert _sums(said, cache) == ""
+    kept = list(cache.rglob("*.nb?"))
+    assert kept
+    for path in kept:
+        path.write_bytes(b"junk")
+    said.messages.append(_sums(said, cache))
+    assert "cannot be read" in said.messages[-1]
+    for path in kept:
+        path.unlink()
+    assert _sums(said, cache) == ""
+    assert _sums(said, said.folder / "another") == ""
 
 
 @follows(

@@ -9,6 +9,7 @@ from filelock import FileLock
 from followed import follows, literal
 from followed_files import _installs, _not_there
 from followed_trainings import _estimator, _recorded
+from matplotlib.figure import Figure
 
 import ei_fast as ef
 from ei_fast.claims.verdicts import verdicts_of
@@ -233,3 +234,44 @@ def _(said):
     assert "Give --input-shape, the shape of one sample" in message
     assert "Traceback" not in message
     assert "first" in said.typed("describe", path, "--input-shape", "8,8,3")
+
+
+@follows(
+    "Give one of them, like axes[{}]", "Give axes of it, like figure.subplots()", "Give what figure.subplots() makes"
+)
+def _(said):
+    trajectory = _recorded()
+    for axes in (Figure().subplots(2, 2), list(Figure().subplots(1, 2))):
+        message = said.refused(ef.plot_measures, trajectory, ax=axes)
+        ef.plot_measures(trajectory, ax=eval(message.split(", like ")[1].rstrip("."), {"axes": axes}))
+    figure = Figure()
+    message = said.refused(ef.plot_measures, trajectory, ax=figure)
+    ef.plot_measures(trajectory, ax=eval(message.split(", like ")[1].rstrip("."), {"figure": figure}))
+    said.refused(ef.plot_measures, trajectory, ax="left")
+    ef.plot_measures(trajectory, ax=Figure().subplots())
+    ef.plot_measures(trajectory)
+    plt.close("all")
+
+
+@follows("Got axes that were placed by hand. Give axes of figure.subplots(), or nothing.")
+def _(said):
+    trajectory, figure = _recorded(), Figure()
+    said.refused(ef.plot_measures, trajectory, ax=figure.add_axes((0.1, 0.1, 0.5, 0.5)))
+    ef.plot_measures(trajectory, ax=figure.subplots())
+    ef.plot_measures(trajectory)
+    plt.close("all")
+
+
+@follows("set IMAGEIO_FFMPEG_EXE to one that runs or unset it; or write a .gif or .html, which need none.")
+def _(said):
+    import imageio_ffmpeg
+
+    runs, trajectory = imageio_ffmpeg.get_ffmpeg_exe(), _recorded()
+    said.monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(said.folder / "nowhere"))
+    said.refused(ef.animate_causal_plane, trajectory, said.folder / "plane.mp4")
+    for name in ("plane.gif", "plane.html"):
+        ef.animate_causal_plane(trajectory, said.folder / name)
+    said.monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", runs)
+    ef.animate_causal_plane(trajectory, said.folder / "plane.mp4")
+    said.monkeypatch.delenv("IMAGEIO_FFMPEG_EXE")
+    ef.animate_causal_plane(trajectory, said.folder / "unset.mp4")

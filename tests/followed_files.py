@@ -97,7 +97,7 @@ def _(said):
 
 
 @follows(
-    "its header claims {} bytes. It is damaged or of another kind. Save it again.",
+    "It is damaged or of another kind, or holds more than some 40,000 tensors. Save it again, or only the layers",
     "cannot be read as safetensors: it is damaged or of another kind ({}). Save it again.",
 )
 def _(said):
@@ -107,9 +107,41 @@ def _(said):
         said.refused(ef.analyze, path)
     save_file(WEIGHTS, path)
     ef.analyze(path, **QUICK)
+    many = {f"{'buffer' * 30}.{k}": np.ones(1, np.float32) for k in range(20_000)}
+    save_file(WEIGHTS | many, path)
+    said.refused(ef.analyze, path)
+    save_file(WEIGHTS, path)
+    ef.analyze(path, **QUICK)
 
 
-@follows("which could run code and is not read, or it is damaged. Save model.state_dict() instead")
+class _Settings:
+    """Stands beside tensors in a file."""
+
+    rate = 0.1
+
+
+class _Filled(dict):
+    """A dict of a kind of its own, that can be the key of one."""
+
+    def __hash__(self):
+        return 0
+
+
+@follows("which could run code and is not read, or it is damaged ({}). Save model.state_dict() instead, or build the")
+def _(said):
+    path, model = said.folder / "net.pt", _model()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/version", "3\n")
+        archive.writestr("net/data.pkl", b"\x80\x02]\xff")
+    said.refused(ef.analyze, path)
+    torch.save(model.state_dict(), path)
+    ef.analyze(path, **QUICK)
+    ef.analyze(model, **QUICK)
+
+
+@follows(
+    "holds something else than tensors ({}), which could run code and is not read. Save model.state_dict() instead"
+)
 def _(said):
     path, model = said.folder / "net.pt", _model()
     torch.save(model, path)
@@ -119,12 +151,26 @@ def _(said):
     ef.analyze(model, **QUICK)
 
 
-@follows("The file {} cannot be read: it is damaged ({}). Save it again.")
+@follows("is no tensor but {}, which could run code and is not read. Save its values as a tensor.")
+def _(said):
+    path = said.folder / "net.pt"
+    state = {name: torch.as_tensor(weight) for name, weight in WEIGHTS.items()}
+    torch.save(state | {"fc1.bias": _Settings()}, path)
+    said.refused(ef.analyze, path)
+    torch.save(state | {"fc1.bias": torch.full((3,), _Settings.rate)}, path)
+    ef.analyze(path, **QUICK)
+
+
+@follows("Save it again", "Save model.state_dict() alone")
 def _(said):
     path, model = said.folder / "net.pt", _model()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("net/version", "3\n")
-    said.refused(ef.analyze, path)
+    assert said.refused(ef.analyze, path).endswith("Save it again.")
+    torch.save(model.state_dict(), path)
+    ef.analyze(path, **QUICK)
+    torch.save({"state_dict": model.state_dict(), "seen": {_Filled(a=1): 1}}, path)
+    assert said.refused(ef.analyze, path).endswith("Save model.state_dict() alone.")
     torch.save(model.state_dict(), path)
     ef.analyze(path, **QUICK)
 
@@ -144,22 +190,29 @@ def _(said):
     ef.analyze(path, **QUICK)
 
 
-@follows("is a TorchScript program, which could run code. Save model.state_dict() instead")
+@follows("If you trust it, write its weights with torch.save({}({}).{}, 'weights.pt'), and give that file; or build")
 def _(said):
-    path, model = said.folder / "net.pt", _model()
-    torch.jit.save(torch.jit.trace(model, torch.ones(1, 2)), path)
-    said.refused(ef.analyze, path)
-    torch.save(model.state_dict(), path)
-    ef.analyze(path, **QUICK)
+    said.monkeypatch.chdir(said.folder)
+    model = _model().eval()
+    torch.jit.save(torch.jit.trace(model, torch.ones(1, 2)), "net.pt")
+    torch.export.save(torch.export.export(model, (torch.ones(2, 2),)), "net.pt2")
+    for path in ("net.pt", "net.pt2"):
+        message = said.refused(ef.analyze, path)
+        exec(message.split("write its weights with ")[1].split(", and give that file")[0], {"torch": torch})
+        network = ef.as_network("weights.pt")
+        np.testing.assert_array_equal(network[0].weight, model[0].weight.detach().double().numpy().T)
+        os.unlink("weights.pt")
     ef.analyze(model, **QUICK)
 
 
-@follows("their description must be smaller than {} bytes. Save model.state_dict() instead.")
+@follows("or much beside them. Save model.state_dict() alone, or the layers that are to be measured.")
 def _(said):
     path, model = said.folder / "net.pt", _model()
-    torch.save({"state_dict": model.state_dict(), "log": "x" * 2**21}, path)
+    torch.save({"state_dict": model.state_dict(), "log": "x" * 2**23}, path)
     said.refused(ef.analyze, path)
     torch.save(model.state_dict(), path)
+    ef.analyze(path, **QUICK)
+    torch.save(model[0].state_dict(), path)
     ef.analyze(path, **QUICK)
 
 
@@ -172,14 +225,14 @@ def _(said):
     ef.analyze(path, **QUICK)
 
 
-@follows("bytes of tensors, far more than it holds. It is damaged or made to exhaust memory. Save contiguous tensors.")
+@follows("or ties one weight very often. Save each tensor by itself, as tensor.clone().")
 def _(said):
     path = said.folder / "net.pt"
-    expanded = torch.ones(1, 1).expand(4000, 4000)
+    expanded = torch.ones(1, 1).expand(2200, 2200)
     torch.save({"fc.weight": expanded}, path)
-    said.refused(ef.analyze, path)
-    torch.save({"fc.weight": expanded[:3, :3].contiguous()}, path)
-    ef.analyze(path, **QUICK)
+    said.refused(ef.as_network, path)
+    torch.save({"fc.weight": expanded.clone()}, path)
+    assert len(ef.as_network(path)) == 1
 
 
 @follows("The file {} cannot be read without safetensors: pip")

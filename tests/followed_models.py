@@ -357,6 +357,42 @@ def _(said):
     assert not ef.as_network(model, blocks=["0"]).skipped
 
 
+@follows("it has no weights before it has seen data. Call the model on a batch of data once, model(batch)")
+def _(said):
+    model = nn.Sequential(nn.LazyLinear(3), nn.Tanh(), nn.LazyLinear(2))
+    said.refused(ef.as_network, model)
+    model(torch.ones(5, 4))
+    ef.analyze(model, **QUICK)
+
+
+@follows("how long they are is not told by the layers behind it. Give input_shape=, the shape of one sample, to")
+def _(said):
+    def forward(self, x):
+        return self.dense(self.conv(x[:, None]).flatten(1)[:, :14])
+
+    model = _Does(forward, conv=nn.Conv1d(1, 2, 1), dense=nn.Linear(14, 3))
+    said.refused(ef.as_network, model)
+    ef.as_network(model, input_shape=(9,))
+
+
+@follows("instead of the model, with the 'input_shape' of one sample of these (where it is several, as torch.nn.Seq")
+def _(said):
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.a, self.b = nn.Embedding(10, 4), nn.Linear(4, 5), nn.Linear(5, 2)
+
+        def forward(self, x):
+            return self.b(torch.relu(self.a(self.table(x))))
+
+    model = Tokens()
+    message = said.refused(ef.as_network, model, input_shape=(3,))
+    width = literal(message, "which takes vectors of ")
+    assert len(ef.as_network(model.a, input_shape=(3, width))) == 1
+    assert len(ef.as_network(nn.Sequential(model.a, nn.ReLU(), model.b), input_shape=(3, width))) == 2
+    assert len(ef.as_network(model.state_dict(), order=["a", "b"], activation=["relu", "linear"])) == 2
+
+
 # Keras
 
 
@@ -425,6 +461,18 @@ def _(said):
     assert not ef.as_network(model, blocks={"odd": (-1.0, 1.0)}).skipped
 
 
+@follows(
+    "Pass what is behind it instead, which takes vectors of {} numbers: a layer of the model, or keras.Model(model"
+)
+def _(said):
+    layers = [keras.layers.Embedding(10, 4, name="table"), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    message = said.refused(ef.as_network, model)
+    code = message.split("a layer of the model, or ")[1].split(" of a functional one")[0]
+    assert [layer.n_in for layer in ef.as_network(eval(code, {"keras": keras, "model": model}))] == [12]
+    assert [layer.n_in for layer in ef.as_network(model.layers[-1])] == [12]
+
+
 # Flax
 
 
@@ -463,14 +511,32 @@ def _(said):
 
 
 @follows(
-    "Got numbers of type {} instead. Convert them to float32.", "Got the shape {} instead. Give it an axis of rows."
+    "Got numbers of type {} instead. Convert them to float32.",
+    "Got the shape {} instead. Give it an axis of rows.",
 )
 def _(said):
     batch = np.ones((2, 4), np.int64)
-    said.refused(ef.as_network, _flax(), example_inputs=batch)
+    for wrong in (batch, batch > 0):
+        said.refused(ef.as_network, _flax(), example_inputs=wrong)
+        ef.as_network(_flax(), example_inputs=wrong.astype("float32"))
     ef.as_network(_flax(), example_inputs=batch.astype("float32"))
     said.refused(ef.as_network, _flax(), example_inputs=batch[0].astype("float32"))
     ef.as_network(_flax(), example_inputs=batch[0].astype("float32")[None])
+
+
+@follows("Convert numbers to float32. Indices, as of tokens, are no numbers in a range")
+def _(said):
+    from flax import nnx
+
+    class Tokens(nnx.Module):
+        def __init__(self):
+            self.table, self.behind = nnx.Embed(10, 4, rngs=nnx.Rngs(0)), nnx.Linear(4, 2, rngs=nnx.Rngs(0))
+
+        def __call__(self, x):
+            return self.behind(self.table(x))
+
+    said.refused(ef.as_network, Tokens(), example_inputs=np.zeros((2, 3), np.int32))
+    assert len(ef.as_network(Tokens().behind, input_shape=(3, 4))) == 1
 
 
 @follows("that is not bound. Pass the pair (module, variables), or module.bind(variables).")

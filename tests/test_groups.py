@@ -192,7 +192,12 @@ def test_mutual_information_over_the_vectors_own_ranges():
         ((["a", "b"], [0, 1]), TypeError, "'x' parameter"),
         (([], []), ValueError, "at least one"),
         (([0, 1], [0, 1], 1), ValueError, "'bins' parameter of mutual_information"),
-        (([0, 1], [0, 1], 8, (0, 1)), (TypeError, ValueError), "'range' parameter of mutual_information"),
+        (
+            ([0, 1], [0, 1], 8, (0, 1)),
+            TypeError,
+            r"must be \(\(low, high\), \(low, high\)\), of x and of y. Got \(0, 1\)",
+        ),
+        (([0, 1], [0, 1], 8, (None, (0, 1))), TypeError, r"of x and of y. Got \(None, \(0, 1\)\) instead"),
         (([0, 1], [0, 1], 8, 3), TypeError, "'range' parameter of mutual_information"),
         (([0, 1], [0, 1], 8, None, "auto"), ValueError, "'entropy' parameter of mutual_information"),
     ],

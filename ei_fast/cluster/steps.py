@@ -131,11 +131,13 @@ def _nothing_in(path: str, name: str) -> str:
     folder = re.search(r"[A-Za-z]+[-_=]?(?=\d+$)", PurePosixPath(path).parent.name)
     versions = (re.fullmatch(r"([A-Za-z]+[-_=]?)\d+", one) for one in others)
     words = folder[0] if folder else next((found[1] for found in versions if found), None)
-    hint = repr(f"{words}(\\d+)" if words else r"step=(\d+)")
+    rule = "a regular expression with one group for the path below the folder"
+    # Only what would find a number is shown as a pattern.
+    pattern = repr(f"{words}(\\d+)") if words else ""
+    option = f"step_pattern={pattern}, {rule}"
     return (
-        f"The step of {path!r} cannot be told: there is no number in {name!r}{apart}. Give step_pattern={hint}, a "
-        "regular expression with one group for the path below the folder; or table=, a CSV with columns file and "
-        "step; or a glob that leaves the file out."
+        f"The step of {path!r} cannot be told: there is no number in {name!r}{apart}. Give {option}; "
+        "or table=, a CSV with columns file and step; or a glob that leaves the file out."
     )
 
 

@@ -58,12 +58,14 @@ def two_ranges(ranges: Any, owner: str) -> list[Any]:
     """The two that a pair of ranges is made of."""
     try:
         of_x, of_y = ranges
+        if len(of_x) == len(of_y) == 2:
+            return [of_x, of_y]
     except (TypeError, ValueError):
-        raise TypeError(
-            f"The 'range' parameter of {owner} must be ((low, high), (low, high)), of x and of y. "
-            f"Got {ranges!r} instead."
-        ) from None
-    return [check_range(one, "range", owner) if one is None else one for one in (of_x, of_y)]
+        pass
+    # Of one range for both nothing is to be said of its ends, which may be right.
+    raise TypeError(
+        f"The 'range' parameter of {owner} must be ((low, high), (low, high)), of x and of y. Got {ranges!r} instead."
+    )
 
 
 def codes_of(values: NDArray[Any], limits: Any, bins: int, owner: str) -> NDArray[np.uint16]:

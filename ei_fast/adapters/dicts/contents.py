@@ -198,7 +198,7 @@ def _as_biases_tell(entries: Mapping[str, Any], dense: dict[str, Dense]) -> dict
     if len(told) == 2:
         raise ValueError(
             f"The bias of {told[True]!r} fits a weight of (n_out, n_in), that of {told[False]!r} one of (n_in, n_out). "
-            "Give layout='out_in' or 'in_out', and order= with the layers that are stored so."
+            "Give layout='out_in' or layout='in_out', and order= with the layers that are stored so."
         )
     return {name: where._replace(transposed=next(iter(told))) for name, where in dense.items()} if told else dense
 

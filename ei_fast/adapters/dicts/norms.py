@@ -25,9 +25,10 @@ def place_of(norm: str, layer: Layer, dense: str, options: DictOptions) -> Place
     Numbers of a Sequential tell that nothing stands between: then it stands before the activation. Anything else, an
     activation or a dropout, leaves a gap, and other names tell nothing.
     """
-    given = options.norm_place
-    if given is not None and not isinstance(given, str):
-        given = given.get(norm)
+    if isinstance(options.norm_place, str):
+        return options.norm_place
+    said = dict(options.norm_place or {})
+    given = said.get(norm)
     if given is not None:
         return given
     if str(layer.activation) == "linear" or _is_next(dense, norm):
@@ -35,7 +36,7 @@ def place_of(norm: str, layer: Layer, dense: str, options: DictOptions) -> Place
     raise ValueError(
         f"Whether the batch norm {norm!r} stands before or after the activation of {dense!r} cannot be told from the "
         "weights. Give norm_place='before' or norm_place='after'; or one for each, as "
-        f"norm_place={{{norm!r}: 'after'}}."
+        f"norm_place={said | {norm: 'after'}}."
     )
 
 

@@ -66,7 +66,7 @@ def layers_from_mapping(
         entries, outside = under(entries, options.prefix)
     contents = Contents.of(entries, options.layout)
     if options.order is None:
-        _check_one_network(contents)
+        _check_one_network(contents, _before(arrays, options.prefix))
         _check_all_known(contents)
         names = told_order(contents, ordered and not nested)
     else:
@@ -98,11 +98,21 @@ def _activations(contents: Contents, names: Sequence[str], stated: Any, activati
     return iter([of[name] for name in chosen])
 
 
-def _check_one_network(contents: Contents) -> None:
+def _before(arrays: Mapping[str, Any], prefix: str | None) -> str:
+    """What has been taken off the names of entries: the prefix that was given, with what parts it from the rest."""
+    if prefix is None:
+        return ""
+    keys = (key for key in flattened(arrays) if key.startswith((f"{prefix}.", f"{prefix}/")))
+    return next((key[: len(prefix) + 1] for key in keys), "")
+
+
+def _check_one_network(contents: Contents, before: str) -> None:
     """Raise ValueError where the layers are those of several networks, or stand side by side."""
     shapes = {name: contents.shape(name) for name in contents.dense if len(contents.shape(name)) == 2}
-    several = several_networks(shapes)
-    if several is not None:
+    found = several_networks(shapes)
+    if found is not None:
+        # As a prefix they are given whole.
+        several = [before + name for name in found]
         raise ValueError(
             f"The names under {several[0]!r} and {several[1]!r} are those of two networks: they hold the same layers. "
             f"Give prefix={several[0]!r} or prefix={several[1]!r} to read one of them; or order=, the names of the "
@@ -133,7 +143,8 @@ def _check_all_known(contents: Contents) -> None:
     if contents.norms:
         raise ValueError(
             f"Where the batch norm {next(iter(contents.norms))!r} stands cannot be told from the weights. "
-            f"{contents.candidates()} Name a batch norm right after the dense layer that feeds it."
+            f"{contents.candidates()} Name a batch norm right after the dense layer that feeds it, and give "
+            "norm_place='before' or norm_place='after', by where it stands from the activation of that layer."
         )
 
 
