@@ -173,3 +173,38 @@ def _(said):
         said.refused(ef.as_network, weights, names=names)
     assert "Give one for each of 'layer0', 'layer1'" in said.messages[-1]
     assert _layers(ef.as_network(weights, names=["first", "second"])) == ["first", "second"]
+
+
+@follows("Leave it out of norm_place=, or name one of these.")
+def _(said):
+    state = {**_linears(fc1=(3, 2), fc2=(2, 3)), "bn.running_mean": np.zeros(3), "bn.running_var": np.ones(3)}
+    given = {"order": ["fc1", "bn", "fc2"], "activation": "tanh"}
+    said.refused(ef.as_network, state, **given, norm_place={"bn": "after", "bn2": "before"})
+    assert len(ef.as_network(state, **given, norm_place={"bn": "after"})) == 2
+
+
+@follows("are of two networks, as their names say. Give order=, the names of the layers of one network in order.")
+def _(said):
+    state = {f"{name}.weight": np.eye(3) for name in ("online_fc1", "online_fc2", "target_fc1", "target_fc2")}
+    said.refused(ef.as_network, state)
+    assert _layers(ef.as_network(state, order=["online_fc1", "online_fc2"])) == ["online_fc1", "online_fc2"]
+
+
+@follows("A state dict must be nested less deeply than {} levels. Save model.state_dict() instead.")
+def _(said):
+    model = nn.Linear(3, 2)
+    nested = model.state_dict()
+    for _ in range(70):
+        nested = {"again": nested, "number": torch.ones(1)}
+    path = said.folder / "net.pt"
+    torch.save(nested, path)
+    said.refused(ef.as_network, path)
+    torch.save(model.state_dict(), path)
+    assert len(ef.as_network(path)) == 1
+
+
+@follows("they are not its weights; save it as floating-point numbers.")
+def _(said):
+    codes, scale = np.arange(-4, 5, dtype=np.int8).reshape(3, 3), 0.1
+    assert "integer weights" in said.flagged({"fc.weight": codes}, random_state=0)[0].flags
+    assert "integer weights" not in ef.analyze({"fc.weight": scale * codes}, random_state=0)[0].flags

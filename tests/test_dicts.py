@@ -77,6 +77,41 @@ def test_two_layers_that_are_two_networks():
     assert len(ef.as_network({"up.weight": np.eye(3), "down.weight": np.eye(3)})) == 2
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("online.module.", "target."), ("student._orig_mod.", "teacher."), ("model_0.", "model_1."), ("net1.", "net2.")],
+)
+def test_two_networks_of_which_one_is_wrapped_or_numbered(one, other):
+    with pytest.raises(ValueError, match="are those of two networks"):
+        ef.as_network({**linears(4, 8, 4, prefix=one), **linears(4, 8, 4, prefix=other)})
+
+
+def test_two_networks_that_are_told_apart_in_the_names_of_layers():
+    """There a prefix would read one layer: the message does not offer it."""
+    for names_ in (
+        ("online_fc1", "online_fc2", "target_fc1", "target_fc2"),
+        ("fc1", "fc2", "fc1_target", "fc2_target"),
+    ):
+        state = {f"{name}.weight": np.ones((4, 4)) for name in names_}
+        with pytest.raises(ValueError, match=r"two networks|do not feed each other") as error:
+            ef.as_network(state)
+        assert "prefix=" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "names_",
+    [
+        ("feed_forward.w1", "feed_forward.w2", "feed_forward.w3"),
+        ("attn.W_q", "attn.W_k", "attn.W_v", "attn.W_o"),
+        ("q_linear", "k_linear", "v_linear", "out"),
+        ("enc", "fc_mu", "fc_logvar", "dec"),
+    ],
+)
+def test_layers_side_by_side_are_no_chain(names_):
+    with pytest.raises(ValueError, match=r"take the same inputs"):
+        ef.as_network({f"{name}.weight": np.eye(4) for name in names_})
+
+
 def test_blocks_and_halves_of_a_network_are_a_chain():
     blocks = {**linears(4, 8, 4, prefix="blocks.0."), **linears(4, 8, 4, prefix="blocks.1.")}
     assert len(ef.as_network(blocks)) == 4
@@ -151,6 +186,17 @@ def test_other_adapters_are_refused_by_name(kind, entry):
     for order in (None, ["fc1", "fc2"]):
         with pytest.raises(ValueError, match=rf"adapter \({kind}\) of the layer 'fc1'"):
             ef.as_network(state, order=order)
+
+
+def test_adapters_by_other_names():
+    attached = {"attn.to_q.weight": np.eye(4), "attn.processor.to_q_lora.down.weight": np.ones((2, 4))}
+    with pytest.raises(ValueError, match=r"adapter \(LoRA\)"):
+        ef.as_network(attached)
+    saved = {f"head.{name}.weight": np.eye(4) for name in ("original_module", "modules_to_save.default")}
+    with pytest.raises(ValueError, match="a module to save beside its original"):
+        ef.as_network(saved)
+    with pytest.raises(ValueError, match=r"adapter \(LoRA\)"):
+        ef.as_network(lora() | {"fc1.alpha": np.ones(2)})
 
 
 def test_an_adapter_without_the_weights_that_it_adapts():
@@ -234,6 +280,16 @@ def test_packed_codes_are_refused_by_name(entries):
             ValueError, match=r"The layer 'fc' is quantised.* Save its weights as floating-point numbers"
         ):
             ef.as_network(state, order=order)
+
+
+def test_scales_that_are_codes_and_codes_that_may_be_packed():
+    """Exponents of 8 bits stand for powers of 2; two codes of 4 bits fit into one of 8."""
+    state = {"fc.weight": torch.ones(4, 64).to(torch.float8_e4m3fn), "fc.weight_scale": torch.full((4, 2), 127).byte()}
+    with pytest.raises(ValueError, match=r"'weight_scale' of the layer 'fc' is of type uint8: a code itself"):
+        ef.as_network(state)
+    packed = {"fc.weight": np.ones((4, 32), dtype=np.uint8), "fc.scales": np.ones((4, 2)), "fc.zeros": np.ones((4, 2))}
+    with pytest.raises(ValueError, match="two codes of 4 bits may be packed in each"):
+        ef.as_network(packed, order=["fc"])
 
 
 def test_four_bits_are_refused_by_name():
@@ -344,6 +400,21 @@ def test_numbers_of_a_sequential_tell_what_stands_right_behind():
         ef.as_network(behind.state_dict(), order=["0", "2", "3"], activation=["tanh", "linear"])
 
 
+def test_other_numbers_tell_nothing_and_nested_norms_are_known():
+    model = trained(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+    with pytest.raises(ValueError, match="cannot be told from the weights"):
+        ef.as_network(
+            state_of(model, "layer1", "layer2", "act", "layer3"),
+            order=["layer1", "layer2", "layer3"],
+            activation="tanh",
+        )
+    nested = {name: dict(part.state_dict()) for name, part in zip(("fc1", "bn", "act", "fc2"), model, strict=True)}
+    options = {"order": ["fc1", "bn", "fc2"], "activation": ["tanh", "linear"], "norm_place": "before"}
+    x = torch.randn(50, 4, dtype=torch.float64)
+    network = ef.as_network({name: part for name, part in nested.items() if part}, **options)
+    np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+
+
 def test_an_eps_of_ones_own(capsys):
     x = torch.randn(50, 4, dtype=torch.float64)
     model = trained(nn.Linear(4, 6), nn.BatchNorm1d(6, eps=0.1), nn.Tanh(), nn.Linear(6, 3))
@@ -354,6 +425,13 @@ def test_an_eps_of_ones_own(capsys):
     assert "note on 0: batch norm '1' taken in before the activation, eps=0.1" in capsys.readouterr().out
     with pytest.raises(ValueError, match="'norm_eps' parameter of as_network"):
         ef.as_network(model.state_dict(), **options, norm_eps=-1.0)
+
+
+def test_a_place_of_no_batch_norm_is_refused():
+    """A slip in a name: the numbers would decide instead."""
+    model = trained(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+    with pytest.raises(ValueError, match=r"names '2', which is no batch norm in order=\. Those are '1'\. Leave it out"):
+        ef.as_network(model.state_dict(), order=["0", "1", "3"], activation="tanh", norm_place={"2": "after"})
 
 
 def test_a_batch_norm_that_nothing_follows():

@@ -118,6 +118,20 @@ def test_objects_in_place_of_weights_are_named(tmp_path):
         ef.as_network(tmp_path / "net.pt")
 
 
+def test_numbers_beside_a_weight_belong_to_it(tmp_path):
+    """A scale, a bias as a list, layers inside each other: as in the same dict in memory."""
+    codes = torch.ones(2, 3).to(torch.float8_e4m3fn)
+    for state in (
+        {"fc.weight": codes, "fc.weight_scale": 0.01},
+        {"fc.weight": torch.ones(2, 3), "fc.bias": [1.0, 2.0]},
+        {"fc.weight": torch.ones(2, 3), "head": {"weight": torch.ones(4, 2)}},
+    ):
+        torch.save(state, tmp_path / "net.pt")
+        for layer, same in zip(ef.as_network(tmp_path / "net.pt"), ef.as_network(state), strict=True):
+            np.testing.assert_array_equal(layer.weight, same.weight)
+            np.testing.assert_array_equal(layer.bias, same.bias)
+
+
 def _follow(error):
     """Do what a message says: the call of torch.save in it."""
     call = str(error).split("write its weights with ")[1].split(", and give that file")[0]

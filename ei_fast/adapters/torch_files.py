@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+import numpy as np
+
 Entries = dict[str, Any]
 Skipped = list[tuple[str, str]]
 
 # Objects that a description makes take up to a hundred times its own size.
 _MAX_PICKLED = 2**22
+_MAX_DEPTH = 64
 _OLDEST_TORCH = (2, 10)
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -193,15 +196,47 @@ def _state_dict(path: Path, content: Any, tensor_type: type) -> tuple[Entries, S
             f"The file {str(path)!r} must hold a state dict, bare or as {', '.join(map(repr, _WRAPPERS))}. "
             f"Got {_said(state)} instead. Save model.state_dict()."
         )
+    state = _with_what_belongs(state, tensor_type)
     for key, value in state.items():
         if isinstance(value, _PassedOver) and str(key).split(".")[-1] in ("weight", "bias", "kernel"):
             raise ValueError(
                 f"The entry {key!r} of the file {str(path)!r} is no tensor but {_kind_of(value)}, which could run code "
                 "and is not read. Save its values as a tensor."
             )
-    tensors = {key: value for key, value in state.items() if isinstance(key, str) and isinstance(value, tensor_type)}
+    tensors = {
+        key: value
+        for key, value in state.items()
+        if isinstance(key, str) and isinstance(value, (tensor_type, np.ndarray))
+    }
     skipped += [(str(key), _why_no_tensor(value)) for key, value in state.items() if key not in tensors]
     return tensors, skipped
+
+
+def _with_what_belongs(state: Mapping[Any, Any], tensor_type: type, prefix: str = "") -> dict[Any, Any]:
+    """The entries of a state dict and of those inside it; numbers beside a layer's weight as arrays, as tensors are."""
+    if prefix.count("/") > _MAX_DEPTH:
+        raise ValueError(
+            f"A state dict must be nested less deeply than {_MAX_DEPTH} levels. Save model.state_dict() instead."
+        )
+    found: dict[Any, Any] = {}
+    for key, value in state.items():
+        name = f"{prefix}{key}" if isinstance(key, str) else key
+        if isinstance(key, str) and isinstance(value, Mapping) and _holds(value, tensor_type):
+            found |= _with_what_belongs(value, tensor_type, f"{name}/")
+        elif isinstance(key, str) and _is_of_layer(key, state) and _is_numbers(value):
+            found[name] = np.asarray(value, dtype=np.float64)
+        else:
+            found[name] = value
+    return found
+
+
+def _is_of_layer(key: str, state: Mapping[Any, Any]) -> bool:
+    return "." in key and f"{key.rpartition('.')[0]}.weight" in state
+
+
+def _is_numbers(value: Any) -> bool:
+    entries = value if isinstance(value, (list, tuple)) else [value]
+    return bool(entries) and all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in entries)
 
 
 def _kind_of(value: Any) -> str:
@@ -234,6 +269,8 @@ def _check_tensors(path: Path, state: Mapping[str, Any]) -> None:
     views: dict[object, int] = {}
     tied = 0
     for tensor in state.values():
+        if isinstance(tensor, np.ndarray):
+            continue
         n_bytes = tensor.numel() * tensor.element_size()
         tied += n_bytes
         views[_view(tensor)] = n_bytes

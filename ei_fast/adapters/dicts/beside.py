@@ -16,7 +16,8 @@ from ei_fast.adapters.dicts.values import is_of_codes, numbers_of, shape_of, typ
 _ADAPTERS = (
     ("DoRA", r"lora_magnitude|dora_"),
     ("AdaLoRA", r"lora_E|ranknum"),
-    ("LoRA", r"lora(_|$)"),
+    ("LoRA", r"(\w*_)?lora(_|$)"),
+    ("a module to save beside its original", r"(modules_to_save|original_module)$"),
     ("IA³", r"ia3_"),
     ("LoHa", r"hada_"),
     ("LoKr", r"lokr_"),
@@ -156,7 +157,17 @@ def _dequantised(name: str, weight: Any, is_out_in: bool, of: Mapping[str, Any])
             f"{type_of(weight) or 'unknown'}, and what that does to it is not known. Pass the module, or leave what "
             "does nothing out of the dict."
         )
+    if is_of_codes(of[scales[0]]) and type_of(of[scales[0]]) != "float8_e8m0fnu":
+        raise ValueError(
+            f"The entry {scales[0]!r} of the layer {name!r} is of type {type_of(of[scales[0]])}: a code itself, and "
+            f"what it stands for is not known. {_FLOATS}."
+        )
     values, scale = numbers_of(weight).astype(np.float64), numbers_of(of[scales[0]]).astype(np.float64)
+    if type_of(weight) == "uint8" and scale.ndim == 2 and min(scale.shape) > 1:
+        raise ValueError(
+            f"The layer {name!r} has codes of type uint8 and scales of groups, {scales[0]!r}: two codes of 4 bits may "
+            f"be packed in each. {_FLOATS}."
+        )
     if scales == [_LARGEST]:
         scale = scale / 127.0
     if zeros:
@@ -198,7 +209,7 @@ def _merged(values: Any, is_out_in: bool, adapter: Mapping[str, Any], strength: 
         [key for key in adapter if any(re.match(pattern, part) for part in re.split("[./]", key))]
         for pattern in (_DOWN, _UP)
     )
-    if strength is None or len(down) != 1 or len(up) != 1 or len(adapter) != 2:
+    if strength is None or numbers_of(strength).size != 1 or len(down) != 1 or len(up) != 1 or len(adapter) != 2:
         raise ValueError(refusal_of(next(iter(adapter))))
     first, second = (numbers_of(adapter[key]).astype(np.float64) for key in (down[0], up[0]))
     shape = shape_of(values)[:: 1 if is_out_in else -1]
@@ -208,7 +219,7 @@ def _merged(values: Any, is_out_in: bool, adapter: Mapping[str, Any], strength: 
             f"of {shape[1]} inputs and {shape[0]} outputs. Got {first.shape} and {second.shape} instead. "
             "Merge the adapter before, as PEFT's model.merge_and_unload() does."
         )
-    scaling = float(numbers_of(strength)) / len(first)
+    scaling = float(numbers_of(strength).item()) / len(first)
     change = scaling * second @ first
     weight = numbers_of(values).astype(np.float64)
     return weight + (change if is_out_in else change.T), f"LoRA of rank {len(first)} merged, scaled by {scaling:g}"

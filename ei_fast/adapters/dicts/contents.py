@@ -64,6 +64,10 @@ class Contents:
                 owner[key] = name
         return owner
 
+    def key_of(self, norm: str, part: str) -> str:
+        """The name of a part of a batch norm, whether it is there or not."""
+        return f"{self.norms[norm][0][: len(norm) + 1]}{part}"
+
     def beside(self, name: str) -> dict[str, Any]:
         """All entries of a dense layer but its weight and bias."""
         return {key: self.entries[key] for key in self._beside.get(name, ())}
@@ -96,7 +100,8 @@ class Contents:
     def _take_in(self, order: list[str], norm: str) -> None:
         """Put a batch norm into `order`, after the last layer that stands before it and has its width, if any."""
         keys = list(self.entries)
-        width, at = shape_of(self.entries[f"{norm}.running_mean"]), keys.index(f"{norm}.running_mean")
+        mean = self.key_of(norm, "running_mean")
+        width, at = shape_of(self.entries[mean]), keys.index(mean)
         feeding = [
             name
             for name in order
@@ -205,13 +210,14 @@ def _as_biases_tell(entries: Mapping[str, Any], dense: dict[str, Dense]) -> dict
 
 def _batch_norms(entries: Mapping[str, Any]) -> dict[str, list[str]]:
     """Keys of every batch norm, as PyTorch names them, by its name."""
-    names = [key.removesuffix(".running_mean") for key in entries if key.endswith(".running_mean")]
     parts = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    return {
-        name: [f"{name}.{part}" for part in parts if f"{name}.{part}" in entries]
-        for name in names
-        if f"{name}.running_var" in entries
-    }
+    found: dict[str, list[str]] = {}
+    for key in entries:
+        begin = key.removesuffix("running_mean")
+        # In nested dicts a slash stands between names.
+        if begin != key and begin.endswith((".", "/")) and f"{begin}running_var" in entries:
+            found[begin[:-1]] = [f"{begin}{part}" for part in parts if f"{begin}{part}" in entries]
+    return found
 
 
 def _stem(key: str, suffix: str) -> str:

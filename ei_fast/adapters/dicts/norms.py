@@ -42,7 +42,8 @@ def place_of(norm: str, layer: Layer, dense: str, options: DictOptions) -> Place
 
 def _is_next(dense: str, norm: str) -> bool:
     """Whether two names are those of neighbours in a Sequential."""
-    one, other = (re.fullmatch(r"(.*?)(\d+)", name) for name in (dense, norm))
+    # The number is a part of its own: layer2 may stand anywhere.
+    one, other = (re.fullmatch(r"(.*[./]|)(\d+)", name) for name in (dense, norm))
     return one is not None and other is not None and one[1] == other[1] and int(one[2]) + 1 == int(other[2])
 
 
@@ -56,7 +57,7 @@ def affine_of(contents: Contents, name: str, n: int, feeding: str, epsilon: floa
     """
     parts = {"weight": np.ones(n), "bias": np.zeros(n)}
     for part in ("weight", "bias", "running_mean", "running_var"):
-        key = f"{name}.{part}"
+        key = contents.key_of(name, part)
         if contents.entries.get(key) is not None:
             # Complex numbers and strings are refused.
             parts[part] = numbers_of(contents.entries[key], key).astype(np.float64, casting="same_kind")
@@ -67,7 +68,7 @@ def affine_of(contents: Contents, name: str, n: int, feeding: str, epsilon: floa
             )
     variance = parts["running_var"]
     if not (variance >= 0).all():
-        raise ValueError(f"The entry '{name}.running_var' must hold variances, all >= 0. Got {variance.min()} instead.")
+        raise ValueError(f"The entry {key!r} must hold variances, all >= 0. Got {variance.min()} instead.")
     # What overflows is refused by the layer.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         scale = parts["weight"] / np.sqrt(variance + epsilon)

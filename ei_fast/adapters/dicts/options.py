@@ -36,6 +36,11 @@ class DictOptions:
     norm_place: Place | Mapping[str, Place] | None = None
     norm_eps: float = NORM_EPSILON
 
+    @property
+    def norm_places(self) -> Mapping[str, Place]:
+        """Places of batch norms that were given one by one."""
+        return self.norm_place if isinstance(self.norm_place, Mapping) else {}
+
     @classmethod
     def checked(
         cls, order: Any = None, prefix: Any = None, layout: Any = None, norm_place: Any = None, norm_eps: Any = None

@@ -72,6 +72,7 @@ def layers_from_mapping(
     else:
         names = [_bare(contents, name) for name in options.order]
         _check_names(contents, names)
+    _check_places(contents, names, options)
     layers, notes = _layers(contents, names, _activations(contents, names, stated, activation), options)
     return Read(layers, [*outside, *_left_out(contents, names)], notes)
 
@@ -110,6 +111,12 @@ def _check_one_network(contents: Contents, before: str) -> None:
     """Raise ValueError where the layers are those of several networks, or stand side by side."""
     shapes = {name: contents.shape(name) for name in contents.dense if len(contents.shape(name)) == 2}
     found = several_networks(shapes)
+    if found is not None and not contents.dense.keys().isdisjoint(found):
+        # Behind the name of a layer there is nothing that could be read by it.
+        raise ValueError(
+            f"The layers {found[0]!r} and {found[1]!r} are of two networks, as their names say. Give order=, the names "
+            "of the layers of one network in order."
+        )
     if found is not None:
         # As a prefix they are given whole.
         several = [before + name for name in found]
@@ -169,6 +176,17 @@ def _check_names(contents: Contents, names: Sequence[str]) -> None:
         raise ValueError(
             f"The 'order' parameter names the batch norm {names[0]!r} first. One can be measured only as a part of the "
             "dense layer right before it: name that layer first, or leave the batch norm out."
+        )
+
+
+def _check_places(contents: Contents, names: Sequence[str], options: DictOptions) -> None:
+    """Raise ValueError where `norm_place` names what is no batch norm of `order`: a slip would decide nothing."""
+    norms = [name for name in names if name in contents.norms]
+    unknown = [name for name in options.norm_places if name not in norms]
+    if unknown:
+        raise ValueError(
+            f"The 'norm_place' parameter names {unknown[0]!r}, which is no batch norm in order=. Those are "
+            f"{', '.join(map(repr, norms)) or 'none'}. Leave it out of norm_place=, or name one of these."
         )
 
 

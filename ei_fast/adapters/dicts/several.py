@@ -14,13 +14,28 @@ _ROLES = frozenset(
         *("branch", "branches", "tower", "towers", "stream", "streams", "siamese"),
     )
 )
+_COPIES = frozenset(("target", "ema", "momentum", "teacher", "old", "shadow", "swa"))
+# What is numbered where there are several: model1 and model2, but blocks of one model are numbered too.
+_NUMBERED = r"(model|net|network|qnetwork|q_?net|seed|fold|copy|agent)[_-]?\d+"
+# What wraps a network, maybe one of two alone.
+_WRAPPERS = r"[./](module|_orig_mod)(?=[./]|$)"
 # Of how many siblings each pair is looked at.
 _MOST_SIBLINGS = 64
 # Projections of an attention or a gate, which all take the same inputs.
 _SIDE_BY_SIDE = (
     frozenset(("q", "k", "v", "q_proj", "k_proj", "v_proj", "query", "key", "value", "wq", "wk", "wv")),
     frozenset(("to_q", "to_k", "to_v", "query_proj", "key_proj", "value_proj", "q_lin", "k_lin", "v_lin")),
+    frozenset(("w_q", "w_k", "w_v")),
+    frozenset(("w_qs", "w_ks", "w_vs")),
+    frozenset(("q_linear", "k_linear", "v_linear")),
+    frozenset(("theta", "phi", "g")),
     frozenset(("gate_proj", "up_proj")),
+    # The gate of SwiGLU, as LLaMA calls it, beside what it opens.
+    frozenset(("w1", "w3")),
+    # Mean and spread of a distribution.
+    frozenset(("mu", "logvar", "log_var", "log_std", "logstd", "sigma")),
+    frozenset(("mean", "logvar", "log_var", "log_std", "logstd", "std")),
+    frozenset(("fc_mu", "fc_logvar", "fc_var", "fc_log_var")),
 )
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -54,8 +69,13 @@ def side_by_side(shapes: Shapes) -> tuple[str, str] | None:
         leaves = {_last(prefix).lower(): prefix for prefix, inside in siblings.items() if "" in inside}
         for names in _SIDE_BY_SIDE:
             found = [prefix for name, prefix in leaves.items() if name in names]
-            if len(found) > 1:
+            if len(found) > 1 and shapes[found[0]] == shapes[found[1]]:
                 return found[0], found[1]
+        for name, prefix in leaves.items():
+            # One layer and its copy of another network, as fc1 and fc1_target.
+            bare, _, role = name.rpartition("_")
+            if role in _COPIES and bare in leaves and shapes[leaves[bare]] == shapes[prefix]:
+                return leaves[bare], prefix
     return None
 
 
@@ -65,7 +85,8 @@ def _siblings(shapes: Shapes) -> dict[str, dict[str, dict[str, tuple[int, ...]]]
     for name, shape in shapes.items():
         ends = [match.start() for match in re.finditer("[./]", name)] + [len(name)]
         for begin, end in zip([0, *ends], ends, strict=False):
-            found.setdefault(name[:begin], {}).setdefault(name[:end], {})[name[end:]] = shape
+            rest = re.sub(_WRAPPERS, "", name[end:])
+            found.setdefault(name[:begin], {}).setdefault(name[:end], {})[rest] = shape
     return found
 
 
@@ -81,7 +102,8 @@ def _are_networks(one: str, inside: Shapes, other: str, inside_other: Shapes, ar
 
 def _role(part: str) -> bool:
     """Whether a part of a name is one of a network among several: ``target``, ``critic_2``, ``online_encoder``."""
-    return not _ROLES.isdisjoint(re.split("[^a-z]+", part.lower()))
+    part = part.lower()
+    return not _ROLES.isdisjoint(re.split("[^a-z]+", part)) or re.fullmatch(_NUMBERED, part) is not None
 
 
 def _last(name: str) -> str:
