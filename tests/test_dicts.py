@@ -50,7 +50,7 @@ def test_two_networks_in_one_dict_are_no_chain(one, other):
     """Their widths chain: four layers would be measured, of which two never feed the others."""
     state = {**linears(3, 5, 3, prefix=one), **linears(3, 5, 3, prefix=other)}
     with pytest.raises(
-        ValueError, match=r"are those of two networks: they hold the same layers\. Give prefix="
+        ValueError, match=r"are those of two networks, which do not feed each other\. Give prefix="
     ) as error:
         ef.as_network(state)
     told = str(error.value).split("prefix='")[1].split("'")[0]
@@ -68,6 +68,16 @@ def test_an_actor_and_a_critic_that_end_otherwise():
     with pytest.raises(ValueError, match="prefix='actor' or prefix='critic'"):
         ef.as_network(state)
     assert ef.as_network(state, prefix="critic")[-1].n_out == 1
+
+
+def test_an_actor_and_a_critic_whose_layers_have_other_names():
+    actor, critic = linears(4, 8, prefix="actor."), linears(4, 8, prefix="critic.")
+    state = actor | {"actor.mu.weight": np.ones((4, 8))} | critic | {"critic.out.weight": np.ones((1, 8))}
+    with pytest.raises(ValueError, match="prefix='actor' or prefix='critic'"):
+        ef.as_network(state)
+    state = {**linears(4, 8, 4, prefix="policy_net."), "value_net.l1.weight": np.ones((8, 4))}
+    with pytest.raises(ValueError, match="are those of two networks"):
+        ef.as_network(state)
 
 
 def test_two_layers_that_are_two_networks():

@@ -1007,6 +1007,9 @@ def test_hooks_of_the_users_own_are_not_called():
         recorder.record(model)
         ef.describe(model)
         assert calls == []
+        said = "has hooks, which are not called: what they change is not measured"
+        assert ef.as_network(model).notes == [("the model", said), ("0", said)]
+        assert ef.as_network(model[2]).notes == []
         # They are where they were.
         model(torch.zeros(1, 3))
         assert len(calls) == 2 + 4 + 4

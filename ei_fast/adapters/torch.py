@@ -59,7 +59,10 @@ def network_from_torch(
     in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
     subject = _Subject(model, blocks)
     shape, probed = subject.input_shape(in_range, input_shape)
-    return network_from_runs(subject.run, shape, in_range, check, list(subject.ranges), probed)
+    network = network_from_runs(subject.run, shape, in_range, check, list(subject.ranges), probed)
+    hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
+    network.notes += [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
+    return network
 
 
 def _check_initialised(model: nn.Module) -> None:
@@ -182,12 +185,27 @@ def _without_hooks(model: nn.Module) -> nn.Module:
     Those of PyTorch itself stay: weight norm and pruning compute weights in them.
     """
     for module in model.modules():
-        for hooks in (vars(module).get(name, {}) for name in _HOOKS):
-            for number, hook in list(hooks.items()):
-                home = getattr(hook, "__module__", "") or type(hook).__module__
-                if not home.startswith("torch."):
-                    del hooks[number]
+        for hooks, own in zip(_registered(module), _hooks_of_owner(module), strict=True):
+            for number in own:
+                del hooks[number]
     return model
+
+
+def _registered(module: nn.Module) -> list[dict[int, Any]]:
+    """All hooks of a module, by their numbers: those before its call, and those after it."""
+    return [vars(module).get(name, {}) for name in _HOOKS]
+
+
+def _hooks_of_owner(module: nn.Module) -> list[list[int]]:
+    """Numbers of the hooks that PyTorch itself has not registered."""
+    return [
+        [
+            number
+            for number, hook in hooks.items()
+            if not (getattr(hook, "__module__", "") or type(hook).__module__).startswith("torch.")
+        ]
+        for hooks in _registered(module)
+    ]
 
 
 def _is_ours(error: BaseException) -> bool:

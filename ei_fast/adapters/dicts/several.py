@@ -91,12 +91,15 @@ def _siblings(shapes: Shapes) -> dict[str, dict[str, dict[str, tuple[int, ...]]]
 
 
 def _are_networks(one: str, inside: Shapes, other: str, inside_other: Shapes, are_members: bool) -> bool:
+    if _role(_last(one)) and _role(_last(other)):
+        # An actor and a critic, whatever their layers are called.
+        return True
     fewer, more = sorted((inside, inside_other), key=len)
     if not fewer.keys() <= more.keys() or all(fewer[rest] != more[rest] for rest in fewer):
         return False
     if set(fewer) == {""}:
         # Two layers, and no networks, but for what they are called, or what they are members of.
-        return are_members or (_role(_last(one)) and _role(_last(other)))
+        return are_members
     return True
 
 
