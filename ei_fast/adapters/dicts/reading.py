@@ -122,8 +122,8 @@ def _check_one_network(contents: Contents, before: str) -> None:
         several = [before + name for name in found]
         raise ValueError(
             f"The names under {several[0]!r} and {several[1]!r} are those of two networks, which do not feed each "
-            f"other. Give prefix={several[0]!r} or prefix={several[1]!r} to read one of them; or order=, the names of the "
-            "layers of one network in order."
+            f"other. Give prefix={several[0]!r} or prefix={several[1]!r} to read one of them; or order=, the names of "
+            "the layers of one network in order."
         )
     beside = side_by_side(shapes)
     if beside is not None:
