@@ -752,3 +752,11 @@ def _(said):
 
     said.refused(ef.as_network, (constant, {"scale": jnp.ones(2)}), input_shape=(3,))
     ef.analyze(ef.Function(lambda x: np.full((len(x), 2), 0.5), 3, 2, (0.0, 1.0)), **QUICK)
+
+
+@follows("Give the module that it was made of, or its state_dict.")
+def _(said):
+    model = nn.Sequential(nn.Linear(3, 2)).eval()
+    program = torch.export.export(model, (torch.ones(2, 3),))
+    said.refused(ef.as_network, program)
+    assert len(ef.as_network(program.state_dict)) == len(ef.as_network(model)) == 1

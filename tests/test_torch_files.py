@@ -118,6 +118,31 @@ def test_objects_in_place_of_weights_are_named(tmp_path):
         ef.as_network(tmp_path / "net.pt")
 
 
+def test_a_network_is_found_by_whatever_name_it_has(tmp_path):
+    for name in ("net", "params", "actor_state"):
+        torch.save({name: MODEL.state_dict(), "epoch": torch.tensor(3), "lr": 0.1}, tmp_path / "net.pt")
+        network = ef.as_network(tmp_path / "net.pt")
+        assert_is_model(network)
+        assert network.skipped == [("epoch", f"beside {name!r}")]
+
+
+def test_of_two_networks_in_a_checkpoint_one_is_asked_for(tmp_path):
+    other = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2))
+    optimiser = torch.optim.Adam(other.parameters()).state_dict()
+    content = {"generator": MODEL.state_dict(), "discriminator": other.state_dict(), "optimiser": optimiser, "step": 3}
+    torch.save(content, tmp_path / "gan.pt")
+    with pytest.raises(ValueError, match="Give prefix='generator' or prefix='discriminator'"):
+        ef.as_network(tmp_path / "gan.pt")
+    assert_is_model(ef.as_network(tmp_path / "gan.pt", prefix="generator"))
+
+
+def test_an_exported_program_is_no_module():
+    program = torch.export.export(MODEL, (torch.ones(2, 4),))
+    with pytest.raises(TypeError, match=r"Got ExportedProgram instead\. Give the module .* or its state_dict"):
+        ef.as_network(program)
+    assert_is_model(ef.as_network(program.state_dict))
+
+
 def test_numbers_beside_a_weight_belong_to_it(tmp_path):
     """A scale, a bias as a list, layers inside each other: as in the same dict in memory."""
     codes = torch.ones(2, 3).to(torch.float8_e4m3fn)

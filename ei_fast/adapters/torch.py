@@ -54,6 +54,11 @@ def network_from_torch(
     TypeError, ValueError
         Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"A model of PyTorch must be a torch.nn.Module. Got {type(model).__name__} instead. Give the module that "
+            "it was made of, or its state_dict."
+        )
     model = _unwrapped(model)
     _check_initialised(model)
     in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")

@@ -183,15 +183,23 @@ def _state_dict(path: Path, content: Any, tensor_type: type) -> tuple[Entries, S
             "is not read. Save model.state_dict() instead, or build the model and pass it."
         )
     skipped: Skipped = []
-    state = content
+    state, networks = content, []
     if isinstance(content, Mapping):
         wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
+        networks = [key for key, value in content.items() if _is_network(value, tensor_type)]
+        if wrapper is None and not _is_network(content, tensor_type):
+            if len(networks) == 1:
+                wrapper = networks[0]
+            elif networks:
+                # Which of them is meant is asked for where their layers are read.
+                state = {key: content[key] for key in networks}
+                skipped += [(str(key), "no network") for key in content if key not in networks]
         if wrapper is not None:
             state = content[wrapper]
             # Training's bookkeeping is no part of a network; a second set of weights would be.
             others = [key for key, value in content.items() if key != wrapper and _holds(value, tensor_type)]
             skipped += [(str(key), f"beside {wrapper!r}") for key in others]
-    if not isinstance(state, Mapping) or not _holds(state, tensor_type):
+    if not isinstance(state, Mapping) or not (networks or _holds(state, tensor_type)):
         raise ValueError(
             f"The file {str(path)!r} must hold a state dict, bare or as {', '.join(map(repr, _WRAPPERS))}. "
             f"Got {_said(state)} instead. Save model.state_dict()."
@@ -210,6 +218,14 @@ def _state_dict(path: Path, content: Any, tensor_type: type) -> tuple[Entries, S
     }
     skipped += [(str(key), _why_no_tensor(value)) for key, value in state.items() if key not in tensors]
     return tensors, skipped
+
+
+def _is_network(value: Any, tensor_type: type) -> bool:
+    """Whether a value is a dict with the weight of a layer in it."""
+    return isinstance(value, Mapping) and any(
+        isinstance(key, str) and key.endswith(".weight") and isinstance(entry, tensor_type)
+        for key, entry in value.items()
+    )
 
 
 def _with_what_belongs(state: Mapping[Any, Any], tensor_type: type, prefix: str = "") -> dict[Any, Any]:
