@@ -496,6 +496,13 @@ def test_the_layout_that_biases_tell_is_that_of_the_whole_file(tmp_path):
             np.testing.assert_array_equal(layer.weight, state[f"{name}.weight"])
 
 
+def test_a_layer_without_a_bias_says_what_told_its_layout():
+    """A head of GPT-2 may be stored otherwise than its blocks, and nothing in the file says so."""
+    network = ef.as_network(gpt2() | {"score.weight": RNG.normal(size=(4, 2))}, order=["h.0.attn.c_proj", "score"])
+    assert "as the bias of 'h.0.mlp.c_fc' tells; it has none" in dict(network.notes)["score"]
+    assert "h.0.attn.c_proj" not in dict(network.notes)
+
+
 def test_a_layout_can_be_given():
     state = {"a.weight": RNG.normal(size=(3, 3)), "b.weight": RNG.normal(size=(3, 3))}
     np.testing.assert_array_equal(ef.as_network(state)[0].weight, state["a.weight"].T)

@@ -215,7 +215,7 @@ def test_names_that_can_be_read_in_two_ways_are_refused_with_the_option_that_dec
 
 
 @pytest.mark.parametrize(
-    "name", ["last-v1", "last", "loss=0.75", "loss=1e-3", "llama-7b", "fp16", "3fa9c1b2", "lr3e-4"]
+    "name", ["step_-1", "last-v1", "last", "loss=0.75", "loss=1e-3", "llama-7b", "fp16", "3fa9c1b2", "lr3e-4"]
 )
 def test_a_name_without_a_step_is_refused_with_its_remedies(tmp_path, name):
     with pytest.raises(ValueError, match=f"The step of '{name}.ckpt' cannot be told.*step_pattern=.*table="):

@@ -25,22 +25,28 @@ class Dense(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """All entries of a dict, and by name where its layers with weights and its batch norms are."""
+    """All entries of a dict, and by name where its layers with weights and its batch norms are.
+
+    `teller` is a layer whose bias fits weights of (n_in, n_out) alone, where they would be (n_out, n_in) by their
+    names.
+    """
 
     entries: dict[str, Any]
     dense: dict[str, Dense]
     norms: dict[str, list[str]]
+    teller: str = ""
 
     @classmethod
     def of(cls, entries: dict[str, Any], layout: str | None = None) -> "Contents":
         """The contents of a flat dict; `layout` says how weights are stored, where names are not to tell."""
         norms = _batch_norms(entries)
         dense = {name: where for name, where in _dense_layers(entries).items() if name not in norms}
+        teller = ""
         if layout is not None:
             dense = {name: where._replace(transposed=layout == "out_in") for name, where in dense.items()}
         elif any(where.transposed for where in dense.values()):
-            dense = _as_biases_tell(entries, dense)
-        return cls(entries, dense, norms)
+            dense, teller = _as_biases_tell(entries, dense)
+        return cls(entries, dense, norms, teller)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a layer's weight as it is stored."""
@@ -187,7 +193,7 @@ def _named_layers(entries: Mapping[str, Any]) -> dict[str, Dense]:
     return {}
 
 
-def _as_biases_tell(entries: Mapping[str, Any], dense: dict[str, Dense]) -> dict[str, Dense]:
+def _as_biases_tell(entries: Mapping[str, Any], dense: dict[str, Dense]) -> tuple[dict[str, Dense], str]:
     """The layers with the layout that their biases fit: one that fits one layout alone tells that of the whole dict.
 
     Linear layers are stored as (n_out, n_in), but those of some models (GPT-2's Conv1D) as (n_in, n_out).
@@ -205,7 +211,10 @@ def _as_biases_tell(entries: Mapping[str, Any], dense: dict[str, Dense]) -> dict
             f"The bias of {told[True]!r} fits a weight of (n_out, n_in), that of {told[False]!r} one of (n_in, n_out). "
             "Give layout='out_in' or layout='in_out', and order= with the layers that are stored so."
         )
-    return {name: where._replace(transposed=next(iter(told))) for name, where in dense.items()} if told else dense
+    if not told:
+        return dense, ""
+    is_out_in = next(iter(told))
+    return {name: where._replace(transposed=is_out_in) for name, where in dense.items()}, told.get(False, "")
 
 
 def _batch_norms(entries: Mapping[str, Any]) -> dict[str, list[str]]:
