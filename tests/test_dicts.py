@@ -527,6 +527,21 @@ def test_biases_that_contradict_each_other():
 # --- what stands beside ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [
+        ({"fc.weight": np.ones((3, 3)), "fc_scale": np.array(0.01)}, "fc"),
+        ({"fc.weight": np.ones((3, 3)), "scales.fc": np.array(0.01)}, "fc"),
+        ({"fc.weight": np.ones((3, 3)), "masks.fc": np.eye(3)}, "fc"),
+        ({"Dense_0": {"kernel": np.eye(3)}, "WeightNorm_0": {"Dense_0/kernel/scale": np.ones(3)}}, "Dense_0"),
+    ],
+)
+@pytest.mark.parametrize("with_order", [False, True])
+def test_what_stands_elsewhere_and_is_called_after_a_layer_acts_on_it(state, name, with_order):
+    with pytest.raises(ValueError, match=f"layer {name!r}.* what (it does to the layer|that does to it) is not known"):
+        ef.as_network(state, order=[name] if with_order else None)
+
+
 def test_a_number_called_w0_is_no_layer():
     state = {**linears(2, 3, 2), "w0": 1.5}
     with pytest.raises(ValueError, match=r"Got 'w0' instead, which belongs to none\. Candidates are fc1"):

@@ -11,6 +11,8 @@ from ei_fast.adapters.dicts.values import shape_of
 
 _MAX_DEPTH = 64
 _SEPARATORS = "[./]"
+_AFTER_A_LAYER = re.compile("_(mask|scales?|scale_inv|zero_points?|alpha)$")
+_ELSEWHERE = re.compile(r"^(.*[./])?(masks?|scales?|(Weight|Spectral)Norm_\d+)[./]")
 # Names in a message.
 _MOST_SHOWN = 20
 
@@ -62,8 +64,12 @@ class Contents:
         """By the names of entries, the layers and batch norms that they belong to, for those that belong to one."""
         owner = {key: name for name, keys in self.norms.items() for key in keys}
         owner |= {key: name for name, where in self.dense.items() for key in (where.weight, where.bias)}
-        for key in self.entries.keys() - owner.keys():
-            name = adapted_layer(key) or _module_of(key)
+        for key in self.entries:
+            if key in owner:
+                continue
+            # What stands elsewhere and is called after a layer acts on it as well: fc_scale, masks.fc.
+            name = adapted_layer(key) or _AFTER_A_LAYER.sub("", _ELSEWHERE.sub("", key))
+            name = name if name in self.dense else _module_of(name)
             while name not in self.dense and re.search(_SEPARATORS, name):
                 name = _module_of(name)
             if name in self.dense:
