@@ -189,8 +189,9 @@ def test_code_of_another_version_is_forgotten(cache, monkeypatch, changed):
         cache = KernelCache(cache.folder)
         assert not cache.is_warm
     if changed == "file":
-        (code,) = cache.folder.glob(f"{KERNELS[0]._cache._impl.filename_base}.*.nbc")
-        code.unlink()
+        # Of a kernel that was called in several ways there are several.
+        for code in cache.folder.glob(f"{KERNELS[0]._cache._impl.filename_base}.*.nbc"):
+            code.unlink()
     forgotten = []
     kernel = SimpleNamespace(
         __name__="kernel",

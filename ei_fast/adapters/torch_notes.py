@@ -167,8 +167,11 @@ class Notes(TorchFunctionMode):
         """What a function did, and which values it reads for that."""
         name = plain_name(function)
         does, reads = self._does(function, args, kwargs, reads, written, shapes)
-        apart = None
-        if len(written) == 1 and not isinstance(does, Unknown) and written[0].dim():
+        if isinstance(does, Unknown):
+            # It may say why.
+            return does, reads
+        apart: Does | None = None
+        if len(written) == 1 and written[0].dim():
             several = [len(self._values[number]) != shapes[0][0] for number in reads]
             apart = with_rows_apart(does, several, shapes[0][0], len(written[0]), len(self.x))
         return apart or Unknown(no_layer(name, len(reads))), reads
