@@ -243,9 +243,7 @@ def _dense_layer(contents: Contents, name: str, activation: Any) -> tuple[Layer,
     weight = numbers_of(weight, where.weight)
     if contents.teller and entries.get(where.bias) is None:
         # Some layers of such a file may be stored otherwise, and only they themselves could tell.
-        notes.append(
-            f"weight read as (n_in, n_out), as the bias of {contents.teller!r} tells; it has none: see 'layout'"
-        )
+        notes.append(f"weight read as (n_in, n_out), as the bias of {contents.teller!r} tells; it has none of its own")
     bias = None if entries.get(where.bias) is None else numbers_of(entries[where.bias], where.bias)
     return Layer(weight.T if where.transposed else weight, bias, activation, name=name), notes
 
