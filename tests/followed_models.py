@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import torch
 from followed import follows, literal
+from models import Does
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from sklearn.linear_model import LogisticRegression
@@ -29,17 +30,6 @@ def _graph(nodes=(MATMUL,), weights=None, shape=("batch", 4), opset=17, kind=Ten
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8, **options)
-
-
-class _Does(nn.Module):
-    def __init__(self, forward, **parts):
-        super().__init__()
-        self._forward = forward
-        for name, part in parts.items():
-            setattr(self, name, part)
-
-    def forward(self, x):
-        return self._forward(self, x)
 
 
 # ONNX
@@ -255,7 +245,7 @@ def _(said):
 
 @follows("Where it takes another, give input_shape=, the shape of one sample.")
 def _(said):
-    model = _Does(lambda self, x: self.dense(x.reshape(-1, 6)[:, :4]), dense=nn.Linear(4, 2))
+    model = Does(lambda self, x: self.dense(x.reshape(-1, 6)[:, :4]), dense=nn.Linear(4, 2))
     said.refused(ef.as_network, model, verify=False)
     ef.as_network(model, input_shape=(6,))
 
@@ -263,8 +253,8 @@ def _(said):
 @follows("The model uses a {} that it does not hold. Make it an attribute of the model.")
 def _(said):
     outside = nn.Linear(2, 2)
-    said.refused(ef.as_network, _Does(lambda self, x: outside(self.own(x)), own=nn.Linear(2, 2)))
-    ef.as_network(_Does(lambda self, x: self.outside(self.own(x)), own=nn.Linear(2, 2), outside=outside))
+    said.refused(ef.as_network, Does(lambda self, x: outside(self.own(x)), own=nn.Linear(2, 2)))
+    ef.as_network(Does(lambda self, x: self.outside(self.own(x)), own=nn.Linear(2, 2), outside=outside))
 
 
 @follows("arguments and {} keywords instead. Name the module around it.")
@@ -273,7 +263,7 @@ def _(said):
         def forward(self, x, y):
             return x * y
 
-    inner = _Does(lambda self, x: self.both(self.a(x), self.b(x)), a=nn.Linear(2, 2), b=nn.Linear(2, 2), both=Both())
+    inner = Does(lambda self, x: self.both(self.a(x), self.b(x)), a=nn.Linear(2, 2), b=nn.Linear(2, 2), both=Both())
     model = nn.Sequential(inner, nn.Tanh(), nn.Linear(2, 2))
     said.refused(ef.as_network, model, blocks={"0.both": (-1.0, 1.0)})
     ef.as_network(model, blocks={"0": (-1.0, 1.0)})
@@ -281,8 +271,8 @@ def _(said):
 
 @follows("The block {} must map rows to rows. Got {} for {} instead. Name the module around it.")
 def _(said):
-    first = _Does(lambda self, x: x[:1] * 2.0)
-    around = _Does(lambda self, x: self.dense(x) + 0.0 * self.first(x), dense=nn.Linear(2, 2), first=first)
+    first = Does(lambda self, x: x[:1] * 2.0)
+    around = Does(lambda self, x: self.dense(x) + 0.0 * self.first(x), dense=nn.Linear(2, 2), first=first)
     model = nn.Sequential(around, nn.Tanh(), nn.Linear(2, 2))
     said.refused(ef.as_network, model, blocks={"0.first": (-1.0, 1.0)})
     ef.as_network(model, blocks={"0": (-1.0, 1.0)}, verify=False)
@@ -293,7 +283,7 @@ def _(said):
     def decides(self, x):
         return torch.tanh(self.dense(x)) if bool((x.abs() <= 1.0).all()) else self.dense(x)
 
-    model = nn.Sequential(_Does(decides, dense=nn.Linear(2, 2)), nn.Linear(2, 2))
+    model = nn.Sequential(Does(decides, dense=nn.Linear(2, 2)), nn.Linear(2, 2))
     said.refused(ef.analyze, model)
     ef.analyze(model, verify=False, **QUICK)
 
@@ -301,10 +291,10 @@ def _(said):
 @follows("The output range of the block {} cannot be derived. {} Give it, as blocks={{}: {}}.")
 def _(said):
     torch.manual_seed(0)
-    residual = _Does(lambda self, x: x + self.dense(x), dense=nn.Linear(2, 2))
+    residual = Does(lambda self, x: x + self.dense(x), dense=nn.Linear(2, 2))
     for model, name in (
         (nn.Sequential(residual, nn.Linear(2, 2)), "0"),
-        (_Does(lambda self, x: self.r(x), r=residual), "r"),
+        (Does(lambda self, x: self.r(x), r=residual), "r"),
     ):
         message = said.refused(ef.analyze, model, blocks=[name], input_shape=(2,))
         blocks = literal(message, "as blocks=")
@@ -317,7 +307,7 @@ def _(said):
 
 @follows("which is not finite on random inputs. Give an 'in_range' on which it is, or use verify=False.")
 def _(said):
-    model = _Does(lambda self, x: torch.exp(self.dense(x)).float(), dense=nn.Linear(2, 2))
+    model = Does(lambda self, x: torch.exp(self.dense(x)).float(), dense=nn.Linear(2, 2))
     with torch.no_grad():
         model.dense.weight.fill_(1.0)
     # In float32 the model overflows where the layer does not.
@@ -328,14 +318,14 @@ def _(said):
 
 @follows("so that its range cannot be told. Give an 'in_range' on which they are numbers.")
 def _(said):
-    model = nn.Sequential(_Does(lambda self, x: torch.log(x)), nn.Linear(2, 2), nn.Tanh())
+    model = nn.Sequential(Does(lambda self, x: torch.log(x)), nn.Linear(2, 2), nn.Tanh())
     said.refused(ef.analyze, model, input_shape=(2,), in_range=(-2.0, -1.0))
     ef.analyze(model, input_shape=(2,), in_range=(1.0, 2.0), verify=False, **QUICK)
 
 
 @follows("It has no effective information; name a smaller block.")
 def _(said):
-    centred = _Does(lambda self, x: torch.tanh(self.dense(x)) - x.mean(0), dense=nn.Linear(2, 2))
+    centred = Does(lambda self, x: torch.tanh(self.dense(x)) - x.mean(0), dense=nn.Linear(2, 2))
     model = nn.Sequential(centred, nn.Linear(2, 2))
     said.refused(ef.as_network, model, blocks={"0": (-2.0, 2.0)})
     ef.as_network(model, blocks={"0.dense": (-2.0, 2.0)})
@@ -343,7 +333,7 @@ def _(said):
 
 @follows("; name the module that holds it in 'blocks' to measure it as one map")
 def _(said):
-    residual = _Does(lambda self, x: x + torch.tanh(self.dense(x)), dense=nn.Linear(2, 2))
+    residual = Does(lambda self, x: x + torch.tanh(self.dense(x)), dense=nn.Linear(2, 2))
     model = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), residual, nn.Linear(2, 2))
     said.messages += [reason for _, reason in ef.as_network(model).skipped]
     network = ef.as_network(model, blocks={"2": (-2.0, 2.0)})
@@ -352,7 +342,7 @@ def _(said):
 
 @follows(": name what holds it in 'blocks' to measure it")
 def _(said):
-    model = nn.Sequential(_Does(lambda self, x: torch.tanh(x)), nn.Linear(2, 2))
+    model = nn.Sequential(Does(lambda self, x: torch.tanh(x)), nn.Linear(2, 2))
     said.messages += [reason for _, reason in ef.as_network(model).skipped]
     assert not ef.as_network(model, blocks=["0"]).skipped
 
@@ -370,7 +360,7 @@ def _(said):
     def forward(self, x):
         return self.dense(self.conv(x[:, None]).flatten(1)[:, :14])
 
-    model = _Does(forward, conv=nn.Conv1d(1, 2, 1), dense=nn.Linear(14, 3))
+    model = Does(forward, conv=nn.Conv1d(1, 2, 1), dense=nn.Linear(14, 3))
     said.refused(ef.as_network, model)
     ef.as_network(model, input_shape=(9,))
 
@@ -732,11 +722,11 @@ def _own(model, n_in, n_out, out_range):
     "in a way that could be followed. Measure it as a Function of your own.",
 )
 def _(said):
-    without = _Does(lambda self, x: torch.cumsum(x, 1), dense=nn.Linear(3, 3))
+    without = Does(lambda self, x: torch.cumsum(x, 1), dense=nn.Linear(3, 3))
     said.refused(ef.as_network, without)
-    elsewhere = _Does(lambda self, x: torch.from_numpy(np.tanh(self.dense(x).detach().numpy())), dense=nn.Linear(3, 3))
+    elsewhere = Does(lambda self, x: torch.from_numpy(np.tanh(self.dense(x).detach().numpy())), dense=nn.Linear(3, 3))
     said.refused(ef.as_network, elsewhere)
-    constant = _Does(lambda self, x: torch.full((len(x), 3), 0.5), dense=nn.Linear(3, 3))
+    constant = Does(lambda self, x: torch.full((len(x), 3), 0.5), dense=nn.Linear(3, 3))
     said.refused(ef.as_network, constant)
     ef.analyze(_own(constant, 3, 3, (0.0, 1.0)), **QUICK)
     ef.analyze(_own(without, 3, 3, (0.0, 3.0)), **QUICK)

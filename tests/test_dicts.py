@@ -457,6 +457,7 @@ def test_two_batch_norms_in_a_row():
     options = {"order": ["0", "2", "3", "4"], "activation": ["tanh", "linear"], "norm_place": "after"}
     network = ef.as_network(model.state_dict(), **options)
     np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+    assert network.notes == [("4", "batch norm '2, 3' of its inputs taken in, eps=1e-05")]
 
 
 # --- tied weights, layouts -------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from ei_fast.claims.runs import Run, Values
 
 # Figures are of the order of 1: what is left of equal ones is rounding.
 _DIGITS = 12
+# Shares of the training that lie nearer than this are about the same: losses are smoothed over as much.
+_SAME = 1 / 20
 
 
 def own_and_beyond(runs: Sequence[Run], figures_of: Callable[[Run, Run], Sequence[float]]) -> tuple[Values, Values]:
@@ -29,12 +31,12 @@ def own_and_beyond(runs: Sequence[Run], figures_of: Callable[[Run, Run], Sequenc
     own, beyond : ndarray (n_runs, n_figures)
     """
     all_pairs = np.round([[figures_of(run, lender) for lender in runs] for run in runs], _DIGITS)
-    has_own = np.isfinite(np.einsum("iik->ik", all_pairs))
+    own = np.einsum("iik->ik", all_pairs)
+    has_own = np.isfinite(own)
     known = np.isfinite(all_pairs) & np.isfinite(all_pairs.swapaxes(0, 1)) & has_own & has_own[:, np.newaxis]
     known &= ~np.eye(len(runs), dtype=bool)[:, :, np.newaxis]
     counts = known.sum(axis=1)
     sums = np.where(known, all_pairs, 0.0).sum(axis=1)
-    own = np.einsum("iik->ik", all_pairs)
     others = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     return own, np.round(own - others, _DIGITS)
 
@@ -58,3 +60,11 @@ def lacking(runs: Sequence[Run], reason_of: Callable[[Run], str], figures: Value
     )
     said = (f"{count} of {len(runs)} runs ({reason})" for reason, count in reasons.items())
     return f"Without a figure: {', '.join(said)}." if reasons else ""
+
+
+def same_turns(runs: Sequence[Run]) -> str:
+    """A sentence where all runs begin to overfit at about one time; "" where they do not."""
+    times = [run.time[run.turn] for run in runs if not run.defect and run.turn is not None]
+    if len(times) < 2 or max(times) - min(times) > _SAME:
+        return ""
+    return "All runs begin to overfit at about the same time, so that seeds cannot tell t* from that time."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ei_fast.claims.compared import lacking, own_and_beyond
+from ei_fast.claims.compared import lacking, own_and_beyond, same_turns
 from ei_fast.claims.outcomes import Claim, Criterion, Role
 from ei_fast.claims.runs import Run, Values
 
@@ -15,8 +15,6 @@ _UNIT = "bits in a tenth of the training"
 # Records before and after the turn that are compared: a quarter of all, or what there is on the shorter side.
 _WINDOW = 1 / 4
 _N_FIGURES = 6
-# Shares of the training that lie nearer than this are about the same: losses are smoothed over as much.
-_SAME = 1 / 20
 
 
 def drift(runs: Sequence[Run]) -> Claim:
@@ -69,14 +67,6 @@ def drift(runs: Sequence[Run]) -> Claim:
     )
     said = lacking(runs, _lacks, np.stack([rise, sets_in], axis=1))
     return Claim(NAME, STATEMENT, tuple(Criterion(*one) for one in criteria), said, same_turns(runs))
-
-
-def same_turns(runs: Sequence[Run]) -> str:
-    """A sentence where all runs begin to overfit at about one time; "" where they do not."""
-    times = [run.time[run.turn] for run in runs if not run.defect and run.turn is not None]
-    if len(times) < 2 or max(times) - min(times) > _SAME:
-        return ""
-    return "All runs begin to overfit at about the same time, so that seeds cannot tell t* from that time."
 
 
 def _lacks(run: Run) -> str:

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ei_fast.claims.compared import lacking, own_and_beyond
-from ei_fast.claims.drift import same_turns
+from ei_fast.claims.compared import lacking, own_and_beyond, same_turns
 from ei_fast.claims.outcomes import Claim, Criterion, Role
 from ei_fast.claims.runs import Run, Values
 from ei_fast.training.losses import smoothed

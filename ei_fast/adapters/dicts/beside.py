@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.adapters.dicts.naming import SEPARATORS, last_part
 from ei_fast.adapters.dicts.values import is_of_codes, numbers_of, shape_of, type_of
 
 # By the beginning of a part of a name; first what also matches what stands further down.
@@ -90,7 +91,7 @@ def refusal_of(key: str) -> str | None:
     adapted = adapted_layer(key)
     if adapted is None:
         return None
-    kind = next(filter(None, map(_adapter, re.split("[./]", key))))
+    kind = next(filter(None, map(_adapter, re.split(SEPARATORS, key))))
     return (
         f"The entry {key!r} belongs to an adapter ({kind}) of the layer {adapted!r}, and how strongly it acts is not "
         "in the dict. Merge it into the weights (model.merge_and_unload() of PEFT does so), and give what that model's "
@@ -119,7 +120,7 @@ def with_what_stands_beside(
     ValueError
         For an entry whose effect is not known.
     """
-    of = {_last(key): value for key, value in beside.items() if adapted_layer(key) is None}
+    of = {last_part(key): value for key, value in beside.items() if adapted_layer(key) is None}
     adapter = {key: value for key, value in beside.items() if adapted_layer(key) is not None}
     known = (
         *_SCALES,
@@ -130,7 +131,7 @@ def with_what_stands_beside(
     )
     for key in beside:
         why = refusal_of(key) if key not in adapter else None
-        if why is None and key not in adapter and _last(key) not in known:
+        if why is None and key not in adapter and last_part(key) not in known:
             why = (
                 f"The entry {key!r} belongs to the layer {name!r}, and what it does to the layer is not known. Pass "
                 "the module, or leave the entry out of the dict if it does nothing."
@@ -206,7 +207,7 @@ def _block_size(n: int, n_scales: int) -> int | None:
 def _merged(values: Any, is_out_in: bool, adapter: Mapping[str, Any], strength: Any) -> tuple[NDArray, str]:
     """A weight with the low-rank adapter that acts beside it, where all of that is known."""
     down, up = (
-        [key for key in adapter if any(re.match(pattern, part) for part in re.split("[./]", key))]
+        [key for key in adapter if any(re.match(pattern, part) for part in re.split(SEPARATORS, key))]
         for pattern in (_DOWN, _UP)
     )
     if strength is None or numbers_of(strength).size != 1 or len(down) != 1 or len(up) != 1 or len(adapter) != 2:
@@ -227,13 +228,9 @@ def _merged(values: Any, is_out_in: bool, adapter: Mapping[str, Any], strength: 
 
 def of_no_weight(key: str) -> bool:
     """Whether an entry of a layer says nothing about its weight."""
-    return _last(key) in _OF_NO_WEIGHT
+    return last_part(key) in _OF_NO_WEIGHT
 
 
 def _adapter(part: str) -> str | None:
     """What kind of adapter a part of a name belongs to."""
     return next((kind for kind, pattern in _ADAPTERS if re.match(pattern, part)), None)
-
-
-def _last(key: str) -> str:
-    return re.split("[./]", key)[-1]

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ei_fast.adapters.dicts.beside import adapted_layer
+from ei_fast.adapters.dicts.naming import SEPARATORS, last_part, module_of
 from ei_fast.adapters.dicts.values import shape_of
 
 _MAX_DEPTH = 64
-_SEPARATORS = "[./]"
 _AFTER_A_LAYER = re.compile("_(mask|scales?|scale_inv|zero_points?|alpha)$")
 _ELSEWHERE = re.compile(r"^(.*[./])?(masks?|scales?|(Weight|Spectral)Norm_\d+)[./]")
 # Names in a message.
@@ -69,9 +69,9 @@ class Contents:
                 continue
             # What stands elsewhere and is called after a layer acts on it as well: fc_scale, masks.fc.
             name = adapted_layer(key) or _AFTER_A_LAYER.sub("", _ELSEWHERE.sub("", key))
-            name = name if name in self.dense else _module_of(name)
-            while name not in self.dense and re.search(_SEPARATORS, name):
-                name = _module_of(name)
+            name = name if name in self.dense else module_of(name)
+            while name not in self.dense and re.search(SEPARATORS, name):
+                name = module_of(name)
             if name in self.dense:
                 owner[key] = name
         return owner
@@ -167,13 +167,13 @@ def under(entries: Mapping[str, Any], prefix: str) -> tuple[dict[str, Any], list
         if key.startswith(prefix) and key[len(prefix) : len(prefix) + 1] in (".", "/")
     }
     if not chosen:
-        first = list(dict.fromkeys(re.split(_SEPARATORS, key)[0] for key in entries))
+        first = list(dict.fromkeys(re.split(SEPARATORS, key)[0] for key in entries))
         known = ", ".join(first[:10]) + (", ..." if len(first) > 10 else "")
         raise ValueError(
             f"The 'prefix' parameter must be what names of entries begin with. Got {prefix!r}, and the first parts of "
             f"the names are {known or 'none'}."
         )
-    others = dict.fromkeys(_module_of(key) for key in entries if not key.startswith((f"{prefix}.", f"{prefix}/")))
+    others = dict.fromkeys(module_of(key) for key in entries if not key.startswith((f"{prefix}.", f"{prefix}/")))
     return chosen, [(name, f"not under {prefix!r}") for name in others]
 
 
@@ -193,7 +193,7 @@ def _dense_layers(entries: Mapping[str, Any]) -> dict[str, Dense]:
 
 def _named_layers(entries: Mapping[str, Any]) -> dict[str, Dense]:
     for suffix, transposed in (("kernel", False), ("weight", True)):
-        keys = [key for key in entries if re.split(_SEPARATORS, key)[-1] == suffix and adapted_layer(key) is None]
+        keys = [key for key in entries if last_part(key) == suffix and adapted_layer(key) is None]
         if keys:
             return {_stem(key, suffix): Dense(key, f"{key[: -len(suffix)]}bias", transposed) for key in keys}
     return {}
@@ -237,9 +237,4 @@ def _batch_norms(entries: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _stem(key: str, suffix: str) -> str:
     """Name of a layer: that of its module, without what an adapter calls the layer that it adapts."""
-    return re.sub(rf"{_SEPARATORS}base_layer$", "", key[: -len(suffix)].rstrip("./")) or suffix
-
-
-def _module_of(key: str) -> str:
-    """An entry's name without its last part."""
-    return re.split(r"[./][^./]*$", key)[0]
+    return re.sub(rf"{SEPARATORS}base_layer$", "", key[: -len(suffix)].rstrip("./")) or suffix

@@ -9,6 +9,7 @@ import numpy as np
 from ei_fast.adapters.arrays import one_each
 from ei_fast.adapters.dicts.beside import of_no_weight, refusal_of, stored_otherwise, with_what_stands_beside
 from ei_fast.adapters.dicts.contents import Contents, flattened, under
+from ei_fast.adapters.dicts.naming import module_of
 from ei_fast.adapters.dicts.norms import Affine, affine_of, after_outputs, before_inputs, place_of
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.order import told_order
@@ -59,14 +60,14 @@ def layers_from_mapping(
     """
     options = options or DictOptions()
     nested = any(isinstance(value, Mapping) for value in arrays.values())
-    entries = flattened(arrays)
+    entries = whole = flattened(arrays)
     outside: list[tuple[str, str]] = []
     stated = _stated_activation(entries)
     if options.prefix is not None:
         entries, outside = under(entries, options.prefix)
     contents = Contents.of(entries, options.layout)
     if options.order is None:
-        _check_one_network(contents, _before(arrays, options.prefix))
+        _check_one_network(contents, _before(whole, options.prefix))
         _check_all_known(contents)
         names = told_order(contents, ordered and not nested)
     else:
@@ -99,11 +100,11 @@ def _activations(contents: Contents, names: Sequence[str], stated: Any, activati
     return iter([of[name] for name in chosen])
 
 
-def _before(arrays: Mapping[str, Any], prefix: str | None) -> str:
+def _before(whole: Mapping[str, Any], prefix: str | None) -> str:
     """What has been taken off the names of entries: the prefix that was given, with what parts it from the rest."""
     if prefix is None:
         return ""
-    keys = (key for key in flattened(arrays) if key.startswith((f"{prefix}.", f"{prefix}/")))
+    keys = (key for key in whole if key.startswith((f"{prefix}.", f"{prefix}/")))
     return next((key[: len(prefix) + 1] for key in keys), "")
 
 
@@ -225,7 +226,7 @@ def _layers(
         else:
             # Of two in a row the second takes what the first gives.
             first = waiting[1]
-            waiting = name, Affine(first.scale * norm.scale, first.shift * norm.scale + norm.shift)
+            waiting = f"{waiting[0]}, {name}", Affine(first.scale * norm.scale, first.shift * norm.scale + norm.shift)
     if waiting is not None:
         raise ValueError(
             f"The batch norm {waiting[0]!r} stands last, after an activation: no dense layer follows that could take "
@@ -254,7 +255,7 @@ def _left_out(contents: Contents, names: Sequence[str]) -> list[tuple[str, str]]
     chosen = set(names)
     for key in contents.entries:
         stored = stored_otherwise(key)
-        name = contents.owners.get(key) or (stored[0] if stored else re.split("[./][^./]*$", key)[0])
+        name = contents.owners.get(key) or (stored[0] if stored else module_of(key))
         if name not in chosen:
             left.setdefault(name, "not in order")
         elif of_no_weight(key):

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from itertools import combinations
 
+from ei_fast.adapters.dicts.naming import last_part
+
 # Networks that stand beside each other in one model, whatever numbers or letters tell them apart.
 _ROLES = frozenset(
     (
@@ -55,10 +57,10 @@ def several_networks(shapes: Shapes) -> tuple[str, str] | None:
     for parent, siblings in _siblings(shapes).items():
         kinds: dict[str, str] = {}
         for prefix in siblings:
-            last = _last(prefix)
-            kinds.setdefault(last if _role(last) or _role(_last(parent)) else re.sub(r"\d+", "0", last), prefix)
+            last = last_part(prefix)
+            kinds.setdefault(last if _role(last) or _role(last_part(parent)) else re.sub(r"\d+", "0", last), prefix)
         for one, other in combinations(list(kinds.values())[:_MOST_SIBLINGS], 2):
-            if _are_networks(one, siblings[one], other, siblings[other], _role(_last(parent))):
+            if _are_networks(one, siblings[one], other, siblings[other], _role(last_part(parent))):
                 return one, other
     return None
 
@@ -66,7 +68,7 @@ def several_networks(shapes: Shapes) -> tuple[str, str] | None:
 def side_by_side(shapes: Shapes) -> tuple[str, str] | None:
     """Two layers that take the same inputs, as the projections of an attention do; None where no name says so."""
     for siblings in _siblings(shapes).values():
-        leaves = {_last(prefix).lower(): prefix for prefix, inside in siblings.items() if "" in inside}
+        leaves = {last_part(prefix).lower(): prefix for prefix, inside in siblings.items() if "" in inside}
         for names in _SIDE_BY_SIDE:
             found = [prefix for name, prefix in leaves.items() if name in names]
             if len(found) > 1 and shapes[found[0]] == shapes[found[1]]:
@@ -91,7 +93,7 @@ def _siblings(shapes: Shapes) -> dict[str, dict[str, dict[str, tuple[int, ...]]]
 
 
 def _are_networks(one: str, inside: Shapes, other: str, inside_other: Shapes, are_members: bool) -> bool:
-    if _role(_last(one)) and _role(_last(other)):
+    if _role(last_part(one)) and _role(last_part(other)):
         # An actor and a critic, whatever their layers are called.
         return True
     fewer, more = sorted((inside, inside_other), key=len)
@@ -107,7 +109,3 @@ def _role(part: str) -> bool:
     """Whether a part of a name is one of a network among several: ``target``, ``critic_2``, ``online_encoder``."""
     part = part.lower()
     return not _ROLES.isdisjoint(re.split("[^a-z]+", part)) or re.fullmatch(_NUMBERED, part) is not None
-
-
-def _last(name: str) -> str:
-    return re.split("[./]", name)[-1]
