@@ -17,9 +17,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ei_fast.figures.animation import Motion
 from ei_fast.figures.key import draw_key
 from ei_fast.figures.measures import draw_metrics, plot_metrics
+from ei_fast.figures.motion import Motion
 from ei_fast.figures.palette import Palette
 from ei_fast.figures.strokes import Stroke, draw_guides, name_guides
 from ei_fast.figures.style import SMALL, ink, layer_colours, paper, quiet

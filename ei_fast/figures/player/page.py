@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ei_fast.figures.animation import OWNER, check_trajectory, checked_rate, checked_trail
+from ei_fast.figures.motion import OWNER, check_trajectory, checked_rate, checked_trail
 from ei_fast.figures.player.contents import contents_of
 from ei_fast.figures.scale import scaled
 from ei_fast.runtime.files import write_whole
