@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 import ei_fast as ef
-from ei_fast.adapters import operations, torch_ops
+from ei_fast.adapters import graph, torch_ops
 
 
 @pytest.fixture(autouse=True)
@@ -876,9 +876,7 @@ def test_verification_sees_a_wrong_weight(monkeypatch):
 
 def test_verification_sees_a_missing_bias(monkeypatch):
     true = torch_ops._DENSE["linear"]
-    monkeypatch.setitem(
-        torch_ops._DENSE, "linear", lambda given: operations.Dense(true(given).weight, 0 * true(given).bias)
-    )
+    monkeypatch.setitem(torch_ops._DENSE, "linear", lambda given: graph.Dense(true(given).weight, 0 * true(given).bias))
     _refused_by_verification("0")
 
 
@@ -921,7 +919,7 @@ def test_verification_sees_a_scale_that_is_not_undone(monkeypatch):
 def test_verification_sees_a_wrong_softmax(monkeypatch):
     model = nn.Sequential(nn.Linear(5, 4), nn.LogSoftmax(1))
     ef.as_network(model)
-    monkeypatch.setattr(torch_ops, "Softmax", lambda log: operations.Softmax(False))
+    monkeypatch.setattr(torch_ops, "Softmax", lambda log: graph.Softmax(False))
     with pytest.raises(ValueError, match="Layer '0' as extracted differs"):
         ef.as_network(model)
 
@@ -930,9 +928,7 @@ def test_verification_sees_a_wrong_product(monkeypatch):
     model = Does(lambda s, x: torch.relu(x @ s.weight))
     model.weight = nn.Parameter(torch.randn(4, 3))
     true = torch_ops._DENSE["matmul"]
-    monkeypatch.setitem(
-        torch_ops._DENSE, "matmul", lambda given: operations.Dense(true(given).weight + 1e-3, np.zeros(3))
-    )
+    monkeypatch.setitem(torch_ops._DENSE, "matmul", lambda given: graph.Dense(true(given).weight + 1e-3, np.zeros(3)))
     with pytest.raises(ValueError, match="Layer 'matmul' as extracted differs"):
         ef.as_network(model)
 

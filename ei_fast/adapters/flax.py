@@ -13,11 +13,10 @@ import numpy as np
 from flax import linen, nnx
 from numpy.typing import NDArray
 
-from ei_fast.adapters.chain import convolution_first
+from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.jax_notes import Notes
 from ei_fast.adapters.jax_ops import FLOATS
-from ei_fast.adapters.operations import Recording
-from ei_fast.adapters.watched import check_shape, network_from_runs, random_inputs
+from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 

@@ -17,15 +17,16 @@ from jax.extend import core
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from ei_fast.adapters.chain import alive
-from ei_fast.adapters.jax_ops import FLOATS, Equation, Steps, meaning_of, row_axis
-from ei_fast.adapters.operations import (
+from ei_fast.adapters.activations.known import activation_of
+from ei_fast.adapters.activations.steps import composite_if_any, parts_after
+from ei_fast.adapters.activations.tried import maps_each
+from ei_fast.adapters.graph import (
     Affine,
     Combine,
     Conv,
     Dense,
-    Does,
     Op,
+    Operation,
     Pointwise,
     Recording,
     Same,
@@ -33,7 +34,7 @@ from ei_fast.adapters.operations import (
     Unknown,
     with_rows_apart,
 )
-from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, maps_each, parts_after
+from ei_fast.adapters.jax_ops import FLOATS, Equation, Steps, meaning_of, row_axis
 
 # What calls another jaxpr with just its own inputs, and where it holds it.
 _CALLS = {
@@ -110,7 +111,7 @@ class Notes:
             )
         recording = Recording(self._ops, self._values, outputs, (), self._coarsest, has_blocks=False)
         # What nobody reads is no matter where it is no layer.
-        needed, unread = alive(recording)
+        needed, unread = recording.alive()
         left = {*needed, *(op for op in unread if isinstance(op.does, (Dense, Conv)))}
         recording = replace(recording, ops=[op for op in self._ops if op in left])
         return replace(recording, ops=self._gathered(recording))
@@ -167,7 +168,7 @@ class Notes:
             several, n_read = [len(y) != rows and (any(several) or len(y) != n_read)], len(y)
         return True
 
-    def _step(self, name: str, does: Does, reads: tuple[int, ...], output: NDArray, kind: str) -> int:
+    def _step(self, name: str, does: Operation, reads: tuple[int, ...], output: NDArray, kind: str) -> int:
         """Write down one step and what comes out of it; return its number."""
         if isinstance(does, Affine) and reads[0] in self._means:
             mean, n = self._means[reads[0]]
@@ -189,12 +190,11 @@ class Notes:
         steps = self._ops[before:]
         if len(steps) > 1 and len(reads) == len(written) == 1 and written[0].number == steps[-1].writes[0]:
             [start] = reads
-            shape = self._values[start].shape
-            alike = all(is_one_by_one(op) and self._values[op.writes[0]].shape == shape for op in steps)
-            if alike and not all(isinstance(op.does, (Affine, Same)) for op in steps):
+            whole = composite_if_any(start, steps, self._values)
+            if whole is not None and not all(isinstance(op.does, (Affine, Same)) for op in steps):
                 del self._ops[before:]
-                activation = activation_of(composite(start, steps))
-                self._write(self._layer_of(steps) or kind, Pointwise(activation), (start,), steps[-1].writes, kind)
+                does = Pointwise(activation_of(whole))
+                self._write(self._layer_of(steps) or kind, does, (start,), steps[-1].writes, kind)
         return written
 
     def _gathered(self, recording: Recording) -> list[Op]:
@@ -209,11 +209,11 @@ class Notes:
             if len(readers.get(start, ())) < 2:
                 continue
             several = list(parts_after(start, ops, readers, recording, _is_no_layer))
-            does: Does | None
+            does: Operation | None
             does, steps = _softmax_of(recording, start, several)
             if does is None:
                 steps = several[0] if several else []
-                if all(is_one_by_one(op) for op in steps):
+                if all(op.does.of_number is not None for op in steps):
                     continue
                 kinds = dict.fromkeys(self._primitives[op] for op in steps if not isinstance(op.does, Same))
                 what = f"what {', '.join(kinds)} do together"
@@ -237,7 +237,7 @@ class Notes:
         parts = [part.partition(".")[0] for part in scope.split("/") if re.fullmatch(r"[\w.-]+", part)]
         return "/".join(parts[1:] if parts[:1] == [self.root] else parts)
 
-    def _write(self, name: str, does: Does, reads: tuple[int, ...], writes: tuple[int, ...], kind: str) -> None:
+    def _write(self, name: str, does: Operation, reads: tuple[int, ...], writes: tuple[int, ...], kind: str) -> None:
         op = Op(name, does, reads, writes)
         self._ops.append(op)
         self._primitives[op] = kind

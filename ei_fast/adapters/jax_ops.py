@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf, erfc, expit
 
-from ei_fast.adapters.operations import (
+from ei_fast.adapters.activations.known import OfNumbers, activation_of, shortest
+from ei_fast.adapters.graph import (
     Affine,
     Combine,
     Dense,
-    Does,
+    Operation,
     Pad,
     Places,
     Pointwise,
@@ -26,11 +27,10 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import OfNumbers, activation_of, shortest
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
-Steps = list[tuple[Does, NDArray]]
+Steps = list[tuple[Operation, NDArray]]
 """What is done one after another, and the value that comes out of each, rows first."""
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
@@ -76,7 +76,7 @@ def meaning_of(equation: Equation) -> Steps | None:
         return None
     if equation.primitive in _SEVERAL:
         return _SEVERAL[equation.primitive](equation) if len(read) == 1 else None
-    does: Does | None = None
+    does: Operation | None = None
     if len(read) == 1:
         does = _MEANING[equation.primitive](equation) if equation.primitive in _MEANING else None
     does = does or _number_by_number(equation)
@@ -145,7 +145,7 @@ def _convolution(equation: Equation) -> Steps | None:
     return _channels_first(equation, does, given[1:], made[1:])
 
 
-def _channels_first(equation: Equation, does: Does, given: Sequence[int], made: Sequence[int]) -> Steps:
+def _channels_first(equation: Equation, does: Operation, given: Sequence[int], made: Sequence[int]) -> Steps:
     """What is done to channels that stand before the places, where they stand on axis ``given[0]`` of the value."""
     y = equation.output.transpose(0, *made)
     back = [list(made).index(axis) + 1 for axis in range(1, y.ndim)]
@@ -253,7 +253,7 @@ _SEVERAL: dict[str, Callable[[Equation], Steps | None]] = {
     "reduce_max": _reduced,
     "reduce_sum": _reduced,
 }
-_MEANING: dict[str, Callable[[Equation], Does | None]] = {
+_MEANING: dict[str, Callable[[Equation], Operation | None]] = {
     **dict.fromkeys(("add", "sub", "mul", "div"), _affine),
     "neg": _negative,
     **dict.fromkeys(

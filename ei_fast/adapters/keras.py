@@ -12,16 +12,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.adapters.blocks import Blocks, check_blocks
+from ei_fast.adapters.graph import Recording
 from ei_fast.adapters.keras_notes import Notes, named
 from ei_fast.adapters.keras_ops import as_numbers
-from ei_fast.adapters.operations import Recording
-from ei_fast.adapters.watched import (
-    Blocks,
-    check_blocks,
-    check_shape,
-    draws_left_to_the_caller,
-    network_from_runs,
-)
+from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 

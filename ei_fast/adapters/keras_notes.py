@@ -16,7 +16,21 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.adapters.chain import no_layer
+from ei_fast.adapters.blocks import range_of_block
+from ei_fast.adapters.graph import (
+    Block,
+    Conv,
+    Dense,
+    Op,
+    Operation,
+    Pointwise,
+    Recording,
+    Same,
+    Softmax,
+    Unknown,
+    no_layer,
+    with_rows_apart,
+)
 from ei_fast.adapters.keras_ops import (
     BOUNDED,
     Call,
@@ -26,20 +40,6 @@ from ei_fast.adapters.keras_ops import (
     meaning_of_layer,
     steps_of,
 )
-from ei_fast.adapters.operations import (
-    Block,
-    Conv,
-    Dense,
-    Does,
-    Op,
-    Pointwise,
-    Recording,
-    Same,
-    Softmax,
-    Unknown,
-    with_rows_apart,
-)
-from ei_fast.adapters.watched import range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -198,7 +198,7 @@ class Notes:
         # What the last of them gives is what the operation gave.
         return written
 
-    def _known_apart(self, steps: Sequence[tuple[Does, Any]], reads: tuple[int, ...], x: Any) -> bool:
+    def _known_apart(self, steps: Sequence[tuple[Operation, Any]], reads: tuple[int, ...], x: Any) -> bool:
         """Whether what is done means the same for values that are noted with the rows of the input first."""
         rows = len(self._values[0])
         several = [len(self._values[number]) != x.shape[0] for number in reads]
@@ -250,7 +250,7 @@ class Notes:
             f"keras.Model(model.get_layer({name!r}).output, model.outputs[0]) of a functional one."
         )
 
-    def _as_it_runs(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], does: Does) -> Any:
+    def _as_it_runs(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], does: Operation) -> Any:
         """What a layer that is not looked into makes of the numbers."""
         actual = _call_of(layer)(*self.actual(args), **self.actual(kwargs))
         if isinstance(layer, AUGMENTING) and _same_bits(actual, self.actual(args)[0]):
@@ -308,7 +308,7 @@ class Notes:
         found = (one for one in keras.tree.flatten(values) if isinstance(one, keras.KerasTensor))
         return tuple(dict.fromkeys(self._of[id(one)].number for one in found))
 
-    def _write(self, name: str, does: Does, reads: tuple[int, ...], actual: Any) -> Any:
+    def _write(self, name: str, does: Operation, reads: tuple[int, ...], actual: Any) -> Any:
         """Write down an operation, and return symbolic tensors for what it gave."""
         known = not isinstance(does, Unknown)
         apart = bool(reads) and all(len(self._values[number]) == len(self._values[0]) for number in reads if known)

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from ei_fast.adapters.chain import no_layer
-from ei_fast.adapters.operations import (
+from ei_fast.adapters.activations.known import activation_of, celu, clipped, power_of
+from ei_fast.adapters.activations.steps import composite_if_any
+from ei_fast.adapters.activations.tried import maps_each
+from ei_fast.adapters.graph import (
     Affine,
     Combine,
     Dense,
-    Does,
     Op,
+    Operation,
     Pad,
     Pointwise,
     Pool,
@@ -30,8 +32,9 @@ from ei_fast.adapters.operations import (
     Unknown,
     Window,
     conv,
+    no_layer,
 )
-from ei_fast.adapters.pointwise import activation_of, celu, clipped, composite, is_one_by_one, maps_each, power_of
+from ei_fast.adapters.graph.fusion import of_batch_norm
 from ei_fast.network.activations import Activation
 
 _REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
@@ -43,7 +46,7 @@ _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras
 BOUNDED = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
 """Layers whose outputs lie within (-1, 1) where their activation does."""
 
-Steps = list[tuple[Does, Any]]
+Steps = list[tuple[Operation, Any]]
 """What an operation does, one after the other, and what each of them gives."""
 
 
@@ -113,7 +116,7 @@ class Call:
         does = self._does() or _each_by_itself(self)
         return None if does is None else [(does, self.output)]
 
-    def _does(self) -> Does | None:
+    def _does(self) -> Operation | None:
         if self.kind in _AFFINE:
             return _affine(self)
         if self.at != (0,):
@@ -170,8 +173,7 @@ def _batch_norm(call: Call) -> Affine | None:
     )
     if mean is None or variance is None or not isinstance(call.op.axis, int):
         return None
-    factor = (1.0 if scale is None else scale) / np.sqrt(variance + call.op.epsilon)
-    shift = (0.0 if offset is None else offset) - mean * factor
+    factor, shift = of_batch_norm(mean, variance, scale, offset, call.op.epsilon)
     if not (np.isfinite(factor).all() and np.isfinite(shift).all()):
         return None
     shape = [1] * (call.n_axes - 1)
@@ -223,7 +225,7 @@ def _power(call: Call) -> Pointwise | None:
 
 
 _AFFINE = {"Add": "add", "Subtract": "sub", "Multiply": "mul", "Divide": "div", "TrueDivide": "div"}
-_MEANING: dict[str, Callable[[Call], Does | None]] = {
+_MEANING: dict[str, Callable[[Call], Operation | None]] = {
     "Matmul": _dense,
     "Dot": _dense,
     "BatchNorm": _batch_norm,
@@ -241,7 +243,7 @@ _MEANING: dict[str, Callable[[Call], Does | None]] = {
 }
 
 
-def meaning_of_layer(layer: keras.Layer) -> Does | None:
+def meaning_of_layer(layer: keras.Layer) -> Operation | None:
     """What a layer does that is not looked into; None of any other.
 
     Those that prepare data call their backend and no operations; others have a reason to be no layer.
@@ -271,7 +273,7 @@ def is_quantized(layer: keras.Layer) -> bool:
 # Of images
 
 
-def _with_channels_first(call: Call, does: Callable[[Any], Does | None], output: Any) -> Steps | None:
+def _with_channels_first(call: Call, does: Callable[[Any], Operation | None], output: Any) -> Steps | None:
     """Steps of an operation on channels that gives `output`; `does` takes the tensor with channels first."""
     if _data_format(call) == "channels_first":
         found = does(call.x)
@@ -304,17 +306,11 @@ def _moved(x: Any, source: int, destination: int) -> tuple[NDArray[np.intp], Any
 
 def _window(call: Call, x: Any, output: Any, size: Sequence[int]) -> Window:
     """The window of an operation on `x`, channels first, that gives as many places as `output` has."""
-    over = len(size)
     strides = getattr(call.op, "strides", None)
     window = Window.over(size, tuple(size) if strides is None else strides, getattr(call.op, "dilation_rate", 1))
     if str(call.op.padding).lower() != "same":
         return window
-    places, before = _places(call, output), []
-    for axis in range(over):
-        reach = (places[axis] - 1) * window.stride[axis] + (size[axis] - 1) * window.dilation[axis] + 1
-        # What is odd of the padding is put behind.
-        before.append(max(reach - x.shape[2 + axis], 0) // 2)
-    return Window.over(size, window.stride, window.dilation, tuple(before))
+    return window.padded_to(x.shape[2:], _places(call, output))
 
 
 def _convolution(call: Call) -> Steps | None:
@@ -324,7 +320,7 @@ def _convolution(call: Call) -> Steps | None:
     # (..., channels / groups, n_out) here, (n_out, channels / groups, ...) there.
     ordered = np.moveaxis(kernel, (-1, -2), (0, 1))
 
-    def does(x: Any) -> Does:
+    def does(x: Any) -> Operation:
         window = _window(call, x, call.output, ordered.shape[2:])
         return conv(ordered, None, int(x.shape[1]) // ordered.shape[1], window)
 
@@ -336,7 +332,7 @@ def _by_channel(call: Call, kernel: NDArray[np.float64], output: Any) -> Steps |
     spread = kernel.reshape(*kernel.shape[:-2], 1, -1)
     ordered = np.moveaxis(spread, (-1, -2), (0, 1))
 
-    def does(x: Any) -> Does:
+    def does(x: Any) -> Operation:
         return conv(ordered, None, int(x.shape[1]), _window(call, x, output, ordered.shape[2:]))
 
     return _with_channels_first(call, does, output)
@@ -365,7 +361,7 @@ def _pool(call: Call) -> Steps | None:
     over = call.n_axes - 2
     sizes = (size,) * over if isinstance(size, int) else tuple(size)
 
-    def does(x: Any) -> Does:
+    def does(x: Any) -> Operation:
         return Pool(_window(call, x, call.output, sizes), mean=call.kind == "AveragePool")
 
     return _with_channels_first(call, does, call.output)
@@ -580,9 +576,5 @@ def steps_of(
         return None
     if len(ops) == 1 and isinstance(ops[0].does, Pointwise) and ops[0].does.activation.is_named:
         return ops[0].does.activation
-    inside, shape = {start}, values[start].shape
-    for op in ops:
-        if not is_one_by_one(op) or not inside.issuperset(op.reads) or values[op.writes[0]].shape != shape:
-            return None
-        inside.add(op.writes[0])
-    return activation_of(_Told(composite(start, ops), told))
+    whole = composite_if_any(start, ops, values)
+    return None if whole is None else activation_of(_Told(whole, told))

@@ -38,11 +38,10 @@ def renamed(network: Network, names: Sequence[str]) -> Network:
         )
     pairs = list(zip(network, names, strict=True))
     layers = [layer.named(name) for layer, name in pairs]
-    result = Network(layers, network.in_range, sorted(network.restarts))
     new = {str(layer.name): name for layer, name in pairs}
-    result.skipped = [(_skipped(name, new), _told(reason, new)) for name, reason in network.skipped]
-    result.notes = [(new.get(name, name), note) for name, note in network.notes]
-    return result
+    skipped = [(_skipped(name, new), _told(reason, new)) for name, reason in network.skipped]
+    notes = [(new.get(name, name), note) for name, note in network.notes]
+    return Network(layers, network.in_range, network.restarts, skipped=skipped, notes=notes)
 
 
 def _skipped(name: str, new: dict[str, str]) -> str:

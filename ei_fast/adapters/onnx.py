@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor, uses_external_data
 
+from ei_fast.adapters.graph import Op, Operation, Recording, Unknown, with_rows_apart
 from ei_fast.adapters.onnx_ops import Node, meaning_of
-from ei_fast.adapters.operations import Does, Op, Recording, Unknown, with_rows_apart
-from ei_fast.adapters.watched import check_shape, network_from_runs
+from ei_fast.adapters.runs import check_shape, network_from_runs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 
@@ -259,7 +259,7 @@ class _Graph:
             written = [name for name in node.output if isinstance(found.get(name), np.ndarray)]
             if not at or not written:
                 continue
-            does: Does | None = None
+            does: Operation | None = None
             if len(written) == 1:
                 arrays = [found.get(name) for name in node.input]
                 attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}

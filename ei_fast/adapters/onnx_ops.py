@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf, expit
 
-from ei_fast.adapters.operations import (
+from ei_fast.adapters.activations.known import OfNumbers, activation_of, celu, clipped, power_of, shortest
+from ei_fast.adapters.activations.steps import Composite
+from ei_fast.adapters.graph import (
     Affine,
     Combine,
     Dense,
-    Does,
+    Line,
+    Operation,
     Pad,
     Places,
     Pointwise,
@@ -27,7 +30,7 @@ from ei_fast.adapters.operations import (
     Window,
     conv,
 )
-from ei_fast.adapters.pointwise import Composite, Line, OfNumbers, activation_of, celu, clipped, power_of, shortest
+from ei_fast.adapters.graph.fusion import of_batch_norm
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
@@ -76,7 +79,7 @@ class Node:
         return value
 
 
-def meaning_of(node: Node) -> Does | None:
+def meaning_of(node: Node) -> Operation | None:
     """What a node does with the values of each row; None where it is nothing that is known."""
     read = [node.input(k) for k in node.at]
     if node.kind in ("Reshape", "Flatten") and node.at == (0,) and node.output.ndim and node.x.ndim:
@@ -91,7 +94,7 @@ def meaning_of(node: Node) -> Does | None:
     return _of_one(node) or _number_by_number(node)
 
 
-def _of_one(node: Node) -> Does | None:
+def _of_one(node: Node) -> Operation | None:
     """What a node does with one value."""
     if node.kind in _MEANING and (node.at == (0,) or node.kind in _AFFINE):
         return _MEANING[node.kind](node)
@@ -176,7 +179,7 @@ def _matmul(node: Node) -> Dense | None:
     return Dense(weight, np.zeros(weight.shape[1])) if weight is not None and weight.ndim == 2 else None
 
 
-def _conv(node: Node) -> Does | None:
+def _conv(node: Node) -> Operation | None:
     kernel = node.constant(1)
     if kernel is None or kernel.ndim < 3:
         return None
@@ -199,14 +202,10 @@ def _reduced(node: Node) -> Reduce | None:
 def _window(node: Node, size: Sequence[int]) -> Window:
     strides, dilations = (node.attributes.get(key, 1) for key in ("strides", "dilations"))
     window = Window.over(size, strides, dilations)
-    before = list(node.attributes.get("pads", [0] * 2 * len(size)))[: len(size)]
     auto = node.attributes.get("auto_pad", b"NOTSET")
     if auto in (b"SAME_UPPER", b"SAME_LOWER"):
-        # What is odd of the padding is put behind, or before.
-        for axis, (n, m) in enumerate(zip(node.x.shape[2:], node.output.shape[2:], strict=True)):
-            reach = (m - 1) * window.stride[axis] + (size[axis] - 1) * window.dilation[axis] + 1
-            total = max(reach - n, 0)
-            before[axis] = total // 2 if auto == b"SAME_UPPER" else total - total // 2
+        return window.padded_to(node.x.shape[2:], node.output.shape[2:], more_behind=auto == b"SAME_UPPER")
+    before = list(node.attributes.get("pads", [0] * 2 * len(size)))[: len(size)]
     return Window.over(size, strides, dilations, before)
 
 
@@ -217,11 +216,11 @@ def _batch_norm(node: Node) -> Affine | None:
     if weight is None or bias is None or mean is None or variance is None:
         return None
     with np.errstate(invalid="ignore", divide="ignore"):
-        scale = weight / np.sqrt(variance + node.number("epsilon", 1e-5))
-    if not (np.isfinite(scale).all() and np.isfinite(bias - mean * scale).all()):
+        scale, shift = of_batch_norm(mean, variance, weight, bias, node.number("epsilon", 1e-5))
+    if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
         return None
     shape = (-1, *(1 for _ in node.x.shape[2:]))
-    return Affine(scale.reshape(shape), (bias - mean * scale).reshape(shape))
+    return Affine(scale.reshape(shape), shift.reshape(shape))
 
 
 def _affine(node: Node) -> Affine | None:
@@ -272,7 +271,7 @@ def _dropout(node: Node) -> Same | None:
 
 
 _AFFINE = {"Add", "Sub", "Mul", "Div"}
-_MEANING: dict[str, Callable[[Node], Does | None]] = {
+_MEANING: dict[str, Callable[[Node], Operation | None]] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Conv": _conv,

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, QuantileTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from ei_fast.adapters.maps import SoftmaxOf
+from ei_fast.adapters.assemble.functions import SoftmaxOf
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
@@ -56,9 +56,7 @@ def network_from_sklearn(model: Any, in_range: Range | None) -> Network:
             layers.append(SoftmaxOf(Layer(weight, bias, "linear", name=f"layer{k}")).function((0.0, 1.0)))
         else:
             layers.append(Layer(weight, bias, _OTHERS.get(activation, activation), name=f"layer{k}"))
-    network = Network(layers, in_range or implied or (0.0, 1.0))
-    network.skipped = skipped
-    return network
+    return Network(layers, in_range or implied or (0.0, 1.0), skipped=skipped)
 
 
 def _range_after(step: Any) -> Range | None:

@@ -16,10 +16,10 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 
-from ei_fast.adapters.chain import convolution_first
-from ei_fast.adapters.operations import Recording
+from ei_fast.adapters.blocks import Blocks, check_blocks
+from ei_fast.adapters.graph import Recording, convolution_first
+from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
 from ei_fast.adapters.torch_notes import Notes, process_of_its_own
-from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_from_runs, random_inputs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 

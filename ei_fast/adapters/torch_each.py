@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import erf, erfc, expit
 
-from ei_fast.adapters.operations import Combine, Does, Pointwise
-from ei_fast.adapters.pointwise import OfNumbers, activation_of, maps_each, power_of
+from ei_fast.adapters.activations.known import OfNumbers, activation_of, power_of
+from ei_fast.adapters.activations.tried import maps_each
+from ei_fast.adapters.graph import Combine, Operation, Pointwise
 from ei_fast.adapters.torch_ops import plain_name
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
@@ -122,7 +123,7 @@ def each_by_itself(
     call: tuple[tuple, Mapping[str, Any]],
     notes: "Values",
     result: torch.Tensor,
-) -> tuple[Does, tuple[int, ...]] | None:
+) -> tuple[Operation, tuple[int, ...]] | None:
     """What a function did, if it was done number by number, and which values it reads, by number.
 
     Parameters

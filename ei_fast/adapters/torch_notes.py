@@ -19,11 +19,23 @@ from threadpoolctl import ThreadpoolController
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ei_fast.adapters.chain import no_layer
-from ei_fast.adapters.operations import Block, Combine, Conv, Dense, Does, Op, Recording, Same, Unknown, with_rows_apart
+from ei_fast.adapters.blocks import range_of_block
+from ei_fast.adapters.graph import (
+    Block,
+    Combine,
+    Conv,
+    Dense,
+    Op,
+    Operation,
+    Recording,
+    Same,
+    Unknown,
+    no_layer,
+    with_rows_apart,
+)
+from ei_fast.adapters.runs import draws_left_to_the_caller
 from ei_fast.adapters.torch_each import each_by_itself, makes_anew
 from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, is_reshaped, meaning_of, plain_name
-from ei_fast.adapters.watched import draws_left_to_the_caller, range_of_block
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -163,14 +175,14 @@ class Notes(TorchFunctionMode):
         reads: tuple[int, ...],
         written: list[torch.Tensor],
         shapes: list[torch.Size],
-    ) -> tuple[Does, tuple[int, ...]]:
+    ) -> tuple[Operation, tuple[int, ...]]:
         """What a function did, and which values it reads for that."""
         name = plain_name(function)
         does, reads = self._does(function, args, kwargs, reads, written, shapes)
         if isinstance(does, Unknown):
             # It may say why.
             return does, reads
-        apart: Does | None = None
+        apart: Operation | None = None
         if len(written) == 1 and written[0].dim():
             several = [len(self._values[number]) != shapes[0][0] for number in reads]
             apart = with_rows_apart(does, several, shapes[0][0], len(written[0]), len(self.x))
@@ -184,7 +196,7 @@ class Notes(TorchFunctionMode):
         reads: tuple[int, ...],
         written: list[torch.Tensor],
         shapes: list[torch.Size],
-    ) -> tuple[Does, tuple[int, ...]]:
+    ) -> tuple[Operation, tuple[int, ...]]:
         name = plain_name(function)
         operands = tuple(self._number[id(value)][0] for value in args[:2] if id(value) in self._number)
         two = len(operands) == len(args) == 2 and not kwargs
@@ -255,7 +267,7 @@ class Notes(TorchFunctionMode):
         finally:
             self._pausing = before
 
-    def write(self, name: str, does: Does, read: Sequence[torch.Tensor], written: Sequence[torch.Tensor]) -> None:
+    def write(self, name: str, does: Operation, read: Sequence[torch.Tensor], written: Sequence[torch.Tensor]) -> None:
         """Write down what was done while paused."""
         if self._block is None and not self._pausing:
             with self.paused():

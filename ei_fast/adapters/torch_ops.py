@@ -8,20 +8,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from ei_fast.adapters.operations import (
-    Affine,
-    Dense,
-    Does,
-    Pad,
-    Pointwise,
-    Pool,
-    Reduce,
-    Same,
-    Softmax,
-    Window,
-    conv,
-)
-from ei_fast.adapters.pointwise import celu, clipped
+from ei_fast.adapters.activations.known import celu, clipped
+from ei_fast.adapters.graph import Affine, Dense, Operation, Pad, Pointwise, Pool, Reduce, Same, Softmax, Window, conv
+from ei_fast.adapters.graph.fusion import of_batch_norm
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
@@ -87,7 +76,7 @@ def is_reshaped(name: str, args: tuple, result: torch.Tensor) -> bool:
     )
 
 
-def meaning_of(function: Any, args: tuple, kwargs: dict[str, Any], at: int, result: torch.Tensor) -> Does | None:
+def meaning_of(function: Any, args: tuple, kwargs: dict[str, Any], at: int, result: torch.Tensor) -> Operation | None:
     """What a function did with the one value that depends on the input; None where it is nothing that is known.
 
     Parameters
@@ -186,7 +175,7 @@ _CONVOLUTIONS = {"conv1d", "conv2d", "conv3d"}
 _POOLS = {f"{adaptive}{kind}_pool{n}d" for adaptive in ("", "adaptive_") for kind in ("max", "avg") for n in (1, 2, 3)}
 
 
-def _convolution(given: Given) -> Does | None:
+def _convolution(given: Given) -> Operation | None:
     x, weight, bias = given(0, "input"), given(1, "weight"), given(2, "bias")
     if x.dim() != weight.dim():
         # One sample without its axis: the first axis are channels.
@@ -244,11 +233,11 @@ def _batch_norm(given: Given) -> Scaled:
     mean, variance = given(1, "running_mean"), given(2, "running_var")
     if given(5, "training", False) or mean is None or variance is None:
         return None
-    weight, bias, eps = given(3, "weight"), given(4, "bias"), given(7, "eps", 1e-5)
-    scale = (1.0 if weight is None else _array(weight)) / np.sqrt(_array(variance) + eps)
-    shift = (0.0 if bias is None else _array(bias)) - _array(mean) * scale
+    weight, bias = (None if part is None else _array(part) for part in (given(3, "weight"), given(4, "bias")))
+    scaled = of_batch_norm(_array(mean), _array(variance), weight, bias, given(7, "eps", 1e-5))
     # The second axis are channels.
-    return tuple(part.reshape(-1, *(1 for _ in given(0, "input").shape[2:])) for part in (scale, shift))
+    scale, shift = (part.reshape(-1, *(1 for _ in given(0, "input").shape[2:])) for part in scaled)
+    return scale, shift
 
 
 def _constant(given: Given) -> NDArray[np.float64] | None:

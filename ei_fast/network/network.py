@@ -31,6 +31,8 @@ class Network:
     restarts : sequence of int, default ()
         Places of layers whose inputs are not the outputs of the layer before, because the model does something in
         between that is not a layer. Each of them needs an `in_range` of its own.
+    skipped, notes : sequence of (str, str), default ()
+        What an adapter has to say of the model, see below.
 
     Attributes
     ----------
@@ -61,7 +63,15 @@ class Network:
     ['fc1', 'layer1']
     """
 
-    def __init__(self, layers: Sequence[Block], in_range: Range = (0.0, 1.0), restarts: Sequence[int] = ()):
+    def __init__(
+        self,
+        layers: Sequence[Block],
+        in_range: Range = (0.0, 1.0),
+        restarts: Collection[int] = (),
+        *,
+        skipped: Sequence[tuple[str, str]] = (),
+        notes: Sequence[tuple[str, str]] = (),
+    ):
         if isinstance(layers, (Layer, Function)):
             layers = [layers]
         layers = list(layers)
@@ -75,8 +85,8 @@ class Network:
                 )
         self.layers: tuple[Block, ...] = _with_names(layers)
         self.in_range = check_range(in_range, "in_range", "Network")
-        self.skipped: list[tuple[str, str]] = []
-        self.notes: list[tuple[str, str]] = []
+        self.skipped = list(skipped)
+        self.notes = list(notes)
         self.restarts = frozenset(restarts)
         for index in self.restarts:
             if not isinstance(index, Integral) or not 0 <= index < len(self.layers):
@@ -136,9 +146,7 @@ class Network:
                 f"on {self.in_range}. Got the range {in_range} for the network instead. Read the model over it: "
                 f"as_network(model, in_range={in_range})."
             )
-        network = Network(self.layers, in_range, sorted(self.restarts))
-        network.skipped, network.notes = self.skipped, self.notes
-        return network
+        return Network(self.layers, in_range, self.restarts, skipped=self.skipped, notes=self.notes)
 
     @as_numpy_ships
     def ranges(

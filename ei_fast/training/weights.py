@@ -70,6 +70,5 @@ def restored(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
         )
         for k, one in enumerate(description["layers"])
     ]
-    network = Network(layers, ranges_from(description["in_range"]), description["restarts"])
-    network.skipped = [(str(name), str(reason)) for name, reason in description["skipped"]]
-    return network
+    skipped = [(str(name), str(reason)) for name, reason in description["skipped"]]
+    return Network(layers, ranges_from(description["in_range"]), description["restarts"], skipped=skipped)

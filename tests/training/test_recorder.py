@@ -11,7 +11,7 @@ import pytest
 from numba.core import event
 
 import ei_fast as ef
-import ei_fast.adapters.watched
+import ei_fast.adapters.runs
 from ei_fast.results.report import ENDS
 from ei_fast.training.trajectory import MEASURES, Trajectory
 
@@ -72,8 +72,8 @@ def test_a_module_is_compared_at_the_first_record_and_read_at_each(monkeypatch, 
     import torch
 
     compared = []
-    real = ei_fast.adapters.watched.verify
-    monkeypatch.setattr("ei_fast.adapters.watched.verify", lambda *args: compared.append(real(*args)))
+    real = ei_fast.adapters.runs.verify
+    monkeypatch.setattr("ei_fast.adapters.runs.verify", lambda *args: compared.append(real(*args)))
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh(), torch.nn.Linear(2, 2), torch.nn.Sigmoid())
     for steps in (range(2), range(2, 4)):
@@ -447,7 +447,7 @@ def test_a_failed_record_leaves_the_recorder_and_the_file_as_they_were(tmp_path,
 _TRAINING = """
 import sys
 import numpy as np
-import ei_fast.adapters.watched
+import ei_fast.adapters.runs
 import ei_fast as ef
 weight = np.random.default_rng(0).normal(size=(3, 2))
 with ef.Recorder(ef.EffectiveInformation(random_state=0, pairwise="none"), every=2, path=sys.argv[1]) as recorder:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
-from ei_fast.adapters.operations import Affine, Conv, Pointwise, Pool, Window
+from ei_fast.adapters.graph import Affine, Pointwise, Pool, Window
 from ei_fast.network.bins import Range, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
@@ -124,8 +124,3 @@ def pooled(layer: Layer, window: Window, steps: Sequence[Affine | Pointwise | Po
     bias = np.tile(layer.bias, len(places))
     linear = Layer(weight.reshape(len(weight), -1), bias, layer.activation, name=layer.name, patch=box)
     return PooledOf(linear, len(places), tuple(steps))
-
-
-def size_pooled(conv: Conv, pool: Pool, channels: int) -> int:
-    """Weights of the map that `pooled` makes."""
-    return channels * prod(conv.window.seen_through(pool.window).size) * prod(pool.window.size) * conv.weight.shape[1]

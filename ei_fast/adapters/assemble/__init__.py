@@ -1,0 +1,1 @@
+"""Layers put together of operations that a model was seen to do."""

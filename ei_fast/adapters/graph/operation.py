@@ -1,0 +1,91 @@
+"""What an operation says of itself: which part it has in a layer, what follows from it, and why it is none by itself.
+
+A value has one row for each row of the input; what comes after is the shape of a sample. To add an operation is to add
+a class beside those in this folder: an adapter that meets it in its framework makes one of it, and
+`ei_fast.adapters.assemble` asks it what follows.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from ei_fast.adapters.graph.view import Array, View
+
+if TYPE_CHECKING:
+    from ei_fast.adapters.graph.starts import Start
+    from ei_fast.adapters.graph.steps import Step
+
+
+class Role(StrEnum):
+    """What part an operation has in a layer."""
+
+    STARTS = "starts a layer"
+    REARRANGES = "gives values another shape or order"
+    FOLDS = "is taken into the weights of the layer beside it"
+    ACTIVATES = "is the activation of the layer before it"
+    POOLS = "makes one value of several places of the convolution before it"
+    OPAQUE = "is part of no layer"
+
+
+class Followed(Protocol):
+    """A map that operations follow, as the next of them finds it.
+
+    Attributes
+    ----------
+    start : Start
+        The map.
+    with_pools : bool
+        Whether it may end in a pool.
+    shape : tuple of int
+        Of a sample of the value whose neurons or channels are the outputs: the map's, or its pool's.
+    view : View
+        How what the next operation reads comes from that value.
+    """
+
+    start: "Start"
+    with_pools: bool
+    shape: tuple[int, ...]
+    view: View
+
+
+class Operation:
+    """What is done to one value, or to several.
+
+    Attributes
+    ----------
+    role : Role
+    alone : str
+        Why it is no layer by itself.
+    """
+
+    role: ClassVar[Role]
+    alone: ClassVar[str] = ""
+
+    @property
+    def is_by_row(self) -> bool:
+        """Whether it does the same to every row, also where other axes of a sample stand with the rows."""
+        return False
+
+    @property
+    def of_number(self) -> Callable[..., Array] | None:
+        """What it makes of each number, or of those in the same place; None where it is not done number by number."""
+        return None
+
+    def why_alone(self, name: str, n_reads: int, has_blocks: bool) -> str:
+        """Why it is skipped, and what to do where parts of the model can be measured as blocks."""
+        return self.alone + (": name what holds it in 'blocks' to measure it" if has_blocks else "")
+
+    def seen(self, view: View, shape: tuple[int, ...]) -> View | None:
+        """The value that it makes of the one in view, `shape` being that of a sample; None if it hides that."""
+        return None
+
+    def as_step(self, followed: Followed) -> "Step | None":
+        """What it does to each neuron or channel of the map that it follows; None if nothing of the kind."""
+        return None
+
+
+def no_layer(name: str, n_reads: int, has_blocks: bool = True) -> str:
+    """Why a function of so many values is skipped."""
+    what = f"{name} of {n_reads} values" if n_reads > 1 else name
+    remedy = "; name the module that holds it in 'blocks' to measure it as one map" if has_blocks else ""
+    return f"{what} is no dense layer{remedy}"

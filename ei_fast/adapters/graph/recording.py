@@ -1,0 +1,142 @@
+"""One run of a model, written down: its operations in order, and every value that depends on its input."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.adapters.graph.opaque import Unknown
+from ei_fast.adapters.graph.operation import Operation, Role
+from ei_fast.adapters.graph.rearranging import Same
+from ei_fast.adapters.graph.starts import Conv, Dense
+from ei_fast.adapters.graph.view import Array
+from ei_fast.adapters.graph.window import Places
+
+PathStep = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation: which values it reads and writes, by number."""
+
+    name: str
+    does: Operation
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One run of a model.
+
+    Attributes
+    ----------
+    ops : list of Op
+        In the order in which they were done.
+    values : dict of ndarray
+        By number, (rows, ...), float32 where the model computes so. The model's input is number 0.
+    outputs : tuple of int
+        Numbers of the values that the model returns.
+    path : tuple of tuple
+        What was done, each time beginning with a name, for comparison with another run.
+    arithmetic : str
+        The coarsest that the model ran in.
+    blocks : frozenset of str
+        Names of the blocks that it ran.
+    has_blocks : bool
+        Whether parts of the model may be named, to be measured as one map.
+    """
+
+    ops: list[Op]
+    values: dict[int, NDArray[np.floating]]
+    outputs: tuple[int, ...]
+    path: tuple[PathStep, ...]
+    arithmetic: str
+    blocks: frozenset[str] = frozenset()
+    has_blocks: bool = True
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        """Of one sample of a value."""
+        return self.values[value].shape[1:]
+
+    def rows(self, value: int, places: Places) -> Array:
+        """What stands at `places` (m, n) of each sample, as (rows * m, n) in float64."""
+        values = self.values[value]
+        found = values.reshape(len(values), -1)[:, places].reshape(-1, places.shape[1])
+        return found.astype(np.float64, copy=False)
+
+    def why_skipped(self, op: Op) -> str:
+        """Why an operation of it is no layer."""
+        return op.does.why_alone(op.name, len(op.reads), self.has_blocks)
+
+    def alive(self) -> tuple[list[Op], list[Op]]:
+        """The operations on which the outputs depend, and the others."""
+        needed = set(self.outputs)
+        alive, dead = [], []
+        for op in reversed(self.ops):
+            if needed.intersection(op.writes):
+                needed.update(op.reads)
+                alive.append(op)
+            else:
+                dead.append(op)
+        return alive[::-1], dead[::-1]
+
+
+class Readers:
+    """Who reads which value."""
+
+    def __init__(self, ops: Sequence[Op], outputs: Sequence[int]):
+        self._outputs = outputs
+        self._of: dict[int, list[Op]] = {}
+        for op in ops:
+            for value in op.reads:
+                self._of.setdefault(value, []).append(op)
+
+    def only(self, value: int) -> Op | None:
+        """The one operation that reads a value which nobody else sees: what is returned is seen by the user."""
+        readers = self._of.get(value, ())
+        return readers[0] if len(readers) == 1 and value not in self._outputs else None
+
+
+def with_rows_apart(
+    does: Operation, several: Sequence[bool], n_read: int, n_written: int, rows: int
+) -> Operation | None:
+    """What an operation means for values that are noted with the rows of the input first; None where that is not known.
+
+    A reshape may put other axes of a sample to the rows, as ``x.reshape(-1, width)`` of samples (time, width) does
+    before a dense layer. What does the same to every row then means the same with these axes apart.
+
+    Parameters
+    ----------
+    several : sequence of bool
+        Of each value that is read, whether several rows of it make one of the input.
+    n_read, n_written, rows : int
+        Rows of what is read, of what is written and of the input.
+    """
+    if isinstance(does, Same) and n_read != n_written:
+        fits = does.order is None and (any(several) or n_read == rows) and n_written % rows == 0
+        return does if fits else None
+    if not any(several):
+        return does
+    return does if all(several) and n_read == n_written and does.is_by_row else None
+
+
+def convolution_first(recording: Recording) -> str | None:
+    """Name of the convolution that the input of a model comes to before any dense layer; None where there is none.
+
+    How long a sample is cannot be told behind it.
+    """
+    reached, found = {0}, None
+    for op in recording.ops:
+        if not reached.intersection(op.reads):
+            continue
+        reason = op.does.reason if isinstance(op.does, Unknown) else ""
+        if isinstance(op.does, Dense):
+            # It takes the model's own inputs, and tells how many.
+            return None
+        if isinstance(op.does, Conv) or reason.startswith("conv"):
+            found = found or op.name
+        elif op.does.role is not Role.STARTS:
+            reached.update(op.writes)
+    return found

@@ -1,0 +1,135 @@
+"""Operations that start a layer: dense maps, convolutions, and parts of a model that are measured as one map."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from ei_fast.adapters.graph.fusion import folded_before
+from ei_fast.adapters.graph.opaque import Unknown
+from ei_fast.adapters.graph.operation import Operation, Role
+from ei_fast.adapters.graph.view import Array, View, per_neuron
+from ei_fast.adapters.graph.window import Window
+from ei_fast.network.layer import Function
+
+# 256 MiB.
+_MAX_GROUPED = 2**25
+
+
+class Start(Operation):
+    """A map with neurons or channels of its own.
+
+    Attributes
+    ----------
+    axis : int
+        Of a sample of what it gives, along which these are.
+    """
+
+    role = Role.STARTS
+    axis: ClassVar[int] = -1
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        raise NotImplementedError
+
+    def entered(self, view: View, here: View) -> "tuple[View, Start] | None":
+        """Where the layer begins, and the map with what is on the way folded in; None where it cannot be a layer.
+
+        Parameters
+        ----------
+        view : View
+            What the map reads, as it comes from the end of an earlier layer.
+        here : View
+            The same, as it is.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Start):
+    """x @ weight + bias over the last axis; weight (n_in, n_out)."""
+
+    weight: Array
+    bias: Array
+
+    @property
+    def n_in(self) -> int:
+        return len(self.weight)
+
+    @property
+    def is_by_row(self) -> bool:
+        return True
+
+    def entered(self, view: View, here: View) -> "tuple[View, Dense]":
+        # What was padded is no output of the layer before.
+        folded = None if view.is_padded else _folded(self, view)
+        return (here, self) if folded is None else (view, Dense(*folded))
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Start):
+    """A dense map of every window of a value (channels, ...); weight (channels * window, n_out), see `conv`."""
+
+    weight: Array
+    bias: Array
+    window: Window
+    axis = 0
+
+    @property
+    def n_in(self) -> int:
+        return len(self.weight)
+
+    @property
+    def channels(self) -> int:
+        """Of the value that it reads."""
+        return len(self.weight) // prod(self.window.size)
+
+    def entered(self, view: View, here: View) -> "tuple[View, Conv]":
+        folded = _folded(self, view)
+        return (here, self) if folded is None else (view, Conv(*folded, self.window))
+
+
+@dataclass(frozen=True, eq=False)
+class Block(Start):
+    """Part of the model that is measured as one map."""
+
+    function: Function
+    alone = "a block whose inputs are scaled and shifted on the way to it"
+
+    @property
+    def n_in(self) -> int:
+        return self.function.n_in
+
+    @property
+    def is_by_row(self) -> bool:
+        return True
+
+    def entered(self, view: View, here: View) -> "tuple[View, Block] | None":
+        return None if view.scale is not None else (here if view.is_padded else view, self)
+
+
+def _folded(start: Dense | Conv, view: View) -> tuple[Array, Array] | None:
+    """Weights and bias with the affine maps on the way folded in; None where these differ from place to place."""
+    if view.scale is None or view.shift is None:
+        return start.weight, start.bias
+    scale, shift = (per_neuron(part, start.axis) for part in (view.scale, view.shift))
+    if scale is None or shift is None:
+        return None
+    per_channel = len(start.weight) // len(scale)
+    return folded_before(start.weight, start.bias, np.repeat(scale, per_channel), np.repeat(shift, per_channel))
+
+
+def conv(kernel: Array, bias: Array | None, groups: int, window: Window) -> "Conv | Unknown":
+    """A convolution from a kernel (n_out, channels / groups, ...): what is in another group has weight 0."""
+    n_out, per_group = kernel.shape[:2]
+    n_weights = groups * kernel.size
+    if groups > 1 and n_weights > _MAX_GROUPED:
+        return Unknown(f"its {groups} groups side by side would take {n_weights} weights, more than {_MAX_GROUPED}")
+    by_group = kernel.reshape(groups, n_out // groups, -1)
+    weight = np.zeros((groups, by_group.shape[2], groups, n_out // groups))
+    for group in range(groups):
+        weight[group, :, group] = by_group[group].T
+    n_in = groups * per_group * prod(kernel.shape[2:])
+    return Conv(weight.reshape(n_in, n_out), np.zeros(n_out) if bias is None else bias, window)

@@ -1,0 +1,77 @@
+"""Layers must do what the model was seen to do."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ei_fast.adapters.assemble.network import Piece
+from ei_fast.adapters.graph import Recording
+from ei_fast.adapters.graph.view import Array
+from ei_fast.network.layer import Function, Layer
+
+# What rounding may make of a sum of products, as a share of the sum of their sizes.
+_DIGITS = {"float64": 1e-8, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
+# What rounding may make of an output, as a share of it.
+_EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+
+
+def verify(pieces: Sequence[Piece], recording: Recording) -> None:
+    """Raise ValueError where a layer does not do what the model was seen to do."""
+    for piece in pieces:
+        layer = piece.layer
+        x, expected = recording.rows(piece.start, piece.inputs), recording.rows(piece.end, piece.outputs)
+        # What overflows in the model's arithmetic shows nothing, and makes everything look small.
+        shown = np.isfinite(x).all(axis=1) & np.isfinite(expected).all(axis=1)
+        x, expected = x[shown], expected[shown]
+        if not len(x):
+            raise ValueError(
+                f"Layer {layer.name!r} cannot be compared with the model's, which is not finite on random inputs. Give "
+                "an 'in_range' on which it is, or use verify=False."
+            )
+        allowed = _allowed(layer, x, expected, recording.arithmetic)
+        with np.errstate(over="ignore", invalid="ignore"):
+            off = np.abs(layer(x) - expected)
+        if not np.all(off <= allowed):
+            remedy = (
+                "Name it, or the module around it, in 'blocks' to measure it as it runs."
+                if recording.has_blocks
+                else "Measure what holds it as a Function of your own."
+            )
+            raise ValueError(
+                f"Layer {layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on random "
+                f"inputs: it would be measured wrongly. {remedy}"
+            )
+        if isinstance(layer, Function):
+            _check_row_by_row(layer, x, expected, allowed)
+
+
+def _allowed(layer: Layer | Function, x: Array, expected: Array, arithmetic: str) -> Array:
+    """What rounding may make of the outputs, (m, n_out)."""
+    of_sums = _DIGITS[arithmetic] * _size_of_sums(layer, x, expected)
+    allowed = np.full(expected.shape, of_sums + 64 * _EPS[arithmetic] * np.max(np.abs(expected), initial=0.0))
+    if isinstance(layer, Layer):
+        # A steep activation makes more of an error than there was.
+        sums = x @ layer.weight + layer.bias
+        with np.errstate(over="ignore"):
+            low, high = layer.activation(sums - of_sums), layer.activation(sums + of_sums)
+        allowed = np.maximum(allowed, np.abs(high - low))
+    return allowed
+
+
+def _size_of_sums(layer: Layer | Function, x: Array, expected: Array) -> float:
+    """What rounding is a share of; of a map that does not tell, the size of its outputs."""
+    tells = layer if isinstance(layer, Layer) else layer.fn
+    if hasattr(tells, "size_of_sums"):
+        return tells.size_of_sums(x)
+    return float(np.max(np.abs(expected), initial=0.0))
+
+
+def _check_row_by_row(layer: Function, x: Array, expected: Array, allowed: Array) -> None:
+    """Raise ValueError where what a map makes of a row depends on the other rows, or on their number."""
+    few = len(x) // 3
+    again = np.concatenate([layer(x[:few]), layer(x[few:][::-1])[::-1]])
+    if not np.all(np.abs(again - expected) <= allowed):
+        raise ValueError(
+            f"The block {layer.name!r} must map every row by itself. What it makes of one depends on the others, or on "
+            "what it did before. It has no effective information; name a smaller block."
+        )
