@@ -1,19 +1,16 @@
 """From whatever holds the weights to a `Network`: one file a kind of source."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from inspect import isroutine
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ei_fast.adapters.arrays import check_activation, layers_from_arrays
+from ei_fast.adapters.arrays import check_activation
 from ei_fast.adapters.dicts.options import DictOptions, Layout, Place
-from ei_fast.adapters.dicts.reading import layers_from_mapping
+from ei_fast.adapters.given import WHOSE, Given
 from ei_fast.adapters.names import check_names, renamed
+from ei_fast.adapters.table import adapter_of
 from ei_fast.network.activations import Activation
-from ei_fast.network.bins import Range, check_range
-from ei_fast.network.layer import Function, Layer
+from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 
 
@@ -110,132 +107,19 @@ def as_network(
     >>> [layer.name for layer in ef.as_network([np.eye(3), np.ones((3, 2))], names=["hidden", "out"])]
     ['hidden', 'out']
     """
-    kind = _kind(model)
     called = None if names is None else check_names(names)
-    for option, given, kinds, whose in (
-        *(
-            (name, given is not None, ("dict", "weights"), "dicts and files of weights")
-            for name, given in (
-                ("order", order),
-                ("prefix", prefix),
-                ("layout", layout),
-                ("norm_place", norm_place),
-                ("norm_eps", norm_eps),
-            )
-        ),
-        ("blocks", bool(blocks), ("torch", "keras"), "models of PyTorch and Keras"),
-        (
-            "input_shape",
-            input_shape is not None,
-            ("torch", "keras", "onnx", "flax"),
-            "models of a framework that can be run",
-        ),
-        ("example_inputs", example_inputs is not None, ("flax",), "models of Flax and JAX; others take 'input_shape'"),
-    ):
-        if given and kind not in kinds:
+    adapter = adapter_of(model)
+    options = {
+        **{"order": order, "prefix": prefix, "layout": layout, "norm_place": norm_place, "norm_eps": norm_eps},
+        **{"blocks": blocks or None, "input_shape": input_shape, "example_inputs": example_inputs},
+    }
+    for option, value in options.items():
+        if value is not None and option not in adapter.takes:
             what = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
-            raise ValueError(f"The {option!r} parameter of as_network is for {whose}. Got it for {what}. Leave it out.")
+            raise ValueError(
+                f"The {option!r} parameter of as_network is for {WHOSE[option]}. Got it for {what}. Leave it out."
+            )
     check_activation(activation)
-    network = _read(
-        model,
-        kind,
-        activation,
-        in_range,
-        of_dicts=DictOptions.checked(order, prefix, layout, norm_place, norm_eps),
-        blocks=blocks,
-        verify=verify,
-        input_shape=input_shape,
-        example_inputs=example_inputs,
-    )
+    of_dicts = DictOptions.checked(order, prefix, layout, norm_place, norm_eps)
+    network = adapter.read(model, Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs))
     return network if called is None else renamed(network, called)
-
-
-def _read(
-    model: Any,
-    kind: str,
-    activation: str | Activation | Sequence[str | Activation],
-    in_range: Range | None,
-    *,
-    of_dicts: DictOptions,
-    blocks: Sequence[str] | Mapping[str, Range | None],
-    verify: bool,
-    input_shape: Sequence[int] | None,
-    example_inputs: Any,
-) -> Network:
-    """The network behind a model of a kind that takes the options that are given."""
-    if isinstance(model, Network):
-        if in_range is None or check_range(in_range, "in_range", "as_network") == model.in_range:
-            return model
-        return model.over(in_range)
-    if kind == "keras":
-        if isinstance(model, (str, os.PathLike)):
-            from ei_fast.adapters.keras_files import model_from_keras_file
-
-            model = model_from_keras_file(Path(model))
-        network_from_keras = _adapter("keras", "A Keras model cannot be read without Keras 3")
-        return network_from_keras(model, in_range, blocks, verify, input_shape)
-    if kind == "torch":
-        from ei_fast.adapters.torch import network_from_torch
-
-        return network_from_torch(model, in_range, blocks, verify, input_shape)
-    if kind == "onnx":
-        network_from_onnx = _adapter("onnx", "An ONNX model cannot be read without onnx and onnxruntime")
-        return network_from_onnx(model, in_range, verify, input_shape)
-    if kind == "flax":
-        network_from_flax = _adapter("flax", "A Flax model cannot be read without JAX and Flax")
-        return network_from_flax(model, in_range, verify, input_shape, example_inputs)
-    if kind == "sklearn":
-        from ei_fast.adapters.sklearn import network_from_sklearn
-
-        return network_from_sklearn(model, in_range)
-    layers: list[Layer | Function]
-    skipped: list[tuple[str, str]] = []
-    notes: list[tuple[str, str]] = []
-    if isinstance(model, (Layer, Function)):
-        layers = [model]
-    elif kind == "weights":
-        from ei_fast.adapters.weight_files import layers_from_file
-
-        layers, skipped, notes = layers_from_file(model, activation, of_dicts)
-    elif kind == "dict":
-        layers, skipped, notes = layers_from_mapping(model, activation, of_dicts)
-    else:
-        layers = layers_from_arrays(model, activation)
-    network = Network(layers, (0.0, 1.0) if in_range is None else in_range)
-    network.skipped, network.notes = skipped, notes
-    return network
-
-
-def _kind(model: Any) -> str:
-    """Which adapter reads the model; told without importing its library, and a tensor is an array like any other."""
-    if isinstance(model, (str, os.PathLike)):
-        return {".keras": "keras", ".onnx": "onnx"}.get(Path(model).suffix, "weights")
-    if hasattr(model, "__array__"):
-        return "array"
-    libraries = _libraries(model)
-    # On the PyTorch backend a Keras layer is a module as well.
-    for library in ("keras", "torch", "onnx", "sklearn"):
-        if library in libraries:
-            return library
-    # Flax's trees of parameters are dicts like any other.
-    if isinstance(model, Mapping) and not hasattr(model, "toarray"):
-        return "dict"
-    if isinstance(model, tuple) and len(model) == 2:
-        libraries = _libraries(model[0])
-        # What `jax.jit` makes is of a class of jaxlib.
-        if isroutine(model[0]) or "jaxlib" in libraries:
-            return "flax"
-    return "flax" if "flax" in libraries else "array"
-
-
-def _libraries(model: Any) -> set[str]:
-    return {base.__module__.split(".")[0] for base in type(model).__mro__}
-
-
-def _adapter(library: str, why: str) -> Callable[..., Network]:
-    """The function that reads models of a library."""
-    try:
-        module = import_module(f"ei_fast.adapters.{library}")
-    except ImportError as error:
-        raise ImportError(f'{why}: pip install "ei_fast[{library}]".') from error
-    return getattr(module, f"network_from_{library}")

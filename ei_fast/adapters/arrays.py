@@ -5,13 +5,24 @@ from typing import Any
 
 import numpy as np
 
+from ei_fast.adapters.given import Given
 from ei_fast.network.activations import Activation
 from ei_fast.network.layer import Function, Layer
+from ei_fast.network.network import Network
 
 _ACCEPTED = (
     "a Network, a Layer, a Function, a 2-D weight array (n_in, n_out), a list of them or of "
     "(weight, bias, activation) tuples, a dict of arrays, or the path of a file of weights"
 )
+
+
+def read(model: Any, given: Given) -> Network:
+    """The network that is given as one, or as layers or arrays."""
+    if isinstance(model, Network):
+        is_its_own = given.in_range is None or given.range_of_inputs == model.in_range
+        return model if is_its_own else model.over(given.range_of_inputs)
+    layers = [model] if isinstance(model, (Layer, Function)) else layers_from_arrays(model, given.activation)
+    return Network(layers, given.range_of_inputs)
 
 
 def layers_from_arrays(model: Any, activation: Any) -> list[Layer | Function]:

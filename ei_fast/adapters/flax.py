@@ -13,11 +13,11 @@ import numpy as np
 from flax import linen, nnx
 from numpy.typing import NDArray
 
+from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.jax_notes import Notes
 from ei_fast.adapters.jax_ops import FLOATS
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
-from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 
 # Rows of a first run, unlikely as a width; and of images, of which few are enough.
@@ -36,33 +36,22 @@ _ASKS = (
 )
 
 
-def network_from_flax(
-    model: Any,
-    in_range: Range | None = None,
-    check: bool = True,
-    input_shape: Sequence[int] | None = None,
-    example_inputs: Any = None,
-) -> Network:
+def read(model: Any, given: Given) -> Network:
     """The layers of a Flax module, or of a function, in the order in which it runs them.
 
     Parameters
     ----------
     model : nnx.Module, (nnx.GraphDef, state), bound linen.Module, (linen.Module, variables) or (function, parameters)
-    in_range : (float, float), optional
-        Range of the model's inputs, (0, 1) where not given.
-    check : bool
-        Whether every layer is compared with the model on random inputs, inside `in_range` and beyond it.
-    input_shape : sequence of int, optional
-        Of one sample; where not given, what the kernel of a dense layer takes, if it is one only.
-    example_inputs : array (rows, ...), optional
-        Instead: inputs of which the shape of a sample and the type are used.
+    given : Given
+        Where neither input shape nor example inputs are, samples have the shape that the kernel of a dense layer takes,
+        if it is one only.
 
     Raises
     ------
     TypeError, ValueError
         Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
     """
-    in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
+    in_range = given.range_of_inputs
     if isinstance(model, tuple) and isinstance(model[0], nnx.GraphDef):
         model = nnx.merge(*model)
     if isinstance(model, nnx.Module):
@@ -71,15 +60,15 @@ def network_from_flax(
         subject = _of_function(*model)
     else:
         subject = _of_linen(model)
-    shape = subject.input_shape(input_shape, example_inputs)
+    shape = subject.input_shape(given.input_shape, given.example_inputs)
     probed = subject.run(random_inputs(in_range, _PROBED_IMAGES if len(shape) > 2 else _PROBED, shape))
-    guessed = input_shape is None and example_inputs is None
+    guessed = given.input_shape is None and given.example_inputs is None
     if guessed and (name := convolution_first(probed)) is not None:
         raise ValueError(
             f"The inputs of the model go to the convolution {name!r}, which takes them at any length: how long they "
             f"are is not told by the layers behind it. {_ASKS}"
         )
-    return network_from_runs(subject.run, shape, in_range, check, probed=probed)
+    return network_from_runs(subject.run, shape, in_range, given.verify, probed=probed)
 
 
 _OF_INDICES = (

@@ -12,36 +12,24 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.adapters.blocks import Blocks, check_blocks
+from ei_fast.adapters.blocks import check_blocks
+from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording
 from ei_fast.adapters.keras_notes import Notes, named
 from ei_fast.adapters.keras_ops import as_numbers
 from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
-from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 
 
-def network_from_keras(
-    model: keras.Layer,
-    in_range: Range | None = None,
-    blocks: Blocks = (),
-    check: bool = True,
-    input_shape: Sequence[int] | None = None,
-) -> Network:
+def read(model: keras.Layer, given: Given) -> Network:
     """The layers of a Keras model, in the order in which it runs them.
 
     Parameters
     ----------
     model : keras.Model or keras.Layer
         Built, on any backend, and left as it is.
-    in_range : (float, float), optional
-        Range of the model's inputs, (0, 1) where not given.
-    blocks : sequence of str, or dict of str to (float, float)
-        Layers that are measured as one `Function` each, and the ranges of their outputs where these cannot be derived.
-    check : bool
-        Whether every layer is compared with the model on random inputs, inside `in_range` and beyond it.
-    input_shape : sequence of int, optional
-        Of one sample; where not given, what the model was built for.
+    given : Given
+        Where no input shape is, samples have the one that the model was built for.
 
     Raises
     ------
@@ -52,9 +40,9 @@ def network_from_keras(
         [one for one in model._flatten_layers(include_self=False) if not isinstance(one, keras.layers.InputLayer)],
         model,
     )
-    ranges = check_blocks(blocks, list(layers))
-    in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
-    shape = _input_shape(model, input_shape)
+    ranges = check_blocks(given.blocks, list(layers))
+    in_range = given.range_of_inputs
+    shape = _input_shape(model, given.input_shape)
     names = {id(layer): name for name, layer in layers.items()}
     if model is not layers.get(model.name):
         # What the model does itself is named after what it does.
@@ -68,11 +56,11 @@ def network_from_keras(
             with notes.taken(), _noted_activations(layers, notes):
                 output = model(notes.input(x), **options)
             recording = notes.recording(output)
-            if check:
+            if given.verify:
                 _check_same(model, notes, output, model(x, **options))
         return recording
 
-    return network_from_runs(run, shape, in_range, check, list(ranges))
+    return network_from_runs(run, shape, in_range, given.verify, list(ranges))
 
 
 def _input_shape(model: keras.Layer, given: Sequence[int] | None) -> tuple[int, ...]:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+from ei_fast.adapters.given import Given
 from ei_fast.adapters.hdf5_files import check_hdf5
 from ei_fast.adapters.torch_files import stored_members
 from ei_fast.adapters.weight_files import MAX_JSON
+from ei_fast.network.network import Network
 
 _BACKENDS = ("tensorflow", "torch", "jax")
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
@@ -31,6 +33,15 @@ _PROGRAMS = {"Lambda", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer
 _READERS = {"StringLookup", "IntegerLookup", "TextVectorization"}
 _VALUES = {"__keras_tensor__", "__tuple__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__", "__bytes__"}
 _MAX_VALUES = 2**26
+
+
+def read(model: str | os.PathLike, given: Given) -> Network:
+    """The network in a ``.keras`` file; see `model_from_keras_file`."""
+    built = model_from_keras_file(Path(model))
+    # Only now is there a backend for Keras.
+    from ei_fast.adapters.keras import read as read_keras
+
+    return read_keras(built, given)
 
 
 def model_from_keras_file(path: Path) -> Any:

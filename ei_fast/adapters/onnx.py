@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor, uses_external_data
 
+from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Op, Operation, Recording, Unknown, with_rows_apart
 from ei_fast.adapters.onnx_ops import Node, meaning_of
 from ei_fast.adapters.runs import check_shape, network_from_runs
-from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 
 _OLDEST_OPSET = 13
@@ -38,21 +38,15 @@ _FLOATS = {
 _SHAPES = ("Shape", "Size")
 
 
-def network_from_onnx(
-    model: Any, in_range: Range | None = None, check: bool = True, input_shape: Sequence[int] | None = None
-) -> Network:
+def read(model: Any, given: Given) -> Network:
     """The layers of an ONNX model, in the order of its graph.
 
     Parameters
     ----------
     model : path or onnx.ModelProto
         Opset 13 or newer, with one input whose first axis are the rows.
-    in_range : (float, float), optional
-        Range of the model's inputs, (0, 1) where not given.
-    check : bool
-        Whether every layer is compared with onnxruntime on random inputs, inside `in_range` and beyond it.
-    input_shape : sequence of int, optional
-        Of one sample, where the model leaves it open.
+    given : Given
+        With an input shape where the model leaves it open.
 
     Raises
     ------
@@ -61,7 +55,7 @@ def network_from_onnx(
     MemoryError
         Where a run would need more than 4 GiB.
     """
-    in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
+    in_range = given.range_of_inputs
     if isinstance(model, onnx.ModelProto):
         what, folder = "The ONNX model", None
         copied = onnx.ModelProto()
@@ -73,8 +67,8 @@ def network_from_onnx(
         model = _read(path)
     _check(model, what, folder)
     graph = _Graph(model, what)
-    shape = graph.input_shape(input_shape)
-    return network_from_runs(graph.run, shape, in_range, check)
+    shape = graph.input_shape(given.input_shape)
+    return network_from_runs(graph.run, shape, in_range, given.verify)
 
 
 def _read(path: Path) -> onnx.ModelProto:

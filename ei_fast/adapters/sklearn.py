@@ -9,6 +9,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, Quanti
 from sklearn.utils.validation import check_is_fitted
 
 from ei_fast.adapters.assemble.functions import SoftmaxOf
+from ei_fast.adapters.given import DEFAULT_RANGE, Given
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
@@ -18,7 +19,7 @@ from ei_fast.network.network import Network
 _OTHERS = {"exp": Activation(np.exp, (0.0, np.inf))}
 
 
-def network_from_sklearn(model: Any, in_range: Range | None) -> Network:
+def read(model: Any, given: Given) -> Network:
     """The network inside a fitted `MLPClassifier` or `MLPRegressor`, or inside a pipeline that ends in one.
 
     Steps of a pipeline before it are skipped: their outputs are the network's inputs, whose range the last of
@@ -56,7 +57,7 @@ def network_from_sklearn(model: Any, in_range: Range | None) -> Network:
             layers.append(SoftmaxOf(Layer(weight, bias, "linear", name=f"layer{k}")).function((0.0, 1.0)))
         else:
             layers.append(Layer(weight, bias, _OTHERS.get(activation, activation), name=f"layer{k}"))
-    return Network(layers, in_range or implied or (0.0, 1.0), skipped=skipped)
+    return Network(layers, given.in_range or implied or DEFAULT_RANGE, skipped=skipped)
 
 
 def _range_after(step: Any) -> Range | None:

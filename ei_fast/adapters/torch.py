@@ -17,37 +17,26 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 
 from ei_fast.adapters.blocks import Blocks, check_blocks
+from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
 from ei_fast.adapters.torch_notes import Notes, process_of_its_own
-from ei_fast.network.bins import Range, check_range
+from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 
 # Rows with which a shape is tried: more than one, and unlikely as a width.
 _PROBED = 61
 
 
-def network_from_torch(
-    model: nn.Module,
-    in_range: Range | None = None,
-    blocks: Blocks = (),
-    check: bool = True,
-    input_shape: Sequence[int] | None = None,
-) -> Network:
+def read(model: nn.Module, given: Given) -> Network:
     """The layers of a PyTorch model, in the order in which it runs them.
 
     Parameters
     ----------
     model : torch.nn.Module
         Left as it is: a copy runs.
-    in_range : (float, float), optional
-        Range of the model's inputs, (0, 1) where not given.
-    blocks : sequence of str, or dict of str to (float, float)
-        Modules that are measured as one `Function` each, and the ranges of their outputs where these cannot be derived.
-    check : bool
-        Whether every layer is compared with the model on random inputs, inside `in_range` and beyond it.
-    input_shape : sequence of int, optional
-        Of one sample; where not given, what the first dense layer takes.
+    given : Given
+        Where no input shape is, samples have one that the first dense layer takes.
 
     Raises
     ------
@@ -61,13 +50,13 @@ def network_from_torch(
         )
     model = _unwrapped(model)
     _check_initialised(model)
-    in_range = (0.0, 1.0) if in_range is None else check_range(in_range, "in_range", "as_network")
-    subject = _Subject(model, blocks)
-    shape, probed = subject.input_shape(in_range, input_shape)
-    network = network_from_runs(subject.run, shape, in_range, check, list(subject.ranges), probed)
+    in_range = given.range_of_inputs
+    subject = _Subject(model, given.blocks)
+    shape, probed = subject.input_shape(in_range, given.input_shape)
+    network = network_from_runs(subject.run, shape, in_range, given.verify, list(subject.ranges), probed)
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
-    network.notes += [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
-    return network
+    notes = [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
+    return network.noted(notes)
 
 
 def _check_initialised(model: nn.Module) -> None:

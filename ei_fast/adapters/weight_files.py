@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters.dicts.options import DictOptions
-from ei_fast.adapters.dicts.reading import Read, layers_from_mapping
+from ei_fast.adapters.dicts.reading import Read, layers_from_mapping, network_of
+from ei_fast.adapters.given import Given
 from ei_fast.adapters.torch_files import entries_from_torch
+from ei_fast.network.network import Network
 from ei_fast.runtime.files import read_npz
 
 Entries = dict[str, Any]
@@ -25,6 +27,11 @@ _FORMATS = (
     "A file must be .npz, .safetensors, .safetensors.index.json (beside its shards), .pt, .pth or .ckpt with a PyTorch "
     "state dict, .h5 of a Keras model, .keras or .onnx"
 )
+
+
+def read(model: str | os.PathLike, given: Given) -> Network:
+    """The network in a file of weights; see `layers_from_file`."""
+    return network_of(layers_from_file(model, given.activation, given.of_dicts), given)
 
 
 def layers_from_file(path: str | os.PathLike, activation: Any, options: DictOptions | None = None) -> Read:

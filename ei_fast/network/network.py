@@ -148,6 +148,28 @@ class Network:
             )
         return Network(self.layers, in_range, self.restarts, skipped=self.skipped, notes=self.notes)
 
+    def noted(self, notes: Sequence[tuple[str, str]]) -> "Network":
+        """Return the same network with further notes.
+
+        Parameters
+        ----------
+        notes : sequence of (str, str)
+            Name of a layer, or of a part of the model, and what is to be known of it.
+
+        Returns
+        -------
+        Network
+            A new network of the same layers; this one stays as it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Network([ef.Layer(np.eye(2), name="fc")]).noted([("fc", "is frozen")]).notes
+        [('fc', 'is frozen')]
+        """
+        return Network(self.layers, self.in_range, self.restarts, skipped=self.skipped, notes=[*self.notes, *notes])
+
     @as_numpy_ships
     def ranges(
         self,

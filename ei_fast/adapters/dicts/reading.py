@@ -15,7 +15,9 @@ from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.order import told_order
 from ei_fast.adapters.dicts.several import several_networks, side_by_side
 from ei_fast.adapters.dicts.values import numbers_of, type_of
+from ei_fast.adapters.given import Given
 from ei_fast.network.layer import Function, Layer
+from ei_fast.network.network import Network
 from ei_fast.results.flags import Flag
 
 _KNOWN_FORMS = (
@@ -31,6 +33,16 @@ class Read(NamedTuple):
     layers: list[Layer | Function]
     skipped: list[tuple[str, str]]
     notes: list[tuple[str, str]]
+
+
+def read(model: Mapping[str, Any], given: Given) -> Network:
+    """The network in a dict of weights; see `layers_from_mapping`."""
+    return network_of(layers_from_mapping(model, given.activation, given.of_dicts), given)
+
+
+def network_of(found: Read, given: Given) -> Network:
+    """The network of layers that were read."""
+    return Network(found.layers, given.range_of_inputs, skipped=found.skipped, notes=found.notes)
 
 
 def layers_from_mapping(

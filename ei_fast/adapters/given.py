@@ -1,0 +1,56 @@
+"""What a user says of how a model is to be read, checked, as every adapter takes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ei_fast.adapters.blocks import Blocks
+from ei_fast.adapters.dicts.options import DictOptions
+from ei_fast.network.activations import Activation
+from ei_fast.network.bins import Range, check_range
+
+DEFAULT_RANGE = (0.0, 1.0)
+
+WHOSE: Mapping[str, str] = {
+    **dict.fromkeys(("order", "prefix", "layout", "norm_place", "norm_eps"), "dicts and files of weights"),
+    "blocks": "models of PyTorch and Keras",
+    "input_shape": "models of a framework that can be run",
+    "example_inputs": "models of Flax and JAX; others take 'input_shape'",
+}
+"""Options that not every adapter takes, and for which models they are."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The parameters of `as_network` beside the model.
+
+    Attributes
+    ----------
+    activation : str, Activation, or one a layer
+        Of layers that do not say.
+    in_range : (float, float), optional
+        Range of the first layer's inputs.
+    of_dicts : DictOptions
+        How dicts of weights are read.
+    blocks : sequence of str, or dict of str to (float, float)
+        Parts that are measured as one map each, and the ranges of their outputs where these cannot be derived.
+    verify : bool
+        Whether every layer of a model that runs is compared with the model on random inputs.
+    input_shape : sequence of int, optional
+        Of one sample.
+    example_inputs : array (rows, ...), optional
+        Instead, a batch of them.
+    """
+
+    activation: str | Activation | Sequence[str | Activation] = "sigmoid"
+    in_range: Range | None = None
+    of_dicts: DictOptions = field(default_factory=DictOptions)
+    blocks: Blocks = ()
+    verify: bool = True
+    input_shape: Sequence[int] | None = None
+    example_inputs: Any = None
+
+    @property
+    def range_of_inputs(self) -> Range:
+        """Range of the model's inputs, (0, 1) where not given."""
+        return DEFAULT_RANGE if self.in_range is None else check_range(self.in_range, "in_range", "as_network")
