@@ -579,7 +579,7 @@ def _(said):
 
 @follows("Name it, or the module around it, in 'blocks' to measure it as it runs.")
 def _(said):
-    from ei_fast.adapters import torch_ops
+    from ei_fast.adapters.torch import operations as torch_ops
 
     model = nn.Sequential(nn.Linear(4, 3), nn.Hardtanh(-100, 100), nn.Linear(3, 2))
     with torch.no_grad():
@@ -596,7 +596,7 @@ def _(said):
 
 @follows("Measure what holds it as a Function of your own.")
 def _(said):
-    from ei_fast.adapters import onnx_ops
+    from ei_fast.adapters.onnx import operations as onnx_ops
 
     true = onnx_ops._MEANING["MatMul"]
     said.monkeypatch.setitem(
@@ -681,7 +681,7 @@ def _(said):
 def _(said):
     from safetensors.numpy import save_file
 
-    from ei_fast.adapters import onnx as adapter
+    from ei_fast.adapters.onnx import model as adapter
 
     path = said.folder / "net.onnx"
     wide = np.ones((64, 64), np.float32)

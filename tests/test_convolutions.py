@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 
 import ei_fast as ef
-from ei_fast.adapters import torch_ops
+from ei_fast.adapters.torch import operations as torch_ops
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from flax.core import freeze
 from slow_cases import some_slow
 
 import ei_fast as ef
-from ei_fast.adapters import jax_ops
+from ei_fast.adapters.jax import operations as jax_ops
 
 MEASURES = ("ei", "ei_stderr", "ei_interval", "sensitivity", "ei_parts", "output_entropy", "out_range")
 
@@ -785,7 +785,7 @@ def test_what_the_model_raises_comes_through():
 def test_a_missing_library_is_named(monkeypatch):
     model = Chain([4, 3], [jnp.tanh])
     monkeypatch.setitem(sys.modules, "jax", None)
-    monkeypatch.delitem(sys.modules, "ei_fast.adapters.flax", raising=False)
+    monkeypatch.delitem(sys.modules, "ei_fast.adapters.jax.model", raising=False)
     with pytest.raises(ImportError, match=r'pip install "ei_fast\[flax\]"'):
         ef.as_network(model)
 

@@ -405,7 +405,7 @@ def test_refused():
 
 
 def test_every_layer_is_compared_with_the_model(monkeypatch):
-    from ei_fast.adapters import keras_ops
+    from ei_fast.adapters.keras import operations as keras_ops
 
     true = keras_ops._MEANING["Matmul"]
     wrong = lambda call: keras_ops.Dense(true(call).weight + 1e-2, true(call).bias)  # noqa: E731

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 import ei_fast as ef
-from ei_fast.adapters import onnx_ops
+from ei_fast.adapters.onnx import operations as onnx_ops
 
 
 @pytest.fixture(autouse=True)
@@ -400,7 +400,7 @@ def test_outputs_that_nobody_reads():
 
 def test_missing_libraries(tmp_path, monkeypatch):
     path = export_onnx(nn.Linear(4, 2), tmp_path / "net.onnx", 4)
-    monkeypatch.delitem(sys.modules, "ei_fast.adapters.onnx", raising=False)
+    monkeypatch.delitem(sys.modules, "ei_fast.adapters.onnx.model", raising=False)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r'without onnx and onnxruntime: pip install "ei_fast\[onnx\]"'):
         ef.as_network(path)

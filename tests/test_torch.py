@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn.utils import prune
 
 import ei_fast as ef
-from ei_fast.adapters import graph, torch_ops
+from ei_fast.adapters import graph
+from ei_fast.adapters.torch import operations as torch_ops
 
 
 @pytest.fixture(autouse=True)
@@ -940,7 +941,7 @@ def test_verification_sees_a_wrong_scale(monkeypatch):
 
 
 def test_verification_sees_a_wrong_block(monkeypatch):
-    from ei_fast.adapters import torch_notes as adapter
+    from ei_fast.adapters.torch import notes as adapter
 
     true = adapter.RunBlock.__call__
     monkeypatch.setattr(adapter.RunBlock, "__call__", lambda self, x: true(self, x) + 1e-3)

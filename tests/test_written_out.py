@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 import ei_fast as ef
-from ei_fast.adapters import torch_each
+from ei_fast.adapters.torch import each as torch_each
 
 
 def _set_to_zero(x):

@@ -101,16 +101,16 @@ _FLAX = ("flax", "A Flax model cannot be read without JAX and Flax")
 _RUN = ("blocks", "input_shape")
 
 ADAPTERS = (
-    Adapter(_is_file(".keras"), "keras_files", takes=_RUN, needs=_KERAS),
-    Adapter(_is_file(".onnx"), "onnx", takes=("input_shape",), needs=_ONNX),
-    Adapter(_is_path, "weight_files", takes=_OF_DICTS),
+    Adapter(_is_file(".keras"), "files.keras", takes=_RUN, needs=_KERAS),
+    Adapter(_is_file(".onnx"), "onnx.model", takes=("input_shape",), needs=_ONNX),
+    Adapter(_is_path, "files.weights", takes=_OF_DICTS),
     Adapter(_is_array, "arrays"),
     # On the PyTorch backend a Keras layer is a module as well.
-    Adapter(_is_of("keras"), "keras", takes=_RUN, needs=_KERAS),
-    Adapter(_is_of("torch"), "torch", takes=_RUN),
-    Adapter(_is_of("onnx"), "onnx", takes=("input_shape",), needs=_ONNX),
+    Adapter(_is_of("keras"), "keras.model", takes=_RUN, needs=_KERAS),
+    Adapter(_is_of("torch"), "torch.model", takes=_RUN),
+    Adapter(_is_of("onnx"), "onnx.model", takes=("input_shape",), needs=_ONNX),
     Adapter(_is_of("sklearn"), "sklearn"),
     Adapter(_is_dict, "dicts.reading", takes=_OF_DICTS),
-    Adapter(_is_jax, "flax", takes=("input_shape", "example_inputs"), needs=_FLAX),
+    Adapter(_is_jax, "jax.model", takes=("input_shape", "example_inputs"), needs=_FLAX),
     Adapter(lambda model: True, "arrays"),
 )

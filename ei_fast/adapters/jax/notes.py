@@ -34,7 +34,7 @@ from ei_fast.adapters.graph import (
     Unknown,
     with_rows_apart,
 )
-from ei_fast.adapters.jax_ops import FLOATS, Equation, Steps, meaning_of, row_axis
+from ei_fast.adapters.jax.operations import FLOATS, Equation, Steps, meaning_of, row_axis
 
 # What calls another jaxpr with just its own inputs, and where it holds it.
 _CALLS = {

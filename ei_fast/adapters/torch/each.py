@@ -15,7 +15,7 @@ from scipy.special import erf, erfc, expit
 from ei_fast.adapters.activations.known import OfNumbers, activation_of, power_of
 from ei_fast.adapters.activations.tried import maps_each
 from ei_fast.adapters.graph import Combine, Operation, Pointwise
-from ei_fast.adapters.torch_ops import plain_name
+from ei_fast.adapters.torch.operations import plain_name
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 

@@ -20,7 +20,7 @@ from ei_fast.adapters.blocks import Blocks, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
-from ei_fast.adapters.torch_notes import Notes, process_of_its_own
+from ei_fast.adapters.torch.notes import Notes, process_of_its_own
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 

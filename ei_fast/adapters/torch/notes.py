@@ -34,8 +34,8 @@ from ei_fast.adapters.graph import (
     with_rows_apart,
 )
 from ei_fast.adapters.runs import draws_left_to_the_caller
-from ei_fast.adapters.torch_each import each_by_itself, makes_anew
-from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, is_reshaped, meaning_of, plain_name
+from ei_fast.adapters.torch.each import each_by_itself, makes_anew
+from ei_fast.adapters.torch.operations import BOUNDED, COMBINATIONS, is_reshaped, meaning_of, plain_name
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 

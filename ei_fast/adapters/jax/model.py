@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
-from ei_fast.adapters.jax_notes import Notes
-from ei_fast.adapters.jax_ops import FLOATS
+from ei_fast.adapters.jax.notes import Notes
+from ei_fast.adapters.jax.operations import FLOATS
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
 from ei_fast.network.network import Network
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+from ei_fast.adapters.files.hdf5 import check_hdf5
+from ei_fast.adapters.files.torch import stored_members
+from ei_fast.adapters.files.weights import MAX_JSON
 from ei_fast.adapters.given import Given
-from ei_fast.adapters.hdf5_files import check_hdf5
-from ei_fast.adapters.torch_files import stored_members
-from ei_fast.adapters.weight_files import MAX_JSON
 from ei_fast.network.network import Network
 
 _BACKENDS = ("tensorflow", "torch", "jax")
@@ -39,7 +39,7 @@ def read(model: str | os.PathLike, given: Given) -> Network:
     """The network in a ``.keras`` file; see `model_from_keras_file`."""
     built = model_from_keras_file(Path(model))
     # Only now is there a backend for Keras.
-    from ei_fast.adapters.keras import read as read_keras
+    from ei_fast.adapters.keras.model import read as read_keras
 
     return read_keras(built, given)
 
@@ -72,7 +72,7 @@ def model_from_keras_file(path: Path) -> Any:
         weights = _content(path, archive, "model.weights.h5")
         check_hdf5(path, io.BytesIO(weights), len(weights))
     # It imports Keras, whose backend is settled now.
-    from ei_fast.adapters.keras import keras_as_found
+    from ei_fast.adapters.keras.model import keras_as_found
 
     # Initial weights are drawn from it.
     python = random.getstate()

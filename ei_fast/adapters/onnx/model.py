@@ -21,7 +21,7 @@ from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_t
 
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Op, Operation, Recording, Unknown, with_rows_apart
-from ei_fast.adapters.onnx_ops import Node, meaning_of
+from ei_fast.adapters.onnx.operations import Node, meaning_of
 from ei_fast.adapters.runs import check_shape, network_from_runs
 from ei_fast.network.network import Network
 

@@ -31,7 +31,7 @@ from ei_fast.adapters.graph import (
     no_layer,
     with_rows_apart,
 )
-from ei_fast.adapters.keras_ops import (
+from ei_fast.adapters.keras.operations import (
     BOUNDED,
     Call,
     as_numbers,

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ei_fast.adapters.blocks import check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording
-from ei_fast.adapters.keras_notes import Notes, named
-from ei_fast.adapters.keras_ops import as_numbers
+from ei_fast.adapters.keras.notes import Notes, named
+from ei_fast.adapters.keras.operations import as_numbers
 from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
 from ei_fast.network.network import Network
 
@@ -127,7 +127,7 @@ def _own_process(model: keras.Layer, x: Any) -> Iterator[None]:
     if keras.backend.backend() == "torch":
         import torch
 
-        from ei_fast.adapters.torch_notes import process_of_its_own
+        from ei_fast.adapters.torch.notes import process_of_its_own
 
         held = [variable.value for variable in model.variables]
         with torch.no_grad(), process_of_its_own(x, held):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.reading import Read, layers_from_mapping, network_of
+from ei_fast.adapters.files.torch import entries_from_torch
 from ei_fast.adapters.given import Given
-from ei_fast.adapters.torch_files import entries_from_torch
 from ei_fast.network.network import Network
 from ei_fast.runtime.files import read_npz
 
@@ -90,7 +90,7 @@ def _from_npz(path: Path) -> tuple[Entries, Skipped]:
 
 
 def _from_hdf5(path: Path) -> tuple[Entries, Skipped]:
-    from ei_fast.adapters.hdf5_files import entries_from_hdf5
+    from ei_fast.adapters.files.hdf5 import entries_from_hdf5
 
     return entries_from_hdf5(path), []
 

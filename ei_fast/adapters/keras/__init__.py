@@ -1,0 +1,1 @@
+"""Keras models on any backend: what they do is asked of Keras, on symbolic tensors."""

@@ -1,0 +1,1 @@
+"""ONNX models: the graph says what is done, and onnxruntime what comes of it."""

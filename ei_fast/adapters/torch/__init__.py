@@ -1,0 +1,1 @@
+"""PyTorch modules: what they do is written down while they run."""
