@@ -73,7 +73,7 @@ def layers_from_file(path: str | os.PathLike, activation: Any, options: DictOpti
 
 
 def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
-    for suffix, read in _READERS.items():
+    for suffix, read in FORMATS.items():
         if path.name.endswith(suffix):
             return read
     if path.suffix in {".pkl", ".pickle", ".joblib"}:
@@ -232,7 +232,7 @@ _DTYPES: dict[str, tuple[str, Callable[[NDArray], NDArray]]] = {
 }
 
 
-_READERS: dict[str, Callable[[Path], tuple[Entries, Skipped]]] = {
+FORMATS: dict[str, Callable[[Path], tuple[Entries, Skipped]]] = {
     ".npz": _from_npz,
     ".safetensors": _from_safetensors,
     ".safetensors.index.json": _from_shards,
