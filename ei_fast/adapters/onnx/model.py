@@ -1,32 +1,25 @@
-"""ONNX models: the graph says what is done, and onnxruntime, which runs it, what comes out at every step.
+"""ONNX models: the graph says what is done, and onnxruntime, which runs it, what comes out at every step."""
 
-A file is data. What leads outside its folder, has parts that run for as long as they please, or claims more memory
-than it holds is refused before it is run.
-"""
-
-from ast import literal_eval
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor, uses_external_data
 
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Op, Operation, Recording, Unknown, with_rows_apart
-from ei_fast.adapters.onnx.operations import Node, meaning_of
+from ei_fast.adapters.onnx.files import check_model, model_in_file
+from ei_fast.adapters.onnx.names import Names
+from ei_fast.adapters.onnx.node import Node
+from ei_fast.adapters.onnx.operations import meaning_of
 from ei_fast.adapters.runs import check_shape, network_from_runs
 from ei_fast.network.network import Network
 
-_OLDEST_OPSET = 13
-_LARGEST_FILE = 2**31 - 1
 # What onnxruntime may take for all values of a run.
 _MAX_MEMORY = 2**32
 _FLOATS = {
@@ -64,124 +57,11 @@ def read(model: Any, given: Given) -> Network:
     else:
         path = Path(model)
         what, folder = f"The file {str(path)!r}", path.parent
-        model = _read(path)
-    _check(model, what, folder)
+        model = model_in_file(path)
+    check_model(model, what, folder)
     graph = _Graph(model, what)
     shape = graph.input_shape(given.input_shape)
     return network_from_runs(graph.run, shape, in_range, given.verify)
-
-
-def _read(path: Path) -> onnx.ModelProto:
-    if path.stat().st_size > _LARGEST_FILE:
-        raise MemoryError(
-            f"The file {str(path)!r} must be smaller than 2 GiB. Keep its weights as external data, or as safetensors."
-        )
-    try:
-        return onnx.load_model(path, load_external_data=False)
-    except (DecodeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"The file {str(path)!r} cannot be read as an ONNX model: it is damaged or of another kind ({error}). "
-            "Export it again."
-        ) from None
-
-
-def _check(model: onnx.ModelProto, what: str, folder: Path | None) -> None:
-    """Raise ValueError where a model may not be run."""
-    opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
-    if opset < _OLDEST_OPSET:
-        raise ValueError(
-            f"{what} must be of opset {_OLDEST_OPSET} or newer. Got {opset} instead. Export it with a newer one, or "
-            "convert it with onnx.version_converter."
-        )
-    if model.functions:
-        raise ValueError(
-            f"{what} must have no functions of its own. Got {model.functions[0].name!r}. "
-            "Put their nodes in their places with onnx.inliner.inline_local_functions."
-        )
-    for node in model.graph.node:
-        if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
-            raise ValueError(
-                f"{what} must do the same for all inputs. Got {node.op_type} {node.name!r}, which decides or repeats. "
-                "Export the part of it that does not."
-            )
-    if model.graph.sparse_initializer:
-        raise ValueError(f"{what} must have dense weights. Got sparse ones. Export them as dense tensors.")
-    for tensor in _tensors(model.graph):
-        if uses_external_data(tensor):
-            _load(tensor, what, folder)
-        _check_size(tensor, what)
-    try:
-        onnx.checker.check_model(model, full_check=False)
-    except Exception as error:
-        # The checker's own exceptions, and those of what it is built on.
-        raise ValueError(f"{what} is not a valid ONNX model: {error}. Export it again.") from None
-
-
-def _tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-
-
-def _n_bytes(tensor: TensorProto, what: str) -> int:
-    try:
-        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    except KeyError:
-        dtype = None
-    if dtype is None or dtype.kind in "OSU" or any(n < 0 for n in tensor.dims):
-        raise ValueError(
-            f"{what} must hold tensors of numbers. Got {tensor.name!r} of type {tensor.data_type} and shape "
-            f"{tuple(tensor.dims)}. Export it again."
-        )
-    bits = 4 if "4" in TensorProto.DataType.Name(tensor.data_type) and dtype.itemsize == 1 else 8 * dtype.itemsize
-    return ceil(prod(tensor.dims) * bits / 8)
-
-
-def _check_size(tensor: TensorProto, what: str) -> None:
-    """Raise ValueError where a tensor claims another size than it has."""
-    n_bytes = _n_bytes(tensor, what)
-    if tensor.HasField("raw_data"):
-        fits = len(tensor.raw_data) == n_bytes
-    else:
-        try:
-            fits = numpy_helper.to_array(tensor).shape == tuple(tensor.dims)
-        except (TypeError, ValueError):
-            fits = False
-    if not fits:
-        raise ValueError(
-            f"{what} says that the tensor {tensor.name!r} has shape {tuple(tensor.dims)}, which is not what it holds. "
-            "It is damaged. Export it again."
-        )
-
-
-def _load(tensor: TensorProto, what: str, folder: Path | None) -> None:
-    """Read a tensor that lies in a file of its own, beside the model and nowhere else."""
-    if folder is None:
-        raise ValueError(f"{what} keeps {tensor.name!r} in another file. Pass the path of the model instead.")
-    rule = f"{what} keeps {tensor.name!r} in another file, which must lie in the model's folder"
-    try:
-        info = ExternalDataInfo(tensor)
-    except ValueError as error:
-        raise ValueError(f"{rule}. It does not say where ({error}). Export it again.") from None
-    place = (folder / info.location).resolve()
-    inside = place.is_relative_to(folder.resolve()) and not Path(info.location).is_absolute()
-    if not info.location or not inside or ".." in Path(info.location).parts or "\\" in info.location:
-        raise ValueError(f"{rule}. Got {info.location!r} instead. Put it there and name it so.")
-    if not place.is_file():
-        raise ValueError(f"{rule}. Got {info.location!r}, which is not there. Put it there.")
-    n_bytes, start = _n_bytes(tensor, what), info.offset or 0
-    if start < 0 or (info.length or n_bytes) != n_bytes or start + n_bytes > place.stat().st_size:
-        raise ValueError(f"{rule}. The file {info.location!r} does not hold what is said of it. Export it again.")
-    try:
-        load_external_data_for_tensor(tensor, str(folder))
-    except Exception as error:
-        # The library refuses more than is refused here: hard links, say.
-        raise ValueError(f"{rule} and be its own. {info.location!r} is refused ({error}). Export it again.") from None
-    tensor.data_location = TensorProto.DEFAULT
-    del tensor.external_data[:]
 
 
 class _Graph:
@@ -209,7 +89,7 @@ class _Graph:
             )
         self._constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         self._outputs = [value.name for value in graph.output]
-        self._layer_names = _Names(self._nodes, stored)
+        self._layer_names = Names(self._nodes, stored)
         # What nobody reads, as the mask of a dropout, need not be there.
         read = {name for node in self._nodes for name in node.input} | set(self._outputs)
         self._names = [name for node in self._nodes for name in node.output if name in read]
@@ -335,66 +215,6 @@ class _Graph:
             n = len(inputs) * (len(several[0]) // rows) if by_row else 0
             values[name] = np.concatenate(several)[:n] if by_row and n else several[0]
         return values
-
-
-class _Names:
-    """What layers were called where they were made: PyTorch names weights so, and exporters nodes."""
-
-    def __init__(self, nodes: Sequence[onnx.NodeProto], stored: Collection[str]):
-        self._stored = stored
-        self._made_by = {name: node for node in nodes for name in node.output}
-        self._readers: dict[str, list[onnx.NodeProto]] = {}
-        for node in nodes:
-            for name in node.input:
-                self._readers.setdefault(name, []).append(node)
-
-    def of(self, node: onnx.NodeProto) -> str:
-        given = node.name.strip("/").removesuffix(f"/{node.op_type}").replace("/", ".") or node.op_type
-        if (name := _owner(node.input[1:2], _WEIGHTS)) is not None:
-            return name
-        # Other names of nodes are paths of modules.
-        if "/" in node.name or node.op_type not in ("MatMul", "Gemm", "Conv"):
-            return given
-        return self._of_weight(node) or self._of_bias(node) or _scope(node) or given
-
-    def _of_weight(self, node: onnx.NodeProto) -> str | None:
-        """As a weight is called that is transposed, or the like, on its way."""
-        for name in node.input:
-            while name in self._made_by and name not in self._stored:
-                before = [one for one in self._made_by[name].input if one][:1]
-                if not before or self._made_by[name].op_type not in ("Transpose", "Cast", "Identity", "Reshape"):
-                    break
-                [name] = before
-            if name in self._stored and (owner := _owner([name], _WEIGHTS)) is not None:
-                return owner
-        return None
-
-    def _of_bias(self, node: onnx.NodeProto) -> str | None:
-        """As the bias is called that is given to it, or added to all that comes out."""
-        readers = [one for name in node.output for one in self._readers.get(name, ())]
-        added = readers[0].input if len(readers) == 1 and readers[0].op_type == "Add" else []
-        held = [name for name in (*node.input, *added) if name in self._stored]
-        return _owner(held, _BIASES)
-
-
-_WEIGHTS, _BIASES = (".weight", ".kernel", "/kernel"), (".bias", "/bias")
-
-
-def _owner(names: Iterable[str], endings: Sequence[str]) -> str | None:
-    """The layer that holds the first of some tensors that is named after one."""
-    return next((one.removesuffix(end) for one in names for end in endings if one.endswith(end) and one != end), None)
-
-
-def _scope(node: onnx.NodeProto) -> str | None:
-    """The innermost module in which PyTorch has met a node, as its exporter notes it."""
-    told = next((one.value for one in node.metadata_props if one.key == "pkg.torch.onnx.name_scopes"), "")
-    try:
-        scopes = literal_eval(told) if told else []
-    except (ValueError, SyntaxError):
-        return None
-    # The last is the node itself.
-    named = [one for one in scopes[:-1] if isinstance(one, str) and one] if isinstance(scopes, list) else []
-    return named[-1] if named else None
 
 
 @cache
