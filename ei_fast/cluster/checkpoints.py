@@ -48,12 +48,26 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Place:
-    """What the path of a file says: its run, and its step where a pattern finds it, in the name of a folder or not."""
+    """What the path of a file says.
+
+    Attributes
+    ----------
+    run : str
+    step : int or None
+        Where a pattern finds it.
+    in_folder : bool
+        Whether it does in the name of a folder.
+    is_run_told : bool
+        Whether a pattern or a table says the run.
+    step_end : int
+        Where the digits of the step end in the file's name; 0 where no pattern finds them there.
+    """
 
     run: str
     step: int | None = None
     in_folder: bool = False
     is_run_told: bool = False
+    step_end: int = 0
 
 
 def find_checkpoints(
@@ -182,7 +196,8 @@ def _place(name: str, pattern: re.Pattern | None) -> Place:
         if told:
             # What is found in the path has the folders that matter in it.
             run = told if text is not bare or not run else f"{run}/{told}"
-        return Place(run, _checked_step(int(found[of_step]), name), which < len(parts), bool(told))
+        end = max(0, offset + found.end(of_step) - begin)
+        return Place(run, _checked_step(int(found[of_step]), name), which < len(parts), bool(told), end)
     raise ValueError(
         f"The step of {name!r} cannot be told: {pattern.pattern!r} finds no number in {bare!r}, nor in the path below "
         "the folder of the checkpoints. Give step_pattern=, a regular expression with one group around the digits of "
@@ -208,6 +223,7 @@ def _with_steps(found: Sequence[tuple[Place, Checkpoint]]) -> list[Checkpoint]:
     _check_one_place(found)
     untold: dict[str, dict[str, str]] = {}
     by_folder: dict[str, dict[str, str]] = {}
+    ends = {one.path: place.step_end for place, one in found}
     for place, one in found:
         if not place.is_run_told:
             by_folder.setdefault(place.run, {})[one.path] = _bare(one.path)
@@ -216,7 +232,7 @@ def _with_steps(found: Sequence[tuple[Place, Checkpoint]]) -> list[Checkpoint]:
     # Of files some of which a table gives steps the others alone do not say what runs there are.
     whole_folders = {folder for folder, names in by_folder.items() if len(untold.get(folder, {})) == len(names)}
     told = {path: said for folder, names in untold.items() for path, said in told_by_names(names, folder).items()}
-    sure = {path: run for names in by_folder.values() for path, run in sure_runs(names).items()}
+    sure = {path: run for names in by_folder.values() for path, run in sure_runs(names, ends).items()}
     made = []
     for place, one in found:
         step = told[one.path].step if place.step is None else place.step
@@ -284,8 +300,9 @@ def _checked(found: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
         if (one.run, one.step) in seen:
             raise ValueError(
                 f"The checkpoints {seen[one.run, one.step]!r} and {one.path!r} have the same step, {one.step}. "
-                "Give a glob that leaves one of them out; or step_pattern=, a regular expression with one group; or "
-                "table=, a CSV with columns file and step."
+                "Give a glob that leaves one of them out; or step_pattern=, a regular expression with one group around "
+                "the step, and another called run where they are of two, like '^(?P<run>[a-z]+).*?(\\d+)'; or table=, "
+                "a CSV with columns file, step and run."
             )
         seen[one.run, one.step] = one.path
         run = PurePosixPath(one.run)

@@ -70,8 +70,8 @@ _DATES = re.compile(
 )
 _WORDS = re.compile(r"[A-Za-z0-9]+")
 _PIECES = re.compile(r"[A-Za-z]+|\d+")
-_CAMEL = re.compile(r"[A-Z]*[a-z]+|[A-Z]+")
-_BEFORE = re.compile(r"(?:([A-Za-z]+)[ _\-])?([A-Za-z]+)([ _=\-.:#()\[\]@]*)$")
+_CAMEL = re.compile(r"[A-Z]*[^\W\d_A-Z]+|[A-Z]+")
+_BEFORE = re.compile(r"(?:([^\W\d_]+)[ _\-])?([^\W\d_]+)([ _=\-.:#()\[\]@]*)$")
 _BEHIND = re.compile(r"([A-Za-z]+)|[ _\-]([A-Za-z]+)(?![A-Za-z0-9]|[ _=\-.:]*\d)")
 
 

@@ -69,6 +69,8 @@ _MOMENTS = _words(
     """
 )
 """Words for moments of a run."""
+_SETS = _words("train training val valid validation test dev eval")
+"""In front of a metric: of which data it is."""
 _COUNTED = (STEP, ITERATION, EPOCH)
 _GONE = "\0"
 
@@ -112,10 +114,12 @@ def told_by_names(names: Mapping[str, str], folder: str) -> dict[str, Told]:
     """
     sure = {path: _sure_key(name) for path, name in names.items()}
     steps = steps_of(names, folder, sure)
+    if len({_without(name, [_span_of_step(name, steps[path])]) for path, name in names.items()}) == 1:
+        return {path: Told("", steps[path].value) for path in names}
     pieces = {path: _pieces(name, steps[path]) for path, name in names.items()}
     keys: dict[str, Hashable] = {path: (sure[path],) for path in names}
-    for role in (_TELLING, _ALONG):
-        keys = _split(keys, role, pieces, steps, names, folder)
+    telling = _split(keys, _TELLING, pieces, steps, names, folder)
+    keys = _split(telling, _ALONG, pieces, steps, names, folder)
     if len(set(keys.values())) == 1:
         return {path: Told("", steps[path].value) for path in names}
     if any(keys[path] != (sure[path],) for path in names):
@@ -123,20 +127,29 @@ def told_by_names(names: Mapping[str, str], folder: str) -> dict[str, Told]:
         again = steps_of(names, folder, keys)
         if again != steps:
             raise ValueError(_two_ways(names, steps, keys, folder))
-    runs = _names_of_runs(names, steps, keys)
+    runs = _names_of_runs(names, steps, keys, keys != telling)
     return {path: Told(runs[keys[path]], steps[path].value) for path in names}
 
 
-def sure_runs(names: Mapping[str, str]) -> dict[str, str]:
-    """What words like seed and fold in the names of one folder say of runs: nothing where it is the same in all."""
-    sure = {path: _sure_key(name) for path, name in names.items()}
+def sure_runs(names: Mapping[str, str], steps: Mapping[str, int]) -> dict[str, str]:
+    """What words like seed and fold in the names of one folder say of runs: nothing where it is the same in all.
+
+    Parameters
+    ----------
+    names : dict of str to str
+        As for `told_by_names`.
+    steps : dict of str to int
+        Where the digits end in each name that a pattern took for its step, 0 where none did: they are no run.
+    """
+    sure = {path: _sure_key(name, steps[path]) for path, name in names.items()}
     if len(set(sure.values())) == 1:
         return dict.fromkeys(names, "")
     return {path: "_".join(key) for path, key in sure.items()}
 
 
-def _sure_key(name: str) -> tuple[str, ...]:
-    return tuple(one.text.lower() for one in readings_in(name)[1] if _role_of_other(name, one) == _SURE)
+def _sure_key(name: str, step_end: int = 0) -> tuple[str, ...]:
+    pieces = (one for one in readings_in(name)[1] if _role_of_other(name, one) == _SURE)
+    return tuple(one.text.lower() for one in pieces if not one.begin < step_end <= one.begin + len(one.text))
 
 
 def _split(
@@ -155,7 +168,7 @@ def _split(
             continue
         common = _common_texts(group, pieces)
         differing = [one for path in group for one in pieces[path] if one.role == role and one.text not in common]
-        verdict = _verdict(finer, differing, {path: steps[path].value for path in group}, role)
+        verdict = _verdict(finer, differing, {path: steps[path] for path in group}, role)
         if verdict is None:
             raise ValueError(
                 _two_ways(names, steps, {**keys, **{path: (keys[path], finer[path]) for path in group}}, folder)
@@ -166,11 +179,12 @@ def _split(
 
 
 def _verdict(
-    keys: Mapping[str, Hashable], differing: Sequence[_Piece], steps: Mapping[str, int], role: str
+    keys: Mapping[str, Hashable], differing: Sequence[_Piece], steps: Mapping[str, Reading], role: str
 ) -> bool | None:
     """Whether files of one folder with these keys are of several runs; None where both may be."""
     groups = list(_grouped(keys).values())
-    steps_of_groups = [{steps[path] for path in group} for group in groups]
+    steps_of_groups = [{steps[path].value for path in group} for group in groups]
+    step_is_said = all(one.kind in _COUNTED for one in steps.values())
     several = [len(group) > 1 for group in groups]
     is_shared = sum(map(len, steps_of_groups)) > len(set().union(*steps_of_groups))
     kinds = {one.kind for one in differing}
@@ -180,8 +194,9 @@ def _verdict(
             return None if kinds == {WORD} and any(several) else False
         if kinds <= {WORD, DATE}:
             return True
-        return (None if kinds & {PLAIN, GLUED} else True) if all(several) else False
-    if not is_shared:
+        return (None if kinds & {PLAIN, GLUED, CHECKPOINT} else True) if all(several) else False
+    # Of two numbers that nothing is said of either may be the step.
+    if not is_shared or (PLAIN in kinds and not step_is_said):
         return None
     # model_1 and other_1 may be parts of one checkpoint: the same step twice is refused for it.
     return any(several) or kinds != {"letters"}
@@ -219,7 +234,8 @@ def _pieces(name: str, step: Reading) -> list[_Piece]:
     for piece in found:
         left = left[: piece.begin] + _GONE * len(piece.text) + left[piece.begin + len(piece.text) :]
     for word in re.finditer(r"[^\W\d_]+", left):
-        role = _NEVER if word[0].lower() in _MOMENTS else _TELLING
+        is_silent = word[0].lower() in _MOMENTS or _names_a_step(word[0])
+        role = _NEVER if is_silent else _TELLING
         found.append(_Piece(role, "letters", word[0], word.start()))
     return sorted(found, key=lambda piece: piece.begin)
 
@@ -244,7 +260,10 @@ def _names_a_step(word: str) -> bool:
 
 def _with_label(left: str, begin: int, length: int) -> tuple[int, int]:
     label = label_before(left[:begin])
-    return (begin if label is None else label.start(2)), begin + length
+    if label is None:
+        return begin, begin + length
+    set_apart = label[1] is not None and label[1].lower() in _SETS
+    return label.start(1 if set_apart else 2), begin + length
 
 
 def _role_of_other(name: str, other: Other) -> str:
@@ -266,15 +285,14 @@ def _role_of_other(name: str, other: Other) -> str:
 def _role_of_reading(one: Reading, step: Reading) -> str:
     if one.kind in _COUNTED:
         return _NEVER
-    if one.kind == DATE:
-        return _ALONG
-    return _TELLING if one.begin < step.begin else _ALONG
+    # 1 of checkpoint_1_5000 counts epochs.
+    return _TELLING if one.begin < step.begin and one.kind not in (DATE, CHECKPOINT) else _ALONG
 
 
 def _names_of_runs(
-    names: Mapping[str, str], steps: Mapping[str, Reading], keys: Mapping[str, Hashable]
+    names: Mapping[str, str], steps: Mapping[str, Reading], keys: Mapping[str, Hashable], with_all: bool
 ) -> dict[Hashable, str]:
-    """What runs are called: the names of their files without the step and what else differs in them."""
+    """What runs are called: the names of their files without the step, and without what goes along with it."""
     called: dict[Hashable, str] = {}
     for key, group in _grouped(keys).items():
         pieces = {path: _pieces(names[path], steps[path]) for path in group}
@@ -283,7 +301,7 @@ def _names_of_runs(
         gone = [(begin, end)] + [
             (one.begin, one.begin + len(one.text))
             for one in pieces[first]
-            if one.role == _NEVER or one.text not in common
+            if one.role == _NEVER or one.text not in common or (one.role == _ALONG and not with_all)
         ]
         called[key] = _without(names[first], gone)
     if len(set(called.values())) < len(called) or not all(called.values()):
@@ -324,7 +342,8 @@ def patterns_for(names: Mapping[str, str], steps: Mapping[str, int], keys: Mappi
         text = re.search(r"[A-Za-z]*[_ =\-.]?$", first[: place.start()])
         words = re.sub(r"\\([-= ])", r"\1", re.escape(text[0])) if text else ""
         behind = len(re.findall(r"\d+", first[place.end() :]))
-        for step in (rf"{words}(\d+)", rf"(\d+)(?:\D+\d+){{{behind}}}\D*$"):
+        further = rf"(?:\D+\d+){{{behind}}}" if behind else ""
+        for step in (rf"{words}(\d+)", rf"(\d+){further}\D*$"):
             if _reads(step, names, steps):
                 found.setdefault("for one run", step)
             for pattern in (
