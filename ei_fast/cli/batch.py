@@ -35,6 +35,29 @@ def _warnings_as_lines(command: Callable) -> Callable:
     return wrapped
 
 
+def _reasons_as_planned(command: Callable) -> Callable:
+    """Why checkpoints failed is said with the options of ``plan``, which fixes how they are read."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from ei_fast.cluster.log import AS_SHOWN
+
+        token = AS_SHOWN.set(_as_planned)
+        try:
+            return command(*args, **kwargs)
+        finally:
+            AS_SHOWN.reset(token)
+
+    return wrapped
+
+
+def _as_planned(reason: str) -> str:
+    typed = as_typed(reason, plan)
+    if typed == reason:
+        return reason
+    return f"{typed} These are options of ei-fast batch plan: plan again with them, and with --replace."
+
+
 @click.group()
 def batch() -> None:
     """Measure thousands of checkpoints: plan, run the shards, merge.
@@ -142,6 +165,7 @@ def plan(
 @click.option("--dask-scheduler", metavar="ADDRESS", help="Let the workers of a Dask cluster do it: tcp://host:8786.")
 @said_plainly
 @_warnings_as_lines
+@_reasons_as_planned
 def run(
     folder: Path, shard: int | None, processes: int | None, max_memory: str | None, dask_scheduler: str | None
 ) -> None:
@@ -179,6 +203,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 @_folder
 @said_plainly
 @_warnings_as_lines
+@_reasons_as_planned
 def status(folder: Path) -> None:
     """Say what is done, running, failed and missing."""
     from ei_fast.cluster import status as status_of
@@ -191,6 +216,7 @@ def status(folder: Path) -> None:
 @click.option("--allow-incomplete", is_flag=True, help="Leave out checkpoints that are missing or failed.")
 @said_plainly
 @_warnings_as_lines
+@_reasons_as_planned
 def merge(folder: Path, allow_incomplete: bool) -> None:
     """Write trajectory.npz, a table of it, and run_info.json.
 
