@@ -18,7 +18,7 @@ FURTHER = (
 """Columns of a batch's table beside those of a trajectory's and the metrics, and the checkpoint."""
 
 _INDEX = ".safetensors.index.json"
-SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx", ".weights.h5", ".h5")
+SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx", ".weights.h5", ".h5", ".hdf5")
 """Of files that `as_network` reads."""
 
 _SHARD = re.compile(r"-\d+-of-\d+\.safetensors$")
