@@ -182,6 +182,20 @@ def _(said):
         said.typed(*typed, "--replace", *shlex.split(option))
 
 
+@follows("{} These are options of ei-fast batch plan: plan again with them, and with --replace.")
+def _(said):
+    folder = _checkpoints(said, "step1.npz", "step2.npz")
+    weights = {"fc1.weight": np.eye(2), "fc2.weight": np.eye(2)}
+    np.savez(folder / "step1.npz", **weights)
+    np.savez(folder / "step2.npz", **weights, **{"x.weight": np.ones(4)})
+    planned = ("batch", "plan", folder, "--out", said.folder / "ei", "--shards", 1)
+    said.typed(*planned)
+    message = said.typed("batch", "run", said.folder / "ei", code=3)
+    options = message.split("Give ")[1].split(", or other names")[0]
+    said.typed(*planned, *shlex.split(options), "--replace")
+    said.typed("batch", "run", said.folder / "ei")
+
+
 @follows("The names of some checkpoints say of which run they are, like {}, and of others do not, like {}.")
 def _(said):
     folder = _checkpoints(said, "seed1_epoch1.npz", "seed2_epoch1.npz", "epoch1.npz")

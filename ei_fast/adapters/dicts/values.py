@@ -28,7 +28,9 @@ def numbers_of(value: Any, key: str | None = None) -> Any:
         return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
     except (RuntimeError, TypeError) as error:
         said, remedy = _kind_of_tensor(value, error)
-        raise TypeError(f"The entry {key!r} must be a dense tensor with values. Got {said} instead. {remedy}") from None
+        raise TypeError(
+            f"The entry {key!r} must be a dense tensor with values. Got {said} instead. {remedy}".strip()
+        ) from None
 
 
 def _kind_of_tensor(value: Any, error: Exception) -> tuple[str, str]:
@@ -40,7 +42,7 @@ def _kind_of_tensor(value: Any, error: Exception) -> tuple[str, str]:
     layout = str(getattr(value, "layout", "torch.strided")).removeprefix("torch.")
     if layout != "strided":
         return f"a tensor of layout {layout}", "Pass its values, as tensor.to_dense() gives them."
-    return str(error).split("\n")[0], "Pass its values as a plain tensor."
+    return str(error).split("\n")[0], ""
 
 
 def type_of(value: Any) -> str:
