@@ -84,7 +84,8 @@ def batch() -> None:
 @click.option(
     "--step-pattern",
     help="Regular expression whose one group is the step, in the file's name or in its path below the folder, where "
-    "that of a folder is no part of the run [the number called step, iter, epoch or checkpoint, or the only one].",
+    "that of a folder is no part of the run; a second group (?P<run>...) is the run [the number called step, iter, "
+    "epoch or checkpoint, or the only one; what else differs in the names tells runs apart, or is refused].",
 )
 @click.option(
     "--table",
@@ -123,7 +124,7 @@ def plan(
 ) -> None:
     """Fix what CHECKPOINTS, a folder or a quoted glob, are measured with, and which shard does what.
 
-    Folders below it are runs.
+    Folders below it are runs, and so are files in one whose names differ in a seed, a fold or the like.
     """
     from ei_fast import EffectiveInformation
     from ei_fast.cluster import plan as make_plan
