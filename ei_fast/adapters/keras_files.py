@@ -15,6 +15,7 @@ from zipfile import BadZipFile, ZipFile
 from ei_fast.adapters.hdf5_files import check_hdf5
 from ei_fast.adapters.torch_files import stored_members
 from ei_fast.adapters.weight_files import MAX_JSON
+from ei_fast.runtime.kinds import other_kind
 
 _BACKENDS = ("tensorflow", "torch", "jax")
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
@@ -47,6 +48,9 @@ def model_from_keras_file(path: Path) -> Any:
         members = stored_members(path, file, "a model.save of Keras 3")
         strange = sorted({member.filename for member in members} - _MEMBERS)
         if strange or len(members) != len(_MEMBERS):
+            told = other_kind(path, "keras")
+            if told:
+                raise ValueError(f"The file {str(path)!r} cannot be read as .keras. {told}")
             raise ValueError(
                 f"The file {str(path)!r} must hold {', '.join(sorted(_MEMBERS))} and nothing else. "
                 f"Got {strange[0] if strange else len(members)!r} instead. Save the model again."

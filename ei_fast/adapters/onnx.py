@@ -24,6 +24,7 @@ from ei_fast.adapters.operations import Does, Op, Recording, Unknown, with_rows_
 from ei_fast.adapters.watched import check_shape, network_from_runs
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
+from ei_fast.runtime.kinds import other_kind
 
 _OLDEST_OPSET = 13
 _LARGEST_FILE = 2**31 - 1
@@ -82,6 +83,10 @@ def _read(path: Path) -> onnx.ModelProto:
         raise MemoryError(
             f"The file {str(path)!r} must be smaller than 2 GiB. Keep its weights as external data, or as safetensors."
         )
+    # What is no ONNX model may be one without a node for the parser.
+    told = other_kind(path)
+    if told:
+        raise ValueError(f"The file {str(path)!r} cannot be read as an ONNX model. {told}")
     try:
         return onnx.load_model(path, load_external_data=False)
     except (DecodeError, ValueError, RuntimeError) as error:
