@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.adapters.operations import Affine, Combine, Op, Pointwise, Recording, Same
+from ei_fast.adapters.operations import Affine, Combine, Op, Pointwise, Recording, Same, alive
 from ei_fast.network.activations import Activation
 
 Array = NDArray[np.float64]
@@ -219,7 +219,8 @@ def put_together(recording: Recording) -> Recording:
     """The recording with every activation of several steps in one operation."""
     ops = list(recording.ops)
     readers: dict[int, list[Op]] = {}
-    for op in ops:
+    # What is computed and not used, as for an assertion, is no reader.
+    for op in alive(recording)[0]:
         for value in op.reads:
             readers.setdefault(value, []).append(op)
     for start, writer in [(op.writes[0], op) for op in ops if len(op.writes) == 1]:

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from ei_fast.adapters.chain import no_layer
 from ei_fast.adapters.operations import Block, Combine, Conv, Dense, Does, Op, Recording, Same, Unknown, with_rows_apart
+from ei_fast.adapters.torch_decisions import OF_FINITE, Reads, is_finite
 from ei_fast.adapters.torch_each import each_by_itself, makes_anew
 from ei_fast.adapters.torch_ops import BOUNDED, COMBINATIONS, is_reshaped, meaning_of, plain_name
 from ei_fast.adapters.watched import draws_left_to_the_caller, range_of_block
@@ -79,6 +80,8 @@ class Notes(TorchFunctionMode):
         In which the model is run.
     as_it_is : callable
         Takes a module that is to be a block, and returns what gives a context in which it is what it is now.
+    told : Reads
+        What Python reads out of values that depend on the input.
     """
 
     x: torch.Tensor
@@ -86,6 +89,7 @@ class Notes(TorchFunctionMode):
     ranges: dict[str, Range | None]
     dtype: torch.dtype
     as_it_is: Callable[[Any], Callable[[], AbstractContextManager[None]]] = lambda module: nullcontext
+    told: Reads = field(default_factory=Reads)
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
     _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
@@ -116,6 +120,7 @@ class Notes(TorchFunctionMode):
             result = function(*args, **kwargs)
             self._block.extend(((function, args, kwargs), tensor) for tensor in _tensors(result))
             return result
+        self.told.called()
         reads = self._read((args, kwargs))
         shapes = [tensor.shape for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
         self._check_takes_numbers(function, args, kwargs)
@@ -127,13 +132,15 @@ class Notes(TorchFunctionMode):
             return result
         written = _tensors(result)
         name = plain_name(function)
-        if makes_anew(name, reads):
+        if makes_anew(name, reads) or (name in OF_FINITE and is_finite(_tensors((args, kwargs)))):
             self._note_constants(written)
             return result
         if result is None and name in ("setitem", "set"):
             written = _tensors(args)[:1]
         if not written:
-            return result
+            module = self._modules[-1] if self._modules else ""
+            return self.told.answered(module, name, _tensors((args, kwargs)), result)
+        self.told.made(name, _tensors((args, kwargs)), written)
         does, reads = self._meaning(function, args, kwargs, reads, written, shapes)
         self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
         return result
@@ -223,7 +230,8 @@ class Notes(TorchFunctionMode):
                 "Function of your own."
             )
         arithmetic = str(self._coarsest).removeprefix("torch.")
-        return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, frozenset(self._blocks_met))
+        met, told = frozenset(self._blocks_met), tuple(self.told.found)
+        return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, met, told=told)
 
     def _note_constants(self, tensors: Sequence[torch.Tensor]) -> None:
         self._constants.update((id(tensor), (tensor._version, tensor)) for tensor in tensors)
