@@ -24,6 +24,13 @@ from ei_fast.adapters.watched import Blocks, check_blocks, check_shape, network_
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.network import Network
 
+_SCRIPTED = (
+    "is a ScriptModule, which does not show what it does. Put the module that it was made from in its place to measure "
+    "its layers, and the one before it"
+)
+_SEVERAL_INPUTS = (
+    "Where it takes several inputs, pass a torch.nn.Module that holds it, takes one of them and gives it the others."
+)
 # Rows with which a shape is tried: more than one, and unlikely as a width.
 _PROBED = 61
 
@@ -70,6 +77,8 @@ def network_from_torch(
     network.skipped += decided
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
     network.notes += [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
+    scripted = {name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
+    network.notes += [(name, _SCRIPTED) for name in sorted(scripted) if name.rpartition(".")[0] not in scripted]
     return network
 
 
@@ -82,6 +91,11 @@ def _check_initialised(model: nn.Module) -> None:
             raise ValueError(
                 f"The {what} is not initialised: it has no weights before it has seen data. Call the model on a batch "
                 "of data once, model(batch), and measure it then."
+            )
+        if any(tensor.is_meta for tensor in held):
+            raise ValueError(
+                f"The model's {name or type(module).__name__!r} is on the meta device: it has a shape and no numbers. "
+                "Load its weights, model.load_state_dict(state, assign=True), and measure it then."
             )
 
 
@@ -135,6 +149,8 @@ class _Subject:
                         error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
                         if given is None:
                             error.add_note("Where it takes another, give input_shape=, the shape of one sample.")
+                        if isinstance(error, TypeError) and "required positional argument" in str(error):
+                            error.add_note(_SEVERAL_INPUTS)
                     errors.append(error)
                     continue
                 if given is None and (name := convolution_first(recording)) is not None:
