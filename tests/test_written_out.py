@@ -240,6 +240,11 @@ ONNX = {
     "relu": [("Max", "a zero", "z", {})],
     "relu chosen": [("GreaterOrEqual", "a zero", "g", {}), ("Where", "g a zero", "z", {})],
     "relu not": [("Less", "a zero", "g", {}), ("Not", "g", "n", {}), ("Where", "n a zero", "z", {})],
+    "relu filled": [
+        ("Less", "a zero", "g", {}),
+        ("Cast", "g", "c", {"to": TensorProto.BOOL}),
+        ("Where", "c zero a", "z", {}),
+    ],
     "sigmoid": [("Neg", "a", "m", {}), ("Exp", "m", "e", {}), ("Add", "e one", "t", {}), ("Reciprocal", "t", "z", {})],
     "squared relu": [("Relu", "a", "r", {}), ("Pow", "r two", "z", {})],
     "power": [("Relu", "a", "r", {}), ("Pow", "r half", "z", {})],
