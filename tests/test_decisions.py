@@ -163,7 +163,6 @@ def test_a_block_that_decides_for_a_whole_batch_is_refused():
     [
         lambda s, h: torch.relu(h) * random.random(),
         lambda s, h: torch.relu(h) + float(np.random.rand()),  # noqa: NPY002
-        lambda s, h: torch.relu(h) if random.random() > 0.5 else torch.tanh(h),
         lambda s, h: F.dropout(h, 0.5),
         lambda s, h: torch.relu(h + 0.1 * torch.randn_like(h)),
         lambda s, h: torch.relu(h) * torch.rand(5),
