@@ -31,6 +31,7 @@ from ei_fast.adapters.operations import (
     Softmax,
     Unknown,
     Window,
+    alive,
 )
 from ei_fast.adapters.pointwise import put_together
 from ei_fast.network.activations import Activation
@@ -563,19 +564,6 @@ def convolution_first(recording: Recording) -> str | None:
         elif not isinstance(op.does, Block):
             reached.update(op.writes)
     return found
-
-
-def alive(recording: Recording) -> tuple[list[Op], list[Op]]:
-    """The operations on which the outputs depend, and the others."""
-    needed = set(recording.outputs)
-    alive, dead = [], []
-    for op in reversed(recording.ops):
-        if needed.intersection(op.writes):
-            needed.update(op.reads)
-            alive.append(op)
-        else:
-            dead.append(op)
-    return alive[::-1], dead[::-1]
 
 
 class _Readers:

@@ -17,7 +17,6 @@ from jax.extend import core
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from ei_fast.adapters.chain import alive
 from ei_fast.adapters.jax_ops import FLOATS, Equation, Steps, meaning_of, row_axis
 from ei_fast.adapters.operations import (
     Affine,
@@ -31,6 +30,7 @@ from ei_fast.adapters.operations import (
     Same,
     Softmax,
     Unknown,
+    alive,
     with_rows_apart,
 )
 from ei_fast.adapters.pointwise import activation_of, composite, is_one_by_one, maps_each, parts_after

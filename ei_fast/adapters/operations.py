@@ -7,6 +7,7 @@ told here, and nothing of the frameworks in which they were seen.
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -258,6 +259,8 @@ class Recording:
         Names of the blocks that it ran.
     has_blocks : bool
         Whether parts of the model may be named, to be measured as one map.
+    told : tuple
+        What was read out of the values in a way that shows not what becomes of it; see `torch_decisions`.
     """
 
     ops: list[Op]
@@ -267,6 +270,7 @@ class Recording:
     arithmetic: str
     blocks: frozenset[str] = frozenset()
     has_blocks: bool = True
+    told: tuple[Any, ...] = ()
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Of one sample of a value."""
@@ -277,3 +281,16 @@ class Recording:
         values = self.values[value]
         found = values.reshape(len(values), -1)[:, places].reshape(-1, places.shape[1])
         return found.astype(np.float64, copy=False)
+
+
+def alive(recording: Recording) -> tuple[list[Op], list[Op]]:
+    """The operations on which the outputs depend, and the others."""
+    needed = set(recording.outputs)
+    alive, dead = [], []
+    for op in reversed(recording.ops):
+        if needed.intersection(op.writes):
+            needed.update(op.reads)
+            alive.append(op)
+        else:
+            dead.append(op)
+    return alive[::-1], dead[::-1]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.adapters.operations import Affine, Combine, Op, Pointwise, Recording, Same
+from ei_fast.adapters.operations import Affine, Combine, Op, Pointwise, Recording, Same, alive
 from ei_fast.network.activations import Activation
 
 Array = NDArray[np.float64]
@@ -215,11 +215,24 @@ def _in_columns(function: Callable[..., Array], operands: Sequence[NDArray], res
         )
 
 
+def does_alone(function: Callable[[Array], NDArray[np.floating]]) -> bool:
+    """Whether a function, of a column of numbers, makes of each what it makes of it where there is no other.
+
+    What decides by the largest of them, or by their mean, or divides by it, does not.
+    """
+    far = np.geomspace(1e-2, 1e3, 6)
+    column = np.concatenate([-far, [0.0], far])[:, None]
+    together = function(column)
+    alone = np.concatenate([function(number) for number in column[:, None]])
+    return np.allclose(alone, together, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
 def put_together(recording: Recording) -> Recording:
     """The recording with every activation of several steps in one operation."""
     ops = list(recording.ops)
     readers: dict[int, list[Op]] = {}
-    for op in ops:
+    # What is computed and not used, as for an assertion, is no reader.
+    for op in alive(recording)[0]:
         for value in op.reads:
             readers.setdefault(value, []).append(op)
     for start, writer in [(op.writes[0], op) for op in ops if len(op.writes) == 1]:
