@@ -158,6 +158,52 @@ def _(said):
     folder = _checkpoints(said, "a_1_v2.npz", "a_1_v3.npz")
     said.refused(_steps, said, folder / "a*.npz")
     assert _steps(said, folder / "a*.npz", step_pattern=r"v(\d)") == [2, 3]
+    _checkpoints(said, "mlp_1.npz", "cnn_1.npz")
+    pattern = said.refused(_steps, said, folder / "[mc]*.npz").split("where they are of two, like ")[1].split("; or")[0]
+    made = plan(folder / "[mc]*.npz", said.folder / "two", 1, ESTIMATOR, step_pattern=ast.literal_eval(pattern))
+    assert sorted(made.ranges) == ["cnn", "mlp"]
+
+
+@follows("The runs of the checkpoints{} cannot be told: their names differ in more than the step")
+def _(said):
+    folder = _checkpoints(said, "lr0.1_epoch3.npz", "lr0.01_epoch5.npz")
+    message = said.refused(_steps, said, folder)
+    patterns = [ast.literal_eval(one) for one in re.findall("step_pattern=('[^']*') for", message)]
+    runs = [
+        sorted(plan(folder, said.folder / f"ei{k}", 1, ESTIMATOR, step_pattern=one).ranges)
+        for k, one in enumerate(patterns)
+    ]
+    assert sorted(runs) == [[""], ["lr0.01", "lr0.1"]]
+    table = said.folder / "runs.csv"
+    table.write_text("file,step,run\nlr0.1_epoch3.npz,3,high\nlr0.01_epoch5.npz,5,low\n")
+    assert _steps(said, folder, table=table) == [3, 5]
+    typed = ("batch", "plan", folder, "--out", said.folder / "typed", "--shards", 1)
+    for option in re.findall(r"(--step-pattern \S+) for", said.typed(*typed, code=1)):
+        said.typed(*typed, "--replace", *shlex.split(option))
+
+
+@follows("{} These are options of ei-fast batch plan: plan again with them, and with --replace.")
+def _(said):
+    folder = _checkpoints(said, "step1.npz", "step2.npz")
+    weights = {"fc1.weight": np.eye(2), "fc2.weight": np.eye(2)}
+    np.savez(folder / "step1.npz", **weights)
+    np.savez(folder / "step2.npz", **weights, **{"x.weight": np.ones(4)})
+    planned = ("batch", "plan", folder, "--out", said.folder / "ei", "--shards", 1)
+    said.typed(*planned)
+    message = said.typed("batch", "run", said.folder / "ei", code=3)
+    options = message.split("Give ")[1].split(", or other names")[0]
+    said.typed(*planned, *shlex.split(options), "--replace")
+    said.typed("batch", "run", said.folder / "ei")
+
+
+@follows("The names of some checkpoints say of which run they are, like {}, and of others do not, like {}.")
+def _(said):
+    folder = _checkpoints(said, "seed1_epoch1.npz", "seed2_epoch1.npz", "epoch1.npz")
+    said.refused(_steps, said, folder)
+    assert _steps(said, folder / "seed*.npz") == [1, 1]
+    table = said.folder / "runs.csv"
+    table.write_text("file,step,run\nseed1_epoch1.npz,1,one\nseed2_epoch1.npz,1,two\nepoch1.npz,1,none\n")
+    assert _steps(said, folder, table=table) == [1, 1, 1]
 
 
 @follows("Give a glob like 'runs/*/*.npz'.")

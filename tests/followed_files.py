@@ -1,10 +1,12 @@
 """Remedies of files of weights and models, followed."""
 
+import gzip
 import json
 import os
 import pickle
 import subprocess
 import sys
+import warnings
 import zipfile
 from importlib.metadata import requires
 
@@ -45,7 +47,7 @@ def _not_there(said, *names):
 @follows("Save the weights in one of these formats.")
 def _(said):
     path = said.folder / "net.bin"
-    path.write_bytes(b"")
+    path.write_bytes(b"something")
     said.refused(ef.analyze, path)
     save_file(WEIGHTS, said.folder / "net.safetensors")
     ef.analyze(said.folder / "net.safetensors", **QUICK)
@@ -59,6 +61,114 @@ def _(said):
     assert "F32" in message.split("Save them as one of ")[1]
     save_file({"fc.weight": np.ones((2, 2), np.float32)}, path)
     ef.analyze(path, **QUICK)
+
+
+@follows("It is {}. Rename it to end in {}.")
+def _(said):
+    path = said.folder / "pytorch_model.bin"
+    torch.save(_model().state_dict(), path)
+    suffix = said.refused(ef.analyze, path).split("Rename it to end in ")[1].rstrip(".")
+    path.rename(path.with_suffix(suffix))
+    ef.analyze(path.with_suffix(suffix), **QUICK)
+
+
+@follows("It is of a format that torch.save wrote before PyTorch 1.6. Write it anew with torch.save(torch.load(")
+def _(said):
+    path = said.folder / "old.pt"
+    torch.save(_model().state_dict(), path, _use_new_zipfile_serialization=False)
+    call = said.refused(ef.analyze, path).split("Write it anew with ")[1].split(", and give")[0]
+    said.monkeypatch.chdir(said.folder)
+    eval(call, {"torch": torch})
+    ef.analyze(said.folder / "weights.pt", **QUICK)
+
+
+@follows("It is a pickle, which could run code and is not read. If you trust it, load it yourself, and pass the model")
+def _(said):
+    path = said.folder / "net.pt"
+    path.write_bytes(pickle.dumps(WEIGHTS))
+    said.refused(ef.analyze, path)
+    ef.analyze(pickle.loads(path.read_bytes()), **QUICK)
+
+
+@follows("It is compressed by gzip. Write what gzip.open(path).read() gives into a file, and give that.")
+def _(said):
+    torch.save(_model().state_dict(), said.folder / "net.pt")
+    path = said.folder / "net.pt.gz"
+    path.write_bytes(gzip.compress((said.folder / "net.pt").read_bytes()))
+    said.refused(ef.analyze, path)
+    with gzip.open(path) as unpacked:
+        (said.folder / "unpacked.pt").write_bytes(unpacked.read())
+    ef.analyze(said.folder / "unpacked.pt", **QUICK)
+
+
+@follows("It is a single array. Pass it as an array, or put the weights of all layers into one file with numpy.savez")
+def _(said):
+    path = said.folder / "w.npy"
+    np.save(path, np.eye(2))
+    said.refused(ef.analyze, path)
+    ef.analyze([np.load(path)], **QUICK)
+    np.savez(said.folder / "weights.npz", w0=np.load(path))
+    ef.analyze(said.folder / "weights.npz", **QUICK)
+
+
+@follows("It is empty. Copy it again, or write it anew.")
+def _(said):
+    path = said.folder / "net.pt"
+    path.write_bytes(b"")
+    said.refused(ef.analyze, path)
+    torch.save(_model().state_dict(), path)
+    ef.analyze(path, **QUICK)
+
+
+@follows(
+    "None of its files is read: load it",
+    "Give a file in it, like {}, or",
+)
+def _(said):
+    folder = said.folder / "model"
+    folder.mkdir()
+    (folder / "weights.pkl").write_bytes(pickle.dumps(WEIGHTS))
+    said.refused(ef.analyze, folder)
+    ef.analyze(pickle.loads((folder / "weights.pkl").read_bytes()), **QUICK)
+    np.savez(folder / "step1.npz", w0=np.eye(2))
+    message = said.refused(ef.analyze, folder)
+    ef.analyze(message.split("like '")[1].split("'")[0], **QUICK)
+    said.monkeypatch.chdir(said.folder)
+    said.typed(*message.split("measure all of them: ei-fast ")[1].split())
+
+
+@follows("Pass its values, as tensor.dequantize() gives them.")
+def _(said):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tensor = torch.quantize_per_tensor(torch.ones(3, 2), 0.1, 0, torch.qint8)
+    weights = {"fc1.weight": tensor, "fc2.weight": torch.ones(1, 3)}
+    said.refused(ef.analyze, weights)
+    ef.analyze(weights | {"fc1.weight": tensor.dequantize()}, **QUICK)
+
+
+@follows("Pass its values, as tensor.to_dense() gives them.")
+def _(said):
+    weights = {"fc1.weight": torch.ones(3, 2).to_sparse(), "fc2.weight": torch.ones(1, 3)}
+    said.refused(ef.analyze, weights)
+    ef.analyze(weights | {"fc1.weight": weights["fc1.weight"].to_dense()}, **QUICK)
+
+
+@follows("Load the weights into the model, and save or pass it then.")
+def _(said):
+    with torch.device("meta"):
+        model = _model()
+    said.refused(ef.analyze, dict(model.state_dict()))
+    model.load_state_dict(_model().state_dict(), assign=True)
+    ef.analyze(dict(model.state_dict()), **QUICK)
+
+
+@follows("Save the model again, index and shards together.")
+def _(said):
+    index = _shards(said.folder)
+    index.write_text("{")
+    said.refused(ef.analyze, index)
+    ef.analyze(_shards(said.folder), **QUICK)
 
 
 def _shards(folder, **changes):
@@ -176,12 +286,12 @@ def _(said):
 
 
 @follows(
-    "must be an archive that {} wrote. It is damaged or of another kind ({}). Save it again.",
+    "It is damaged or of another kind ({}). Save it again.",
     "claims to hold more than its size, which {} never does. It is damaged or made to exhaust memory. Save it again.",
 )
 def _(said):
     path = said.folder / "net.pt"
-    path.write_bytes(pickle.dumps({}))
+    path.write_bytes(b"nothing")
     said.refused(ef.analyze, path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("net/data.pkl", b"0" * 1000)
@@ -299,6 +409,8 @@ def _(said):
     said.refused(ef.analyze, path)
     _keras_model().save(said.folder / "net.keras")
     ef.analyze(said.folder / "net.keras", **QUICK)
+    np.savez(said.folder / "net.npz", w0=np.eye(2))
+    ef.analyze(said.folder / "net.npz", **QUICK)
 
 
 @follows("The file {} is damaged ({}: {}). Save the weights again.")

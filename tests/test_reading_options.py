@@ -12,7 +12,7 @@ from ei_fast.callbacks.keras import RecorderCallback
 from ei_fast.cli import main
 from ei_fast.cli.reading import NAMES, taken_out
 from ei_fast.cli.said import as_typed
-from ei_fast.cluster import plan
+from ei_fast.cluster import plan, status
 from ei_fast.cluster.batch import Batch
 from ei_fast.parameters import AdapterOptions
 
@@ -226,6 +226,44 @@ def _typed(message, command="analyze"):
 )
 def test_messages_show_what_can_be_typed(message, typed):
     assert _typed(message) == typed
+
+
+def test_what_batches_recorded_is_shown_as_options_of_the_command_that_has_them(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    weights = {"fc1.weight": torch.ones(3, 3), "fc2.weight": torch.ones(3, 3)}
+    torch.save(weights, tmp_path / "checkpoints" / "step1.pt")
+    torch.save(weights | {"x.weight": torch.ones(4)}, tmp_path / "checkpoints" / "step2.pt")
+    planned = ["batch", "plan", str(tmp_path / "checkpoints"), "--out", str(tmp_path / "ei"), "--shards", "1"]
+    assert CliRunner().invoke(main, planned).exit_code == 0
+    ran, told, merged = (
+        CliRunner().invoke(main, ["batch", command, str(tmp_path / "ei")]) for command in ("run", "status", "merge")
+    )
+    assert (ran.exit_code, told.exit_code, merged.exit_code) == (3, 0, 3)
+    for said in (ran.output, told.output, merged.output):
+        assert "Give --order fc1 --order fc2, or other names" in said
+        assert "order=[" not in said
+        assert "options of ei-fast batch plan: plan again with them, and with --replace." in said
+    assert "Give order=['fc1', 'fc2']" in status(tmp_path / "ei").reasons["step2.pt"]
+    again = CliRunner().invoke(main, [*planned, "--order", "fc1", "--order", "fc2", "--replace"])
+    assert again.exit_code == 0, again.output
+    assert CliRunner().invoke(main, ["batch", "run", str(tmp_path / "ei")]).exit_code == 0
+
+
+def test_reasons_for_what_is_skipped_are_shown_with_options(tmp_path):
+    class Normed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.norm, self.out = torch.nn.Linear(4, 3), torch.nn.LayerNorm(3), torch.nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.out(self.norm(self.fc(x)))
+
+    torch.onnx.export(Normed(), (torch.ones(1, 4),), tmp_path / "normed.onnx", dynamo=False)
+    for command in ("describe", "analyze"):
+        done = CliRunner().invoke(main, [command, str(tmp_path / "normed.onnx")])
+        assert done.exit_code == 0, done.output
+        assert "'blocks'" not in done.output
+    assert _typed("Name what holds them in 'blocks' of as_network.") == "Name what holds them in --blocks."
 
 
 def test_outside_of_a_command_messages_stay():

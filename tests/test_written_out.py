@@ -1,5 +1,6 @@
 """Activations that models write out in functions of their frameworks belong to the layer before."""
 
+import dataclasses
 import math
 import pickle
 
@@ -239,6 +240,11 @@ ONNX = {
     "relu": [("Max", "a zero", "z", {})],
     "relu chosen": [("GreaterOrEqual", "a zero", "g", {}), ("Where", "g a zero", "z", {})],
     "relu not": [("Less", "a zero", "g", {}), ("Not", "g", "n", {}), ("Where", "n a zero", "z", {})],
+    "relu filled": [
+        ("Less", "a zero", "g", {}),
+        ("Cast", "g", "c", {"to": TensorProto.BOOL}),
+        ("Where", "c zero a", "z", {}),
+    ],
     "sigmoid": [("Neg", "a", "m", {}), ("Exp", "m", "e", {}), ("Add", "e one", "t", {}), ("Reciprocal", "t", "z", {})],
     "squared relu": [("Relu", "a", "r", {}), ("Pow", "r two", "z", {})],
     "power": [("Relu", "a", "r", {}), ("Pow", "r half", "z", {})],
@@ -272,3 +278,148 @@ def test_an_activation_written_out_in_onnx(name):
     session = onnxruntime.InferenceSession(model.SerializeToString())
     [expected] = session.run(None, {"x": INPUTS.astype(np.float32)})
     np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
+
+
+SUMS = {
+    "einsum": lambda x, w: torch.einsum("bi,ij->bj", x, w),
+    "einsum, weights first": lambda x, w: torch.einsum("ij,...i->...j", w, x),
+    "einsum, transposed": lambda x, w: torch.einsum("bi,ji->bj", x, w.T),
+    "tensordot": lambda x, w: torch.tensordot(x, w, 1),
+    "tensordot of axes": lambda x, w: torch.tensordot(x, w, dims=([1], [0])),
+    "inner": lambda x, w: torch.inner(x, w.T),
+    "addmm": lambda x, w: torch.addmm(torch.arange(5.0).to(x), x, w, beta=0.5, alpha=2),
+    "ATen": lambda x, w: torch.ops.aten.linear.default(x, w.T),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_dense_layer_written_as_a_sum_over_indices(name):
+    torch.manual_seed(0)
+    model = Does(lambda s, x: s.b(torch.tanh(SUMS[name](x, s.w))), b=nn.Linear(5, 3))
+    model.w = nn.Parameter(torch.randn(4, 5))
+    net = ef.as_network(model)
+    assert not net.skipped
+    assert not net.restarts
+    with torch.no_grad():
+        expected = model.double()(torch.from_numpy(INPUTS)).numpy()
+    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, w: torch.einsum("bi,bi->b", x, x)[:, None].expand(-1, 5),
+        lambda x, w: torch.einsum("bi,ai->ba", x, x)[:, :5],
+        lambda x, w: torch.einsum("bi,ij->j", x, w).expand(len(x), 5),
+        lambda x, w: torch.einsum("bti,tij->btj", x.view(-1, 2, 2), w.view(2, 2, 5)).sum(1),
+    ],
+    ids=["of itself", "of all rows", "over rows", "other weights at other places"],
+)
+def test_a_sum_over_indices_that_is_no_dense_layer_is_named(function):
+    torch.manual_seed(0)
+    model = Does(lambda s, x: s.b(torch.tanh(function(x, s.w))), b=nn.Linear(5, 3))
+    model.w = nn.Parameter(torch.randn(4, 5))
+    net = ef.as_network(model, input_shape=(4,))
+    assert [layer.name for layer in net] == ["b"]
+    assert "einsum" in [name for name, _ in net.skipped]
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_a_dense_layer_of_keras_written_as_a_sum_over_indices(activation):
+    keras.utils.set_random_seed(0)
+    dense = keras.layers.EinsumDense("bi,io->bo", output_shape=5, bias_axes="o", activation=activation, name="e")
+    model = keras.Sequential([keras.Input((4,)), dense, keras.layers.Dense(3)])
+    net = ef.as_network(model)
+    assert not net.skipped
+    expected = K.convert_to_numpy(model(INPUTS.astype(np.float32)))
+    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        lambda h: h / K.max(K.abs(h)),
+        lambda h: K.relu(h) if float(K.mean(h)) > -9 else K.tanh(h),
+        lambda h: K.cond(K.mean(h) > 0, lambda: K.relu(h), lambda: K.tanh(h)),
+        lambda h: h - K.mean(h, axis=0),
+    ],
+    ids=["divides by the largest", "decides", "decides in the graph", "centred"],
+)
+def test_an_activation_of_keras_that_depends_on_the_batch_is_none(activation):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, activation, name="a"), keras.layers.Dense(3)])
+    net = ef.as_network(model)
+    assert str(net[0].activation) == "linear"
+    assert net.restarts == {1}
+    assert any("layer 'a' is measured without it" in reason for _, reason in net.skipped)
+
+
+def test_what_is_computed_for_an_assertion_hides_no_activation():
+    def checked(s, x):
+        h = s.a(x)
+        assert h.abs().max() < 1e6
+        torch._assert((h < 1e6).all(), "It explodes.")
+        y = h * torch.sigmoid(h)
+        assert not torch.isnan(y).any()
+        return s.b(y)
+
+    torch.manual_seed(0)
+    net = ef.as_network(Does(checked, a=nn.Linear(4, 5), b=nn.Linear(5, 3)))
+    _as_known(net, "silu")
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_model_as_exported_by_pytorch_is_read_operation_by_operation():
+    torch.manual_seed(0)
+    norm = nn.BatchNorm1d(5)
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    parts = [nn.Linear(4, 5), norm, nn.ReLU(), nn.Dropout(), nn.Linear(5, 4), nn.GELU(), nn.Linear(4, 3)]
+    model = nn.Sequential(*parts).eval()
+    shapes = ({0: torch.export.Dim("batch")},)
+    exported = torch.export.export(model, (torch.ones(2, 4),), dynamic_shapes=shapes).module()
+    net = ef.as_network(exported)
+    assert not net.skipped
+    assert [str(layer.activation) for layer in net] == ["relu", "gelu", "linear"]
+    with torch.no_grad():
+        expected = model.double()(torch.from_numpy(INPUTS)).numpy()
+    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_batch_norm_of_aten_whose_weights_come_first():
+    torch.manual_seed(0)
+
+    def normed(s, x):
+        n = s.n
+        return s.b(torch.batch_norm(s.a(x), n.weight, n.bias, n.running_mean, n.running_var, False, 0.1, 1e-5, False))
+
+    model = Does(normed, a=nn.Linear(4, 5), b=nn.Linear(5, 3), n=nn.BatchNorm1d(5)).eval()
+    model.n.running_mean.normal_()
+    model.n.running_var.uniform_(0.5, 2)
+    net = ef.as_network(model)
+    assert not net.skipped
+    with torch.no_grad():
+        expected = model.double()(torch.from_numpy(INPUTS)).numpy()
+    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("like", ["to", "type_as"])
+def test_a_constant_that_takes_its_type_from_a_value_is_one(like):
+    torch.manual_seed(0)
+    shift = torch.arange(5.0)
+    model = Does(
+        lambda s, x: s.b(torch.relu((h := s.a(x)) + getattr(shift, like)(h))), a=nn.Linear(4, 5), b=nn.Linear(5, 3)
+    )
+    net = ef.as_network(model)
+    assert not net.skipped
+    np.testing.assert_allclose(net[0].bias, model.a.bias.detach().numpy() + shift.numpy(), rtol=1e-6)
+
+
+def test_outputs_in_a_dataclass_are_outputs():
+    @dataclasses.dataclass
+    class Output:
+        logits: torch.Tensor
+        loss: float = 0.0
+
+    model = Does(lambda s, x: Output(s.b(torch.relu(s.a(x)))), a=nn.Linear(4, 5), b=nn.Linear(5, 3))
+    assert [str(layer.activation) for layer in ef.as_network(model)] == ["relu", "linear"]

@@ -13,6 +13,8 @@ UNFOLLOWABLE = {
     "The exact method is open to components with one input and to single edges. Use joint='auto'.": (
         "'exact' cannot be asked for: the method itself says so where it is not open, and the next one is taken."
     ),
+    "Download that with git lfs pull in its repository.": "It takes a repository with Git LFS, and a server of it.",
+    "Download the file itself, by the address behind its download button.": "It takes a web page that has the file.",
     "Upgrade ei_fast to read it.": "There is no newer version of this package to upgrade to.",
     "Train with strategy='ddp', or without the callback, and measure weights that were saved.": (
         "It takes a training in several processes; tests/callbacks/test_lightning.py trains with ddp."

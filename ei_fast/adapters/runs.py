@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
+from itertools import count, zip_longest
 from math import prod
 from typing import Any
 
@@ -26,6 +26,7 @@ _ROWS = (1021, 509, 251, 127, 61, 31, 13, 7)
 _ROWS_OF_IMAGES = 61
 _MAX_VALUES = 2**25
 _BEYOND = 10.0
+_runs = count()
 
 
 def network_from_runs(
@@ -75,9 +76,7 @@ def network_from_runs(
         path = recording.path
         # Before there is another.
         del recording
-        low, high = in_range
-        middle, half = 0.5 * (low + high), 0.5 * _BEYOND * (high - low)
-        beyond = run(random_inputs((middle - half, middle + half), rows, shape))
+        beyond = _run_beyond(run, in_range, rows, shape)
         if beyond.path != path:
             raise ValueError(
                 f"The model does not do the same for all inputs: {_where_they_part(path, beyond.path)}. "
@@ -86,6 +85,20 @@ def network_from_runs(
             )
         verify(pieces, beyond)
     return network
+
+
+def _run_beyond(run: Run, in_range: Range, rows: int, shape: tuple[int, ...]) -> Recording:
+    """A run on inputs of which many lie outside `in_range`."""
+    low, high = in_range
+    middle, half = 0.5 * (low + high), 0.5 * _BEYOND * (high - low)
+    try:
+        return run(random_inputs((middle - half, middle + half), rows, shape))
+    except Exception as error:
+        error.add_note(
+            f"Raised for inputs beyond in_range, from {middle - half:.4g} to {middle + half:.4g}, for which layers are "
+            "compared with the model as well. Where it takes none of these, use verify=False."
+        )
+        raise
 
 
 def _tells_all(recording: Recording) -> bool:
@@ -109,9 +122,15 @@ def _where_they_part(one: Sequence[PathStep], other: Sequence[PathStep]) -> str:
 
 @contextmanager
 def draws_left_to_the_caller() -> Iterator[None]:
-    """After this, Python and NumPy draw what they would have drawn."""
+    """After this, Python and NumPy draw what they would have drawn; within it, each time something else.
+
+    What is drawn when a model runs is no weight of it, and is found out by that.
+    """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    seed = next(_runs)
     try:
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
         yield
     finally:
         random.setstate(python)

@@ -12,8 +12,9 @@ from ei_fast._version import __version__
 from ei_fast.cli.batch import batch
 from ei_fast.cli.options import how_to_measure, parameters_of
 from ei_fast.cli.reading import how_to_read, network_in, taken_out
-from ei_fast.cli.said import said_plainly
+from ei_fast.cli.said import as_typed, said_plainly
 from ei_fast.cli.written import check_report_path, refuse_unmeasured, write_report
+from ei_fast.functions import description
 from ei_fast.warmup import compile_kernels
 
 
@@ -89,9 +90,9 @@ def analyze(
     estimator.check(network)
     compile_kernels()
     report = estimator.fit(network).report_
-    click.echo(str(report))
+    click.echo(as_typed(str(report)))
     if explain:
-        click.echo("\n" + "\n\n".join(layer.explain() for layer in report))
+        click.echo(as_typed("\n" + "\n\n".join(layer.explain() for layer in report)))
     if out is not None:
         write_report(report, out)
         click.echo(f"\nwrote {out}")
@@ -103,7 +104,7 @@ def analyze(
 @said_plainly
 def describe(file: Path, activation: str, in_range: tuple[float, float] | None, **options: Any) -> None:
     """Say what of FILE would be measured, layer by layer, and what is skipped and why."""
-    ei_fast.describe(network_in(file, activation, in_range, taken_out(options)))
+    click.echo(as_typed(description(network_in(file, activation, in_range, taken_out(options)))))
 
 
 @main.command()

@@ -35,6 +35,29 @@ def _warnings_as_lines(command: Callable) -> Callable:
     return wrapped
 
 
+def _reasons_as_planned(command: Callable) -> Callable:
+    """Why checkpoints failed is said with the options of ``plan``, which fixes how they are read."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from ei_fast.cluster.log import AS_SHOWN
+
+        token = AS_SHOWN.set(_as_planned)
+        try:
+            return command(*args, **kwargs)
+        finally:
+            AS_SHOWN.reset(token)
+
+    return wrapped
+
+
+def _as_planned(reason: str) -> str:
+    typed = as_typed(reason, plan)
+    if typed == reason:
+        return reason
+    return f"{typed} These are options of ei-fast batch plan: plan again with them, and with --replace."
+
+
 @click.group()
 def batch() -> None:
     """Measure thousands of checkpoints: plan, run the shards, merge.
@@ -61,7 +84,8 @@ def batch() -> None:
 @click.option(
     "--step-pattern",
     help="Regular expression whose one group is the step, in the file's name or in its path below the folder, where "
-    "that of a folder is no part of the run [the number called step, iter, epoch or checkpoint, or the only one].",
+    "that of a folder is no part of the run; a second group (?P<run>...) is the run [the number called step, iter, "
+    "epoch or checkpoint, or the only one; what else differs in the names tells runs apart, or is refused].",
 )
 @click.option(
     "--table",
@@ -100,7 +124,7 @@ def plan(
 ) -> None:
     """Fix what CHECKPOINTS, a folder or a quoted glob, are measured with, and which shard does what.
 
-    Folders below it are runs.
+    Folders below it are runs, and so are files in one whose names differ in a seed, a fold or the like.
     """
     from ei_fast import EffectiveInformation
     from ei_fast.cluster import plan as make_plan
@@ -142,6 +166,7 @@ def plan(
 @click.option("--dask-scheduler", metavar="ADDRESS", help="Let the workers of a Dask cluster do it: tcp://host:8786.")
 @said_plainly
 @_warnings_as_lines
+@_reasons_as_planned
 def run(
     folder: Path, shard: int | None, processes: int | None, max_memory: str | None, dask_scheduler: str | None
 ) -> None:
@@ -179,6 +204,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 @_folder
 @said_plainly
 @_warnings_as_lines
+@_reasons_as_planned
 def status(folder: Path) -> None:
     """Say what is done, running, failed and missing."""
     from ei_fast.cluster import status as status_of
@@ -191,6 +217,7 @@ def status(folder: Path) -> None:
 @click.option("--allow-incomplete", is_flag=True, help="Leave out checkpoints that are missing or failed.")
 @said_plainly
 @_warnings_as_lines
+@_reasons_as_planned
 def merge(folder: Path, allow_incomplete: bool) -> None:
     """Write trajectory.npz, a table of it, and run_info.json.
 

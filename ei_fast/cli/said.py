@@ -12,7 +12,7 @@ import click
 # A keyword of a call in Python, as messages show it, not a part of a path or of a longer word.
 _KEYWORD = r"(?<![\w./'\"-])({})=(?=[\['\"({{\d+-]|True|False|None|[, .])"
 # A parameter that is to be given, as in "Name it in 'blocks'"; not one that a rule is about.
-_QUOTED = r"\b(in|an|give|Give) '({})'"
+_QUOTED = r"\b(in|an|give|Give) '({})'(?: of as_network)?"
 # Parameters whose options have other names.
 _OTHER_NAMES = {"random_state": "seed"}
 
@@ -31,10 +31,17 @@ def said_plainly(command: Callable) -> Callable:
     return wrapped
 
 
-def as_typed(message: str) -> str:
-    """A message in which parameters that the running command has options for, as ``order=['a', 'b']``, are options."""
+def as_typed(message: str, command: click.Command | None = None) -> str:
+    """A message in which parameters that a command has options for, as ``order=['a', 'b']``, are options.
+
+    Parameters
+    ----------
+    command : click.Command, optional
+        Where not given, the running one.
+    """
     context = click.get_current_context(silent=True)
-    options = {} if context is None else _options_of(context.command)
+    known = command or (None if context is None else context.command)
+    options = {} if known is None else _options_of(known)
     if not options:
         return message
     names = "|".join(map(re.escape, options))

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from ei_fast.cluster.steps import steps_of
+from ei_fast.cluster.runs import step_group, sure_runs, told_by_names
 from ei_fast.training.trajectory import COLUMNS, check_metric_name
 
 FURTHER = (
@@ -18,7 +18,7 @@ FURTHER = (
 """Columns of a batch's table beside those of a trajectory's and the metrics, and the checkpoint."""
 
 _INDEX = ".safetensors.index.json"
-SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx", ".weights.h5", ".h5")
+SUFFIXES = (_INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx", ".weights.h5", ".h5", ".hdf5")
 """Of files that `as_network` reads."""
 
 _SHARD = re.compile(r"-\d+-of-\d+\.safetensors$")
@@ -31,7 +31,8 @@ class Checkpoint:
     Attributes
     ----------
     run : str
-        The training it belongs to: its folder, "" where all checkpoints lie in one.
+        The training it belongs to: its folder, and what its name says of it where a folder holds several; "" where
+        there is one.
     step : int
     path : str
         Below the folder of the checkpoints, with slashes.
@@ -47,11 +48,26 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Place:
-    """What the path of a file says: its run, and its step where a pattern finds it, in the name of a folder or not."""
+    """What the path of a file says.
+
+    Attributes
+    ----------
+    run : str
+    step : int or None
+        Where a pattern finds it.
+    in_folder : bool
+        Whether it does in the name of a folder.
+    is_run_told : bool
+        Whether a pattern or a table says the run.
+    step_end : int
+        Where the digits of the step end in the file's name; 0 where no pattern finds them there.
+    """
 
     run: str
     step: int | None = None
     in_folder: bool = False
+    is_run_told: bool = False
+    step_end: int = 0
 
 
 def find_checkpoints(
@@ -63,11 +79,14 @@ def find_checkpoints(
     ----------
     where : str
         A folder, searched with all folders in it; or a glob, in which ``**`` stands for any folders. Folders
-        below it are runs.
+        below it are runs, and so are files of one folder whose names differ in more than the step, see
+        `told_by_names`.
     step_pattern : str, optional
         Regular expression with one group, searched in the file's name without its suffix, and where it is not found
-        there in the path below `base`. A folder whose name holds the step is no part of the run's. Where not given,
-        the number of each name that its words call the step, see `steps_of`.
+        there in the path below `base`. A folder whose name holds the step is no part of the run's. A second group
+        ``(?P<run>...)`` is the run; without one files of one folder are one run, unless words like seed or fold in
+        their names tell them apart. Where not given, the number of each name that its words call the step, see
+        `steps_of`.
     table : path, optional
         CSV with a column ``file``, below the folder or in it, and optional columns ``step`` and ``run``; any
         other is a metric. Only files that it lists are taken.
@@ -143,10 +162,11 @@ def _compiled(pattern: str) -> re.Pattern:
         raise ValueError(
             f"The step pattern {pattern!r} is no regular expression: {error}. Write one like 'step=(\\d+)'."
         ) from None
-    if compiled.groups != 1:
+    others = compiled.groups - ("run" in compiled.groupindex)
+    if others != 1:
         raise ValueError(
-            f"The step pattern {pattern!r} must have one group, around the digits of the step, like 'step=(\\d+)'. "
-            f"Got {compiled.groups} groups."
+            f"The step pattern {pattern!r} must have one group, around the digits of the step, like 'step=(\\d+)', and "
+            f"may have another that is called run, like '(?P<run>.*)-step=(\\d+)'. Got {others} groups for the step."
         )
     return compiled
 
@@ -164,15 +184,20 @@ def _place(name: str, pattern: re.Pattern | None) -> Place:
         return Place(folder)
     begin = len(folder) + 1 if folder else 0
     for text, offset in ((bare, begin), (name[: begin + len(bare)], 0), (name, 0)):
-        found = pattern.search(text)
-        if found is None or found[1] is None:
+        found, of_step = pattern.search(text), step_group(pattern)
+        if found is None or found[of_step] is None:
             continue
-        if not (found[1].isascii() and found[1].isdecimal()):
+        if not (found[of_step].isascii() and found[of_step].isdecimal()):
             break
-        which = name.count("/", 0, offset + found.start(1))
+        which = name.count("/", 0, offset + found.start(of_step))
         parts = folder.split("/") if folder else []
         run = "/".join(part for k, part in enumerate(parts) if k != which)
-        return Place(run, _checked_step(int(found[1]), name), in_folder=which < len(parts))
+        told = (found["run"] or "").strip("/") if "run" in pattern.groupindex else ""
+        if told:
+            # What is found in the path has the folders that matter in it.
+            run = told if text is not bare or not run else f"{run}/{told}"
+        end = max(0, offset + found.end(of_step) - begin)
+        return Place(run, _checked_step(int(found[of_step]), name), which < len(parts), bool(told), end)
     raise ValueError(
         f"The step of {name!r} cannot be told: {pattern.pattern!r} finds no number in {bare!r}, nor in the path below "
         "the folder of the checkpoints. Give step_pattern=, a regular expression with one group around the digits of "
@@ -194,15 +219,28 @@ def _check_one_place(places: Sequence[tuple[Place, Checkpoint]]) -> None:
 
 
 def _with_steps(found: Sequence[tuple[Place, Checkpoint]]) -> list[Checkpoint]:
-    """The checkpoints with run and step, which is told from the names of a run where nothing else gives it."""
+    """The checkpoints with run and step, which are told from the names in a folder where nothing else gives them."""
     _check_one_place(found)
-    made = [replace(one, run=place.run, step=-1 if place.step is None else place.step) for place, one in found]
-    runs: dict[str, dict[str, str]] = {}
-    for one in made:
-        if one.step < 0:
-            runs.setdefault(one.run, {})[one.path] = _bare(one.path)
-    steps = {path: step for run, names in runs.items() for path, step in steps_of(names, run).items()}
-    return [replace(one, step=_checked_step(steps[one.path], one.path)) if one.step < 0 else one for one in made]
+    untold: dict[str, dict[str, str]] = {}
+    by_folder: dict[str, dict[str, str]] = {}
+    ends = {one.path: place.step_end for place, one in found}
+    for place, one in found:
+        if not place.is_run_told:
+            by_folder.setdefault(place.run, {})[one.path] = _bare(one.path)
+        if place.step is None:
+            untold.setdefault(place.run, {})[one.path] = _bare(one.path)
+    # Of files some of which a table gives steps the others alone do not say what runs there are.
+    whole_folders = {folder for folder, names in by_folder.items() if len(untold.get(folder, {})) == len(names)}
+    told = {path: said for folder, names in untold.items() for path, said in told_by_names(names, folder).items()}
+    sure = {path: run for names in by_folder.values() for path, run in sure_runs(names, ends).items()}
+    made = []
+    for place, one in found:
+        step = told[one.path].step if place.step is None else place.step
+        # A pattern or a table that says nothing of runs has files of a folder as one, but for those of other seeds.
+        run = "" if place.is_run_told else told[one.path].run if place.run in whole_folders else sure[one.path]
+        whole = "/".join(part for part in (place.run, run) if part)
+        made.append(replace(one, run=whole, step=_checked_step(step, one.path)))
+    return made
 
 
 def _checked_step(step: int, name: str) -> int:
@@ -237,7 +275,8 @@ def _listed(table: Path, names: Sequence[str], pattern: re.Pattern | None) -> li
             step, run = row.pop("step", ""), row.pop("run", "").strip()
             place = Place(_folder(name), _whole(step, name, where)) if step.strip() else _place(name, pattern)
             metrics = {metric: _number(value, metric, where) for metric, value in row.items() if value.strip()}
-            result.append((replace(place, run=run or place.run), Checkpoint("", 0, name, metrics)))
+            place = replace(place, run=run, is_run_told=True) if run else place
+            result.append((place, Checkpoint("", 0, name, metrics)))
     return result
 
 
@@ -261,8 +300,9 @@ def _checked(found: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
         if (one.run, one.step) in seen:
             raise ValueError(
                 f"The checkpoints {seen[one.run, one.step]!r} and {one.path!r} have the same step, {one.step}. "
-                "Give a glob that leaves one of them out; or step_pattern=, a regular expression with one group; or "
-                "table=, a CSV with columns file and step."
+                "Give a glob that leaves one of them out; or step_pattern=, a regular expression with one group around "
+                "the step, and another called run where they are of two, like '^(?P<run>[a-z]+).*?(\\d+)'; or table=, "
+                "a CSV with columns file, step and run."
             )
         seen[one.run, one.step] = one.path
         run = PurePosixPath(one.run)
@@ -270,6 +310,11 @@ def _checked(found: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
             raise ValueError(f"The run of {one.path!r} must be a name. Got {one.run!r}.")
     inside = next((one.path for one in found if one.run), None)
     outside = next((one.path for one in found if not one.run), None)
+    if inside is not None and outside is not None and PurePosixPath(inside).parent == PurePosixPath(outside).parent:
+        raise ValueError(
+            f"The names of some checkpoints say of which run they are, like {inside!r}, and of others do not, like "
+            f"{outside!r}. Give a glob that leaves the latter out; or table=, a CSV with columns file, step and run."
+        )
     if inside is not None and outside is not None:
         raise ValueError(
             f"The checkpoints must lie all in one folder, or all in folders, one a run. Found {outside!r} and "

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,9 @@ from ei_fast.results.tables import lines_of
 
 _SECONDS_BETWEEN_LINES = 10.0
 _MOST_RUNS, _MOST_STEPS = 12, 5
+
+AS_SHOWN: ContextVar[Callable[[str], str]] = ContextVar("AS_SHOWN", default=str)
+"""What a reason for which a checkpoint failed becomes where it is shown: the command has options for parameters."""
 
 
 class Log:
@@ -53,7 +57,7 @@ class Log:
     def tell_failure(self, outcome: Outcome, checkpoint: Checkpoint) -> None:
         """A task has failed, and why."""
         self._failed += 1
-        message = f"failed: {checkpoint.path}: {outcome.said}"
+        message = f"failed: {checkpoint.path}: {AS_SHOWN.get()(outcome.said)}"
         self._line(message) if self._bar is None else self._bar.write(message, file=sys.stderr)
 
     def _state(self) -> str:

@@ -16,6 +16,7 @@ from ei_fast._version import __version__
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.checkpoints import FURTHER
 from ei_fast.cluster.locks import is_held
+from ei_fast.cluster.log import AS_SHOWN
 from ei_fast.cluster.progress import Result, collect
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
 from ei_fast.network.bins import ranges_from
@@ -55,7 +56,7 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
     batch = Batch.load(Path(os.path.abspath(folder)))
     results, reasons = collect(batch)
     if reasons and not (allow_incomplete and len(reasons) < len(results)):
-        named = [f"{path}: {said}" for path, said in list(reasons.items())[:_MAX_NAMED]]
+        named = [f"{path}: {AS_SHOWN.get()(said)}" for path, said in list(reasons.items())[:_MAX_NAMED]]
         if len(reasons) > _MAX_NAMED:
             named.append(f"... and {len(reasons) - _MAX_NAMED} more")
         raise Incomplete(

@@ -1,7 +1,9 @@
 """The whole numbers in a checkpoint's name, and what the words beside them say that they are."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 STEP, ITERATION, EPOCH, CHECKPOINT, PLAIN, GLUED, DATE = (
     "step",
@@ -13,6 +15,8 @@ STEP, ITERATION, EPOCH, CHECKPOINT, PLAIN, GLUED, DATE = (
     "date",
 )
 """What a number may be, in the order in which one is taken for the step; a date never is."""
+SHARD, METRIC, FRACTION, WORD, LABELLED = "shard", "metric", "fraction", "word", "labelled"
+"""What else has digits in it."""
 
 _KINDS = {
     **dict.fromkeys(("step", "steps", "stp", "gs", "update", "updates"), STEP),
@@ -29,11 +33,11 @@ def _words(text: str) -> frozenset[str]:
 
 _OTHERS = _words(
     """
-    v ver version versions rev revision seed seeds fold folds run runs trial job id exp experiment task rank shard
-    part parts gpu node worker stage of max min total num per every warmup layer layers head heads dim dims hidden
-    width depth size bs lr wd seq len length bit bits top beta alpha gamma eps epsilon decay dropout momentum rho tau
-    acc accuracy err error score auc loss ppl perplexity bleu rouge mse mae rmse reward metric val valid param params
-    token tokens tok float bfloat int uint precision p px dpi
+    v ver version versions rev revision seed seeds fold folds split cv rep repeat replicate run runs trial job id exp
+    experiment task rank shard part parts gpu node worker stage of max min total num per every warmup layer layers head
+    heads dim dims hidden width depth size bs lr wd seq len length bit bits top beta alpha gamma eps epsilon decay
+    dropout momentum rho tau acc accuracy err error score auc loss ppl perplexity bleu rouge mse mae rmse reward metric
+    val valid param params token tokens tok float bfloat int uint precision p px dpi
     """
 )
 """Words in front of numbers, or behind them, that are no steps: versions, seeds, sizes, metrics."""
@@ -66,8 +70,8 @@ _DATES = re.compile(
 )
 _WORDS = re.compile(r"[A-Za-z0-9]+")
 _PIECES = re.compile(r"[A-Za-z]+|\d+")
-_CAMEL = re.compile(r"[A-Z]*[a-z]+|[A-Z]+")
-_BEFORE = re.compile(r"(?:([A-Za-z]+)[ _\-])?([A-Za-z]+)([ _=\-.:#()\[\]@]*)$")
+_CAMEL = re.compile(r"[A-Z]*[^\W\d_A-Z]+|[A-Z]+")
+_BEFORE = re.compile(r"(?:([^\W\d_]+)[ _\-])?([^\W\d_]+)([ _=\-.:#()\[\]@]*)$")
 _BEHIND = re.compile(r"([A-Za-z]+)|[ _\-]([A-Za-z]+)(?![A-Za-z0-9]|[ _=\-.:]*\d)")
 
 
@@ -95,33 +99,55 @@ class Reading:
     letters: str = ""
 
 
-def readings_in(name: str) -> tuple[list[Reading], list[str]]:
+@dataclass(frozen=True)
+class Other:
+    """A piece of a name with digits that are no step.
+
+    Attributes
+    ----------
+    kind : str
+        What it is by its form: METRIC, SHARD, FRACTION, WORD (a hash, an identifier or a type of numbers) or LABELLED,
+        a number whose word says that it is no step.
+    text : str
+    begin : int
+        Where it begins in the name.
+    """
+
+    kind: str
+    text: str
+    begin: int
+
+
+@lru_cache(2**14)
+def readings_in(name: str) -> tuple[Sequence[Reading], Sequence[Other]]:
     """What a name without its suffix may say of the step.
 
     Returns
     -------
-    readings : list of Reading
+    readings : sequence of Reading
         In their order.
-    others : list of str
+    others : sequence of Other
         Pieces with digits that are none: fractions, versions, hashes, sizes.
     """
-    others: list[str] = []
+    others: list[Other] = []
     dates: list[Reading] = []
 
-    def drop(found: re.Match) -> str:
-        others.append(found[0])
+    def drop(found: re.Match, kind: str = "") -> str:
+        if kind:
+            others.append(Other(kind, found[0], found.start()))
         return _GONE * len(found[0])
 
     def note(found: re.Match) -> str:
         if _kind_before(name[: found.start()]) in (STEP, ITERATION, EPOCH) and found[0].isdigit():
             return found[0]
-        dates.append(Reading(DATE, int("".join(re.findall(r"\d", found[0])).ljust(14, "0")), found.start()))
+        value = int("".join(re.findall(r"\d", found[0])).ljust(14, "0"))
+        dates.append(Reading(DATE, value, found.start(), found[0]))
         return drop(found)
 
     left = _DATES.sub(note, name)
-    for pattern in (_SHARDS, _METRICS, _FRACTIONS):
-        left = pattern.sub(drop, left)
-    left = _WORDS.sub(lambda found: drop(found) if _is_none(found[0]) else found[0], left)
+    for form, pattern in ((SHARD, _SHARDS), (METRIC, _METRICS), (FRACTION, _FRACTIONS)):
+        left = pattern.sub(partial(drop, kind=form), left)
+    left = _WORDS.sub(lambda found: drop(found, WORD) if _is_none(found[0]) else found[0], left)
     readings = dates
     for found in re.finditer(r"\d+", left):
         kind, scale = _kind(left, found)
@@ -138,7 +164,7 @@ def readings_in(name: str) -> tuple[list[Reading], list[str]]:
                     letters[0].lower() if letters else "",
                 )
             )
-    return sorted(readings, key=lambda one: one.begin), others
+    return tuple(sorted(readings, key=lambda one: one.begin)), tuple(others)
 
 
 def _is_none(word: str) -> bool:
@@ -204,9 +230,30 @@ def _kind_of(letters: str, glued: bool) -> str | None:
     return None
 
 
-def _shown(name: str, found: re.Match) -> str:
+def label_before(text: str) -> re.Match | None:
+    """The last word of a text, as its second group, and what joins it to what follows."""
+    return _BEFORE.search(text)
+
+
+def last_word(letters: str) -> str:
+    """Of words that are written together the last one: Epoch of ModelEpoch, epoch of mlpepoch."""
+    found = _CAMEL.findall(letters)
+    word = found[-1] if found else letters
+    lower = word.lower()
+    if lower in _KINDS or lower in _OTHERS:
+        return word
+    endings = sorted((one for one in (*_KINDS, *_OTHERS) if len(one) >= 4 and lower.endswith(one)), key=len)
+    return word[-len(endings[-1]) :] if endings else word
+
+
+def word_behind(name: str, end: int) -> re.Match | None:
+    """The word behind a number: steps of 100steps, epochs of 9_epochs."""
+    return _BEHIND.match(name, end)
+
+
+def _shown(name: str, found: re.Match) -> Other:
     """A number with the word in front of it and the letters behind it, as they stand in the name."""
     before = _BEFORE.search(name[: found.start()])
     behind = re.compile("[A-Za-z]*").match(name, found.end())
     begin = found.start() if before is None else before.start(2)
-    return name[begin : found.end() if behind is None else behind.end()]
+    return Other(LABELLED, name[begin : found.end() if behind is None else behind.end()], begin)

@@ -59,7 +59,8 @@ def plan(
     Parameters
     ----------
     checkpoints : str or path
-        A folder or a glob of files that `as_network` reads; folders below it are runs.
+        A folder or a glob of files that `as_network` reads; folders below it are runs, and so are files of one folder
+        whose names differ in more than the step (``seed1_epoch1``, ``seed2_epoch1``); what may be either is refused.
     out : str or path
         Folder for the plan and all results; all jobs must see it.
     shards : int

@@ -10,7 +10,7 @@ from typing import Any
 from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.locks import is_held
-from ei_fast.cluster.log import duration
+from ei_fast.cluster.log import AS_SHOWN, duration
 from ei_fast.cluster.results import Place, content_hash, name_of, read_result, results_by_place
 from ei_fast.results.tables import lines_of
 
@@ -68,7 +68,8 @@ class Status:
             )
             for one in self.shards
         ]
-        failed = [f"{path}: {said}" for path, said in self.reasons.items() if not said.startswith("missing")]
+        shown = AS_SHOWN.get()
+        failed = [f"{path}: {shown(said)}" for path, said in self.reasons.items() if not said.startswith("missing")]
         return "\n".join(
             [*lines_of(header, rows, right=range(2, 6)), f"{self.done} of {self.total} checkpoints done", *failed]
         )

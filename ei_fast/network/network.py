@@ -148,13 +148,15 @@ class Network:
             )
         return Network(self.layers, in_range, self.restarts, skipped=self.skipped, notes=self.notes)
 
-    def noted(self, notes: Sequence[tuple[str, str]]) -> "Network":
-        """Return the same network with further notes.
+    def noted(self, notes: Sequence[tuple[str, str]], skipped: Sequence[tuple[str, str]] = ()) -> "Network":
+        """Return the same network with more said of the model.
 
         Parameters
         ----------
         notes : sequence of (str, str)
             Name of a layer, or of a part of the model, and what is to be known of it.
+        skipped : sequence of (str, str), default ()
+            Name and reason of what else is left out.
 
         Returns
         -------
@@ -168,7 +170,8 @@ class Network:
         >>> ef.Network([ef.Layer(np.eye(2), name="fc")]).noted([("fc", "is frozen")]).notes
         [('fc', 'is frozen')]
         """
-        return Network(self.layers, self.in_range, self.restarts, skipped=self.skipped, notes=[*self.notes, *notes])
+        skipped = [*self.skipped, *skipped]
+        return Network(self.layers, self.in_range, self.restarts, skipped=skipped, notes=[*self.notes, *notes])
 
     @as_numpy_ships
     def ranges(

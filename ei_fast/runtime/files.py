@@ -16,6 +16,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ei_fast.runtime.kinds import other_kind
+
 # Compressed weights of which nearly all are zero shrink by less.
 _MAX_EXPANSION = 100
 _UNFINISHED = ".tmp"
@@ -46,6 +48,9 @@ def read_npz(path: str | os.PathLike, holds: str = "arrays w0, w1, ... of shape 
                     arrays.update(stored)
         except Exception as error:
             # Damaged bytes may fail in any way: as an archive, as compressed data, as a header or as an array.
+            told = other_kind(path, "npz")
+            if told:
+                raise ValueError(f"The file {str(path)!r} cannot be read as .npz. {told}") from error
             raise ValueError(
                 f"The file {str(path)!r} cannot be read as .npz: it is damaged or of another kind ({error}). "
                 "Write it again."

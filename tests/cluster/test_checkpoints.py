@@ -259,3 +259,154 @@ def test_the_table_of_what_was_read_is_short():
     assert lines[2] == "seed00         1000  0, 1, 2, ..., 999  ckpt_0.npz"
     assert lines[-1] == "... and 38 more runs"
     assert len(lines) == 15
+
+
+def _runs(folder, names, suffix=".ckpt", **options):
+    _touch(folder, *(f"{name}{suffix}" for name in names.split()))
+    runs = {}
+    for run, step, _ in _told(folder, **options):
+        runs.setdefault(run, []).append(step)
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("names", "runs"),
+    [
+        ("seed1_epoch1 seed1_epoch2 seed2_epoch1", {"seed1": [1, 2], "seed2": [1]}),
+        ("epoch1_seed1 epoch2_seed1 epoch1_seed2", {"seed1": [1, 2], "seed2": [1]}),
+        ("seed1_epoch7 seed2_epoch9", {"seed1": [7], "seed2": [9]}),
+        ("ModelSeed1Epoch3 ModelSeed1Epoch4 ModelSeed2Epoch3", {"ModelSeed1": [3, 4], "ModelSeed2": [3]}),
+        ("run-3_ckpt_1 run-3_ckpt_2 run-4_ckpt_1", {"run-3": [1, 2], "run-4": [1]}),
+        ("trial_1_step_5 trial_2_step_5", {"trial_1": [5], "trial_2": [5]}),
+        ("exp1_model_10 exp1_model_20 exp2_model_10", {"exp1_model": [10, 20], "exp2_model": [10]}),
+        ("mlp_s0_ep10 mlp_s0_ep20 mlp_s1_ep10", {"mlp_s0": [10, 20], "mlp_s1": [10]}),
+        ("lr0.1_epoch3 lr0.1_epoch4 lr0.01_epoch3", {"lr0.01": [3], "lr0.1": [3, 4]}),
+        ("a_lr1e-3_10 a_lr1e-3_20 a_lr3e-4_10", {"a_lr1e-3": [10, 20], "a_lr3e-4": [10]}),
+        ("bs32_step10 bs32_step20 bs64_step10", {"bs32": [10, 20], "bs64": [10]}),
+        ("fold2-best-epoch=7 fold2-last-epoch=9 fold3-best-epoch=5", {"fold2": [7, 9], "fold3": [5]}),
+        ("resnet18_1 resnet18_2 resnet50_1 resnet50_2", {"resnet18": [1, 2], "resnet50": [1, 2]}),
+        ("mlp_64_epoch9 mlp_64_epoch10 mlp_128_epoch9", {"mlp_128": [9], "mlp_64": [9, 10]}),
+        ("llama-7b-step9 llama-7b-step10 llama-13b-step9 llama-13b-step10",
+         {"llama-13b": [9, 10], "llama-7b": [9, 10]}),
+        ("3fa9c1b2_ep1 3fa9c1b2_ep2 9e107d9d_ep1", {"3fa9c1b2": [1, 2], "9e107d9d": [1]}),
+        ("k3j2h1x9-step10 k3j2h1x9-step20 p0q8w7e6-step10", {"k3j2h1x9": [10, 20], "p0q8w7e6": [10]}),
+        ("2024-01-31_step1 2024-01-31_step2 2024-02-01_step1", {"2024-01-31": [1, 2], "2024-02-01": [1]}),
+        ("mlp_1 mlp_2 cnn_1 cnn_2", {"cnn": [1, 2], "mlp": [1, 2]}),
+        ("größe_1 größe_2 länge_1 länge_2", {"größe": [1, 2], "länge": [1, 2]}),
+        ("7_net_G 8_net_G 7_net_D 8_net_D", {"net_D": [7, 8], "net_G": [7, 8]}),
+        ("ppo_model_1000_steps ppo_model_2000_steps sac_model_1000_steps",
+         {"ppo_model": [1000, 2000], "sac_model": [1000]}),
+        ("seed1_epoch=1-val_loss=0.7 seed1_epoch=2-val_loss=0.6 seed2_epoch=1-val_loss=0.8",
+         {"seed1": [1, 2], "seed2": [1]}),
+        ("seed1-3fa9c1b2_10 seed1-9e107d9d_20 seed2-aaa9c1b2_10", {"seed1": [10, 20], "seed2": [10]}),
+    ],
+)  # fmt: skip
+def test_files_of_one_folder_whose_names_differ_in_more_than_the_step_are_runs_of_their_own(tmp_path, names, runs):
+    assert _runs(tmp_path, names) == runs
+
+
+@pytest.mark.parametrize(
+    ("names", "suffix", "steps"),
+    [
+        ("epoch=0-step=10 epoch=1-step=20 epoch=2-step=30", ".ckpt", [10, 20, 30]),
+        ("epoch=3-step=40 epoch=11-step=140-v1", ".ckpt", [40, 140]),
+        ("epoch=1-val_loss=0.75 epoch=2-val_loss=0.5 epoch=3-val_loss=0.5", ".ckpt", [1, 2, 3]),
+        ("epoch=1 epoch=2-val_loss=0.5", ".ckpt", [1, 2]),
+        ("best-epoch=7 last-epoch=9", ".ckpt", [7, 9]),
+        ("weights.01-0.90 weights.02-0.85 weights.03-0.85", ".keras", [1, 2, 3]),
+        ("checkpoint_1_5000 checkpoint_1_6000 checkpoint_2_7000", ".pt", [5000, 6000, 7000]),
+        ("checkpoint1 checkpoint2 checkpoint_best_3", ".pt", [1, 2, 3]),
+        ("rl_model_1000_steps rl_model_2000_steps", ".pth", [1000, 2000]),
+        ("epoch3_dice0.91 epoch4_dice0.92", ".pt", [3, 4]),
+        ("init_0 step_10 final_20", ".npz", [0, 10, 20]),
+        ("3fa9c1b2-10 9e107d9d-20", ".pt", [10, 20]),
+        ("2024-01-31_step1 2024-01-31_step2 2024-02-01_step3", ".pt", [1, 2, 3]),
+        ("seed3_epoch1 seed3_epoch2", ".pt", [1, 2]),
+        ("seed3_epoch5", ".pt", [5]),
+        ("resnet18-lr0.1-epoch=3", ".pt", [3]),
+        ("epoch_0_100 epoch_0_200 epoch_1_300", ".pt", [100, 200, 300]),
+        ("step-50K-105b step-1M-2b", ".pt", [50_000, 1_000_000]),
+        ("epoch1_of_20 epoch2_of_20", ".pt", [1, 2]),
+    ],
+)
+def test_what_differs_within_a_run_makes_no_runs(tmp_path, names, suffix, steps):
+    assert _runs(tmp_path, names, suffix) == {"": steps}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "lr0.1_epoch3 lr0.01_epoch5",
+        "mlp_7 cnn_12",
+        "mlp_s0_ep10 mlp_s1_ep12",
+        "3fa9c1b2_ep1 3fa9c1b2_ep2 9e107d9d_ep3 9e107d9d_ep4",
+        "job123_epoch1 job124_epoch2",
+        "pretrain_10 pretrain_20 finetune_30 finetune_40",
+        "mlp_64_9 mlp_64_10 mlp_128_9 mlp_128_10",
+        "ep1_s0 ep2_s0 ep1_s1 ep2_s1",
+        "epoch_0_100 epoch_0_200 epoch_1_100 epoch_1_200",
+        "größe lr 0.1 epoch 3|größe lr 0.2 epoch 5",
+    ],
+)
+def test_names_that_may_be_of_one_run_or_of_several_are_refused_with_the_option_that_decides(tmp_path, names):
+    names = names.split("|") if "|" in names else names.split()
+    _touch(tmp_path, *(f"{name}.ckpt" for name in names))
+    with pytest.raises(ValueError, match="The runs of the checkpoints cannot be told.*\n.*") as refused:
+        _told(tmp_path)
+    said = str(refused.value)
+    assert len(said.splitlines()) < 8
+    patterns = re.findall(r"step_pattern=('[^']+') for", said)
+    assert patterns
+    for given in patterns:
+        assert len(_told(tmp_path, step_pattern=ast.literal_eval(given))) == len(names)
+    if "for one run" in said:
+        runs = [{run for run, _, _ in _told(tmp_path, step_pattern=ast.literal_eval(given))} for given in patterns]
+        assert sorted(len(one) > 1 for one in runs) == [False, True]
+
+
+@pytest.mark.parametrize("names", ["epoch1 seed1_epoch1", "ema_epoch1 ema_epoch2 epoch1 epoch2"])
+def test_names_of_which_some_say_a_run_and_some_do_not_are_refused(tmp_path, names):
+    with pytest.raises(ValueError, match="The names of some checkpoints say of which run they are.*Give a glob"):
+        _runs(tmp_path, names)
+
+
+@pytest.mark.parametrize(
+    "names", ["optimizer_1 model_1", "rank0_step10 rank1_step10", "epoch=0-step=10 epoch=0-step=10-v1"]
+)
+def test_parts_and_versions_of_one_checkpoint_are_no_runs(tmp_path, names):
+    with pytest.raises(ValueError, match="have the same step"):
+        _runs(tmp_path, names)
+
+
+def test_a_pattern_says_the_run_by_a_group_of_that_name(tmp_path):
+    names = "lr0.1_epoch3 lr0.01_epoch5"
+    assert _runs(tmp_path, names, step_pattern=r"epoch(\d+)") == {"": [3, 5]}
+    told = {"lr0.1": [3], "lr0.01": [5]}
+    assert _runs(tmp_path, names, step_pattern=r"(?P<run>lr[\d.]+)_epoch(\d+)") == told
+    assert _runs(tmp_path, names, step_pattern=r"(?P<run>lr[\d.]+)_epoch(?P<step>\d+)") == told
+    with pytest.raises(ValueError, match="must have one group"):
+        _told(tmp_path, step_pattern=r"(?P<run>lr[\d.]+)_epoch")
+    _touch(tmp_path / "deep", "a/x1/step_1/m.npz", "a/x2/step_1/m.npz")
+    assert _runs(tmp_path / "deep", "", step_pattern=r"(?P<run>x\d)/step_(\d+)/") == {"x1": [1], "x2": [1]}
+
+
+def test_seeds_are_runs_under_a_pattern_and_a_table_without_runs_too(tmp_path):
+    names = "seed1_1_200 seed1_2_300 seed2_1_200"
+    assert _runs(tmp_path, names, step_pattern=r"_(\d+)$") == {"seed1": [200, 300], "seed2": [200]}
+    (tmp_path / "table.csv").write_text("file,step\nseed1_1_200.ckpt,1\nseed2_1_200.ckpt,1\n")
+    assert _runs(tmp_path, names, table=tmp_path / "table.csv") == {"seed1": [1], "seed2": [1]}
+    # A seed that a pattern takes for the step is no run.
+    assert _runs(tmp_path / "b", "seed1 seed2", step_pattern=r"seed(\d+)") == {"": [1, 2]}
+
+
+def test_runs_in_names_are_those_of_their_folder(tmp_path):
+    _touch(tmp_path, *(f"{folder}/seed{seed}_{step}.pt" for folder in "ab" for seed in (1, 2) for step in (5, 6)))
+    assert _runs(tmp_path, "") == {f"{folder}/seed{seed}": [5, 6] for folder in "ab" for seed in (1, 2)}
+
+
+def test_a_plan_prints_the_runs_that_names_say():
+    found = [Checkpoint(f"seed{run}", step, f"seed{run}_epoch{step}.pt") for run in (1, 2) for step in (1, 2)]
+    assert [line.split() for line in runs_and_steps(found).splitlines()[2:]] == [
+        ["seed1", "2", "1,", "2", "seed1_epoch1.pt"],
+        ["seed2", "2", "1,", "2", "seed2_epoch1.pt"],
+    ]

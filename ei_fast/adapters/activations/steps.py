@@ -37,7 +37,8 @@ def put_together(recording: Recording) -> Recording:
     """The recording with every activation of several steps in one operation."""
     ops = list(recording.ops)
     readers: dict[int, list[Op]] = {}
-    for op in ops:
+    # What is computed and not used, as for an assertion, is no reader.
+    for op in recording.alive()[0]:
         for value in op.reads:
             readers.setdefault(value, []).append(op)
     for start, writer in [(op.writes[0], op) for op in ops if len(op.writes) == 1]:

@@ -71,3 +71,15 @@ def _in_columns(function: Callable[..., Array], operands: Sequence[NDArray], res
         return found.shape == columns[-1].shape and np.allclose(
             found, columns[-1], rtol=rounded, atol=rounded * max(sizes), equal_nan=True
         )
+
+
+def does_alone(function: Callable[[Array], NDArray[np.floating]]) -> bool:
+    """Whether a function, of a column of numbers, makes of each what it makes of it where there is no other.
+
+    What decides by the largest of them, or by their mean, or divides by it, does not.
+    """
+    far = np.geomspace(1e-2, 1e3, 6)
+    column = np.concatenate([-far, [0.0], far])[:, None]
+    together = function(column)
+    alone = np.concatenate([function(number) for number in column[:, None]])
+    return np.allclose(alone, together, rtol=1e-5, atol=1e-6, equal_nan=True)

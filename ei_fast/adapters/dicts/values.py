@@ -27,7 +27,22 @@ def numbers_of(value: Any, key: str | None = None) -> Any:
         tensor = value.detach().cpu()
         return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
     except (RuntimeError, TypeError) as error:
-        raise TypeError(f"The entry {key!r} must be a dense tensor with values. Got {error} instead.") from None
+        said, remedy = _kind_of_tensor(value, error)
+        raise TypeError(
+            f"The entry {key!r} must be a dense tensor with values. Got {said} instead. {remedy}".strip()
+        ) from None
+
+
+def _kind_of_tensor(value: Any, error: Exception) -> tuple[str, str]:
+    """What a tensor is whose values NumPy cannot have, and what to do with it."""
+    if getattr(value, "is_quantized", False):
+        return f"a quantised tensor ({type_of(value)})", "Pass its values, as tensor.dequantize() gives them."
+    if getattr(value, "is_meta", False):
+        return "one on the meta device, without values", "Load the weights into the model, and save or pass it then."
+    layout = str(getattr(value, "layout", "torch.strided")).removeprefix("torch.")
+    if layout != "strided":
+        return f"a tensor of layout {layout}", "Pass its values, as tensor.to_dense() gives them."
+    return str(error).split("\n")[0], ""
 
 
 def type_of(value: Any) -> str:

@@ -7,6 +7,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from ei_fast.runtime.kinds import other_kind
+
 _MAX_ENTRIES = 2**16
 
 
@@ -28,6 +30,9 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
         ) from error
     with path.open("rb") as file:
         size = path.stat().st_size
+        told = other_kind(path, "hdf5")
+        if told:
+            raise ValueError(f"The file {str(path)!r} cannot be read as HDF5. {told}")
         check_hdf5(path, file, size)
         with h5py.File(file, "r") as content:
             legacy = content.get("model_weights", content)
@@ -39,7 +44,7 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
                 raise ValueError(
                     f"The file {str(path)!r} must hold the weights of a Keras model, as model.save_weights or "
                     f"model.save write them. It holds {', '.join(sorted(content)) or 'nothing'}. Save the model as "
-                    ".keras."
+                    ".keras, or what is of no Keras model as .npz, with arrays w0, w1, ..."
                 )
             result, n_bytes = {}, 0
             try:

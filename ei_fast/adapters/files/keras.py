@@ -17,6 +17,7 @@ from ei_fast.adapters.files.torch import stored_members
 from ei_fast.adapters.files.weights import MAX_JSON
 from ei_fast.adapters.given import Given
 from ei_fast.network.network import Network
+from ei_fast.runtime.kinds import other_kind
 
 _BACKENDS = ("tensorflow", "torch", "jax")
 _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
@@ -58,6 +59,9 @@ def model_from_keras_file(path: Path) -> Any:
         members = stored_members(path, file, "a model.save of Keras 3")
         strange = sorted({member.filename for member in members} - _MEMBERS)
         if strange or len(members) != len(_MEMBERS):
+            told = other_kind(path, "keras")
+            if told:
+                raise ValueError(f"The file {str(path)!r} cannot be read as .keras. {told}")
             raise ValueError(
                 f"The file {str(path)!r} must hold {', '.join(sorted(_MEMBERS))} and nothing else. "
                 f"Got {strange[0] if strange else len(members)!r} instead. Save the model again."

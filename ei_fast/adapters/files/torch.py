@@ -10,6 +10,8 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
+from ei_fast.runtime.kinds import other_kind
+
 Entries = dict[str, Any]
 Skipped = list[tuple[str, str]]
 
@@ -136,10 +138,8 @@ def _members(path: Path, file: IO[bytes], wrote: str) -> list[ZipInfo]:
     try:
         return ZipFile(file).infolist()
     except (BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
-        raise ValueError(
-            f"The file {str(path)!r} must be an archive that {wrote} wrote. "
-            f"It is damaged or of another kind ({error}). Save it again."
-        ) from None
+        told = other_kind(path) or f"It is damaged or of another kind ({error}). Save it again."
+        raise ValueError(f"The file {str(path)!r} must be an archive that {wrote} wrote. {told}") from None
 
 
 def _check_archive(path: Path) -> None:
@@ -148,6 +148,9 @@ def _check_archive(path: Path) -> None:
     with path.open("rb") as file:
         # Archives of other kinds are compressed in part, which is no fault of theirs.
         _check_kind(path, [member.filename for member in _members(path, file, wrote)])
+        told = other_kind(path, "torch")
+        if told:
+            raise ValueError(f"The file {str(path)!r} must be an archive that {wrote} wrote. {told}")
         members = stored_members(path, file, wrote)
     described = max((member.file_size for member in members if member.filename.endswith(".pkl")), default=0)
     if described > _MAX_PICKLED:

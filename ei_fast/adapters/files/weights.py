@@ -17,6 +17,7 @@ from ei_fast.adapters.files.torch import entries_from_torch
 from ei_fast.adapters.given import Given
 from ei_fast.network.network import Network
 from ei_fast.runtime.files import read_npz
+from ei_fast.runtime.kinds import other_kind
 
 Entries = dict[str, Any]
 Skipped = list[tuple[str, str]]
@@ -25,7 +26,7 @@ Skipped = list[tuple[str, str]]
 MAX_JSON = 2**22
 _FORMATS = (
     "A file must be .npz, .safetensors, .safetensors.index.json (beside its shards), .pt, .pth or .ckpt with a PyTorch "
-    "state dict, .h5 of a Keras model, .keras or .onnx"
+    "state dict, .h5 or .hdf5 of a Keras model, .keras or .onnx"
 )
 
 
@@ -61,6 +62,8 @@ def layers_from_file(path: str | os.PathLike, activation: Any, options: DictOpti
         Where the file is of another kind, is damaged, holds Python objects or no layers.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(_about_folder(path))
     read = _reader(path)
     entries, beside = read(path)
     try:
@@ -72,6 +75,18 @@ def layers_from_file(path: str | os.PathLike, activation: Any, options: DictOpti
     return Read(layers, [*beside, *skipped], notes)
 
 
+def _about_folder(path: Path) -> str:
+    """What is said of a folder where a file should be: which of its files can be read."""
+    inside = sorted(one.name for one in path.iterdir() if one.name.endswith(tuple(FORMATS)) and one.is_file())
+    named = f"Give a file in it, like {str(path / inside[0])!r}, or" if inside else "None of its files is read: load it"
+    what = (
+        f"measure all of them: ei-fast batch plan {path} --out ei --shards 1"
+        if inside
+        else "yourself with what wrote it, and pass the model or its weights."
+    )
+    return f"{_FORMATS}. Got the folder {str(path)!r} instead. {named} {what}"
+
+
 def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
     for suffix, read in FORMATS.items():
         if path.name.endswith(suffix):
@@ -81,7 +96,7 @@ def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
             "Pickles run code when they are read: if you trust it, load it yourself and pass the model or its weights."
         )
     else:
-        why = "Save the weights in one of these formats."
+        why = (other_kind(path) if path.is_file() else "") or "Save the weights in one of these formats."
     raise ValueError(f"{_FORMATS}. Got {str(path)!r} instead. {why}")
 
 
@@ -134,7 +149,8 @@ def _from_shards(path: Path) -> tuple[Entries, Skipped]:
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(
             f"The file {str(path)!r} must be an index of safetensors files: JSON with 'weight_map', the name of a file "
-            f"for each tensor. It is damaged or of another kind ({type(error).__name__}: {error})."
+            f"for each tensor. It is damaged or of another kind ({type(error).__name__}: {error}). Save the model "
+            "again, index and shards together."
         ) from None
     entries: Entries = {}
     skipped: Skipped = []
@@ -178,6 +194,7 @@ def _stored(path: Path) -> dict[str, _Stored]:
         length = int.from_bytes(file.read(8), "little")
         # Above its own limit the library would still hold a header of 100 MB several times.
         if length > MAX_JSON:
+            _refuse_other_kind(path, "safetensors")
             raise ValueError(
                 f"The file {str(path)!r} cannot be read as safetensors: its header claims {length} bytes, above the "
                 f"limit of {MAX_JSON}. It is damaged or of another kind, or holds more than some 40,000 tensors. Save "
@@ -187,6 +204,7 @@ def _stored(path: Path) -> dict[str, _Stored]:
             with safe_open(path, framework="numpy"):
                 header = json.loads(file.read(length))
         except (SafetensorError, ValueError) as error:
+            _refuse_other_kind(path, "safetensors")
             raise ValueError(
                 f"The file {str(path)!r} cannot be read as safetensors: it is damaged or of another kind ({error}). "
                 "Save it again."
@@ -198,6 +216,13 @@ def _stored(path: Path) -> dict[str, _Stored]:
     }
     # Of tied weights `save_model` keeps one, and says there which one stands for which.
     return stored | {alias: stored[name] for alias, name in metadata.items() if alias not in stored and name in stored}
+
+
+def _refuse_other_kind(path: Path, expected: str) -> None:
+    """Raise ValueError where a file is of a kind that is known, but not as its name says."""
+    told = other_kind(path, expected)
+    if told:
+        raise ValueError(f"The file {str(path)!r} cannot be read as {expected}. {told}") from None
 
 
 def _same(values: NDArray) -> NDArray:

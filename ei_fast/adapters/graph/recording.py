@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,8 @@ class Recording:
         Names of the blocks that it ran.
     has_blocks : bool
         Whether parts of the model may be named, to be measured as one map.
+    told : tuple
+        What was read out of the values in a way that shows not what becomes of it; see `torch.decisions`.
     """
 
     ops: list[Op]
@@ -55,6 +58,7 @@ class Recording:
     arithmetic: str
     blocks: frozenset[str] = frozenset()
     has_blocks: bool = True
+    told: tuple[Any, ...] = ()
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Of one sample of a value."""

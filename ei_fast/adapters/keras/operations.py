@@ -34,7 +34,9 @@ from ei_fast.adapters.graph import (
     conv,
     no_layer,
 )
+from ei_fast.adapters.graph.contractions import CONTRACTIONS
 from ei_fast.adapters.graph.fusion import of_batch_norm
+from ei_fast.adapters.keras.numbers import as_numbers, contraction, elementwise
 from ei_fast.network.activations import Activation
 
 _REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
@@ -48,13 +50,6 @@ BOUNDED = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
 
 Steps = list[tuple[Operation, Any]]
 """What an operation does, one after the other, and what each of them gives."""
-
-
-def as_numbers(tensor: Any) -> NDArray[np.floating]:
-    """The values of a tensor as NumPy has them: float32 where they are that, else float64."""
-    values = np.asarray(keras.ops.convert_to_numpy(tensor))
-    values = values.real if values.dtype.kind == "c" else values
-    return np.array(values, dtype=np.float32 if values.dtype == np.float32 else np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +109,8 @@ class Call:
         if self.kind in _SEVERAL:
             return _SEVERAL[self.kind](self) if self.at == (0,) else None
         does = self._does() or _each_by_itself(self)
+        if does is None and self.kind.lower() in CONTRACTIONS:
+            does = contraction(self.op, self.args, self.kwargs, self.at[0], self.output)
         return None if does is None else [(does, self.output)]
 
     def _does(self) -> Operation | None:
@@ -487,32 +484,6 @@ class _Told:
 
     def __call__(self, s: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.function(s)
-
-
-@dataclass(frozen=True, eq=False)
-class _OnBackend:
-    """A function of tensors as one of arrays.
-
-    Equal to itself alone: what the function does may have changed since it was last met.
-    """
-
-    function: Callable[[Any], Any]
-    __name__: str
-
-    def __call__(self, s: NDArray[np.float64]) -> NDArray[np.float64]:
-        # JAX has no other numbers unless it is told to.
-        dtype = "float32" if keras.backend.backend() == "jax" else "float64"
-        return as_numbers(self.function(keras.ops.convert_to_tensor(s, dtype))).astype(np.float64, copy=False)
-
-
-def elementwise(function: Callable[[Any], Any], x: Any, y: Any, told: str) -> Activation | None:
-    """The activation that a function is, if it maps each value of x to that of y by itself."""
-    if tuple(y.shape) != tuple(x.shape):
-        return None
-    alone = as_numbers(function(keras.ops.reshape(x, (-1, 1)))).reshape(tuple(x.shape))
-    if not np.allclose(alone, as_numbers(y), rtol=1e-5, atol=1e-6, equal_nan=True):
-        return None
-    return activation_of(_OnBackend(function, told))
 
 
 @dataclass(frozen=True, eq=False)

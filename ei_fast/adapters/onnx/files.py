@@ -12,6 +12,8 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor, uses_external_data
 
+from ei_fast.runtime.kinds import other_kind
+
 _OLDEST_OPSET = 13
 _LARGEST_FILE = 2**31 - 1
 
@@ -21,6 +23,10 @@ def model_in_file(path: Path) -> onnx.ModelProto:
         raise MemoryError(
             f"The file {str(path)!r} must be smaller than 2 GiB. Keep its weights as external data, or as safetensors."
         )
+    # What is no ONNX model may be one without a node for the parser.
+    told = other_kind(path)
+    if told:
+        raise ValueError(f"The file {str(path)!r} cannot be read as an ONNX model. {told}")
     try:
         return onnx.load_model(path, load_external_data=False)
     except (DecodeError, ValueError, RuntimeError) as error:

@@ -126,7 +126,9 @@ def _negative(node: Node) -> Affine:
 
 
 def _same(node: Node) -> Same | None:
-    return Same() if node.output.dtype.kind == "f" and node.output.size == node.x.size else None
+    # What is true or false may be cast to just that, as exporters do.
+    kept = node.output.dtype.kind == "f" or node.output.dtype == node.x.dtype == np.bool_
+    return Same() if kept and node.output.size == node.x.size else None
 
 
 def _transposed(node: Node) -> Same | None:

@@ -24,6 +24,9 @@ _MADE_LIKE = {
     "new_zeros", "new_ones", "new_full", "new_empty",
 }  # fmt: skip
 
+TAKES_FORM = {"to", "type_as", "view_as", "reshape_as"}
+"""Functions that give their first argument the type or the shape of another one, and read nothing else of that."""
+
 _CODOMAINS: dict[str, Range] = {
     **dict.fromkeys(("abs", "absolute", "exp2", "square", "sqrt", "rsqrt"), (0.0, np.inf)),
     **dict.fromkeys(("sin", "cos", "sign", "special_erf"), (-1.0, 1.0)),

@@ -5,7 +5,7 @@ A copy of the model runs, in evaluation mode, on the CPU and in float64 where th
 
 import copy
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -20,10 +20,18 @@ from ei_fast.adapters.blocks import Blocks, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
+from ei_fast.adapters.torch.decisions import Reads, decisions
 from ei_fast.adapters.torch.notes import Notes, process_of_its_own
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 
+_SCRIPTED = (
+    "is a ScriptModule, which does not show what it does. Put the module that it was made from in its place to measure "
+    "its layers, and the one before it"
+)
+_SEVERAL_INPUTS = (
+    "Where it takes several inputs, pass a torch.nn.Module that holds it, takes one of them and gives it the others."
+)
 # Rows with which a shape is tried: more than one, and unlikely as a width.
 _PROBED = 61
 
@@ -53,10 +61,13 @@ def read(model: nn.Module, given: Given) -> Network:
     in_range = given.range_of_inputs
     subject = _Subject(model, given.blocks)
     shape, probed = subject.input_shape(in_range, given.input_shape)
+    decided = decisions(subject.run, shape, in_range, given.verify) if probed.told else []
     network = network_from_runs(subject.run, shape, in_range, given.verify, list(subject.ranges), probed)
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
     notes = [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
-    return network.noted(notes)
+    scripted = {name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
+    notes += [(name, _SCRIPTED) for name in sorted(scripted) if name.rpartition(".")[0] not in scripted]
+    return network.noted(notes, skipped=decided)
 
 
 def _check_initialised(model: nn.Module) -> None:
@@ -68,6 +79,11 @@ def _check_initialised(model: nn.Module) -> None:
             raise ValueError(
                 f"The {what} is not initialised: it has no weights before it has seen data. Call the model on a batch "
                 "of data once, model(batch), and measure it then."
+            )
+        if any(tensor.is_meta for tensor in held):
+            raise ValueError(
+                f"The model's {name or type(module).__name__!r} is on the meta device: it has a shape and no numbers. "
+                "Load its weights, model.load_state_dict(state, assign=True), and measure it then."
             )
 
 
@@ -121,6 +137,8 @@ class _Subject:
                         error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
                         if given is None:
                             error.add_note("Where it takes another, give input_shape=, the shape of one sample.")
+                        if isinstance(error, TypeError) and "required positional argument" in str(error):
+                            error.add_note(_SEVERAL_INPUTS)
                     errors.append(error)
                     continue
                 if given is None and (name := convolution_first(recording)) is not None:
@@ -146,13 +164,16 @@ class _Subject:
                 yield (parameter.shape[1],)
                 yield (parameter.shape[0],)
 
-    def run(self, inputs: NDArray[np.float64]) -> Recording:
-        """Run the model on inputs (rows, ...) and write down what it does."""
+    def run(self, inputs: NDArray[np.float64], instead: Mapping[int, Any] | None = None) -> Recording:
+        """Run the model on inputs (rows, ...) and write down what it does.
+
+        `instead` are numbers that it gets instead of some that it reads out of its tensors, see `Reads`.
+        """
         x = torch.from_numpy(inputs).to(self.dtype)
         # Every run has a copy of its own, since a model may keep something from one to the next.
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
-        notes = Notes(x, held, self.ranges, self.dtype)
+        notes = Notes(x, held, self.ranges, self.dtype, told=Reads(instead or {}))
         with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _uncompiled(), _watched(model, notes):
             output = model(x)
         return notes.recording(output)

@@ -6,10 +6,11 @@ same there. What is no dense layer, activation or the like is named, and so is w
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from itertools import count
 from threading import RLock
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,10 @@ from ei_fast.adapters.graph import (
     no_layer,
     with_rows_apart,
 )
+from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
 from ei_fast.adapters.runs import draws_left_to_the_caller
-from ei_fast.adapters.torch.each import each_by_itself, makes_anew
+from ei_fast.adapters.torch.decisions import OF_FINITE, Reads, is_finite
+from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.operations import BOUNDED, COMBINATIONS, is_reshaped, meaning_of, plain_name
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -91,6 +94,8 @@ class Notes(TorchFunctionMode):
         In which the model is run.
     as_it_is : callable
         Takes a module that is to be a block, and returns what gives a context in which it is what it is now.
+    told : Reads
+        What Python reads out of values that depend on the input.
     """
 
     x: torch.Tensor
@@ -98,6 +103,7 @@ class Notes(TorchFunctionMode):
     ranges: dict[str, Range | None]
     dtype: torch.dtype
     as_it_is: Callable[[Any], Callable[[], AbstractContextManager[None]]] = lambda module: nullcontext
+    told: Reads = field(default_factory=Reads)
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
     _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
@@ -128,6 +134,7 @@ class Notes(TorchFunctionMode):
             result = function(*args, **kwargs)
             self._block.extend(((function, args, kwargs), tensor) for tensor in _tensors(result))
             return result
+        self.told.called()
         reads = self._read((args, kwargs))
         shapes = [tensor.shape for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
         self._check_takes_numbers(function, args, kwargs)
@@ -139,13 +146,19 @@ class Notes(TorchFunctionMode):
             return result
         written = _tensors(result)
         name = plain_name(function)
-        if makes_anew(name, reads):
+        if name in TAKES_FORM and self._is_constant(args[0]):
+            self._learned.update(id(one) for one in written if self.is_learned(args[0]))
+            self._note_constants(written)
+            return result
+        if makes_anew(name, reads) or (name in OF_FINITE and is_finite(_tensors((args, kwargs)))):
             self._note_constants(written)
             return result
         if result is None and name in ("setitem", "set"):
             written = _tensors(args)[:1]
         if not written:
-            return result
+            module = self._modules[-1] if self._modules else ""
+            return self.told.answered(module, name, _tensors((args, kwargs)), result)
+        self.told.made(name, _tensors((args, kwargs)), written)
         does, reads = self._meaning(function, args, kwargs, reads, written, shapes)
         self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
         return result
@@ -212,7 +225,30 @@ class Notes(TorchFunctionMode):
         found = None
         if len(written) == 1:
             found = each_by_itself(function, (args, kwargs), self, written[0])
+        if found is None and name in CONTRACTIONS and len(reads) == len(written) == 1:
+            dense = self._contraction(function, args, kwargs, written[0])
+            found = None if dense is None else (dense, reads)
         return found or (Unknown(no_layer(name, len(reads))), reads)
+
+    def _contraction(self, function: Any, args: tuple, kwargs: dict[str, Any], result: torch.Tensor) -> Dense | None:
+        """The dense map that a sum of products is of the one value that it reads, if it is one."""
+        given = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
+        if len(given) != 1 or not given[0].is_floating_point():
+            return None
+
+        def replaced(values: Any, x: torch.Tensor) -> Any:
+            if values is given[0]:
+                return x
+            return type(values)(replaced(one, x) for one in values) if type(values) in (list, tuple) else values
+
+        def run(x: NDArray[np.floating]) -> NDArray[np.floating]:
+            of = torch.from_numpy(x).to(given[0].dtype)
+            return function(*replaced(args, of), **{key: replaced(one, of) for key, one in kwargs.items()}).numpy()
+
+        return dense_of(run, _numbers(given[0]), _numbers(result))
+
+    def _is_constant(self, value: Any) -> bool:
+        return isinstance(value, torch.Tensor) and id(value) not in self._number and not self._is_unseen(value)
 
     @property
     def values(self) -> Mapping[int, NDArray[np.floating]]:
@@ -235,7 +271,8 @@ class Notes(TorchFunctionMode):
                 "Function of your own."
             )
         arithmetic = str(self._coarsest).removeprefix("torch.")
-        return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, frozenset(self._blocks_met))
+        met, told = frozenset(self._blocks_met), tuple(self.told.found)
+        return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, met, told=told)
 
     def _note_constants(self, tensors: Sequence[torch.Tensor]) -> None:
         self._constants.update((id(tensor), (tensor._version, tensor)) for tensor in tensors)
@@ -395,6 +432,8 @@ def _tensors(values: Any) -> list[torch.Tensor]:
     """All tensors in nested tuples, lists and dicts, in order."""
     if isinstance(values, torch.Tensor):
         return [values]
+    if is_dataclass(values) or isinstance(values, SimpleNamespace):
+        values = vars(values) if hasattr(values, "__dict__") else {}
     if isinstance(values, Mapping):
         values = list(values.values())
     if isinstance(values, (list, tuple)):

@@ -54,7 +54,11 @@ _DROPOUT = {
 
 def plain_name(function: Any) -> str:
     """The name of a function without what tells methods, operators and in-place versions apart."""
-    name = str(getattr(function, "__name__", function)).strip("_")
+    name = str(getattr(function, "__name__", function))
+    if isinstance(function, torch._ops.OpOverload):
+        # As "relu.default": what follows tells of which types its arguments are.
+        name = name.partition(".")[0]
+    name = name.strip("_")
     # An in-place operator: iadd; a reflected one: radd, of which only rsub and rtruediv are not the same.
     if name in ("iadd", "isub", "imul", "itruediv", "imatmul", "radd", "rmul"):
         name = name[1:]
@@ -88,6 +92,10 @@ def meaning_of(function: Any, args: tuple, kwargs: dict[str, Any], at: int, resu
 
     def given(position: int, key: str, default: Any = None) -> Any:
         return args[position] if len(args) > position else kwargs.get(key, default)
+
+    if name == "batch_norm" and getattr(function, "__module__", None) != "torch.nn.functional" and len(args) > 4:
+        # Of ATen, where the weights come first.
+        args = (args[0], *args[3:5], *args[1:3], *args[5:])
 
     if at != {"addmm": 1}.get(name, 0) and not (at == 1 and name in ("add", "mul")):
         return None
