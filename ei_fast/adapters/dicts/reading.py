@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ei_fast.adapters.arrays import one_each
+from ei_fast.adapters.dicts.alike import made_alike
 from ei_fast.adapters.dicts.beside import of_no_weight, refusal_of, stored_otherwise, with_what_stands_beside
 from ei_fast.adapters.dicts.contents import Contents, flattened, under
 from ei_fast.adapters.dicts.naming import module_of
+from ei_fast.adapters.dicts.normed import without_statistics
 from ei_fast.adapters.dicts.norms import Affine, affine_of, after_outputs, before_inputs, place_of
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.order import told_order
@@ -60,16 +62,17 @@ def layers_from_mapping(
     """
     options = options or DictOptions()
     nested = any(isinstance(value, Mapping) for value in arrays.values())
-    entries = whole = flattened(arrays)
+    entries, is_sorted = made_alike(flattened(arrays))
+    whole, ordered = entries, ordered and not nested and not is_sorted
     outside: list[tuple[str, str]] = []
     stated = _stated_activation(entries)
     if options.prefix is not None:
         entries, outside = under(entries, options.prefix)
-    contents = Contents.of(entries, options.layout)
+    contents = Contents.of(entries, options.layout, ordered)
     if options.order is None:
         _check_one_network(contents, _before(whole, options.prefix))
         _check_all_known(contents)
-        names = told_order(contents, ordered and not nested)
+        names = told_order(contents, ordered)
     else:
         names = [_bare(contents, name) for name in options.order]
         _check_names(contents, names)
@@ -141,6 +144,13 @@ def _check_all_known(contents: Contents) -> None:
         why = refusal_of(key)
         if why is not None:
             raise ValueError(why)
+        norm = without_statistics(key, contents.entries)
+        if norm is not None:
+            raise ValueError(
+                f"The entry {key!r} belongs to the batch norm {norm!r}, whose mean and variance are not in the dict: "
+                "without them it cannot be taken in. Give the whole of the variables, as {'params': ..., "
+                "'batch_stats': ...} of Flax or all weights of a Keras model; or order= without it, and it is skipped."
+            )
     if not contents.dense:
         what = f"Got {unknown[0]!r} instead, which belongs to none." if unknown else "Got none instead."
         raise ValueError(f"{_KNOWN_FORMS} {what} {contents.candidates()}")
@@ -207,20 +217,22 @@ def _layers(
     layers: list[Layer] = []
     notes: list[tuple[str, str]] = []
     waiting: tuple[str, Affine] | None = None
+    eps = 0.0
     for name in names:
         if name in contents.dense:
             layer, of_layer = _dense_layer(contents, name, next(activations))
             notes += [(name, note) for note in of_layer]
             if waiting is not None:
                 layer = before_inputs(layer, waiting[1])
-                notes.append((name, f"batch norm {waiting[0]!r} of its inputs taken in, eps={options.norm_eps:g}"))
+                notes.append((name, f"batch norm {waiting[0]!r} of its inputs taken in, eps={eps:g}"))
             layers.append(layer)
             waiting, fed_by = None, name
             continue
-        norm = affine_of(contents, name, layers[-1].n_out, str(layers[-1].name), options.norm_eps)
+        eps = contents.norms[name].eps if options.norm_eps is None else options.norm_eps
+        norm = affine_of(contents, name, layers[-1].n_out, str(layers[-1].name), eps)
         if place_of(name, layers[-1], fed_by, options) == "before":
             layers[-1] = after_outputs(layers[-1], norm)
-            notes.append((fed_by, f"batch norm {name!r} taken in before the activation, eps={options.norm_eps:g}"))
+            notes.append((fed_by, f"batch norm {name!r} taken in before the activation, eps={eps:g}"))
         elif waiting is None:
             waiting = name, norm
         else:
