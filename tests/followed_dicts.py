@@ -184,6 +184,16 @@ def _(said):
     assert len(ef.as_network(state, **given, norm_place={"bn": "after"})) == 2
 
 
+@follows("Give order={} or order={} to read one of them; or all of them in the order in which they feed each other, if")
+def _(said):
+    state = {f"fc{k}.{word}.weight": RNG.normal(size=(4, 4)) for word in ("net", "ema") for k in (1, 2)}
+    message = said.refused(ef.as_network, state)
+    for before, word in (("Give order=", "net"), (" or order=", "ema")):
+        network = ef.as_network(state, order=literal(message, before))
+        assert _layers(network) == [f"fc1.{word}", f"fc2.{word}"]
+    assert len(ef.as_network(state, order=[key.removesuffix(".weight") for key in state])) == 4
+
+
 @follows(" Put the batch norm {} into it, after one of {}: the order of the entries does not tell after which.")
 def _(said):
     shapes = {"body": (4, 4), "hidden": (4, 3), "out": (3, 4)}
@@ -212,9 +222,9 @@ def _(said):
 
 @follows("are of two networks, as their names say. Give order=, the names of the layers of one network in order.")
 def _(said):
-    state = {f"{name}.weight": np.eye(3) for name in ("online_fc1", "online_fc2", "target_fc1", "target_fc2")}
+    state = {f"{name}.weight": np.eye(3) for name in ("policy_fc", "value_fc")}
     said.refused(ef.as_network, state)
-    assert _layers(ef.as_network(state, order=["online_fc1", "online_fc2"])) == ["online_fc1", "online_fc2"]
+    assert _layers(ef.as_network(state, order=["value_fc"])) == ["value_fc"]
 
 
 @follows("A state dict must be nested less deeply than {} levels. Save model.state_dict() instead.")

@@ -109,6 +109,70 @@ def test_two_networks_that_are_told_apart_in_the_names_of_layers():
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("fc{k}.{net|ema}", "fc{k}_{raw|avg}", "{fast|slow}_fc{k}", "net.l{k}.{fast|slow}.lin", "{in|out}.{net|ema}"),
+        *("fc{k}{A|B}", "{left|right}{k}", "fc{k}{|_smooth}", "{|Slow}Fc{k}", "l{k}.{x|z}", "fc{k}{|Target}"),
+        *("{hidden|out}.{|avg_}lin", "block{k}.{up|up_ema}"),
+    ],
+)
+@pytest.mark.parametrize("widths", [(4, 4, 4), (3, 5, 3)])
+@pytest.mark.parametrize("grouped", [True, False])
+def test_two_networks_that_a_word_tells_apart_wherever_it_stands(name, widths, grouped):
+    """Four layers that chain were measured, of which two never feed the others."""
+    rows, words = ["1", "2"], ["", ""]
+    for part in name.split("{")[1:]:
+        inside = part.split("}")[0]
+        if inside != "k":
+            rows, words = (words if words != ["", ""] else rows), inside.split("|")
+    if name.count("|") > 1:
+        pattern = name.replace("{" + "|".join(rows) + "}", "{k}").replace("{" + "|".join(words) + "}", "{word}")
+    else:
+        pattern = name.replace("{" + "|".join(words) + "}", "{word}")
+    layers = [[pattern.format(k=row, word=word) for row in rows] for word in words]
+    pairs = [(word, row) for word in (0, 1) for row in (0, 1)]
+    state = {}
+    for word, row in pairs if grouped else sorted(pairs, key=lambda pair: pair[::-1]):
+        state[f"{layers[word][row]}.weight"] = RNG.normal(size=(widths[row + 1], widths[row]))
+        state[f"{layers[word][row]}.bias"] = RNG.normal(size=widths[row + 1])
+    with pytest.raises(ValueError, match=r"two networks") as error:
+        ef.as_network(state)
+    for one, before in zip(layers, ("Give order=", " or order="), strict=True):
+        order = eval(str(error.value).split(before)[1].split("]")[0] + "]")
+        assert order == one
+        network = ef.as_network(state, order=order)
+        np.testing.assert_array_equal(network[1].weight, state[f"{one[1]}.weight"].T)
+    assert len(ef.as_network(state, order=[*layers[0], *layers[1]])) == 4
+
+
+@pytest.mark.parametrize(
+    "names_",
+    [
+        *(("enc1", "enc2", "dec1", "dec2"), ("b1.up", "b1.down", "b2.up", "b2.down"), ("up", "down"), ("fc", "proj")),
+        *(("b1.in_proj", "b1.out_proj", "b2.in_proj", "b2.out_proj"), ("hidden1", "hidden2", "output1", "output2")),
+        *(
+            ("h.0.c_fc", "h.0.c_proj", "h.1.c_fc", "h.1.c_proj"),
+            ("fc1a", "fc1b", "fc2a", "fc2b"),
+            ("in_", "mid", "out"),
+        ),
+        *(("layer1", "layer1_out", "layer2", "layer2_out"), ("l1.first", "l1.second", "l2.first", "l2.second")),
+    ],
+)
+def test_layers_that_are_called_after_their_place_are_a_chain(names_):
+    assert names(ef.as_network({f"{name}.weight": np.eye(4) for name in names_})) == list(names_)
+
+
+def test_layers_that_differ_in_more_than_a_word_of_their_names_are_no_copies():
+    """One has a bias, or another shape: then it is none of the other."""
+    state = {f"b{k}.{part}.weight": np.eye(4) for k in (1, 2) for part in ("alpha", "omega")}
+    with pytest.raises(ValueError, match="two networks"):
+        ef.as_network(state)
+    assert len(ef.as_network(state | {f"b{k}.alpha.bias": np.ones(4) for k in (1, 2)})) == 4
+    shapes = {"alpha": (5, 4), "omega": (4, 5)}
+    assert len(ef.as_network({f"b{k}.{part}.weight": np.ones(shapes[part]) for k in (1, 2) for part in shapes})) == 4
+
+
+@pytest.mark.parametrize(
     "names_",
     [
         ("feed_forward.w1", "feed_forward.w2", "feed_forward.w3"),

@@ -79,6 +79,11 @@ class Contents:
                 owner[key] = name
         return owner
 
+    def entries_of(self, name: str) -> frozenset[str]:
+        """What a dense layer has, by the last parts of the names."""
+        own = [self.dense[name].bias] if self.dense[name].bias in self.entries else []
+        return frozenset(map(last_part, [*own, *self._beside.get(name, ())]))
+
     def beside(self, name: str) -> dict[str, Any]:
         """All entries of a dense layer but its weight and bias."""
         return {key: self.entries[key] for key in self._beside.get(name, ())}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from ei_fast.adapters.arrays import one_each
 from ei_fast.adapters.dicts.alike import made_alike
 from ei_fast.adapters.dicts.beside import of_no_weight, refusal_of, stored_otherwise, with_what_stands_beside
 from ei_fast.adapters.dicts.contents import Contents, flattened, under
+from ei_fast.adapters.dicts.copies import Copies, copies_in
 from ei_fast.adapters.dicts.naming import module_of
 from ei_fast.adapters.dicts.normed import without_statistics
 from ei_fast.adapters.dicts.norms import Affine, affine_of, after_outputs, before_inputs, place_of
@@ -115,6 +117,9 @@ def _check_one_network(contents: Contents, before: str) -> None:
     """Raise ValueError where the layers are those of several networks, or stand side by side."""
     shapes = {name: contents.shape(name) for name in contents.dense if len(contents.shape(name)) == 2}
     found = several_networks(shapes)
+    copies = copies_in({name: (shape, contents.entries_of(name)) for name, shape in shapes.items()}, contents.ordered)
+    if copies is not None and found is not None and not _are_under(copies, found):
+        raise _of_copies(contents, copies)
     if found is not None and not contents.dense.keys().isdisjoint(found):
         # Behind the name of a layer there is nothing that could be read by it.
         raise ValueError(
@@ -129,12 +134,40 @@ def _check_one_network(contents: Contents, before: str) -> None:
             f"other. Give prefix={several[0]!r} or prefix={several[1]!r} to read one of them; or order=, the names of "
             "the layers of one network in order."
         )
-    beside = side_by_side(shapes)
+    beside = side_by_side(shapes) if copies is None or not copies.are_named else None
     if beside is not None:
         raise ValueError(
             f"The layers {beside[0]!r} and {beside[1]!r} take the same inputs, as their names say, and do not feed "
             f"each other. Give order={[beside[0]]!r}, or other names of layers that do, in order."
         )
+    if copies is not None:
+        raise _of_copies(contents, copies)
+
+
+def _are_under(copies: Copies, prefixes: tuple[str, str]) -> bool:
+    """Whether each of two sets of layers is all that stands under a prefix, or is named itself."""
+    return all(
+        any(all(re.match(rf"{re.escape(prefix)}([./]|$)", name) for name in names) for prefix in prefixes)
+        for names in copies.sets
+    )
+
+
+def _of_copies(contents: Contents, copies: Copies) -> ValueError:
+    """What is said of two networks that no prefix parts."""
+    orders = []
+    for names in copies.sets:
+        alone = replace(contents, dense={name: contents.dense[name] for name in names})
+        try:
+            orders.append(told_order(alone, contents.ordered))
+        except ValueError:
+            # Neither names nor widths tell: in which order they stand is for the user to say.
+            orders.append(names)
+    one, other = (word or "no such word" for word in copies.words)
+    return ValueError(
+        f"The layers {copies.sets[0][0]!r} and {copies.sets[1][0]!r} seem to be of two networks: their names differ in "
+        f"{one!r} and {other!r} alone, and so do others, of the same shapes. Give order={orders[0]} or "
+        f"order={orders[1]} to read one of them; or all of them in the order in which they feed each other, if they do."
+    )
 
 
 def _check_all_known(contents: Contents) -> None:
