@@ -145,6 +145,27 @@ def test_two_networks_that_a_word_tells_apart_wherever_it_stands(name, widths, g
     assert len(ef.as_network(state, order=[*layers[0], *layers[1]])) == 4
 
 
+@pytest.mark.parametrize("role", ["epoch_{}", "client{}", "ckpt-{}", "expert_{}", "round{}"])
+def test_two_networks_that_a_number_tells_apart_where_networks_are_numbered(role):
+    state = {**linears(4, 4, 4, prefix=role.format(1) + "/"), **linears(4, 4, 4, prefix=role.format(2) + "/")}
+    with pytest.raises(ValueError, match="two networks"):
+        ef.as_network(state)
+
+
+@pytest.mark.parametrize("role", ["policy", "actor", "q_net", "value", "teacher", "momentum_encoder", "discriminator"])
+def test_the_layers_of_one_network_are_no_networks(role):
+    """A Sequential that is called policy, or q_net: its square layers were refused as networks."""
+    for state in ({f"{role}.{k}.weight": np.eye(4) for k in (0, 2, 4)}, linears(4, 4, 4, prefix=f"{role}.")):
+        assert all(name.startswith(role) for name in names(ef.as_network(state)))
+
+
+@pytest.mark.parametrize("beside", ["momentum_copy.", "smoothed.moving.", "w_avg_"])
+def test_two_networks_of_which_one_has_several_words_more(beside):
+    state = {**linears(4, 4, 4), **linears(4, 4, 4, prefix=beside)}
+    with pytest.raises(ValueError, match=r"two networks.*Give order=\['fc1', 'fc2'\] or order="):
+        ef.as_network(state)
+
+
 @pytest.mark.parametrize(
     "names_",
     [
@@ -179,6 +200,12 @@ def test_layers_that_differ_in_more_than_a_word_of_their_names_are_no_copies():
         ("attn.W_q", "attn.W_k", "attn.W_v", "attn.W_o"),
         ("q_linear", "k_linear", "v_linear", "out"),
         ("enc", "fc_mu", "fc_logvar", "dec"),
+        ("blk.0.attn_q", "blk.0.attn_k", "blk.0.attn_v", "blk.0.attn_output"),
+        ("blk.0.ffn_gate", "blk.0.ffn_up", "blk.0.ffn_down"),
+        ("actor.fc1", "actor.fc2", "actor.fc_mean", "actor.fc_logstd"),
+        ("trunk.0", "head_a", "head_b"),
+        ("body", "class_head", "box_head"),
+        ("feature", "fc_adv", "fc_val"),
     ],
 )
 def test_layers_side_by_side_are_no_chain(names_):
@@ -208,6 +235,52 @@ def test_a_prefix_that_leads_nowhere_is_named():
             ef.as_network(linears(2, 3, 2), prefix=prefix)
     with pytest.raises(ValueError, match="'prefix' parameter of as_network is for dicts and files"):
         ef.as_network([np.eye(2)], prefix="fc1")
+
+
+# --- what training leaves beside a network ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"n_averaged": np.array(4)},
+        linears(4, 4, 4, prefix="optimizer."),
+        {**linears(4, 4, 4, prefix="exp_avg."), **linears(4, 4, 4, prefix="exp_avg_sq.")},
+        linears(4, 4, 4, prefix="momentum_buffer."),
+        {"fc1.weight.grad": np.eye(4), "fc1.bias.grad": np.ones(4)},
+        {"opt_state": {"mu": linears(4, 4, 4), "nu": linears(4, 4, 4)}, "step": np.array(3)},
+        {"fc1/weight/Adam": np.eye(4), "fc1/weight/Adam_1": np.eye(4), "beta1_power:0": np.array(0.9)},
+    ],
+)
+def test_what_training_leaves_beside_a_network_is_skipped_by_name(beside):
+    """Moments of an optimiser were offered as networks, and read as layers."""
+    state = {**linears(4, 4, 4), **beside}
+    network = ef.as_network(state)
+    np.testing.assert_array_equal(network[1].weight, state["fc2.weight"].T)
+    assert names(network) == ["fc1", "fc2"]
+    assert network.skipped
+    assert {reason for _, reason in network.skipped} == {"of its training, and no part of the network"}
+
+
+def test_what_training_leaves_is_read_where_it_is_asked_for():
+    state = {**linears(4, 4, 4), **linears(4, 4, 4, prefix="grad.")}
+    np.testing.assert_array_equal(ef.as_network(state, prefix="grad")[0].weight, state["grad.fc1.weight"].T)
+    assert names(ef.as_network(state, order=["grad.fc1", "grad.fc2"])) == ["grad.fc1", "grad.fc2"]
+    assert len(ef.as_network(linears(4, 4, 4, prefix="grad."))) == 2
+    with pytest.raises(ValueError, match="Got 'step' instead"):
+        ef.as_network({**linears(4, 4, 4), "step": np.ones(4)})
+
+
+# --- orders ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_is_advised_in_which_no_layer_feeds_one_before_it():
+    """Of a variational autoencoder its decoder was to feed its encoder."""
+    widths = {"enc": (8, 4), "fc21": (4, 2), "fc22": (4, 2), "fc3": (2, 4), "fc4": (4, 8)}
+    state = {f"{name}.weight": RNG.normal(size=shape[::-1]) for name, shape in widths.items()}
+    with pytest.raises(ValueError, match=r"Layer 2 \('fc22'\) must take .*order=\['enc', 'fc21', 'fc3', 'fc4'\]"):
+        ef.as_network(state)
+    assert len(ef.as_network(state, order=["enc", "fc21", "fc3", "fc4"])) == 4
 
 
 # --- adapters --------------------------------------------------------------------------------------------------------
@@ -271,6 +344,9 @@ def test_adapters_by_other_names():
         ef.as_network(saved)
     with pytest.raises(ValueError, match=r"adapter \(LoRA\)"):
         ef.as_network(lora() | {"fc1.alpha": np.ones(2)})
+    joined = {f"lora_unet_fc1.lora_{part}.weight": np.ones((2, 2)) for part in ("down", "up")}
+    with pytest.raises(ValueError, match="of the layer 'lora_unet_fc1.lora_down.weight'"):
+        ef.as_network(joined)
 
 
 def test_an_adapter_without_the_weights_that_it_adapts():
@@ -309,10 +385,11 @@ def scaled(shape, name="weight_scale", dtype=torch.float8_e4m3fn):
         (scaled((1, 1)), 0.25),
         (scaled((6, 1)), 0.25),
         (scaled((1, 2), "weight_scale_inv"), 0.25),
+        (scaled((1, 1), "scale_weight"), 0.25),
         (scaled((6, 1), "scales", torch.int8), 0.02),
         (scaled((6, 8), "weight_scale", torch.int8), 0.02),
     ],
-    ids=["SCB", "one scale", "rows", "blocks", "int8", "groups"],
+    ids=["SCB", "one scale", "rows", "blocks", "ComfyUI", "int8", "groups"],
 )
 @pytest.mark.parametrize("order", [None, ["fc"]])
 def test_codes_are_multiplied_by_their_scale(state, error, order):
@@ -345,7 +422,11 @@ def test_scales_that_fit_no_way_are_refused():
 
 
 @pytest.mark.parametrize(
-    "entries", [("qweight", "qzeros", "scales", "g_idx"), ("qweight", "scales"), ("weight_packed",)]
+    "entries",
+    [
+        *(("qweight", "qzeros", "scales", "g_idx"), ("qweight", "scales"), ("weight_packed",)),
+        *(("W_q", "scale", "zero"), ("weight._data", "weight._scale"), ("weight.int_data",), ("weight.CB",)),
+    ],
 )
 def test_packed_codes_are_refused_by_name(entries):
     state = {f"fc.{entry}": np.ones((4, 4), dtype=np.int32) for entry in entries}
@@ -381,6 +462,7 @@ def test_integers_are_measured_and_said_to_be_so(capsys):
     report = ef.analyze(state, random_state=0)
     assert "integer weights" in report[0].flags
     assert "codes of a quantised layer" in report[0].meaning("integer weights")
+    assert ef.as_network({"fc.weight": np.eye(3, dtype=bool)}).notes
     assert "integer weights" not in ef.analyze({"fc.weight": 1.0 * state["fc.weight"]}, random_state=0)[0].flags
 
 
@@ -598,6 +680,8 @@ def test_biases_that_contradict_each_other():
         ({"fc.weight": np.ones((3, 3)), "fc_scale": np.array(0.01)}, "fc"),
         ({"fc.weight": np.ones((3, 3)), "scales.fc": np.array(0.01)}, "fc"),
         ({"fc.weight": np.ones((3, 3)), "masks.fc": np.eye(3)}, "fc"),
+        ({"fc.weight": np.ones((3, 3)), "mask_fc": np.eye(3)}, "fc"),
+        ({"net.fc.weight": np.ones((3, 3)), "net.mask_fc": np.eye(3)}, "net.fc"),
         ({"Dense_0": {"kernel": np.eye(3)}, "WeightNorm_0": {"Dense_0/kernel/scale": np.ones(3)}}, "Dense_0"),
     ],
 )

@@ -14,7 +14,7 @@ from ei_fast.adapters.dicts.values import shape_of
 
 _MAX_DEPTH = 64
 _AFTER_A_LAYER = re.compile("_(mask|scales?|scale_inv|zero_points?|alpha)$")
-_ELSEWHERE = re.compile(r"^(.*[./])?(masks?|scales?|(Weight|Spectral)Norm_\d+)[./]")
+_ELSEWHERE = re.compile(r"^(.*[./])?(masks?|scales?|(Weight|Spectral)Norm_\d+)[./]|(?<![^./])(mask|scale)_(?=\w+$)")
 # Names in a message.
 _MOST_SHOWN = 20
 
@@ -105,7 +105,7 @@ class Contents:
         known += [f"{name} (batch norm)" for name in self.norms]
         if len(known) > _MOST_SHOWN:
             known[_MOST_SHOWN:] = [f"and {len(known) - _MOST_SHOWN} more"]
-        example = _some_chain(flat, [self.widths(name) for name in flat])
+        example = _some_chain(flat, [self.widths(name) for name in flat], self.ordered)
         unplaced = ""
         for norm in self.norms:
             feeding = self._fed_by(norm, example)
@@ -151,19 +151,32 @@ def _place(name: str) -> int | None:
     return int(last_part(name)) if last_part(name).isdigit() else None
 
 
-def _some_chain(names: Sequence[str], widths: Sequence[tuple[int, int]]) -> list[str]:
-    """Layers that may feed each other by their widths, as many as are soon found: an example of an order."""
+def _some_chain(names: Sequence[str], widths: Sequence[tuple[int, int]], ordered: bool) -> list[str]:
+    """Layers that may feed each other by their widths, as many as are soon found: an example of an order.
+
+    Where entries are in the network's order, none feeds one that stands before it; unless all of them chain so, from
+    one that none feeds.
+    """
+    longest = _longest_chain(widths, forward=False)
+    begins = bool(longest) and widths[longest[0]][0] not in {n_out for _, n_out in widths}
+    if ordered and (len(longest) < len(names) or not begins):
+        longest = _longest_chain(widths, forward=True)
+    return [names[k] for k in longest]
+
+
+def _longest_chain(widths: Sequence[tuple[int, int]], forward: bool) -> list[int]:
     longest: list[int] = []
-    for first in range(min(len(names), _MOST_SHOWN)):
+    for first in range(min(len(widths), _MOST_SHOWN)):
         chain = [first]
         while len(chain) < _MOST_SHOWN:
-            after = (k for k, (n_in, _) in enumerate(widths) if n_in == widths[chain[-1]][1] and k not in chain)
+            begin = chain[-1] + 1 if forward else 0
+            after = (k for k in range(begin, len(widths)) if widths[k][0] == widths[chain[-1]][1] and k not in chain)
             following = next(after, None)
             if following is None:
                 break
             chain.append(following)
         longest = max(longest, chain, key=len)
-    return [names[k] for k in longest]
+    return longest
 
 
 def flattened(tree: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> dict[str, Any]:

@@ -14,7 +14,7 @@ What is refused for it though it is a chain can be read as what it is, by `order
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -31,7 +31,9 @@ _IN_A_ROW = frozenset(
         *("classify", "readout", "inp", "outp", "preprocess", "postprocess"),
     )
 )
-_COPIES = frozenset(("target", "ema", "momentum", "teacher", "old", "shadow", "swa"))
+_COPIES = frozenset(("target", "ema", "momentum", "teacher", "old", "shadow", "swa", "left", "right"))
+# How many words in a row may be others, or be left out: momentum_buffer.
+_MOST_IN_A_ROW = 3
 # Of how many words at one place each pair is looked at.
 _MOST_WORDS = 16
 _TOKENS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|.")
@@ -49,7 +51,7 @@ class Copies(NamedTuple):
     @property
     def are_named(self) -> bool:
         """Whether a word says itself that a set is a copy."""
-        return not _COPIES.isdisjoint(word.lower() for word in self.words)
+        return any(not _COPIES.isdisjoint(words_of(word)) for word in self.words)
 
 
 def copies_in(held: Mapping[str, Held], ordered: bool) -> Copies | None:
@@ -63,11 +65,10 @@ def copies_in(held: Mapping[str, Held], ordered: bool) -> Copies | None:
         Whether that order is the network's.
     """
     rows: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for words, pair in _pairs(held):
+    for words, pair in pairs_of(held):
         rows.setdefault(words, []).append(pair)
     place = {name: k for k, name in enumerate(held)}
-    best: Copies | None = None
-    for words, pairs in rows.items():
+    for words, pairs in sorted(rows.items(), key=lambda item: (-len(item[1]), sum(map(len, item[0])))):
         if any(held[one] != held[other] for one, other in pairs):
             continue
         in_a_row = all(held[one][0][:1] == held[one][0][1:] and place[other] - place[one] == 1 for one, other in pairs)
@@ -75,30 +76,50 @@ def copies_in(held: Mapping[str, Held], ordered: bool) -> Copies | None:
             continue
         one, other = (sorted(names, key=place.__getitem__) for names in zip(*pairs, strict=True))
         found = Copies(words, (one, other))
-        if (len(pairs) > 1 or found.are_named) and (best is None or len(pairs) > len(best.sets[0])):
-            best = found
-    return best
+        # Of a single pair it takes a word that says so, in the place of another or none.
+        if len(pairs) > 1 or (found.are_named and min(len(words_of(word)) for word in words) < 2):
+            return found
+    return None
 
 
-def _pairs(held: Mapping[str, Held]) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-    """Two words, and two layers whose names differ in these alone: in one place, or in that one has a word more."""
+def words_of(name: str) -> list[str]:
+    """The words in a name, in small letters."""
+    return [token.lower() for token in _TOKENS.findall(name) if token.isalpha()]
+
+
+def pairs_of(names: Iterable[str]) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """Two words, and two names that differ in these alone: in one place, or in that one has a word more.
+
+    Words in a row count as one.
+    """
+    known = set(names)
     at_places: dict[tuple[str, ...], dict[str, str]] = {}
-    for name in held:
+    for name in names:
         tokens = _TOKENS.findall(name)
-        for k, word in enumerate(tokens):
-            if not word.isalpha():
-                continue
-            at_places.setdefault((*tokens[:k], "*", *tokens[k + 1 :]), {})[word] = name
-            shorter = _without(tokens, k) & held.keys()
-            yield from ((("", word), (bare, name)) for bare in shorter)
+        for first, last in _runs(tokens):
+            word = "".join(tokens[first:last])
+            at_places.setdefault((*tokens[:first], "*", *tokens[last:]), {})[word] = name
+            yield from ((("", word), (bare, name)) for bare in _without(tokens, first, last) & known)
     for words in at_places.values():
         for one, other in combinations(list(words)[:_MOST_WORDS], 2):
             yield (one, other), (words[one], words[other])
 
 
-def _without(tokens: Sequence[str], k: int) -> set[str]:
-    """Names without one of their words, and what parts it from the others."""
-    before, after = list(tokens[:k]), list(tokens[k + 1 :])
+def _runs(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where words in a row begin and end, with nothing between them but what parts words."""
+    for first, token in enumerate(tokens):
+        n_words = 0
+        for last in range(first, len(tokens) if token.isalpha() else first):
+            if tokens[last].isdigit() or n_words == _MOST_IN_A_ROW:
+                break
+            if tokens[last].isalpha():
+                n_words += 1
+                yield first, last + 1
+
+
+def _without(tokens: Sequence[str], first: int, last: int) -> set[str]:
+    """Names without some of their words, and what parts these from the others."""
+    before, after = list(tokens[:first]), list(tokens[last:])
     cut = [(before, after)]
     if before and not before[-1].isalnum():
         cut.append((before[:-1], after))
@@ -108,7 +129,9 @@ def _without(tokens: Sequence[str], k: int) -> set[str]:
 
 
 def _tell_an_order(words: tuple[str, str]) -> bool:
-    return all(word.lower() in _IN_A_ROW or not word for word in words)
+    # What both have tells nothing.
+    one, other = map(set, map(words_of, words))
+    return one ^ other <= _IN_A_ROW
 
 
 def _are_numbered(words: tuple[str, str]) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from ei_fast.adapters.dicts.norms import Affine, affine_of, after_outputs, befor
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.order import told_order
 from ei_fast.adapters.dicts.several import several_networks, side_by_side
+from ei_fast.adapters.dicts.training import without_training
 from ei_fast.adapters.dicts.values import numbers_of, type_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.results.flags import Flag
@@ -70,11 +72,14 @@ def layers_from_mapping(
     stated = _stated_activation(entries)
     if options.prefix is not None:
         entries, outside = under(entries, options.prefix)
+    entries, of_training = without_training(entries, options.order or ())
+    outside += of_training
     contents = Contents.of(entries, options.layout, ordered)
     if options.order is None:
         _check_one_network(contents, _before(whole, options.prefix))
         _check_all_known(contents)
         names = told_order(contents, ordered)
+        _check_chain(contents, names)
     else:
         names = [_bare(contents, name) for name in options.order]
         _check_names(contents, names)
@@ -234,6 +239,19 @@ def _check_places(contents: Contents, names: Sequence[str], options: DictOptions
         )
 
 
+def _check_chain(contents: Contents, names: Sequence[str]) -> None:
+    """Raise ValueError where layers do not feed each other in this order, nor transposed: the network tells of that."""
+    widths = [contents.widths(name) for name in names]
+    if all(before[0] == after[1] for before, after in pairwise(widths)):
+        return
+    for k, ((_, n_out), (n_in, _)) in enumerate(pairwise(widths), 1):
+        if n_out != n_in:
+            raise ValueError(
+                f"Layer {k} ({names[k]!r}) must take as many inputs as layer {k - 1} ({names[k - 1]!r}) has outputs, "
+                f"{n_out}. Got {n_in} instead. {contents.candidates()}"
+            )
+
+
 def _check_is_2d(contents: Contents, name: str) -> None:
     shape = contents.shape(name)
     if len(shape) != 2:
@@ -284,7 +302,7 @@ def _dense_layer(contents: Contents, name: str, activation: Any) -> tuple[Layer,
     """A dense layer, and what was done to its weights."""
     where, entries = contents.dense[name], contents.entries
     weight, notes = with_what_stands_beside(name, entries[where.weight], where.transposed, contents.beside(name))
-    if not notes and type_of(weight).startswith(("int", "uint")):
+    if not notes and type_of(weight).startswith(("int", "uint", "bool")):
         notes = [Flag.INTEGERS.meaning]
     weight = numbers_of(weight, where.weight)
     if contents.teller and entries.get(where.bias) is None:
