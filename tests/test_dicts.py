@@ -145,6 +145,17 @@ def test_two_networks_that_a_word_tells_apart_wherever_it_stands(name, widths, g
     assert len(ef.as_network(state, order=[*layers[0], *layers[1]])) == 4
 
 
+def test_copies_of_copies():
+    state = {f"{who}_{what}_fc{k}.weight": np.eye(4) for who in ("a", "c") for what in ("x", "z") for k in (1, 2)}
+    with pytest.raises(ValueError, match=r"Give order=\['a_x_fc1', 'a_x_fc2'\] or order="):
+        ef.as_network(state)
+    nested = {key.replace("_", "."): value for key, value in state.items()}
+    with pytest.raises(ValueError, match="Give prefix='a' or prefix='c'"):
+        ef.as_network(nested)
+    with pytest.raises(ValueError, match="Give prefix='a.x' or prefix='a.z'"):
+        ef.as_network(nested, prefix="a")
+
+
 @pytest.mark.parametrize("role", ["epoch_{}", "client{}", "ckpt-{}", "expert_{}", "round{}"])
 def test_two_networks_that_a_number_tells_apart_where_networks_are_numbered(role):
     state = {**linears(4, 4, 4, prefix=role.format(1) + "/"), **linears(4, 4, 4, prefix=role.format(2) + "/")}

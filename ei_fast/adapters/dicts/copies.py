@@ -72,7 +72,7 @@ def copies_in(held: Mapping[str, Held], ordered: bool) -> Copies | None:
         if any(held[one] != held[other] for one, other in pairs):
             continue
         in_a_row = all(held[one][0][:1] == held[one][0][1:] and place[other] - place[one] == 1 for one, other in pairs)
-        if _tell_an_order(words) or (ordered and in_a_row and _are_numbered(words)):
+        if tell_an_order(words) or (ordered and in_a_row and _are_numbered(words)):
             continue
         one, other = (sorted(names, key=place.__getitem__) for names in zip(*pairs, strict=True))
         found = Copies(words, (one, other))
@@ -128,7 +128,8 @@ def _without(tokens: Sequence[str], first: int, last: int) -> set[str]:
     return {"".join([*left, *right]) for left, right in cut}
 
 
-def _tell_an_order(words: tuple[str, str]) -> bool:
+def tell_an_order(words: tuple[str, str]) -> bool:
+    """Whether two words, or all words in which two names differ, are such as follow each other."""
     # What both have tells nothing.
     one, other = map(set, map(words_of, words))
     return one ^ other <= _IN_A_ROW

@@ -1,7 +1,7 @@
 """Dense layers of a dict of weights, in the order in which they feed each other."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ from ei_fast.adapters.arrays import one_each
 from ei_fast.adapters.dicts.alike import made_alike
 from ei_fast.adapters.dicts.beside import of_no_weight, refusal_of, stored_otherwise, with_what_stands_beside
 from ei_fast.adapters.dicts.contents import Contents, flattened, under
-from ei_fast.adapters.dicts.copies import Copies, copies_in
-from ei_fast.adapters.dicts.naming import module_of
+from ei_fast.adapters.dicts.copies import Copies, Held, copies_in, tell_an_order
+from ei_fast.adapters.dicts.naming import last_part, module_of
 from ei_fast.adapters.dicts.normed import without_statistics
 from ei_fast.adapters.dicts.norms import Affine, affine_of, after_outputs, before_inputs, place_of
 from ei_fast.adapters.dicts.options import DictOptions
@@ -122,8 +122,8 @@ def _check_one_network(contents: Contents, before: str) -> None:
     """Raise ValueError where the layers are those of several networks, or stand side by side."""
     shapes = {name: contents.shape(name) for name in contents.dense if len(contents.shape(name)) == 2}
     found = several_networks(shapes)
-    copies = copies_in({name: (shape, contents.entries_of(name)) for name, shape in shapes.items()}, contents.ordered)
-    if copies is not None and found is not None and not _are_under(copies, found):
+    copies = copies_in(_held(contents, shapes), contents.ordered)
+    if copies is not None and found is not None and not _are_parted(copies, found):
         raise _of_copies(contents, copies)
     if found is not None and not contents.dense.keys().isdisjoint(found):
         # Behind the name of a layer there is nothing that could be read by it.
@@ -149,18 +149,30 @@ def _check_one_network(contents: Contents, before: str) -> None:
         raise _of_copies(contents, copies)
 
 
-def _are_under(copies: Copies, prefixes: tuple[str, str]) -> bool:
-    """Whether each of two sets of layers is all that stands under a prefix, or is named itself."""
-    return all(
-        any(all(re.match(rf"{re.escape(prefix)}([./]|$)", name) for name in names) for prefix in prefixes)
-        for names in copies.sets
-    )
+def _held(contents: Contents, names: Iterable[str]) -> dict[str, Held]:
+    return {name: (contents.shape(name), contents.entries_of(name)) for name in names}
+
+
+def _are_parted(copies: Copies, prefixes: tuple[str, str]) -> bool:
+    """Whether prefixes part two sets of layers: those of one network are all under one, and no names of places."""
+    found = [[_prefix_of(name, prefixes) for name in names] for names in copies.sets]
+    if any(prefix is None for of_set in found for prefix in of_set):
+        return False
+    one, other = map(last_part, prefixes)
+    return all(len(set(of_set)) == 1 for of_set in found) or not tell_an_order((one, other))
+
+
+def _prefix_of(name: str, prefixes: tuple[str, str]) -> str | None:
+    return next((one for one in prefixes if name == one or name.startswith((f"{one}.", f"{one}/"))), None)
 
 
 def _of_copies(contents: Contents, copies: Copies) -> ValueError:
     """What is said of two networks that no prefix parts."""
     orders = []
     for names in copies.sets:
+        # There may be copies of copies.
+        while (inner := copies_in(_held(contents, names), contents.ordered)) is not None:
+            names = inner.sets[0]
         alone = replace(contents, dense={name: contents.dense[name] for name in names})
         try:
             orders.append(told_order(alone, contents.ordered))
