@@ -187,6 +187,15 @@ def test_two_networks_of_which_one_has_several_words_more(beside):
             ("fc1a", "fc1b", "fc2a", "fc2b"),
             ("in_", "mid", "out"),
         ),
+        *(("input.linear", "hidden.linear", "out.linear"), ("down1", "down2", "up1", "up2")),
+        *(
+            (
+                "layer.0.intermediate.dense",
+                "layer.0.output.dense",
+                "layer.1.intermediate.dense",
+                "layer.1.output.dense",
+            ),
+        ),
         *(("layer1", "layer1_out", "layer2", "layer2_out"), ("l1.first", "l1.second", "l2.first", "l2.second")),
     ],
 )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from itertools import combinations
 
-from ei_fast.adapters.dicts.copies import pairs_of, words_of
+from ei_fast.adapters.dicts.copies import pairs_of, tell_an_order, words_of
 from ei_fast.adapters.dicts.naming import last_part
 
 # Networks that stand beside each other in one model, whatever numbers or letters tell them apart.
@@ -122,7 +122,8 @@ def _are_networks(one: str, inside: Shapes, other: str, inside_other: Shapes, ar
     if set(fewer) == {""}:
         # Two layers, and no networks, but for what they are called, or what they are members of.
         return are_members
-    return True
+    # One layer each, wrapped, behind names of places: hidden.linear, out.linear.
+    return len(fewer) > 1 or len(more) > 1 or not tell_an_order((last_part(one), last_part(other)))
 
 
 def _collects(parent: str) -> bool:
