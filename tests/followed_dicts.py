@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from followed import follows, literal
+from safetensors.numpy import save_file
 from torch import nn
 
 import ei_fast as ef
@@ -183,11 +184,47 @@ def _(said):
     assert len(ef.as_network(state, **given, norm_place={"bn": "after"})) == 2
 
 
+@follows("Give order={} or order={} to read one of them; or all of them in the order in which they feed each other, if")
+def _(said):
+    state = {f"fc{k}.{word}.weight": RNG.normal(size=(4, 4)) for word in ("net", "ema") for k in (1, 2)}
+    message = said.refused(ef.as_network, state)
+    for before, word in (("Give order=", "net"), (" or order=", "ema")):
+        network = ef.as_network(state, order=literal(message, before))
+        assert _layers(network) == [f"fc1.{word}", f"fc2.{word}"]
+    assert len(ef.as_network(state, order=[key.removesuffix(".weight") for key in state])) == 4
+
+
+@follows(" Put the batch norm {} into it, after one of {}: the order of the entries does not tell after which.")
+def _(said):
+    shapes = {"body": (4, 4), "hidden": (4, 3), "out": (3, 4)}
+    state = {f"net.{name}.kernel": RNG.normal(size=shape) for name, shape in shapes.items()}
+    state |= {f"net.bn.{part}": np.ones(4) for part in ("gamma", "beta", "moving_mean", "moving_variance")}
+    save_file(state, said.folder / "net.safetensors")
+    message = said.refused(ef.as_network, said.folder / "net.safetensors")
+    order, norm = literal(message, "Give order="), literal(message, "Put the batch norm ")
+    assert norm not in order
+    after = literal(message, "into it, after one of ")
+    order.insert(order.index(after) + 1, norm)
+    network = ef.as_network(said.folder / "net.safetensors", order=order, norm_place="before")
+    np.testing.assert_allclose(network[order.index(norm) - 1].weight, state[f"{after}.kernel"] / np.sqrt(1.001))
+
+
+@follows("Give the whole of the variables, as {'params': ..., 'batch_stats': ...} of Flax or all weights of a Keras")
+def _(said):
+    params = {"Dense_0": {"kernel": np.eye(3)}, "BatchNorm_0": {"scale": np.full(3, 2.0)}}
+    seen = {"BatchNorm_0": {"mean": np.zeros(3), "var": np.ones(3)}}
+    said.refused(ef.as_network, params)
+    order = ["Dense_0", "BatchNorm_0"]
+    whole = ef.as_network({"params": params, "batch_stats": seen}, "linear", order=order, norm_eps=0.0)
+    np.testing.assert_array_equal(whole[0].weight, 2 * np.eye(3))
+    assert ef.as_network(params, order=["Dense_0"]).skipped == [("BatchNorm_0", "not in order")]
+
+
 @follows("are of two networks, as their names say. Give order=, the names of the layers of one network in order.")
 def _(said):
-    state = {f"{name}.weight": np.eye(3) for name in ("online_fc1", "online_fc2", "target_fc1", "target_fc2")}
+    state = {f"{name}.weight": np.eye(3) for name in ("policy_fc", "value_fc")}
     said.refused(ef.as_network, state)
-    assert _layers(ef.as_network(state, order=["online_fc1", "online_fc2"])) == ["online_fc1", "online_fc2"]
+    assert _layers(ef.as_network(state, order=["value_fc"])) == ["value_fc"]
 
 
 @follows("A state dict must be nested less deeply than {} levels. Save model.state_dict() instead.")

@@ -109,12 +109,123 @@ def test_two_networks_that_are_told_apart_in_the_names_of_layers():
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("fc{k}.{net|ema}", "fc{k}_{raw|avg}", "{fast|slow}_fc{k}", "net.l{k}.{fast|slow}.lin", "{in|out}.{net|ema}"),
+        *("fc{k}{A|B}", "{left|right}{k}", "fc{k}{|_smooth}", "{|Slow}Fc{k}", "l{k}.{x|z}", "fc{k}{|Target}"),
+        *("{hidden|out}.{|avg_}lin", "block{k}.{up|up_ema}"),
+    ],
+)
+@pytest.mark.parametrize("widths", [(4, 4, 4), (3, 5, 3)])
+@pytest.mark.parametrize("grouped", [True, False])
+def test_two_networks_that_a_word_tells_apart_wherever_it_stands(name, widths, grouped):
+    """Four layers that chain were measured, of which two never feed the others."""
+    rows, words = ["1", "2"], ["", ""]
+    for part in name.split("{")[1:]:
+        inside = part.split("}")[0]
+        if inside != "k":
+            rows, words = (words if words != ["", ""] else rows), inside.split("|")
+    if name.count("|") > 1:
+        pattern = name.replace("{" + "|".join(rows) + "}", "{k}").replace("{" + "|".join(words) + "}", "{word}")
+    else:
+        pattern = name.replace("{" + "|".join(words) + "}", "{word}")
+    layers = [[pattern.format(k=row, word=word) for row in rows] for word in words]
+    pairs = [(word, row) for word in (0, 1) for row in (0, 1)]
+    state = {}
+    for word, row in pairs if grouped else sorted(pairs, key=lambda pair: pair[::-1]):
+        state[f"{layers[word][row]}.weight"] = RNG.normal(size=(widths[row + 1], widths[row]))
+        state[f"{layers[word][row]}.bias"] = RNG.normal(size=widths[row + 1])
+    with pytest.raises(ValueError, match=r"two networks") as error:
+        ef.as_network(state)
+    for one, before in zip(layers, ("Give order=", " or order="), strict=True):
+        order = eval(str(error.value).split(before)[1].split("]")[0] + "]")
+        assert order == one
+        network = ef.as_network(state, order=order)
+        np.testing.assert_array_equal(network[1].weight, state[f"{one[1]}.weight"].T)
+    assert len(ef.as_network(state, order=[*layers[0], *layers[1]])) == 4
+
+
+def test_copies_of_copies():
+    state = {f"{who}_{what}_fc{k}.weight": np.eye(4) for who in ("a", "c") for what in ("x", "z") for k in (1, 2)}
+    with pytest.raises(ValueError, match=r"Give order=\['a_x_fc1', 'a_x_fc2'\] or order="):
+        ef.as_network(state)
+    nested = {key.replace("_", "."): value for key, value in state.items()}
+    with pytest.raises(ValueError, match="Give prefix='a' or prefix='c'"):
+        ef.as_network(nested)
+    with pytest.raises(ValueError, match="Give prefix='a.x' or prefix='a.z'"):
+        ef.as_network(nested, prefix="a")
+
+
+@pytest.mark.parametrize("role", ["epoch_{}", "client{}", "ckpt-{}", "expert_{}", "round{}"])
+def test_two_networks_that_a_number_tells_apart_where_networks_are_numbered(role):
+    state = {**linears(4, 4, 4, prefix=role.format(1) + "/"), **linears(4, 4, 4, prefix=role.format(2) + "/")}
+    with pytest.raises(ValueError, match="two networks"):
+        ef.as_network(state)
+
+
+@pytest.mark.parametrize("role", ["policy", "actor", "q_net", "value", "teacher", "momentum_encoder", "discriminator"])
+def test_the_layers_of_one_network_are_no_networks(role):
+    """A Sequential that is called policy, or q_net: its square layers were refused as networks."""
+    for state in ({f"{role}.{k}.weight": np.eye(4) for k in (0, 2, 4)}, linears(4, 4, 4, prefix=f"{role}.")):
+        assert all(name.startswith(role) for name in names(ef.as_network(state)))
+
+
+@pytest.mark.parametrize("beside", ["momentum_copy.", "smoothed.moving.", "w_avg_"])
+def test_two_networks_of_which_one_has_several_words_more(beside):
+    state = {**linears(4, 4, 4), **linears(4, 4, 4, prefix=beside)}
+    with pytest.raises(ValueError, match=r"two networks.*Give order=\['fc1', 'fc2'\] or order="):
+        ef.as_network(state)
+
+
+@pytest.mark.parametrize(
+    "names_",
+    [
+        *(("enc1", "enc2", "dec1", "dec2"), ("b1.up", "b1.down", "b2.up", "b2.down"), ("up", "down"), ("fc", "proj")),
+        *(("b1.in_proj", "b1.out_proj", "b2.in_proj", "b2.out_proj"), ("hidden1", "hidden2", "output1", "output2")),
+        *(
+            ("h.0.c_fc", "h.0.c_proj", "h.1.c_fc", "h.1.c_proj"),
+            ("fc1a", "fc1b", "fc2a", "fc2b"),
+            ("in_", "mid", "out"),
+        ),
+        *(("input.linear", "hidden.linear", "out.linear"), ("down1", "down2", "up1", "up2")),
+        *(
+            (
+                "layer.0.intermediate.dense",
+                "layer.0.output.dense",
+                "layer.1.intermediate.dense",
+                "layer.1.output.dense",
+            ),
+        ),
+        *(("layer1", "layer1_out", "layer2", "layer2_out"), ("l1.first", "l1.second", "l2.first", "l2.second")),
+    ],
+)
+def test_layers_that_are_called_after_their_place_are_a_chain(names_):
+    assert names(ef.as_network({f"{name}.weight": np.eye(4) for name in names_})) == list(names_)
+
+
+def test_layers_that_differ_in_more_than_a_word_of_their_names_are_no_copies():
+    """One has a bias, or another shape: then it is none of the other."""
+    state = {f"b{k}.{part}.weight": np.eye(4) for k in (1, 2) for part in ("alpha", "omega")}
+    with pytest.raises(ValueError, match="two networks"):
+        ef.as_network(state)
+    assert len(ef.as_network(state | {f"b{k}.alpha.bias": np.ones(4) for k in (1, 2)})) == 4
+    shapes = {"alpha": (5, 4), "omega": (4, 5)}
+    assert len(ef.as_network({f"b{k}.{part}.weight": np.ones(shapes[part]) for k in (1, 2) for part in shapes})) == 4
+
+
+@pytest.mark.parametrize(
     "names_",
     [
         ("feed_forward.w1", "feed_forward.w2", "feed_forward.w3"),
         ("attn.W_q", "attn.W_k", "attn.W_v", "attn.W_o"),
         ("q_linear", "k_linear", "v_linear", "out"),
         ("enc", "fc_mu", "fc_logvar", "dec"),
+        ("blk.0.attn_q", "blk.0.attn_k", "blk.0.attn_v", "blk.0.attn_output"),
+        ("blk.0.ffn_gate", "blk.0.ffn_up", "blk.0.ffn_down"),
+        ("actor.fc1", "actor.fc2", "actor.fc_mean", "actor.fc_logstd"),
+        ("trunk.0", "head_a", "head_b"),
+        ("body", "class_head", "box_head"),
+        ("feature", "fc_adv", "fc_val"),
     ],
 )
 def test_layers_side_by_side_are_no_chain(names_):
@@ -144,6 +255,52 @@ def test_a_prefix_that_leads_nowhere_is_named():
             ef.as_network(linears(2, 3, 2), prefix=prefix)
     with pytest.raises(ValueError, match="'prefix' parameter of as_network is for dicts and files"):
         ef.as_network([np.eye(2)], prefix="fc1")
+
+
+# --- what training leaves beside a network ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"n_averaged": np.array(4)},
+        linears(4, 4, 4, prefix="optimizer."),
+        {**linears(4, 4, 4, prefix="exp_avg."), **linears(4, 4, 4, prefix="exp_avg_sq.")},
+        linears(4, 4, 4, prefix="momentum_buffer."),
+        {"fc1.weight.grad": np.eye(4), "fc1.bias.grad": np.ones(4)},
+        {"opt_state": {"mu": linears(4, 4, 4), "nu": linears(4, 4, 4)}, "step": np.array(3)},
+        {"fc1/weight/Adam": np.eye(4), "fc1/weight/Adam_1": np.eye(4), "beta1_power:0": np.array(0.9)},
+    ],
+)
+def test_what_training_leaves_beside_a_network_is_skipped_by_name(beside):
+    """Moments of an optimiser were offered as networks, and read as layers."""
+    state = {**linears(4, 4, 4), **beside}
+    network = ef.as_network(state)
+    np.testing.assert_array_equal(network[1].weight, state["fc2.weight"].T)
+    assert names(network) == ["fc1", "fc2"]
+    assert network.skipped
+    assert {reason for _, reason in network.skipped} == {"of its training, and no part of the network"}
+
+
+def test_what_training_leaves_is_read_where_it_is_asked_for():
+    state = {**linears(4, 4, 4), **linears(4, 4, 4, prefix="grad.")}
+    np.testing.assert_array_equal(ef.as_network(state, prefix="grad")[0].weight, state["grad.fc1.weight"].T)
+    assert names(ef.as_network(state, order=["grad.fc1", "grad.fc2"])) == ["grad.fc1", "grad.fc2"]
+    assert len(ef.as_network(linears(4, 4, 4, prefix="grad."))) == 2
+    with pytest.raises(ValueError, match="Got 'step' instead"):
+        ef.as_network({**linears(4, 4, 4), "step": np.ones(4)})
+
+
+# --- orders ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_is_advised_in_which_no_layer_feeds_one_before_it():
+    """Of a variational autoencoder its decoder was to feed its encoder."""
+    widths = {"enc": (8, 4), "fc21": (4, 2), "fc22": (4, 2), "fc3": (2, 4), "fc4": (4, 8)}
+    state = {f"{name}.weight": RNG.normal(size=shape[::-1]) for name, shape in widths.items()}
+    with pytest.raises(ValueError, match=r"Layer 2 \('fc22'\) must take .*order=\['enc', 'fc21', 'fc3', 'fc4'\]"):
+        ef.as_network(state)
+    assert len(ef.as_network(state, order=["enc", "fc21", "fc3", "fc4"])) == 4
 
 
 # --- adapters --------------------------------------------------------------------------------------------------------
@@ -207,6 +364,9 @@ def test_adapters_by_other_names():
         ef.as_network(saved)
     with pytest.raises(ValueError, match=r"adapter \(LoRA\)"):
         ef.as_network(lora() | {"fc1.alpha": np.ones(2)})
+    joined = {f"lora_unet_fc1.lora_{part}.weight": np.ones((2, 2)) for part in ("down", "up")}
+    with pytest.raises(ValueError, match="of the layer 'lora_unet_fc1.lora_down.weight'"):
+        ef.as_network(joined)
 
 
 def test_an_adapter_without_the_weights_that_it_adapts():
@@ -245,10 +405,11 @@ def scaled(shape, name="weight_scale", dtype=torch.float8_e4m3fn):
         (scaled((1, 1)), 0.25),
         (scaled((6, 1)), 0.25),
         (scaled((1, 2), "weight_scale_inv"), 0.25),
+        (scaled((1, 1), "scale_weight"), 0.25),
         (scaled((6, 1), "scales", torch.int8), 0.02),
         (scaled((6, 8), "weight_scale", torch.int8), 0.02),
     ],
-    ids=["SCB", "one scale", "rows", "blocks", "int8", "groups"],
+    ids=["SCB", "one scale", "rows", "blocks", "ComfyUI", "int8", "groups"],
 )
 @pytest.mark.parametrize("order", [None, ["fc"]])
 def test_codes_are_multiplied_by_their_scale(state, error, order):
@@ -281,7 +442,11 @@ def test_scales_that_fit_no_way_are_refused():
 
 
 @pytest.mark.parametrize(
-    "entries", [("qweight", "qzeros", "scales", "g_idx"), ("qweight", "scales"), ("weight_packed",)]
+    "entries",
+    [
+        *(("qweight", "qzeros", "scales", "g_idx"), ("qweight", "scales"), ("weight_packed",)),
+        *(("W_q", "scale", "zero"), ("weight._data", "weight._scale"), ("weight.int_data",), ("weight.CB",)),
+    ],
 )
 def test_packed_codes_are_refused_by_name(entries):
     state = {f"fc.{entry}": np.ones((4, 4), dtype=np.int32) for entry in entries}
@@ -317,6 +482,7 @@ def test_integers_are_measured_and_said_to_be_so(capsys):
     report = ef.analyze(state, random_state=0)
     assert "integer weights" in report[0].flags
     assert "codes of a quantised layer" in report[0].meaning("integer weights")
+    assert ef.as_network({"fc.weight": np.eye(3, dtype=bool)}).notes
     assert "integer weights" not in ef.analyze({"fc.weight": 1.0 * state["fc.weight"]}, random_state=0)[0].flags
 
 
@@ -534,6 +700,8 @@ def test_biases_that_contradict_each_other():
         ({"fc.weight": np.ones((3, 3)), "fc_scale": np.array(0.01)}, "fc"),
         ({"fc.weight": np.ones((3, 3)), "scales.fc": np.array(0.01)}, "fc"),
         ({"fc.weight": np.ones((3, 3)), "masks.fc": np.eye(3)}, "fc"),
+        ({"fc.weight": np.ones((3, 3)), "mask_fc": np.eye(3)}, "fc"),
+        ({"net.fc.weight": np.ones((3, 3)), "net.mask_fc": np.eye(3)}, "net.fc"),
         ({"Dense_0": {"kernel": np.eye(3)}, "WeightNorm_0": {"Dense_0/kernel/scale": np.ones(3)}}, "Dense_0"),
     ],
 )

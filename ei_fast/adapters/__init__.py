@@ -68,7 +68,8 @@ def as_network(
         Whether the batch norms in `order` stand before the activation of the layer they are named after, or after it:
         then the next layer takes them in. Where not given, the numbers of a ``Sequential`` may tell.
     norm_eps : float, optional
-        What batch norms of a dict or file add to the variance; 1e-5, as PyTorch does, where not given.
+        What batch norms of a dict or file add to the variance; where not given, what PyTorch and Flax add by default,
+        1e-5, or Keras, 1e-3, by whose names they have.
     blocks : sequence of str, or dict of str to (float, float), optional
         Modules of a PyTorch model, or layers of a Keras model, that are measured as one `Function` each, and the ranges
         of their outputs where these cannot be derived.

@@ -101,7 +101,9 @@ _FORMS = {
         },
         _places_in,
     ),
-    "norm_eps": _Form({"type": float, "help": "What batch norms of a file add to the variance [1e-5]."}, float),
+    "norm_eps": _Form(
+        {"type": float, "help": "What batch norms of a file add to the variance [1e-5, of Keras 1e-3]."}, float
+    ),
     "names": _Form(
         {
             "multiple": True,

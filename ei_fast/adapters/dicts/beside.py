@@ -41,15 +41,16 @@ _STORED_OTHERWISE = (
     (r"weight_orig|weight_u", "reparametrised, by pruning or spectral norm say", _MODULE),
     (r"qweight|qzeros|g_idx", "quantised, by GPTQ or AWQ say", _FLOATS),
     (r"weight_packed|weight_shape|weight_g_idx|weight_scale_2", "quantised and packed", _FLOATS),
+    (r"W_q|CB|_data|int_data|qdata", "quantised", _FLOATS),
     (r"absmax|quant_map|nested_\w+|quant_state|bitsandbytes__\w+", "quantised in 4 bits by bitsandbytes", _FLOATS),
 )
 
-_SCALES = ("weight_scale", "weight_scale_inv", "weight_scales", "scale", "scales")
+_SCALES = ("weight_scale", "weight_scale_inv", "weight_scales", "scale_weight", "scale", "scales")
 _ZEROS = ("weight_zero_point", "weight_zero_points", "zero_point", "zero_points", "zeros")
 # Of bitsandbytes: the largest size in each row, for which 127 stands.
 _LARGEST = "SCB"
 # How inputs are rounded while a quantised model runs, and how a file is laid out.
-_OF_NO_WEIGHT = ("input_scale", "output_scale", "weight_format")
+_OF_NO_WEIGHT = ("input_scale", "output_scale", "scale_input", "weight_format")
 # Rows and columns that share a scale, where the shapes do not tell.
 _BLOCK = 128
 
@@ -92,9 +93,11 @@ def refusal_of(key: str) -> str | None:
     if adapted is None:
         return None
     kind = next(filter(None, map(_adapter, re.split(SEPARATORS, key))))
+    # Some tools join the layer's name and the adapter's.
+    layer = adapted or key
     return (
-        f"The entry {key!r} belongs to an adapter ({kind}) of the layer {adapted!r}, and how strongly it acts is not "
-        "in the dict. Merge it into the weights (model.merge_and_unload() of PEFT does so), and give what that model's "
+        f"The entry {key!r} belongs to an adapter ({kind}) of the layer {layer!r}, and how strongly it acts is not in "
+        "the dict. Merge it into the weights (model.merge_and_unload() of PEFT does so), and give what that model's "
         "state_dict() returns."
     )
 

@@ -4,15 +4,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any, NamedTuple
 
 from ei_fast.adapters.dicts.beside import adapted_layer
 from ei_fast.adapters.dicts.naming import SEPARATORS, last_part, module_of
+from ei_fast.adapters.dicts.normed import Norm, batch_norms
 from ei_fast.adapters.dicts.values import shape_of
 
 _MAX_DEPTH = 64
 _AFTER_A_LAYER = re.compile("_(mask|scales?|scale_inv|zero_points?|alpha)$")
-_ELSEWHERE = re.compile(r"^(.*[./])?(masks?|scales?|(Weight|Spectral)Norm_\d+)[./]")
+_ELSEWHERE = re.compile(r"^(.*[./])?(masks?|scales?|(Weight|Spectral)Norm_\d+)[./]|(?<![^./])(mask|scale)_(?=\w+$)")
 # Names in a message.
 _MOST_SHOWN = 20
 
@@ -30,25 +32,26 @@ class Contents:
     """All entries of a dict, and by name where its layers with weights and its batch norms are.
 
     `teller` is a layer whose bias fits weights of (n_in, n_out) alone, where they would be (n_out, n_in) by their
-    names.
+    names. `ordered` is whether entries stand in the order in which a network has them.
     """
 
     entries: dict[str, Any]
     dense: dict[str, Dense]
-    norms: dict[str, list[str]]
+    norms: dict[str, Norm]
     teller: str = ""
+    ordered: bool = True
 
     @classmethod
-    def of(cls, entries: dict[str, Any], layout: str | None = None) -> "Contents":
+    def of(cls, entries: dict[str, Any], layout: str | None = None, ordered: bool = True) -> "Contents":
         """The contents of a flat dict; `layout` says how weights are stored, where names are not to tell."""
-        norms = _batch_norms(entries)
+        norms = batch_norms(entries)
         dense = {name: where for name, where in _dense_layers(entries).items() if name not in norms}
         teller = ""
         if layout is not None:
             dense = {name: where._replace(transposed=layout == "out_in") for name, where in dense.items()}
         elif any(where.transposed for where in dense.values()):
             dense, teller = _as_biases_tell(entries, dense)
-        return cls(entries, dense, norms, teller)
+        return cls(entries, dense, norms, teller, ordered)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a layer's weight as it is stored."""
@@ -62,7 +65,7 @@ class Contents:
     @cached_property
     def owners(self) -> dict[str, str]:
         """By the names of entries, the layers and batch norms that they belong to, for those that belong to one."""
-        owner = {key: name for name, keys in self.norms.items() for key in keys}
+        owner = {key: name for name, norm in self.norms.items() for key in norm.keys.values()}
         owner |= {key: name for name, where in self.dense.items() for key in (where.weight, where.bias)}
         for key in self.entries:
             if key in owner:
@@ -76,9 +79,10 @@ class Contents:
                 owner[key] = name
         return owner
 
-    def key_of(self, norm: str, part: str) -> str:
-        """The name of a part of a batch norm, whether it is there or not."""
-        return f"{self.norms[norm][0][: len(norm) + 1]}{part}"
+    def entries_of(self, name: str) -> frozenset[str]:
+        """What a dense layer has, by the last parts of the names."""
+        own = [self.dense[name].bias] if self.dense[name].bias in self.entries else []
+        return frozenset(map(last_part, [*own, *self._beside.get(name, ())]))
 
     def beside(self, name: str) -> dict[str, Any]:
         """All entries of a dense layer but its weight and bias."""
@@ -101,41 +105,78 @@ class Contents:
         known += [f"{name} (batch norm)" for name in self.norms]
         if len(known) > _MOST_SHOWN:
             known[_MOST_SHOWN:] = [f"and {len(known) - _MOST_SHOWN} more"]
-        example = _some_chain(flat, [self.widths(name) for name in flat])
+        example = _some_chain(flat, [self.widths(name) for name in flat], self.ordered)
+        unplaced = ""
         for norm in self.norms:
-            self._take_in(example, norm)
+            feeding = self._fed_by(norm, example)
+            if len(feeding) == 1:
+                example.insert(example.index(feeding[0]) + 1, norm)
+            elif feeding:
+                unplaced = unplaced or (
+                    f" Put the batch norm {norm!r} into it, after one of {', '.join(map(repr, feeding))}: the order of "
+                    "the entries does not tell after which."
+                )
         return (
             f"Candidates are {', '.join(known)}. Give order={example}, or other names of layers, in the order in which "
-            "they feed each other; those that are left out are skipped."
+            f"they feed each other; those that are left out are skipped.{unplaced}"
         )
 
-    def _take_in(self, order: list[str], norm: str) -> None:
-        """Put a batch norm into `order`, after the last layer that stands before it and has its width, if any."""
+    def _fed_by(self, norm: str, order: Sequence[str]) -> list[str]:
+        """Layers of `order` that may feed a batch norm, by its width and place; one where that is told."""
         keys = list(self.entries)
-        mean = self.key_of(norm, "running_mean")
-        width, at = shape_of(self.entries[mean]), keys.index(mean)
-        feeding = [
-            name
-            for name in order
-            if name in self.dense and self.widths(name)[1:] == width and keys.index(self.dense[name].weight) < at
-        ]
-        if feeding:
-            order.insert(order.index(feeding[-1]) + 1, norm)
+        mean = self.norms[norm].keys["running_mean"]
+        feeding = [name for name in order if name in self.dense and self.widths(name)[1] == self._width(norm)]
+        if self.ordered:
+            at = keys.index(mean)
+            return [name for name in feeding if keys.index(self.dense[name].weight) < at][-1:]
+        # The numbers of a Sequential are places. Others count what is of a kind, and tell where each layer has a norm.
+        place = _place(norm)
+        if place is not None and all(_place(name) is not None for name in feeding):
+            return [name for name in feeding if (_place(name) or 0) < place][-1:]
+        numbered = [name for name in feeding if _number(name) == _number(norm)]
+        n_norms = sum(self._width(other) == self._width(norm) for other in self.norms)
+        return numbered if len(numbered) == 1 and n_norms == len(feeding) else feeding
+
+    def _width(self, norm: str) -> int:
+        return prod(shape_of(self.entries[self.norms[norm].keys["running_mean"]]))
 
 
-def _some_chain(names: Sequence[str], widths: Sequence[tuple[int, int]]) -> list[str]:
-    """Layers that may feed each other by their widths, as many as are soon found: an example of an order."""
+def _number(name: str) -> int:
+    """The number at the end of a name; Keras leaves that of the first of its kind out."""
+    return int(re.search(r"(\d*)$", name)[1] or 0)  # type: ignore[index]
+
+
+def _place(name: str) -> int | None:
+    """The number that the last part of a name is, if it is one."""
+    return int(last_part(name)) if last_part(name).isdigit() else None
+
+
+def _some_chain(names: Sequence[str], widths: Sequence[tuple[int, int]], ordered: bool) -> list[str]:
+    """Layers that may feed each other by their widths, as many as are soon found: an example of an order.
+
+    Where entries are in the network's order, none feeds one that stands before it; unless all of them chain so, from
+    one that none feeds.
+    """
+    longest = _longest_chain(widths, forward=False)
+    begins = bool(longest) and widths[longest[0]][0] not in {n_out for _, n_out in widths}
+    if ordered and (len(longest) < len(names) or not begins):
+        longest = _longest_chain(widths, forward=True)
+    return [names[k] for k in longest]
+
+
+def _longest_chain(widths: Sequence[tuple[int, int]], forward: bool) -> list[int]:
     longest: list[int] = []
-    for first in range(min(len(names), _MOST_SHOWN)):
+    for first in range(min(len(widths), _MOST_SHOWN)):
         chain = [first]
         while len(chain) < _MOST_SHOWN:
-            after = (k for k, (n_in, _) in enumerate(widths) if n_in == widths[chain[-1]][1] and k not in chain)
+            begin = chain[-1] + 1 if forward else 0
+            after = (k for k in range(begin, len(widths)) if widths[k][0] == widths[chain[-1]][1] and k not in chain)
             following = next(after, None)
             if following is None:
                 break
             chain.append(following)
         longest = max(longest, chain, key=len)
-    return [names[k] for k in longest]
+    return longest
 
 
 def flattened(tree: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> dict[str, Any]:
@@ -221,18 +262,6 @@ def _as_biases_tell(entries: Mapping[str, Any], dense: dict[str, Dense]) -> tupl
         return dense, ""
     is_out_in = next(iter(told))
     return {name: where._replace(transposed=is_out_in) for name, where in dense.items()}, told.get(False, "")
-
-
-def _batch_norms(entries: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Keys of every batch norm, as PyTorch names them, by its name."""
-    parts = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    found: dict[str, list[str]] = {}
-    for key in entries:
-        begin = key.removesuffix("running_mean")
-        # In nested dicts a slash stands between names.
-        if begin != key and begin.endswith((".", "/")) and f"{begin}running_var" in entries:
-            found[begin[:-1]] = [f"{begin}{part}" for part in parts if f"{begin}{part}" in entries]
-    return found
 
 
 def _stem(key: str, suffix: str) -> str:

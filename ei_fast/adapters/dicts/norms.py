@@ -57,7 +57,7 @@ def affine_of(contents: Contents, name: str, n: int, feeding: str, epsilon: floa
     """
     parts = {"weight": np.ones(n), "bias": np.zeros(n)}
     for part in ("weight", "bias", "running_mean", "running_var"):
-        key = contents.key_of(name, part)
+        key = contents.norms[name].keys.get(part, part)
         if contents.entries.get(key) is not None:
             # Complex numbers and strings are refused.
             parts[part] = numbers_of(contents.entries[key], key).astype(np.float64, casting="same_kind")

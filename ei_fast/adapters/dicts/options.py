@@ -8,9 +8,6 @@ from typing import Any, Literal, get_args
 Layout = Literal["out_in", "in_out"]
 Place = Literal["before", "after"]
 
-NORM_EPSILON = 1e-5
-"""PyTorch's default, which a dict of weights does not hold."""
-
 
 @dataclass(frozen=True)
 class DictOptions:
@@ -26,15 +23,15 @@ class DictOptions:
         How weights are stored: (n_out, n_in), or (n_in, n_out); where not given names and biases tell.
     norm_place : "before" or "after", or mapping of str to them, optional
         Whether a batch norm of `order` stands before or after the activation of the layer it is named after.
-    norm_eps : float
-        What batch norms add to the variance.
+    norm_eps : float, optional
+        What batch norms add to the variance; the default of whoever names their entries so, where not given.
     """
 
     order: Sequence[str] | None = None
     prefix: str | None = None
     layout: Layout | None = None
     norm_place: Place | Mapping[str, Place] | None = None
-    norm_eps: float = NORM_EPSILON
+    norm_eps: float | None = None
 
     @property
     def norm_places(self) -> Mapping[str, Place]:
@@ -70,7 +67,7 @@ class DictOptions:
             None if prefix is None else prefix.rstrip("./"),
             layout,
             norm_place,
-            NORM_EPSILON if norm_eps is None else float(norm_eps),
+            None if norm_eps is None else float(norm_eps),
         )
 
 

@@ -14,9 +14,12 @@ _MOST_STEPS = 10_000
 def told_order(contents: Contents, ordered: bool) -> list[str]:
     """Dense layers in the order in which they feed each other, if names and widths tell it; a guess is refused."""
     names = list(contents.dense)
-    by_number = not ordered and len({re.sub(r"\d+", "0", name) for name in names}) == 1
+    numbered = len({re.sub(r"\d+", "0", name) for name in names}) == 1
+    # Whoever sorts names puts layer10 before layer2.
+    by_name = names == sorted(names) != sorted(names, key=_numbers_of)
+    by_number = numbered and (by_name or not ordered)
     if by_number:
-        names.sort(key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+        names.sort(key=_numbers_of)
         ordered = True
     widths = [contents.widths(name) for name in names]
     if ordered and _chain(widths):
@@ -31,6 +34,10 @@ def told_order(contents: Contents, ordered: bool) -> list[str]:
     if ordered == (only is not None):
         raise ValueError(f"The order of the layers cannot be told. {contents.candidates()}")
     return names if only is None else [names[k] for k in only]
+
+
+def _numbers_of(name: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", name)]
 
 
 def _chain(widths: Sequence[tuple[int, int]]) -> bool:

@@ -1,19 +1,25 @@
 """Dense layers of a dict of weights, in the order in which they feed each other."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ei_fast.adapters.arrays import one_each
+from ei_fast.adapters.dicts.alike import made_alike
 from ei_fast.adapters.dicts.beside import of_no_weight, refusal_of, stored_otherwise, with_what_stands_beside
 from ei_fast.adapters.dicts.contents import Contents, flattened, under
-from ei_fast.adapters.dicts.naming import module_of
+from ei_fast.adapters.dicts.copies import Copies, Held, copies_in, tell_an_order
+from ei_fast.adapters.dicts.naming import last_part, module_of
+from ei_fast.adapters.dicts.normed import without_statistics
 from ei_fast.adapters.dicts.norms import Affine, affine_of, after_outputs, before_inputs, place_of
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.order import told_order
 from ei_fast.adapters.dicts.several import several_networks, side_by_side
+from ei_fast.adapters.dicts.training import without_training
 from ei_fast.adapters.dicts.values import numbers_of, type_of
 from ei_fast.adapters.given import Given
 from ei_fast.network.layer import Function, Layer
@@ -72,16 +78,20 @@ def layers_from_mapping(
     """
     options = options or DictOptions()
     nested = any(isinstance(value, Mapping) for value in arrays.values())
-    entries = whole = flattened(arrays)
+    entries, is_sorted = made_alike(flattened(arrays))
+    whole, ordered = entries, ordered and not nested and not is_sorted
     outside: list[tuple[str, str]] = []
     stated = _stated_activation(entries)
     if options.prefix is not None:
         entries, outside = under(entries, options.prefix)
-    contents = Contents.of(entries, options.layout)
+    entries, of_training = without_training(entries, options.order or ())
+    outside += of_training
+    contents = Contents.of(entries, options.layout, ordered)
     if options.order is None:
         _check_one_network(contents, _before(whole, options.prefix))
         _check_all_known(contents)
-        names = told_order(contents, ordered and not nested)
+        names = told_order(contents, ordered)
+        _check_chain(contents, names)
     else:
         names = [_bare(contents, name) for name in options.order]
         _check_names(contents, names)
@@ -124,6 +134,9 @@ def _check_one_network(contents: Contents, before: str) -> None:
     """Raise ValueError where the layers are those of several networks, or stand side by side."""
     shapes = {name: contents.shape(name) for name in contents.dense if len(contents.shape(name)) == 2}
     found = several_networks(shapes)
+    copies = copies_in(_held(contents, shapes), contents.ordered)
+    if copies is not None and found is not None and not _are_parted(copies, found):
+        raise _of_copies(contents, copies)
     if found is not None and not contents.dense.keys().isdisjoint(found):
         # Behind the name of a layer there is nothing that could be read by it.
         raise ValueError(
@@ -138,12 +151,52 @@ def _check_one_network(contents: Contents, before: str) -> None:
             f"other. Give prefix={several[0]!r} or prefix={several[1]!r} to read one of them; or order=, the names of "
             "the layers of one network in order."
         )
-    beside = side_by_side(shapes)
+    beside = side_by_side(shapes) if copies is None or not copies.are_named else None
     if beside is not None:
         raise ValueError(
             f"The layers {beside[0]!r} and {beside[1]!r} take the same inputs, as their names say, and do not feed "
             f"each other. Give order={[beside[0]]!r}, or other names of layers that do, in order."
         )
+    if copies is not None:
+        raise _of_copies(contents, copies)
+
+
+def _held(contents: Contents, names: Iterable[str]) -> dict[str, Held]:
+    return {name: (contents.shape(name), contents.entries_of(name)) for name in names}
+
+
+def _are_parted(copies: Copies, prefixes: tuple[str, str]) -> bool:
+    """Whether prefixes part two sets of layers: those of one network are all under one, and no names of places."""
+    found = [[_prefix_of(name, prefixes) for name in names] for names in copies.sets]
+    if any(prefix is None for of_set in found for prefix in of_set):
+        return False
+    one, other = map(last_part, prefixes)
+    return all(len(set(of_set)) == 1 for of_set in found) or not tell_an_order((one, other))
+
+
+def _prefix_of(name: str, prefixes: tuple[str, str]) -> str | None:
+    return next((one for one in prefixes if name == one or name.startswith((f"{one}.", f"{one}/"))), None)
+
+
+def _of_copies(contents: Contents, copies: Copies) -> ValueError:
+    """What is said of two networks that no prefix parts."""
+    orders = []
+    for names in copies.sets:
+        # There may be copies of copies.
+        while (inner := copies_in(_held(contents, names), contents.ordered)) is not None:
+            names = inner.sets[0]
+        alone = replace(contents, dense={name: contents.dense[name] for name in names})
+        try:
+            orders.append(told_order(alone, contents.ordered))
+        except ValueError:
+            # Neither names nor widths tell: in which order they stand is for the user to say.
+            orders.append(names)
+    one, other = (word or "no such word" for word in copies.words)
+    return ValueError(
+        f"The layers {copies.sets[0][0]!r} and {copies.sets[1][0]!r} seem to be of two networks: their names differ in "
+        f"{one!r} and {other!r} alone, and so do others, of the same shapes. Give order={orders[0]} or "
+        f"order={orders[1]} to read one of them; or all of them in the order in which they feed each other, if they do."
+    )
 
 
 def _check_all_known(contents: Contents) -> None:
@@ -153,6 +206,13 @@ def _check_all_known(contents: Contents) -> None:
         why = refusal_of(key)
         if why is not None:
             raise ValueError(why)
+        norm = without_statistics(key, contents.entries)
+        if norm is not None:
+            raise ValueError(
+                f"The entry {key!r} belongs to the batch norm {norm!r}, whose mean and variance are not in the dict: "
+                "without them it cannot be taken in. Give the whole of the variables, as {'params': ..., "
+                "'batch_stats': ...} of Flax or all weights of a Keras model; or order= without it, and it is skipped."
+            )
     if not contents.dense:
         what = f"Got {unknown[0]!r} instead, which belongs to none." if unknown else "Got none instead."
         raise ValueError(f"{_KNOWN_FORMS} {what} {contents.candidates()}")
@@ -203,6 +263,19 @@ def _check_places(contents: Contents, names: Sequence[str], options: DictOptions
         )
 
 
+def _check_chain(contents: Contents, names: Sequence[str]) -> None:
+    """Raise ValueError where layers do not feed each other in this order, nor transposed: the network tells of that."""
+    widths = [contents.widths(name) for name in names]
+    if all(before[0] == after[1] for before, after in pairwise(widths)):
+        return
+    for k, ((_, n_out), (n_in, _)) in enumerate(pairwise(widths), 1):
+        if n_out != n_in:
+            raise ValueError(
+                f"Layer {k} ({names[k]!r}) must take as many inputs as layer {k - 1} ({names[k - 1]!r}) has outputs, "
+                f"{n_out}. Got {n_in} instead. {contents.candidates()}"
+            )
+
+
 def _check_is_2d(contents: Contents, name: str) -> None:
     shape = contents.shape(name)
     if len(shape) != 2:
@@ -219,20 +292,22 @@ def _layers(
     layers: list[Layer] = []
     notes: list[tuple[str, str]] = []
     waiting: tuple[str, Affine] | None = None
+    eps = 0.0
     for name in names:
         if name in contents.dense:
             layer, of_layer = _dense_layer(contents, name, next(activations))
             notes += [(name, note) for note in of_layer]
             if waiting is not None:
                 layer = before_inputs(layer, waiting[1])
-                notes.append((name, f"batch norm {waiting[0]!r} of its inputs taken in, eps={options.norm_eps:g}"))
+                notes.append((name, f"batch norm {waiting[0]!r} of its inputs taken in, eps={eps:g}"))
             layers.append(layer)
             waiting, fed_by = None, name
             continue
-        norm = affine_of(contents, name, layers[-1].n_out, str(layers[-1].name), options.norm_eps)
+        eps = contents.norms[name].eps if options.norm_eps is None else options.norm_eps
+        norm = affine_of(contents, name, layers[-1].n_out, str(layers[-1].name), eps)
         if place_of(name, layers[-1], fed_by, options) == "before":
             layers[-1] = after_outputs(layers[-1], norm)
-            notes.append((fed_by, f"batch norm {name!r} taken in before the activation, eps={options.norm_eps:g}"))
+            notes.append((fed_by, f"batch norm {name!r} taken in before the activation, eps={eps:g}"))
         elif waiting is None:
             waiting = name, norm
         else:
@@ -251,7 +326,7 @@ def _dense_layer(contents: Contents, name: str, activation: Any) -> tuple[Layer,
     """A dense layer, and what was done to its weights."""
     where, entries = contents.dense[name], contents.entries
     weight, notes = with_what_stands_beside(name, entries[where.weight], where.transposed, contents.beside(name))
-    if not notes and type_of(weight).startswith(("int", "uint")):
+    if not notes and type_of(weight).startswith(("int", "uint", "bool")):
         notes = [Flag.INTEGERS.meaning]
     weight = numbers_of(weight, where.weight)
     if contents.teller and entries.get(where.bias) is None:

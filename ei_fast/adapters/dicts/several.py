@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from itertools import combinations
 
+from ei_fast.adapters.dicts.copies import pairs_of, tell_an_order, words_of
 from ei_fast.adapters.dicts.naming import last_part
 
 # Networks that stand beside each other in one model, whatever numbers or letters tell them apart.
@@ -16,9 +17,18 @@ _ROLES = frozenset(
         *("branch", "branches", "tower", "towers", "stream", "streams", "siamese"),
     )
 )
-_COPIES = frozenset(("target", "ema", "momentum", "teacher", "old", "shadow", "swa"))
+# Of which there are several by what they are called: what stands in them are networks, whatever number each has.
+_COLLECTIONS = frozenset(
+    (
+        *("ensemble", "member", "members", "models", "nets", "networks", "estimators", "experts", "agents", "heads"),
+        *("branches", "towers", "streams", "critics", "qs", "copies", "siamese", "twin"),
+    )
+)
 # What is numbered where there are several: model1 and model2, but blocks of one model are numbered too.
-_NUMBERED = r"(model|net|network|qnetwork|q_?net|seed|fold|copy|agent)[_-]?\d+"
+_NUMBERED = (
+    r"(model|net|network|qnetwork|q_?net|seed|fold|copy|agent|epoch|step|iter|iteration|checkpoint|ckpt|snapshot|run|"
+    r"trial|round|version|client|worker|rank|replica|expert|learner|individual|task|domain|player)[_-]?\d+"
+)
 # What wraps a network, maybe one of two alone.
 _WRAPPERS = r"[./](module|_orig_mod)(?=[./]|$)"
 # Of how many siblings each pair is looked at.
@@ -39,6 +49,17 @@ _SIDE_BY_SIDE = (
     frozenset(("mean", "logvar", "log_var", "log_std", "logstd", "std")),
     frozenset(("fc_mu", "fc_logvar", "fc_var", "fc_log_var")),
 )
+# Words, of which one in the place of the other names what takes the same inputs: attn_q and attn_k.
+_SIDES = (
+    frozenset(("q", "k", "v")),
+    frozenset(("query", "key", "value")),
+    frozenset(("gate", "up")),
+    frozenset(("mu", "mean", "logvar", "logstd", "std", "sigma", "var")),
+    frozenset(("advantage", "value")),
+    frozenset(("adv", "val")),
+    frozenset(("real", "imag")),
+    frozenset(("forward", "backward", "reverse")),
+)
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -58,9 +79,9 @@ def several_networks(shapes: Shapes) -> tuple[str, str] | None:
         kinds: dict[str, str] = {}
         for prefix in siblings:
             last = last_part(prefix)
-            kinds.setdefault(last if _role(last) or _role(last_part(parent)) else re.sub(r"\d+", "0", last), prefix)
+            kinds.setdefault(last if _role(last) or _collects(parent) else re.sub(r"\d+", "0", last), prefix)
         for one, other in combinations(list(kinds.values())[:_MOST_SIBLINGS], 2):
-            if _are_networks(one, siblings[one], other, siblings[other], _role(last_part(parent))):
+            if _are_networks(one, siblings[one], other, siblings[other], _collects(parent)):
                 return one, other
     return None
 
@@ -73,11 +94,10 @@ def side_by_side(shapes: Shapes) -> tuple[str, str] | None:
             found = [prefix for name, prefix in leaves.items() if name in names]
             if len(found) > 1 and shapes[found[0]] == shapes[found[1]]:
                 return found[0], found[1]
-        for name, prefix in leaves.items():
-            # One layer and its copy of another network, as fc1 and fc1_target.
-            bare, _, role = name.rpartition("_")
-            if role in _COPIES and bare in leaves and shapes[leaves[bare]] == shapes[prefix]:
-                return leaves[bare], prefix
+    for words, (one, other) in pairs_of(shapes):
+        are_heads = "head" in words_of(last_part(one)) and "head" in words_of(last_part(other)) and all(words)
+        if shapes[one] == shapes[other] and (are_heads or any(set(words) <= side for side in _SIDES)):
+            return one, other
     return None
 
 
@@ -102,7 +122,13 @@ def _are_networks(one: str, inside: Shapes, other: str, inside_other: Shapes, ar
     if set(fewer) == {""}:
         # Two layers, and no networks, but for what they are called, or what they are members of.
         return are_members
-    return True
+    # One layer each, wrapped, behind names of places: hidden.linear, out.linear.
+    return len(fewer) > 1 or len(more) > 1 or not tell_an_order((last_part(one), last_part(other)))
+
+
+def _collects(parent: str) -> bool:
+    """Whether a name is one of a list of networks: ``ensemble``, ``target_critics``."""
+    return not _COLLECTIONS.isdisjoint(re.split("[^a-z]+", last_part(parent).lower()))
 
 
 def _role(part: str) -> bool:

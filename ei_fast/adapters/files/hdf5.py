@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ei_fast.adapters.dicts.alike import told_variables
 from ei_fast.runtime.kinds import other_kind
 
 _MAX_ENTRIES = 2**16
@@ -84,12 +85,7 @@ def _of_keras_3(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, A
 
 def _told(kind: str, values: list[Any]) -> list[str]:
     """What the arrays of a layer are called, as far as their shapes tell."""
-    shapes = [value.shape for value in values]
-    if len(shapes[0]) >= 2 and shapes[1:] in ([], [shapes[0][-1:]]):
-        return ["kernel", "bias"][: len(values)]
-    if kind.startswith("batch_normalization") and len(values) == 4:
-        return ["gamma", "beta", "moving_mean", "moving_variance"]
-    return [f"variable{k}" for k in range(len(values))]
+    return told_variables(kind, [value.shape for value in values]) or [f"variable{k}" for k in range(len(values))]
 
 
 def _is_bfloat16(entry: Any) -> bool:
