@@ -585,7 +585,7 @@ def _(said):
     with torch.no_grad():
         model[0].weight.fill_(15)
     wrong = ef.Activation("hard_tanh", min_val=-200, max_val=200)
-    said.monkeypatch.setitem(torch_ops._ACTIVATIONS, "hardtanh", lambda given: wrong)
+    said.monkeypatch.setitem(torch_ops.ACTIVATIONS, "hardtanh", lambda given: wrong)
     message = said.refused(ef.as_network, model)
     name = literal(message, "Layer ")
     assert name == "0"

@@ -295,7 +295,7 @@ def test_input_shape_must_be_given():
 
 
 def test_every_patch_is_compared_with_the_model(monkeypatch):
-    true = torch_ops._convolution
+    true = torch_ops._MEANING["conv2d"]
     wrong = {
         "a weight": lambda c: torch_ops.conv(c.weight.T.reshape(3, 2, 3, 3) + 1e-4, c.bias, 1, c.window),
         "the order": lambda c: torch_ops.conv(c.weight.T.reshape(3, 2, 3, 3)[..., ::-1], c.bias, 1, c.window),
@@ -308,14 +308,14 @@ def test_every_patch_is_compared_with_the_model(monkeypatch):
         ),
     }
     for change in wrong.values():
-        monkeypatch.setattr(torch_ops, "_convolution", lambda given, change=change: change(true(given)))
+        monkeypatch.setitem(torch_ops._MEANING, "conv2d", lambda *call, change=change: change(true(*call)))
         with pytest.raises(ValueError, match="'0' as extracted differs"):
             ef.as_network(nn.Sequential(nn.Conv2d(2, 3, 3, 2, 1), nn.ReLU()), input_shape=(2, 9, 9))
 
 
 def test_pools_are_compared_with_the_model(monkeypatch):
-    true = torch_ops._pool
-    monkeypatch.setattr(torch_ops, "_pool", lambda *args: torch_ops.Pool(true(*args).window, mean=True))
+    true = torch_ops._MEANING["max_pool2d"]
+    monkeypatch.setitem(torch_ops._MEANING, "max_pool2d", lambda *call: torch_ops.Pool(true(*call).window, mean=True))
     with pytest.raises(ValueError, match="'0' as extracted differs"):
         ef.as_network(nn.Sequential(nn.Conv2d(2, 3, 3), nn.MaxPool2d(2)), input_shape=(2, 9, 9))
 

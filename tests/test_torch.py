@@ -889,7 +889,7 @@ def test_verification_sees_a_batch_norm_left_out(monkeypatch):
 
 @pytest.mark.parametrize(("function", "name"), [("sigmoid", "0"), ("tanh", "3")])
 def test_verification_sees_a_missed_activation(monkeypatch, function, name):
-    monkeypatch.setitem(torch_ops._ACTIVATIONS, function, lambda given: ef.Activation("linear"))
+    monkeypatch.setitem(torch_ops.ACTIVATIONS, function, lambda given: ef.Activation("linear"))
     _refused_by_verification(name)
 
 
@@ -899,13 +899,13 @@ def test_verification_sees_what_only_saturation_hides(monkeypatch):
     with torch.no_grad():
         model[0].weight.fill_(15)
         model[0].bias.zero_()
-    true = torch_ops._ACTIVATIONS["hardtanh"]
+    true = torch_ops.ACTIVATIONS["hardtanh"]
     monkeypatch.setitem(
-        torch_ops._ACTIVATIONS, "hardtanh", lambda given: ef.Activation("hard_tanh", min_val=-200, max_val=200)
+        torch_ops.ACTIVATIONS, "hardtanh", lambda given: ef.Activation("hard_tanh", min_val=-200, max_val=200)
     )
     with pytest.raises(ValueError, match="Layer '0' as extracted differs"):
         ef.as_network(model)
-    monkeypatch.setitem(torch_ops._ACTIVATIONS, "hardtanh", true)
+    monkeypatch.setitem(torch_ops.ACTIVATIONS, "hardtanh", true)
     ef.as_network(model)
 
 
@@ -941,7 +941,7 @@ def test_verification_sees_a_wrong_scale(monkeypatch):
 
 
 def test_verification_sees_a_wrong_block(monkeypatch):
-    from ei_fast.adapters.torch import notes as adapter
+    from ei_fast.adapters.torch import blocks as adapter
 
     true = adapter.RunBlock.__call__
     monkeypatch.setattr(adapter.RunBlock, "__call__", lambda self, x: true(self, x) + 1e-3)

@@ -127,7 +127,7 @@ def _own_process(model: keras.Layer, x: Any) -> Iterator[None]:
     if keras.backend.backend() == "torch":
         import torch
 
-        from ei_fast.adapters.torch.notes import process_of_its_own
+        from ei_fast.adapters.torch.process import process_of_its_own
 
         held = [variable.value for variable in model.variables]
         with torch.no_grad(), process_of_its_own(x, held):

@@ -15,7 +15,7 @@ from scipy.special import erf, erfc, expit
 from ei_fast.adapters.activations.known import OfNumbers, activation_of, power_of
 from ei_fast.adapters.activations.tried import maps_each
 from ei_fast.adapters.graph import Combine, Operation, Pointwise
-from ei_fast.adapters.torch.operations import plain_name
+from ei_fast.adapters.torch.call import Call, plain_name
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
@@ -121,29 +121,23 @@ def makes_anew(name: str, reads: Sequence[int]) -> bool:
     return name in _MADE_LIKE and len(reads) == 1
 
 
-def each_by_itself(
-    function: Any,
-    call: tuple[tuple, Mapping[str, Any]],
-    notes: "Values",
-    result: torch.Tensor,
-) -> tuple[Operation, tuple[int, ...]] | None:
+def each_by_itself(call: Call, notes: "Values", result: torch.Tensor) -> tuple[Operation, tuple[int, ...]] | None:
     """What a function did, if it was done number by number, and which values it reads, by number.
 
     Parameters
     ----------
-    call : (args, kwargs)
     result : tensor
         Where it was written to what the function was given: after that.
     """
     found = _Places(notes)
-    places = found.of(call)
+    places = found.of((call.args, call.kwargs))
     shape = tuple(result.shape)
     plain = result.layout == torch.strided and not result.is_complex()
-    if places is None or "out" in call[1] or not plain or any(one != shape for one in found.shapes):
+    if places is None or "out" in call.kwargs or not plain or any(one != shape for one in found.shapes):
         return None
     # Several rows may make one of the input there.
     operands = [notes.values[number].reshape(shape) for number in found.reads]
-    whole = OfTensors(function, places[0], dict(places[1]))
+    whole = OfTensors(call.function, places[0], dict(places[1]))
     eps = torch.finfo(result.dtype).eps if result.is_floating_point() else 2.0**-52
     made = result.detach().to(torch.float64).cpu().numpy()
     if not maps_each(whole, operands, "".join(found.kinds), made, _kind(result.dtype), eps):

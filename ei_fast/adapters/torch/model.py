@@ -21,7 +21,8 @@ from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
 from ei_fast.adapters.torch.decisions import Reads, decisions
-from ei_fast.adapters.torch.notes import Notes, process_of_its_own
+from ei_fast.adapters.torch.notes import Notes
+from ei_fast.adapters.torch.process import process_of_its_own
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 

@@ -6,17 +6,12 @@ same there. What is no dense layer, activation or the like is named, and so is w
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, is_dataclass
-from functools import cache
-from itertools import count
-from threading import RLock
-from types import SimpleNamespace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -24,58 +19,24 @@ from ei_fast.adapters.blocks import range_of_block
 from ei_fast.adapters.graph import (
     Block,
     Combine,
-    Conv,
     Dense,
     Op,
     Operation,
     Recording,
+    Role,
     Same,
     Unknown,
     no_layer,
     with_rows_apart,
 )
 from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
-from ei_fast.adapters.runs import draws_left_to_the_caller
+from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
+from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
 from ei_fast.adapters.torch.decisions import OF_FINITE, Reads, is_finite
 from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
-from ei_fast.adapters.torch.operations import BOUNDED, COMBINATIONS, is_reshaped, meaning_of, plain_name
+from ei_fast.adapters.torch.operations import COMBINATIONS, is_reshaped, meaning_of
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
-
-_runs = count()
-
-
-_PROCESS = RLock()
-"""Held while the process is not as its owner left it."""
-
-_SMALL = 2**16
-"""Weights of a model of which few rows are run faster in one thread: to wake another can take longer than the run."""
-
-
-@cache
-def _openmp() -> ThreadpoolController:
-    """The threads of OpenMP: of this thread only, where `torch.set_num_threads` changes what MKL does from then on."""
-    return ThreadpoolController().select(user_api="openmp")
-
-
-@contextmanager
-def process_of_its_own(x: torch.Tensor, held: Sequence[torch.Tensor]) -> Iterator[None]:
-    """Within this, a model that holds these tensors may be run on x, and the process is then as it was.
-
-    What is drawn is drawn anew, and differs from run to run: a model that draws its weights when it runs does not do
-    the same for all inputs, and is found out by that.
-    """
-    few = x.ndim == 2 and sum(tensor.numel() for tensor in held) <= _SMALL
-    with (
-        _PROCESS,
-        # Made inside of the lock: it holds from when it is made.
-        _openmp().limit(limits=1) if few else nullcontext(),
-        draws_left_to_the_caller(),
-        torch.random.fork_rng(devices=[]),
-    ):
-        # Not `torch.manual_seed`, which sets those of other devices as well.
-        torch.default_generator.manual_seed(next(_runs))
-        yield
 
 
 @dataclass(eq=False)
@@ -117,7 +78,7 @@ class Notes(TorchFunctionMode):
     _learned: set[int] = field(default_factory=set)
     _modules: list[str] = field(default_factory=list)
     _pausing: bool = False
-    _block: "list[tuple[Any, torch.Tensor]] | None" = None
+    _block: list[tuple[Call, torch.Tensor]] | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -130,109 +91,96 @@ class Notes(TorchFunctionMode):
         kwargs = kwargs or {}
         if self._pausing:
             return function(*args, **kwargs)
+        call = Call(function, args, kwargs)
         if self._block is not None:
             result = function(*args, **kwargs)
-            self._block.extend(((function, args, kwargs), tensor) for tensor in _tensors(result))
+            self._block.extend((call, tensor) for tensor in tensors_in(result))
             return result
         self.told.called()
         reads = self._read((args, kwargs))
-        shapes = [tensor.shape for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
-        self._check_takes_numbers(function, args, kwargs)
+        shapes = [tensor.shape for tensor in call.tensors if id(tensor) in self._number]
+        self._check_takes_numbers(call)
         result = function(*args, **kwargs)
         if not reads:
-            self._note_constants(_tensors(result))
-            if any(self.is_learned(tensor) for tensor in _tensors((args, kwargs))):
-                self._learned.update(map(id, _tensors(result)))
+            self._note_constants(tensors_in(result), call.tensors)
             return result
-        written = _tensors(result)
-        name = plain_name(function)
-        if name in TAKES_FORM and self._is_constant(args[0]):
-            self._learned.update(id(one) for one in written if self.is_learned(args[0]))
+        at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
+        return self._noted(replace(call, at=at), reads, shapes, result)
+
+    def _noted(self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any) -> Any:
+        """Write down what was done to values that depend on the input; return what the model gets."""
+        written = tensors_in(result)
+        if call.name in TAKES_FORM and self._is_constant(call.args[0]):
+            self._note_constants(written, call.args[:1])
+            return result
+        if makes_anew(call.name, reads) or (call.name in OF_FINITE and is_finite(call.tensors)):
             self._note_constants(written)
             return result
-        if makes_anew(name, reads) or (name in OF_FINITE and is_finite(_tensors((args, kwargs)))):
-            self._note_constants(written)
-            return result
-        if result is None and name in ("setitem", "set"):
-            written = _tensors(args)[:1]
+        if result is None and call.name in ("setitem", "set"):
+            written = tensors_in(call.args)[:1]
+        module = self._modules[-1] if self._modules else ""
         if not written:
-            module = self._modules[-1] if self._modules else ""
-            return self.told.answered(module, name, _tensors((args, kwargs)), result)
-        self.told.made(name, _tensors((args, kwargs)), written)
-        does, reads = self._meaning(function, args, kwargs, reads, written, shapes)
-        self._write(self._modules[-1] if self._modules and self._modules[-1] else name, does, reads, written)
+            return self.told.answered(module, call.name, call.tensors, result)
+        self.told.made(call.name, call.tensors, written)
+        does, reads = self._meaning(call, reads, written, shapes)
+        self._write(module or call.name, does, reads, written)
         return result
 
-    def _check_takes_numbers(self, function: Any, args: tuple, kwargs: Mapping[str, Any]) -> None:
+    def _check_takes_numbers(self, call: Call) -> None:
         """Raise ValueError where the model's input is looked up in a table of vectors."""
-        indices, table = (_given(args, kwargs, k, name) for k, name in enumerate(("input", "weight")))
-        if plain_name(function) not in ("embedding", "embedding_bag") or self.number_of(indices) is None:
+        if call.name not in ("embedding", "embedding_bag") or self.number_of(call.given(0, "input")) is None:
             return
-        if any(isinstance(op.does, (Dense, Conv, Block)) for op in self._ops):
+        if any(op.does.role is Role.STARTS for op in self._ops):
             # It chooses by what layers have computed from numbers.
             return
         name = self._modules[-1] if self._modules else ""
         raise ValueError(
             f"The model takes indices, as of tokens: {name or 'embedding'!r} looks them up in a table. They are no "
             "numbers in a range, so that nothing can be measured from the model's input on. Pass the module behind it, "
-            f"which takes vectors of {table.shape[-1]} numbers, instead of the model, with the 'input_shape' of one "
-            "sample of these (where it is several, as torch.nn.Sequential of them); or pass model.state_dict() with "
-            "order=[...], the names of dense layers that feed each other, and with their 'activation'."
+            f"which takes vectors of {call.given(1, 'weight').shape[-1]} numbers, instead of the model, with the "
+            "'input_shape' of one sample of these (where it is several, as torch.nn.Sequential of them); or pass "
+            "model.state_dict() with order=[...], the names of dense layers that feed each other, and with their "
+            "'activation'."
         )
 
     def _meaning(
-        self,
-        function: Any,
-        args: tuple,
-        kwargs: dict[str, Any],
-        reads: tuple[int, ...],
-        written: list[torch.Tensor],
-        shapes: list[torch.Size],
+        self, call: Call, reads: tuple[int, ...], written: Sequence[torch.Tensor], shapes: Sequence[torch.Size]
     ) -> tuple[Operation, tuple[int, ...]]:
         """What a function did, and which values it reads for that."""
-        name = plain_name(function)
-        does, reads = self._does(function, args, kwargs, reads, written, shapes)
-        if isinstance(does, Unknown):
-            # It may say why.
-            return does, reads
-        apart: Operation | None = None
-        if len(written) == 1 and written[0].dim():
+        does: Operation | None = None
+        if len(written) == 1:
+            does, reads = self._does(call, reads, written[0], shapes) or (None, reads)
+        # What is not known may say why.
+        if does is not None and not isinstance(does, Unknown):
             several = [len(self._values[number]) != shapes[0][0] for number in reads]
-            apart = with_rows_apart(does, several, shapes[0][0], len(written[0]), len(self.x))
-        return apart or Unknown(no_layer(name, len(reads))), reads
+            has_rows = written[0].dim() > 0
+            does = with_rows_apart(does, several, shapes[0][0], len(written[0]), len(self.x)) if has_rows else None
+        return does or Unknown(no_layer(call.name, len(reads))), reads
 
     def _does(
-        self,
-        function: Any,
-        args: tuple,
-        kwargs: dict[str, Any],
-        reads: tuple[int, ...],
-        written: list[torch.Tensor],
-        shapes: list[torch.Size],
-    ) -> tuple[Operation, tuple[int, ...]]:
-        name = plain_name(function)
+        self, call: Call, reads: tuple[int, ...], made: torch.Tensor, shapes: Sequence[torch.Size]
+    ) -> tuple[Operation, tuple[int, ...]] | None:
+        """What a function that has made one tensor did, and which values it read; None where that is not known."""
+        args, name = call.args, call.name
         operands = tuple(self._number[id(value)][0] for value in args[:2] if id(value) in self._number)
-        two = len(operands) == len(args) == 2 and not kwargs
-        if name in COMBINATIONS and two and len({*shapes, written[0].shape}) == 1:
+        two = len(operands) == len(args) == 2 and not call.kwargs
+        if name in COMBINATIONS and two and len({*shapes, made.shape}) == 1:
             return Combine(COMBINATIONS[name]), operands
-        if len(written) == 1 and len(shapes) == 1 and written[0].shape[:1] == shapes[0][:1]:
-            at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
-            known = meaning_of(function, args, kwargs, at, written[0])
+        if len(shapes) == 1:
+            known = meaning_of(call, made) if made.shape[:1] == shapes[0][:1] else None
+            if known is None and is_reshaped(call, made):
+                known = Same()
             if known is not None:
                 return known, reads
-        if len(written) == len(shapes) == 1 and is_reshaped(name, args, written[0]):
-            return Same(), reads
-        found = None
-        if len(written) == 1:
-            found = each_by_itself(function, (args, kwargs), self, written[0])
-        if found is None and name in CONTRACTIONS and len(reads) == len(written) == 1:
-            dense = self._contraction(function, args, kwargs, written[0])
+        found = each_by_itself(call, self, made)
+        if found is None and name in CONTRACTIONS and len(reads) == 1:
+            dense = self._contraction(call, made)
             found = None if dense is None else (dense, reads)
-        return found or (Unknown(no_layer(name, len(reads))), reads)
+        return found
 
-    def _contraction(self, function: Any, args: tuple, kwargs: dict[str, Any], result: torch.Tensor) -> Dense | None:
+    def _contraction(self, call: Call, made: torch.Tensor) -> Dense | None:
         """The dense map that a sum of products is of the one value that it reads, if it is one."""
-        given = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
+        given = [tensor for tensor in call.tensors if id(tensor) in self._number]
         if len(given) != 1 or not given[0].is_floating_point():
             return None
 
@@ -243,9 +191,10 @@ class Notes(TorchFunctionMode):
 
         def run(x: NDArray[np.floating]) -> NDArray[np.floating]:
             of = torch.from_numpy(x).to(given[0].dtype)
-            return function(*replaced(args, of), **{key: replaced(one, of) for key, one in kwargs.items()}).numpy()
+            kwargs = {key: replaced(one, of) for key, one in call.kwargs.items()}
+            return call.function(*replaced(call.args, of), **kwargs).numpy()
 
-        return dense_of(run, _numbers(given[0]), _numbers(result))
+        return dense_of(run, numbers_of(given[0]), numbers_of(made))
 
     def _is_constant(self, value: Any) -> bool:
         return isinstance(value, torch.Tensor) and id(value) not in self._number and not self._is_unseen(value)
@@ -274,8 +223,11 @@ class Notes(TorchFunctionMode):
         met, told = frozenset(self._blocks_met), tuple(self.told.found)
         return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, met, told=told)
 
-    def _note_constants(self, tensors: Sequence[torch.Tensor]) -> None:
+    def _note_constants(self, tensors: Sequence[torch.Tensor], made_of: Sequence[torch.Tensor] = ()) -> None:
+        """Take tensors for what does not depend on the input; what is made of learned tensors is learned too."""
         self._constants.update((id(tensor), (tensor._version, tensor)) for tensor in tensors)
+        if any(self.is_learned(tensor) for tensor in made_of):
+            self._learned.update(map(id, tensors))
 
     def enter(self, name: str) -> None:
         """What follows is done by the module of that name."""
@@ -293,7 +245,7 @@ class Notes(TorchFunctionMode):
             return
         self._blocks_met.add(name)
         with self.paused():
-            self._write(name, *self._block_op(name, module, args, kwargs, result, steps or []))
+            self._write(name, *self._block_of(name, module, args, kwargs, result, steps or []))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -314,28 +266,22 @@ class Notes(TorchFunctionMode):
                 else:
                     self._note_constants(written)
 
-    def _block_op(
-        self, name: str, module: nn.Module, args: Any, kwargs: Any, result: Any, steps: list[tuple[Any, torch.Tensor]]
-    ) -> tuple[Any, tuple[int, ...], list[torch.Tensor]]:
-        inputs = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) in self._number]
-        outputs = _tensors(result)
-        if len(inputs) != 1 or kwargs or not args or inputs[0] is not args[0]:
-            raise ValueError(
-                f"The block {name!r} must be called with one value that depends on the model's input, as its first "
-                f"argument and without keywords. Got {len(inputs)} such values, {len(args)} arguments and "
-                f"{len(kwargs)} keywords instead. Name the module around it."
-            )
-        if not outputs or outputs[0].shape[:1] != inputs[0].shape[:1]:
-            got = tuple(outputs[0].shape) if outputs else type(result).__name__
-            raise ValueError(
-                f"The block {name!r} must map rows to rows. Got {got} for {tuple(inputs[0].shape)} instead. "
-                "Name the module around it."
-            )
-        x, y = inputs[0], outputs[0]
-        out_range = range_of_block(name, self.ranges[name], _bounded_by(y, steps), float(y.min()), float(y.max()))
+    def _block_of(
+        self,
+        name: str,
+        module: nn.Module,
+        args: Any,
+        kwargs: Any,
+        result: Any,
+        steps: Sequence[tuple[Call, torch.Tensor]],
+    ) -> tuple[Operation, tuple[int, ...], list[torch.Tensor]]:
+        """A module as one map, what it reads and what it writes."""
+        inputs = [tensor for tensor in tensors_in((args, kwargs)) if id(tensor) in self._number]
+        x, y = ends_of_block(name, args, kwargs, inputs, result)
+        out_range = range_of_block(name, self.ranges[name], bounded_by(y, steps), float(y.min()), float(y.max()))
         run = RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype, self.as_it_is(module))
         function = Function(run, x[0].numel(), y[0].numel(), out_range, name=name)
-        return Block(function), (self._number[id(x)][0],), outputs
+        return Block(function), (self._number[id(x)][0],), tensors_in(result)
 
     def _read(self, values: Any) -> tuple[int, ...]:
         """Numbers of the values among tensors.
@@ -344,7 +290,7 @@ class Notes(TorchFunctionMode):
         own, and so does what has come from the input in a way that nobody saw.
         """
         reads: list[int] = []
-        for tensor in _tensors(values):
+        for tensor in tensors_in(values):
             number = self._number.get(id(tensor), (None,))[0]
             if number is not None and not self._is_as_noted(tensor, number):
                 self._write("in place", Unknown("a change in place that was not seen"), (number,), [tensor])
@@ -359,7 +305,7 @@ class Notes(TorchFunctionMode):
         return bool(tensor.dim()) and len(tensor) == len(self.x) and (known is None or known[0] != tensor._version)
 
     def _is_as_noted(self, tensor: torch.Tensor, number: int) -> bool:
-        now, noted = _numbers(tensor, copy=False), self._values[number]
+        now, noted = numbers_of(tensor, copy=False), self._values[number]
         return now.size == noted.size and np.array_equal(now.reshape(noted.shape), noted, equal_nan=True)
 
     def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
@@ -377,7 +323,7 @@ class Notes(TorchFunctionMode):
         """Write down a tensor's values; their number is its own until it is changed in place."""
         number = len(self._values)
         self._number[id(tensor)] = (number, tensor)
-        values = _numbers(tensor)
+        values = numbers_of(tensor)
         if apart and values.ndim and len(values) > len(self.x) and len(values) % len(self.x) == 0:
             self._n_rows[number] = len(values)
             values = values.reshape(len(self.x), -1, *values.shape[1:])
@@ -385,57 +331,3 @@ class Notes(TorchFunctionMode):
         if tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(self._coarsest).eps:
             self._coarsest = tensor.dtype
         return number
-
-
-def _numbers(tensor: torch.Tensor, copy: bool = True) -> NDArray[np.floating]:
-    """The values as NumPy has them; of complex numbers the real part, since no layer reads them."""
-    dense = tensor.detach().to_dense() if tensor.layout != torch.strided else tensor.detach()
-    dtype = torch.float32 if dense.dtype == torch.float32 else torch.float64
-    return (dense.real if dense.is_complex() else dense).cpu().to(dtype, copy=copy).numpy()
-
-
-@dataclass
-class RunBlock:
-    """A module as the function of a `Function`."""
-
-    module: nn.Module
-    shape: tuple[int, ...]
-    more: tuple[Any, ...]
-    dtype: torch.dtype
-    as_it_is: Callable[[], AbstractContextManager[None]]
-
-    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Copies: the module may write to what goes in, and use again what came out.
-        rows = torch.from_numpy(np.array(x)).to(self.dtype).reshape(len(x), *self.shape)
-        with torch.no_grad(), self.as_it_is():
-            y = _tensors(self.module(rows, *self.more))[0]
-        return _numbers(y.reshape(len(x), -1)).astype(np.float64, copy=False)
-
-
-def _bounded_by(y: torch.Tensor, steps: list[tuple[Any, torch.Tensor]]) -> Range | None:
-    """The range that the last step of a block has whatever goes in."""
-    for (function, args, kwargs), tensor in reversed(steps):
-        if tensor is y:
-            if plain_name(function) in BOUNDED:
-                return BOUNDED[plain_name(function)]
-            does = meaning_of(function, args, kwargs, 0, tensor)
-            low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
-            return (low, high) if np.isfinite(low) and np.isfinite(high) else None
-    return None
-
-
-def _given(args: tuple, kwargs: Mapping[str, Any], position: int, name: str) -> Any:
-    return args[position] if len(args) > position else kwargs.get(name)
-
-
-def _tensors(values: Any) -> list[torch.Tensor]:
-    """All tensors in nested tuples, lists and dicts, in order."""
-    if isinstance(values, torch.Tensor):
-        return [values]
-    if is_dataclass(values) or isinstance(values, SimpleNamespace):
-        values = vars(values) if hasattr(values, "__dict__") else {}
-    if isinstance(values, Mapping):
-        values = list(values.values())
-    if isinstance(values, (list, tuple)):
-        return [tensor for value in values for tensor in _tensors(value)]
-    return []

@@ -6,15 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import erf
 
-from ei_fast.adapters.activations.known import celu, clipped
 from ei_fast.adapters.graph import Affine, Dense, Operation, Pad, Pointwise, Pool, Reduce, Same, Softmax, Window, conv
 from ei_fast.adapters.graph.fusion import of_batch_norm
-from ei_fast.network.activations import Activation
+from ei_fast.adapters.torch.activations import ACTIVATIONS, Given
+from ei_fast.adapters.torch.call import Call
 from ei_fast.network.bins import Range
-
-Given = Callable[..., Any]
 
 BOUNDED: dict[str, Range] = {
     "softmax": (0.0, 1.0),
@@ -52,26 +49,11 @@ _DROPOUT = {
 }
 
 
-def plain_name(function: Any) -> str:
-    """The name of a function without what tells methods, operators and in-place versions apart."""
-    name = str(getattr(function, "__name__", function))
-    if isinstance(function, torch._ops.OpOverload):
-        # As "relu.default": what follows tells of which types its arguments are.
-        name = name.partition(".")[0]
-    name = name.strip("_")
-    # An in-place operator: iadd; a reflected one: radd, of which only rsub and rtruediv are not the same.
-    if name in ("iadd", "isub", "imul", "itruediv", "imatmul", "radd", "rmul"):
-        name = name[1:]
-    return {"truediv": "div", "true_divide": "div", "subtract": "sub", "multiply": "mul", "divide": "div"}.get(
-        name, name
-    )
-
-
-def is_reshaped(name: str, args: tuple, result: torch.Tensor) -> bool:
-    """Whether a function of this name gave its first argument another number of rows and left the rest as it is."""
-    x = args[0] if args else None
+def is_reshaped(call: Call, result: torch.Tensor) -> bool:
+    """Whether a function gave its first argument another number of rows and left the rest as it is."""
+    x = call.args[0] if call.args else None
     return (
-        name in _SAME
+        call.name in _SAME
         and isinstance(x, torch.Tensor)
         and x.dim() > 0 < result.dim()
         and x.dtype == result.dtype
@@ -80,63 +62,32 @@ def is_reshaped(name: str, args: tuple, result: torch.Tensor) -> bool:
     )
 
 
-def meaning_of(function: Any, args: tuple, kwargs: dict[str, Any], at: int, result: torch.Tensor) -> Operation | None:
-    """What a function did with the one value that depends on the input; None where it is nothing that is known.
-
-    Parameters
-    ----------
-    at : int
-        Which of the arguments that value is.
-    """
-    name = plain_name(function)
-
-    def given(position: int, key: str, default: Any = None) -> Any:
-        return args[position] if len(args) > position else kwargs.get(key, default)
-
-    if name == "batch_norm" and getattr(function, "__module__", None) != "torch.nn.functional" and len(args) > 4:
-        # Of ATen, where the weights come first.
-        args = (args[0], *args[3:5], *args[1:3], *args[5:])
-
-    if at != {"addmm": 1}.get(name, 0) and not (at == 1 and name in ("add", "mul")):
+def meaning_of(call: Call, result: torch.Tensor) -> Operation | None:
+    """What a function did with the one value that depends on the input; None where it is nothing that is known."""
+    call = call.in_order()
+    if call.at != _PLACES.get(call.name, 0) and not (call.at == 1 and call.name in _SECOND_TOO):
         return None
-    x = given(0, "input")
-    if name in _DROPOUT:
-        return None if given(2, "training", True) and given(1, "p", 0.5) else Same()
-    if name in _SAME:
-        kept = result.is_floating_point() and x.shape[:1] == result.shape[:1] and x.numel() == result.numel()
-        return Same() if kept else None
-    if name in _REARRANGED:
-        return _rearranged(function, x, args, kwargs)
-    if name in _DENSE:
-        return _DENSE[name](given)
-    if name in _CONVOLUTIONS:
-        return _convolution(given)
-    if name in _POOLS:
-        return _pool(name, given, result)
-    if name == "pad":
-        return _padded(given)
-    if name in ("mean", "amax"):
-        return _reduced(name, given)
-    if name in _AFFINE:
-        return _per_value(_AFFINE[name](given), given(at, "input"), result)
-    if name in ("softmax", "log_softmax"):
-        over_neurons = result.dim() > 1 and given(1, "dim") in (-1, result.dim() - 1)
-        return Softmax(name == "log_softmax") if over_neurons else None
-    if name in _ACTIVATIONS:
-        try:
-            activation = _ACTIVATIONS[name](given)
-        except (ValueError, TypeError):
-            # A parameter with which it is no activation that is known.
-            return None
-        return None if activation is None else Pointwise(activation)
-    return None
+    means = _MEANING.get(call.name)
+    return None if means is None else means(call, result)
 
 
-def _rearranged(function: Any, x: torch.Tensor, args: tuple, kwargs: dict[str, Any]) -> Same | None:
+def _dropout(call: Call, result: torch.Tensor) -> Same | None:
+    return None if call.given(2, "training", True) and call.given(1, "p", 0.5) else Same()
+
+
+def _same(call: Call, result: torch.Tensor) -> Same | None:
+    x = call.given(0, "input")
+    kept = result.is_floating_point() and x.shape[:1] == result.shape[:1] and x.numel() == result.numel()
+    return Same() if kept else None
+
+
+def _rearranged(call: Call, result: torch.Tensor) -> Same | None:
     """Where each number of a sample went, as the function itself tells of their places."""
+    x = call.given(0, "input")
     # Two rows, to see that neither comes from the other.
     places = torch.arange(2 * x[0].numel()).reshape(2, *x.shape[1:])
-    moved = function(places, *args[1:], **{key: value for key, value in kwargs.items() if key != "input"})
+    kwargs = {key: value for key, value in call.kwargs.items() if key != "input"}
+    moved = call.function(places, *call.args[1:], **kwargs)
     if len(moved) != 2 or moved[0].numel() != x[0].numel() or moved[0].max() >= x[0].numel():
         return None
     return Same(moved[0].numpy())
@@ -183,7 +134,8 @@ _CONVOLUTIONS = {"conv1d", "conv2d", "conv3d"}
 _POOLS = {f"{adaptive}{kind}_pool{n}d" for adaptive in ("", "adaptive_") for kind in ("max", "avg") for n in (1, 2, 3)}
 
 
-def _convolution(given: Given) -> Operation | None:
+def _convolution(call: Call, result: torch.Tensor) -> Operation | None:
+    given = call.given
     x, weight, bias = given(0, "input"), given(1, "weight"), given(2, "bias")
     if x.dim() != weight.dim():
         # One sample without its axis: the first axis are channels.
@@ -198,7 +150,8 @@ def _convolution(given: Given) -> Operation | None:
     return conv(_array(weight), None if bias is None else _array(bias), given(6, "groups", 1), window)
 
 
-def _pool(name: str, given: Given, result: torch.Tensor) -> Pool | None:
+def _pool(call: Call, result: torch.Tensor) -> Pool | None:
+    given, name = call.given, call.name
     x, mean = given(0, "input"), "avg" in name
     if x.dim() != int(name[-2]) + 2:
         return None
@@ -218,15 +171,15 @@ def _pool(name: str, given: Given, result: torch.Tensor) -> Pool | None:
     )
 
 
-def _reduced(name: str, given: Given) -> Reduce | None:
-    x, axes = given(0, "input"), given(1, "dim")
+def _reduced(call: Call, result: torch.Tensor) -> Reduce | None:
+    x, axes = call.given(0, "input"), call.given(1, "dim")
     if axes is None or isinstance(axes, torch.Tensor):
         return None
-    return Reduce.along([axes] if isinstance(axes, int) else axes, x.dim(), name == "mean")
+    return Reduce.along([axes] if isinstance(axes, int) else axes, x.dim(), call.name == "mean")
 
 
-def _padded(given: Given) -> Pad | None:
-    x, ends = given(0, "input"), [int(n) for n in given(1, "pad")]
+def _padded(call: Call, result: torch.Tensor) -> Pad | None:
+    x, ends = call.given(0, "input"), [int(n) for n in call.given(1, "pad")]
     # The last axis comes first.
     pairs = list(zip(ends[::2], ends[1::2], strict=True))
     if len(pairs) >= x.dim() or min(ends, default=0) < 0:
@@ -296,66 +249,45 @@ def _per_value(scaled: Scaled, x: Any, result: torch.Tensor) -> Affine | None:
     return Affine(*parts)
 
 
-def _softplus(given: Given) -> Activation | None:
-    # At the default threshold of 20 the two differ by 2e-9.
-    if given(2, "threshold", 20) < 20:
+def _dense_map(call: Call, result: torch.Tensor) -> Dense | None:
+    return _DENSE[call.name](call.given)
+
+
+def _affine(call: Call, result: torch.Tensor) -> Affine | None:
+    return _per_value(_AFFINE[call.name](call.given), call.x, result)
+
+
+def _softmax(call: Call, result: torch.Tensor) -> Softmax | None:
+    over_neurons = result.dim() > 1 and call.given(1, "dim") in (-1, result.dim() - 1)
+    return Softmax(call.name == "log_softmax") if over_neurons else None
+
+
+def _activation(call: Call, result: torch.Tensor) -> Pointwise | None:
+    try:
+        activation = ACTIVATIONS[call.name](call.given)
+    except (ValueError, TypeError):
+        # A parameter with which it is no activation that is known.
         return None
-    return Activation("softplus", beta=float(given(1, "beta", 1)))
+    return None if activation is None else Pointwise(activation)
 
 
-def _elu(given: Given) -> Activation | None:
-    # Third is either the scale of the C++ function, or whether it is done in place.
-    scale = given(2, "scale", 1)
-    if not isinstance(scale, bool) and scale != 1:
-        return None
-    return Activation("elu", alpha=float(given(1, "alpha", 1.0)))
+_PLACES = {"addmm": 1}
+"""Which argument is the value, where it is not the first."""
 
+_SECOND_TOO = ("add", "mul")
+"""Functions of which the second argument may be the value as well."""
 
-def _clamp(given: Given) -> Activation | None:
-    low, high = (None if end is None else float(end) for end in (given(1, "min"), given(2, "max")))
-    if low == 0 and high is None:
-        return Activation("relu")
-    return None if low is None or high is None else clipped(low, high)
-
-
-def _prelu(given: Given) -> Activation | None:
-    slope = given(1, "weight")
-    return Activation("prelu", negative_slope=float(slope)) if slope.numel() == 1 else None
-
-
-def _rrelu(given: Given) -> Activation | None:
-    if given(3, "training", False):
-        return None
-    return Activation("leaky_relu", negative_slope=(given(1, "lower", 1 / 8) + given(2, "upper", 1 / 3)) / 2)
-
-
-def _threshold(given: Given) -> Activation | None:
-    return Activation("relu") if given(1, "threshold") == 0 and given(2, "value") == 0 else None
-
-
-def _named(name: str) -> Callable[[Given], Activation]:
-    return lambda given: Activation(name)
-
-
-_ACTIVATIONS: dict[str, Callable[[Given], Activation | None]] = {
-    **{name: _named(name) for name in ("relu", "relu6", "sigmoid", "tanh", "selu", "silu", "mish", "softsign")},
-    "log_sigmoid": _named("log_sigmoid"),
-    "logsigmoid": _named("log_sigmoid"),
-    "expit": _named("sigmoid"),
-    "hardsigmoid": _named("hard_sigmoid"),
-    "hardswish": _named("hard_silu"),
-    "leaky_relu": lambda given: Activation("leaky_relu", negative_slope=float(given(1, "negative_slope", 0.01))),
-    "elu": _elu,
-    "celu": lambda given: celu(float(given(1, "alpha", 1.0))),
-    "gelu": lambda given: Activation("gelu", approximate=given(1, "approximate", "none")),
-    "softplus": _softplus,
-    "hardtanh": lambda given: clipped(float(given(1, "min_val", -1.0)), float(given(2, "max_val", 1.0))),
-    "clamp": _clamp,
-    "clip": _clamp,
-    "exp": lambda given: Activation(np.exp, (0.0, np.inf)),
-    "erf": lambda given: Activation(erf, (-1.0, 1.0)),
-    "abs": lambda given: Activation(np.abs, (0.0, np.inf)),
-    "prelu": _prelu,
-    "rrelu": _rrelu,
-    "threshold": _threshold,
+_MEANING: dict[str, Callable[[Call, torch.Tensor], Operation | None]] = {
+    **dict.fromkeys(ACTIVATIONS, _activation),
+    **dict.fromkeys(("softmax", "log_softmax"), _softmax),
+    **dict.fromkeys(_AFFINE, _affine),
+    **dict.fromkeys(("mean", "amax"), _reduced),
+    "pad": _padded,
+    **dict.fromkeys(_POOLS, _pool),
+    **dict.fromkeys(_CONVOLUTIONS, _convolution),
+    **dict.fromkeys(_DENSE, _dense_map),
+    **dict.fromkeys(_REARRANGED, _rearranged),
+    **dict.fromkeys(_SAME, _same),
+    **dict.fromkeys(_DROPOUT, _dropout),
 }
+"""What functions mean, given a call and what came of it."""
