@@ -16,7 +16,7 @@ from ei_fast.adapters.blocks import check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording
 from ei_fast.adapters.keras.notes import Notes, named
-from ei_fast.adapters.keras.operations import as_numbers
+from ei_fast.adapters.keras.numbers import as_numbers
 from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
 from ei_fast.network.network import Network
 

@@ -31,15 +31,11 @@ from ei_fast.adapters.graph import (
     no_layer,
     with_rows_apart,
 )
-from ei_fast.adapters.keras.operations import (
-    BOUNDED,
-    Call,
-    as_numbers,
-    elementwise,
-    is_quantized,
-    meaning_of_layer,
-    steps_of,
-)
+from ei_fast.adapters.keras.activations import steps_of
+from ei_fast.adapters.keras.call import Call
+from ei_fast.adapters.keras.layers import BOUNDED, is_quantized, meaning_of_layer
+from ei_fast.adapters.keras.numbers import as_numbers, elementwise
+from ei_fast.adapters.keras.operations import steps_of_call
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -188,7 +184,7 @@ class Notes:
         steps = None
         if not within:
             operands = tuple(self._read(args[k])[0] for k in moving)
-            steps = Call(op, actual_args, actual_kwargs, tuple(moving), actual).steps()
+            steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
         if steps is None or not self._known_apart(steps, reads, actual_args[moving[0]]):
             return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)

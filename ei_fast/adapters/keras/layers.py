@@ -1,0 +1,48 @@
+"""Layers of Keras that are not looked into, and what they do."""
+
+import keras
+import numpy as np
+
+from ei_fast.adapters.graph import (
+    Affine,
+    Operation,
+    Unknown,
+    no_layer,
+)
+from ei_fast.adapters.keras.numbers import as_numbers
+
+_REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
+"""What calls a layer again and again, at every step of a sequence: no one operation of its own is a layer."""
+
+_TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+"""Whose operation Keras does not do alone: it takes the padding for another parameter."""
+
+BOUNDED = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
+"""Layers whose outputs lie within (-1, 1) where their activation does."""
+
+
+def meaning_of_layer(layer: keras.Layer) -> Operation | None:
+    """What a layer does that is not looked into; None of any other.
+
+    Those that prepare data call their backend and no operations; others have a reason to be no layer.
+    """
+    if isinstance(layer, (*_REPEATING, *_TRANSPOSED)):
+        return Unknown(no_layer(type(layer).__name__, 1))
+    if is_quantized(layer):
+        return Unknown("its weights are quantized, and its inputs may be; name it in 'blocks' to measure it as one map")
+    if isinstance(layer, keras.layers.Rescaling):
+        scale, offset = (np.asarray(part, dtype=np.float64) for part in (layer.scale, layer.offset))
+        of_channels = max(scale.ndim, offset.ndim) > 0
+        channels_last = keras.config.image_data_format() == "channels_last"
+        return None if of_channels and not channels_last else Affine(scale, offset)
+    if isinstance(layer, keras.layers.Normalization):
+        # Each with an axis for the rows.
+        mean, variance = (as_numbers(part)[0].astype(np.float64) for part in (layer.mean, layer.variance))
+        deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
+        return Affine(deviation, mean) if layer.invert else Affine(1 / deviation, -mean / deviation)
+    return None
+
+
+def is_quantized(layer: keras.Layer) -> bool:
+    """Whether a layer holds codes in the place of weights."""
+    return getattr(layer, "quantization_mode", None) is not None
