@@ -14,7 +14,7 @@ _VERBOSE = Integer(0, allows_bool=True)
 
 def animate_causal_plane(
     trajectory: Trajectory,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     fps: float | None = None,
     pause: float = 1.0,
     trail: int = 20,

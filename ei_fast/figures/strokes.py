@@ -45,7 +45,7 @@ class Stroke:
     @property
     def scale(self) -> float:
         """Size of marks and arrowheads, 1 where layers are few."""
-        return max(_SMALLEST, min(1.0, (_FEW_LAYERS / self.n_layers) ** 0.5))
+        return max(_SMALLEST, min(1.0, float((_FEW_LAYERS / self.n_layers) ** 0.5)))
 
     @property
     def most_errors(self) -> int:

@@ -5,15 +5,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import BboxBase
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -59,7 +62,8 @@ def writer_of_mp4() -> ModuleType:
         raise ImportError(
             f"animate_causal_plane to .mp4 needs an ffmpeg that runs: {program!r} does not ({error}). {_REMEDY}"
         ) from error
-    return imageio_ffmpeg
+    package: ModuleType = imageio_ffmpeg
+    return package
 
 
 def _check_runs(program: str) -> None:
@@ -129,6 +133,17 @@ def write_gif(motion: Motion, path: Path, verbose: bool) -> None:
     first.save(path, save_all=True, append_images=images, duration=milliseconds, loop=0, optimize=False, disposal=1)
 
 
+class _Canvas(Protocol):
+    """What is used of matplotlib's canvas of pixels, whose own methods say no types."""
+
+    def draw(self) -> None: ...
+    def copy_from_bbox(self, bbox: BboxBase) -> Any: ...
+    def restore_region(self, region: Any) -> None: ...
+    def get_renderer(self) -> RendererBase: ...
+    def buffer_rgba(self) -> memoryview: ...
+    def get_width_height(self) -> tuple[int, int]: ...
+
+
 class Frames:
     """Pictures of a motion, all on one canvas.
 
@@ -155,7 +170,7 @@ class Frames:
     def __init__(self, motion: Motion, dots: int):
         self._motion = motion
         figure = Figure(figsize=_INCHES, dpi=dots, layout="constrained")
-        self._canvas = FigureCanvasAgg(figure)
+        self._canvas = _canvas_of(figure)
         plane, beside = figure.subplots(1, 2, width_ratios=_PLANE_TO_CURVES)
         self._colours = np.array([to_rgba(colour) for colour in layer_colours(len(motion.layers))])
         self._draw_plane(plane)
@@ -246,6 +261,10 @@ class Frames:
             marker.set_data([step], [values[index]])
         self._step.set_text(_step_text(step))
         return [self.bounds, self.trails, self.bars, self.intervals, self.points, self._now, *self.markers, self._step]
+
+
+def _canvas_of(figure: Figure) -> _Canvas:
+    return FigureCanvasAgg(figure)
 
 
 def _step_text(step: int) -> str:

@@ -119,7 +119,8 @@ class DenseIntervention(Intervention):
     def sample_keys(self, stream: Stream, number: int, first: int, count: int) -> NDArray[np.uint64]:
         """Key (count,) of a stream for each of samples number first, first + 1, ...; `number` tells kinds apart."""
         base = neuron_keys(self._seed, self._place, stream, number + 1)[number]
-        return base + GAMMA * np.arange(first, first + count, dtype=np.uint64)
+        keys: NDArray[np.uint64] = base + GAMMA * np.arange(first, first + count, dtype=np.uint64)
+        return keys
 
     def _spread(
         self, width: NDArray[np.float64]

@@ -100,7 +100,12 @@ class Activation:
     params: dict[str, Any]
     codomain: Range
 
-    def __init__(self, name_or_callable: "str | Activation | Callable", codomain: Range | None = None, **params: Any):
+    def __init__(
+        self,
+        name_or_callable: "str | Activation | Map",
+        codomain: Range | None = None,
+        **params: Any,
+    ):
         self.formula: Formula | None = None
         if isinstance(name_or_callable, Activation):
             self.__dict__.update(name_or_callable.__dict__)
@@ -142,7 +147,7 @@ class Activation:
         self.formula = _formula(name, tuple(self.params.items()))
         self.codomain = self.formula.codomain
 
-    def _from_callable(self, function: Callable, codomain: Range | None, params: dict[str, Any]) -> None:
+    def _from_callable(self, function: Map, codomain: Range | None, params: dict[str, Any]) -> None:
         if params:
             raise ValueError(
                 f"A function of your own takes no parameters here. Got {sorted(params)}. Bind them beforehand."
@@ -182,7 +187,7 @@ class Activation:
         return y
 
     @property
-    def function(self) -> Callable | None:
+    def function(self) -> Map | None:
         """The user's function; None where the activation is known by name."""
         return self._function
 
@@ -312,7 +317,7 @@ class Activation:
             return _steps_by_pieces(self, out_range, out_bins, drop)
         return _steps_on_grid(self, out_range, out_bins, reach, drop)
 
-    def _key(self) -> tuple:
+    def _key(self) -> tuple[Any, ...]:
         # A user's function equals itself alone: it need not be hashable, nor define equality.
         # A method is a new object at each access, so that its function and its owner are compared.
         function = getattr(self._function, "__func__", self._function)

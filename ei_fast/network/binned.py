@@ -72,7 +72,8 @@ def reach_of(
     sizes = np.abs(weight)
     moves = sizes.T @ (width if isinstance(width, np.ndarray) else np.full(n_in, width))
     rounding = 8 * np.finfo(float).eps * (np.abs(bias) + sizes.sum(axis=0) * max(map(abs, in_range)))
-    return 0.5 * moves * (1 - 1e-12) - rounding
+    reach: NDArray[np.float64] = 0.5 * moves * (1 - 1e-12) - rounding
+    return reach
 
 
 def probabilities_of(

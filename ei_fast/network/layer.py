@@ -127,12 +127,12 @@ class Layer:
     @property
     def n_in(self) -> int:
         """Number of input neurons."""
-        return self.weight.shape[0]
+        return len(self.weight)
 
     @property
     def n_out(self) -> int:
         """Number of output neurons."""
-        return self.weight.shape[1]
+        return len(self.bias)
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs (m, n_out) at the inputs `x` (m, n_in)."""

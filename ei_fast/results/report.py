@@ -343,7 +343,7 @@ class Report(Sequence[LayerReport]):
         rows = self.rows()
         return frame_of(rows, list(rows[0]), "Report.to_frame")
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report as ``.npz``: plain arrays and text, no Python objects.
 
         Parameters
@@ -379,7 +379,7 @@ class Report(Sequence[LayerReport]):
         write_npz(npz_path(path, f"The path of a report must end in .npz. Got {str(path)!r} instead."), arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "Report":
+    def load(cls, path: str | os.PathLike[str]) -> "Report":
         """Read a report that `save` wrote.
 
         Parameters

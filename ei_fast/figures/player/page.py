@@ -36,7 +36,7 @@ def runs_of(trajectory: Trajectory) -> dict[str, Trajectory]:
 
 def write_player(
     trajectories: Mapping[str, Trajectory],
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     fps: float | None = None,
     trail: int = 20,

@@ -117,7 +117,8 @@ class LogProbabilities:
 
 def _log_mean(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
     largest = log_weights.max(axis=1)
-    return largest + np.log(np.mean(np.exp(log_weights - largest[:, None]), axis=1))
+    log_mean: NDArray[np.float64] = largest + np.log(np.mean(np.exp(log_weights - largest[:, None]), axis=1))
+    return log_mean
 
 
 def annealed_entropy(
