@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ei_fast.figures.names import shortened
 from ei_fast.figures.style import SMALL, check_axes, divided
 from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
-from ei_fast.results.report import LayerReport, Report
+from ei_fast.results.layer_report import LayerReport
+from ei_fast.results.report import Report
 
 _TITLES = {name: BY_NAME[name].symbol for name in EDGE_MEASURES}
 # Light to dark the same for every kind of colour vision, and in print.

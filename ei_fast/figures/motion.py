@@ -172,7 +172,7 @@ def checked_trail(trail: int) -> int:
 
 
 def limits(values: Values, *inside: float) -> tuple[float, float]:
-    """RangeOrAuto with a margin around all finite values, and around what else is to be `inside`."""
+    """Limits with a margin around all finite values, and around what else is to be `inside`."""
     finite = np.concatenate([values[np.isfinite(values)], inside])
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
     margin = _MARGIN * (high - low) or 0.5

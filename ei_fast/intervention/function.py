@@ -11,7 +11,7 @@ from ei_fast.kernels.dense import input_codes
 from ei_fast.kernels.keys import pack_codes
 from ei_fast.kernels.uniforms import fill_uniforms, fill_uniforms_of_cells
 from ei_fast.network.bins import Ranges, bin_index, edges_of_each, ends_of, is_each
-from ei_fast.network.layer import Function
+from ei_fast.network.function import Function
 
 
 class FunctionIntervention(Intervention):

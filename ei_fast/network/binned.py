@@ -12,7 +12,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, hull_of, is_each
-from ei_fast.network.layer import Function, Layer
+from ei_fast.network.function import Function
+from ei_fast.network.layer import Layer
 from ei_fast.network.steps import StepTable
 
 _NOTICEABLE = 1e-8

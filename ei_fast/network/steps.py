@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.network.activations import StepFunction
+from ei_fast.network.step_functions import StepFunction
 
 
 @dataclass(frozen=True, eq=False)
