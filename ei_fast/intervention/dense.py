@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Cells, Codes, Intervention, Keys, Outputs
 from ei_fast.intervention.streams import Stream, neuron_keys
-from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, moving_cells, open_cells
+from ei_fast.kernels.cells import moving_cells, open_cells
+from ei_fast.kernels.dense import dense_codes, dense_keys
 from ei_fast.kernels.histograms import single_input_codes
+from ei_fast.kernels.preactivations import cell_centres
 from ei_fast.kernels.uniforms import GAMMA
 from ei_fast.network.binned import probabilities_of, reach_of
 from ei_fast.network.bins import Range, bin_edges

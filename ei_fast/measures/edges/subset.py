@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.kernels.edges import edges_that_cross, scattered_sensitivity, sharpness, shuffle
-from ei_fast.kernels.parts import scattered_parts
+from ei_fast.kernels.scattered_parts import scattered_parts
 from ei_fast.kernels.uniforms import fill_uniforms
 from ei_fast.measures.constants import (
     CHANCE_BY_SIZE,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from ei_fast.kernels.annealing import GRID, GRID_SIZE, GUIDE
+from ei_fast.kernels.levels import GRID, GRID_SIZE, GUIDE
 
 _NODES = 257
 """Points at which the metric is evaluated. The length of the path is 1.211."""
@@ -23,7 +23,7 @@ Values = NDArray[np.float64]
 
 
 def tables_of(n_levels: int) -> tuple[Values, NDArray[np.int64]]:
-    """Tables and guides of the levels as `kernels.annealing.forward_chains` takes them; level 0 is the Gaussian."""
+    """Tables and guides of the levels as `kernels.chains.forward_chains` takes them; level 0 is the Gaussian."""
     tables, guides = _tables(n_levels)
     return tables.copy(), guides.copy()
 
