@@ -10,22 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from ei_fast.figures.axes import axes_or_own, check_axes, figure_of, panels_of
+from ei_fast.figures.colours import ink, layer_colours, metric_styles
 from ei_fast.figures.key import draw_key, lay_out, legend_above
 from ei_fast.figures.known import alone, bounds_of, bracketed, limits_of, reach_beyond
 from ei_fast.figures.scale import in_unit, scaled
-from ei_fast.figures.style import (
-    BOUND,
-    BOUNDS,
-    BRACKETS,
-    check_axes,
-    divided,
-    draw_limits,
-    ink,
-    layer_colours,
-    metric_styles,
-    quiet,
-    ranges_said,
-)
+from ei_fast.figures.style import BOUND, BOUNDS, BRACKETS, FEW_LAYERS, draw_limits, quiet, ranges_said
 from ei_fast.figures.ticks import label_logarithmically
 from ei_fast.measures.quantities import QUANTITIES
 from ei_fast.training.losses import least_validation_loss, split_metrics
@@ -43,8 +33,6 @@ _FEW_STEPS = 30
 _FAR = 10.0
 # Lines that are metrics, and the mark of the least of them.
 _METRIC, _MARK = "ei_fast metric", "ei_fast mark"
-# Of more layers lines are thinner.
-_FEW_LAYERS = 8
 
 
 def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["layer", "edge"] = "layer") -> Figure:
@@ -100,9 +88,8 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
     used = len(TITLES) + len(beside)
     # One more, for the key.
     rows = (used + 2) // 2
-    if ax is None:
-        ax = Figure(figsize=(6.0, 1.7 * rows), layout="constrained").subplots()
-    panels = [panel for column in zip(*divided(ax, rows, 2), strict=True) for panel in column]
+    ax = axes_or_own(ax, (6.0, 1.7 * rows))
+    panels = panels_of(ax, rows, 2, down=True)
     for panel, measure in zip(panels, TITLES, strict=False):
         _draw_measure(trajectory, measure, panel)
         panel.set_ylabel(in_unit("bits", per), fontsize="small")
@@ -114,7 +101,7 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
     for panel in (panels[rows - 1], panels[used - 1]):
         panel.set_xlabel("training step", fontsize="small")
     _draw_keys(trajectory, panels[: used + 1], marks)
-    return ax.get_figure(root=True)  # type: ignore[return-value]
+    return figure_of(ax)
 
 
 def _draw_keys(trajectory: Trajectory, panels: Sequence[Axes], marks: Mapping[str, Line2D]) -> None:
@@ -154,7 +141,7 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["l
     ValueError
         Where `per` is another word, or ``"edge"`` and the trajectory does not say the widths of its layers.
     """
-    check_axes(ax, "plot_measure")
+    check_axes(ax, "plot_measure", optional=False)
     _draw_measure(scaled(trajectory, per, "plot_measure"), measure, ax)
     ax.set_ylabel(in_unit("bits", per), fontsize="small")
 
@@ -167,7 +154,7 @@ def _draw_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     beyond = reach_beyond(limits, bounds)
     dots = _dots(steps)
     n_layers = len(trajectory.layers)
-    width = 1.5 if n_layers <= _FEW_LAYERS else 1.0
+    width = 1.5 if n_layers <= FEW_LAYERS else 1.0
     for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(n_layers), strict=True)):
         known = ~brackets[:, k]
         # Steps between brackets, to which no line leads, are dots.
@@ -198,6 +185,7 @@ def plot_metrics(
     styles : sequence of dict, optional
         Color, linestyle and linewidth of each.
     """
+    check_axes(ax, "plot_metrics", optional=False)
     draw_metrics(steps, metrics, ax, styles or metric_styles(len(metrics)))
     legend_above(ax, *_metric_lines(ax))
 

@@ -1,12 +1,15 @@
 """The causal plane: where the layers of a network stand between sensitivity and degeneracy."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
+from ei_fast.figures.axes import axes_or_new, check_axes, figure_of
+from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.plane_shapes import bars_between, error_outlines, known_limits, reach_of_interval, turned
 from ei_fast.figures.plane_sources import given_by_report, given_by_trajectory
 from ei_fast.figures.plane_values import OWNER, divisors, figures_of_layers, pairs, stderrs
@@ -22,14 +25,10 @@ from ei_fast.figures.strokes import (
     draw_path,
     name_guides,
 )
-from ei_fast.figures.style import SMALL, axes_or_new, check_axes, layer_colours, quiet, ranges_said
+from ei_fast.figures.style import SMALL, quiet, ranges_said
 from ei_fast.results.report import Report
 from ei_fast.training.trajectory import Trajectory
 from ei_fast.validation import without_gradient
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 class CausalPlaneDisplay:
@@ -301,7 +300,7 @@ class CausalPlaneDisplay:
     def _bars(self, ends: Points, layer: int) -> Points:
         return bars_between(ends[:, layer], self.horizontal[:, layer], self.vertical[:, layer])
 
-    def plot(self, ax: "Axes | None" = None, run: str | None = None) -> Self:
+    def plot(self, ax: Axes | None = None, run: str | None = None) -> Self:
         """Draw the plane.
 
         Parameters
@@ -330,7 +329,8 @@ class CausalPlaneDisplay:
         'EI / √2  [bits]'
         """
         self._check_steps()
-        ax = axes_or_new(ax, (4.8, 4.4), "CausalPlaneDisplay.plot")
+        check_axes(ax, "CausalPlaneDisplay.plot")
+        ax = axes_or_new(ax, (4.8, 4.4))
         is_first, marker = not n_runs(ax), next_marker(ax)
         for k, (name, colour) in enumerate(zip(self.layers, layer_colours(len(self.layers)), strict=True)):
             self._draw_layer(ax, k, Stroke(colour, marker, len(self.layers))).set(label=name, gid=LAYER)
@@ -347,10 +347,10 @@ class CausalPlaneDisplay:
         name_guides(ax)
         draw_key_of_runs(ax, self.steps, ranges_said(self._ranges), is_first)
         self.ax_ = ax
-        self.figure_: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
+        self.figure_ = figure_of(ax)
         return self
 
-    def plot_layer(self, layer: int, ax: "Axes", among: int = 16) -> None:
+    def plot_layer(self, layer: int, ax: Axes, among: int = 16) -> None:
         """Draw one layer alone, without guides and names: what small multiples are made of.
 
         Parameters
@@ -377,7 +377,7 @@ class CausalPlaneDisplay:
         1
         """
         self._check_steps()
-        check_axes(ax, "CausalPlaneDisplay.plot_layer")
+        check_axes(ax, "CausalPlaneDisplay.plot_layer", optional=False)
         colour = layer_colours(len(self.layers))[layer]
         self._draw_layer(ax, layer, Stroke(colour, MARKERS[0], among))
 
@@ -385,7 +385,7 @@ class CausalPlaneDisplay:
         if not len(self.horizontal):
             raise ValueError("There is no step to draw: the trajectory is empty. Record at least one.")
 
-    def _draw_layer(self, ax: "Axes", layer: int, stroke: Stroke) -> Line2D:
+    def _draw_layer(self, ax: Axes, layer: int, stroke: Stroke) -> Line2D:
         """Draw what is known of a layer; the mark of its last step is returned."""
         known = ~self.bracketed[:, layer]
         draw_bounds(ax, self.bounds_bars(layer), stroke)

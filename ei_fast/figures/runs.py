@@ -5,8 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from ei_fast.figures.colours import ink
 from ei_fast.figures.key import draw_key
-from ei_fast.figures.style import BOUND, BOUNDS, BRACKET, BRACKETS, ink
+from ei_fast.figures.style import BOUND, BOUNDS, BRACKET, BRACKETS
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 """Of the runs, in the order in which they are drawn."""

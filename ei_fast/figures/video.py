@@ -1,10 +1,8 @@
 """The causal plane as a video: frames drawn one by one over what stands still, and handed on as they come."""
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,12 +18,14 @@ from matplotlib.transforms import BboxBase
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ei_fast.figures.colours import ink, layer_colours, paper
 from ei_fast.figures.key import draw_key
 from ei_fast.figures.measures import draw_metrics, plot_metrics
 from ei_fast.figures.motion import Motion
+from ei_fast.figures.packages import FFMPEG_REMEDY, writer_of_mp4
 from ei_fast.figures.palette import Palette
 from ei_fast.figures.strokes import Stroke, draw_guides, name_guides
-from ei_fast.figures.style import SMALL, ink, layer_colours, paper, quiet
+from ei_fast.figures.style import SMALL, quiet
 
 Pixels = NDArray[np.uint8]
 
@@ -36,40 +36,10 @@ _PLANE_TO_CURVES = (2.3, 1.0)
 _DOTS_MP4, _DOTS_GIF = 200, 125
 _QUALITY = "18"
 
-_LONGEST_START = 60.0
-_known_to_run: set[str] = set()
-_REMEDY = (
-    "Install it again, pip install --force-reinstall imageio-ffmpeg, set IMAGEIO_FFMPEG_EXE to one that runs or unset "
-    "it; or write a .gif or .html, which need none."
-)
 _UNWRITTEN = (
     f"animate_causal_plane to .mp4 was not finished: ffmpeg ended before the last frame. Above stands what it says, "
-    f"where it says why; the disk may be full, or it may lack H.264 (libx264). {_REMEDY}"
+    f"where it says why; the disk may be full, or it may lack H.264 (libx264). {FFMPEG_REMEDY}"
 )
-
-
-def writer_of_mp4() -> ModuleType:
-    """The package that brings ffmpeg; ImportError that says how to get it, or one that can be run."""
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise ImportError('animate_causal_plane to .mp4 needs ffmpeg: pip install "ei_fast[video]"') from error
-    program = "ffmpeg"
-    try:
-        program = imageio_ffmpeg.get_ffmpeg_exe()
-        _check_runs(program)
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        raise ImportError(
-            f"animate_causal_plane to .mp4 needs an ffmpeg that runs: {program!r} does not ({error}). {_REMEDY}"
-        ) from error
-    package: ModuleType = imageio_ffmpeg
-    return package
-
-
-def _check_runs(program: str) -> None:
-    if program not in _known_to_run:
-        subprocess.run([program, "-version"], capture_output=True, check=True, timeout=_LONGEST_START)
-        _known_to_run.add(program)
 
 
 def write_mp4(motion: Motion, path: Path, verbose: bool) -> None:

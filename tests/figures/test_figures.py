@@ -12,12 +12,13 @@ from matplotlib.legend import Legend
 from slow_cases import some_slow
 
 import ei_fast as ef
+from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.explained import plot_definition, plot_explained_plane
 from ei_fast.figures.known import bounds_of, limits_of
 from ei_fast.figures.measures import plot_measure, plot_metrics
 from ei_fast.figures.multiples import plot_bands, plot_layers, plot_multiples
 from ei_fast.figures.overview import plot_overview
-from ei_fast.figures.style import BOUND, BRACKET, layer_colours
+from ei_fast.figures.style import BOUND, BRACKET
 from ei_fast.figures.ticks import log_ticks, tick_text
 from ei_fast.training.losses import turning_point
 from ei_fast.training.trajectory import MEASURES, Trajectory
