@@ -57,8 +57,28 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def panels_of(ax: Axes, rows: int, columns: int, *, down: bool = False) -> list[Axes]:
-    """Axes of a grid in the place of `ax`, which is left empty: row by row, or, `down`, column by column."""
+def panels_of(ax: Axes, rows: int, columns: int, *, down: bool = False, below: float = 0.0) -> list[Axes]:
+    """Axes of a grid in the place of `ax`, which is left empty.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    rows, columns : int
+        Of the grid.
+    down : bool, default False
+        Whether they come column by column, and not row by row.
+    below : float, default 0.0
+        Height, in rows, of further axes below all columns, which come last; none where 0.
+
+    Returns
+    -------
+    list of Axes
+
+    Raises
+    ------
+    ValueError
+        Where `ax` was placed by hand, and so has no place that can be divided.
+    """
     figure = ax.figure
     place = ax.get_subplotspec()
     if place is None:
@@ -67,6 +87,8 @@ def panels_of(ax: Axes, rows: int, columns: int, *, down: bool = False) -> list[
             "Got axes that were placed by hand. Give axes of figure.subplots(), or nothing."
         )
     ax.set_axis_off()
-    grid = GridSpecFromSubplotSpec(rows, columns, place)
+    heights = [1.0] * rows + [below] * bool(below)
+    grid = GridSpecFromSubplotSpec(len(heights), columns, place, height_ratios=heights)
     table = [[figure.add_subplot(grid[row, column]) for column in range(columns)] for row in range(rows)]
-    return [panel for line in (zip(*table, strict=True) if down else table) for panel in line]
+    panels = [panel for line in (zip(*table, strict=True) if down else table) for panel in line]
+    return [*panels, figure.add_subplot(grid[rows, :])] if below else panels

@@ -31,6 +31,8 @@ _OF_EI = tuple(quantity.name for quantity in QUANTITIES if quantity.ei_sign)
 _FEW_STEPS = 30
 # A scale of powers of ten for losses that fall further than this.
 _FAR = 10.0
+# Height of a row that holds nothing but the key, in rows of panels.
+_KEY = 0.5
 # Lines that are metrics, and the mark of the least of them.
 _METRIC, _MARK = "ei_fast metric", "ei_fast mark"
 
@@ -86,21 +88,20 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
     losses, others = split_metrics(trajectory)
     beside = [panel for panel in (losses, others) if panel]
     used = len(TITLES) + len(beside)
-    # One more, for the key.
-    rows = (used + 2) // 2
-    ax = axes_or_own(ax, (6.0, 1.7 * rows))
-    panels = panels_of(ax, rows, 2, down=True)
+    # The key takes the place that an odd number of panels leaves, or else has a row below all.
+    rows, below = (used + 1) // 2, 0.0 if used % 2 else _KEY
+    ax = axes_or_own(ax, (6.0, 1.7 * (rows + below)))
+    panels = panels_of(ax, rows, 2, down=True, below=below)
     for panel, measure in zip(panels, TITLES, strict=False):
         _draw_measure(trajectory, measure, panel)
         panel.set_ylabel(in_unit("bits", per), fontsize="small")
     for panel, metrics in zip(panels[len(TITLES) :], beside, strict=False):
         draw_metrics(trajectory.steps, metrics, panel, metric_styles(len(metrics)))
     marks = _mark_least_validation_loss(trajectory, panels[:used], losses)
-    for panel in panels[used:]:
-        panel.set_axis_off()
+    panels[-1].set_axis_off()
     for panel in (panels[rows - 1], panels[used - 1]):
         panel.set_xlabel("training step", fontsize="small")
-    _draw_keys(trajectory, panels[: used + 1], marks)
+    _draw_keys(trajectory, panels, marks)
     return figure_of(ax)
 
 
