@@ -47,6 +47,11 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     Figure
         The one that was drawn into.
 
+    Raises
+    ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
+
     Examples
     --------
     >>> import numpy as np

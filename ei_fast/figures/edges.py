@@ -41,8 +41,11 @@ def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: A
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
-        For another measure, or where edges were not measured.
+        For another measure, or where edges were not measured; and where there are several layers and `ax` was placed
+        by hand, and so cannot be divided.
 
     Examples
     --------

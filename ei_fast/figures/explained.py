@@ -37,6 +37,11 @@ def plot_explained_plane(ax: Axes | None = None) -> Figure:
     Figure
         The one that was drawn into.
 
+    Raises
+    ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
+
     Examples
     --------
     >>> figure = plot_explained_plane()
@@ -94,6 +99,8 @@ def plot_definition(name: str, ax: Axes | None = None) -> Figure:
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
         For another name.
 

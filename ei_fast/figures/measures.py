@@ -66,9 +66,11 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
         Where the trajectory holds several runs, `per` is another word, or ``"edge"`` and the trajectory does not say
-        the widths of its layers.
+        the widths of its layers; and where `ax` was placed by hand, and so cannot be divided.
 
     Examples
     --------
@@ -123,7 +125,7 @@ def _draw_keys(trajectory: Trajectory, panels: Sequence[Axes], marks: Mapping[st
 
 
 def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["layer", "edge"] = "layer") -> None:
-    """One measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
+    """Draw one measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
 
     Where EI is bracketed the measures that it enters are bars, and no line leads through their midpoints. Bounds that
     are visibly wider than the band, or the bar, are a fainter one.
@@ -131,16 +133,33 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["l
     Parameters
     ----------
     trajectory : Trajectory
+        A training.
     measure : str
         A key of `TITLES`.
     ax : matplotlib Axes
+        Drawn into as it is, without a key.
     per : "layer" or "edge", default "layer"
         As in `plot_measures`.
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
         Where `per` is another word, or ``"edge"`` and the trajectory does not say the widths of its layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> import ei_fast as ef
+    >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
+    >>> for step in range(3):
+    ...     _ = recorder.record([np.eye(2)])
+    >>> ax = Figure().subplots()
+    >>> plot_measure(recorder.trajectory_, "ei", ax)
+    >>> ax.lines[0].get_ydata().tolist()
+    [4.0, 4.0, 4.0]
     """
     check_axes(ax, "plot_measure", optional=False)
     _draw_measure(scaled(trajectory, per, "plot_measure"), measure, ax)
@@ -175,16 +194,32 @@ def plot_metrics(
     ax: Axes,
     styles: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
-    """Losses, accuracies and the like over the steps.
+    """Draw losses, accuracies and the like over the steps, with a legend above the axes.
 
     Parameters
     ----------
     steps : ndarray (n_steps,)
+        Training steps.
     metrics : mapping of str to ndarray (n_steps,)
         NaN where a step did not have one.
     ax : matplotlib Axes
+        Drawn into as it is.
     styles : sequence of dict, optional
-        Color, linestyle and linewidth of each.
+        Color, linestyle and linewidth of each; greys where not given.
+
+    Raises
+    ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> plot_metrics(np.arange(3), {"val_loss": np.array([0.9, np.nan, 0.7])}, ax)
+    >>> ax.lines[0].get_label(), ax.lines[0].get_ydata().tolist()
+    ('val loss', [0.9, 0.7])
     """
     check_axes(ax, "plot_metrics", optional=False)
     draw_metrics(steps, metrics, ax, styles or metric_styles(len(metrics)))

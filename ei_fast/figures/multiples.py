@@ -48,9 +48,11 @@ def plot_layers(trajectory: Trajectory, ax: Axes | None = None, per: Per = "laye
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
         Where the trajectory has no step or several runs, `per` is another word, or ``"edge"`` and the trajectory does
-        not say the widths of its layers.
+        not say the widths of its layers; and where `ax` was placed by hand, and so cannot be divided.
 
     Examples
     --------
@@ -93,9 +95,11 @@ def plot_multiples(trajectories: Mapping[str, Trajectory], ax: Axes | None = Non
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
-        Where there is no run, one has no step, or runs have other layers than the first; and for `per` as in
-        `plot_layers`.
+        Where there is no run, one has no step, or runs have other layers than the first; and for `per` and
+        `ax` as in `plot_layers`.
 
     Examples
     --------
@@ -151,9 +155,11 @@ def plot_bands(trajectories: Mapping[str, Trajectory], ax: Axes | None = None, p
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
-        Where there is no run, one has no step, or runs have other layers than the first; and for `per` as in
-        `plot_layers`.
+        Where there is no run, one has no step, or runs have other layers than the first; and for `per` and
+        `ax` as in `plot_layers`.
 
     Examples
     --------

@@ -13,19 +13,10 @@ from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.plane_shapes import bars_between, error_outlines, known_limits, reach_of_interval, turned
 from ei_fast.figures.plane_sources import given_by_report, given_by_trajectory
 from ei_fast.figures.plane_values import OWNER, divisors, figures_of_layers, pairs, stderrs
-from ei_fast.figures.runs import LAYER, MARKERS, add_run, draw_key_of_runs, n_runs, next_marker
-from ei_fast.figures.scale import axis_titles, checked_per
-from ei_fast.figures.strokes import (
-    Points,
-    Stroke,
-    draw_bounds,
-    draw_brackets,
-    draw_errors,
-    draw_guides,
-    draw_path,
-    name_guides,
-)
-from ei_fast.figures.style import SMALL, quiet, ranges_said
+from ei_fast.figures.runs import LAYER, MARKERS, add_run, draw_key_of_runs, frame_plane, n_runs, next_marker
+from ei_fast.figures.scale import checked_per
+from ei_fast.figures.strokes import Points, Stroke, draw_bounds, draw_brackets, draw_errors, draw_path, name_guides
+from ei_fast.figures.style import ranges_said
 from ei_fast.results.report import Report
 from ei_fast.training.trajectory import Trajectory
 from ei_fast.validation import without_gradient
@@ -77,8 +68,11 @@ class CausalPlaneDisplay:
 
     Raises
     ------
+    TypeError
+        For arrays that hold no real numbers.
     ValueError
-        Where `per` is another word, or ``"edge"`` and the numbers of edges are not known.
+        For arrays of other shapes, and where `per` is another word, or ``"edge"`` and the numbers of edges are not
+        known.
 
     Examples
     --------
@@ -317,6 +311,8 @@ class CausalPlaneDisplay:
 
         Raises
         ------
+        TypeError
+            Where `ax` is something else than one matplotlib Axes.
         ValueError
             Where there is no step to draw.
 
@@ -339,11 +335,7 @@ class CausalPlaneDisplay:
         ax.autoscale(True)
         ax.autoscale_view()
         if is_first:
-            draw_guides(ax)
-            quiet(ax)
-            horizontal, vertical = axis_titles(self.per)
-            ax.set_xlabel(horizontal, fontsize=SMALL)
-            ax.set_ylabel(vertical, fontsize=SMALL)
+            frame_plane(ax, self.per)
         name_guides(ax)
         draw_key_of_runs(ax, self.steps, ranges_said(self._ranges), is_first)
         self.ax_ = ax
@@ -364,6 +356,8 @@ class CausalPlaneDisplay:
 
         Raises
         ------
+        TypeError
+            Where `ax` is something else than one matplotlib Axes.
         ValueError
             Where there is no step to draw.
 

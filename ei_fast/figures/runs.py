@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from ei_fast.figures.colours import ink
 from ei_fast.figures.key import draw_key
-from ei_fast.figures.style import BOUND, BOUNDS, BRACKET, BRACKETS
+from ei_fast.figures.scale import axis_titles
+from ei_fast.figures.strokes import draw_guides
+from ei_fast.figures.style import BOUND, BOUNDS, BRACKET, BRACKETS, SMALL, quiet
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 """Of the runs, in the order in which they are drawn."""
@@ -32,6 +34,15 @@ def next_marker(ax: Axes) -> str:
 def add_run(ax: Axes, name: str | None, marker: str) -> None:
     """Add an empty line that stands for a run: it counts the runs, and is the run's entry in the key."""
     ax.add_line(Line2D([], [], color=ink(0.7), marker=marker, linestyle="", label=name or _UNNAMED, gid=_RUN))
+
+
+def frame_plane(ax: Axes, per: str) -> None:
+    """Draw what all runs have in common: the guides, quiet axes and their titles, per layer or edge."""
+    draw_guides(ax)
+    quiet(ax)
+    horizontal, vertical = axis_titles(per)
+    ax.set_xlabel(horizontal, fontsize=SMALL)
+    ax.set_ylabel(vertical, fontsize=SMALL)
 
 
 def draw_key_of_runs(ax: Axes, steps: NDArray[np.integer] | None, ranges: str, is_first: bool) -> None:
