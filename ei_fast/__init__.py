@@ -26,9 +26,11 @@ if TYPE_CHECKING:
         sensitivity_matrix,
     )
     from ei_fast.network.activations import Activation
-    from ei_fast.network.layer import Function, Layer
+    from ei_fast.network.function import Function
+    from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
-    from ei_fast.results.report import LayerReport, Report
+    from ei_fast.results.layer_report import LayerReport
+    from ei_fast.results.report import Report
     from ei_fast.training.recorder import Recorder
     from ei_fast.training.trajectory import Trajectory
     from ei_fast.warmup import warmup
@@ -37,10 +39,10 @@ _HOMES = {
     "Activation": "network.activations",
     "CausalPlaneDisplay": "figures.plane",
     "EffectiveInformation": "estimator",
-    "Function": "network.layer",
+    "Function": "network.function",
     "GroupEI": "functions",
     "Layer": "network.layer",
-    "LayerReport": "results.report",
+    "LayerReport": "results.layer_report",
     "Network": "network.network",
     "Recorder": "training.recorder",
     "Report": "results.report",

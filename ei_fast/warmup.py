@@ -199,7 +199,8 @@ def _call_every_kernel() -> None:
     from ei_fast.kernels.histograms import histogram_information
     from ei_fast.measures.counting.counts import Counts
     from ei_fast.measures.counting.estimators import PLUGIN
-    from ei_fast.network.layer import Function, Layer
+    from ei_fast.network.function import Function
+    from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
 
     rng = np.random.default_rng(0)

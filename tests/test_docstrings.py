@@ -29,6 +29,15 @@ more to say. RT02 knows no two values of one type under one description.
 """
 
 
+PICTURES = [
+    *("ei_fast.figures.explained.plot_definition", "ei_fast.figures.explained.plot_explained_plane"),
+    *("ei_fast.figures.measures.plot_measure", "ei_fast.figures.measures.plot_metrics"),
+    *(f"ei_fast.figures.multiples.plot_{name}" for name in ("bands", "layers", "multiples")),
+    "ei_fast.figures.overview.plot_overview",
+]
+"""Pictures beside those that are public names of the package."""
+
+
 def _public():
     """Public names, and public methods and properties of classes, by their full names."""
     for name in ei_fast.__all__:
@@ -41,6 +50,7 @@ def _public():
                 # Scikit-learn adds a method of its own.
                 if is_documented and not member.startswith("_") and member != "set_fit_request":
                     yield f"{home.__name__}.{name}.{member}"
+    yield from PICTURES
 
 
 def _errors(name):

@@ -18,6 +18,10 @@ FILES += [ROOT / "estimator.py", ROOT / "validation.py", ROOT / "warmup.py", ROO
 
 MAX_LINES, MAX_POSITIONAL = 60, 6
 
+# Of a file in one of the rooms where that is kept: what can be read in one sitting.
+MAX_FILE_LINES = 400
+SHORT = [path for room in (*ROOMS, "figures") for path in (ROOT / room).rglob("*.py")]
+
 # The constructors of the public interface, whose arguments are given by name.
 CONSTRUCTORS = {("estimator.py", "__init__"), ("layer.py", "__init__")}
 
@@ -45,3 +49,9 @@ def test_functions(path):
                 assert len(positional) <= MAX_POSITIONAL, f"{function.name} takes {len(positional)} by position"
         for closure in _closures(function):
             assert not _closures(closure), f"{function.name} has a closure inside a closure"
+
+
+@pytest.mark.parametrize("path", SHORT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files(path):
+    n_lines = path.read_text(encoding="utf-8").count("\n")
+    assert n_lines <= MAX_FILE_LINES, f"{n_lines} lines: divide it by ideas"

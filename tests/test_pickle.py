@@ -56,3 +56,15 @@ def test_estimators_and_reports_go_to_other_processes(tmp_path):
     assert there[0].ei == here[0].ei
     joblib.dump(estimator, tmp_path / "estimator.joblib")
     assert joblib.load(tmp_path / "estimator.joblib").report_[0].ei == here[0].ei
+
+
+@pytest.mark.parametrize(
+    ("place", "thing"),
+    [
+        (b"ei_fast.network.layer\nFunction", ef.Function),
+        (b"ei_fast.network.activations\nStepFunction", type(ef.Activation("relu").steps((0.0, 1.0), 2))),
+        (b"ei_fast.results.report\nLayerReport", ef.LayerReport),
+    ],
+)
+def test_pickles_of_older_versions_find_what_has_moved_since(place, thing):
+    assert pickle.loads(b"c" + place + b"\n.") is thing

@@ -69,7 +69,7 @@ def video_suffix() -> str:
     """``.mp4`` where ffmpeg is there and runs, ``.gif`` elsewhere."""
     if not find_spec("imageio_ffmpeg"):
         return ".gif"
-    from ei_fast.figures.video import writer_of_mp4
+    from ei_fast.figures.packages import writer_of_mp4
 
     try:
         writer_of_mp4()

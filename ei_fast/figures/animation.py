@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ei_fast.figures.motion import OWNER, PAUSE, Motion, check_trajectory, motion_of
+from ei_fast.figures.packages import script_of_bokeh, writer_of_mp4
 from ei_fast.parameters import Integer
 from ei_fast.training.trajectory import Trajectory
 
@@ -14,7 +15,7 @@ _VERBOSE = Integer(0, allows_bool=True)
 
 def animate_causal_plane(
     trajectory: Trajectory,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     fps: float | None = None,
     pause: float = 1.0,
     trail: int = 20,
@@ -101,7 +102,7 @@ def animate_causal_plane(
 def _writer_of(path: Path) -> Callable[[Motion, Path, bool], Any] | None:
     """The writer of a video's suffix, loaded with what it needs; None for a page, which is no sequence of frames."""
     if path.suffix == ".mp4":
-        from ei_fast.figures.video import write_mp4, writer_of_mp4
+        from ei_fast.figures.video import write_mp4
 
         writer_of_mp4()
         return write_mp4
@@ -110,8 +111,6 @@ def _writer_of(path: Path) -> Callable[[Motion, Path, bool], Any] | None:
 
         return write_gif
     if path.suffix == ".html":
-        from ei_fast.figures.player import script_of_bokeh
-
         script_of_bokeh()
         return None
     raise ValueError(f"The 'path' parameter of {OWNER} must end in .mp4, .gif or .html. Got {str(path)!r} instead.")

@@ -9,19 +9,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from ei_fast.figures.axes import axes_or_new, check_axes, figure_of
+from ei_fast.figures.colours import ink, layer_colours
 from ei_fast.figures.key import draw_key
 from ei_fast.figures.known import reach_beyond
-from ei_fast.figures.style import (
-    BOUND,
-    BOUNDS,
-    BRACKET,
-    BRACKETS,
-    axes_or_new,
-    draw_limits,
-    ink,
-    layer_colours,
-    quiet,
-)
+from ei_fast.figures.style import BOUND, BOUNDS, BRACKET, BRACKETS, draw_limits, quiet
 from ei_fast.figures.ticks import tick_text
 from ei_fast.measures.constants import Z95
 from ei_fast.results.flags import Flag
@@ -55,6 +47,11 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     Figure
         The one that was drawn into.
 
+    Raises
+    ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
+
     Examples
     --------
     >>> import numpy as np
@@ -65,7 +62,8 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     >>> figure.axes[0].lines[0].get_ydata().tolist()
     [2.0, 4.0, 6.0]
     """
-    ax = axes_or_new(ax, (4.8, 3.6), "plot_bins")
+    check_axes(ax, "plot_bins")
+    ax = axes_or_new(ax, (4.8, 3.6))
     pairs = list(dict.fromkeys(zip(sweep["in_bins"], sweep["out_bins"], strict=True)))
     square = all(one == other for one, other in pairs)
     names = list(dict.fromkeys(sweep["layer"]))
@@ -109,7 +107,7 @@ def plot_bins(sweep: "DataFrame", ax: Axes | None = None) -> Figure:
     ax.set_xlabel("bins of each neuron" if square else "bins of inputs, of outputs", fontsize="small")
     ax.set_ylabel("bits", fontsize="small")
     draw_key(ax, list(entries.values()), list(entries), notes)
-    return ax.get_figure(root=True)  # type: ignore[return-value]
+    return figure_of(ax)
 
 
 def _has(rows: "DataFrame", flag: Flag) -> NDArray[np.bool_]:

@@ -8,14 +8,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from ei_fast.figures.axes import axes_or_own, check_axes, figure_of, panels_of
+from ei_fast.figures.colours import MATRICES
 from ei_fast.figures.names import shortened
-from ei_fast.figures.style import SMALL, check_axes, divided
+from ei_fast.figures.style import SMALL
 from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
-from ei_fast.results.report import LayerReport, Report
+from ei_fast.results.layer_report import LayerReport
+from ei_fast.results.report import Report
 
 _TITLES = {name: BY_NAME[name].symbol for name in EDGE_MEASURES}
-# Light to dark the same for every kind of colour vision, and in print.
-_SCALE = "cividis"
 # Characters that the name of a layer has at most, where so many matrices stand side by side.
 _LONGEST = {1: 40, 2: 22, 3: 16, 4: 12}
 
@@ -40,8 +41,11 @@ def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: A
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
-        For another measure, or where edges were not measured.
+        For another measure, or where edges were not measured; and where there are several layers and `ax` was placed
+        by hand, and so cannot be divided.
 
     Examples
     --------
@@ -67,9 +71,8 @@ def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: A
         )
     columns = min(len(layers), 2 if len(layers) <= 4 else 4)
     rows = -(-len(layers) // columns)
-    if ax is None:
-        ax = Figure(figsize=(4.8, 0.8 + 2.0 * rows * min(1.0, 2 / columns)), layout="constrained").subplots()
-    panels = [ax] if len(layers) == 1 else [panel for row in divided(ax, rows, columns) for panel in row]
+    ax = axes_or_own(ax, (4.8, 0.8 + 2.0 * rows * min(1.0, 2 / columns)))
+    panels = [ax] if len(layers) == 1 else panels_of(ax, rows, columns)
     norm = Normalize(0.0, max(np.nanmax(matrix, initial=0.0) for matrix in matrices) or 1.0)
     names = shortened([layer.name for layer in layers], _LONGEST[columns])
     for k, panel in enumerate(panels):
@@ -81,8 +84,8 @@ def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: A
             panel.set_ylabel("input", fontsize=SMALL)
         if k >= len(layers) - columns:
             panel.set_xlabel("output", fontsize=SMALL)
-    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
-    bar = figure.colorbar(ScalarMappable(norm, _SCALE), ax=panels, pad=0.02, fraction=0.06)
+    figure = figure_of(ax)
+    bar = figure.colorbar(ScalarMappable(norm, MATRICES), ax=panels, pad=0.02, fraction=0.06)
     bar.set_label(f"{_TITLES[measure]} [bits]", fontsize="small")
     bar.ax.tick_params(labelsize=SMALL)
     return figure
@@ -90,7 +93,7 @@ def plot_edges(report: Report | LayerReport, measure: str = "sensitivity", ax: A
 
 def _draw_matrix(ax: Axes, matrix: NDArray[np.float64], norm: Normalize, name: str) -> None:
     """One edge matrix (n_in, n_out), with the name of its layer."""
-    ax.imshow(matrix, norm=norm, cmap=_SCALE, aspect="auto", interpolation="nearest")
+    ax.imshow(matrix, norm=norm, cmap=MATRICES, aspect="auto", interpolation="nearest")
     ax.set_title(name, loc="left", fontsize=SMALL, parse_math=False)
     ax.tick_params(labelsize=SMALL - 1)
     for axis in (ax.xaxis, ax.yaxis):

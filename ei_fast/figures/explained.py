@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
-from ei_fast.figures.style import SMALL, check_axes, ink, layer_colours, paper
+from ei_fast.figures.axes import axes_or_own, check_axes, figure_of
+from ei_fast.figures.colours import ink, layer_colours, paper
+from ei_fast.figures.style import SMALL
 
 # Bits of the example layer.
 _SENSITIVITY, _EI = 7.0, 4.0
@@ -35,6 +37,11 @@ def plot_explained_plane(ax: Axes | None = None) -> Figure:
     Figure
         The one that was drawn into.
 
+    Raises
+    ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
+
     Examples
     --------
     >>> figure = plot_explained_plane()
@@ -45,7 +52,8 @@ def plot_explained_plane(ax: Axes | None = None) -> Figure:
 
     >>> plot_explained_plane().savefig("plane_explained.png", dpi=200)  # doctest: +SKIP
     """
-    ax = _own(ax, _PLANE, "plot_explained_plane")
+    check_axes(ax, "plot_explained_plane")
+    ax = axes_or_own(ax, _PLANE)
     degeneracy = _SENSITIVITY - _EI
     point = _turned(_SENSITIVITY, degeneracy)
     _draw_axis(ax, _turned(10.4, 0.0), _colour("sensitivity"), "sensitivity", "degeneracy = 0")
@@ -68,7 +76,7 @@ def plot_explained_plane(ax: Axes | None = None) -> Figure:
     ax.set_ylabel("(sensitivity + degeneracy) / √2  [bits]", fontsize=SMALL)
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=SMALL)
-    return ax.get_figure(root=True)  # type: ignore[return-value]
+    return figure_of(ax)
 
 
 def plot_definition(name: str, ax: Axes | None = None) -> Figure:
@@ -91,6 +99,8 @@ def plot_definition(name: str, ax: Axes | None = None) -> Figure:
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
         For another name.
 
@@ -105,7 +115,8 @@ def plot_definition(name: str, ax: Axes | None = None) -> Figure:
             f"The 'name' parameter of plot_definition must be one of {', '.join(map(repr, DEFINITIONS))}. "
             f"Got {name!r} instead."
         )
-    ax = _own(ax, _SMALL_PICTURE, "plot_definition")
+    check_axes(ax, "plot_definition")
+    ax = axes_or_own(ax, _SMALL_PICTURE)
     what = DEFINITIONS[name]
     if what.bars:
         _draw_bars(ax, what)
@@ -113,7 +124,7 @@ def plot_definition(name: str, ax: Axes | None = None) -> Figure:
         _draw_layer(ax, what)
     ax.set_title(what.title, loc="left", fontsize=SMALL + 2.0, fontweight="bold")
     ax.text(0.0, -0.02, what.said, transform=ax.transAxes, va="top", fontsize=SMALL, linespacing=1.25, color=ink(0.9))
-    return ax.get_figure(root=True)  # type: ignore[return-value]
+    return figure_of(ax)
 
 
 @dataclass(frozen=True)
@@ -183,11 +194,6 @@ DEFINITIONS = {
 # Where the neurons of the layer stand: three inputs, two outputs.
 _PLACES = np.array([[0.0, 2.0], [0.0, 1.0], [0.0, 0.0], [2.6, 1.5], [2.6, 0.5]])
 _RADIUS = 0.27
-
-
-def _own(ax: Axes | None, size: tuple[float, float], owner: str) -> Axes:
-    check_axes(ax, owner)
-    return Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
 
 
 def _turned(sensitivity: float, degeneracy: float) -> tuple[float, float]:

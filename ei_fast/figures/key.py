@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.offsetbox import AnchoredOffsetbox, DrawingArea, HPacker, TextArea
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation
 
+from ei_fast.figures.axes import figure_of
+from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.names import LEAST, LIMIT, shortened
-from ei_fast.figures.style import LEGEND, SMALL, layer_colours
+from ei_fast.figures.style import LEGEND, SMALL
 
 MOST_ENTRIES = 8
 """Of more layers a bar shows the colours."""
@@ -138,7 +139,7 @@ def _cleared(ax: Axes, is_laid_out: bool) -> tuple[float, float]:
 
 def lay_out(ax: Axes) -> None:
     """Give all axes of a figure the places that its layout will give them, as far as it is drawn."""
-    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
+    figure = figure_of(ax)
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
@@ -146,7 +147,7 @@ def lay_out(ax: Axes) -> None:
 
 def _room(ax: Axes) -> tuple[float, float]:
     """Width and height of axes in points."""
-    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
+    figure = figure_of(ax)
     place = ax.get_window_extent()
     return place.width * 72.0 / figure.dpi, place.height * 72.0 / figure.dpi
 
@@ -194,7 +195,7 @@ def _draw_legend(
     """A legend above the axes or in them, `beside` points from their upper edge."""
     if not (len(labels) or title):
         return
-    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
+    figure = figure_of(ax)
     away = ScaledTranslation(0.0, (-beside if inside else beside) / 72.0, figure.dpi_scale_trans)
     # Names are what they are: no formula in dollars, none left out for a leading underscore.
     legend = ax.legend(

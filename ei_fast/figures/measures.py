@@ -10,22 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from ei_fast.figures.axes import axes_or_own, check_axes, figure_of, panels_of
+from ei_fast.figures.colours import ink, layer_colours, metric_styles
 from ei_fast.figures.key import draw_key, lay_out, legend_above
 from ei_fast.figures.known import alone, bounds_of, bracketed, limits_of, reach_beyond
 from ei_fast.figures.scale import in_unit, scaled
-from ei_fast.figures.style import (
-    BOUND,
-    BOUNDS,
-    BRACKETS,
-    check_axes,
-    divided,
-    draw_limits,
-    ink,
-    layer_colours,
-    metric_styles,
-    quiet,
-    ranges_said,
-)
+from ei_fast.figures.style import BOUND, BOUNDS, BRACKETS, FEW_LAYERS, draw_limits, quiet, ranges_said
 from ei_fast.figures.ticks import label_logarithmically
 from ei_fast.measures.quantities import QUANTITIES
 from ei_fast.training.losses import least_validation_loss, split_metrics
@@ -41,10 +31,10 @@ _OF_EI = tuple(quantity.name for quantity in QUANTITIES if quantity.ei_sign)
 _FEW_STEPS = 30
 # A scale of powers of ten for losses that fall further than this.
 _FAR = 10.0
+# Height of a row that holds nothing but the key, in rows of panels.
+_KEY = 0.5
 # Lines that are metrics, and the mark of the least of them.
 _METRIC, _MARK = "ei_fast metric", "ei_fast mark"
-# Of more layers lines are thinner.
-_FEW_LAYERS = 8
 
 
 def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["layer", "edge"] = "layer") -> Figure:
@@ -76,9 +66,11 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
         Where the trajectory holds several runs, `per` is another word, or ``"edge"`` and the trajectory does not say
-        the widths of its layers.
+        the widths of its layers; and where `ax` was placed by hand, and so cannot be divided.
 
     Examples
     --------
@@ -98,23 +90,21 @@ def plot_measures(trajectory: Trajectory, ax: Axes | None = None, per: Literal["
     losses, others = split_metrics(trajectory)
     beside = [panel for panel in (losses, others) if panel]
     used = len(TITLES) + len(beside)
-    # One more, for the key.
-    rows = (used + 2) // 2
-    if ax is None:
-        ax = Figure(figsize=(6.0, 1.7 * rows), layout="constrained").subplots()
-    panels = [panel for column in zip(*divided(ax, rows, 2), strict=True) for panel in column]
+    # The key takes the place that an odd number of panels leaves, or else has a row below all.
+    rows, below = (used + 1) // 2, 0.0 if used % 2 else _KEY
+    ax = axes_or_own(ax, (6.0, 1.7 * (rows + below)))
+    panels = panels_of(ax, rows, 2, down=True, below=below)
     for panel, measure in zip(panels, TITLES, strict=False):
         _draw_measure(trajectory, measure, panel)
         panel.set_ylabel(in_unit("bits", per), fontsize="small")
     for panel, metrics in zip(panels[len(TITLES) :], beside, strict=False):
         draw_metrics(trajectory.steps, metrics, panel, metric_styles(len(metrics)))
     marks = _mark_least_validation_loss(trajectory, panels[:used], losses)
-    for panel in panels[used:]:
-        panel.set_axis_off()
+    panels[-1].set_axis_off()
     for panel in (panels[rows - 1], panels[used - 1]):
         panel.set_xlabel("training step", fontsize="small")
-    _draw_keys(trajectory, panels[: used + 1], marks)
-    return ax.get_figure(root=True)  # type: ignore[return-value]
+    _draw_keys(trajectory, panels, marks)
+    return figure_of(ax)
 
 
 def _draw_keys(trajectory: Trajectory, panels: Sequence[Axes], marks: Mapping[str, Line2D]) -> None:
@@ -135,7 +125,7 @@ def _draw_keys(trajectory: Trajectory, panels: Sequence[Axes], marks: Mapping[st
 
 
 def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["layer", "edge"] = "layer") -> None:
-    """One measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
+    """Draw one measure of every layer over the steps, in bits, with the 95 % band of its error where that is known.
 
     Where EI is bracketed the measures that it enters are bars, and no line leads through their midpoints. Bounds that
     are visibly wider than the band, or the bar, are a fainter one.
@@ -143,18 +133,35 @@ def plot_measure(trajectory: Trajectory, measure: str, ax: Axes, per: Literal["l
     Parameters
     ----------
     trajectory : Trajectory
+        A training.
     measure : str
         A key of `TITLES`.
     ax : matplotlib Axes
+        Drawn into as it is, without a key.
     per : "layer" or "edge", default "layer"
         As in `plot_measures`.
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
         Where `per` is another word, or ``"edge"`` and the trajectory does not say the widths of its layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> import ei_fast as ef
+    >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
+    >>> for step in range(3):
+    ...     _ = recorder.record([np.eye(2)])
+    >>> ax = Figure().subplots()
+    >>> plot_measure(recorder.trajectory_, "ei", ax)
+    >>> ax.lines[0].get_ydata().tolist()
+    [4.0, 4.0, 4.0]
     """
-    check_axes(ax, "plot_measure")
+    check_axes(ax, "plot_measure", optional=False)
     _draw_measure(scaled(trajectory, per, "plot_measure"), measure, ax)
     ax.set_ylabel(in_unit("bits", per), fontsize="small")
 
@@ -167,7 +174,7 @@ def _draw_measure(trajectory: Trajectory, measure: str, ax: Axes) -> None:
     beyond = reach_beyond(limits, bounds)
     dots = _dots(steps)
     n_layers = len(trajectory.layers)
-    width = 1.5 if n_layers <= _FEW_LAYERS else 1.0
+    width = 1.5 if n_layers <= FEW_LAYERS else 1.0
     for k, (layer, colour) in enumerate(zip(trajectory.layers, layer_colours(n_layers), strict=True)):
         known = ~brackets[:, k]
         # Steps between brackets, to which no line leads, are dots.
@@ -187,17 +194,34 @@ def plot_metrics(
     ax: Axes,
     styles: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
-    """Losses, accuracies and the like over the steps.
+    """Draw losses, accuracies and the like over the steps, with a legend above the axes.
 
     Parameters
     ----------
     steps : ndarray (n_steps,)
+        Training steps.
     metrics : mapping of str to ndarray (n_steps,)
         NaN where a step did not have one.
     ax : matplotlib Axes
+        Drawn into as it is.
     styles : sequence of dict, optional
-        Color, linestyle and linewidth of each.
+        Color, linestyle and linewidth of each; greys where not given.
+
+    Raises
+    ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> plot_metrics(np.arange(3), {"val_loss": np.array([0.9, np.nan, 0.7])}, ax)
+    >>> ax.lines[0].get_label(), ax.lines[0].get_ydata().tolist()
+    ('val loss', [0.9, 0.7])
     """
+    check_axes(ax, "plot_metrics", optional=False)
     draw_metrics(steps, metrics, ax, styles or metric_styles(len(metrics)))
     legend_above(ax, *_metric_lines(ax))
 

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.figures.beside import beside
+from ei_fast.figures.colours import layer_colours, metric_styles
 from ei_fast.figures.plane import CausalPlaneDisplay
 from ei_fast.figures.scale import axis_titles, scaled
-from ei_fast.figures.style import BOUNDS, BRACKETS, layer_colours, metric_styles, ranges_said
+from ei_fast.figures.style import BOUNDS, BRACKETS, ranges_said
 from ei_fast.parameters import Integer, Number
 from ei_fast.training.trajectory import Trajectory
 

@@ -10,13 +10,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from ei_fast.figures.axes import axes_or_own, check_axes, figure_of, panels_of
+from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.key import draw_key, lay_out
 from ei_fast.figures.measures import TITLES
 from ei_fast.figures.names import shortened
 from ei_fast.figures.plane import CausalPlaneDisplay
 from ei_fast.figures.scale import Per, axis_titles, in_unit, scaled
 from ei_fast.figures.strokes import draw_guides, make_room
-from ei_fast.figures.style import SMALL, check_axes, divided, layer_colours, quiet, ranges_said
+from ei_fast.figures.style import FEW_LAYERS, SMALL, quiet, ranges_said
 from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
@@ -46,9 +48,11 @@ def plot_layers(trajectory: Trajectory, ax: Axes | None = None, per: Per = "laye
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
         Where the trajectory has no step or several runs, `per` is another word, or ``"edge"`` and the trajectory does
-        not say the widths of its layers.
+        not say the widths of its layers; and where `ax` was placed by hand, and so cannot be divided.
 
     Examples
     --------
@@ -91,9 +95,11 @@ def plot_multiples(trajectories: Mapping[str, Trajectory], ax: Axes | None = Non
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
-        Where there is no run, one has no step, or runs have other layers than the first; and for `per` as in
-        `plot_layers`.
+        Where there is no run, one has no step, or runs have other layers than the first; and for `per` and
+        `ax` as in `plot_layers`.
 
     Examples
     --------
@@ -149,9 +155,11 @@ def plot_bands(trajectories: Mapping[str, Trajectory], ax: Axes | None = None, p
 
     Raises
     ------
+    TypeError
+        Where `ax` is something else than one matplotlib Axes.
     ValueError
-        Where there is no run, one has no step, or runs have other layers than the first; and for `per` as in
-        `plot_layers`.
+        Where there is no run, one has no step, or runs have other layers than the first; and for `per` and
+        `ax` as in `plot_layers`.
 
     Examples
     --------
@@ -167,9 +175,8 @@ def plot_bands(trajectories: Mapping[str, Trajectory], ax: Axes | None = None, p
     check_axes(ax, "plot_bands")
     first = _same_layers(trajectories, "plot_bands")
     runs = [scaled(trajectory, per, "plot_bands") for trajectory in trajectories.values()]
-    if ax is None:
-        ax = Figure(figsize=(6.0, 5.1), layout="constrained").subplots()
-    panels = [panel for column in zip(*divided(ax, 3, 2), strict=True) for panel in column]
+    ax = axes_or_own(ax, (6.0, 5.1))
+    panels = panels_of(ax, 3, 2, down=True)
     key = panels[len(TITLES)]
     for panel, (measure, title) in zip(panels, TITLES.items(), strict=False):
         values = np.stack([_at(first.steps, run.steps, getattr(run, measure)) for run in runs])
@@ -182,7 +189,7 @@ def plot_bands(trajectories: Mapping[str, Trajectory], ax: Axes | None = None, p
     said = [f"line: median of {len(runs)} runs", "band: least to greatest of them", ranges_said(first.ranges)]
     lay_out(ax)
     draw_key(key, _handles(len(first.layers), linewidth=1.5), first.layers, said, inside=True, is_laid_out=True)
-    return ax.get_figure(root=True)  # type: ignore[return-value]
+    return figure_of(ax)
 
 
 def _draw_bands(ax: Axes, steps: NDArray[np.int64], values: Values) -> None:
@@ -193,9 +200,9 @@ def _draw_bands(ax: Axes, steps: NDArray[np.int64], values: Values) -> None:
         at = there[:, k]
         ours = values[:, at, k]
         least, greatest = np.nanmin(ours, axis=0, initial=np.inf), np.nanmax(ours, axis=0, initial=-np.inf)
-        alpha = 0.2 * min(1.0, 8.0 / n_layers)
+        alpha = 0.2 * min(1.0, FEW_LAYERS / n_layers)
         ax.fill_between(steps[at], least, greatest, color=colour, alpha=alpha, linewidth=0)
-        ax.plot(steps[at], np.nanmedian(ours, axis=0), color=colour, linewidth=1.5 if n_layers <= 8 else 1.0)
+        ax.plot(steps[at], np.nanmedian(ours, axis=0), color=colour, linewidth=1.5 if n_layers <= FEW_LAYERS else 1.0)
     quiet(ax)
     ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     ax.yaxis.set_major_locator(MaxNLocator(4))
@@ -228,14 +235,11 @@ def _panels(ax: Axes | None, count: int, *, with_key: bool = False) -> tuple[Fig
     places = count + with_key
     columns = min(int(np.ceil(np.sqrt(places * 1.2))), places)
     rows = -(-places // columns)
-    if ax is None:
-        size = (max(_PANEL[0] * columns, _LEAST[0]), max(_PANEL[1] * rows + 0.5, _LEAST[1]))
-        ax = Figure(figsize=size, layout="constrained").subplots()
-    panels = [panel for row in divided(ax, rows, columns) for panel in row]
+    ax = axes_or_own(ax, (max(_PANEL[0] * columns, _LEAST[0]), max(_PANEL[1] * rows + 0.5, _LEAST[1])))
+    panels = panels_of(ax, rows, columns)
     for panel in panels[count:]:
         panel.set_axis_off()
-    figure: Figure = ax.get_figure(root=True)  # type: ignore[assignment]
-    return figure, panels[:places]
+    return figure_of(ax), panels[:places]
 
 
 def _make_small(ax: Axes, name: str) -> None:

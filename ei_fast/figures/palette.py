@@ -45,7 +45,8 @@ class Palette:
 
 def _packed(picture: Pixels) -> NDArray[np.int32]:
     red, green, blue = np.moveaxis(picture.astype(np.int32), -1, 0)
-    return (red << 16) | (green << 8) | blue
+    packed: NDArray[np.int32] = (red << 16) | (green << 8) | blue
+    return packed
 
 
 def _unpacked(colours: NDArray[np.int32]) -> Pixels:

@@ -13,8 +13,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike, NDArray
 
+from ei_fast.figures.colours import ink, paper
 from ei_fast.figures.known import alone
-from ei_fast.figures.style import BOUND, BRACKET, FEW_BARS, SMALL, ink, paper
+from ei_fast.figures.style import BOUND, BRACKET, FEW_BARS, FEW_LAYERS, SMALL
 
 Points = NDArray[np.float64]
 
@@ -23,8 +24,8 @@ _ARROWS_AT = (0.35, 0.7)
 _MANY_STEPS = 300
 # Of more steps so many bars and pieces of a path are drawn, evenly over all: more would lie on each other.
 _MOST_BARS, _MOST_PIECES = 300, 100
-# Of more layers marks and arrowheads are smaller, so that together they cover as much, and errors are fewer.
-_FEW_LAYERS, _SMALLEST, _ERRORS_TOGETHER = 8, 0.45, 160
+# Of many layers: the least size of marks and arrowheads, and how many errors all have together.
+_SMALLEST, _ERRORS_TOGETHER = 0.45, 160
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ class Stroke:
     @property
     def scale(self) -> float:
         """Size of marks and arrowheads, 1 where layers are few."""
-        return max(_SMALLEST, min(1.0, (_FEW_LAYERS / self.n_layers) ** 0.5))
+        return max(_SMALLEST, min(1.0, float((FEW_LAYERS / self.n_layers) ** 0.5)))
 
     @property
     def most_errors(self) -> int:
         """Steps whose error is drawn, at the most."""
-        return _MOST_BARS if self.n_layers <= _FEW_LAYERS else max(2, _ERRORS_TOGETHER // self.n_layers)
+        return _MOST_BARS if self.n_layers <= FEW_LAYERS else max(2, _ERRORS_TOGETHER // self.n_layers)
 
 
 def draw_guides(ax: Axes) -> None:

@@ -1,24 +1,18 @@
-"""What all pictures share: colours that everybody can tell apart, on light and dark paper, and quiet axes."""
+"""How all pictures look: quiet axes and legends, and what stands for intervals, bounds and brackets along an axis."""
 
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex, to_rgba
-from matplotlib.figure import FigureBase
-from matplotlib.gridspec import GridSpecFromSubplotSpec
 from numpy.typing import NDArray
 
+from ei_fast.figures.colours import ink
 from ei_fast.figures.known import alone
 from ei_fast.training.ranges import SAID
 
-# Okabe & Ito's palette without black and yellow, which vanish against text and paper.
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-
-# Share of the viridis scale that stands out against light paper, and against dark.
-_ON_LIGHT, _ON_DARK = (0.0, 0.86), (0.3, 1.0)
+FEW_LAYERS = 8
+"""Of more layers lines are thinner, marks smaller and bands fainter, so that together they hide nothing."""
 
 FEW_BARS = 60
 """Of so many steps each bar is drawn as firm as one: more of them stand side by side."""
@@ -58,81 +52,6 @@ LEGEND: dict[str, Any] = {
 """How every legend looks."""
 
 
-def paper() -> str:
-    """The colour behind the data, as the style in use has it."""
-    for name in ("axes.facecolor", "figure.facecolor"):
-        colour = to_rgba(matplotlib.rcParams[name])
-        if colour[3] > 0.0:
-            return to_hex(colour)
-    return "#ffffff"
-
-
-def ink(share: float) -> str:
-    """A grey between the paper, 0, and the colour of text, 1, as the style in use has them."""
-    ends = np.array([to_rgba(paper())[:3], to_rgba(matplotlib.rcParams["text.color"])[:3]])
-    return to_hex(ends[0] + share * (ends[1] - ends[0]))
-
-
-def is_dark() -> bool:
-    """Whether the style in use has dark paper."""
-    return float(np.dot(to_rgba(paper())[:3], (0.299, 0.587, 0.114))) < 0.5
-
-
-def layer_colours(n_layers: int) -> list[str]:
-    """One colour a layer, the same in every picture; beyond six from the viridis scale, first to last."""
-    if n_layers <= len(_PALETTE):
-        return list(_PALETTE[:n_layers])
-    scale = matplotlib.colormaps["viridis"]
-    return [to_hex(scale(share)) for share in np.linspace(*(_ON_DARK if is_dark() else _ON_LIGHT), n_layers)]
-
-
-def metric_styles(n_metrics: int) -> list[dict[str, Any]]:
-    """How losses and the like are drawn, which belong to no layer: in greys, by the dashes of their lines."""
-    dashes, greys = ("-", "--", ":", "-."), (ink(0.9), ink(0.6))
-    return [{"color": greys[k % 2], "linestyle": dashes[k % 4], "linewidth": 1.5} for k in range(n_metrics)]
-
-
-def check_axes(ax: Any, owner: str) -> None:
-    """Raise TypeError, before anything is drawn, where one axes are wanted and something else is given."""
-    if ax is None or isinstance(ax, Axes):
-        return
-    is_array = isinstance(ax, np.ndarray)
-    entries = ax.ravel() if is_array else ax if isinstance(ax, (list, tuple)) else ()
-    if len(entries) and all(isinstance(one, Axes) for one in entries):
-        index = ", ".join("0" * ax.ndim) if is_array else "0"
-        shape = f" of shape {ax.shape}" if is_array else ""
-        got, remedy = f"{type(ax).__name__}{shape} of {len(entries)} axes", f"Give one of them, like axes[{index}]"
-    elif isinstance(ax, FigureBase):
-        got, remedy = type(ax).__name__, "Give axes of it, like figure.subplots()"
-    else:
-        got, remedy = repr(ax), "Give what figure.subplots() makes, or nothing"
-    raise TypeError(f"The 'ax' parameter of {owner} must be one matplotlib Axes. Got {got}. {remedy}.")
-
-
-def axes_or_new(ax: Axes | None, figsize: tuple[float, float], owner: str) -> Axes:
-    """`ax`, or that of a new figure."""
-    check_axes(ax, owner)
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        _, ax = plt.subplots(figsize=figsize, layout="constrained")
-    return ax
-
-
-def divided(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
-    """Axes of a grid in the place of `ax`, which is left empty."""
-    figure = ax.figure
-    place = ax.get_subplotspec()
-    if place is None:
-        raise ValueError(
-            "The 'ax' parameter must be axes of a grid, as figure.subplots() makes them, to be divided. "
-            "Got axes that were placed by hand. Give axes of figure.subplots(), or nothing."
-        )
-    ax.set_axis_off()
-    grid = GridSpecFromSubplotSpec(rows, columns, place)
-    return [[figure.add_subplot(grid[row, column]) for column in range(columns)] for row in range(rows)]
-
-
 def ranges_said(convention: str) -> str:
     """Over which ranges the records are binned, as it stands on every picture; "" where it is not known."""
     return f"ranges: {SAID[convention]}" if convention in SAID else ""
@@ -165,9 +84,9 @@ def draw_limits(
         Where `bounds` are visibly wider than `interval`.
     colour : str
     n_layers : int, default 1
-        In these axes: of more than eight, bands are fainter, so that together they hide no line.
+        In these axes.
     """
-    firm = min(1.0, 8.0 / n_layers)
+    firm = min(1.0, FEW_LAYERS / n_layers)
     if beyond[known].any():
         _draw_band(ax, x, bounds, known, colour, gid=BOUND, alpha=0.08 * firm)
     if (interval[known, 1] > interval[known, 0]).any():

@@ -1,28 +1,31 @@
 """The causal plane as a video: frames drawn one by one over what stands still, and handed on as they come."""
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import BboxBase
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ei_fast.figures.colours import ink, layer_colours, paper
 from ei_fast.figures.key import draw_key
 from ei_fast.figures.measures import draw_metrics, plot_metrics
 from ei_fast.figures.motion import Motion
+from ei_fast.figures.packages import FFMPEG_REMEDY, writer_of_mp4
 from ei_fast.figures.palette import Palette
 from ei_fast.figures.strokes import Stroke, draw_guides, name_guides
-from ei_fast.figures.style import SMALL, ink, layer_colours, paper, quiet
+from ei_fast.figures.style import SMALL, quiet
 
 Pixels = NDArray[np.uint8]
 
@@ -33,39 +36,10 @@ _PLANE_TO_CURVES = (2.3, 1.0)
 _DOTS_MP4, _DOTS_GIF = 200, 125
 _QUALITY = "18"
 
-_LONGEST_START = 60.0
-_known_to_run: set[str] = set()
-_REMEDY = (
-    "Install it again, pip install --force-reinstall imageio-ffmpeg, set IMAGEIO_FFMPEG_EXE to one that runs or unset "
-    "it; or write a .gif or .html, which need none."
-)
 _UNWRITTEN = (
     f"animate_causal_plane to .mp4 was not finished: ffmpeg ended before the last frame. Above stands what it says, "
-    f"where it says why; the disk may be full, or it may lack H.264 (libx264). {_REMEDY}"
+    f"where it says why; the disk may be full, or it may lack H.264 (libx264). {FFMPEG_REMEDY}"
 )
-
-
-def writer_of_mp4() -> ModuleType:
-    """The package that brings ffmpeg; ImportError that says how to get it, or one that can be run."""
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise ImportError('animate_causal_plane to .mp4 needs ffmpeg: pip install "ei_fast[video]"') from error
-    program = "ffmpeg"
-    try:
-        program = imageio_ffmpeg.get_ffmpeg_exe()
-        _check_runs(program)
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        raise ImportError(
-            f"animate_causal_plane to .mp4 needs an ffmpeg that runs: {program!r} does not ({error}). {_REMEDY}"
-        ) from error
-    return imageio_ffmpeg
-
-
-def _check_runs(program: str) -> None:
-    if program not in _known_to_run:
-        subprocess.run([program, "-version"], capture_output=True, check=True, timeout=_LONGEST_START)
-        _known_to_run.add(program)
 
 
 def write_mp4(motion: Motion, path: Path, verbose: bool) -> None:
@@ -129,6 +103,17 @@ def write_gif(motion: Motion, path: Path, verbose: bool) -> None:
     first.save(path, save_all=True, append_images=images, duration=milliseconds, loop=0, optimize=False, disposal=1)
 
 
+class _Canvas(Protocol):
+    """What is used of matplotlib's canvas of pixels, whose own methods say no types."""
+
+    def draw(self) -> None: ...
+    def copy_from_bbox(self, bbox: BboxBase) -> Any: ...
+    def restore_region(self, region: Any) -> None: ...
+    def get_renderer(self) -> RendererBase: ...
+    def buffer_rgba(self) -> memoryview: ...
+    def get_width_height(self) -> tuple[int, int]: ...
+
+
 class Frames:
     """Pictures of a motion, all on one canvas.
 
@@ -155,7 +140,7 @@ class Frames:
     def __init__(self, motion: Motion, dots: int):
         self._motion = motion
         figure = Figure(figsize=_INCHES, dpi=dots, layout="constrained")
-        self._canvas = FigureCanvasAgg(figure)
+        self._canvas = _canvas_of(figure)
         plane, beside = figure.subplots(1, 2, width_ratios=_PLANE_TO_CURVES)
         self._colours = np.array([to_rgba(colour) for colour in layer_colours(len(motion.layers))])
         self._draw_plane(plane)
@@ -246,6 +231,10 @@ class Frames:
             marker.set_data([step], [values[index]])
         self._step.set_text(_step_text(step))
         return [self.bounds, self.trails, self.bars, self.intervals, self.points, self._now, *self.markers, self._step]
+
+
+def _canvas_of(figure: Figure) -> _Canvas:
+    return FigureCanvasAgg(figure)
 
 
 def _step_text(step: int) -> str:

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Cells, Codes, Intervention, Keys, Outputs
 from ei_fast.intervention.streams import Stream, neuron_keys
-from ei_fast.kernels.dense import cell_centres, dense_codes, dense_keys, moving_cells, open_cells
+from ei_fast.kernels.cells import moving_cells, open_cells
+from ei_fast.kernels.dense import dense_codes, dense_keys
 from ei_fast.kernels.histograms import single_input_codes
+from ei_fast.kernels.preactivations import cell_centres
 from ei_fast.kernels.uniforms import GAMMA
 from ei_fast.network.binned import probabilities_of, reach_of
 from ei_fast.network.bins import Range, bin_edges
@@ -119,7 +121,8 @@ class DenseIntervention(Intervention):
     def sample_keys(self, stream: Stream, number: int, first: int, count: int) -> NDArray[np.uint64]:
         """Key (count,) of a stream for each of samples number first, first + 1, ...; `number` tells kinds apart."""
         base = neuron_keys(self._seed, self._place, stream, number + 1)[number]
-        return base + GAMMA * np.arange(first, first + count, dtype=np.uint64)
+        keys: NDArray[np.uint64] = base + GAMMA * np.arange(first, first + count, dtype=np.uint64)
+        return keys
 
     def _spread(
         self, width: NDArray[np.float64]

@@ -11,7 +11,7 @@ from ei_fast.kernels.dense import input_codes
 from ei_fast.kernels.keys import pack_codes
 from ei_fast.kernels.uniforms import fill_uniforms, fill_uniforms_of_cells
 from ei_fast.network.bins import Ranges, bin_index, edges_of_each, ends_of, is_each
-from ei_fast.network.layer import Function
+from ei_fast.network.function import Function
 
 
 class FunctionIntervention(Intervention):
@@ -97,7 +97,8 @@ class FunctionIntervention(Intervention):
         fill_uniforms_of_cells(stream_keys, firsts, m, 0, uniforms.shape[1], uniforms)
         cell = np.full((1, self.n_in), self.in_bins) if cells is None else np.repeat(cells, m, axis=0)
         low, high = self._bin_low[self._neuron, cell], self._bin_high[self._neuron, cell]
-        return low + (high - low) * (uniforms.T.astype(np.float64) + 0.5)
+        inputs: NDArray[np.float64] = low + (high - low) * (uniforms.T.astype(np.float64) + 0.5)
+        return inputs
 
     def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
         x = self._inputs(stream_keys, firsts, cells, keys.shape[1])

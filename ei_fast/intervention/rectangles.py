@@ -194,11 +194,11 @@ class Rectangles:
         if not self.is_inside:
             squares = np.empty(len(x))
             excess_of_squares(self._factor, self.weight, x, squares)
-            own = self._do.output_surprise[np.arange(self._do.n_out), codes].sum(axis=1)
+            own: NDArray[np.float64] = self._do.output_surprise[np.arange(self._do.n_out), codes].sum(axis=1)
             return own + _SHARE_OF_SQUARES * squares
         surprise = np.empty(len(low))
         marginal_surprise(low, high, surprise)
-        return surprise / np.log(2.0)
+        return surprise / float(np.log(2.0))
 
     def _intersect(self, low: Rows, high: Rows) -> None:
         """Let the interval of each leader be the intersection of those of all that are proportional to it."""

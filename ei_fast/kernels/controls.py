@@ -27,8 +27,8 @@ from math import erf
 
 import numpy as np
 
-from ei_fast.kernels.dense import count_at_most
 from ei_fast.kernels.jit import jit
+from ei_fast.kernels.search import count_at_most
 
 _FAR = 8.0
 """Standard deviations from its mean beyond which a Gaussian's breakpoints are not looked at. A tail has the probability

@@ -18,9 +18,9 @@ Chao and Shen's estimator has a formula of its own (`chao_shen_entropy`).
 
 import numpy as np
 
-from ei_fast.kernels.dense import count_at_most
 from ei_fast.kernels.jit import jit
 from ei_fast.kernels.keys import DROPPED
+from ei_fast.kernels.search import count_at_most
 
 _HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """2**64 divided by the golden ratio, to an odd number: the upper bits of key times it are the key's slot in a hash

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ei_fast.kernels.counting import chao_shen_entropy
-from ei_fast.kernels.dense import count_at_most
 from ei_fast.kernels.jit import jit
+from ei_fast.kernels.search import count_at_most
 
 
 @jit

@@ -19,8 +19,9 @@ A quantile is where the CDF reaches a level, found by searching the CDF.
 
 import numpy as np
 
+from ei_fast.kernels.closed_form import closed_cdf
 from ei_fast.kernels.jit import jit
-from ei_fast.kernels.parts import MAX_TERMS, closed_cdf, dominated_cdf
+from ei_fast.kernels.series import MAX_TERMS, dominated_cdf
 from ei_fast.kernels.uniform_sums import CLOSED_FORM_INPUTS, half_widths_of, sinc, terms_needed
 
 FAR = 8.6

@@ -18,9 +18,9 @@ means (Gibson, Glasbey & Elston 1994): it leaves the products with the least var
 
 import numpy as np
 
-from ei_fast.kernels.dense import count_at_most
 from ei_fast.kernels.jit import jit
 from ei_fast.kernels.normal import normal_between, normal_cdf, rough_cdf
+from ei_fast.kernels.search import count_at_most
 from ei_fast.kernels.uniforms import GAMMA, fill_uniforms, mix64
 
 FAR = 6.4

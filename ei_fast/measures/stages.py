@@ -154,4 +154,5 @@ class Runner:
 
 def run_here(method: Method[Result], threads: Threads) -> Result:
     """The result of a method, all of whose stages are done in this process."""
-    return Runner(threads).run(method)
+    result: Result = Runner(threads).run(method)
+    return result

@@ -1,12 +1,10 @@
-"""Activations, and the step functions that they become once their output is binned.
+"""Activations: known by name, or a user's own function.
 
-An elementwise activation followed by binning is a step function of the pre-activation s: a sorted table of breakpoints
-and one bin for each interval between them. Kernels read only such tables, so that a new activation is a new row in
-`formulas` and never a new kernel.
+Followed by binning, one is a step function of the pre-activation (`step_functions`), and that is all that kernels read:
+a new activation is a new row in `formulas` and never a new kernel.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Real
 from typing import Any
@@ -14,41 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.network.bins import Range, bin_edges
+from ei_fast.network.bins import Range
 from ei_fast.network.formulas import ALIASES, FAMILIES, Formula, Map
+from ei_fast.network.step_functions import StepFunction, steps_by_pieces, steps_on_grid
 from ei_fast.validation import as_float, as_numpy_ships, check_unmasked
 
 _GRID = 2**15
-# The sign bit of a 64-bit number.
-_SIGN = np.int64(-(2**63))
-
-
-@dataclass(frozen=True)
-class StepFunction:
-    """A binned activation: the bin is ``codes[k]`` where ``breaks[k - 1] <= s < breaks[k]``.
-
-    Parameters
-    ----------
-    breaks : ndarray (K,), float64
-        Finite, strictly increasing pre-activations at which the bin changes.
-    codes : ndarray (K + 1,), uint16
-        Output bin of each interval; `outside` where the output leaves the range and is to be dropped.
-    n_bins : int
-        Number of output bins.
-    """
-
-    breaks: NDArray[np.float64]
-    codes: NDArray[np.uint16]
-    n_bins: int
-
-    @property
-    def outside(self) -> int:
-        """The code of outputs that are dropped; no interval has it where outputs are clipped."""
-        return self.n_bins
-
-    def __call__(self, s: ArrayLike) -> NDArray[np.uint16]:
-        """Output bin at each pre-activation of `s`, in the same shape."""
-        return self.codes[np.searchsorted(self.breaks, s, side="right")]
 
 
 class Activation:
@@ -100,7 +69,12 @@ class Activation:
     params: dict[str, Any]
     codomain: Range
 
-    def __init__(self, name_or_callable: "str | Activation | Callable", codomain: Range | None = None, **params: Any):
+    def __init__(
+        self,
+        name_or_callable: "str | Activation | Map",
+        codomain: Range | None = None,
+        **params: Any,
+    ):
         self.formula: Formula | None = None
         if isinstance(name_or_callable, Activation):
             self.__dict__.update(name_or_callable.__dict__)
@@ -142,7 +116,7 @@ class Activation:
         self.formula = _formula(name, tuple(self.params.items()))
         self.codomain = self.formula.codomain
 
-    def _from_callable(self, function: Callable, codomain: Range | None, params: dict[str, Any]) -> None:
+    def _from_callable(self, function: Map, codomain: Range | None, params: dict[str, Any]) -> None:
         if params:
             raise ValueError(
                 f"A function of your own takes no parameters here. Got {sorted(params)}. Bind them beforehand."
@@ -182,7 +156,7 @@ class Activation:
         return y
 
     @property
-    def function(self) -> Callable | None:
+    def function(self) -> Map | None:
         """The user's function; None where the activation is known by name."""
         return self._function
 
@@ -309,10 +283,14 @@ class Activation:
         (array([0.25, 0.5 , 0.75]), [0, 1, 2, 3])
         """
         if self.formula is not None:
-            return _steps_by_pieces(self, out_range, out_bins, drop)
-        return _steps_on_grid(self, out_range, out_bins, reach, drop)
+            return _steps_of_named(self, out_range, out_bins, drop)
+        # Searched anew at every call, since what the function returns may have changed.
+        grid = np.linspace(*reach, _GRID + 1)
+        values = self(grid)
+        self.check_codomain(grid, values)
+        return steps_on_grid(self, grid, values, out_range, out_bins, drop)
 
-    def _key(self) -> tuple:
+    def _key(self) -> tuple[Any, ...]:
         # A user's function equals itself alone: it need not be hashable, nor define equality.
         # A method is a new object at each access, so that its function and its owner are compared.
         function = getattr(self._function, "__func__", self._function)
@@ -345,102 +323,18 @@ def _formula(name: str, params: tuple[tuple[str, Any], ...]) -> Formula:
     return FAMILIES[name].formula(**dict(params))
 
 
+@lru_cache(maxsize=256)
+def _steps_of_named(activation: Activation, out_range: Range, out_bins: int, drop: bool) -> StepFunction:
+    assert activation.formula is not None
+    return steps_by_pieces(activation, activation.formula, out_range, out_bins, drop)
+
+
 def _holds(rule: Callable[..., bool], params: dict[str, Any]) -> bool:
     """Whether the parameters are allowed; those of a type that the rule cannot compare are not."""
     try:
         return rule(*params.values())
     except TypeError:
         return False
-
-
-def _counted_edges(out_range: Range, out_bins: int, drop: bool) -> NDArray[np.float64]:
-    """The edges of which the number below a value gives its bin: the inner edges, and both ends under dropping."""
-    edges = bin_edges(out_range, out_bins)
-    if drop:
-        # The upper end itself belongs to the last bin.
-        return np.concatenate([edges[:-1], [np.nextafter(edges[-1], np.inf)]])
-    return edges[1:-1]
-
-
-def _step_function(breaks: list[float], counts: list[int], out_bins: int, drop: bool) -> StepFunction:
-    """Steps from breakpoints, and from how many edges lie below the output on each interval between them.
-
-    Breakpoints that are infinite, coincide or change nothing are left out.
-    """
-    at: list[float] = []
-    passed = [counts[0]]
-    for position, count in zip(breaks, counts[1:], strict=True):
-        if position == -np.inf or (at and position == at[-1]):
-            passed[-1] = count
-        elif position < np.inf and count != passed[-1]:
-            at.append(position)
-            passed.append(count)
-    # Two steps at the same place may cancel each other.
-    keep = [k for k in range(len(at)) if passed[k + 1] != passed[k]]
-    passed, at = [passed[0], *(passed[k + 1] for k in keep)], [at[k] for k in keep]
-    codes = np.array(passed)
-    if drop:
-        codes = np.where((codes == 0) | (codes == out_bins + 1), out_bins, codes - 1)
-    step = StepFunction(np.array(at, dtype=np.float64), codes.astype(np.uint16), out_bins)
-    step.breaks.flags.writeable = step.codes.flags.writeable = False
-    return step
-
-
-@lru_cache(maxsize=256)
-def _steps_by_pieces(activation: Activation, out_range: Range, out_bins: int, drop: bool) -> StepFunction:
-    """Steps of a formula: a monotone piece crosses the edges between its end values in order."""
-    formula = activation.formula
-    assert formula is not None
-    edges = _counted_edges(out_range, out_bins, drop)
-    ends = [-np.inf, *formula.knots, np.inf]
-    values = [formula.limits[0], *activation(np.array(formula.knots)).tolist(), formula.limits[1]]
-    breaks: list[float] = []
-    counts: list[int] = []
-    for left, right, start, stop in zip(ends[:-1], ends[1:], values[:-1], values[1:], strict=True):
-        low, high = min(start, stop), max(start, stop)
-        # A falling piece is below its first value from the start; all others are at or above it.
-        first = int(np.searchsorted(edges, start, side="left" if stop < start else "right"))
-        met = edges[(low < edges) & (edges < high)]
-        if counts:
-            breaks.append(left)
-        counts.append(first)
-        if formula.inverse is not None:
-            at = formula.inverse(met)
-        else:
-            at = _first_float(activation, met, left, right, rising=stop > start)
-        order = 1 if stop > start else -1
-        breaks.extend(at[::order].tolist())
-        counts.extend(first + order * (k + 1) for k in range(len(met)))
-    return _step_function(breaks, counts, out_bins, drop)
-
-
-def _first_float(
-    activation: Activation, edges: NDArray[np.float64], left: float, right: float, rising: bool
-) -> NDArray[np.float64]:
-    """First float in (left, right] at which a rising activation has reached, or a falling one is below, each edge.
-
-    Found by bisection over the floats themselves, so that no tolerance is needed.
-    """
-    largest = np.finfo(float).max
-    low = np.full(edges.shape, _ordered(max(left, -largest)))
-    high = np.full(edges.shape, _ordered(min(right, largest)))
-    for _ in range(64):
-        middle = (low >> 1) + (high >> 1) + (low & high & 1)
-        passed = (activation(_from_ordered(middle)) >= edges) == rising
-        high = np.where(passed, middle, high)
-        low = np.where(passed, low, middle)
-    return _from_ordered(high)
-
-
-def _ordered(value: float) -> np.int64:
-    """The integer that stands for a float in an order-preserving numbering of all floats."""
-    bits = np.float64(value).view(np.int64)
-    return bits if bits >= 0 else _SIGN - bits
-
-
-def _from_ordered(keys: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The floats that `_ordered` numbers `keys`."""
-    return np.where(keys >= 0, keys, _SIGN - keys).view(np.float64)
 
 
 def _named(name: str, params: dict[str, Any]) -> Activation:
@@ -451,22 +345,3 @@ def _named(name: str, params: dict[str, Any]) -> Activation:
 def _plain(value: Any) -> Any:
     """A parameter as a Python float, where it is a number of any library."""
     return as_float(value) if isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) else value
-
-
-def _steps_on_grid(activation: Activation, out_range: Range, out_bins: int, reach: Range, drop: bool) -> StepFunction:
-    """Steps of a user's function: changes between neighbouring points of a grid, each then refined to rounding.
-
-    Searched anew at every call, since what the function returns may have changed.
-    """
-    edges = _counted_edges(out_range, out_bins, drop)
-    grid = np.linspace(*reach, _GRID + 1)
-    values = activation(grid)
-    activation.check_codomain(grid, values)
-    count = np.searchsorted(edges, values, side="right")
-    at = np.flatnonzero(count[1:] != count[:-1])
-    low, high, before = grid[at], grid[at + 1], count[at]
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        same = np.searchsorted(edges, activation(middle), side="right") == before
-        low, high = np.where(same, middle, low), np.where(same, high, middle)
-    return _step_function(high.tolist(), [int(count[0]), *count[at + 1].tolist()], out_bins, drop)

@@ -12,7 +12,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, hull_of, is_each
-from ei_fast.network.layer import Function, Layer
+from ei_fast.network.function import Function
+from ei_fast.network.layer import Layer
 from ei_fast.network.steps import StepTable
 
 _NOTICEABLE = 1e-8
@@ -72,7 +73,8 @@ def reach_of(
     sizes = np.abs(weight)
     moves = sizes.T @ (width if isinstance(width, np.ndarray) else np.full(n_in, width))
     rounding = 8 * np.finfo(float).eps * (np.abs(bias) + sizes.sum(axis=0) * max(map(abs, in_range)))
-    return 0.5 * moves * (1 - 1e-12) - rounding
+    reach: NDArray[np.float64] = 0.5 * moves * (1 - 1e-12) - rounding
+    return reach
 
 
 def probabilities_of(

@@ -1,9 +1,7 @@
-"""Layers: a dense `Layer`, or any other map as a `Function`; of a convolution, its map from one patch to channels."""
+"""A dense `Layer`; of a convolution, its map from one patch to the output channels."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import prod
-from numbers import Integral
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, Ranges, check_range, ends_of, is_each
-from ei_fast.validation import check_unmasked, without_gradient
+from ei_fast.network.checks import check_name, check_patch, real_array
+
+# Most imports take both from here, and pickles of older versions look for it here.
+from ei_fast.network.function import Function as Function
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +85,14 @@ class Layer:
         patch: Sequence[int] | None = None,
     ):
         owner = f"Layer {name!r}" if name is not None else "Layer"
-        w = _real_array(weight, "weight", owner)
+        w = real_array(weight, "weight", owner)
         if w.ndim != 2 or 0 in w.shape:
             raise ValueError(
                 f"The 'weight' parameter of {owner} must have shape (n_in, n_out), at least one of each. "
                 f"Got shape {w.shape} instead."
             )
         n_out = w.shape[1]
-        b = np.zeros(n_out) if bias is None else _real_array(bias, "bias", owner)
+        b = np.zeros(n_out) if bias is None else real_array(bias, "bias", owner)
         if b.shape != (n_out,):
             raise ValueError(
                 f"The 'bias' parameter of {owner} must have shape ({n_out},), one entry a column of 'weight'. "
@@ -127,12 +128,12 @@ class Layer:
     @property
     def n_in(self) -> int:
         """Number of input neurons."""
-        return self.weight.shape[0]
+        return len(self.weight)
 
     @property
     def n_out(self) -> int:
         """Number of output neurons."""
-        return self.weight.shape[1]
+        return len(self.bias)
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs (m, n_out) at the inputs `x` (m, n_in)."""
@@ -262,197 +263,3 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"Layer({self.n_in} -> {self.n_out}, {self.activation.name}, name={self.name!r})"
-
-
-@dataclass(frozen=True, eq=False)
-class Function:
-    """Any map from input neurons to output neurons, measured as one layer.
-
-    Parameters
-    ----------
-    fn : callable
-        Takes a float64 array (m, n_in) and returns an array (m, n_out). Every row of the result depends on the same
-        row of the input alone, and on nothing that happened before.
-    n_in, n_out : int
-        Numbers of input and output neurons.
-    out_range : (float, float)
-        Range over which the outputs are binned.
-    in_range : (float, float), optional
-        Range of the inputs. Where not given, the range of the outputs of the layer before, or the network's.
-    name : str, optional
-        Name in reports. A network names its layers ``layer0, layer1, ...`` where they have no name.
-    patch : tuple of int, optional
-        For a convolution, the shape (channels, ...) of the patch that its inputs are, in C order, as of a `Layer`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The message names the parameter, the rule and the value.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import ei_fast as ef
-    >>> product = ef.Function(lambda x: x[:, :1] * x[:, 1:], n_in=2, n_out=1, out_range=(0.0, 1.0))
-    >>> product(np.array([[0.5, 0.5]]))
-    array([[0.25]])
-    """
-
-    fn: Callable[[NDArray[np.float64]], ArrayLike]
-    n_in: int
-    n_out: int
-    out_range: Range
-    in_range: Range | None = None
-    name: str | None = None
-    patch: tuple[int, ...] | None = None
-
-    kind: ClassVar[str] = "function"
-    pairwise_methods: ClassVar[tuple[str, ...]] = ("histogram", "none")
-    is_thread_safe: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        owner = f"Function {self.name!r}" if self.name is not None else "Function"
-        check_name(self.name, owner)
-        if not callable(self.fn):
-            raise TypeError(
-                f"The 'fn' parameter of {owner} must be callable: (m, n_in) array -> (m, n_out) array. "
-                f"Got {self.fn!r} instead."
-            )
-        for key in ("n_in", "n_out"):
-            width = getattr(self, key)
-            if not isinstance(width, Integral) or isinstance(width, (bool, np.bool_)):
-                raise TypeError(f"The {key!r} parameter of {owner} must be an integer >= 1. Got {width!r} instead.")
-            if width < 1:
-                raise ValueError(f"The {key!r} parameter of {owner} must be an integer >= 1. Got {width!r} instead.")
-            object.__setattr__(self, key, int(width))
-        object.__setattr__(self, "out_range", check_range(self.out_range, "out_range", owner))
-        if self.in_range is not None:
-            object.__setattr__(self, "in_range", check_range(self.in_range, "in_range", owner))
-        object.__setattr__(self, "patch", check_patch(self.patch, self.n_in, owner))
-
-    @property
-    def activation_name(self) -> str:
-        """What reports show in the place of an activation."""
-        return "function"
-
-    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Outputs (m, n_out) at the inputs `x` (m, n_in), checked: of that shape, real, without NaN."""
-        try:
-            returned = self.fn(x)
-            check_unmasked(returned, f"Function {self.name!r} must return numbers")
-            y = np.asarray(without_gradient(returned))
-        except StopIteration as error:
-            # Passed on as it is, it would silently end a loop of some caller.
-            raise RuntimeError(f"Function {self.name!r} raised StopIteration for inputs of shape {x.shape}.") from error
-        except Exception as error:
-            error.add_note(f"Raised by Function {self.name!r} for inputs of shape {x.shape}.")
-            raise
-        if y.shape != (len(x), self.n_out):
-            raise ValueError(
-                f"Function {self.name!r} must return an array of shape ({len(x)}, {self.n_out}) "
-                f"for inputs of shape {x.shape}. Got shape {y.shape} instead."
-            )
-        if y.dtype.kind not in "fiub":
-            raise TypeError(f"Function {self.name!r} must return real numbers. Got dtype {y.dtype} instead.")
-        y = y.astype(np.float64, copy=False)
-        if np.isnan(y).any():
-            raise ValueError(
-                f"Function {self.name!r} returned NaN. It must be defined on the whole input range: check 'in_range'."
-            )
-        return y
-
-    def named(self, name: str) -> "Function":
-        """Return the same map under another name.
-
-        Parameters
-        ----------
-        name : str
-            The new name.
-
-        Returns
-        -------
-        Function
-            A new function; this one stays as it is.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import ei_fast as ef
-        >>> ef.Function(np.tanh, 2, 2, (-1.0, 1.0)).named("block")
-        Function(2 -> 2, name='block')
-        """
-        return replace(self, name=name)
-
-    def over(self, in_range: Range) -> "Function":
-        """Return the same map with an input range of its own.
-
-        Parameters
-        ----------
-        in_range : (float, float)
-            Range of all inputs.
-
-        Returns
-        -------
-        Function
-            A new function; this one stays as it is.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import ei_fast as ef
-        >>> ef.Function(np.tanh, 2, 2, (-1.0, 1.0)).over((-3.0, 3.0)).in_range
-        (-3.0, 3.0)
-        """
-        return replace(self, in_range=in_range)
-
-    def __repr__(self) -> str:
-        return f"Function({self.n_in} -> {self.n_out}, name={self.name!r})"
-
-
-def check_name(name: Any, owner: str) -> str | None:
-    """Return `name`; TypeError where it cannot be the name of a layer."""
-    if name is not None and (not isinstance(name, str) or not name):
-        raise TypeError(f"The 'name' parameter of {owner} must be a non-empty string. Got {name!r} instead.")
-    return name
-
-
-def check_patch(patch: Any, n_in: int, owner: str) -> tuple[int, ...] | None:
-    """Return `patch` as a tuple; TypeError or ValueError where it is not the shape of `n_in` inputs."""
-    if patch is None:
-        return None
-    rule = f"The 'patch' parameter of {owner} must be integers >= 1, (channels, ...), whose product is {n_in}"
-    if not isinstance(patch, Sequence) or any(isinstance(n, bool) or not isinstance(n, Integral) for n in patch):
-        raise TypeError(f"{rule}. Got {patch!r} instead.")
-    shape = tuple(int(n) for n in patch)
-    if not shape or min(shape) < 1 or prod(shape) != n_in:
-        raise ValueError(f"{rule}. Got {patch!r} instead.")
-    return shape
-
-
-def _real_array(values: Any, key: str, owner: str) -> NDArray[np.float64]:
-    """A fresh C-ordered float64 copy of `values`."""
-    if hasattr(values, "toarray"):
-        raise TypeError(
-            f"The {key!r} parameter of {owner} must be a dense array. Got {type(values).__name__} instead: "
-            "sparse input is not supported. Convert it with .toarray()."
-        )
-    rule = f"The {key!r} parameter of {owner} must be an array of real numbers"
-    check_unmasked(values, rule)
-    try:
-        array = np.asarray(without_gradient(values))
-    # The last is what PyTorch raises for tensors that hold no values.
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{rule}. Got {type(values).__name__} instead: {error}.") from None
-    if array.dtype.kind == "c":
-        raise ValueError(f"{rule}. Got {array.dtype} instead. Complex data not supported: pass the real part.")
-    if array.dtype.kind not in "fiubO":
-        raise TypeError(f"{rule}. Got {array.dtype} instead.")
-    entries = array.flat if array.dtype.kind == "O" else ()
-    text = next((entry for entry in entries if isinstance(entry, (str, bytes))), None)
-    if text is not None:
-        # NumPy would convert it to a number.
-        raise TypeError(f"{rule}. Got {text!r} in an array of objects instead.")
-    try:
-        return np.array(array, dtype=np.float64, order="C")
-    except (TypeError, ValueError, OverflowError) as error:
-        raise TypeError(f"{rule}. Got {array.dtype} instead: {error}.") from None

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
-from ei_fast.network.layer import Function, Layer
+from ei_fast.network.function import Function
+from ei_fast.network.layer import Layer
 from ei_fast.network.reach import derived_range
 from ei_fast.validation import as_numpy_ships
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.network.activations import StepFunction
+from ei_fast.network.step_functions import StepFunction
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +80,13 @@ class StepTable:
         row = self.rows[output]
         return self.codes[row, : self.sizes[row] + 1]
 
-    def passed(self, preactivations: NDArray[np.float64], side: str) -> NDArray[np.intp]:
+    def passed(self, preactivations: NDArray[np.float64], side: Literal["left", "right"]) -> NDArray[np.intp]:
         """Number of breakpoints below each output's pre-activation, (n_out,); `side` as in `numpy.searchsorted`."""
         if len(self.sizes) == 1:
-            return np.searchsorted(self.breaks_of(0), preactivations, side=side)  # type: ignore[call-overload]
+            return np.searchsorted(self.breaks_of(0), preactivations, side=side)
         is_passed = np.less if side == "left" else np.less_equal
-        return is_passed(self.breaks[self.rows], preactivations[:, None]).sum(axis=1)
+        n_passed: NDArray[np.intp] = is_passed(self.breaks[self.rows], preactivations[:, None]).sum(axis=1)
+        return n_passed
 
     def probabilities(self, cdfs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probability of every bin of each output.

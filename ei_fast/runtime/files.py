@@ -26,7 +26,7 @@ _WORD = 4096
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_npz(path: str | os.PathLike, holds: str = "arrays w0, w1, ... of shape (n_in, n_out)") -> dict[str, Any]:
+def read_npz(path: str | os.PathLike[str], holds: str = "arrays w0, w1, ... of shape (n_in, n_out)") -> dict[str, Any]:
     """Arrays of an ``.npz`` file by name. Pickled content is refused: it could run code.
 
     Raises
@@ -151,7 +151,7 @@ def is_unfinished(path: Path) -> str | None:
     return path.name[1:].removesuffix(_UNFINISHED).rpartition(".")[0]
 
 
-def npz_path(path: str | os.PathLike, otherwise: str) -> Path:
+def npz_path(path: str | os.PathLike[str], otherwise: str) -> Path:
     """The path, if it ends in ``.npz``; or ValueError with what is to be said `otherwise`."""
     path = Path(path)
     if path.suffix != ".npz":
@@ -174,7 +174,7 @@ def known_format(path: Path, arrays: Mapping[str, Any], kind: str, newest: int) 
         )
 
 
-def kind_of(path: str | os.PathLike) -> str | None:
+def kind_of(path: str | os.PathLike[str]) -> str | None:
     """What of ours an ``.npz`` file says it holds, a trajectory or a report; None of any other file."""
     try:
         with ZipFile(path) as archive, archive.open("kind.npy") as content:
@@ -219,7 +219,7 @@ def sealed(content: Mapping[str, Any]) -> bytes:
 def unsealed(stored: bytes) -> dict[str, Any]:
     """What `sealed` made bytes of; ValueError where it is damaged."""
     try:
-        content = json.loads(stored)
+        content: dict[str, Any] = json.loads(stored)
         seal = content.pop("seal")
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"it is of another kind ({error!r})") from error

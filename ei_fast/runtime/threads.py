@@ -22,7 +22,7 @@ _SECONDS_BEFORE_A_BAR = 2.0
 
 def available_cores() -> int:
     """Cores this process may use: by its affinity, the quota of its container, and what Slurm gave each task."""
-    cores = joblib.cpu_count()
+    cores: int = joblib.cpu_count()
     return min(cores, slurm_cores() or cores)
 
 
@@ -41,15 +41,15 @@ def resolve_n_jobs(n_jobs: Any, owner: str) -> int:
     Negative numbers count back from the cores: -1 is all of them.
     """
     if n_jobs is None:
-        inside_worker = get_active_backend()[0].nesting_level > 0
-        return 1 if inside_worker else available_cores()
+        is_inside_worker = bool(get_active_backend()[0].nesting_level > 0)
+        return 1 if is_inside_worker else available_cores()
     rule = f"The 'n_jobs' parameter of {owner} must be None or an integer other than 0"
     if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool):
         raise TypeError(f"{rule}. Got {n_jobs!r} instead.")
-    n_jobs = int(n_jobs)
-    if n_jobs == 0:
+    count = int(n_jobs)
+    if count == 0:
         raise ValueError(f"{rule}. Got 0 instead. Use 1 for no threads, -1 for all cores.")
-    return n_jobs if n_jobs > 0 else max(1, available_cores() + 1 + n_jobs)
+    return count if count > 0 else max(1, available_cores() + 1 + count)
 
 
 class _Work:

@@ -13,8 +13,8 @@ from PIL import Image
 import ei_fast as ef
 from ei_fast.cli import main
 from ei_fast.demo.runs import video_suffix
+from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.motion import motion_of
-from ei_fast.figures.style import layer_colours
 from ei_fast.figures.video import Frames
 from ei_fast.results.report import ENDS
 from ei_fast.training.trajectory import MEASURES, Trajectory

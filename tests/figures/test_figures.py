@@ -12,12 +12,13 @@ from matplotlib.legend import Legend
 from slow_cases import some_slow
 
 import ei_fast as ef
+from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.explained import plot_definition, plot_explained_plane
 from ei_fast.figures.known import bounds_of, limits_of
 from ei_fast.figures.measures import plot_measure, plot_metrics
 from ei_fast.figures.multiples import plot_bands, plot_layers, plot_multiples
 from ei_fast.figures.overview import plot_overview
-from ei_fast.figures.style import BOUND, BRACKET, layer_colours
+from ei_fast.figures.style import BOUND, BRACKET
 from ei_fast.figures.ticks import log_ticks, tick_text
 from ei_fast.training.losses import turning_point
 from ei_fast.training.trajectory import MEASURES, Trajectory
@@ -289,6 +290,21 @@ def test_where_no_minimum_is_inside_that_is_said(losses):
 def test_measures_over_time_without_metrics():
     panels = _panels(ef.plot_measures(_trajectory(metrics=False)))
     assert set(panels) == {"EI", "sensitivity", "degeneracy", "EI_parts", "φ"}
+
+
+@pytest.mark.parametrize("recorded", [(), ("loss",), ("accuracy",), ("loss", "accuracy")], ids=", ".join)
+def test_no_place_among_the_measures_is_empty(recorded):
+    trajectory = _trajectory()
+    trajectory.metrics = {name: trajectory.metrics[name] for name in recorded}
+    (whole, *panels, key) = ef.plot_measures(trajectory).axes
+    assert all(panel.axison for panel in panels)
+    assert [text.get_text() for text in key.get_legend().get_texts()] == ["fc0", "fc1", "fc2"]
+    # Below the key there is nothing, nor beside it where it has a row of its own.
+    assert not key.axison
+    assert not whole.axison
+    assert key.get_subplotspec().is_last_row()
+    n_columns = 1 if len(panels) % 2 else 2
+    assert len(key.get_subplotspec().colspan) == n_columns
 
 
 def test_edges_are_drawn_on_one_scale(random_weight):
@@ -690,6 +706,7 @@ def _pictures_into(ax):
     return {
         "plot_measures": lambda: ef.plot_measures(trajectory, ax=ax),
         "plot_measure": lambda: plot_measure(trajectory, "ei", ax),
+        "plot_metrics": lambda: plot_metrics(trajectory.steps, trajectory.metrics, ax),
         "CausalPlaneDisplay.plot": lambda: plane.plot(ax),
         "CausalPlaneDisplay.plot_layer": lambda: plane.plot_layer(0, ax),
         "plot_edges": lambda: ef.plot_edges(ef.analyze(weights, **few), ax=ax),
@@ -709,7 +726,7 @@ def _pictures_into(ax):
         (Figure().subplots(2), r"Got ndarray of shape \(2,\) of 2 axes. Give one of them, like axes\[0\]"),
         (list(Figure().subplots(1, 3)), r"Got list of 3 axes. Give one of them, like axes\[0\]"),
         (Figure(), r"Got Figure. Give axes of it, like figure.subplots\(\)"),
-        ("left", r"Got 'left'. Give what figure.subplots\(\) makes, or nothing"),
+        ("left", r"Got 'left'. Give what figure.subplots\(\) makes(, or nothing)?\."),
     ],
     ids=["grid", "column", "list", "figure", "text"],
 )
@@ -717,6 +734,14 @@ def test_what_are_not_one_axes_is_refused_by_every_picture(given, remedy):
     for owner, draw in _pictures_into(given).items():
         with pytest.raises(TypeError, match=f"The 'ax' parameter of {owner} must be one matplotlib Axes. {remedy}"):
             draw()
+
+
+@pytest.mark.parametrize("owner", ["plot_measure", "plot_metrics", "CausalPlaneDisplay.plot_layer"])
+def test_what_draws_into_a_picture_is_given_its_axes(owner):
+    with pytest.raises(
+        TypeError, match=rf"'ax' parameter of {owner} .*Got None. Give what figure.subplots\(\) makes\.$"
+    ):
+        _pictures_into(None)[owner]()
 
 
 def test_a_plane_of_tensors_that_need_a_gradient_is_drawn_and_of_other_shapes_refused():

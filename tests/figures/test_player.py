@@ -9,8 +9,8 @@ from chromium import Chromium, found
 from matplotlib.colors import to_rgb
 
 import ei_fast as ef
+from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.player import runs_of, script_of_bokeh, write_player
-from ei_fast.figures.style import layer_colours
 from ei_fast.results.report import ENDS
 from ei_fast.training.trajectory import MEASURES, Trajectory
 

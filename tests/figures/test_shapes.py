@@ -12,10 +12,10 @@ from slow_cases import some_slow
 from trajectories import trajectory_of
 
 import ei_fast as ef
+from ei_fast.figures.colours import is_dark, layer_colours, paper
 from ei_fast.figures.key import DEPTH, MOST_ENTRIES, text_width
 from ei_fast.figures.motion import motion_of
 from ei_fast.figures.overview import plot_overview
-from ei_fast.figures.style import is_dark, layer_colours, paper
 from ei_fast.figures.video import Frames
 
 LAYERS = [1, 8, 20, 60]

@@ -5,17 +5,9 @@ import pytest
 from numba import config
 from scipy.special import ndtr
 
-from ei_fast.kernels.annealing import (
-    GRID,
-    GRID_SIZE,
-    NO_WEIGHT,
-    anneal,
-    draw_between,
-    forward_chains,
-    mass_between,
-    place_of,
-    reverse_chains,
-)
+from ei_fast.kernels.annealing import NO_WEIGHT, anneal
+from ei_fast.kernels.chains import forward_chains, reverse_chains
+from ei_fast.kernels.levels import GRID, GRID_SIZE, draw_between, mass_between, place_of
 from ei_fast.measures.entropies.path import tables_of
 
 TABLES, GUIDES = tables_of(4)

@@ -6,21 +6,17 @@ import pytest
 
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.streams import Stream, neuron_keys
-from ei_fast.kernels.dense import (
+from ei_fast.kernels.block_codes import _fill_constant_codes, _samples_of_cell, step_codes
+from ei_fast.kernels.cells import moving_cells, open_cells
+from ei_fast.kernels.dense import dense_keys, input_codes
+from ei_fast.kernels.preactivations import (
     BLOCK,
-    _centre_of_cell,
-    _fill_constant_codes,
-    _samples_of_cell,
     _single_preactivation,
     cell_centres,
-    count_at_most,
-    dense_keys,
-    input_codes,
-    moving_cells,
-    open_cells,
+    centre_of_cell,
     preactivations,
-    step_codes,
 )
+from ei_fast.kernels.search import count_at_most
 from ei_fast.network.activations import Activation
 from ei_fast.network.steps import StepTable
 
@@ -172,7 +168,7 @@ def test_centres_of_cells():
     cell_centres(weight, bias, middles, cells, centre)
     np.testing.assert_allclose(centre, middles[cells] @ weight + bias, rtol=0, atol=1e-14)
     for j in range(4):
-        assert _centre_of_cell(weight, bias, middles, cells[7], j) == pytest.approx(centre[7, j], abs=1e-14)
+        assert centre_of_cell(weight, bias, middles, cells[7], j) == pytest.approx(centre[7, j], abs=1e-14)
 
 
 @pytest.mark.parametrize(("origin", "size"), [(0, 10), (3, 4), (3, 20), (25, 5)])

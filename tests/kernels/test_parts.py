@@ -6,17 +6,14 @@ import pytest
 from slow_cases import some_slow
 
 from ei_fast.kernels import parts
-from ei_fast.kernels.parts import (
+from ei_fast.kernels.closed_form import _widest_and_lumped, closed_cdf
+from ei_fast.kernels.parts import column_parts, edges_parts, information_of_cdf
+from ei_fast.kernels.series import (
     _cdf_of_series,
-    _information_of_cdf,
     _integrated_cdf_of_series,
     _integration_constant,
     _series_sums,
-    _widest_and_lumped,
-    closed_cdf,
-    column_parts,
     dominated_cdf,
-    edges_parts,
     series_cdf,
     trigonometry,
 )
@@ -73,14 +70,14 @@ def _expected_parts(weight, centre, range_width, in_bins, breaks, codes, outside
 
 def test_information_of_a_cdf():
     cdf = np.sort(np.random.default_rng(0).uniform(0, 1, (IN_BINS, len(BREAKS))), axis=1)
-    got = _information_of_cdf(cdf, CODES, OUTSIDE, np.ones((IN_BINS, 4)))
+    got = information_of_cdf(cdf, CODES, OUTSIDE, np.ones((IN_BINS, 4)))
     assert got == pytest.approx(_information(_table(cdf, CODES, 4), OUTSIDE), abs=1e-13)
 
 
 def test_a_cdf_that_falls_by_rounding_counts_as_constant():
     cdf = np.array([[0.5, 0.5 - 1e-12, 0.7], [0.2, 0.3, 0.3]])
     table = np.ones((2, 4))
-    _information_of_cdf(cdf, np.arange(4, dtype=np.uint16), 4, table)
+    information_of_cdf(cdf, np.arange(4, dtype=np.uint16), 4, table)
     np.testing.assert_allclose(table, [[0.5, 0.0, 0.2, 0.3], [0.2, 0.1, 0.0, 0.7]], rtol=0, atol=1e-15)
     assert table[0, 1] == 0.0
 

@@ -15,7 +15,8 @@ from ei_fast.kernels.edges import (
     sharpness,
     shuffle,
 )
-from ei_fast.kernels.parts import _LOG_SINC, edges_parts, multiply_by_narrow, scattered_parts
+from ei_fast.kernels.parts import edges_parts
+from ei_fast.kernels.scattered_parts import _LOG_SINC, multiply_by_narrow, scattered_parts
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.layer import Layer
 

@@ -6,6 +6,7 @@ the figures of a step, `figures.js` says which are in sight, `playing.js` which 
 what of it is to be seen.
 """
 
-from ei_fast.figures.player.page import runs_of, script_of_bokeh, write_player
+from ei_fast.figures.packages import script_of_bokeh
+from ei_fast.figures.player.page import runs_of, write_player
 
 __all__ = ["runs_of", "script_of_bokeh", "write_player"]

@@ -10,11 +10,12 @@ from matplotlib.colors import to_hex
 from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.figures.beside import Curves, beside
+from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.known import Mask, bracketed, ei_bounds, ei_limits
 from ei_fast.figures.measures import falls_far
 from ei_fast.figures.motion import OWNER
 from ei_fast.figures.scale import UNITS, axis_titles, edges_of, scaled
-from ei_fast.figures.style import BOUNDS, BRACKETS, layer_colours, ranges_said
+from ei_fast.figures.style import BOUNDS, BRACKETS, ranges_said
 from ei_fast.figures.ticks import log_ticks, tick_text
 from ei_fast.runtime.files import plain
 from ei_fast.training.trajectory import Trajectory

@@ -32,7 +32,8 @@ def plane_item() -> Item:
     past.update(fill_color="colour", fill_alpha="alpha")
     _add(plot, "past", past)
     _add(plot, "points", _points())
-    return json_item(plot)
+    item: Item = json_item(plot)
+    return item
 
 
 def losses_item(logarithmic: bool) -> Item:
@@ -45,7 +46,8 @@ def losses_item(logarithmic: bool) -> Item:
     # What moves lies above the curves, which so need not be drawn again at every step.
     plot.add_layout(Span(location=0.0, dimension="height", level="overlay", name="now"))
     _add(plot, "markers", _points(), level="overlay")
-    return json_item(plot)
+    item: Item = json_item(plot)
+    return item
 
 
 def _empty(scale: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ei_fast.figures.motion import OWNER, check_trajectory, checked_rate, checked_trail
+from ei_fast.figures.packages import script_of_bokeh
 from ei_fast.figures.player.contents import contents_of
 from ei_fast.figures.scale import scaled
 from ei_fast.runtime.files import write_whole
@@ -17,15 +18,6 @@ from ei_fast.training.trajectory import Trajectory
 
 # One after the other: each uses what stands in those before it.
 _SCRIPTS = ("tracks", "names", "view", "plane", "losses", "key", "figures", "playing", "page")
-
-
-def script_of_bokeh() -> str:
-    """The text of BokehJS, which Bokeh for Python brings; ImportError that says how to get it."""
-    try:
-        import bokeh.server
-    except ImportError as error:
-        raise ImportError('animate_causal_plane to .html needs bokeh: pip install "ei_fast[html]"') from error
-    return (files(bokeh.server) / "static" / "js" / "bokeh.min.js").read_text(encoding="utf-8")
 
 
 def runs_of(trajectory: Trajectory) -> dict[str, Trajectory]:
@@ -36,7 +28,7 @@ def runs_of(trajectory: Trajectory) -> dict[str, Trajectory]:
 
 def write_player(
     trajectories: Mapping[str, Trajectory],
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     fps: float | None = None,
     trail: int = 20,

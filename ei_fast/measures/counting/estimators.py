@@ -49,7 +49,7 @@ def grassberger_table(size: int) -> NDArray[np.float64]:
 def digammas_of(counts: NDArray[np.integer]) -> NDArray[np.float64]:
     """`digamma_bits` of many counts, most of them small: by table as far as it goes."""
     table = digamma_table(TABLE_OF_COUNTS)
-    bits = table[np.minimum(counts, TABLE_OF_COUNTS - 1)]
+    bits: NDArray[np.float64] = table[np.minimum(counts, TABLE_OF_COUNTS - 1)]
     large = counts >= TABLE_OF_COUNTS
     bits[large] = digamma_bits(counts[large])
     return bits
@@ -106,11 +106,13 @@ class EntropyEstimator:
 
     def total_term(self, n: int) -> float:
         """total_term(n) in bits."""
-        return np.log2(n)
+        bits: float = np.log2(n)
+        return bits
 
     def count_terms(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
         """count_term(c) in bits of each multiplicity c."""
-        return np.log2(multiplicity)
+        bits: NDArray[np.float64] = np.log2(multiplicity)
+        return bits
 
     def entropy(self, multiplicity: NDArray[np.integer], n_states: NDArray[np.integer] | None = None) -> float:
         """Entropy in bits, what is unseen not included.
@@ -186,7 +188,8 @@ class Zhang(EntropyEstimator):
         return digamma_table(size)
 
     def total_term(self, n: int) -> float:
-        return digamma_bits(n)
+        bits: float = digamma_bits(n)
+        return bits
 
     def count_terms(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
         return digammas_of(multiplicity)

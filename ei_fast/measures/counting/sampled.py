@@ -108,7 +108,8 @@ def jackknife_influence(multiplicity: NDArray[np.integer], unseen: UnseenStates)
     variance over samples holds the noise of rare states and of what is `unseen` as well.
     """
     at_least_once = np.maximum(multiplicity, 1)
-    return unseen.jackknife_influence(multiplicity) - digammas_of(at_least_once) - (at_least_once > 1) / LN2
+    is_repeated: NDArray[np.float64] = (at_least_once > 1) / LN2
+    return unseen.jackknife_influence(multiplicity) - digammas_of(at_least_once) - is_repeated
 
 
 def variance_of_mean(jackknife: float, n_states: float, n: float) -> float:

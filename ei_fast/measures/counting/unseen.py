@@ -69,9 +69,9 @@ class UnseenStates:
 
     def jackknife_influence(self, multiplicity: NDArray[np.integer]) -> NDArray[np.float64]:
         """By how much n times `bits` falls when one sample is left out whose state occurred `multiplicity` times."""
-        return self.per_singleton * ((multiplicity == 1) * 1.0 - (multiplicity == 2)) - self.per_doubleton * (
-            (multiplicity == 2) * 1.0 - (multiplicity == 3)
-        )
+        of_singletons: NDArray[np.float64] = (multiplicity == 1) * 1.0 - (multiplicity == 2)
+        of_doubletons: NDArray[np.float64] = (multiplicity == 2) * 1.0 - (multiplicity == 3)
+        return self.per_singleton * of_singletons - self.per_doubleton * of_doubletons
 
 
 NOTHING_UNSEEN = UnseenStates(0.0, 0.0, 0.0, 0.0, False)

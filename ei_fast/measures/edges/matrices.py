@@ -75,7 +75,8 @@ class Target:
             with self._unfinished.open("xb") as file:
                 np.save(file, matrix, allow_pickle=False)
         os.replace(self._unfinished, self.file)
-        return np.load(self.file, mmap_mode="r")
+        mapped: Matrix = np.load(self.file, mmap_mode="r")
+        return mapped
 
     @property
     def _unfinished(self) -> Path:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.kernels.edges import edges_that_cross, scattered_sensitivity, sharpness, shuffle
-from ei_fast.kernels.parts import scattered_parts
+from ei_fast.kernels.scattered_parts import scattered_parts
 from ei_fast.kernels.uniforms import fill_uniforms
 from ei_fast.measures.constants import (
     CHANCE_BY_SIZE,
@@ -265,7 +265,8 @@ class _Edges:
 
     @property
     def n_in(self) -> int:
-        return self.weights.shape[1]
+        n_in: int = self.weights.shape[1]
+        return n_in
 
     def sizes(self) -> NDArray[np.float64]:
         """Chances to be drawn but for a factor, adding up to 1."""
@@ -274,7 +275,7 @@ class _Edges:
         for share, quantity in ((CHANCE_BY_SIZE, self.expected), (CHANCE_OF_CROSSING, self.crosses)):
             if (total := quantity.sum()) > 0:
                 sizes += share * quantity / total
-        return sizes / max(sizes.sum(), 1e-300)
+        return sizes / max(float(sizes.sum()), 1e-300)
 
     def sensitivity(self, outputs: NDArray[np.int64], inputs: NDArray[np.int64]) -> NDArray[np.float64]:
         """Of edges by their places in `weights`."""

@@ -3,7 +3,7 @@
 A Gaussian cross-entropy (`scored`) is too high by the mean of log2 P / q. Expectation propagation (`propagated`) finds
 most of that for many of the states, and chains find what is missing for some: from the Gaussian forward to the box,
 whose weights have P as their mean, and from the simulated inputs, which are an exact sample of what forward chains
-should reach, back again, of whose weights one over has the mean 1 / P (`ei_fast.kernels.annealing`). So of each state
+should reach, back again, of whose weights one over has the mean 1 / P (`ei_fast.kernels.chains`). So of each state
 
     L = log2 of the mean of K forward weights,   U = the same with one of them replaced by the reverse weight
 
@@ -117,7 +117,8 @@ class LogProbabilities:
 
 def _log_mean(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
     largest = log_weights.max(axis=1)
-    return largest + np.log(np.mean(np.exp(log_weights - largest[:, None]), axis=1))
+    log_mean: NDArray[np.float64] = largest + np.log(np.mean(np.exp(log_weights - largest[:, None]), axis=1))
+    return log_mean
 
 
 def annealed_entropy(

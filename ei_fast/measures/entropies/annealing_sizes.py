@@ -138,7 +138,7 @@ class EntropyPilot:
 
     def bracket_over(self, n_levels: int, n_chains: int) -> float:
         """Bits between the expected bounds."""
-        return n_chains**BRACKET_EXPONENT * self.gap_over(n_levels) / LN2
+        return float(n_chains**BRACKET_EXPONENT) * self.gap_over(n_levels) / LN2
 
     def variance_over(self, n_levels: int, n_chains: int) -> float:
         """Variance, bits**2, among states of the middle between the bounds."""

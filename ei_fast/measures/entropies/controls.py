@@ -38,7 +38,8 @@ _NEGLIGIBLE = 1e-12
 def _spreads_inside(do: DenseIntervention) -> NDArray[np.float64]:
     """Standard deviation of every pre-activation inside a cell, (n_out,)."""
     width = (do.in_range[1] - do.in_range[0]) / do.in_bins
-    return np.sqrt((do.weight**2).sum(axis=0) * width**2 / 12)
+    spreads: NDArray[np.float64] = np.sqrt((do.weight**2).sum(axis=0) * width**2 / 12)
+    return spreads
 
 
 class CellControl:

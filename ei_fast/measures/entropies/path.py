@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from ei_fast.kernels.annealing import GRID, GRID_SIZE, GUIDE
+from ei_fast.kernels.levels import GRID, GRID_SIZE, GUIDE
 
 _NODES = 257
 """Points at which the metric is evaluated. The length of the path is 1.211."""
@@ -23,7 +23,7 @@ Values = NDArray[np.float64]
 
 
 def tables_of(n_levels: int) -> tuple[Values, NDArray[np.int64]]:
-    """Tables and guides of the levels as `kernels.annealing.forward_chains` takes them; level 0 is the Gaussian."""
+    """Tables and guides of the levels as `kernels.chains.forward_chains` takes them; level 0 is the Gaussian."""
     tables, guides = _tables(n_levels)
     return tables.copy(), guides.copy()
 
@@ -71,7 +71,8 @@ def _family(tau: float) -> tuple[float, float]:
 
 def _density(x: Values, tau: float) -> Values:
     half, d = _family(tau)
-    return (ndtr((x + half) / d) - ndtr((x - half) / d)) / (2 * half)
+    density: Values = (ndtr((x + half) / d) - ndtr((x - half) / d)) / (2 * half)
+    return density
 
 
 def _cdf(x: Values, tau: float) -> Values:
@@ -80,9 +81,11 @@ def _cdf(x: Values, tau: float) -> Values:
     if d == 0.0:
         return np.clip(x + 0.5, 0.0, 1.0)
     if half < 1e-3:
-        return ndtr(x / d)
+        of_gaussian: Values = ndtr(x / d)
+        return of_gaussian
     return d / (2 * half) * (_psi((x + half) / d) - _psi((x - half) / d))
 
 
 def _psi(z: Values) -> Values:
-    return z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    psi: Values = z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    return psi

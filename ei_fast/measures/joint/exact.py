@@ -101,7 +101,8 @@ def _numbers(n_out: int, codes: NDArray[np.uint16]) -> NDArray[np.uint64]:
     z = words + codes.astype(np.uint64) * _U(0x9E3779B97F4A7C15)
     z = (z ^ (z >> _U(30))) * _U(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> _U(27))) * _U(0x94D049BB133111EB)
-    return z ^ (z >> _U(31))
+    mixed: NDArray[np.uint64] = z ^ (z >> _U(31))
+    return mixed
 
 
 def _entropy(state: NDArray[np.intp], length: NDArray[np.float64]) -> float:

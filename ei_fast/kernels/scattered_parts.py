@@ -1,0 +1,186 @@
+"""Exact EI_parts of some edges that are scattered over a layer, in less time than all edges of their outputs take.
+
+The inputs that are narrow at all frequencies of a series enter its characteristic function together.
+"""
+
+import numpy as np
+
+from ei_fast.kernels.jit import jit
+from ei_fast.kernels.parts import column_parts, information_of_cdf
+from ei_fast.kernels.series import MAX_TERMS, series_cdf, trigonometry
+from ei_fast.kernels.uniform_sums import CLOSED_FORM_INPUTS, leave_one_out, sinc, terms_needed
+
+_LOG_SINC = np.array(
+    [
+        1 / 6,
+        1 / 180,
+        1 / 2835,
+        1 / 37800,
+        1 / 467775,
+        691 / 3831077250,
+        2 / 127702575,
+        3617 / 2605132530000,
+        43867 / 350813659321125,
+        174611 / 15313294652906250,
+        155366 / 147926426347074375,
+        236364091 / 2423034863565078262500,
+    ]
+)
+"""log sinc u is minus the sum over c = 1, 2, ... of entry c - 1 times u**(2 c): zeta(2 c) / (c pi**(2 c)). Up to u = 1
+what further entries would add is below 1e-14 u**2."""
+
+
+@jit
+def multiply_by_narrow(half_widths, period, product):
+    """Multiply a characteristic function by those of many narrow uniforms.
+
+    The logarithm of their product is a power series in the frequency, whose coefficients are sums over the half widths:
+    one pass over the inputs serves all frequencies.
+
+    Parameters
+    ----------
+    half_widths : (n,) float64
+        Each times the last frequency is at most 1.
+    period : float
+    product : (terms,) float64, changed
+        At the frequencies 2 pi (m + 1) / period.
+    """
+    terms, n_powers = product.shape[0], _LOG_SINC.shape[0]
+    last = 2 * np.pi * terms / period
+    sums = np.zeros(n_powers, np.float64)
+    for k in range(half_widths.shape[0]):
+        square = (half_widths[k] * last) ** 2
+        power = 1.0
+        for c in range(n_powers):
+            power *= square
+            sums[c] += power
+    for m in range(terms):
+        square = ((m + 1) / terms) ** 2
+        logarithm, power = 0.0, 1.0
+        for c in range(n_powers):
+            power *= square
+            logarithm -= _LOG_SINC[c] * sums[c] * power
+        product[m] *= np.exp(logarithm)
+
+
+@jit
+def _scattered_by_series(
+    weight, half_widths, inputs, centre, spacing, in_bins, terms, breaks, codes, outside, n_codes, out
+):
+    """Write the information of some edges into one output into `out`, by Fourier series of `terms` terms.
+
+    Parameters
+    ----------
+    weight, half_widths : (n_in,) float64
+        Of all inputs, in any order; those of weight 0 have a half width of 0.
+    inputs : (q,) int64
+        The inputs of the edges; their weights are not 0.
+    spacing : float
+        By how much the centre moves from one bin of an input to the next, for a weight of 1.
+    centre, in_bins, breaks, codes, outside, n_codes
+        As of `column_parts`.
+    terms : int
+    out : (q,) float64, output
+
+    Notes
+    -----
+    Where an input's uniform is narrow at all frequencies its factor of the characteristic function is not near 0, and
+    another one takes its place by division. The products without one of the wide inputs are those of `leave_one_out`.
+    """
+    support = half_widths.sum()
+    period = 2 * support
+    is_wide = half_widths * (2 * np.pi * terms / period) > 1.0
+    place = np.cumsum(is_wide) - 1
+    wide = half_widths[is_wide]
+    common = np.ones(terms, np.float64)
+    multiply_by_narrow(half_widths[~is_wide], period, common)
+    of_wide = np.empty((wide.shape[0], terms), np.float64)
+    if is_wide[inputs].any():
+        leave_one_out(wide, in_bins, period, of_wide)
+    of_narrow = common.copy()
+    for m in range(terms):
+        t = 2 * np.pi * (m + 1) / period
+        for k in range(wide.shape[0]):
+            of_narrow[m] *= sinc(t * wide[k])
+    positions = breaks - centre
+    sines, cosines = trigonometry(positions, 0.0, period, terms)
+    sums = np.empty((sines.shape[1], in_bins), np.float64)
+    cdf = np.empty((in_bins, breaks.shape[0]), np.float64)
+    table = np.empty((in_bins, n_codes), np.float64)
+    phi = np.empty(terms, np.float64)
+    for q in range(inputs.shape[0]):
+        i = inputs[q]
+        for m in range(terms):
+            if is_wide[i]:
+                phi[m] = common[m] * of_wide[place[i], m]
+            else:
+                u = 2 * np.pi * (m + 1) / period * half_widths[i]
+                phi[m] = of_narrow[m] * sinc(u / in_bins) / sinc(u)
+        own_support = support - half_widths[i] * (1 - 1 / in_bins)
+        series_cdf(phi, period, own_support, 0.0, positions, weight[i] * spacing, in_bins, sines, cosines, sums, cdf)
+        out[q] = information_of_cdf(cdf, codes, outside, table)
+
+
+@jit
+def scattered_parts(
+    weights, centres, range_width, in_bins, breaks, sizes, codes, rows, outside, n_codes, outputs, inputs, out
+):
+    """Write I(X_i; Y_j) of some edges, scattered over several outputs, into `out`, in bits.
+
+    Parameters
+    ----------
+    weights : (n_out, n_in) float64
+    centres, range_width, in_bins, breaks, sizes, codes, rows, outside, n_codes
+        As of `edges_parts`.
+    outputs, inputs : (q,) int64
+        Of every edge; the outputs do not fall, and no weight is 0.
+    out : (q,) float64, output
+        As `edges_parts` has them, to rounding.
+    """
+    n_in = weights.shape[1]
+    whole_column = np.empty(n_in, np.float64)
+    first = 0
+    while first < outputs.shape[0]:
+        j = outputs[first]
+        stop = first + 1
+        while stop < outputs.shape[0] and outputs[stop] == j:
+            stop += 1
+        own_breaks, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
+        half_widths = np.abs(weights[j]) * (range_width / 2)
+        widest = np.argmax(half_widths)
+        terms = MAX_TERMS + 1
+        if np.count_nonzero(half_widths) > CLOSED_FORM_INPUTS:
+            own = half_widths[widest] / in_bins
+            terms = terms_needed(half_widths, widest, own, 2 * half_widths.sum(), MAX_TERMS)
+        if terms <= MAX_TERMS:
+            _scattered_by_series(
+                weights[j],
+                half_widths,
+                inputs[first:stop],
+                centres[j],
+                range_width / in_bins,
+                in_bins,
+                terms,
+                own_breaks,
+                own_codes,
+                outside,
+                n_codes,
+                out[first:stop],
+            )
+        else:
+            order = np.argsort(-half_widths, kind="mergesort")
+            column_parts(
+                weights[j],
+                order,
+                centres[j],
+                range_width,
+                in_bins,
+                own_breaks,
+                own_codes,
+                outside,
+                n_codes,
+                whole_column,
+            )
+            for q in range(first, stop):
+                out[q] = whole_column[inputs[q]]
+        first = stop
