@@ -29,6 +29,12 @@ more to say. RT02 knows no two values of one type under one description.
 """
 
 
+def _members(thing):
+    """What a class has, of its own and of classes of this package that it is derived from."""
+    ours = [one for one in thing.__mro__ if one.__module__.startswith("ei_fast.")]
+    return {member: value for one in reversed(ours) for member, value in vars(one).items()}
+
+
 def _public():
     """Public names, and public methods and properties of classes, by their full names."""
     for name in ei_fast.__all__:
@@ -36,7 +42,7 @@ def _public():
         thing = vars(home)[name]
         yield f"{home.__name__}.{name}"
         if inspect.isclass(thing):
-            for member, value in vars(thing).items():
+            for member, value in _members(thing).items():
                 is_documented = inspect.isroutine(value) or isinstance(value, (classmethod, staticmethod, property))
                 # Scikit-learn adds a method of its own.
                 if is_documented and not member.startswith("_") and member != "set_fit_request":

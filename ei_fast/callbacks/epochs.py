@@ -9,8 +9,9 @@ from ei_fast.estimator import EffectiveInformation
 from ei_fast.measures.quantities import NAMES
 from ei_fast.parameters import OneOf
 from ei_fast.results.report import Report
+from ei_fast.training.columns import checked_metric
 from ei_fast.training.recorder import Recorder
-from ei_fast.training.trajectory import checked_metric, checked_path
+from ei_fast.training.stored import checked_path
 
 LOGGED = NAMES
 OWN_PARAMETERS = ("estimator", "every", "time_budget", "path", "ranges", "keep_weights", "module", "on_error")

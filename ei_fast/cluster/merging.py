@@ -22,8 +22,9 @@ from ei_fast.network.bins import ranges_from
 from ei_fast.results.report import ENDS
 from ei_fast.results.tables import frame_of
 from ei_fast.runtime.files import is_unfinished, plain, write_together
+from ei_fast.training.columns import COLUMNS, MEASURES
 from ei_fast.training.continuation import provenance_of
-from ei_fast.training.trajectory import COLUMNS, MEASURES, Trajectory
+from ei_fast.training.trajectory import Trajectory
 
 _MAX_NAMED = 20
 

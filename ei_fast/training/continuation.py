@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -18,7 +18,6 @@ from ei_fast.network.network import Network
 from ei_fast.parameters import OWNER, RangesAndSeed
 from ei_fast.results.tables import shape_of
 from ei_fast.runtime.files import plain, remove_unfinished
-from ei_fast.training.trajectory import Trajectory
 
 Widths = list[tuple[str, int, int]]
 Layers = list[tuple[str, int, int, str]]
@@ -133,9 +132,9 @@ def taken(path: Path) -> FileLock:
 
 
 def continued(
-    trajectory: Trajectory, estimator: EffectiveInformation, convention: str, named: str
+    known: Mapping[str, Any], estimator: EffectiveInformation, convention: str, named: str
 ) -> tuple[RangesAndSeed, list[tuple]]:
-    """The ranges, seed and layers that a trajectory was recorded with; `named` says which it is.
+    """The ranges, seed and layers of the provenance of a trajectory; `named` says which it is.
 
     One of an older version goes on with the ranges of its first record, as it began.
 
@@ -144,7 +143,6 @@ def continued(
     ValueError
         Where it was recorded with other settings, naming the first that differs.
     """
-    known = trajectory.provenance
     try:
         frozen = RangesAndSeed(ranges_from(known["ranges"]), int(known["seed"]), str(known.get("convention", "first")))
         layers = [(str(name), int(n_in), int(n_out), *map(str, kind)) for name, n_in, n_out, *kind in known["layers"]]

@@ -31,9 +31,12 @@ from ei_fast.parameters import (
 )
 from ei_fast.results.report import Report
 from ei_fast.training.budget import TimeBudget
+from ei_fast.training.columns import checked_metric
 from ei_fast.training.continuation import check_same_layers, continued, layers_of, provenance_of, taken
 from ei_fast.training.ranges import LayerRanges, ranges_of_record
-from ei_fast.training.trajectory import Trajectory, checked_metric, checked_path
+from ei_fast.training.schedule import Schedule
+from ei_fast.training.stored import checked_path
+from ei_fast.training.trajectory import Trajectory
 from ei_fast.training.weights import check_can_be_kept
 
 _OWN_PARAMETERS = ("estimator", "every", "time_budget", "path", "ranges", "keep_weights")
@@ -117,7 +120,7 @@ class Recorder:
         self._estimator = clone(estimator)
         self._settings = Settings.checked(self._estimator.get_params(deep=False))
         check_no_files(self._settings, "Recorder")
-        self._every = _EVERY.checked("every", every, "Recorder")
+        self._schedule = Schedule(_EVERY.checked("every", every, "Recorder"))
         self._budget = TimeBudget(
             None if time_budget is None else _BUDGET.checked("time_budget", time_budget, "Recorder")
         )
@@ -131,8 +134,6 @@ class Recorder:
         self._frozen: RangesAndSeed | None = None
         self._layers: list[tuple] = []
         self._warned_of_points = False
-        self._last_step: int | None = None
-        self._replayed_until: int | None = None
         self._left_out = 0
         self._compared = False
         self._path: Path | None = None
@@ -173,17 +174,17 @@ class Recorder:
         >>> recorder.record([np.eye(2)], step=11, loss=0.4) is None
         True
         """
-        step = self._checked_step(step)
+        step = self._schedule.checked(step)
         _refuse_options(metrics)
         values = {name: checked_metric(name, value, "Recorder.record") for name, value in metrics.items()}
         if self._path is not None and self._lock is None:
             raise ValueError(f"The recorder is closed: {str(self._path)!r} may be another's. Open a new one to go on.")
-        due = self._is_due(step)
+        due = self._schedule.is_due(step)
         if due and not self._budget.affords_one_more():
             self._left_out += 1
             due = False
         if not due:
-            self._last_step = step
+            self._schedule.last = step
             return None
         with self._budget.measuring():
             return self._measured(model, step, values)
@@ -253,7 +254,7 @@ class Recorder:
             trajectory.save(self._path)
         # After saving, so that a record that could not be written is neither in the file nor here.
         self._frozen, self._layers = frozen, self._layers or layers
-        self.trajectory_, self.report_, self._last_step = trajectory, report, step
+        self.trajectory_, self.report_, self._schedule.last = trajectory, report, step
         self._warn_of_points(network, known)
         return report
 
@@ -353,10 +354,9 @@ class Recorder:
         if self._keep_weights != (trajectory.networks is not None) and len(trajectory):
             has = "no weights" if trajectory.networks is None else "the weights of its records"
             raise ValueError(f"{named} keeps {has}. Got keep_weights={self._keep_weights} instead. Use the same.")
-        self._frozen, self._layers = continued(trajectory, self._estimator, self._convention, named)
-        self.trajectory_, self._last_step = trajectory, None
-        if len(trajectory):
-            self._replayed_until = int(trajectory.steps[-1])
+        self._frozen, self._layers = continued(trajectory.provenance, self._estimator, self._convention, named)
+        self.trajectory_ = trajectory
+        self._schedule.begin_after(int(trajectory.steps[-1]) if len(trajectory) else None)
 
     def close(self) -> None:
         """Release the file; warn of the number of records that the time budget left out.
@@ -382,24 +382,6 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _is_due(self, step: int) -> bool:
-        """Whether the step is to be measured, and is not in the file already."""
-        return step % self._every == 0 and (self._replayed_until is None or step > self._replayed_until)
-
-    def _checked_step(self, step: Any) -> int:
-        last = self._last_step
-        if step is None:
-            before = self._replayed_until if last is None else last
-            return 0 if before is None else before + 1
-        rule = "The 'step' parameter of Recorder.record must be an integer above the last one"
-        if isinstance(step, (bool, np.bool_)) or not isinstance(step, (int, np.integer)):
-            raise TypeError(f"{rule}. Got {step!r} instead.")
-        if not -(2**63) <= step < 2**63:
-            raise ValueError(f"{rule} that fits into 64 bits. Got {step} instead.")
-        if last is not None and step <= last:
-            raise ValueError(f"{rule}, {last}. Got {step} instead.")
-        return int(step)
 
 
 def _refuse_options(metrics: Mapping[str, Any]) -> None:
