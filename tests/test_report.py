@@ -105,7 +105,7 @@ def test_bounds_rest_on_the_joint_ei(random_weight, monkeypatch):
         return dataclasses.replace(joint, bounds=(joint.low - 0.5, joint.high + 0.25))
 
     monkeypatch.setattr("ei_fast.measures.layer.joint_ei", with_bounds)
-    monkeypatch.setattr("ei_fast.functions.joint_ei", with_bounds)
+    monkeypatch.setattr("ei_fast.functions.single_layer.joint_ei", with_bounds)
     weight = random_weight(3, 2, 4.0)
     report = ef.analyze(weight, random_state=0)
     low, high = report[0].ei_interval

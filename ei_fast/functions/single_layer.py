@@ -1,52 +1,27 @@
-"""The measures as functions: of groups of neurons, of edges, of two vectors, over several bins; and `describe`."""
+"""Effective information of groups of a layer's neurons, and the measures of its edges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
+from numpy.typing import NDArray
 
 from ei_fast.adapters import as_network
 from ei_fast.estimator import EffectiveInformation, flags_of
 from ei_fast.intervention.streams import resolve_seed
-from ei_fast.kernels.histograms import add_to_histograms, histogram_information
-from ei_fast.kernels.keys import NEVER
-from ei_fast.measures.constants import TABLE_OF_COUNTS
-from ei_fast.measures.counting.estimators import estimator_named
 from ei_fast.measures.edges.auto import edge_measure
 from ei_fast.measures.edges.estimate import EdgeEstimate, Matrix
 from ei_fast.measures.joint.auto import joint_ei
-from ei_fast.measures.quantities import NAMES
 from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.bins import Range, Ranges, check_bins, hull_of
-from ei_fast.network.layer import Layer
-from ei_fast.network.network import Network
-from ei_fast.network.vectors import as_vector, codes_of, two_ranges
-from ei_fast.parameters import (
-    CONSTRAINTS,
-    OWNER,
-    AdapterOptions,
-    MeasuringOptions,
-    ReadingOptions,
-    Settings,
-    SweepOptions,
-    check_adapter_options,
-    check_no_files,
-    measuring_and_reading,
-    shows_keywords,
-)
-from ei_fast.results.report import ENDS, LayerReport
-from ei_fast.results.tables import frame_of, lines_of, widths_of
+from ei_fast.parameters import OWNER, AdapterOptions, MeasuringOptions, Settings, measuring_and_reading, shows_keywords
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
-from ei_fast.warmup import compile_kernels
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    pass
 
 
 @dataclass(frozen=True)
@@ -269,206 +244,3 @@ def _listed(values: Any, rule: str) -> list:
         return list(values)
     except TypeError:
         raise TypeError(f"{rule}. Got {values!r} instead.") from None
-
-
-_OWNER = "mutual_information"
-HistogramEstimator = Literal["plugin", "miller-madow", "grassberger", "chao-shen"]
-_ESTIMATORS = get_args(HistogramEstimator)
-
-
-@as_numpy_ships
-def mutual_information(
-    x: ArrayLike,
-    y: ArrayLike,
-    bins: int | tuple[int, int] = 8,
-    range: tuple[Range, Range] | None = None,
-    entropy: HistogramEstimator = "plugin",
-) -> float:
-    """Estimate the mutual information of two sample vectors, from their joint histogram.
-
-    Parameters
-    ----------
-    x, y : array-like (n,)
-        Paired samples, real and finite.
-    bins : int or (int, int), default 8
-        Number of equal bins over the range of each vector, or one number for x and one for y.
-    range : ((float, float), (float, float)), optional
-        Ranges of x and of y: from the smallest to the largest value where not given. Values outside are counted in
-        the outermost bins.
-    entropy : "plugin", "miller-madow", "grassberger" or "chao-shen", default "plugin"
-        Estimator of the three entropies. With all but the first the result may be below 0.
-
-    Returns
-    -------
-    float
-        I(X; Y) in bits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The message names the parameter, the rule and the value.
-
-    Notes
-    -----
-    I(X; Y) = H(X) + H(Y) - H(X, Y), each entropy of the binned samples (Shannon 1948).
-
-    Examples
-    --------
-    >>> import ei_fast as ef
-    >>> ef.mutual_information([0, 0, 1, 1], [0, 1, 2, 3], bins=(2, 4))
-    1.0
-    """
-    vectors = [as_vector(values, name, _OWNER) for name, values in (("x", x), ("y", y))]
-    if len(vectors[0]) != len(vectors[1]):
-        raise ValueError(
-            f"The 'x' and 'y' parameters of {_OWNER} must be of one length. "
-            f"Got {len(vectors[0])} and {len(vectors[1])} instead."
-        )
-    if not isinstance(entropy, str) or entropy not in _ESTIMATORS:
-        raise ValueError(
-            f"The 'entropy' parameter of {_OWNER} must be one of {', '.join(map(repr, _ESTIMATORS))}. "
-            f"Got {entropy!r} instead."
-        )
-    n_bins = check_bins(bins, _OWNER)
-    ranges = [None, None] if range is None else two_ranges(range, _OWNER)
-    codes = [codes_of(*given, _OWNER) for given in zip(vectors, ranges, n_bins, strict=True)]
-    histogram = np.zeros((1, 1, *n_bins), np.int32)
-    add_to_histograms(codes[0][None], codes[1][None], NEVER, histogram)
-    bits, _, _ = histogram_information(histogram[0, 0], *estimator_named(entropy).histogram_tables(TABLE_OF_COUNTS))
-    return max(bits, 0.0) if entropy == "plugin" else bits
-
-
-_SWEEP_COLUMNS = ("ei", "ei_stderr", *NAMES[1:])
-
-
-@shows_keywords(EffectiveInformation, as_network)
-def bin_sweep(
-    model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32, 64), **params: Unpack[SweepOptions]
-) -> "DataFrame":
-    """Measure every layer at several numbers of bins.
-
-    Parameters
-    ----------
-    model : Network, Layer, Function, array, list, dict, path, or a model of a framework
-        Whatever `as_network` accepts.
-    bins : sequence of int or (int, int), default (4, 8, 16, 32, 64)
-        The numbers of bins, each as of `EffectiveInformation`.
-    activation, in_range, out_range, out_of_range, baseline : optional
-        What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
-        How it is measured: see `EffectiveInformation`.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
-        How the model is read: see `as_network`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row for each number of bins and layer, with the columns in_bins, out_bins, layer, the measures in bits,
-        flags, and the ends of interval and bounds of EI in bits.
-
-    Raises
-    ------
-    ImportError
-        Where pandas is not installed.
-    TypeError, ValueError
-        Before any work: the message names the parameter or layer, the rule, the value and the remedy.
-
-    See Also
-    --------
-    plot_bins : Draws the frame.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import ei_fast as ef
-    >>> sweep = ef.bin_sweep([np.eye(2)], bins=(2, 4, 8), activation="linear")
-    >>> sweep["ei"].tolist()
-    [2.0, 4.0, 6.0]
-    """
-    frame_of([], [], "ei_fast.bin_sweep")
-    _check_several(bins)
-    parameters, reading = measuring_and_reading(params, "bin_sweep")
-    estimators = [EffectiveInformation(**parameters, bins=n_bins) for n_bins in bins]
-    # What a model that runs is seen to do depends on its range.
-    in_range = CONSTRAINTS["in_range"].checked("in_range", params.get("in_range", "auto"))
-    network = as_network(model, params.get("activation", "sigmoid"), in_range, **reading)
-    for one in estimators:
-        check_no_files(one.check(network)[1], "bin_sweep")
-    if params.get("verbose", 0):
-        compile_kernels()
-    rows: list[dict[str, Any]] = []
-    for estimator in tqdm(estimators, desc="sweeping bins") if params.get("verbose", 0) else estimators:
-        rows += map(_swept, estimator.set_params(verbose=0).fit(network).report_)
-    return frame_of(rows, ["in_bins", "out_bins", "layer", *_SWEEP_COLUMNS, "flags", *ENDS], "ei_fast.bin_sweep")
-
-
-def _check_several(bins: Any) -> None:
-    if isinstance(bins, (int, str)):
-        raise TypeError(
-            f"The 'bins' parameter of bin_sweep must be a sequence of numbers of bins. Got {bins!r} instead."
-        )
-
-
-def _swept(layer: LayerReport) -> dict[str, Any]:
-    """A row of `bin_sweep`."""
-    row = {"in_bins": layer.in_bins, "out_bins": layer.out_bins, "layer": layer.name}
-    row |= {name: getattr(layer, name) for name in _SWEEP_COLUMNS}
-    return row | {"flags": ", ".join(layer.flags)} | {name: layer.end(name) for name in ENDS}
-
-
-_DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")
-
-
-@shows_keywords(as_network)
-def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
-    """Print what would be measured, layer by layer, and what is skipped and why.
-
-    Parameters
-    ----------
-    model : Network, Layer, Function, array, list, dict, path, or a model of a framework
-        Whatever `as_network` accepts.
-    activation, in_range : optional
-        How the model is read: see `as_network`.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
-        How the model is read: see `as_network`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `as_network`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import ei_fast as ef
-    >>> ef.describe({"w0": np.eye(2), "w1": np.ones((2, 1))}, activation="tanh")
-    layer   kind   neurons  activation  inputs   outputs
-    ----------------------------------------------------
-    layer0  dense  2 -> 2   tanh        (0, 1)   (-1, 1)
-    layer1  dense  2 -> 1   tanh        (-1, 1)  (-1, 1)
-    """
-    check_adapter_options(options, "describe", ("model", "activation", "in_range"))
-    print(description(as_network(model, **options)))
-
-
-def description(network: Network) -> str:
-    """The text of `describe`: a line for each layer, with the ranges over which it is binned."""
-    rows = []
-    for index, (layer, (in_range, out_range)) in enumerate(zip(network, network.ranges(), strict=True)):
-        kind, activation = ("dense", str(layer.activation)) if isinstance(layer, Layer) else ("function", "")
-        inputs = f"{_range_text(in_range)} *" if index in network.restarts else _range_text(in_range)
-        rows.append((str(layer.name), kind, widths_of(layer), activation, inputs, _range_text(out_range)))
-    lines = lines_of(_DESCRIPTION_HEADER, rows)
-    if network.restarts:
-        lines.append(
-            "* not the outputs of the layer before, one for one: the model's own input, another arrangement of those "
-            "outputs, or the range seen for random inputs"
-        )
-    lines += [f"note on {name}: {note}" for name, note in network.notes]
-    lines += [f"skipped {name}: {reason}" for name, reason in network.skipped]
-    return "\n".join(lines)
-
-
-def _range_text(ranges: Ranges) -> str:
-    limits = hull_of(ranges)
-    return f"({limits[0]:.4g}, {limits[1]:.4g})"
