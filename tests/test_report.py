@@ -130,7 +130,7 @@ def test_bounds_of_what_is_exact_estimated_bracketed_and_undefined(report, rando
 def test_without_pandas_the_remedy_is_named(report, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     for call in (report.to_frame, lambda: ef.bin_sweep(np.eye(2))):
-        with pytest.raises(ImportError, match=r'makes a pandas frame: pip install "ei_fast\[pandas\]"'):
+        with pytest.raises(ImportError, match=r'needs pandas: pip install "ei_fast\[pandas\]"'):
             call()
 
 

@@ -11,6 +11,7 @@ from ei_fast.adapters.arrays import check_activation, layers_from_arrays
 from ei_fast.adapters.dicts.options import DictOptions, Layout, Place
 from ei_fast.adapters.dicts.reading import layers_from_mapping
 from ei_fast.adapters.names import check_names, renamed
+from ei_fast.errors import missing_extra
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, check_range
 from ei_fast.network.layer import Function, Layer
@@ -172,17 +173,17 @@ def _read(
             from ei_fast.adapters.keras_files import model_from_keras_file
 
             model = model_from_keras_file(Path(model))
-        network_from_keras = _adapter("keras", "A Keras model cannot be read without Keras 3")
+        network_from_keras = _adapter("keras", "A Keras model", "Keras 3")
         return network_from_keras(model, in_range, blocks, verify, input_shape)
     if kind == "torch":
         from ei_fast.adapters.torch import network_from_torch
 
         return network_from_torch(model, in_range, blocks, verify, input_shape)
     if kind == "onnx":
-        network_from_onnx = _adapter("onnx", "An ONNX model cannot be read without onnx and onnxruntime")
+        network_from_onnx = _adapter("onnx", "An ONNX model", "onnx and onnxruntime")
         return network_from_onnx(model, in_range, verify, input_shape)
     if kind == "flax":
-        network_from_flax = _adapter("flax", "A Flax model cannot be read without JAX and Flax")
+        network_from_flax = _adapter("flax", "A Flax model", "JAX and Flax")
         return network_from_flax(model, in_range, verify, input_shape, example_inputs)
     if kind == "sklearn":
         from ei_fast.adapters.sklearn import network_from_sklearn
@@ -232,10 +233,10 @@ def _libraries(model: Any) -> set[str]:
     return {base.__module__.split(".")[0] for base in type(model).__mro__}
 
 
-def _adapter(library: str, why: str) -> Callable[..., Network]:
+def _adapter(library: str, what: str, needs: str) -> Callable[..., Network]:
     """The function that reads models of a library."""
     try:
         module = import_module(f"ei_fast.adapters.{library}")
     except ImportError as error:
-        raise ImportError(f'{why}: pip install "ei_fast[{library}]".') from error
+        raise missing_extra(what, needs, library) from error
     return getattr(module, f"network_from_{library}")

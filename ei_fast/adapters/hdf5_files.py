@@ -7,6 +7,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from ei_fast.errors import missing_extra
+
 _MAX_ENTRIES = 2**16
 
 
@@ -23,9 +25,7 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError(
-            f'The file {str(path)!r} cannot be read without h5py: pip install "ei_fast[keras]".'
-        ) from error
+        raise missing_extra(f"The file {str(path)!r}", "h5py", "keras") from error
     with path.open("rb") as file:
         size = path.stat().st_size
         check_hdf5(path, file, size)

@@ -10,6 +10,8 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
+from ei_fast.errors import MissingExtra, missing_extra
+
 Entries = dict[str, Any]
 Skipped = list[tuple[str, str]]
 
@@ -97,11 +99,9 @@ def _torch(path: Path) -> Any:
     try:
         import torch
     except ImportError as error:
-        raise ImportError(
-            f'The file {str(path)!r} cannot be read without PyTorch: pip install "ei_fast[torch]".'
-        ) from error
+        raise missing_extra(f"The file {str(path)!r}", "PyTorch", "torch") from error
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _OLDEST_TORCH:
-        raise ImportError(
+        raise MissingExtra(
             f"The file {str(path)!r} cannot be read safely with PyTorch {torch.__version__}: before 2.10 a file of "
             'weights could run code although only weights were asked for. pip install "ei_fast[torch]".'
         )

@@ -4,7 +4,12 @@ import os
 from collections.abc import Callable
 from typing import Any, Unpack
 
-import keras
+from ei_fast.errors import missing_extra
+
+try:
+    import keras
+except ImportError as error:
+    raise missing_extra("ei_fast.callbacks.keras", "Keras 3", "keras") from error
 
 from ei_fast.adapters import as_network
 from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, attribute_at, log_entries

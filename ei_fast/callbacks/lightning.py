@@ -5,9 +5,14 @@ import os
 from collections.abc import Callable
 from typing import Any, Unpack
 
-import lightning.pytorch as pl
-import torch
-from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from ei_fast.errors import missing_extra
+
+try:
+    import lightning.pytorch as pl
+    import torch
+    from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+except ImportError as error:
+    raise missing_extra("ei_fast.callbacks.lightning", "Lightning", "lightning") from error
 
 from ei_fast.adapters import as_network
 from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, attribute_at, log_entries

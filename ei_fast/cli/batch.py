@@ -14,6 +14,7 @@ import click
 
 from ei_fast.cli.reading import NAMES, activations_in, how_to_read, taken_out
 from ei_fast.cli.said import as_typed, said_plainly
+from ei_fast.errors import Incomplete
 
 FAILED_OR_MISSING = 3
 
@@ -197,7 +198,6 @@ def merge(folder: Path, allow_incomplete: bool) -> None:
     The exit code is 3 where checkpoints are missing or failed, which are named.
     """
     from ei_fast.cluster import merge as merge_results
-    from ei_fast.cluster.merging import Incomplete
 
     try:
         written = merge_results(folder, allow_incomplete)

@@ -18,6 +18,7 @@ from ei_fast.cluster.checkpoints import FURTHER
 from ei_fast.cluster.locks import is_held
 from ei_fast.cluster.progress import Result, collect
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
+from ei_fast.errors import Incomplete
 from ei_fast.network.bins import ranges_from
 from ei_fast.results.report import ENDS
 from ei_fast.results.tables import frame_of
@@ -27,10 +28,6 @@ from ei_fast.training.continuation import provenance_of
 from ei_fast.training.trajectory import Trajectory
 
 _MAX_NAMED = 20
-
-
-class Incomplete(ValueError):
-    """Checkpoints have no result."""
 
 
 def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Path]:

@@ -23,6 +23,7 @@ from ei_fast.demo.processes import in_processes
 from ei_fast.demo.runs import video_suffix
 from ei_fast.demo.trainings import FLIPPED, TRAININGS, Training, shortened
 from ei_fast.demo.written import write_data, write_pages
+from ei_fast.errors import Busy, missing_extra
 from ei_fast.figures.player import script_of_bokeh
 from ei_fast.parameters import Integer
 from ei_fast.runtime.files import plain, write_whole
@@ -60,7 +61,7 @@ def make_page(
     seed, n_processes = _SEED.checked("seed", seed, OWNER), resolve_n_jobs(n_jobs, OWNER)
     for package in _NEEDED:
         if find_spec(package) is None:
-            raise ImportError(f'A page needs {package}: pip install "ei_fast[page]"')
+            raise missing_extra("A page", package, "page")
     _check_options(runs is not None, quick, seed, counting)
     trainings = [shortened(one) for one in TRAININGS if one.is_of_videos] if quick else list(TRAININGS)
     chapters = [] if runs is None else given_chapters(_checked_runs(runs), _TAKEN)
@@ -185,7 +186,7 @@ def _alone(out: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise ValueError(
+        raise Busy(
             f"The folder {str(out)!r} is in use: another process makes a page in it. "
             "Wait for it, or give another folder."
         ) from None

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ei_fast.errors import CannotWrite, missing_extra
 from ei_fast.figures.key import draw_key
 from ei_fast.figures.measures import draw_metrics, plot_metrics
 from ei_fast.figures.motion import Motion
@@ -50,7 +51,7 @@ def writer_of_mp4() -> ModuleType:
     try:
         import imageio_ffmpeg
     except ImportError as error:
-        raise ImportError('animate_causal_plane to .mp4 needs ffmpeg: pip install "ei_fast[video]"') from error
+        raise missing_extra("animate_causal_plane to .mp4", "ffmpeg", "video") from error
     program = "ffmpeg"
     try:
         program = imageio_ffmpeg.get_ffmpeg_exe()
@@ -69,7 +70,7 @@ def _check_runs(program: str) -> None:
 
 
 def write_mp4(motion: Motion, path: Path, verbose: bool) -> None:
-    """H.264, one frame a step and pauses at either end; OSError where ffmpeg does not write all of it."""
+    """H.264, one frame a step and pauses at either end; CannotWrite where ffmpeg does not write all of it."""
     frames = Frames(motion, _DOTS_MP4)
     writer = writer_of_mp4().write_frames(
         str(path),
@@ -90,10 +91,10 @@ def write_mp4(motion: Motion, path: Path, verbose: bool) -> None:
             for pixels in _watched(frames.drawn(motion.schedule), len(motion.schedule), path, verbose):
                 writer.send(pixels)
     except OSError as error:
-        raise OSError(_UNWRITTEN) from error
+        raise CannotWrite(_UNWRITTEN) from error
     # How ffmpeg ended is not told: one that found the disk full leaves a beginning.
     if not _is_whole_mp4(path):
-        raise OSError(_UNWRITTEN)
+        raise CannotWrite(_UNWRITTEN)
 
 
 def _is_whole_mp4(path: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ei_fast._version import __version__
+from ei_fast.errors import Busy
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.bins import ranges_from
@@ -116,14 +117,14 @@ def taken(path: Path) -> FileLock:
 
     Raises
     ------
-    ValueError
+    Busy
         Where another recorder has it.
     """
     lock = FileLock(f"{path}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise ValueError(
+        raise Busy(
             f"The 'path' parameter of Recorder must be a file that no other recorder has open. Got {str(path)!r} "
             "instead. Close the other one, or give this one another file."
         ) from None

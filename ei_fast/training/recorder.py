@@ -14,6 +14,7 @@ from filelock import FileLock
 from sklearn.base import clone
 
 from ei_fast.adapters import as_network
+from ei_fast.errors import RecordingWarning
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.network import Network
@@ -87,7 +88,7 @@ class Recorder:
     Raises
     ------
     TypeError, ValueError
-        For parameters that are not allowed, for a file that another recorder has open, or for one that was recorded
+        For parameters that are not allowed, for a file that another recorder has open (`Busy`), or for one that was recorded
         with other settings, which are named.
 
     Examples
@@ -275,6 +276,7 @@ class Recorder:
             warnings.warn(
                 f"All outputs of the layer {name!r} are one point, which makes no range. It and the layers after it "
                 "are recorded over ranges of their own until it has one, which is then kept.",
+                RecordingWarning,
                 stacklevel=4,
             )
 
@@ -371,7 +373,9 @@ class Recorder:
             lock.release()
         if self._left_out:
             warnings.warn(
-                f"{self._left_out} records were left out to stay within time_budget={self._budget.share}.", stacklevel=2
+                f"{self._left_out} records were left out to stay within time_budget={self._budget.share}.",
+                RecordingWarning,
+                stacklevel=2,
             )
             self._left_out = 0
 

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ei_fast.errors import missing_extra
 from ei_fast.figures.motion import OWNER, check_trajectory, checked_rate, checked_trail
 from ei_fast.figures.player.contents import contents_of
 from ei_fast.figures.scale import scaled
@@ -24,7 +25,7 @@ def script_of_bokeh() -> str:
     try:
         import bokeh.server
     except ImportError as error:
-        raise ImportError('animate_causal_plane to .html needs bokeh: pip install "ei_fast[html]"') from error
+        raise missing_extra("animate_causal_plane to .html", "bokeh", "html") from error
     return (files(bokeh.server) / "static" / "js" / "bokeh.min.js").read_text(encoding="utf-8")
 
 
