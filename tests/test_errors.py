@@ -88,7 +88,7 @@ def test_what_a_batch_leaves_out_is_a_warning_of_its_own(tmp_path):
         np.savez(tmp_path / name, w0=np.eye(2))
     estimator = ef.EffectiveInformation(activation="linear", random_state=0)
     with pytest.warns(ef.BatchWarning, match="'step_2.npz' is left out"):
-        plan(tmp_path, tmp_path / "ei", 1, estimator, table=tmp_path / "table.csv")
+        plan(tmp_path / "step_*.npz", tmp_path / "ei", 1, estimator, table=tmp_path / "table.csv")
 
 
 def test_whoever_ignores_the_built_in_warnings_ignores_these():

@@ -41,7 +41,7 @@ class EpochRecorder:
         estimator: EffectiveInformation,
         every: int,
         time_budget: float | None,
-        path: str | os.PathLike | None,
+        path: str | os.PathLike[str] | None,
         module: str | Callable[[Any], Any] | None,
         on_error: str,
         part_of: Callable[[Any, Any], Any],

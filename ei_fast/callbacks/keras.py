@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ei_fast.errors import missing_extra
 
@@ -17,8 +17,18 @@ from ei_fast.estimator import EffectiveInformation
 from ei_fast.parameters import AdapterOptions, check_adapter_options, shows_keywords
 from ei_fast.training.recorder import Recorder
 
+if TYPE_CHECKING:
 
-class RecorderCallback(keras.callbacks.Callback):
+    class Callback:
+        """What is used here of Keras' class, which has no types."""
+
+        model: Any
+
+else:
+    Callback = keras.callbacks.Callback
+
+
+class RecorderCallback(Callback):
     """Measures the model at the end of epochs; give it to ``model.fit(..., callbacks=[...])``.
 
     Every measured epoch gains ``ei/<layer>``, ``sensitivity/<layer>``, ``degeneracy/<layer>``, ``ei_parts/<layer>`` and
@@ -66,7 +76,7 @@ class RecorderCallback(keras.callbacks.Callback):
         estimator: EffectiveInformation,
         every: int = 1,
         time_budget: float | None = None,
-        path: str | os.PathLike | None = None,
+        path: str | os.PathLike[str] | None = None,
         ranges: str = "each",
         keep_weights: bool = False,
         module: str | Callable[[keras.Model], Any] | None = None,

@@ -71,7 +71,7 @@ class RecorderCallback(pl.Callback):
         estimator: EffectiveInformation,
         every: int = 1,
         time_budget: float | None = None,
-        path: str | os.PathLike | None = None,
+        path: str | os.PathLike[str] | None = None,
         ranges: str = "each",
         keep_weights: bool = False,
         module: str | Callable[[pl.LightningModule], Any] | None = None,

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from ei_fast.cli.reading import NAMES, activations_in, how_to_read, taken_out
-from ei_fast.cli.said import as_typed, said_plainly
+from ei_fast.cli.said import Given, Returned, as_typed, said_plainly
 from ei_fast.errors import Incomplete
 
 FAILED_OR_MISSING = 3
@@ -23,11 +23,11 @@ _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _folder = click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 
 
-def _warnings_as_lines(command: Callable) -> Callable:
+def _warnings_as_lines(command: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """What is warned of is a line on standard error, without a line of code below it."""
 
     @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.showwarning = lambda message, *rest, **more: click.echo(as_typed(f"Warning: {message}"), err=True)

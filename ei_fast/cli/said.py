@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
@@ -17,11 +17,15 @@ _QUOTED = r"\b(in|an|give|Give) '({})'"
 _OTHER_NAMES = {"random_state": "seed"}
 
 
-def said_plainly(command: Callable) -> Callable:
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
+
+
+def said_plainly(command: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """What is wrong with an argument or a file is a message, not a traceback."""
 
     @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
         try:
             return command(*args, **kwargs)
         except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:

@@ -43,11 +43,11 @@ _RECORDINGS, _PYTHON = "recordings", "python"
 # Whether they are there is asked before anything is trained.
 _NEEDED = ("bokeh", "jinja2", "pandas")
 
-Runs = Sequence[str | os.PathLike] | Mapping[str, Trajectory]
+Runs = Sequence[str | os.PathLike[str]] | Mapping[str, Trajectory]
 
 
 def make_page(
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     runs: Runs | None,
     *,
     quick: bool,

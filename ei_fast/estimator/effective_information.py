@@ -163,7 +163,7 @@ class EffectiveInformation(MeasuresNetworks):
         n_jobs: int | None = None,
         verbose: int = 0,
         pairwise_edges: int | None = None,
-        matrices: str | os.PathLike | None = None,
+        matrices: str | os.PathLike[str] | None = None,
     ):
         self.bins = bins
         self.activation = activation

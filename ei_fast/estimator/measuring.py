@@ -3,10 +3,10 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numba
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from ei_fast._version import __version__
 from ei_fast.estimator.layers import binned_layers, measure_layers
@@ -21,6 +21,21 @@ from ei_fast.runtime.files import plain
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
 from ei_fast.warmup import compile_kernels
+
+if TYPE_CHECKING:
+
+    class BaseEstimator:
+        """What is used here of scikit-learn's class, which has no types."""
+
+        @classmethod
+        def _get_param_names(cls) -> list[str]: ...
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+
+        def set_params(self, **params: Any) -> Self: ...
+
+else:
+    from sklearn.base import BaseEstimator
 
 
 class MeasuresNetworks(BaseEstimator):

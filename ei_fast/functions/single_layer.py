@@ -239,7 +239,7 @@ def _group(neurons: Any, name: str, width: int) -> NDArray[np.intp] | None:
     return np.array(group, dtype=np.intp)
 
 
-def _listed(values: Any, rule: str) -> list:
+def _listed(values: Any, rule: str) -> list[Any]:
     try:
         return list(values)
     except TypeError:

@@ -80,5 +80,6 @@ def mutual_information(
     codes = [codes_of(*given, _OWNER) for given in zip(vectors, ranges, n_bins, strict=True)]
     histogram = np.zeros((1, 1, *n_bins), np.int32)
     add_to_histograms(codes[0][None], codes[1][None], NEVER, histogram)
-    bits, _, _ = histogram_information(histogram[0, 0], *estimator_named(entropy).histogram_tables(TABLE_OF_COUNTS))
+    tables = estimator_named(entropy).histogram_tables(TABLE_OF_COUNTS)
+    bits = float(histogram_information(histogram[0, 0], *tables)[0])
     return max(bits, 0.0) if entropy == "plugin" else bits

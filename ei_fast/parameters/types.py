@@ -40,7 +40,7 @@ class ParametersBesideBins(TypedDict, total=False):
     n_jobs: int | None
     verbose: int
     pairwise_edges: int | None
-    matrices: str | os.PathLike | None
+    matrices: str | os.PathLike[str] | None
 
 
 class _Bins(TypedDict, total=False):

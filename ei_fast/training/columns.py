@@ -1,9 +1,13 @@
 """What a trajectory keeps of each layer and step, as the columns of its table; and the metrics beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
+from ei_fast.parameters import AdapterOptions
 from ei_fast.results.report import ENDS, Report
 
 MEASURES_OF_FORMAT_1 = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
@@ -42,6 +46,17 @@ def checked_metric(name: str, value: Any, owner: str) -> float:
     # The last is what PyTorch raises for tensors of several numbers.
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise TypeError(f"The metric {name!r} of {owner} must be a number. Got {value!r} instead.") from None
+
+
+def refuse_options(metrics: Mapping[str, Any]) -> None:
+    """Raise TypeError where what is given as a metric is an option of how a model is read; a number may be named so."""
+    for name, value in metrics.items():
+        is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+        if name in AdapterOptions.__annotations__ and not is_number:
+            raise TypeError(
+                f"The {name!r} parameter of as_network is no metric of Recorder.record, and is the same for all "
+                f"records. Give it to the recorder: Recorder(estimator, {name}={value!r})."
+            )
 
 
 def column_of(metric: str) -> str:

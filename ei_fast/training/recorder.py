@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, get_args
@@ -32,8 +31,8 @@ from ei_fast.parameters import (
 )
 from ei_fast.results.report import Report
 from ei_fast.training.budget import TimeBudget
-from ei_fast.training.columns import checked_metric
-from ei_fast.training.continuation import check_same_layers, continued, layers_of, provenance_of, taken
+from ei_fast.training.columns import checked_metric, refuse_options
+from ei_fast.training.continuation import Layers, check_same_layers, continued, layers_of, provenance_of, taken
 from ei_fast.training.ranges import LayerRanges, ranges_of_record
 from ei_fast.training.schedule import Schedule
 from ei_fast.training.stored import checked_path
@@ -88,8 +87,9 @@ class Recorder:
     Raises
     ------
     TypeError, ValueError
-        For parameters that are not allowed, for a file that another recorder has open (`Busy`), or for one that was recorded
-        with other settings, which are named.
+        For parameters that are not allowed, or for a file that was recorded with other settings, which are named.
+    Busy
+        For a file that another recorder has open.
 
     Examples
     --------
@@ -108,7 +108,7 @@ class Recorder:
         estimator: EffectiveInformation,
         every: int = 1,
         time_budget: float | None = None,
-        path: str | os.PathLike | None = None,
+        path: str | os.PathLike[str] | None = None,
         ranges: RangesOfRecords = "each",
         keep_weights: bool = False,
         **adapter_options: Unpack[AdapterOptions],
@@ -118,7 +118,7 @@ class Recorder:
                 f"The 'estimator' parameter of Recorder must be an EffectiveInformation. Got {estimator!r} instead."
             )
         # A copy, so that later changes of the caller's estimator do not change a recording half-way.
-        self._estimator = clone(estimator)
+        self._estimator: EffectiveInformation = clone(estimator)
         self._settings = Settings.checked(self._estimator.get_params(deep=False))
         check_no_files(self._settings, "Recorder")
         self._schedule = Schedule(_EVERY.checked("every", every, "Recorder"))
@@ -133,7 +133,7 @@ class Recorder:
         self._adapter_options = adapter_options
         self.trajectory_ = Trajectory.empty()
         self._frozen: RangesAndSeed | None = None
-        self._layers: list[tuple] = []
+        self._layers: Layers = []
         self._warned_of_points = False
         self._left_out = 0
         self._compared = False
@@ -176,7 +176,7 @@ class Recorder:
         True
         """
         step = self._schedule.checked(step)
-        _refuse_options(metrics)
+        refuse_options(metrics)
         values = {name: checked_metric(name, value, "Recorder.record") for name, value in metrics.items()}
         if self._path is not None and self._lock is None:
             raise ValueError(f"The recorder is closed: {str(self._path)!r} may be another's. Open a new one to go on.")
@@ -280,7 +280,7 @@ class Recorder:
                 stacklevel=4,
             )
 
-    def open(self, path: str | os.PathLike) -> None:
+    def open(self, path: str | os.PathLike[str]) -> None:
         """Keep the trajectory in the file at `path` from now on, and continue what it holds.
 
         Parameters
@@ -292,7 +292,9 @@ class Recorder:
         Raises
         ------
         ValueError
-            For a file that another recorder has open, or that was recorded with other settings, which are named.
+            For a file that was recorded with other settings, which are named.
+        Busy
+            For a file that another recorder has open.
 
         Examples
         --------
@@ -386,14 +388,3 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _refuse_options(metrics: Mapping[str, Any]) -> None:
-    """Raise TypeError where what is given as a metric is an option of how a model is read; a number may be named so."""
-    for name, value in metrics.items():
-        is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-        if name in AdapterOptions.__annotations__ and not is_number:
-            raise TypeError(
-                f"The {name!r} parameter of as_network is no metric of Recorder.record, and is the same for all "
-                f"records. Give it to the recorder: Recorder(estimator, {name}={value!r})."
-            )

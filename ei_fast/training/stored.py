@@ -51,7 +51,8 @@ class Stored(ABC):
         contents = self.contents
         networks = contents["networks"]
         kept = [{"description": described(one), "arrays": arrays_of(one)} for one in networks or ()]
-        return plain({**contents, "networks": None if networks is None else kept})
+        values: dict[str, Any] = plain({**contents, "networks": None if networks is None else kept})
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -83,7 +84,7 @@ class Stored(ABC):
             ]
         return cls(**values)
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trajectory as ``.npz``: plain arrays and text, no Python objects.
 
         At every moment the file is whole: either the old one or the new one, even if the process is killed.
@@ -126,7 +127,7 @@ class Stored(ABC):
         return npz_bytes(_arrays_of(self.contents))
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a trajectory that `save` wrote.
 
         Parameters
@@ -215,6 +216,6 @@ def _damaged_otherwise(path: Path) -> Iterator[None]:
         raise ValueError(f"The file {str(path)!r} is a damaged trajectory: {error!r}. Record it again.") from error
 
 
-def checked_path(path: str | os.PathLike) -> Path:
+def checked_path(path: str | os.PathLike[str]) -> Path:
     """The path of a trajectory's file."""
     return npz_path(path, f"The path of a trajectory must end in .npz. Got {str(path)!r} instead.")
