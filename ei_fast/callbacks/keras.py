@@ -48,8 +48,10 @@ class RecorderCallback(Callback):
         An ``.npz`` file, opened when training begins, that holds the trajectory after every record. One that exists is
         continued: epochs that it has are not measured again. Where training was broken off by an exception,
         ``callback.recorder.close()`` lets others have it.
-    ranges, keep_weights
-        Of `Recorder`.
+    ranges : "each" or "first", default "each"
+        Over which ranges outputs of unbounded activations are binned: see `Recorder`.
+    keep_weights : bool, default False
+        Whether the trajectory keeps the weights of every record: see `Recorder`.
     module : str or callable, optional
         The part of the model that is measured: the name or path of a layer, the path of an attribute ("encoder.head"),
         or what is called on the model and returns the part. By default the model itself.
@@ -68,6 +70,18 @@ class RecorderCallback(Callback):
     ------
     TypeError, ValueError
         For parameters that are not allowed; and by `fit`, before the first epoch, for a model that cannot be measured.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "tanh")])
+    >>> model.compile("sgd", "mse")
+    >>> callback = RecorderCallback(ef.EffectiveInformation(random_state=0))
+    >>> _ = model.fit(np.eye(2), np.eye(2), epochs=3, verbose=0, callbacks=[callback])
+    >>> callback.recorder.trajectory_.steps
+    array([0, 1, 2])
     """
 
     @shows_keywords(as_network)
@@ -92,6 +106,7 @@ class RecorderCallback(Callback):
 
     @property
     def recorder(self) -> Recorder:
+        """The recorder, with the trajectory so far."""
         return self._epochs.recorder
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

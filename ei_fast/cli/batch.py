@@ -19,6 +19,7 @@ from ei_fast.errors import Incomplete
 FAILED_OR_MISSING = 3
 
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+"""Bytes, by the letter behind a number of them."""
 
 _folder = click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 

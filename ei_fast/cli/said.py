@@ -9,12 +9,12 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-# A keyword of a call in Python, as messages show it, not a part of a path or of a longer word.
 _KEYWORD = r"(?<![\w./'\"-])({})=(?=[\['\"({{\d+-]|True|False|None|[, .])"
-# A parameter that is to be given, as in "Name it in 'blocks'"; not one that a rule is about.
+"""A keyword of a call in Python, as messages show it, not a part of a path or of a longer word."""
 _QUOTED = r"\b(in|an|give|Give) '({})'"
-# Parameters whose options have other names.
+"""A parameter that is to be given, as in "Name it in 'blocks'"; not one that a rule is about."""
 _OTHER_NAMES = {"random_state": "seed"}
+"""Parameters whose options have other names."""
 
 
 Given = ParamSpec("Given")

@@ -35,13 +35,15 @@ OWNER = "page"
 
 _SEED = Integer(0)
 _HOW = "how.json"
+"""The file that says how a page was made."""
 _SCRIPT = "player.js"
-# What else there is in the folder of a page.
+"""The library that all players of a page share."""
 _TAKEN = ("data", "explained", "index.html", _HOW, _SCRIPT)
-# In that file: which runs are shown, and what may change without any consequence.
+"""What there is in the folder of a page beside the folders of its networks."""
 _RECORDINGS, _PYTHON = "recordings", "python"
-# Whether they are there is asked before anything is trained.
+"""In `_HOW`: which runs are shown, and what may change without any consequence."""
 _NEEDED = ("bokeh", "jinja2", "pandas")
+"""Packages of the extra "page". Whether they are there is asked before anything is trained."""
 
 Runs = Sequence[str | os.PathLike[str]] | Mapping[str, Trajectory]
 
