@@ -10,6 +10,15 @@ from ei_fast._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from ei_fast.adapters import as_network
+    from ei_fast.errors import (
+        BatchWarning,
+        Busy,
+        CannotWrite,
+        CompileCacheWarning,
+        Incomplete,
+        MissingExtra,
+        RecordingWarning,
+    )
     from ei_fast.estimator import EffectiveInformation, analyze
     from ei_fast.figures.animation import animate_causal_plane
     from ei_fast.figures.bins import plot_bins
@@ -37,14 +46,21 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Activation": "network.activations",
+    "BatchWarning": "errors",
+    "Busy": "errors",
+    "CannotWrite": "errors",
     "CausalPlaneDisplay": "figures.plane",
+    "CompileCacheWarning": "errors",
     "EffectiveInformation": "estimator",
     "Function": "network.function",
     "GroupEI": "functions",
+    "Incomplete": "errors",
     "Layer": "network.layer",
     "LayerReport": "results.layer_report",
+    "MissingExtra": "errors",
     "Network": "network.network",
     "Recorder": "training.recorder",
+    "RecordingWarning": "errors",
     "Report": "results.report",
     "Trajectory": "training.trajectory",
     "analyze": "estimator",
@@ -64,14 +80,21 @@ _HOMES = {
 
 __all__ = [
     "Activation",
+    "BatchWarning",
+    "Busy",
+    "CannotWrite",
     "CausalPlaneDisplay",
+    "CompileCacheWarning",
     "EffectiveInformation",
     "Function",
     "GroupEI",
+    "Incomplete",
     "Layer",
     "LayerReport",
+    "MissingExtra",
     "Network",
     "Recorder",
+    "RecordingWarning",
     "Report",
     "Trajectory",
     "analyze",

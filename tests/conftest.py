@@ -30,4 +30,4 @@ def no_work(monkeypatch):
     def work(*args, **kwargs):
         pytest.fail("work was begun before the input was checked")
 
-    monkeypatch.setattr("ei_fast.estimator.measure_layer", work)
+    monkeypatch.setattr("ei_fast.estimator.layers.measure_layer", work)

@@ -5,13 +5,11 @@ import json
 import re
 import shlex
 import shutil
-import sys
 import warnings
 
 import numpy as np
 from disks import fill, mounted
 from followed import follows, literal
-from followed_files import _installs, _not_there
 
 import ei_fast as ef
 from ei_fast.cluster import merge, plan, run
@@ -306,14 +304,6 @@ def _(said):
     for shard in range(last + 1):
         run(said.folder / "ei", shard, processes=1)
     merge(said.folder / "ei")
-
-
-@follows("A Dask cluster needs dask.distributed: pip")
-def _(said):
-    _planned(said)
-    _not_there(said, "distributed")
-    _installs(said.refused(run, said.folder / "ei", dask_scheduler="tcp://localhost:1"), "distributed")
-    assert "distributed" in sys.modules
 
 
 @follows("Nothing can be written into {}: {}. Make room, or give a folder that is yours")

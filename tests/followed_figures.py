@@ -7,7 +7,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from filelock import FileLock
 from followed import follows, literal
-from followed_files import _installs, _not_there
 from followed_trainings import _estimator, _recorded
 from matplotlib.figure import Figure
 
@@ -131,32 +130,6 @@ def _(said):
             pass
     with pages._alone(said.folder):
         pass
-
-
-@follows("A page needs {}: pip")
-def _(said):
-    with said.monkeypatch.context() as patched:
-        patched.setattr(pages, "find_spec", lambda name: None)
-        message = said.refused(page, said.folder / "page", {"run": _recorded()})
-    _installs(message, message.split("A page needs ")[1].split(":")[0])
-
-
-@follows("animate_causal_plane to .html needs bokeh: pip")
-def _(said):
-    _not_there(said, "bokeh", "bokeh.resources")
-    _installs(said.refused(ef.animate_causal_plane, _recorded(), said.folder / "plane.html"), "bokeh")
-
-
-@follows("animate_causal_plane to .mp4 needs ffmpeg: pip")
-def _(said):
-    _not_there(said, "imageio_ffmpeg")
-    _installs(said.refused(ef.animate_causal_plane, _recorded(), said.folder / "plane.mp4"), "imageio-ffmpeg")
-
-
-@follows("{} makes a pandas frame: pip")
-def _(said):
-    _not_there(said, "pandas")
-    _installs(said.refused(ef.analyze(np.eye(2), **QUICK).to_frame), "pandas")
 
 
 @follows("its layers are measured already. Draw it with ei-fast plot {} {}.png, or with ei-fast animate {} {}.gif.")

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import warnings
 import zipfile
-from importlib.metadata import requires
 
 import h5py
 import keras
 import numpy as np
 import torch
 from followed import follows
+from followed_extras import installs
 from safetensors.numpy import save_file
 
 import ei_fast as ef
@@ -29,19 +29,6 @@ def _model():
 
 def _keras_model():
     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "tanh"), keras.layers.Dense(1)])
-
-
-def _installs(message, *packages):
-    """Whether the extra that a message names brings these packages."""
-    extra = message.split('pip install "ei_fast[')[1].split("]")[0]
-    brought = [one for one in requires("ei_fast") if f'extra == "{extra}"' in one.replace("'", '"')]
-    assert all(any(one.startswith(package) for one in brought) for package in packages), (extra, brought)
-
-
-def _not_there(said, *names):
-    """Within the case, modules that cannot be imported."""
-    for name in names:
-        said.monkeypatch.setitem(sys.modules, name, None)
 
 
 @follows("Save the weights in one of these formats.")
@@ -345,60 +332,13 @@ def _(said):
     assert len(ef.as_network(path)) == 1
 
 
-@follows("The file {} cannot be read without safetensors: pip")
-def _(said):
-    _not_there(said, "safetensors")
-    path = said.folder / "net.safetensors"
-    path.write_bytes(b"")
-    _installs(said.refused(ef.analyze, path), "safetensors")
-
-
-@follows("The file {} cannot be read without PyTorch: pip")
-def _(said):
-    _not_there(said, "torch")
-    path = said.folder / "net.pt"
-    path.write_bytes(b"")
-    _installs(said.refused(ef.analyze, path), "torch")
-
-
 @follows("before 2.10 a file of weights could run code although only weights were asked for. pip")
 def _(said):
     path = said.folder / "net.pt"
     torch.save(_model().state_dict(), path)
     with said.monkeypatch.context() as patched:
         patched.setattr(torch, "__version__", "2.4.1")
-        _installs(said.refused(ef.analyze, path), "torch>=2.10")
-
-
-@follows("The file {} cannot be read without h5py: pip")
-def _(said):
-    _not_there(said, "h5py")
-    path = said.folder / "net.h5"
-    path.write_bytes(b"")
-    _installs(said.refused(ef.analyze, path), "h5py", "keras")
-
-
-@follows("The file {} cannot be read without Keras 3: pip")
-def _(said):
-    path = said.folder / "net.keras"
-    _keras_model().save(path)
-    with said.monkeypatch.context() as patched:
-        patched.setattr("importlib.util.find_spec", lambda name: None)
-        _installs(said.refused(ef.analyze, path), "keras")
-
-
-@follows('{}: pip install "ei_fast[{}]".')
-def _(said):
-    import onnx
-
-    with said.monkeypatch.context() as patched:
-        patched.setattr("ei_fast.adapters.import_module", _not_installed)
-        _installs(said.refused(ef.as_network, onnx.ModelProto()), "onnx", "onnxruntime")
-        _installs(said.refused(ef.as_network, _keras_model()), "keras")
-
-
-def _not_installed(name):
-    raise ModuleNotFoundError(name)
+        installs(said.refused(ef.analyze, path), "torch>=2.10")
 
 
 @follows("must hold the weights of a Keras model, as model.save_weights or model.save write them. It holds {}. Save")

@@ -6,7 +6,7 @@ import numpy as np
 from followed import follows, literal
 
 import ei_fast as ef
-from ei_fast.training.trajectory import MEASURES
+from ei_fast.training.columns import MEASURES
 
 QUICK = {"random_state": 0, "tol": 0.5}
 

@@ -402,7 +402,7 @@ def test_missing_libraries(tmp_path, monkeypatch):
     path = export_onnx(nn.Linear(4, 2), tmp_path / "net.onnx", 4)
     monkeypatch.delitem(sys.modules, "ei_fast.adapters.onnx.model", raising=False)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ImportError, match=r'without onnx and onnxruntime: pip install "ei_fast\[onnx\]"'):
+    with pytest.raises(ImportError, match=r'An ONNX model needs onnx and onnxruntime: pip install "ei_fast\[onnx\]"'):
         ef.as_network(path)
 
 

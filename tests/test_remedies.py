@@ -5,6 +5,7 @@ import inspect
 import followed_cluster  # noqa: F401
 import followed_core  # noqa: F401
 import followed_dicts  # noqa: F401
+import followed_extras  # noqa: F401
 import followed_figures  # noqa: F401
 import followed_files  # noqa: F401
 import followed_models  # noqa: F401

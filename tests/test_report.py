@@ -105,7 +105,7 @@ def test_bounds_rest_on_the_joint_ei(random_weight, monkeypatch):
         return dataclasses.replace(joint, bounds=(joint.low - 0.5, joint.high + 0.25))
 
     monkeypatch.setattr("ei_fast.measures.layer.joint_ei", with_bounds)
-    monkeypatch.setattr("ei_fast.functions.joint_ei", with_bounds)
+    monkeypatch.setattr("ei_fast.functions.single_layer.joint_ei", with_bounds)
     weight = random_weight(3, 2, 4.0)
     report = ef.analyze(weight, random_state=0)
     low, high = report[0].ei_interval
@@ -130,7 +130,7 @@ def test_bounds_of_what_is_exact_estimated_bracketed_and_undefined(report, rando
 def test_without_pandas_the_remedy_is_named(report, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     for call in (report.to_frame, lambda: ef.bin_sweep(np.eye(2))):
-        with pytest.raises(ImportError, match=r'makes a pandas frame: pip install "ei_fast\[pandas\]"'):
+        with pytest.raises(ImportError, match=r'needs pandas: pip install "ei_fast\[pandas\]"'):
             call()
 
 

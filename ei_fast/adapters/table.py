@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ei_fast.adapters.given import Given
+from ei_fast.errors import missing_extra
 from ei_fast.network.network import Network
 
 _OF_DICTS = ("order", "prefix", "layout", "norm_place", "norm_eps")
@@ -29,30 +30,29 @@ class Adapter:
         In this folder; its function ``read`` takes the model and a `Given`, and returns a `Network`.
     takes : tuple of str
         Options of `as_network` that are not for every model, and are for these.
-    needs : (str, str), optional
-        The extra that brings the libraries, and what cannot be done without them.
+    needs : (str, str, str), optional
+        What is read, the libraries that this needs, and the extra that brings them.
     """
 
     is_for: Callable[[Any], bool]
     module: str
     takes: tuple[str, ...] = ()
-    needs: tuple[str, str] | None = None
+    needs: tuple[str, str, str] | None = None
 
     def read(self, model: Any, given: Given) -> Network:
         """The network behind a model of that kind.
 
         Raises
         ------
-        ImportError
-            Where a library is missing that reads it: the message names the extra that brings it.
+        MissingExtra
+            Where a library is missing that reads it.
         """
         try:
             module = import_module(f"ei_fast.adapters.{self.module}")
         except ImportError as error:
             if self.needs is None:
                 raise
-            extra, why = self.needs
-            raise ImportError(f'{why}: pip install "ei_fast[{extra}]".') from error
+            raise missing_extra(*self.needs) from error
         return module.read(model, given)
 
 
@@ -95,9 +95,9 @@ def _is_jax(model: Any) -> bool:
     return "flax" in _libraries(model)
 
 
-_KERAS = ("keras", "A Keras model cannot be read without Keras 3")
-_ONNX = ("onnx", "An ONNX model cannot be read without onnx and onnxruntime")
-_FLAX = ("flax", "A Flax model cannot be read without JAX and Flax")
+_KERAS = ("A Keras model", "Keras 3", "keras")
+_ONNX = ("An ONNX model", "onnx and onnxruntime", "onnx")
+_FLAX = ("A Flax model", "JAX and Flax", "flax")
 _RUN = ("blocks", "input_shape")
 
 ADAPTERS = (

@@ -5,12 +5,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ei_fast.errors import RecordingWarning
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.measures.quantities import NAMES
 from ei_fast.parameters import OneOf
 from ei_fast.results.report import Report
+from ei_fast.training.columns import checked_metric
 from ei_fast.training.recorder import Recorder
-from ei_fast.training.trajectory import checked_metric, checked_path
+from ei_fast.training.stored import checked_path
 
 LOGGED = NAMES
 OWN_PARAMETERS = ("estimator", "every", "time_budget", "path", "ranges", "keep_weights", "module", "on_error")
@@ -39,7 +41,7 @@ class EpochRecorder:
         estimator: EffectiveInformation,
         every: int,
         time_budget: float | None,
-        path: str | os.PathLike | None,
+        path: str | os.PathLike[str] | None,
         module: str | Callable[[Any], Any] | None,
         on_error: str,
         part_of: Callable[[Any, Any], Any],
@@ -93,6 +95,7 @@ class EpochRecorder:
                 warnings.warn(
                     f"Epoch {step} is not recorded, and training goes on: {type(error).__name__}: {error} Later epochs "
                     "that cannot be recorded are left out without another word; on_error='raise' ends the training.",
+                    RecordingWarning,
                     stacklevel=3,
                 )
             self._failed.append(step)
@@ -105,11 +108,14 @@ class EpochRecorder:
         except Exception as error:
             if self._raises:
                 raise
-            warnings.warn(f"The recorder could not be closed: {type(error).__name__}: {error}", stacklevel=3)
+            warnings.warn(
+                f"The recorder could not be closed: {type(error).__name__}: {error}", RecordingWarning, stacklevel=3
+            )
         if len(self._failed) > 1:
             warnings.warn(
                 f"{len(self._failed)} epochs could not be recorded, the first was {self._failed[0]}, the last "
                 f"{self._failed[-1]}.",
+                RecordingWarning,
                 stacklevel=3,
             )
 
@@ -146,7 +152,7 @@ class EpochRecorder:
                 if self._raises:
                     raise
                 if name not in self._left_out_metrics:
-                    warnings.warn(f"A metric is not kept: {error}", stacklevel=4)
+                    warnings.warn(f"A metric is not kept: {error}", RecordingWarning, stacklevel=4)
                 self._left_out_metrics.add(name)
         return kept
 

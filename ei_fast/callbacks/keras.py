@@ -2,9 +2,14 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-import keras
+from ei_fast.errors import missing_extra
+
+try:
+    import keras
+except ImportError as error:
+    raise missing_extra("ei_fast.callbacks.keras", "Keras 3", "keras") from error
 
 from ei_fast.adapters import as_network
 from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, attribute_at, log_entries
@@ -12,8 +17,18 @@ from ei_fast.estimator import EffectiveInformation
 from ei_fast.parameters import AdapterOptions, check_adapter_options, shows_keywords
 from ei_fast.training.recorder import Recorder
 
+if TYPE_CHECKING:
 
-class RecorderCallback(keras.callbacks.Callback):
+    class Callback:
+        """What is used here of Keras' class, which has no types."""
+
+        model: Any
+
+else:
+    Callback = keras.callbacks.Callback
+
+
+class RecorderCallback(Callback):
     """Measures the model at the end of epochs; give it to ``model.fit(..., callbacks=[...])``.
 
     Every measured epoch gains ``ei/<layer>``, ``sensitivity/<layer>``, ``degeneracy/<layer>``, ``ei_parts/<layer>`` and
@@ -33,8 +48,10 @@ class RecorderCallback(keras.callbacks.Callback):
         An ``.npz`` file, opened when training begins, that holds the trajectory after every record. One that exists is
         continued: epochs that it has are not measured again. Where training was broken off by an exception,
         ``callback.recorder.close()`` lets others have it.
-    ranges, keep_weights
-        Of `Recorder`.
+    ranges : "each" or "first", default "each"
+        Over which ranges outputs of unbounded activations are binned: see `Recorder`.
+    keep_weights : bool, default False
+        Whether the trajectory keeps the weights of every record: see `Recorder`.
     module : str or callable, optional
         The part of the model that is measured: the name or path of a layer, the path of an attribute ("encoder.head"),
         or what is called on the model and returns the part. By default the model itself.
@@ -53,6 +70,18 @@ class RecorderCallback(keras.callbacks.Callback):
     ------
     TypeError, ValueError
         For parameters that are not allowed; and by `fit`, before the first epoch, for a model that cannot be measured.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, "tanh")])
+    >>> model.compile("sgd", "mse")
+    >>> callback = RecorderCallback(ef.EffectiveInformation(random_state=0))
+    >>> _ = model.fit(np.eye(2), np.eye(2), epochs=3, verbose=0, callbacks=[callback])
+    >>> callback.recorder.trajectory_.steps
+    array([0, 1, 2])
     """
 
     @shows_keywords(as_network)
@@ -61,7 +90,7 @@ class RecorderCallback(keras.callbacks.Callback):
         estimator: EffectiveInformation,
         every: int = 1,
         time_budget: float | None = None,
-        path: str | os.PathLike | None = None,
+        path: str | os.PathLike[str] | None = None,
         ranges: str = "each",
         keep_weights: bool = False,
         module: str | Callable[[keras.Model], Any] | None = None,
@@ -77,6 +106,7 @@ class RecorderCallback(keras.callbacks.Callback):
 
     @property
     def recorder(self) -> Recorder:
+        """The recorder, with the trajectory so far."""
         return self._epochs.recorder
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

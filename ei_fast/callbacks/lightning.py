@@ -5,9 +5,14 @@ import os
 from collections.abc import Callable
 from typing import Any, Unpack
 
-import lightning.pytorch as pl
-import torch
-from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from ei_fast.errors import missing_extra
+
+try:
+    import lightning.pytorch as pl
+    import torch
+    from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+except ImportError as error:
+    raise missing_extra("ei_fast.callbacks.lightning", "Lightning", "lightning") from error
 
 from ei_fast.adapters import as_network
 from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, attribute_at, log_entries
@@ -36,8 +41,10 @@ class RecorderCallback(pl.Callback):
         An ``.npz`` file, opened when training begins, that holds the trajectory after every record. One that exists is
         continued: epochs that it has are not measured again. Where it and a checkpoint differ, the longer one counts.
         A run with `fast_dev_run` does not touch it.
-    ranges, keep_weights
-        Of `Recorder`.
+    ranges : "each" or "first", default "each"
+        Over which ranges outputs of unbounded activations are binned: see `Recorder`.
+    keep_weights : bool, default False
+        Whether the trajectory keeps the weights of every record: see `Recorder`.
     module : str or callable, optional
         The part of the module that is measured: the path of an attribute ("net", "encoder.head"), or what is called on
         the module and returns the part. By default the module itself or, where it has no `forward` of its own, the one
@@ -58,6 +65,15 @@ class RecorderCallback(pl.Callback):
     TypeError, ValueError
         For parameters that are not allowed; and by `Trainer.fit`, before the first epoch, for a module that cannot be
         measured, or a strategy that leaves every process a part of the weights, as FSDP does.
+
+    Examples
+    --------
+    >>> import ei_fast as ef
+    >>> from lightning.pytorch import Trainer
+    >>> callback = RecorderCallback(ef.EffectiveInformation(random_state=0), every=10, path="run.npz")
+    >>> Trainer(max_epochs=100, callbacks=[callback]).fit(module, loader)  # doctest: +SKIP
+    >>> callback.recorder.trajectory_
+    Trajectory(0 steps, layers )
     """
 
     @shows_keywords(as_network)
@@ -66,7 +82,7 @@ class RecorderCallback(pl.Callback):
         estimator: EffectiveInformation,
         every: int = 1,
         time_budget: float | None = None,
-        path: str | os.PathLike | None = None,
+        path: str | os.PathLike[str] | None = None,
         ranges: str = "each",
         keep_weights: bool = False,
         module: str | Callable[[pl.LightningModule], Any] | None = None,
@@ -81,6 +97,7 @@ class RecorderCallback(pl.Callback):
 
     @property
     def recorder(self) -> Recorder:
+        """The recorder, with the trajectory so far."""
         return self._epochs.recorder
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

@@ -59,13 +59,15 @@ class Run:
         steps = self.trajectory.steps[self.kept]
         # Less the first as integers: as floats steps beyond 2**53 would be one.
         since = (steps - steps[0]).astype(np.float64)
-        return since / max(since[-1], 1.0)
+        shares: Values = since / max(since[-1], 1.0)
+        return shares
 
     @cached_property
     def points(self) -> Values:
         """Places in the causal plane, (n_records, n_layers, 2), bits."""
         sensitivity, degeneracy = self.measure("sensitivity"), self.measure("degeneracy")
-        return np.stack([sensitivity - degeneracy, sensitivity + degeneracy], axis=2) / np.sqrt(2.0)
+        points: Values = np.stack([sensitivity - degeneracy, sensitivity + degeneracy], axis=2) / np.sqrt(2.0)
+        return points
 
     @property
     def n_records(self) -> int:

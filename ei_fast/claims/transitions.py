@@ -140,7 +140,8 @@ def _turning_angles(path: Values) -> Values:
     before = path[_REACH:-_REACH] - path[: -2 * _REACH]
     after = path[2 * _REACH :] - path[_REACH:-_REACH]
     across = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
-    return np.abs(np.arctan2(across, (before * after).sum(axis=1)))
+    angles: Values = np.abs(np.arctan2(across, (before * after).sum(axis=1)))
+    return angles
 
 
 def _change_of_direction(path: Values) -> float:

@@ -13,29 +13,35 @@ from typing import Any
 import click
 
 from ei_fast.cli.reading import NAMES, activations_in, how_to_read, taken_out
-from ei_fast.cli.said import as_typed, said_plainly
+from ei_fast.cli.said import Given, Returned, as_typed, said_plainly
+from ei_fast.errors import Incomplete
 
 FAILED_OR_MISSING = 3
 
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+"""Bytes, by the letter behind a number of them."""
 
 _folder = click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 
 
-def _warnings_as_lines(command: Callable) -> Callable:
+def _warnings_as_lines(command: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """What is warned of is a line on standard error, without a line of code below it."""
 
     @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
-            warnings.showwarning = lambda message, *rest, **more: click.echo(as_typed(f"Warning: {message}"), err=True)
+            warnings.showwarning = _show_as_line
             return command(*args, **kwargs)
 
     return wrapped
 
 
-def _reasons_as_planned(command: Callable) -> Callable:
+def _show_as_line(message: Warning | str, *rest: Any, **more: Any) -> None:
+    click.echo(as_typed(f"Warning: {message}"), err=True)
+
+
+def _reasons_as_planned(command: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """Why checkpoints failed is said with the options of ``plan``, which fixes how they are read."""
 
     @wraps(command)
@@ -224,7 +230,6 @@ def merge(folder: Path, allow_incomplete: bool) -> None:
     The exit code is 3 where checkpoints are missing or failed, which are named.
     """
     from ei_fast.cluster import merge as merge_results
-    from ei_fast.cluster.merging import Incomplete
 
     try:
         written = merge_results(folder, allow_incomplete)

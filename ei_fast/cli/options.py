@@ -7,8 +7,11 @@ import click
 
 from ei_fast.network.reach import RULES
 
+Command = Callable[..., Any]
+"""A command before, between and after options are added to it."""
 
-def how_to_measure(command: Callable) -> Callable:
+
+def how_to_measure(command: Command) -> Command:
     """Options of how layers are measured, each a parameter of `EffectiveInformation`, which checks it."""
     options = (
         click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron."),

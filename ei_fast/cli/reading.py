@@ -11,6 +11,7 @@ import numpy as np
 
 import ei_fast
 from ei_fast.adapters.dicts.options import Layout
+from ei_fast.cli.options import Command
 from ei_fast.cli.written import refuse_measured
 from ei_fast.parameters import AdapterOptions
 
@@ -152,15 +153,15 @@ def _form_of(name: str) -> _Form:
     return _Form({"multiple": True, **said}, list)
 
 
-def _option(name: str) -> Callable[[Callable], Callable]:
+def _option(name: str) -> Callable[[Command], Command]:
     typed, settings = name.replace("_", "-"), _form_of(name).settings
     flag = f"--{typed}/--no-{typed}" if "default" in settings else f"--{typed}"
     return click.option(flag, name, **settings)
 
 
-def how_to_read(activation: str | None = "sigmoid") -> Callable[[Callable], Callable]:
+def how_to_read(activation: str | None = "sigmoid") -> Callable[[Command], Command]:
     """Options of commands that read files of weights, or whole models; with the `activation` that is the default."""
-    options: tuple[Callable[[Callable], Callable], ...] = (
+    options: tuple[Callable[[Command], Command], ...] = (
         click.option(
             "--activation",
             default=activation,
@@ -171,7 +172,7 @@ def how_to_read(activation: str | None = "sigmoid") -> Callable[[Callable], Call
         *(_option(name) for name in NAMES),
     )
 
-    def with_options(command: Callable) -> Callable:
+    def with_options(command: Command) -> Command:
         for option in options[::-1]:
             command = option(command)
         return command

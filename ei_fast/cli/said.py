@@ -5,23 +5,27 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
-# A keyword of a call in Python, as messages show it, not a part of a path or of a longer word.
 _KEYWORD = r"(?<![\w./'\"-])({})=(?=[\['\"({{\d+-]|True|False|None|[, .])"
-# A parameter that is to be given, as in "Name it in 'blocks'"; not one that a rule is about.
+"""A keyword of a call in Python, as messages show it, not a part of a path or of a longer word."""
 _QUOTED = r"\b(in|an|give|Give) '({})'(?: of as_network)?"
-# Parameters whose options have other names.
+"""A parameter that is to be given, as in "Name it in 'blocks'"; not one that a rule is about."""
 _OTHER_NAMES = {"random_state": "seed"}
+"""Parameters whose options have other names."""
 
 
-def said_plainly(command: Callable) -> Callable:
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
+
+
+def said_plainly(command: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """What is wrong with an argument or a file is a message, not a traceback."""
 
     @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
         try:
             return command(*args, **kwargs)
         except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:

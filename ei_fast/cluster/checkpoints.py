@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from ei_fast.cluster.runs import step_group, sure_runs, told_by_names
-from ei_fast.training.trajectory import COLUMNS, check_metric_name
+from ei_fast.training.columns import COLUMNS, check_metric_name
 
 FURTHER = (
     *("degeneracy_stderr", "phi_ff_stderr", "output_entropy", "conditional_entropy", "share_outside"),

@@ -13,7 +13,8 @@ from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.costs import bytes_of_file
 from ei_fast.cluster.locks import locked
 from ei_fast.cluster.parts import PartsRunner, write_part
-from ei_fast.cluster.results import CannotWrite, Place, content_hash, read_result, size_of, write_result, writing
+from ei_fast.cluster.results import Place, content_hash, read_result, size_of, write_result, writing
+from ei_fast.errors import BatchWarning, CannotWrite
 from ei_fast.measures.layer import one_measure
 from ei_fast.measures.stages import UNFINISHED, Runner
 from ei_fast.network.network import Network
@@ -192,7 +193,7 @@ def _compile() -> None:
     """Once in a process, before any kernel is called: others may begin at this moment with the same empty cache."""
     done = warmup()
     if done.problem:
-        warnings.warn(done.problem, stacklevel=2)
+        warnings.warn(done.problem, BatchWarning, stacklevel=2)
 
 
 def _check_memory(batch: Batch, size: int, max_memory: int | None) -> None:

@@ -10,13 +10,10 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from ei_fast.cluster.results import LOCKS
+from ei_fast.errors import BatchWarning, Busy, CannotWrite
 
 _PATIENCE = 2.0
 """Seconds: whoever only asks whether a shard is being run holds its lock for much less."""
-
-
-class Busy(ValueError):
-    """Another process runs the shard."""
 
 
 @contextmanager
@@ -48,7 +45,11 @@ def locked(file: Path, patience: float = 0.0) -> Iterator[bool]:
         return
     except NotImplementedError:
         # Two processes would then do the same work, and write the same files.
-        warnings.warn(f"The file system of {str(file)!r} has no locks: see that no shard is run twice.", stacklevel=4)
+        warnings.warn(
+            f"The file system of {str(file)!r} has no locks: see that no shard is run twice.",
+            BatchWarning,
+            stacklevel=4,
+        )
     try:
         yield True
     finally:
@@ -78,7 +79,7 @@ def check_idle(folder: Path, why: str) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise OSError where nothing can be written into the folder: now, and not after hours of work."""
+    """Raise CannotWrite where nothing can be written into the folder: now, and not after hours of work."""
     probe = folder / f".{uuid4().hex}.tmp"
     try:
         probe.write_bytes(b"written to see whether it can be")
@@ -87,7 +88,7 @@ def check_writable(folder: Path) -> None:
         # Of a disk that is full the empty file is there; a folder that is read-only does not even let go of none.
         with suppress(OSError):
             probe.unlink(missing_ok=True)
-        raise OSError(
+        raise CannotWrite(
             error.errno,
             f"Nothing can be written into {str(folder)!r}: {os.strerror(error.errno or 0)}. Make room, or "
             "give a folder that is yours",

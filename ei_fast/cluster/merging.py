@@ -19,18 +19,16 @@ from ei_fast.cluster.locks import is_held
 from ei_fast.cluster.log import AS_SHOWN
 from ei_fast.cluster.progress import Result, collect
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
+from ei_fast.errors import Incomplete
 from ei_fast.network.bins import ranges_from
 from ei_fast.results.report import ENDS
 from ei_fast.results.tables import frame_of
 from ei_fast.runtime.files import is_unfinished, plain, write_together
+from ei_fast.training.columns import COLUMNS, MEASURES
 from ei_fast.training.continuation import provenance_of
-from ei_fast.training.trajectory import COLUMNS, MEASURES, Trajectory
+from ei_fast.training.trajectory import Trajectory
 
 _MAX_NAMED = 20
-
-
-class Incomplete(ValueError):
-    """Checkpoints have no result."""
 
 
 def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from ei_fast.cluster.costs import PartCounts
 from ei_fast.cluster.locks import locked
 from ei_fast.cluster.results import writing
+from ei_fast.errors import BatchWarning
 from ei_fast.measures.stages import UNFINISHED, Arrays, Method, Runner, Stage, items_of_part
 from ei_fast.runtime.files import read_npz, write_npz
 from ei_fast.runtime.threads import Threads
@@ -164,7 +165,9 @@ def read_part(file: Path) -> Arrays | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError) as error:
-        warnings.warn(f"The part {str(file)!r} cannot be used and is computed again: {error}", stacklevel=2)
+        warnings.warn(
+            f"The part {str(file)!r} cannot be used and is computed again: {error}", BatchWarning, stacklevel=2
+        )
         return None
 
 

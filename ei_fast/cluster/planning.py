@@ -16,6 +16,7 @@ from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
 from ei_fast.cluster.costs import PartCounts, bytes_of, bytes_of_file, part_counts_of, seconds_of
 from ei_fast.cluster.locks import check_idle, check_writable
 from ei_fast.cluster.results import size_of, writing
+from ei_fast.errors import BatchWarning
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.layer import MEASURES
@@ -108,7 +109,9 @@ def plan(
         os.fspath(checkpoints), step_pattern, None if table is None else Path(table), folder
     )
     for name in ignored:
-        warnings.warn(f"{name!r} is left out: it is not listed, or no file of weights by its name.", stacklevel=2)
+        warnings.warn(
+            f"{name!r} is left out: it is not listed, or no file of weights by its name.", BatchWarning, stacklevel=2
+        )
     reading = _other_than_default(adapter_options)
     networks = _firsts(base, found, estimator, settings, reading)
     of_first = {
@@ -195,7 +198,7 @@ def _firsts(
         if run not in networks:
             which = f"of run {run!r} " if run else ""
             raise ValueError(f"No checkpoint {which}can be measured. The first says: {reason}") from reason
-        warnings.warn(f"{name!r} gives no ranges, the next one of its run does: {reason}", stacklevel=3)
+        warnings.warn(f"{name!r} gives no ranges, the next one of its run does: {reason}", BatchWarning, stacklevel=3)
     return networks
 
 
@@ -235,6 +238,7 @@ def _ranges_of_first(
             warnings.warn(
                 f"All outputs of the layer {name!r} in {one.path!r} are one point, which makes no range. The next "
                 "checkpoint of its run that has one gives it.",
+                BatchWarning,
                 stacklevel=3,
             )
     return kept, waiting
@@ -258,7 +262,7 @@ def _ranges_of_all(
         except ImportError:
             raise
         except Exception as error:
-            warnings.warn(f"{one.path!r} gives no ranges: {error}", stacklevel=3)
+            warnings.warn(f"{one.path!r} gives no ranges: {error}", BatchWarning, stacklevel=3)
             continue
         records.setdefault(one.run, []).append(ranges)
     return {run: hull_of_records(of_run) for run, of_run in records.items()}

@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ei_fast.errors import BatchWarning, CannotWrite
 from ei_fast.runtime.files import sealed, unsealed, write_whole
 
 RESULTS, FAILURES, PARTS, LOCKS = "results", "failures", "parts", "locks"
 _KIND = "ei_fast batch result"
-
-
-class CannotWrite(OSError):
-    """A result could not be written: no other one could either."""
 
 
 @contextmanager
@@ -144,7 +141,9 @@ def read_result(path: Path, key: str | None = None, settings: str | None = None)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        warnings.warn(f"The result {str(path)!r} cannot be used and is computed again: {error}.", stacklevel=2)
+        warnings.warn(
+            f"The result {str(path)!r} cannot be used and is computed again: {error}.", BatchWarning, stacklevel=2
+        )
         return None
 
 

@@ -14,10 +14,11 @@ from ei_fast.cluster.batch import Batch, Task
 from ei_fast.cluster.checkpoints import Checkpoint
 from ei_fast.cluster.item import DONE, FAILED, THERE, Outcome, work_on
 from ei_fast.cluster.job import memory_limit, shard_from_environment
-from ei_fast.cluster.locks import Busy, check_writable, holding
+from ei_fast.cluster.locks import check_writable, holding
 from ei_fast.cluster.log import Log
 from ei_fast.cluster.orphans import end_with_parent
 from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, files_in, name_of
+from ei_fast.errors import Busy, missing_extra
 from ei_fast.parameters import Integer
 from ei_fast.runtime.files import is_unfinished
 from ei_fast.runtime.threads import available_cores
@@ -212,7 +213,7 @@ def _cluster(scheduler: str | None) -> AbstractContextManager:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ImportError('A Dask cluster needs dask.distributed: pip install "ei_fast[cluster]".') from error
+        raise missing_extra("A Dask cluster", "dask.distributed", "cluster") from error
     stack = ExitStack()
     stack.enter_context(Client(scheduler))
     stack.enter_context(joblib.parallel_config(backend="dask"))

@@ -8,8 +8,8 @@ from ei_fast.training.trajectory import Trajectory
 
 
 def page(
-    out: str | os.PathLike,
-    runs: Sequence[str | os.PathLike] | Mapping[str, Trajectory] | None = None,
+    out: str | os.PathLike[str],
+    runs: Sequence[str | os.PathLike[str]] | Mapping[str, Trajectory] | None = None,
     *,
     quick: bool = False,
     seed: int = 0,

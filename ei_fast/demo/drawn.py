@@ -21,9 +21,11 @@ STYLES = {"light": "default", "dark": "dark_background"}
 """Each picture is drawn for bright and for dark screens."""
 
 _DOTS = 144
-# In each folder: of what it was drawn, and what it holds since then.
+"""Dots an inch of the pictures."""
 _NOTE = "drawn"
+"""The file in each folder that says of what it was drawn, and what it holds since then."""
 _DRAWN = (".png", ".mp4", ".gif")
+"""Suffixes of what is drawn into a folder, beside the player."""
 _PLAYER = "player.html"
 
 

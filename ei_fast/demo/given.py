@@ -15,8 +15,8 @@ from ei_fast.runtime.files import plain
 from ei_fast.training.losses import split_metrics
 from ei_fast.training.trajectory import Trajectory
 
-# What may differ between seeds of one network: all else that was set changes what is measured.
 _OF_THE_RUN = ("random_state", "n_jobs", "verbose")
+"""What may differ between seeds of one network: all else that was set changes what is measured."""
 
 
 def given_chapters(trajectories: Mapping[str, Trajectory], taken: Sequence[str]) -> list[Chapter]:

@@ -23,6 +23,7 @@ from ei_fast.demo.processes import in_processes
 from ei_fast.demo.runs import video_suffix
 from ei_fast.demo.trainings import FLIPPED, TRAININGS, Training, shortened
 from ei_fast.demo.written import write_data, write_pages
+from ei_fast.errors import Busy, missing_extra
 from ei_fast.figures.player import script_of_bokeh
 from ei_fast.parameters import Integer
 from ei_fast.runtime.files import plain, write_whole
@@ -34,19 +35,21 @@ OWNER = "page"
 
 _SEED = Integer(0)
 _HOW = "how.json"
+"""The file that says how a page was made."""
 _SCRIPT = "player.js"
-# What else there is in the folder of a page.
+"""The library that all players of a page share."""
 _TAKEN = ("data", "explained", "index.html", _HOW, _SCRIPT)
-# In that file: which runs are shown, and what may change without any consequence.
+"""What there is in the folder of a page beside the folders of its networks."""
 _RECORDINGS, _PYTHON = "recordings", "python"
-# Whether they are there is asked before anything is trained.
+"""In `_HOW`: which runs are shown, and what may change without any consequence."""
 _NEEDED = ("bokeh", "jinja2", "pandas")
+"""Packages of the extra "page". Whether they are there is asked before anything is trained."""
 
-Runs = Sequence[str | os.PathLike] | Mapping[str, Trajectory]
+Runs = Sequence[str | os.PathLike[str]] | Mapping[str, Trajectory]
 
 
 def make_page(
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     runs: Runs | None,
     *,
     quick: bool,
@@ -60,7 +63,7 @@ def make_page(
     seed, n_processes = _SEED.checked("seed", seed, OWNER), resolve_n_jobs(n_jobs, OWNER)
     for package in _NEEDED:
         if find_spec(package) is None:
-            raise ImportError(f'A page needs {package}: pip install "ei_fast[page]"')
+            raise missing_extra("A page", package, "page")
     _check_options(runs is not None, quick, seed, counting)
     trainings = [shortened(one) for one in TRAININGS if one.is_of_videos] if quick else list(TRAININGS)
     chapters = [] if runs is None else given_chapters(_checked_runs(runs), _TAKEN)
@@ -185,7 +188,7 @@ def _alone(out: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise ValueError(
+        raise Busy(
             f"The folder {str(out)!r} is in use: another process makes a page in it. "
             "Wait for it, or give another folder."
         ) from None

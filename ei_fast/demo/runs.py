@@ -16,10 +16,13 @@ from ei_fast.results.report import Report
 from ei_fast.training.recorder import Recorder
 from ei_fast.warmup import compile_kernels
 
-# Epochs between records; the page has more of them.
 _EVERY = {"iris": 50, "mnist": 10}
+"""Epochs between records; the page has more of them."""
+_DOTS = 200
+"""Dots an inch of the pictures."""
 
-RUNS = {training.name: training for training in TRAININGS if training.name in ("iris", "mnist")}
+RUNS = {training.name: training for training in TRAININGS if training.name in _EVERY}
+"""What the demo trains, by the name that is typed."""
 
 
 def run_demo(
@@ -57,8 +60,8 @@ def run_demo(
     trajectory.save(written[0])
     figure = Figure(figsize=(4.8, 4.4), layout="constrained")
     CausalPlaneDisplay.from_trajectory(trajectory).plot(figure.subplots())
-    figure.savefig(written[1], dpi=200)
-    plot_measures(trajectory).savefig(written[2], dpi=200)
+    figure.savefig(written[1], dpi=_DOTS)
+    plot_measures(trajectory).savefig(written[2], dpi=_DOTS)
     if video:
         written.append(animate_causal_plane(trajectory, out / f"causal_plane{suffix}"))
     assert report is not None

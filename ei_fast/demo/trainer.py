@@ -10,12 +10,12 @@ from ei_fast.network.layer import Layer
 
 Array = NDArray[np.float64]
 
-# Each with its slope as a function of its own value.
 _ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "sigmoid": (lambda s: 1.0 / (1.0 + np.exp(-s)), lambda y: y * (1.0 - y)),
     "tanh": (np.tanh, lambda y: 1.0 - y * y),
     "relu": (lambda s: np.maximum(s, 0.0), lambda y: (y > 0.0).astype(np.float64)),
 }
+"""Each activation with its slope as a function of its own value."""
 
 
 class DenseNetwork:

@@ -8,9 +8,10 @@ from typing import Any
 from ei_fast.demo.data import Split, hard_to_learn, iris, mnist
 from ei_fast.demo.trainer import DenseNetwork
 from ei_fast.estimator import EffectiveInformation
+from ei_fast.training.columns import MEASURES
 from ei_fast.training.recorder import Recorder
 from ei_fast.training.remeasure import remeasured
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.trajectory import Trajectory
 
 FLIPPED = 0.2
 """Share of training rows whose label is wrong, where a network is to overfit."""
@@ -158,7 +159,8 @@ def counted(trajectory: Trajectory, n_samples: tuple[int, int] = COUNTED_SAMPLES
         Without weights. Sensitivity and EI_parts are those of `trajectory`, which are exact where its are.
     """
     how = {"joint": "plugin", "pairwise": "none", "entropy": "plugin", "n_samples": n_samples[0]} | params
-    by_counting = remeasured(trajectory, trajectory.ranges or None, how, {"n_samples": n_samples[1]})
+    at_last = {"n_samples": n_samples[1]}
+    by_counting = Trajectory(**remeasured(trajectory.contents, trajectory.ranges or None, how, at_last))
     measures = {name: getattr(by_counting, name) for name in MEASURES}
     for name in ("sensitivity", "sensitivity_stderr", "ei_parts", "ei_parts_stderr"):
         measures[name] = getattr(trajectory, name)

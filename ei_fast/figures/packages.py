@@ -4,6 +4,8 @@ import subprocess
 from importlib.resources import files
 from types import ModuleType
 
+from ei_fast.errors import missing_extra
+
 _LONGEST_START = 60.0
 _known_to_run: set[str] = set()
 FFMPEG_REMEDY = (
@@ -18,7 +20,7 @@ def writer_of_mp4() -> ModuleType:
     try:
         import imageio_ffmpeg
     except ImportError as error:
-        raise ImportError('animate_causal_plane to .mp4 needs ffmpeg: pip install "ei_fast[video]"') from error
+        raise missing_extra("animate_causal_plane to .mp4", "ffmpeg", "video") from error
     program = "ffmpeg"
     try:
         program = imageio_ffmpeg.get_ffmpeg_exe()
@@ -42,5 +44,5 @@ def script_of_bokeh() -> str:
     try:
         import bokeh.server
     except ImportError as error:
-        raise ImportError('animate_causal_plane to .html needs bokeh: pip install "ei_fast[html]"') from error
+        raise missing_extra("animate_causal_plane to .html", "bokeh", "html") from error
     return (files(bokeh.server) / "static" / "js" / "bokeh.min.js").read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.results.report import Report
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.columns import MEASURES
+from ei_fast.training.trajectory import Trajectory
 from ei_fast.validation import refusal
 
 Per = Literal["layer", "edge"]

@@ -18,6 +18,7 @@ from matplotlib.transforms import BboxBase
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ei_fast.errors import CannotWrite
 from ei_fast.figures.colours import ink, layer_colours, paper
 from ei_fast.figures.key import draw_key
 from ei_fast.figures.measures import draw_metrics, plot_metrics
@@ -43,7 +44,7 @@ _UNWRITTEN = (
 
 
 def write_mp4(motion: Motion, path: Path, verbose: bool) -> None:
-    """H.264, one frame a step and pauses at either end; OSError where ffmpeg does not write all of it."""
+    """H.264, one frame a step and pauses at either end; CannotWrite where ffmpeg does not write all of it."""
     frames = Frames(motion, _DOTS_MP4)
     writer = writer_of_mp4().write_frames(
         str(path),
@@ -64,10 +65,10 @@ def write_mp4(motion: Motion, path: Path, verbose: bool) -> None:
             for pixels in _watched(frames.drawn(motion.schedule), len(motion.schedule), path, verbose):
                 writer.send(pixels)
     except OSError as error:
-        raise OSError(_UNWRITTEN) from error
+        raise CannotWrite(_UNWRITTEN) from error
     # How ffmpeg ended is not told: one that found the disk full leaves a beginning.
     if not _is_whole_mp4(path):
-        raise OSError(_UNWRITTEN)
+        raise CannotWrite(_UNWRITTEN)
 
 
 def _is_whole_mp4(path: Path) -> bool:

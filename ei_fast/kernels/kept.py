@@ -14,6 +14,8 @@ from typing import Any
 
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+from ei_fast.errors import CompileCacheWarning
+
 _SEAL = b"ei_fast-sha256:"
 """Begins what stands behind the pickle in a file, where Numba does not read."""
 REMEDY = (
@@ -33,7 +35,7 @@ def tell(problem: str, remedy: str = "") -> None:
         _withheld.append(problem)
     elif not _said:
         _said = True
-        warnings.warn(f"{problem}. {remedy}" if remedy else problem, RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{problem}. {remedy}" if remedy else problem, CompileCacheWarning, stacklevel=2)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ei_fast.errors import missing_extra
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -22,11 +24,11 @@ def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collec
 
 
 def frame_of(rows: Sequence[dict[str, Any]], columns: Sequence[str], what: str) -> "DataFrame":
-    """A pandas frame of `rows`; without pandas an ImportError that says what makes a frame, `what`."""
+    """A pandas frame of `rows`; without pandas `MissingExtra`, which says `what` needs it."""
     try:
         from pandas import DataFrame
     except ImportError as error:
-        raise ImportError(f'{what} makes a pandas frame: pip install "ei_fast[pandas]"') from error
+        raise missing_extra(what, "pandas", "pandas") from error
     return DataFrame(rows, columns=list(columns))
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ei_fast._version import __version__
+from ei_fast.errors import Busy
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.bins import ranges_from
@@ -18,11 +19,10 @@ from ei_fast.network.network import Network
 from ei_fast.parameters import OWNER, RangesAndSeed
 from ei_fast.results.tables import shape_of
 from ei_fast.runtime.files import plain, remove_unfinished
-from ei_fast.training.trajectory import Trajectory
 
 Widths = list[tuple[str, int, int]]
-Layers = list[tuple[str, int, int, str]]
-"""Name, widths and kind of every layer."""
+Layers = list[tuple[str, int, int, *tuple[str, ...]]]
+"""Name, widths and kind of every layer; in older files there is no kind."""
 
 FREE = ("n_jobs", "verbose", "random_state")
 """Parameters that may change from one run to the next: they change no figure, or the seed is known anyway."""
@@ -66,7 +66,7 @@ def _named(function: Any) -> str:
     return kind if name is None else f"{kind} {name}"
 
 
-def _plain_code(code: CodeType) -> tuple:
+def _plain_code(code: CodeType) -> tuple[Any, ...]:
     """What a function does: its instructions, the names that they use, and constants, inner functions among them."""
     return code.co_code, code.co_names, code.co_freevars, tuple(map(_plain_constant, code.co_consts))
 
@@ -80,7 +80,7 @@ def _plain_constant(constant: Any) -> Any:
     return sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
 
 
-def check_same_layers(before: Sequence[tuple], now: Sequence[tuple], named: str, remedy: str) -> None:
+def check_same_layers(before: Layers, now: Layers, named: str, remedy: str) -> None:
     """Raise ValueError that names the first layer that differs; older files know names and widths only."""
     if len(before) != len(now):
         raise ValueError(f"{named} has {len(before)} layers. Got {len(now)} instead. {remedy}")
@@ -89,7 +89,7 @@ def check_same_layers(before: Sequence[tuple], now: Sequence[tuple], named: str,
             raise ValueError(f"Layer {index} of {named} is {_said(one)}. Got {_said(other)} instead. {remedy}")
 
 
-def _said(layer: tuple) -> str:
+def _said(layer: tuple[str, int, int, *tuple[str, ...]]) -> str:
     name, n_in, n_out, *kind = layer
     return f"{name!r}, {n_in} -> {n_out}" + "".join(f", {one}" for one in kind)
 
@@ -100,7 +100,7 @@ def as_given(value: Any) -> Any:
     return tuple(value) if pair else value
 
 
-def provenance_of(estimator: EffectiveInformation, frozen: RangesAndSeed, layers: Sequence[tuple]) -> dict[str, Any]:
+def provenance_of(estimator: EffectiveInformation, frozen: RangesAndSeed, layers: Layers | Widths) -> dict[str, Any]:
     """How a recording is made, as plain values: all that `continued` needs to know."""
     return {
         "ei_fast": __version__,
@@ -117,14 +117,14 @@ def taken(path: Path) -> FileLock:
 
     Raises
     ------
-    ValueError
+    Busy
         Where another recorder has it.
     """
     lock = FileLock(f"{path}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise ValueError(
+        raise Busy(
             f"The 'path' parameter of Recorder must be a file that no other recorder has open. Got {str(path)!r} "
             "instead. Close the other one, or give this one another file."
         ) from None
@@ -133,9 +133,9 @@ def taken(path: Path) -> FileLock:
 
 
 def continued(
-    trajectory: Trajectory, estimator: EffectiveInformation, convention: str, named: str
-) -> tuple[RangesAndSeed, list[tuple]]:
-    """The ranges, seed and layers that a trajectory was recorded with; `named` says which it is.
+    known: Mapping[str, Any], estimator: EffectiveInformation, convention: str, named: str
+) -> tuple[RangesAndSeed, Layers]:
+    """The ranges, seed and layers of the provenance of a trajectory; `named` says which it is.
 
     One of an older version goes on with the ranges of its first record, as it began.
 
@@ -144,10 +144,11 @@ def continued(
     ValueError
         Where it was recorded with other settings, naming the first that differs.
     """
-    known = trajectory.provenance
     try:
         frozen = RangesAndSeed(ranges_from(known["ranges"]), int(known["seed"]), str(known.get("convention", "first")))
-        layers = [(str(name), int(n_in), int(n_out), *map(str, kind)) for name, n_in, n_out, *kind in known["layers"]]
+        layers: Layers = [
+            (str(name), int(n_in), int(n_out), *map(str, kind)) for name, n_in, n_out, *kind in known["layers"]
+        ]
         # Older versions know no effort.
         before = {"effort": 1.0} | dict(known["parameters"]) | {"ei_fast": known["ei_fast"]}
     except (KeyError, TypeError, ValueError):

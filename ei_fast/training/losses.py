@@ -10,19 +10,24 @@ from ei_fast.training.trajectory import Trajectory
 
 Values = NDArray[np.float64]
 
-# Words in the names of losses of rows that a network does not learn from, and of those from which it does.
 _OF_VALIDATION = frozenset(
     ("val", "valid", "validation", "eval", "evaluation", "test", "testing", "held", "heldout", "holdout", "dev")
 )
+"""Words in the names of losses of rows that a network does not learn from."""
 _OF_TRAINING = frozenset(("train", "training", "loss"))
-# Of a curve without a turn, how often one is seen by chance.
+"""Words of which the names of losses consist that are of the rows from which it learns."""
 _BY_CHANCE = 0.01
-# Records on either side of the least one that tell its level, as a share of all.
+"""Of a curve without a turn, how often one is seen by chance."""
 _BESIDE = 1 / 20
-# Share of all records over which curves are smoothed.
+"""Records on either side of the least one that tell its level, as a share of all."""
 _SMOOTHED_OVER = 1 / 20
-# Standard error of a median, in those of a mean.
+"""Share of all records over which curves are smoothed."""
 _MEDIAN = 1.2533
+"""Standard error of a median of normal values, in standard errors of their mean: sqrt(pi / 2)."""
+_MAD = 1.4826
+"""Standard deviation of normal values, in medians of their absolute values."""
+_TO_NEIGHBOURS = 1.5
+"""Variance of the distance of a value to the mean of its two neighbours, in variances of one value: 1 + 1/4 + 1/4."""
 
 
 def split_metrics(trajectory: Trajectory) -> tuple[dict[str, Values], dict[str, Values]]:
@@ -135,4 +140,4 @@ def noise_of(values: Values, turn: int) -> float:
     distances = values[1:-1] - (values[:-2] + values[2:]) / 2
     apart = np.arange(1, len(values) - 1) != turn
     apart = np.abs(distances[apart])
-    return float(1.4826 * np.median(apart) / np.sqrt(1.5)) if len(apart) else 0.0
+    return float(_MAD * np.median(apart) / np.sqrt(_TO_NEIGHBOURS)) if len(apart) else 0.0

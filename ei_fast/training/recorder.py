@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack, get_args
@@ -14,6 +13,7 @@ from filelock import FileLock
 from sklearn.base import clone
 
 from ei_fast.adapters import as_network
+from ei_fast.errors import RecordingWarning
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.network.network import Network
@@ -31,9 +31,12 @@ from ei_fast.parameters import (
 )
 from ei_fast.results.report import Report
 from ei_fast.training.budget import TimeBudget
-from ei_fast.training.continuation import check_same_layers, continued, layers_of, provenance_of, taken
+from ei_fast.training.columns import checked_metric, refuse_options
+from ei_fast.training.continuation import Layers, check_same_layers, continued, layers_of, provenance_of, taken
 from ei_fast.training.ranges import LayerRanges, ranges_of_record
-from ei_fast.training.trajectory import Trajectory, checked_metric, checked_path
+from ei_fast.training.schedule import Schedule
+from ei_fast.training.stored import checked_path
+from ei_fast.training.trajectory import Trajectory
 from ei_fast.training.weights import check_can_be_kept
 
 _OWN_PARAMETERS = ("estimator", "every", "time_budget", "path", "ranges", "keep_weights")
@@ -84,8 +87,9 @@ class Recorder:
     Raises
     ------
     TypeError, ValueError
-        For parameters that are not allowed, for a file that another recorder has open, or for one that was recorded
-        with other settings, which are named.
+        For parameters that are not allowed, or for a file that was recorded with other settings, which are named.
+    Busy
+        For a file that another recorder has open.
 
     Examples
     --------
@@ -104,7 +108,7 @@ class Recorder:
         estimator: EffectiveInformation,
         every: int = 1,
         time_budget: float | None = None,
-        path: str | os.PathLike | None = None,
+        path: str | os.PathLike[str] | None = None,
         ranges: RangesOfRecords = "each",
         keep_weights: bool = False,
         **adapter_options: Unpack[AdapterOptions],
@@ -114,10 +118,10 @@ class Recorder:
                 f"The 'estimator' parameter of Recorder must be an EffectiveInformation. Got {estimator!r} instead."
             )
         # A copy, so that later changes of the caller's estimator do not change a recording half-way.
-        self._estimator = clone(estimator)
+        self._estimator: EffectiveInformation = clone(estimator)
         self._settings = Settings.checked(self._estimator.get_params(deep=False))
         check_no_files(self._settings, "Recorder")
-        self._every = _EVERY.checked("every", every, "Recorder")
+        self._schedule = Schedule(_EVERY.checked("every", every, "Recorder"))
         self._budget = TimeBudget(
             None if time_budget is None else _BUDGET.checked("time_budget", time_budget, "Recorder")
         )
@@ -129,10 +133,8 @@ class Recorder:
         self._adapter_options = adapter_options
         self.trajectory_ = Trajectory.empty()
         self._frozen: RangesAndSeed | None = None
-        self._layers: list[tuple] = []
+        self._layers: Layers = []
         self._warned_of_points = False
-        self._last_step: int | None = None
-        self._replayed_until: int | None = None
         self._left_out = 0
         self._compared = False
         self._path: Path | None = None
@@ -173,17 +175,17 @@ class Recorder:
         >>> recorder.record([np.eye(2)], step=11, loss=0.4) is None
         True
         """
-        step = self._checked_step(step)
-        _refuse_options(metrics)
+        step = self._schedule.checked(step)
+        refuse_options(metrics)
         values = {name: checked_metric(name, value, "Recorder.record") for name, value in metrics.items()}
         if self._path is not None and self._lock is None:
             raise ValueError(f"The recorder is closed: {str(self._path)!r} may be another's. Open a new one to go on.")
-        due = self._is_due(step)
+        due = self._schedule.is_due(step)
         if due and not self._budget.affords_one_more():
             self._left_out += 1
             due = False
         if not due:
-            self._last_step = step
+            self._schedule.last = step
             return None
         with self._budget.measuring():
             return self._measured(model, step, values)
@@ -253,7 +255,7 @@ class Recorder:
             trajectory.save(self._path)
         # After saving, so that a record that could not be written is neither in the file nor here.
         self._frozen, self._layers = frozen, self._layers or layers
-        self.trajectory_, self.report_, self._last_step = trajectory, report, step
+        self.trajectory_, self.report_, self._schedule.last = trajectory, report, step
         self._warn_of_points(network, known)
         return report
 
@@ -274,10 +276,11 @@ class Recorder:
             warnings.warn(
                 f"All outputs of the layer {name!r} are one point, which makes no range. It and the layers after it "
                 "are recorded over ranges of their own until it has one, which is then kept.",
+                RecordingWarning,
                 stacklevel=4,
             )
 
-    def open(self, path: str | os.PathLike) -> None:
+    def open(self, path: str | os.PathLike[str]) -> None:
         """Keep the trajectory in the file at `path` from now on, and continue what it holds.
 
         Parameters
@@ -289,7 +292,9 @@ class Recorder:
         Raises
         ------
         ValueError
-            For a file that another recorder has open, or that was recorded with other settings, which are named.
+            For a file that was recorded with other settings, which are named.
+        Busy
+            For a file that another recorder has open.
 
         Examples
         --------
@@ -353,10 +358,9 @@ class Recorder:
         if self._keep_weights != (trajectory.networks is not None) and len(trajectory):
             has = "no weights" if trajectory.networks is None else "the weights of its records"
             raise ValueError(f"{named} keeps {has}. Got keep_weights={self._keep_weights} instead. Use the same.")
-        self._frozen, self._layers = continued(trajectory, self._estimator, self._convention, named)
-        self.trajectory_, self._last_step = trajectory, None
-        if len(trajectory):
-            self._replayed_until = int(trajectory.steps[-1])
+        self._frozen, self._layers = continued(trajectory.provenance, self._estimator, self._convention, named)
+        self.trajectory_ = trajectory
+        self._schedule.begin_after(int(trajectory.steps[-1]) if len(trajectory) else None)
 
     def close(self) -> None:
         """Release the file; warn of the number of records that the time budget left out.
@@ -371,7 +375,9 @@ class Recorder:
             lock.release()
         if self._left_out:
             warnings.warn(
-                f"{self._left_out} records were left out to stay within time_budget={self._budget.share}.", stacklevel=2
+                f"{self._left_out} records were left out to stay within time_budget={self._budget.share}.",
+                RecordingWarning,
+                stacklevel=2,
             )
             self._left_out = 0
 
@@ -382,32 +388,3 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _is_due(self, step: int) -> bool:
-        """Whether the step is to be measured, and is not in the file already."""
-        return step % self._every == 0 and (self._replayed_until is None or step > self._replayed_until)
-
-    def _checked_step(self, step: Any) -> int:
-        last = self._last_step
-        if step is None:
-            before = self._replayed_until if last is None else last
-            return 0 if before is None else before + 1
-        rule = "The 'step' parameter of Recorder.record must be an integer above the last one"
-        if isinstance(step, (bool, np.bool_)) or not isinstance(step, (int, np.integer)):
-            raise TypeError(f"{rule}. Got {step!r} instead.")
-        if not -(2**63) <= step < 2**63:
-            raise ValueError(f"{rule} that fits into 64 bits. Got {step} instead.")
-        if last is not None and step <= last:
-            raise ValueError(f"{rule}, {last}. Got {step} instead.")
-        return int(step)
-
-
-def _refuse_options(metrics: Mapping[str, Any]) -> None:
-    """Raise TypeError where what is given as a metric is an option of how a model is read; a number may be named so."""
-    for name, value in metrics.items():
-        is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-        if name in AdapterOptions.__annotations__ and not is_number:
-            raise TypeError(
-                f"The {name!r} parameter of as_network is no metric of Recorder.record, and is the same for all "
-                f"records. Give it to the recorder: Recorder(estimator, {name}={value!r})."
-            )

@@ -1,44 +1,34 @@
 """The measures of a network along its training, one row for each step."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.measures.quantities import BY_NAME, EDGE_MEASURES
-from ei_fast.network.bins import ranges_from
 from ei_fast.network.network import Network
 from ei_fast.parameters import Parameters, Unchanged, shows_keywords
-from ei_fast.results.report import ENDS, Report
+from ei_fast.results.report import Report
 from ei_fast.results.tables import frame_of
-from ei_fast.runtime.files import from_json, known_format, npz_bytes, npz_path, plain, read_npz, to_json, write_whole
+from ei_fast.training.columns import COLUMNS, MEASURES, MEASURES_OF_FORMAT_1, column_of
+from ei_fast.training.contents import (
+    Contents,
+    at_steps,
+    check_contents,
+    no_contents,
+    of_shape,
+    rows_of,
+    whole_steps,
+    with_record,
+)
 from ei_fast.training.ranges import SAID, LayerRanges
-from ei_fast.training.weights import arrays_of, described, restored
-from ei_fast.validation import without_gradient
+from ei_fast.training.stored import Stored
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_KIND, _FORMAT = "trajectory", 5
 
-# What the first files held, whatever figures have been added since.
-_OF_OLD = ("ei", "ei_stderr", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
-_INTERVAL = ("ei_low", "ei_high")
-_FURTHER = tuple(BY_NAME[name].stderr for name in EDGE_MEASURES)
-_BOUNDS = ("ei_bounds_low", "ei_bounds_high")
-MEASURES = (*_OF_OLD, *_INTERVAL, *_FURTHER, *_BOUNDS)
-"""What is kept of every layer at every step, in bits; files of older formats lack some after the first six."""
-
-COLUMNS = ("run", "step", "layer", *_OF_OLD, *_INTERVAL, "flags", *_FURTHER, "ranges", *_BOUNDS)
-"""Columns of a trajectory's table, before those of the metrics; no metric may have one of these names."""
-
-_MAX_STEP = 2**63 - 1
-
-
-class Trajectory:
+class Trajectory(Stored):
     """Measures of every layer over training steps, with the metrics that were recorded beside them.
 
     Parameters
@@ -139,14 +129,14 @@ class Trajectory:
         layer_ranges: Sequence[LayerRanges] | None = None,
         networks: Sequence[Network] | None = None,
     ):
-        self.steps = _whole_steps(steps)
+        self.steps = whole_steps(steps)
         self.layers = tuple(layers)
         shape = len(self.steps), len(self.layers)
         nothing = np.full(shape, np.nan)
         for name in MEASURES:
-            values = measures[name] if name in _OF_OLD else measures.get(name, nothing)
-            setattr(self, name, _of_shape(values, shape, name))
-        self.metrics = {name: _of_shape(values, shape[:1], name) for name, values in metrics.items()}
+            values = measures[name] if name in MEASURES_OF_FORMAT_1 else measures.get(name, nothing)
+            setattr(self, name, of_shape(values, shape, name))
+        self.metrics = {name: of_shape(values, shape[:1], name) for name, values in metrics.items()}
         self.provenance = dict(provenance or {})
         self.runs = None if runs is None else tuple(str(run) for run in runs)
         self.flags = tuple(
@@ -155,20 +145,22 @@ class Trajectory:
         )
         self.layer_ranges = None if layer_ranges is None else tuple(layer_ranges)
         self.networks = None if networks is None else tuple(networks)
-        listed = {"runs": self.runs, "flags": self.flags, "networks": self.networks}
-        for key, those in (listed | {"layer_ranges": self.layer_ranges}).items():
-            if those is not None and len(those) != len(self.steps):
-                raise ValueError(
-                    f"The {key!r} parameter must have one for each of {len(self.steps)} steps. Got {len(those)}."
-                )
-        for key, table in (("flags", self.flags), ("layer_ranges", self.layer_ranges or ())):
-            for t, of_step in enumerate(table):
-                if len(of_step) != shape[1]:
-                    raise ValueError(
-                        f"The {key!r} parameter of Trajectory must have one for each of {shape[1]} layers at every "
-                        f"step. Got {len(of_step)} at index {t}."
-                    )
-        self._check_order()
+        check_contents(self.contents)
+
+    @property
+    def contents(self) -> Contents:
+        """The parameters that make the same trajectory again."""
+        return {
+            "steps": self.steps,
+            "layers": self.layers,
+            "measures": {name: getattr(self, name) for name in MEASURES},
+            "metrics": self.metrics,
+            "provenance": self.provenance,
+            "runs": self.runs,
+            "flags": self.flags,
+            "layer_ranges": self.layer_ranges,
+            "networks": self.networks,
+        }
 
     @classmethod
     def empty(cls, layers: Sequence[str] = (), provenance: Mapping[str, Any] | None = None) -> "Trajectory":
@@ -192,7 +184,7 @@ class Trajectory:
         >>> ef.Trajectory.empty(["fc1", "fc2"])
         Trajectory(0 steps, layers fc1, fc2)
         """
-        return cls([], layers, {name: np.empty((0, len(layers))) for name in MEASURES}, {}, provenance)
+        return cls(**no_contents(layers, provenance))
 
     def extended(
         self, step: int, report: Report, metrics: Mapping[str, float], network: Network | None = None
@@ -223,22 +215,7 @@ class Trajectory:
         >>> ef.Trajectory.empty(["layer0"]).extended(10, report, {"loss": 0.5}).ei
         array([[4.]])
         """
-        names = dict.fromkeys([*self.metrics, *metrics])
-        before = np.full(len(self), np.nan)
-        measured = measures_of(report)
-        ranges = tuple((layer.in_range, layer.out_range) for layer in report)
-        # An older file does not say what the ranges of its steps are.
-        known = self.layer_ranges if self.layer_ranges is not None or len(self) else ()
-        return Trajectory(
-            np.append(self.steps, step),
-            self.layers,
-            {name: np.vstack([getattr(self, name), measured[name]]) for name in MEASURES},
-            {name: np.append(self.metrics.get(name, before), metrics.get(name, np.nan)) for name in names},
-            self.provenance,
-            flags=[*self.flags, [layer.flags for layer in report]],
-            layer_ranges=None if known is None else [*known, ranges],
-            networks=None if network is None else [*(self.networks or ()), network],
-        )
+        return Trajectory(**with_record(self.contents, step, report, metrics, network))
 
     @property
     def widths(self) -> tuple[tuple[int, int], ...] | None:
@@ -298,9 +275,10 @@ class Trajectory:
         >>> recorder.trajectory_.remeasure(bins=16).ei
         array([[8.]])
         """
+        # Whoever draws a trajectory does not wait for all that measures.
         from ei_fast.training.remeasure import remeasured
 
-        return remeasured(self, ranges, params)
+        return Trajectory(**remeasured(self.contents, ranges, params))
 
     def of_run(self, run: str) -> "Trajectory":
         """Return the steps of one run.
@@ -357,35 +335,7 @@ class Trajectory:
         >>> ef.Trajectory([0, 10, 20], ["fc1"], measures, {}).take([0, 2]).steps
         array([ 0, 20])
         """
-        at = np.asarray(indices, dtype=np.int64)
-
-        def those(values: Sequence[Any] | None) -> list[Any] | None:
-            return None if values is None else [values[t] for t in at]
-
-        return Trajectory(
-            self.steps[at],
-            self.layers,
-            {name: getattr(self, name)[at] for name in MEASURES},
-            {name: values[at] for name, values in self.metrics.items()},
-            self.provenance,
-            those(self.runs),
-            flags=those(self.flags),
-            layer_ranges=those(self.layer_ranges),
-            networks=those(self.networks),
-        )
-
-    def _check_order(self) -> None:
-        """Raise ValueError where steps do not increase, or in no run."""
-        rising = np.diff(self.steps) > 0
-        if self.runs is not None:
-            rising |= np.array([a != b for a, b in zip(self.runs[:-1], self.runs[1:], strict=True)], dtype=bool)
-        if not rising.all():
-            at = int(np.flatnonzero(~rising)[0])
-            raise ValueError(
-                "The 'steps' parameter of Trajectory must increase"
-                f"{' within each run' if self.runs is not None else ''}. "
-                f"Got {self.steps[at]} and {self.steps[at + 1]} at index {at}."
-            )
+        return Trajectory(**at_steps(self.contents, np.asarray(indices, dtype=np.int64)))
 
     @property
     def _names_of_runs(self) -> tuple[str, ...]:
@@ -443,249 +393,5 @@ class Trajectory:
         >>> recorder.trajectory_.to_frame()[["step", "layer", "ei", "loss"]].values.tolist()
         [[10, 'layer0', 4.0, 0.5]]
         """
-        rows = [
-            ({} if self.runs is None else {"run": self.runs[t]})
-            | {"step": int(step), "layer": layer}
-            | {name: float(getattr(self, name)[t, k]) for name in MEASURES}
-            | {"flags": ", ".join(self.flags[t][k]), "ranges": self.ranges}
-            | {_column_of(name): float(values[t]) for name, values in self.metrics.items()}
-            for t, step in enumerate(self.steps)
-            for k, layer in enumerate(self.layers)
-        ]
-        columns = [*COLUMNS[self.runs is None :], *map(_column_of, self.metrics)]
-        return frame_of(rows, columns, "Trajectory.to_frame")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the trajectory as plain lists, numbers and text, for other programs' files; `from_dict` reads it.
-
-        Returns
-        -------
-        dict
-            The parameters of a `Trajectory`, as values that JSON has.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import ei_fast as ef
-        >>> recorder = ef.Recorder(ef.EffectiveInformation(activation="linear", bins=4))
-        >>> _ = recorder.record([np.eye(2)], step=10, loss=0.5)
-        >>> recorder.trajectory_.to_dict()["measures"]["ei"]
-        [[4.0]]
-        """
-        return {
-            "steps": plain(self.steps),
-            "layers": list(self.layers),
-            "measures": {name: plain(getattr(self, name)) for name in MEASURES},
-            "metrics": plain(self.metrics),
-            "provenance": plain(self.provenance),
-            "runs": None if self.runs is None else list(self.runs),
-            "flags": plain(self.flags),
-            "layer_ranges": plain(self.layer_ranges),
-            "networks": None
-            if self.networks is None
-            else [
-                {
-                    "description": described(network),
-                    "arrays": {key: plain(array) for key, array in arrays_of(network).items()},
-                }
-                for network in self.networks
-            ],
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Trajectory":
-        """Make the trajectory anew that `to_dict` made `values` of.
-
-        Parameters
-        ----------
-        values : mapping
-            What `to_dict` returned, also after it went through JSON.
-
-        Returns
-        -------
-        Trajectory
-            The same trajectory to the last bit.
-
-        Examples
-        --------
-        >>> import ei_fast as ef
-        >>> ef.Trajectory.from_dict(ef.Trajectory.empty(["fc1"]).to_dict())
-        Trajectory(0 steps, layers fc1)
-        """
-        values = dict(values)
-        if values.get("layer_ranges") is not None:
-            values["layer_ranges"] = ranges_from(values["layer_ranges"])
-        if values.get("networks") is not None:
-            values["networks"] = [
-                restored(kept["description"], {key: np.array(array) for key, array in kept["arrays"].items()})
-                for kept in values["networks"]
-            ]
-        return cls(**values)
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the trajectory as ``.npz``: plain arrays and text, no Python objects.
-
-        At every moment the file is whole: either the old one or the new one, even if the process is killed.
-
-        Parameters
-        ----------
-        path : str or path
-            The file, which ends in ``.npz``.
-
-        Raises
-        ------
-        ValueError
-            Where `path` does not end in ``.npz``.
-
-        Examples
-        --------
-        >>> import os, tempfile
-        >>> import ei_fast as ef
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ef.Trajectory.empty(["fc1"]).save(os.path.join(folder, "run.npz"))
-        ...     ef.Trajectory.load(os.path.join(folder, "run.npz"))
-        Trajectory(0 steps, layers fc1)
-        """
-        write_whole(checked_path(path), self.to_bytes())
-
-    def to_bytes(self) -> bytes:
-        """Return the bytes that `save` writes.
-
-        Returns
-        -------
-        bytes
-            An ``.npz`` archive.
-
-        Examples
-        --------
-        >>> import ei_fast as ef
-        >>> ef.Trajectory.empty(["fc1"]).to_bytes()[:2]
-        b'PK'
-        """
-        arrays = {f"measure/{name}": getattr(self, name) for name in MEASURES}
-        arrays |= {f"metric/{name}": values for name, values in self.metrics.items()}
-        arrays |= {"kind": np.array(_KIND), "format": np.int64(_FORMAT), "steps": self.steps}
-        arrays |= {"layers": np.array(self.layers, dtype=str), "provenance": to_json(self.provenance)}
-        arrays |= {"flags": to_json(self.flags), "layer_ranges": to_json(self.layer_ranges)}
-        if self.runs is not None:
-            arrays["runs"] = np.array(self.runs, dtype=str)
-        if self.networks is not None:
-            arrays["networks"] = to_json([described(network) for network in self.networks])
-            for t, network in enumerate(self.networks):
-                arrays |= {f"network{t}/{key}": array for key, array in arrays_of(network).items()}
-        return npz_bytes(arrays)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike) -> "Trajectory":
-        """Read a trajectory that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or path
-            The file.
-
-        Returns
-        -------
-        Trajectory
-            The saved trajectory, the same to the last bit.
-
-        Raises
-        ------
-        FileNotFoundError
-            Where there is no such file.
-        ValueError
-            Where the file is not a trajectory, is damaged, or was written by a newer version.
-
-        Examples
-        --------
-        >>> import os, tempfile
-        >>> import ei_fast as ef
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ef.Trajectory.empty(["fc1"]).save(os.path.join(folder, "run.npz"))
-        ...     ef.Trajectory.load(os.path.join(folder, "run.npz"))
-        Trajectory(0 steps, layers fc1)
-        """
-        path = checked_path(path)
-        arrays = read_npz(path)
-        known_format(path, arrays, _KIND, _FORMAT)
-        try:
-            ranges = from_json(arrays["layer_ranges"]) if "layer_ranges" in arrays else None
-            return cls(
-                arrays["steps"],
-                arrays["layers"].tolist(),
-                {name: arrays[f"measure/{name}"] for name in MEASURES if f"measure/{name}" in arrays},
-                {key.removeprefix("metric/"): values for key, values in arrays.items() if key.startswith("metric/")},
-                from_json(arrays["provenance"]),
-                arrays["runs"].tolist() if "runs" in arrays else None,
-                flags=from_json(arrays["flags"]) if "flags" in arrays else None,
-                layer_ranges=None if ranges is None else ranges_from(ranges),
-                networks=_networks_in(arrays),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"The file {str(path)!r} is a damaged trajectory: {error!r}. Record it again.") from error
-
-
-def measures_of(report: Report) -> dict[str, list[float]]:
-    """What a trajectory keeps of a report: a figure a layer for each of `MEASURES`."""
-    found = {name: [float(getattr(layer, name)) for layer in report] for name in (*_OF_OLD, *_FURTHER)}
-    return found | {name: [layer.end(name) for layer in report] for name in ENDS}
-
-
-def check_metric_name(name: str, owner: str, columns: Sequence[str] = COLUMNS) -> None:
-    """Raise ValueError where a metric would have the name of a column of the table."""
-    if name in columns:
-        raise ValueError(
-            f"The metric {name!r} of {owner} must not have the name of a column of the trajectory's table. The column "
-            f"{name!r} is taken: call the metric val_{name}, for example."
-        )
-
-
-def checked_metric(name: str, value: Any, owner: str) -> float:
-    """The value of a metric, a number, whose name no column of the table has."""
-    check_metric_name(name, owner)
-    try:
-        return float(value.detach() if hasattr(value, "detach") else value)
-    # The last is what PyTorch raises for tensors of several numbers.
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        raise TypeError(f"The metric {name!r} of {owner} must be a number. Got {value!r} instead.") from None
-
-
-def _column_of(metric: str) -> str:
-    return f"metric.{metric}" if metric in COLUMNS else metric
-
-
-def _whole_steps(steps: ArrayLike) -> NDArray[np.int64]:
-    rule = "The 'steps' parameter of Trajectory must be integers that fit into 64 bits"
-    values = np.asarray(without_gradient(steps))
-    if not values.size:
-        return np.empty(0, np.int64)
-    if values.ndim != 1 or values.dtype.kind not in "iu" or (values.dtype.kind == "u" and values.max() > _MAX_STEP):
-        raise ValueError(f"{rule}, (n_steps,). Got {steps!r}.")
-    return values.astype(np.int64)
-
-
-def _of_shape(values: ArrayLike, shape: tuple[int, ...], name: str) -> NDArray[np.float64]:
-    array = np.asarray(without_gradient(values), dtype=np.float64)
-    if not array.size and 0 in shape:
-        return np.empty(shape)
-    if array.shape != shape:
-        axes = "(n_steps, n_layers)" if len(shape) == 2 else "(n_steps,)"
-        hint = " Transpose it." if array.shape == shape[::-1] else ""
-        raise ValueError(f"The measure or metric {name!r} must have shape {axes} = {shape}. Got {array.shape}.{hint}")
-    return array
-
-
-def _networks_in(arrays: Mapping[str, Any]) -> list[Network] | None:
-    if "networks" not in arrays:
-        return None
-    found = []
-    for t, description in enumerate(from_json(arrays["networks"])):
-        start = f"network{t}/"
-        own = {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
-        found.append(restored(description, own))
-    return found
-
-
-def checked_path(path: str | os.PathLike) -> Path:
-    """The path of a trajectory's file."""
-    return npz_path(path, f"The path of a trajectory must end in .npz. Got {str(path)!r} instead.")
+        columns = [*COLUMNS[self.runs is None :], *map(column_of, self.metrics)]
+        return frame_of(rows_of(self.contents, self.ranges), columns, "Trajectory.to_frame")

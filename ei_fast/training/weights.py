@@ -37,7 +37,7 @@ def described(network: Network) -> dict[str, Any]:
         for layer in network
         if isinstance(layer, Layer)
     ]
-    return plain(
+    description: dict[str, Any] = plain(
         {
             "layers": layers,
             "in_range": network.in_range,
@@ -45,6 +45,7 @@ def described(network: Network) -> dict[str, Any]:
             "skipped": network.skipped,
         }
     )
+    return description
 
 
 def arrays_of(network: Network) -> dict[str, np.ndarray]:

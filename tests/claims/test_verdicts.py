@@ -8,8 +8,9 @@ from ei_fast.claims.differences import differences
 from ei_fast.claims.outcomes import Claim, Criterion, Outcome, Role
 from ei_fast.claims.runs import Run
 from ei_fast.claims.verdicts import rows_of, verdicts_of
+from ei_fast.training.columns import MEASURES
 from ei_fast.training.losses import smoothed
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.trajectory import Trajectory
 
 N, LAYERS, TURN = 101, 4, 40
 WIDTHS = [(25, 6), (6, 6), (6, 6), (6, 5)]

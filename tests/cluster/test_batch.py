@@ -17,7 +17,7 @@ from ei_fast.cluster.batch import Batch
 from ei_fast.cluster.merging import Incomplete
 from ei_fast.runtime.files import sealed, unsealed
 from ei_fast.runtime.threads import Threads
-from ei_fast.training.trajectory import MEASURES
+from ei_fast.training.columns import MEASURES
 
 DATA = ("trajectory.npz", "trajectory.csv", "trajectory.parquet")
 

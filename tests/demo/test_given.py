@@ -78,7 +78,7 @@ def test_one_training_given_twice_is_no_second_seed(runs, tmp_path):
 
 
 def _measures(trajectory):
-    return {name: getattr(trajectory, name) for name in ef.training.trajectory.MEASURES}
+    return {name: getattr(trajectory, name) for name in ef.training.columns.MEASURES}
 
 
 def test_what_was_counted_is_not_counted_again(runs, undrawn, tmp_path, monkeypatch):

@@ -17,7 +17,8 @@ from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.motion import motion_of
 from ei_fast.figures.video import Frames
 from ei_fast.results.report import ENDS
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.columns import MEASURES
+from ei_fast.training.trajectory import Trajectory
 
 
 def _trajectory(n_steps=12, n_layers=3, metrics=("loss", "val_loss", "accuracy")):

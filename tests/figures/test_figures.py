@@ -20,8 +20,9 @@ from ei_fast.figures.multiples import plot_bands, plot_layers, plot_multiples
 from ei_fast.figures.overview import plot_overview
 from ei_fast.figures.style import BOUND, BRACKET
 from ei_fast.figures.ticks import log_ticks, tick_text
+from ei_fast.training.columns import MEASURES
 from ei_fast.training.losses import turning_point
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.trajectory import Trajectory
 
 NO_LEGEND = Legend(Figure(), [], [])
 

@@ -8,7 +8,7 @@ from trajectories import trajectory_of
 import ei_fast as ef
 from ei_fast.figures.measures import plot_measure
 from ei_fast.figures.scale import edges_of, scaled
-from ei_fast.training.trajectory import MEASURES
+from ei_fast.training.columns import MEASURES
 
 EDGES = np.array([150.0, 36.0, 36.0])
 

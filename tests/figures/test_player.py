@@ -12,7 +12,8 @@ import ei_fast as ef
 from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.player import runs_of, script_of_bokeh, write_player
 from ei_fast.results.report import ENDS
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.columns import MEASURES
+from ei_fast.training.trajectory import Trajectory
 
 LONG = "model.encoder.layers.{}.feed_forward.dense_projection_of_the_hidden_states.linear"
 

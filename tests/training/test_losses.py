@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from ei_fast.training.columns import MEASURES
 from ei_fast.training.losses import least_validation_loss, split_metrics, training_loss, validation_loss
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.trajectory import Trajectory
 
 
 def with_metrics(*names):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.training.trajectory import MEASURES
+from ei_fast.training.columns import MEASURES
 
 
 def _recorder(**options):

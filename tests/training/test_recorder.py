@@ -13,7 +13,8 @@ from numba.core import event
 import ei_fast as ef
 import ei_fast.adapters.runs
 from ei_fast.results.report import ENDS
-from ei_fast.training.trajectory import MEASURES, Trajectory
+from ei_fast.training.columns import MEASURES
+from ei_fast.training.trajectory import Trajectory
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from ei_fast.adapters.dicts.alike import told_variables
+from ei_fast.errors import missing_extra
 from ei_fast.runtime.kinds import other_kind
 
 _MAX_ENTRIES = 2**16
@@ -26,9 +27,7 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError(
-            f'The file {str(path)!r} cannot be read without h5py: pip install "ei_fast[keras]".'
-        ) from error
+        raise missing_extra(f"The file {str(path)!r}", "h5py", "keras") from error
     with path.open("rb") as file:
         size = path.stat().st_size
         told = other_kind(path, "hdf5")

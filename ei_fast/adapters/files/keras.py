@@ -16,6 +16,7 @@ from ei_fast.adapters.files.hdf5 import check_hdf5
 from ei_fast.adapters.files.torch import stored_members
 from ei_fast.adapters.files.weights import MAX_JSON
 from ei_fast.adapters.given import Given
+from ei_fast.errors import missing_extra
 from ei_fast.network.network import Network
 from ei_fast.runtime.kinds import other_kind
 
@@ -123,7 +124,7 @@ class _TooLarge(MemoryError):
 def _keras(path: Path) -> Any:
     """Keras, on the backend that was chosen or else on one that is there."""
     if importlib.util.find_spec("keras") is None or importlib.util.find_spec("h5py") is None:
-        raise ImportError(f'The file {str(path)!r} cannot be read without Keras 3: pip install "ei_fast[keras]".')
+        raise missing_extra(f"The file {str(path)!r}", "Keras 3", "keras")
     if "keras" in sys.modules:
         return sys.modules["keras"]
     there = [name for name in _BACKENDS if importlib.util.find_spec(name) is not None]

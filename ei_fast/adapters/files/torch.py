@@ -10,6 +10,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
+from ei_fast.errors import MissingExtra, missing_extra
 from ei_fast.runtime.kinds import other_kind
 
 Entries = dict[str, Any]
@@ -99,11 +100,9 @@ def _torch(path: Path) -> Any:
     try:
         import torch
     except ImportError as error:
-        raise ImportError(
-            f'The file {str(path)!r} cannot be read without PyTorch: pip install "ei_fast[torch]".'
-        ) from error
+        raise missing_extra(f"The file {str(path)!r}", "PyTorch", "torch") from error
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _OLDEST_TORCH:
-        raise ImportError(
+        raise MissingExtra(
             f"The file {str(path)!r} cannot be read safely with PyTorch {torch.__version__}: before 2.10 a file of "
             'weights could run code although only weights were asked for. pip install "ei_fast[torch]".'
         )

@@ -15,6 +15,7 @@ from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.reading import Read, layers_from_mapping, network_of
 from ei_fast.adapters.files.torch import entries_from_torch
 from ei_fast.adapters.given import Given
+from ei_fast.errors import missing_extra
 from ei_fast.network.network import Network
 from ei_fast.runtime.files import read_npz
 from ei_fast.runtime.kinds import other_kind
@@ -187,9 +188,7 @@ def _stored(path: Path) -> dict[str, _Stored]:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
-        raise ImportError(
-            f'The file {str(path)!r} cannot be read without safetensors: pip install "ei_fast[safetensors]".'
-        ) from error
+        raise missing_extra(f"The file {str(path)!r}", "safetensors", "safetensors") from error
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         # Above its own limit the library would still hold a header of 100 MB several times.

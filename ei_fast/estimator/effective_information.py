@@ -1,33 +1,17 @@
-"""The public entry: `EffectiveInformation` and its short form `analyze`."""
+"""The estimator: parameters in, a report and its figures out."""
 
 import os
-import time
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import replace
 from functools import cache
 from typing import Any, Self, Unpack
 
-import numba
 import numpy as np
-from sklearn.base import BaseEstimator
-from tqdm import tqdm
 
-from ei_fast._version import __version__
 from ei_fast.adapters import as_network
+from ei_fast.estimator.measuring import MeasuresNetworks
 from ei_fast.intervention.streams import resolve_seed
-from ei_fast.measures.constants import JOINT_POINTS, Z95
 from ei_fast.measures.edges.auto import explain_choice as choice_of_edges
-from ei_fast.measures.edges.auto import pairwise_method
-from ei_fast.measures.edges.matrices import check_files
 from ei_fast.measures.joint.auto import explain_choice as choice_of_joint
-from ei_fast.measures.joint.estimate import JointEI
-from ei_fast.measures.joint.plugin import check_memory
-from ei_fast.measures.layer import LayerMeasures, measure_layer
-from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Runner
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.bins import Ranges, can_be_divided, hull_of
 from ei_fast.network.network import Network
 from ei_fast.parameters import (
     OWNER,
@@ -36,7 +20,6 @@ from ei_fast.parameters import (
     EntropyName,
     InRange,
     JointName,
-    MeasuringOptions,
     NumberOfSamples,
     OutOfRange,
     OutRange,
@@ -45,29 +28,12 @@ from ei_fast.parameters import (
     RangesAndSeed,
     Settings,
     check_adapter_options,
-    measuring_and_reading,
     shows_keywords,
 )
-from ei_fast.results.flags import Flag
-from ei_fast.results.report import LayerReport, Report
-from ei_fast.runtime.files import plain
-from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
-from ei_fast.warmup import compile_kernels
-
-SIDE_BY_SIDE = 4
-"""Layers measured at a time at the most: each keeps points of its own."""
-
-MAX_OUTSIDE = 0.02
-"""Share of the outputs outside the range beyond which that is flagged."""
-MIN_EI = 0.1
-"""EI in bits an output below which the single outputs are looked at."""
-MIN_ENTROPY = 0.5
-"""Entropy in bits of a single output, on average, below which outputs are said to be in one bin: where they have more,
-EI is small for other reasons, as that they repeat each other."""
 
 
-class EffectiveInformation(BaseEstimator):
+class EffectiveInformation(MeasuresNetworks):
     """Effective information, sensitivity and degeneracy of every layer of a network, in bits.
 
     Parameters
@@ -197,7 +163,7 @@ class EffectiveInformation(BaseEstimator):
         n_jobs: int | None = None,
         verbose: int = 0,
         pairwise_edges: int | None = None,
-        matrices: str | os.PathLike | None = None,
+        matrices: str | os.PathLike[str] | None = None,
     ):
         self.bins = bins
         self.activation = activation
@@ -363,274 +329,3 @@ class EffectiveInformation(BaseEstimator):
             self.n_features_in_ = int(model.shape[1])
         elif hasattr(self, "n_features_in_"):
             del self.n_features_in_
-
-    def binned_layers(
-        self, network: Network, settings: Settings, ranges: Sequence[tuple[Ranges, Ranges]]
-    ) -> list[BinnedLayer]:
-        """Return every layer with its bins over the given ranges.
-
-        Parameters
-        ----------
-        network : Network
-            The layers.
-        settings : Settings
-            The numbers of bins, the baseline, and whether outputs outside the range are dropped.
-        ranges : sequence of (range, range)
-            Input and output range of every layer, as `Network.ranges` returns them.
-
-        Returns
-        -------
-        list of BinnedLayer
-            One for each layer, in order.
-
-        Raises
-        ------
-        ValueError
-            Where bins are too narrow to be told apart, where the pairwise method does not suit a layer, or where
-            counting joint states would need too much memory.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import ei_fast as ef
-        >>> estimator = ef.EffectiveInformation(bins=4)
-        >>> network, settings, ranges_and_seed = estimator.check([np.eye(2)])
-        >>> [layer.in_bins for layer in estimator.binned_layers(network, settings, ranges_and_seed.ranges)]
-        [4]
-        """
-        binned = [
-            BinnedLayer(
-                block,
-                index,
-                *ranges[index],
-                settings.in_bins,
-                settings.out_bins,
-                settings.drop,
-                settings.baseline,
-            )
-            for index, block in enumerate(network)
-        ]
-        for layer in binned:
-            pairwise_method(layer, settings.options)
-            _check_bins(layer)
-        if settings.pairwise != "none":
-            check_files(binned, settings.matrices)
-        check_memory(settings.n_samples or JOINT_POINTS, settings.joint)
-        return binned
-
-    @as_numpy_ships
-    def measure(
-        self, network: Network, settings: Settings, ranges_and_seed: RangesAndSeed, runner: Runner | None = None
-    ) -> Report:
-        """Measure a network over given ranges and with a given seed.
-
-        What belongs together, like the records of a training, is measured so: over the same ranges or by the same
-        rule, and with the same seed. The estimator itself stays as it is.
-
-        Parameters
-        ----------
-        network : Network
-            The layers.
-        settings : Settings
-            The checked parameters.
-        ranges_and_seed : RangesAndSeed
-            Input and output range of every layer, and the seed.
-        runner : Runner, optional
-            Where the work is done; in threads of this process where not given.
-
-        Returns
-        -------
-        Report
-            One `LayerReport` for each layer, in bits.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import ei_fast as ef
-        >>> estimator = ef.EffectiveInformation(activation="linear", bins=4)
-        >>> estimator.measure(*estimator.check([np.eye(2)]))[0].ei
-        4.0
-        """
-        binned = self.binned_layers(network, settings, ranges_and_seed.ranges)
-        return self._measured(network, settings, ranges_and_seed, binned, runner)
-
-    def _measured(
-        self,
-        network: Network,
-        settings: Settings,
-        ranges_and_seed: RangesAndSeed,
-        binned: list[BinnedLayer],
-        runner: Runner | None,
-    ) -> Report:
-        """What `measure` returns, of layers whose bins are there."""
-        if self.verbose:
-            compile_kernels()
-        started = time.perf_counter()
-        runner = runner or Runner(Threads(settings.n_jobs, bool(self.verbose)))
-        with runner.threads:
-            layers = _measure_layers(binned, settings.options, ranges_and_seed.seed, runner, bool(self.verbose))
-        noted = {name for name, note in network.notes if note == Flag.INTEGERS.meaning}
-        layers = [replace(one, flags=(*one.flags, Flag.INTEGERS)) if one.name in noted else one for one in layers]
-        provenance = {
-            "ei_fast": __version__,
-            "parameters": plain(self.get_params(deep=False)),
-            "seed": ranges_and_seed.seed,
-            "ranges": ranges_and_seed.convention if isinstance(settings.out_range, str) else "",
-            "libraries": {"numpy": np.__version__, "numba": numba.__version__},
-            "seconds": time.perf_counter() - started,
-        }
-        return Report(layers, network.skipped, provenance)
-
-
-def _check_bins(binned: BinnedLayer) -> None:
-    """Raise ValueError where bins are too narrow to be told apart."""
-    for name, ranges, bins in (("in", binned.in_range, binned.in_bins), ("out", binned.out_range, binned.out_bins)):
-        if not can_be_divided(ranges, bins):
-            raise ValueError(
-                f"Layer {binned.index} ({binned.layer.name!r}): its {name}puts' range {hull_of(ranges)} cannot be "
-                f"divided into {bins} bins that rounding tells apart. Give fewer bins, or a wider {name}_range."
-            )
-
-
-def flags_of(joint: JointEI, options: MeasureOptions) -> list[Flag]:
-    """What is to be known of a joint EI before it is trusted."""
-    flags = []
-    if joint.is_undefined:
-        flags.append(Flag.NOTHING_KEPT)
-    if joint.method == "exact" and joint.output_entropy == 0.0:
-        flags.append(Flag.CONSTANT)
-    if joint.undersampled:
-        flags.append(Flag.UNDERSAMPLED)
-    if joint.is_unverified:
-        flags.append(Flag.UNVERIFIED)
-    if joint.error > options.tol_of(joint.value):
-        flags.append(Flag.TOL_NOT_REACHED)
-    return flags
-
-
-def _measure_layers(
-    binned: Sequence[BinnedLayer], options: MeasureOptions, seed: int, runner: Runner, verbose: bool
-) -> list[LayerReport]:
-    """Reports of all layers. Dense ones are measured side by side: threads gain little inside a small one."""
-    # A user's function, or activation, need not be safe to run in several threads: these have their turns first.
-    in_turn = [layer for layer in binned if not layer.layer.is_thread_safe]
-    side_by_side = [layer for layer in binned if layer.layer.is_thread_safe]
-    for layer in side_by_side:
-        _ = layer.steps
-    # Even a disabled bar starts a thread.
-    with tqdm(total=len(binned), desc="measuring", unit="layer") if verbose else nullcontext() as bar:
-
-        def measured(layer: BinnedLayer) -> LayerReport:
-            measures = runner.named(f"layer{layer.index}").run(measure_layer(layer, options, seed))
-            report = _report_of(layer, measures, options)
-            if bar is not None:
-                with bar.get_lock():
-                    bar.update()
-            return report
-
-        reports = [
-            *map(measured, in_turn),
-            *runner.threads.map(measured, side_by_side, at_once=SIDE_BY_SIDE),
-        ]
-    report_of = dict(zip([*in_turn, *side_by_side], reports, strict=True))
-    return [report_of[layer] for layer in binned]
-
-
-def _flags_of_layer(binned: BinnedLayer, measured: LayerMeasures, options: MeasureOptions) -> list[Flag]:
-    """What is to be known of a layer's figures before they are trusted."""
-    joint, sensitivity, ei_parts = measured.joint, measured.sensitivity, measured.ei_parts
-    flags = flags_of(joint, options)
-    # Below the interval, not below the estimate: equality must not be flagged for noise or rounding.
-    if sensitivity.total + Z95 * sensitivity.stderr < joint.low - 1e-9:
-        flags.append(Flag.SENSITIVITY_BELOW_EI)
-    is_undefined = measured.pairwise_method != "none" and np.isnan(sensitivity.total + ei_parts.total)
-    if Flag.NOTHING_KEPT not in flags and is_undefined:
-        flags.append(Flag.NOTHING_KEPT)
-    if Flag.TOL_NOT_REACHED not in flags and max(sensitivity.stderr, ei_parts.stderr) > options.tol:
-        flags.append(Flag.TOL_NOT_REACHED)
-    if Flag.NOTHING_KEPT not in flags and measured.occupancy.share_outside > MAX_OUTSIDE:
-        flags.append(Flag.OUTSIDE)
-    is_little = Flag.CONSTANT not in flags and joint.low < MIN_EI * binned.layer.n_out
-    if is_little and measured.occupancy.output_entropy < MIN_ENTROPY:
-        flags.append(Flag.ONE_BIN)
-    return flags
-
-
-def _report_of(binned: BinnedLayer, measured: LayerMeasures, options: MeasureOptions) -> LayerReport:
-    layer, joint, sensitivity, ei_parts = binned.layer, measured.joint, measured.sensitivity, measured.ei_parts
-    return LayerReport(
-        name=str(layer.name),
-        n_in=layer.n_in,
-        n_out=layer.n_out,
-        activation=layer.activation_name,
-        in_range=binned.in_range,
-        out_range=binned.out_range,
-        in_bins=binned.in_bins,
-        out_bins=binned.out_bins,
-        ei=joint.value,
-        ei_stderr=joint.stderr,
-        ei_interval=(joint.low, joint.high),
-        sensitivity=sensitivity.total,
-        sensitivity_stderr=sensitivity.stderr,
-        degeneracy=sensitivity.total - joint.value,
-        degeneracy_stderr=float(np.hypot(joint.stderr, sensitivity.stderr)),
-        ei_parts=ei_parts.total,
-        ei_parts_stderr=ei_parts.stderr,
-        phi_ff=joint.value - ei_parts.total,
-        phi_ff_stderr=float(np.hypot(joint.stderr, ei_parts.stderr)),
-        sensitivity_matrix=sensitivity.matrix,
-        ei_parts_matrix=ei_parts.matrix,
-        output_entropy=joint.output_entropy,
-        conditional_entropy=joint.conditional_entropy,
-        joint_method=joint.method,
-        entropy_estimator=joint.estimator,
-        pairwise_method=measured.pairwise_method,
-        n_samples=joint.n_samples,
-        flags=tuple(_flags_of_layer(binned, measured, options)),
-        patch=layer.patch,
-        share_outside=measured.occupancy.share_outside,
-        ei_bounds=joint.bounds,
-    )
-
-
-@shows_keywords(EffectiveInformation, as_network)
-def analyze(model: Any, **params: Unpack[MeasuringOptions]) -> Report:
-    """Measure every layer of `model`.
-
-    The short form of ``EffectiveInformation(**parameters).fit(model, **options).report_``.
-
-    Parameters
-    ----------
-    model : Network, Layer, Function, array, list, dict, path, or a model of a framework
-        Whatever `as_network` accepts.
-    bins, activation, in_range, out_range, out_of_range, baseline : optional
-        What is measured: see `EffectiveInformation`.
-    joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
-        How it is measured: see `EffectiveInformation`.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
-        How the model is read: see `as_network`.
-
-    Returns
-    -------
-    Report
-        One `LayerReport` for each layer, in bits.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Before any work: the message names the parameter or layer, the rule, the value and the remedy.
-
-    See Also
-    --------
-    EffectiveInformation : The same as an estimator; its notes define the measures.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import ei_fast as ef
-    >>> report = ef.analyze([np.eye(2)], activation="linear", bins=4)
-    >>> report[0].ei, report[0].degeneracy
-    (4.0, 0.0)
-    """
-    parameters, reading = measuring_and_reading(params, "analyze")
-    return EffectiveInformation(**parameters).fit(model, **reading).report_

@@ -1,0 +1,71 @@
+"""What would be measured of a model, in words."""
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from ei_fast.adapters import as_network
+from ei_fast.network.bins import Ranges, hull_of
+from ei_fast.network.layer import Layer
+from ei_fast.network.network import Network
+from ei_fast.parameters import ReadingOptions, check_adapter_options, shows_keywords
+from ei_fast.results.tables import lines_of, widths_of
+
+if TYPE_CHECKING:
+    pass
+
+
+_DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")
+
+
+@shows_keywords(as_network)
+def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
+    """Print what would be measured, layer by layer, and what is skipped and why.
+
+    Parameters
+    ----------
+    model : Network, Layer, Function, array, list, dict, path, or a model of a framework
+        Whatever `as_network` accepts.
+    activation, in_range : optional
+        How the model is read: see `as_network`.
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        How the model is read: see `as_network`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_network`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ei_fast as ef
+    >>> ef.describe({"w0": np.eye(2), "w1": np.ones((2, 1))}, activation="tanh")
+    layer   kind   neurons  activation  inputs   outputs
+    ----------------------------------------------------
+    layer0  dense  2 -> 2   tanh        (0, 1)   (-1, 1)
+    layer1  dense  2 -> 1   tanh        (-1, 1)  (-1, 1)
+    """
+    check_adapter_options(options, "describe", ("model", "activation", "in_range"))
+    print(description(as_network(model, **options)))
+
+
+def description(network: Network) -> str:
+    """The text of `describe`: a line for each layer, with the ranges over which it is binned."""
+    rows = []
+    for index, (layer, (in_range, out_range)) in enumerate(zip(network, network.ranges(), strict=True)):
+        kind, activation = ("dense", str(layer.activation)) if isinstance(layer, Layer) else ("function", "")
+        inputs = f"{_range_text(in_range)} *" if index in network.restarts else _range_text(in_range)
+        rows.append((str(layer.name), kind, widths_of(layer), activation, inputs, _range_text(out_range)))
+    lines = lines_of(_DESCRIPTION_HEADER, rows)
+    if network.restarts:
+        lines.append(
+            "* not the outputs of the layer before, one for one: the model's own input, another arrangement of those "
+            "outputs, or the range seen for random inputs"
+        )
+    lines += [f"note on {name}: {note}" for name, note in network.notes]
+    lines += [f"skipped {name}: {reason}" for name, reason in network.skipped]
+    return "\n".join(lines)
+
+
+def _range_text(ranges: Ranges) -> str:
+    limits = hull_of(ranges)
+    return f"({limits[0]:.4g}, {limits[1]:.4g})"
