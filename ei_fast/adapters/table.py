@@ -53,7 +53,8 @@ class Adapter:
             if self.needs is None:
                 raise
             raise missing_extra(*self.needs) from error
-        return module.read(model, given)
+        network: Network = module.read(model, given)
+        return network
 
 
 def adapter_of(model: Any) -> Adapter:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,9 @@ Array = NDArray[np.float64]
 
 def maps_each(
     function: Callable[..., Array],
-    operands: Sequence[NDArray],
+    operands: Sequence[NDArray[Any]],
     kinds: str,
-    result: NDArray,
+    result: NDArray[Any],
     result_kind: str,
     eps: float,
 ) -> bool:
@@ -60,7 +61,9 @@ def _drawn(kind: str, shape: tuple[int, ...], seed: int) -> Array:
     return numbers if kind == "f" else np.abs(numbers).round()
 
 
-def _in_columns(function: Callable[..., Array], operands: Sequence[NDArray], result: NDArray, eps: float) -> bool:
+def _in_columns(
+    function: Callable[..., Array], operands: Sequence[NDArray[Any]], result: NDArray[Any], eps: float
+) -> bool:
     """Whether a function does the same to numbers one below the other, backwards and in two parts."""
     columns = [np.asarray(values, dtype=np.float64).reshape(-1, 1)[::-1] for values in (*operands, result)]
     few = len(columns[0]) // 3

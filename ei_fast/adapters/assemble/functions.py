@@ -26,7 +26,8 @@ class SoftmaxOf:
 
     def __call__(self, x: Array) -> Array:
         y = self.linear(x)
-        return log_softmax(y, axis=1) if self.log else softmax(y, axis=1)
+        made: Array = log_softmax(y, axis=1) if self.log else softmax(y, axis=1)
+        return made
 
     def size_of_sums(self, x: Array) -> float:
         """Largest sum of the sizes of what a pre-activation adds up."""

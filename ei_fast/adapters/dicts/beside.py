@@ -180,7 +180,7 @@ def _dequantised(name: str, weight: Any, is_out_in: bool, of: Mapping[str, Any])
     return values, [f"codes times {scales[0]}" + (f", less {zeros[0]} before" if zeros else "")]
 
 
-def _spread(name: str, part: str, scale: NDArray, shape: tuple[int, ...], is_out_in: bool) -> NDArray:
+def _spread(name: str, part: str, scale: NDArray[Any], shape: tuple[int, ...], is_out_in: bool) -> NDArray[Any]:
     """A scale for each entry of a weight of this shape: of one number, of one for each output, or of blocks."""
     if scale.size == 1:
         return np.broadcast_to(scale.reshape(1, 1), shape)
@@ -207,7 +207,7 @@ def _block_size(n: int, n_scales: int) -> int | None:
     return fitting.pop() if len(fitting) == 1 else None
 
 
-def _merged(values: Any, is_out_in: bool, adapter: Mapping[str, Any], strength: Any) -> tuple[NDArray, str]:
+def _merged(values: Any, is_out_in: bool, adapter: Mapping[str, Any], strength: Any) -> tuple[NDArray[Any], str]:
     """A weight with the low-rank adapter that acts beside it, where all of that is known."""
     down, up = (
         [key for key in adapter if any(re.match(pattern, part) for part in re.split(SEPARATORS, key))]

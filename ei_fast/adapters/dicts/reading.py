@@ -110,7 +110,8 @@ def _stated_activation(entries: dict[str, Any]) -> str | list[str] | None:
     if stated.size > max(1, len(entries)):
         # Before they become a list of strings, since a small file may claim very many.
         raise ValueError(f"The entry 'activation' must be one name or one a layer. Got {stated.size} names instead.")
-    return stated.tolist()
+    names: str | list[str] = stated.tolist()
+    return names
 
 
 def _activations(contents: Contents, names: Sequence[str], stated: Any, activation: Any) -> Iterator[Any]:

@@ -111,31 +111,38 @@ def check_hdf5(path: Path, file: IO[bytes], size: int) -> None:
     """Raise ValueError where an HDF5 file leads elsewhere or claims more than it holds."""
     import h5py
 
-    def refuse(why: str) -> ValueError:
-        return ValueError(f"The weights in {str(path)!r} {why}. The file is damaged or made to. Save the model again.")
-
-    claimed = 0
     try:
         with h5py.File(file, "r") as content:
-            waiting, met = [content["/"]], 0
-            while waiting:
-                group = waiting.pop()
-                for name in group:
-                    met += 1
-                    if met > _MAX_ENTRIES:
-                        raise refuse("have more entries than they can name")
-                    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                        raise refuse(f"lead to another place or file at {name!r}")
-                    entry = group[name]
-                    if isinstance(entry, h5py.Group):
-                        waiting.append(entry)
-                    elif not isinstance(entry, h5py.Dataset) or entry.external or entry.is_virtual:
-                        raise refuse(f"lead to another file at {name!r}")
-                    elif entry.dtype.kind not in "fiub" and not _is_bfloat16(entry):
-                        raise refuse(f"hold {entry.dtype} at {name!r}, which is no number")
-                    else:
-                        claimed += entry.nbytes
+            claimed = sum(entry.nbytes for entry in _checked_entries(content["/"], path))
     except (OSError, RuntimeError, KeyError, TypeError) as error:
-        raise refuse(f"cannot be read ({type(error).__name__}: {error})") from None
+        raise _refused(path, f"cannot be read ({type(error).__name__}: {error})") from None
     if claimed > size:
-        raise refuse(f"claim {claimed} bytes, more than they hold")
+        raise _refused(path, f"claim {claimed} bytes, more than they hold")
+
+
+def _checked_entries(root: Any, path: Path) -> Iterator[Any]:
+    """All arrays below a group; ValueError at what is none, or lies elsewhere."""
+    import h5py
+
+    waiting, met = [root], 0
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            met += 1
+            if met > _MAX_ENTRIES:
+                raise _refused(path, "have more entries than they can name")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise _refused(path, f"lead to another place or file at {name!r}")
+            entry = group[name]
+            if isinstance(entry, h5py.Group):
+                waiting.append(entry)
+            elif not isinstance(entry, h5py.Dataset) or entry.external or entry.is_virtual:
+                raise _refused(path, f"lead to another file at {name!r}")
+            elif entry.dtype.kind not in "fiub" and not _is_bfloat16(entry):
+                raise _refused(path, f"hold {entry.dtype} at {name!r}, which is no number")
+            else:
+                yield entry
+
+
+def _refused(path: Path, why: str) -> ValueError:
+    return ValueError(f"The weights in {str(path)!r} {why}. The file is damaged or made to. Save the model again.")

@@ -37,7 +37,7 @@ _VALUES = {"__keras_tensor__", "__tuple__", "__tensor__", "__numpy__", "__slice_
 _MAX_VALUES = 2**26
 
 
-def read(model: str | os.PathLike, given: Given) -> Network:
+def read(model: str | os.PathLike[str], given: Given) -> Network:
     """The network in a ``.keras`` file; see `model_from_keras_file`."""
     built = model_from_keras_file(Path(model))
     # Only now is there a backend for Keras.

@@ -31,12 +31,12 @@ _FORMATS = (
 )
 
 
-def read(model: str | os.PathLike, given: Given) -> Network:
+def read(model: str | os.PathLike[str], given: Given) -> Network:
     """The network in a file of weights; see `layers_from_file`."""
     return network_of(layers_from_file(model, given.activation, given.of_dicts), given)
 
 
-def layers_from_file(path: str | os.PathLike, activation: Any, options: DictOptions | None = None) -> Read:
+def layers_from_file(path: str | os.PathLike[str], activation: Any, options: DictOptions | None = None) -> Read:
     """Layers of a file of weights; its suffix says how it is read.
 
     Parameters
@@ -123,7 +123,7 @@ class _Stored:
     shape: tuple[int, ...]
     offset: int
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if self.dtype not in _DTYPES:
             raise ValueError(
                 f"The values of type {self.dtype} in {str(self.path)!r} cannot be read. "
@@ -224,21 +224,21 @@ def _refuse_other_kind(path: Path, expected: str) -> None:
         raise ValueError(f"The file {str(path)!r} cannot be read as {expected}. {told}") from None
 
 
-def _same(values: NDArray) -> NDArray:
+def _same(values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def _bfloat16(bits: NDArray) -> NDArray:
+def _bfloat16(bits: NDArray[Any]) -> NDArray[Any]:
     # The upper half of a float32.
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def _float8_e5m2(bits: NDArray) -> NDArray:
+def _float8_e5m2(bits: NDArray[Any]) -> NDArray[Any]:
     # The upper half of a float16.
     return (bits.astype(np.uint16) << 8).view(np.float16)
 
 
-def _float8_e4m3(bits: NDArray) -> NDArray:
+def _float8_e4m3(bits: NDArray[Any]) -> NDArray[Any]:
     sign, exponent, fraction = bits >> 7, (bits >> 3) & 15, bits & 7
     size = np.ldexp(np.where(exponent > 0, 8.0, 0.0) + fraction, np.maximum(exponent, 1).astype(int) - 10)
     # There is no infinity, and one NaN of each sign.
@@ -246,7 +246,7 @@ def _float8_e4m3(bits: NDArray) -> NDArray:
 
 
 # Type of the stored bits, and what makes numbers of them that NumPy has: exactly.
-_DTYPES: dict[str, tuple[str, Callable[[NDArray], NDArray]]] = {
+_DTYPES: dict[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
     **{f"F{8 * size}": (f"<f{size}", _same) for size in (8, 4, 2)},
     "BF16": ("<u2", _bfloat16),
     "F8_E5M2": ("u1", _float8_e5m2),

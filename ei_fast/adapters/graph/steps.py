@@ -138,7 +138,7 @@ class Pool(Operation):
     def n_weights(self, start: Conv) -> int:
         """Of the map from the box that the pool sees through a convolution, at all places that it takes in."""
         box = prod(start.window.seen_through(self.window).size)
-        return start.channels * box * prod(self.window.size) * start.weight.shape[1]
+        return start.channels * box * prod(self.window.size) * len(start.bias)
 
     def fits(self, followed: Followed) -> bool:
         """Whether it may end the layer that a convolution has begun."""

@@ -168,7 +168,7 @@ class Notes:
             several, n_read = [len(y) != rows and (any(several) or len(y) != n_read)], len(y)
         return True
 
-    def _step(self, name: str, does: Operation, reads: tuple[int, ...], output: NDArray, kind: str) -> int:
+    def _step(self, name: str, does: Operation, reads: tuple[int, ...], output: NDArray[Any], kind: str) -> int:
         """Write down one step and what comes out of it; return its number."""
         if isinstance(does, Affine) and reads[0] in self._means:
             mean, n = self._means[reads[0]]
@@ -242,7 +242,7 @@ class Notes:
         self._ops.append(op)
         self._primitives[op] = kind
 
-    def _set(self, values: NDArray, apart: bool = False) -> int:
+    def _set(self, values: NDArray[Any], apart: bool = False) -> int:
         """Write down a value; return its number."""
         number = len(self._values)
         kind = values.dtype.name
@@ -310,7 +310,7 @@ class _Primitive:
 
     @property
     def __name__(self) -> str:
-        return self.primitive.name
+        return str(self.primitive.name)
 
     def __call__(self, *given: NDArray[np.float64]) -> NDArray[np.float64]:
         rest = iter(given)
@@ -342,12 +342,12 @@ def _each_by_itself(equation: Any, inputs: Sequence[_Value], results: Sequence[A
     return [(Combine(whole) if len(read) > 1 else Pointwise(activation_of(whole)), result)]
 
 
-def _one_number(array: NDArray) -> float | None:
+def _one_number(array: NDArray[Any]) -> float | None:
     """The number that an array holds everywhere, if it is one."""
     return float(array.flat[0]) if array.size and (array == array.flat[0]).all() else None
 
 
-def _kind(array: NDArray) -> str:
+def _kind(array: NDArray[Any]) -> str:
     # bfloat16 is no type of NumPy's own.
     return "f" if array.dtype.kind == "V" else array.dtype.kind
 
@@ -356,7 +356,7 @@ def _is_real(dtype: Any) -> bool:
     return not jax.dtypes.issubdtype(dtype, jax.dtypes.extended) and np.dtype(dtype).kind != "c"
 
 
-def _numbers(array: Any) -> NDArray:
+def _numbers(array: Any) -> NDArray[Any]:
     """The values as NumPy has them; none of what is no real number, since no layer reads it."""
     return np.asarray(array) if _is_real(array.dtype) else np.zeros(0)
 

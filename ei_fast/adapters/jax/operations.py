@@ -30,7 +30,7 @@ from ei_fast.adapters.graph import (
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 
-Steps = list[tuple[Operation, NDArray]]
+Steps = list[tuple[Operation, NDArray[Any]]]
 """What is done one after another, and the value that comes out of each, rows first."""
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
@@ -56,12 +56,12 @@ class Equation:
 
     primitive: str
     params: Mapping[str, Any]
-    inputs: Sequence[NDArray]
+    inputs: Sequence[NDArray[Any]]
     at: tuple[int, ...]
-    output: NDArray
+    output: NDArray[Any]
 
     @property
-    def x(self) -> NDArray:
+    def x(self) -> NDArray[Any]:
         """The first input that depends on the model's."""
         return self.inputs[self.at[0]]
 
@@ -91,7 +91,7 @@ def row_axis(equation: Any, at: tuple[int, ...], n_axes: int) -> int:
     return n_axes - (len(equation.invars[1].aval.shape) - len(equation.params["dimension_numbers"][0][1]))
 
 
-def _as_floats(values: NDArray) -> NDArray[np.float64]:
+def _as_floats(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
 
 
@@ -122,7 +122,7 @@ def _dot_general(equation: Equation) -> Steps | None:
     return steps
 
 
-def _moved(x: NDArray, axes: Sequence[int], shape: tuple[int, ...] | None = None) -> Steps:
+def _moved(x: NDArray[Any], axes: Sequence[int], shape: tuple[int, ...] | None = None) -> Steps:
     """The step that gives the axes of a value's samples another order or shape; none where they have it already."""
     y = x.transpose(0, *axes)
     shape = y.shape[1:] if shape is None else shape
@@ -269,19 +269,19 @@ _MEANING: dict[str, Callable[[Equation], Operation | None]] = {
 }  # fmt: skip
 
 
-def _chosen(which: NDArray, *cases: NDArray) -> NDArray:
+def _chosen(which: NDArray[Any], *cases: NDArray[Any]) -> NDArray[Any]:
     return np.choose(np.asarray(which, dtype=np.intp), cases)
 
 
-def _clamped(low: NDArray, x: NDArray, high: NDArray) -> NDArray:
-    return np.minimum(np.maximum(x, low), high)
+def _clamped(low: NDArray[Any], x: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(np.minimum(np.maximum(x, low), high))
 
 
-def _inverse_root(x: NDArray) -> NDArray:
-    return 1.0 / np.sqrt(x)
+def _inverse_root(x: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(1.0 / np.sqrt(x))
 
 
-def _not(x: NDArray) -> NDArray:
+def _not(x: NDArray[Any]) -> NDArray[Any]:
     return np.where(x != 0, 0.0, 1.0)
 
 

@@ -30,7 +30,7 @@ class Call:
     """
 
     op: Any
-    args: tuple
+    args: tuple[Any, ...]
     kwargs: dict[str, Any]
     at: tuple[int, ...]
     output: Any

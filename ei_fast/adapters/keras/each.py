@@ -22,7 +22,7 @@ class _OfArrays:
     """An operation, number by number, as a function of arrays; None in an argument's place stands for one given."""
 
     op: Any
-    args: tuple
+    args: tuple[Any, ...]
     kwargs: dict[str, Any]
     dtypes: tuple[str, ...]
 

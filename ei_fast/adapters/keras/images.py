@@ -33,12 +33,12 @@ def _with_channels_first(call: Call, does: Callable[[Any], Operation | None], ou
 
 
 def _data_format(call: Call) -> str:
-    return call.op.data_format or keras.config.image_data_format()
+    return str(call.op.data_format or keras.config.image_data_format())
 
 
 def _places(call: Call, output: Any) -> Sequence[int]:
     """How many places an output has along each axis that is none of channels."""
-    return output.shape[2:] if _data_format(call) == "channels_first" else output.shape[1:-1]
+    return tuple(output.shape[2:] if _data_format(call) == "channels_first" else output.shape[1:-1])
 
 
 def _moved(x: Any, source: int, destination: int) -> tuple[NDArray[np.intp], Any]:

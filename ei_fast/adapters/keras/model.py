@@ -49,7 +49,7 @@ def read(model: keras.Layer, given: Given) -> Network:
         names[id(model)] = ""
     options = {"training": False} if _takes_training(model) else {}
 
-    def run(inputs: NDArray) -> Recording:
+    def run(inputs: NDArray[Any]) -> Recording:
         x = keras.ops.convert_to_tensor(inputs.astype(np.float32), model.compute_dtype)
         notes = Notes(names, ranges, _as_it_is)
         with _left_as_it_is(model, x):
@@ -172,7 +172,7 @@ def _kept(model: keras.Layer) -> Iterator[None]:
                 variable.assign(value)
 
 
-def _copied(variable: keras.Variable) -> NDArray:
+def _copied(variable: keras.Variable) -> NDArray[Any]:
     return np.array(keras.ops.convert_to_numpy(variable.value))
 
 
@@ -210,7 +210,7 @@ def _noted_activations(layers: dict[str, keras.Layer], notes: Notes) -> Iterator
 
 
 @contextmanager
-def _replaced(layer: keras.Layer, attribute: str, value: Callable) -> Iterator[None]:
+def _replaced(layer: keras.Layer, attribute: str, value: Callable[..., Any]) -> Iterator[None]:
     """Within this, an object has an attribute of its own, past what Keras tracks."""
     before = layer.__dict__[attribute]
     layer.__dict__[attribute] = value

@@ -32,6 +32,7 @@ from ei_fast.adapters.graph import (
     with_rows_apart,
 )
 from ei_fast.adapters.keras.activations import steps_of
+from ei_fast.adapters.keras.blocks import RunBlock
 from ei_fast.adapters.keras.call import Call
 from ei_fast.adapters.keras.layers import BOUNDED, is_quantized, meaning_of_layer
 from ei_fast.adapters.keras.numbers import as_numbers, elementwise
@@ -83,7 +84,7 @@ class Notes:
     _of: dict[int, _Value] = field(default_factory=dict)
     # Of values of which several rows make one of the input.
     _n_rows: dict[int, int] = field(default_factory=dict)
-    _path: list[tuple] = field(default_factory=list)
+    _path: list[tuple[Any, ...]] = field(default_factory=list)
     _inside: list[str] = field(default_factory=list)
     _blocks_met: set[str] = field(default_factory=set)
     _coarsest: str = "float64"
@@ -169,7 +170,7 @@ class Notes:
 
         return noted
 
-    def _operation(self, op: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _operation(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         actual_args, actual_kwargs = self.actual(args), self.actual(kwargs)
         actual = op.call(*actual_args, **actual_kwargs)
         reads = self._read((args, kwargs))
@@ -204,7 +205,7 @@ class Notes:
             several, x = [y.shape[0] != rows and (any(several) or y.shape[0] != x.shape[0])], y
         return True
 
-    def _layer(self, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _layer(self, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         name = self.names.get(id(layer), layer.name)
         self._nodes.setdefault(id(layer), (layer, len(layer._inbound_nodes), len(layer._outbound_nodes)))
         if name in self.ranges and not any(outer in self.ranges for outer in self._inside):
@@ -246,14 +247,16 @@ class Notes:
             f"keras.Model(model.get_layer({name!r}).output, model.outputs[0]) of a functional one."
         )
 
-    def _as_it_runs(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any], does: Operation) -> Any:
+    def _as_it_runs(
+        self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any], does: Operation
+    ) -> Any:
         """What a layer that is not looked into makes of the numbers."""
         actual = _call_of(layer)(*self.actual(args), **self.actual(kwargs))
         if isinstance(layer, AUGMENTING) and _same_bits(actual, self.actual(args)[0]):
             does = Same()
         return self._write(name, does, self._read((args, kwargs)), actual)
 
-    def _block(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _block(self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         reads = self._read((args, kwargs))
         given = {key: value for key, value in kwargs.items() if key != "training" and value is not None}
         if len(reads) != 1 or given or not args or not isinstance(args[0], keras.KerasTensor):
@@ -280,7 +283,7 @@ class Notes:
         n_in, n_out = int(np.prod(x.shape[1:])), int(np.prod(y.shape[1:]))
         return self._write(name, Block(Function(run, n_in, n_out, out_range, name=name)), reads, y)
 
-    def _bounded(self, name: str, layer: keras.Layer, args: tuple, kwargs: dict[str, Any]) -> Range | None:
+    def _bounded(self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Range | None:
         """The range that the last step inside a block has whatever goes in."""
         if isinstance(layer, BOUNDED) and layer.activation in (keras.activations.tanh, keras.activations.sigmoid):
             return (-1.0, 1.0)
@@ -351,7 +354,8 @@ class Refused(ValueError):
 
 def _call_of(layer: keras.Layer) -> Callable[..., Any]:
     """What Keras calls for a layer."""
-    return layer.quantized_call if is_quantized(layer) else layer.call
+    call: Callable[..., Any] = layer.quantized_call if is_quantized(layer) else layer.call
+    return call
 
 
 def _same_bits(one: Any, other: Any) -> bool:
@@ -362,24 +366,6 @@ def _first_line(error: BaseException) -> str:
     """What an exception says, without what Keras adds about the call, and without colours."""
     lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
     return next((line for line in lines if not line.startswith("Exception encountered")), "")
-
-
-@dataclass
-class RunBlock:
-    """A layer as the function of a `Function`."""
-
-    layer: keras.Layer
-    shape: tuple[int, ...]
-    more: tuple[Any, ...]
-    also: dict[str, Any]
-    dtype: str
-    as_it_is: Callable[[], AbstractContextManager[None]]
-
-    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows = keras.ops.convert_to_tensor(x.reshape(len(x), *self.shape), self.dtype)
-        with self.as_it_is():
-            y = keras.tree.flatten(self.layer(rows, *self.more, **self.also))[0]
-        return as_numbers(y).reshape(len(x), -1).astype(np.float64, copy=False)
 
 
 def named(layers: Sequence[keras.Layer], own: keras.Layer) -> dict[str, keras.Layer]:

@@ -49,7 +49,7 @@ def elementwise(function: Callable[[Any], Any], x: Any, y: Any, told: str) -> Ac
     return activation_of(_OnBackend(function, told))
 
 
-def contraction(op: Any, args: tuple, kwargs: dict[str, Any], at: int, y: Any) -> Dense | None:
+def contraction(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any], at: int, y: Any) -> Dense | None:
     """The dense map that a sum of products is of the one argument that depends on the model's input, if it is one."""
     x = args[at]
 

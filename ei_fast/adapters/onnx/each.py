@@ -241,7 +241,8 @@ def _with_attributes(node: Node) -> Callable[..., Any] | None:
         return _picked
     if node.kind in _BENT:
         make, defaults = _BENT[node.kind]
-        return make(*(node.number(name, default) for name, default in defaults))
+        bent: Callable[..., Any] = make(*(node.number(name, default) for name, default in defaults))
+        return bent
     return _ELEMENTWISE.get(node.kind)
 
 

@@ -88,7 +88,8 @@ def _n_bytes(tensor: TensorProto, what: str) -> int:
             f"{tuple(tensor.dims)}. Export it again."
         )
     bits = 4 if "4" in TensorProto.DataType.Name(tensor.data_type) and dtype.itemsize == 1 else 8 * dtype.itemsize
-    return ceil(prod(tensor.dims) * bits / 8)
+    n_bytes: int = ceil(prod(tensor.dims) * bits / 8)
+    return n_bytes
 
 
 def _check_size(tensor: TensorProto, what: str) -> None:

@@ -185,7 +185,7 @@ class _Graph:
         except Exception as error:
             raise ValueError(f"{self._what} cannot be run by onnxruntime: {error}. Export it again.") from None
 
-    def _values(self, inputs: NDArray) -> dict[str, Any]:
+    def _values(self, inputs: NDArray[Any]) -> dict[str, Any]:
         """Every value of the graph, those of constants among them, by name."""
         rows = self._dims[0] or len(inputs)
         # A batch of a fixed size is filled up.

@@ -26,9 +26,9 @@ class Node:
 
     kind: str
     attributes: dict[str, Any]
-    inputs: Sequence[NDArray | None]
+    inputs: Sequence[NDArray[Any] | None]
     at: tuple[int, ...]
-    output: NDArray
+    output: NDArray[Any]
 
     def number(self, name: str, default: float) -> float:
         """An attribute; it was rounded to float32 and is taken for the shortest number that is rounded to it."""
@@ -41,11 +41,11 @@ class Node:
         return None if value is None else np.asarray(value, dtype=np.float64)
 
     @property
-    def x(self) -> NDArray:
+    def x(self) -> NDArray[Any]:
         """The input that depends on the model's."""
         return self.input(self.at[0])
 
-    def input(self, place: int) -> NDArray:
+    def input(self, place: int) -> NDArray[Any]:
         """An input that there is."""
         value = self.inputs[place]
         assert value is not None

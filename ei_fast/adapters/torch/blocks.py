@@ -34,7 +34,7 @@ class RunBlock:
 
 
 def ends_of_block(
-    name: str, args: tuple, kwargs: Mapping[str, Any], inputs: Sequence[torch.Tensor], result: Any
+    name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: Sequence[torch.Tensor], result: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """What goes into a block and what comes out of it.
 

@@ -25,7 +25,7 @@ class Call:
     """
 
     function: Any
-    args: tuple
+    args: tuple[Any, ...]
     kwargs: dict[str, Any]
     at: int = 0
 

@@ -221,12 +221,12 @@ def _goes_on(ops: Sequence[Op]) -> str:
     return f"goes on with {name!r}" + (f" ({activation})" if activation != name else "")
 
 
-def _done(recording: Recording) -> list[tuple]:
+def _done(recording: Recording) -> list[tuple[Any, ...]]:
     """What a run does, the numbers of which maps and activations are made among it."""
     return [(op.name, type(op.does).__name__, op.reads, op.writes, _numbers_of(op.does)) for op in recording.ops]
 
 
-def _numbers_of(does: Any) -> tuple:
+def _numbers_of(does: Any) -> tuple[Any, ...]:
     if isinstance(does, Affine):
         return np.asarray(does.scale).tobytes(), np.asarray(does.shift).tobytes()
     if isinstance(does, (Dense, Conv)):

@@ -81,7 +81,7 @@ class OfTensors:
     """
 
     function: Callable[..., Any]
-    args: tuple
+    args: tuple[Any, ...]
     kwargs: dict[str, Any]
     in_columns: bool = False
 
@@ -98,7 +98,7 @@ class OfTensors:
             result = self.function(*args, **kwargs)
         # What writes to its first argument may return nothing.
         made = args[0] if result is None else result
-        values = made.to(torch.float64).numpy()
+        values: NDArray[np.float64] = made.to(torch.float64).numpy()
         return values.reshape(shape) if self.in_columns else values
 
 

@@ -298,7 +298,7 @@ def _watched(model: nn.Module, notes: Notes) -> Iterator[None]:
             handle.remove()
 
 
-def _hooks(name: str, module: nn.Module, notes: Notes) -> tuple[Callable, Callable]:
+def _hooks(name: str, module: nn.Module, notes: Notes) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def enter(_: nn.Module, args: Any, kwargs: Any) -> None:
         notes.enter(name)
 

@@ -68,7 +68,7 @@ class Notes(TorchFunctionMode):
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
     _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
-    _path: list[tuple] = field(default_factory=list)
+    _path: list[tuple[Any, ...]] = field(default_factory=list)
     # Tensors are kept, so that none is taken for another that had its place in memory.
     _number: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     _constants: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
@@ -192,7 +192,7 @@ class Notes(TorchFunctionMode):
         def run(x: NDArray[np.floating]) -> NDArray[np.floating]:
             of = torch.from_numpy(x).to(given[0].dtype)
             kwargs = {key: replaced(one, of) for key, one in call.kwargs.items()}
-            return call.function(*replaced(call.args, of), **kwargs).numpy()
+            return numbers_of(call.function(*replaced(call.args, of), **kwargs), copy=False)
 
         return dense_of(run, numbers_of(given[0]), numbers_of(made))
 
@@ -235,7 +235,9 @@ class Notes(TorchFunctionMode):
         if name in self.ranges and self._block is None:
             self._block = []
 
-    def leave(self, name: str, module: nn.Module, args: tuple, kwargs: Mapping[str, Any], result: Any) -> None:
+    def leave(
+        self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any
+    ) -> None:
         """The module has returned `result` for those arguments, or None where it raised."""
         self._modules.pop()
         if name not in self.ranges or any(outer in self.ranges for outer in self._modules):
