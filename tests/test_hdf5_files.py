@@ -76,9 +76,11 @@ def test_an_order_that_the_file_does_not_tell_is_asked_for(tmp_path):
 
 
 def test_what_stands_between_dense_layers_is_not_passed_over(tmp_path):
-    model = keras.Sequential([keras.Input((4,)), L.Dense(3, name="a"), L.BatchNormalization(name="n"), L.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((4,)), L.Dense(3, name="a"), L.BatchNormalization(name="n"), L.Dense(2, name="b")]
+    )
     model.save_weights(tmp_path / "net.weights.h5")
-    with pytest.raises(ValueError, match=r"the batch norm 'n' stands .* Give order=\['a', 'n', 'dense'\]"):
+    with pytest.raises(ValueError, match=r"the batch norm 'n' stands .* Give order=\['a', 'n', 'b'\]"):
         ef.as_network(tmp_path / "net.weights.h5")
     assert len(ef.as_network(tmp_path / "net.weights.h5", order=["a"])) == 1
 
