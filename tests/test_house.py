@@ -14,7 +14,7 @@ FILES = [
     ROOT / "functions.py",
     ROOT / "parameters.py",
 ]
-FILES += [ROOT / "estimator.py", ROOT / "validation.py", ROOT / "warmup.py", ROOT / "cluster" / "parts.py"]
+FILES += [ROOT / "estimator.py", ROOT / "validation.py", ROOT / "warmup.py", ROOT / "cluster" / "work" / "parts.py"]
 
 MAX_LINES, MAX_POSITIONAL = 60, 6
 

@@ -15,8 +15,8 @@ import pytest
 import ei_fast as ef
 from ei_fast._version import __version__
 from ei_fast.cluster import plan, run
-from ei_fast.cluster.batch import Batch
-from ei_fast.cluster.results import read_result
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.store.results import read_result
 from ei_fast.runtime.files import sealed, unsealed
 
 STORED = Path(__file__).parent / "stored"

@@ -40,7 +40,7 @@ def _reasons_as_planned(command: Callable) -> Callable:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        from ei_fast.cluster.log import AS_SHOWN
+        from ei_fast.cluster.running.log import AS_SHOWN
 
         token = AS_SHOWN.set(_as_planned)
         try:
@@ -128,7 +128,7 @@ def plan(
     """
     from ei_fast import EffectiveInformation
     from ei_fast.cluster import plan as make_plan
-    from ei_fast.cluster.log import duration, runs_and_steps
+    from ei_fast.cluster.running.log import duration, runs_and_steps
 
     reading = taken_out(given)
     values = {} if settings is None else _from_toml(settings)
@@ -224,7 +224,7 @@ def merge(folder: Path, allow_incomplete: bool) -> None:
     The exit code is 3 where checkpoints are missing or failed, which are named.
     """
     from ei_fast.cluster import merge as merge_results
-    from ei_fast.cluster.merging import Incomplete
+    from ei_fast.cluster.report.merging import Incomplete
 
     try:
         written = merge_results(folder, allow_incomplete)

@@ -13,8 +13,8 @@ from slow_cases import some_slow
 import ei_fast as ef
 from ei_fast.cli import main
 from ei_fast.cluster import merge, plan, run, status
-from ei_fast.cluster.batch import Batch
-from ei_fast.cluster.merging import Incomplete
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.report.merging import Incomplete
 from ei_fast.runtime.files import sealed, unsealed
 from ei_fast.runtime.threads import Threads
 from ei_fast.training.trajectory import MEASURES
@@ -88,7 +88,7 @@ def test_threads_make_the_same_bytes(runs, tmp_path, monkeypatch):
     used = []
     real = Threads.__init__
     monkeypatch.setattr(Threads, "__init__", lambda self, n_jobs: used.append(n_jobs) or real(self, n_jobs))
-    monkeypatch.setattr("ei_fast.cluster.running.available_cores", lambda: 5)
+    monkeypatch.setattr("ei_fast.cluster.running.running.available_cores", lambda: 5)
     run(tmp_path, processes=1)
     assert max(used) == 5
     assert _merged(tmp_path) == expected

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
-from ei_fast.cluster.log import runs_and_steps
+from ei_fast.cluster.finding.checkpoints import Checkpoint, find_checkpoints
+from ei_fast.cluster.running.log import runs_and_steps
 
 
 def _touch(folder, *names):

@@ -11,11 +11,11 @@ from typing import Any, Unpack
 from tqdm import tqdm
 
 from ei_fast.adapters import as_network
-from ei_fast.cluster.batch import PLAN, Batch, Part, Task
-from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
-from ei_fast.cluster.costs import PartCounts, bytes_of, bytes_of_file, part_counts_of, seconds_of
-from ei_fast.cluster.locks import check_idle, check_writable
-from ei_fast.cluster.results import size_of, writing
+from ei_fast.cluster.finding.checkpoints import Checkpoint, find_checkpoints
+from ei_fast.cluster.planning.batch import PLAN, Batch, Part, Task
+from ei_fast.cluster.planning.costs import PartCounts, bytes_of, bytes_of_file, part_counts_of, seconds_of
+from ei_fast.cluster.store.locks import check_idle, check_writable
+from ei_fast.cluster.store.results import size_of, writing
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.layer import MEASURES

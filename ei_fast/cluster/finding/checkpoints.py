@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from ei_fast.cluster.runs import step_group, sure_runs, told_by_names
+from ei_fast.cluster.finding.runs import step_group, sure_runs, told_by_names
 from ei_fast.training.trajectory import COLUMNS, check_metric_name
 
 FURTHER = (

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ei_fast.cluster.batch import Batch, Part, Task
-from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.costs import bytes_of_file
-from ei_fast.cluster.locks import locked
-from ei_fast.cluster.parts import PartsRunner, write_part
-from ei_fast.cluster.results import CannotWrite, Place, content_hash, read_result, size_of, write_result, writing
+from ei_fast.cluster.finding.checkpoints import Checkpoint
+from ei_fast.cluster.planning.batch import Batch, Part, Task
+from ei_fast.cluster.planning.costs import bytes_of_file
+from ei_fast.cluster.store.locks import locked
+from ei_fast.cluster.store.results import CannotWrite, Place, content_hash, read_result, size_of, write_result, writing
+from ei_fast.cluster.work.parts import PartsRunner, write_part
 from ei_fast.measures.layer import one_measure
 from ei_fast.measures.stages import UNFINISHED, Runner
 from ei_fast.network.network import Network

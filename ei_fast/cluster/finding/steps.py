@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from ei_fast.cluster.names import CHECKPOINT, DATE, EPOCH, GLUED, ITERATION, PLAIN, STEP, Reading, readings_in
+from ei_fast.cluster.finding.names import CHECKPOINT, DATE, EPOCH, GLUED, ITERATION, PLAIN, STEP, Reading, readings_in
 
 _ORDER = (STEP, ITERATION, EPOCH, CHECKPOINT, PLAIN, GLUED)
 _COUNTED = (STEP, ITERATION, EPOCH)

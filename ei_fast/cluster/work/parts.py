@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ei_fast.cluster.costs import PartCounts
-from ei_fast.cluster.locks import locked
-from ei_fast.cluster.results import writing
+from ei_fast.cluster.planning.costs import PartCounts
+from ei_fast.cluster.store.locks import locked
+from ei_fast.cluster.store.results import writing
 from ei_fast.measures.stages import UNFINISHED, Arrays, Method, Runner, Stage, items_of_part
 from ei_fast.runtime.files import read_npz, write_npz
 from ei_fast.runtime.threads import Threads

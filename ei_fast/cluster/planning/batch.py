@@ -10,8 +10,8 @@ from typing import Any
 
 from ei_fast._version import __version__
 from ei_fast.adapters import as_network
-from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.costs import PartCounts
+from ei_fast.cluster.finding.checkpoints import Checkpoint
+from ei_fast.cluster.planning.costs import PartCounts
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.network.bins import Ranges, ranges_from
 from ei_fast.network.network import Network

@@ -4,7 +4,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ei_fast.cluster.names import (
+from ei_fast.cluster.finding.names import (
     CHECKPOINT,
     DATE,
     EPOCH,
@@ -24,7 +24,7 @@ from ei_fast.cluster.names import (
     readings_in,
     word_behind,
 )
-from ei_fast.cluster.steps import steps_of
+from ei_fast.cluster.finding.steps import steps_of
 
 # Files of several trainings may lie in one folder: seed1_epoch1, seed1_epoch2, seed2_epoch1. As one run they would be
 # drawn as one path and measured over the ranges of the first. So what a name holds besides its step is looked at:

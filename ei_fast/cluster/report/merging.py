@@ -13,12 +13,12 @@ import numpy as np
 from sklearn.base import clone
 
 from ei_fast._version import __version__
-from ei_fast.cluster.batch import Batch
-from ei_fast.cluster.checkpoints import FURTHER
-from ei_fast.cluster.locks import is_held
-from ei_fast.cluster.log import AS_SHOWN
-from ei_fast.cluster.progress import Result, collect
-from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
+from ei_fast.cluster.finding.checkpoints import FURTHER
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.report.progress import Result, collect
+from ei_fast.cluster.running.log import AS_SHOWN
+from ei_fast.cluster.store.locks import is_held
+from ei_fast.cluster.store.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
 from ei_fast.network.bins import ranges_from
 from ei_fast.results.report import ENDS
 from ei_fast.results.tables import frame_of

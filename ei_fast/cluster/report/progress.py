@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ei_fast.cluster.batch import Batch
-from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.locks import is_held
-from ei_fast.cluster.log import AS_SHOWN, duration
-from ei_fast.cluster.results import Place, content_hash, name_of, read_result, results_by_place
+from ei_fast.cluster.finding.checkpoints import Checkpoint
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.running.log import AS_SHOWN, duration
+from ei_fast.cluster.store.locks import is_held
+from ei_fast.cluster.store.results import Place, content_hash, name_of, read_result, results_by_place
 from ei_fast.results.tables import lines_of
 
 Result = dict[str, Any]

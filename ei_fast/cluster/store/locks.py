@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from ei_fast.cluster.results import LOCKS
+from ei_fast.cluster.store.results import LOCKS
 
 _PATIENCE = 2.0
 """Seconds: whoever only asks whether a shard is being run holds its lock for much less."""

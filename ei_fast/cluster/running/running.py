@@ -10,14 +10,14 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
-from ei_fast.cluster.batch import Batch, Task
-from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.item import DONE, FAILED, THERE, Outcome, work_on
-from ei_fast.cluster.job import memory_limit, shard_from_environment
-from ei_fast.cluster.locks import Busy, check_writable, holding
-from ei_fast.cluster.log import Log
-from ei_fast.cluster.orphans import end_with_parent
-from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, files_in, name_of
+from ei_fast.cluster.finding.checkpoints import Checkpoint
+from ei_fast.cluster.planning.batch import Batch, Task
+from ei_fast.cluster.running.job import memory_limit, shard_from_environment
+from ei_fast.cluster.running.log import Log
+from ei_fast.cluster.running.orphans import end_with_parent
+from ei_fast.cluster.store.locks import Busy, check_writable, holding
+from ei_fast.cluster.store.results import FAILURES, PARTS, RESULTS, files_in, name_of
+from ei_fast.cluster.work.item import DONE, FAILED, THERE, Outcome, work_on
 from ei_fast.parameters import Integer
 from ei_fast.runtime.files import is_unfinished
 from ei_fast.runtime.threads import available_cores

@@ -9,8 +9,8 @@ from typing import Self
 
 from tqdm import tqdm
 
-from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.item import FAILED, Outcome
+from ei_fast.cluster.finding.checkpoints import Checkpoint
+from ei_fast.cluster.work.item import FAILED, Outcome
 from ei_fast.results.tables import lines_of
 
 _SECONDS_BETWEEN_LINES = 10.0
