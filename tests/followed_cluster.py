@@ -15,7 +15,8 @@ from followed_files import _installs, _not_there
 
 import ei_fast as ef
 from ei_fast.cluster import merge, plan, run
-from ei_fast.cluster.planning.batch import PLAN, Batch
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.store.files import PLAN
 from ei_fast.cluster.store.locks import holding
 from ei_fast.runtime.files import sealed, unsealed
 

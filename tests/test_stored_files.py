@@ -84,7 +84,7 @@ def batch(tmp_path_factory):
     (folder / "checkpoints").mkdir()
     np.savez(folder / "checkpoints" / "step_7.npz", w0=WEIGHT)
     estimator = ef.EffectiveInformation(bins=4, random_state=0)
-    plan(folder / "checkpoints", folder / "out", 2, estimator, longest=0.02)
+    plan(folder / "checkpoints", folder / "out", 2, estimator, longest=6e-4)
     for shard in range(2):
         run(folder / "out", shard, processes=1)
     return folder / "out"

@@ -1,25 +1,38 @@
 """Make a plan: find the checkpoints, fix settings and ranges, share out the work."""
 
-import heapq
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
-from tqdm import tqdm
-
 from ei_fast.adapters import as_network
-from ei_fast.cluster.finding.checkpoints import Checkpoint, find_checkpoints
-from ei_fast.cluster.planning.batch import PLAN, Batch, Part, Task
-from ei_fast.cluster.planning.costs import PartCounts, bytes_of, bytes_of_file, part_counts_of, seconds_of
+from ei_fast.cluster.finding.checkpoints import find_checkpoints
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.planning.costs import (
+    SECONDS_A_CHECKPOINT,
+    PartCounts,
+    bytes_of,
+    bytes_of_file,
+    part_counts_of,
+    seconds_of,
+)
+from ei_fast.cluster.planning.ranges import (
+    First,
+    Reading,
+    common_layers,
+    firsts_of_runs,
+    ranges_by,
+)
+from ei_fast.cluster.planning.shares import shared_out, tasks_of
+from ei_fast.cluster.store.files import PLAN
 from ei_fast.cluster.store.locks import check_idle, check_writable
-from ei_fast.cluster.store.results import size_of, writing
+from ei_fast.cluster.store.results import writing
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.layer import MEASURES
-from ei_fast.network.network import Network
 from ei_fast.parameters import (
     OWNER,
     AdapterOptions,
@@ -32,8 +45,8 @@ from ei_fast.parameters import (
     shows_keywords,
 )
 from ei_fast.runtime.files import plain
-from ei_fast.training.continuation import FREE, Widths, widths_of
-from ei_fast.training.ranges import SAID, LayerRanges, hull_of_records, ranges_of_record
+from ei_fast.training.continuation import FREE
+from ei_fast.training.ranges import SAID
 
 _CONVENTION = OneOf(tuple(SAID))
 _OWN_PARAMETERS = ("checkpoints", "out", "shards", "estimator", "step_pattern", "table", "ranges", "longest", "replace")
@@ -42,13 +55,13 @@ _LONGEST = Number("a number of seconds > 0", 1e-9)
 
 @shows_keywords(as_network)
 def plan(
-    checkpoints: str | os.PathLike,
-    out: str | os.PathLike,
+    checkpoints: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     shards: int,
     estimator: EffectiveInformation | None = None,
     *,
     step_pattern: str | None = None,
-    table: str | os.PathLike | None = None,
+    table: str | os.PathLike[str] | None = None,
     ranges: str = "each",
     longest: float = 1800.0,
     replace: bool = False,
@@ -97,10 +110,7 @@ def plan(
     convention = _CONVENTION.checked("ranges", ranges, "plan")
     n_shards = Integer(1).checked("shards", shards, "plan")
     seconds = _LONGEST.checked("longest", longest, "plan")
-    parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
-    settings = Settings.checked(estimator.get_params(deep=False))
-    check_no_files(settings, "plan")
-    _check_names(parameters["activation"])
+    settings = _settings_in_a_file(estimator)
     folder = Path(os.path.abspath(out))
     if (folder / PLAN).exists() and not replace:
         raise ValueError(f"The folder {str(folder)!r} holds a plan already. Give another, or replace=True.")
@@ -109,42 +119,26 @@ def plan(
     )
     for name in ignored:
         warnings.warn(f"{name!r} is left out: it is not listed, or no file of weights by its name.", stacklevel=2)
-    reading = _other_than_default(adapter_options)
-    networks = _firsts(base, found, estimator, settings, reading)
-    of_first = {
-        run: tuple(network.ranges(settings.in_range, settings.out_range)) for run, (network, _) in networks.items()
-    }
-    kept: dict[str, LayerRanges] = dict.fromkeys(of_first, ())
-    waiting: dict[str, dict[str, int]] = {}
-    if convention == "first":
-        kept, waiting = _ranges_of_first(base, found, estimator, settings, reading)
-    elif convention == "all":
-        kept = _ranges_of_all(base, found, estimator, settings, reading)
-    layers = _common_layers({run: network for run, (network, _) in networks.items()})
-    run, (network, size) = next(iter(networks.items()))
-    binned = estimator.binned_layers(network, settings, of_first[run])
-    part_counts = part_counts_of(binned, settings, seconds)
-    unsplit = sum(
-        seconds_of(one, settings, measure)
-        for one in binned
-        for measure in MEASURES
-        if (one.index, measure) not in part_counts
-    )
+    reading = Reading(base, estimator, settings, _other_than_default(adapter_options))
+    firsts = firsts_of_runs(reading, found)
+    kept, waiting = ranges_by(convention, reading, found)
+    layers = common_layers({run: first.network for run, first in firsts.items()})
+    expected = _expected(reading, next(iter(firsts.values())), seconds)
     batch = Batch(
-        folder,
-        base,
-        plain(parameters),
-        plain(reading),
-        resolve_seed(estimator.random_state, OWNER),
-        layers,
-        convention,
-        kept,
-        waiting,
-        tuple(found),
-        unsplit,
-        max(bytes_of_file(size), sum(sorted(bytes_of(one, settings) for one in binned)[-SIDE_BY_SIDE:])),
-        part_counts,
-        _shared_out(_tasks(len(found), unsplit, part_counts, seconds), n_shards),
+        folder=folder,
+        base=base,
+        parameters=plain(_parameters(estimator)),
+        reading=plain(reading.options),
+        seed=resolve_seed(estimator.random_state, OWNER),
+        layers=layers,
+        convention=convention,
+        ranges=kept,
+        waiting=waiting,
+        checkpoints=tuple(found),
+        seconds=expected.seconds,
+        bytes=expected.bytes,
+        part_counts=expected.part_counts,
+        shards=shared_out(tasks_of(len(found), expected.seconds, expected.part_counts, seconds), n_shards),
     )
     folder.mkdir(parents=True, exist_ok=True)
     check_writable(folder)
@@ -154,147 +148,47 @@ def plan(
     return batch
 
 
+def _settings_in_a_file(estimator: EffectiveInformation) -> Settings:
+    """The settings of a batch, which a plan can hold: it is a file, and files hold no functions."""
+    settings = Settings.checked(estimator.get_params(deep=False))
+    check_no_files(settings, "plan")
+    activation = estimator.activation
+    names = activation if isinstance(activation, (list, tuple)) else [activation]
+    if not all(isinstance(one, str) for one in names):
+        raise TypeError(f"The activations of a plan must be given by name. Got {activation!r}.")
+    return settings
+
+
+def _parameters(estimator: EffectiveInformation) -> dict[str, Any]:
+    """Those that figures depend on."""
+    return {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
+
+
 def _other_than_default(adapter_options: Mapping[str, Any]) -> dict[str, Any]:
     """Options that change how checkpoints are read: those that plans and the names of results have in them."""
     parameters = signature(as_network).parameters
     return {name: value for name, value in adapter_options.items() if value is not parameters[name].default}
 
 
-def _check_names(activation: Any) -> None:
-    """A plan is a file, which holds no functions."""
-    names = activation if isinstance(activation, (list, tuple)) else [activation]
-    if not all(isinstance(one, str) for one in names):
-        raise TypeError(f"The activations of a plan must be given by name. Got {activation!r}.")
+@dataclass(frozen=True)
+class _Expected:
+    """What a checkpoint is expected to take, besides the measures that are split: seconds of one core, and bytes."""
+
+    seconds: float
+    bytes: int
+    part_counts: PartCounts
 
 
-def _firsts(
-    base: Path,
-    found: Sequence[Checkpoint],
-    estimator: EffectiveInformation,
-    settings: Settings,
-    reading: Mapping[str, Any],
-) -> dict[str, tuple[Network, int]]:
-    """The first checkpoint of each run that can be read, and the size of its file."""
-    networks: dict[str, tuple[Network, int]] = {}
-    failed: dict[str, tuple[str, Exception]] = {}
-    for one in found:
-        if one.run in networks:
-            continue
-        path = base / one.path
-        try:
-            network = as_network(path, estimator.activation, settings.in_range, **reading)
-            ranges = tuple(network.ranges(settings.in_range, settings.out_range))
-            estimator.binned_layers(network, settings, ranges)
-            networks[one.run] = network, size_of(path)
-        except ImportError:
-            raise
-        except Exception as error:
-            # Whatever reading a damaged file may raise: it will be recorded as failed when its turn comes.
-            failed.setdefault(one.run, (one.path, error))
-    for run, (name, reason) in failed.items():
-        if run not in networks:
-            which = f"of run {run!r} " if run else ""
-            raise ValueError(f"No checkpoint {which}can be measured. The first says: {reason}") from reason
-        warnings.warn(f"{name!r} gives no ranges, the next one of its run does: {reason}", stacklevel=3)
-    return networks
-
-
-def _ranges_of_first(
-    base: Path,
-    found: Sequence[Checkpoint],
-    estimator: EffectiveInformation,
-    settings: Settings,
-    reading: Mapping[str, Any],
-) -> tuple[dict[str, LayerRanges], dict[str, dict[str, int]]]:
-    """What a `Recorder` would keep of each run: ranges, and of how many layers where there are not yet those of all."""
-    kept: dict[str, LayerRanges] = {}
-    waiting: dict[str, dict[str, int]] = {}
-    complete: set[str] = set()
-    said: set[str] = set()
-    for one in found:
-        if one.run in complete:
-            continue
-        known = kept.get(one.run, ())
-        try:
-            network = as_network(base / one.path, estimator.activation, settings.in_range, **reading)
-            ranges, following = ranges_of_record("first", network, settings, known)
-            estimator.binned_layers(network, settings, ranges)
-        except ImportError:
-            raise
-        except Exception:
-            # It was said already, or will be recorded as failed when its turn comes.
-            continue
-        kept[one.run] = following
-        if len(following) == len(network):
-            complete.add(one.run)
-            continue
-        waiting.setdefault(one.run, {})[one.path] = len(known)
-        if one.run not in said:
-            said.add(one.run)
-            name = network.layers[len(kept[one.run])].name
-            warnings.warn(
-                f"All outputs of the layer {name!r} in {one.path!r} are one point, which makes no range. The next "
-                "checkpoint of its run that has one gives it.",
-                stacklevel=3,
-            )
-    return kept, waiting
-
-
-def _ranges_of_all(
-    base: Path,
-    found: Sequence[Checkpoint],
-    estimator: EffectiveInformation,
-    settings: Settings,
-    reading: Mapping[str, Any],
-) -> dict[str, LayerRanges]:
-    """The hull of what all checkpoints of each run reach; those that cannot be read are left out, and fail later."""
-    records: dict[str, list[LayerRanges]] = {}
-    for one in tqdm(found, desc="reading ranges", unit="checkpoint", disable=None):
-        try:
-            network = as_network(
-                base / one.path, estimator.activation, settings.in_range, **(dict(reading) | {"verify": False})
-            )
-            ranges = tuple(network.ranges(settings.in_range, settings.out_range))
-        except ImportError:
-            raise
-        except Exception as error:
-            warnings.warn(f"{one.path!r} gives no ranges: {error}", stacklevel=3)
-            continue
-        records.setdefault(one.run, []).append(ranges)
-    return {run: hull_of_records(of_run) for run, of_run in records.items()}
-
-
-def _common_layers(networks: Mapping[str, Network]) -> Widths:
-    """Name and widths of every layer, which must be the same in all runs."""
-    first, *others = networks
-    layers = widths_of(networks[first])
-    for run in others:
-        if widths_of(networks[run]) != layers:
-            raise ValueError(
-                f"The runs of a batch must have the same layers. {first!r} has {layers}, {run!r} has "
-                f"{widths_of(networks[run])}. Plan them apart."
-            )
-    return layers
-
-
-def _tasks(n_checkpoints: int, unsplit: float, part_counts: PartCounts, longest: float) -> list[Task]:
-    parts = [Part(layer, measure, k, n) for (layer, measure), n in part_counts.items() for k in range(n)]
-    if not parts:
-        return [Task(index, None, unsplit) for index in range(n_checkpoints)]
-    # Whoever has the last part measures what is not split as well.
-    return [
-        Task(index, part, longest + (unsplit if part is parts[-1] else 0.0))
-        for index in range(n_checkpoints)
-        for part in parts
-    ]
-
-
-def _shared_out(tasks: Sequence[Task], n_shards: int) -> tuple[tuple[Task, ...], ...]:
-    """The tasks of every shard, in their order: the longest first to whoever has least."""
-    loads = [(0.0, shard) for shard in range(n_shards)]
-    given: list[list[int]] = [[] for _ in range(n_shards)]
-    for index in sorted(range(len(tasks)), key=lambda index: -tasks[index].seconds):
-        load, shard = heapq.heappop(loads)
-        given[shard].append(index)
-        heapq.heappush(loads, (load + tasks[index].seconds, shard))
-    return tuple(tuple(tasks[index] for index in sorted(indices)) for indices in given)
+def _expected(reading: Reading, first: First, longest: float) -> _Expected:
+    """What is expected of all checkpoints, by the first."""
+    settings = reading.settings
+    binned = reading.estimator.binned_layers(first.network, settings, first.ranges)
+    part_counts = part_counts_of(binned, settings, longest)
+    unsplit = SECONDS_A_CHECKPOINT + sum(
+        seconds_of(one, settings, measure)
+        for one in binned
+        for measure in MEASURES
+        if (one.index, measure) not in part_counts
+    )
+    at_once = sum(sorted(bytes_of(one, settings) for one in binned)[-SIDE_BY_SIDE:])
+    return _Expected(unsplit, max(bytes_of_file(first.size), at_once), part_counts)
