@@ -28,6 +28,7 @@ _SECONDS_A_DRAWN_EDGE = {"sensitivity": 1e-6, "ei_parts": 4e-5}
 _SECONDS_A_CANDIDATE = 4e-7
 # Peaks as measured: 65 bytes a point where joint states are counted; weights 6 times, whatever type the file has.
 _BYTES_A_POINT = 80
+_LEAST_POINTS_KEPT = 2**18
 _COPIES_OF_WEIGHTS = 8
 
 
@@ -43,10 +44,10 @@ def seconds_of(layer: BinnedLayer, settings: Settings, measure: str) -> float:
 
 def bytes_of(layer: BinnedLayer, settings: Settings) -> int:
     """Memory that measuring a layer takes beside the package itself."""
-    # Beyond these, points stand for other work, which keeps little.
+    # Rounds of points may double more than once; and beyond `most`, points stand for other work, which keeps little.
     most = settings.n_samples or EXPECTED_POINTS * max(settings.effort, 1.0)
-    points = int(min(measure_cost(layer, "joint", settings.options).points, most))
-    return bytes_of_file(8 * layer.layer.n_in * layer.layer.n_out) + _BYTES_A_POINT * points
+    points = min(max(measure_cost(layer, "joint", settings.options).points, _LEAST_POINTS_KEPT), most)
+    return bytes_of_file(8 * layer.layer.n_in * layer.layer.n_out) + _BYTES_A_POINT * int(points)
 
 
 def bytes_of_file(size: int) -> int:

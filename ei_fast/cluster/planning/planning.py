@@ -21,7 +21,7 @@ from ei_fast.cluster.planning.costs import (
 )
 from ei_fast.cluster.planning.ranges import (
     First,
-    Reading,
+    Reader,
     common_layers,
     firsts_of_runs,
     ranges_by,
@@ -119,16 +119,16 @@ def plan(
     )
     for name in ignored:
         warnings.warn(f"{name!r} is left out: it is not listed, or no file of weights by its name.", stacklevel=2)
-    reading = Reading(base, estimator, settings, _other_than_default(adapter_options))
-    firsts = firsts_of_runs(reading, found)
-    kept, waiting = ranges_by(convention, reading, found)
+    reader = Reader(base, estimator, settings, _other_than_default(adapter_options))
+    firsts = firsts_of_runs(reader, found)
+    kept, waiting = ranges_by(convention, reader, found)
     layers = common_layers({run: first.network for run, first in firsts.items()})
-    expected = _expected(reading, next(iter(firsts.values())), seconds)
+    expected = _expected(reader, next(iter(firsts.values())), seconds)
     batch = Batch(
         folder=folder,
         base=base,
         parameters=plain(_parameters(estimator)),
-        reading=plain(reading.options),
+        reading=plain(reader.options),
         seed=resolve_seed(estimator.random_state, OWNER),
         layers=layers,
         convention=convention,
@@ -179,10 +179,10 @@ class _Expected:
     part_counts: PartCounts
 
 
-def _expected(reading: Reading, first: First, longest: float) -> _Expected:
+def _expected(reader: Reader, first: First, longest: float) -> _Expected:
     """What is expected of all checkpoints, by the first."""
-    settings = reading.settings
-    binned = reading.estimator.binned_layers(first.network, settings, first.ranges)
+    settings = reader.settings
+    binned = reader.estimator.binned_layers(first.network, settings, first.ranges)
     part_counts = part_counts_of(binned, settings, longest)
     unsplit = SECONDS_A_CHECKPOINT + sum(
         seconds_of(one, settings, measure)

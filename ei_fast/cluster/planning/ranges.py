@@ -23,7 +23,7 @@ _ONE_FURTHER = _CALLER_OF_PLAN + 1
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reader:
     """How all checkpoints of a batch are read, and measured.
 
     Attributes
@@ -74,7 +74,7 @@ class First:
     ranges: LayerRanges
 
 
-def firsts_of_runs(reading: Reading, found: Sequence[Checkpoint]) -> dict[str, First]:
+def firsts_of_runs(reader: Reader, found: Sequence[Checkpoint]) -> dict[str, First]:
     """The first checkpoint of each run that can be measured.
 
     Raises
@@ -88,10 +88,10 @@ def firsts_of_runs(reading: Reading, found: Sequence[Checkpoint]) -> dict[str, F
         if one.run in firsts:
             continue
         try:
-            network = reading.network(one)
-            ranges = reading.ranges(network)
-            reading.check_measurable(network, ranges)
-            firsts[one.run] = First(network, size_of(reading.base / one.path), ranges)
+            network = reader.network(one)
+            ranges = reader.ranges(network)
+            reader.check_measurable(network, ranges)
+            firsts[one.run] = First(network, size_of(reader.base / one.path), ranges)
         except ImportError:
             raise
         except Exception as error:
@@ -119,18 +119,18 @@ def common_layers(networks: Mapping[str, Network]) -> Widths:
 
 
 def ranges_by(
-    convention: str, reading: Reading, found: Sequence[Checkpoint]
+    convention: str, reader: Reader, found: Sequence[Checkpoint]
 ) -> tuple[dict[str, LayerRanges], dict[str, dict[str, int]]]:
     """What `Batch` keeps as `ranges` and `waiting` under a convention."""
     if convention == "first":
-        return _ranges_of_first(reading, found)
+        return _ranges_of_first(reader, found)
     if convention == "all":
-        return _ranges_of_all(reading, found), {}
+        return _ranges_of_all(reader, found), {}
     return {one.run: () for one in found}, {}
 
 
 def _ranges_of_first(
-    reading: Reading, found: Sequence[Checkpoint]
+    reader: Reader, found: Sequence[Checkpoint]
 ) -> tuple[dict[str, LayerRanges], dict[str, dict[str, int]]]:
     """What a `Recorder` would keep of each run: ranges, and of how many layers where there are not yet those of all."""
     kept: dict[str, LayerRanges] = {}
@@ -142,9 +142,9 @@ def _ranges_of_first(
             continue
         known = kept.get(one.run, ())
         try:
-            network = reading.network(one)
-            ranges, following = ranges_of_record("first", network, reading.settings, known)
-            reading.check_measurable(network, ranges)
+            network = reader.network(one)
+            ranges, following = ranges_of_record("first", network, reader.settings, known)
+            reader.check_measurable(network, ranges)
         except ImportError:
             raise
         except Exception:
@@ -166,12 +166,12 @@ def _ranges_of_first(
     return kept, waiting
 
 
-def _ranges_of_all(reading: Reading, found: Sequence[Checkpoint]) -> dict[str, LayerRanges]:
+def _ranges_of_all(reader: Reader, found: Sequence[Checkpoint]) -> dict[str, LayerRanges]:
     """The hull of what all checkpoints of each run reach; those that cannot be read are left out, and fail later."""
     records: dict[str, list[LayerRanges]] = {}
     for one in tqdm(found, desc="reading ranges", unit="checkpoint", disable=None):
         try:
-            ranges = reading.ranges(reading.network(one, verify=False))
+            ranges = reader.ranges(reader.network(one, verify=False))
         except ImportError:
             raise
         except Exception as error:
