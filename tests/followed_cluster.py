@@ -13,8 +13,9 @@ from followed import follows, literal
 
 import ei_fast as ef
 from ei_fast.cluster import merge, plan, run
-from ei_fast.cluster.batch import PLAN, Batch
-from ei_fast.cluster.locks import holding
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.store.files import PLAN
+from ei_fast.cluster.store.locks import holding
 from ei_fast.runtime.files import sealed, unsealed
 
 ESTIMATOR = ef.EffectiveInformation(random_state=0, pairwise="none", joint="gaussian", n_samples=256)

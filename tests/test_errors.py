@@ -12,7 +12,7 @@ import ei_fast as ef
 import ei_fast.demo
 from ei_fast import errors
 from ei_fast.cluster import merge, plan, run
-from ei_fast.cluster.locks import check_writable, holding
+from ei_fast.cluster.store.locks import check_writable, holding
 from ei_fast.kernels import kept
 
 KINDS = {

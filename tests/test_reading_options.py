@@ -13,7 +13,7 @@ from ei_fast.cli import main
 from ei_fast.cli.reading import NAMES, taken_out
 from ei_fast.cli.said import as_typed
 from ei_fast.cluster import plan, status
-from ei_fast.cluster.batch import Batch
+from ei_fast.cluster.planning.batch import Batch
 from ei_fast.parameters import AdapterOptions
 
 # Of one width, so that nothing but `order` tells what feeds what.

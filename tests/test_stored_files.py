@@ -15,8 +15,8 @@ import pytest
 import ei_fast as ef
 from ei_fast._version import __version__
 from ei_fast.cluster import plan, run
-from ei_fast.cluster.batch import Batch
-from ei_fast.cluster.results import read_result
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.store.results import read_result
 from ei_fast.runtime.files import sealed, unsealed
 
 STORED = Path(__file__).parent / "stored"
@@ -84,7 +84,7 @@ def batch(tmp_path_factory):
     (folder / "checkpoints").mkdir()
     np.savez(folder / "checkpoints" / "step_7.npz", w0=WEIGHT)
     estimator = ef.EffectiveInformation(bins=4, random_state=0)
-    plan(folder / "checkpoints", folder / "out", 2, estimator, longest=0.02)
+    plan(folder / "checkpoints", folder / "out", 2, estimator, longest=6e-4)
     for shard in range(2):
         run(folder / "out", shard, processes=1)
     return folder / "out"

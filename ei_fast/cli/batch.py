@@ -46,7 +46,7 @@ def _reasons_as_planned(command: Callable[Given, Returned]) -> Callable[Given, R
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        from ei_fast.cluster.log import AS_SHOWN
+        from ei_fast.cluster.running.log import AS_SHOWN
 
         token = AS_SHOWN.set(_as_planned)
         try:
@@ -134,7 +134,7 @@ def plan(
     """
     from ei_fast import EffectiveInformation
     from ei_fast.cluster import plan as make_plan
-    from ei_fast.cluster.log import duration, runs_and_steps
+    from ei_fast.cluster.running.log import duration, runs_and_steps
 
     reading = taken_out(given)
     values = {} if settings is None else _from_toml(settings)

@@ -6,7 +6,7 @@ from typing import Any
 
 import joblib
 
-from ei_fast.cluster.orphans import end_with_parent
+from ei_fast.cluster.running.orphans import end_with_parent
 
 
 def in_processes(calls: Sequence[tuple[Callable[..., None], *tuple[Any, ...]]], n_processes: int) -> Iterator[None]:

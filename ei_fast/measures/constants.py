@@ -45,6 +45,12 @@ MAX_POINTS = 2**24
 MAX_WORK = 2**34
 """Multiply-adds of one component of a layer beyond which `tol` is given up."""
 
+EXPECTED_POINTS = 2**20
+"""Points that a component is expected to take where cells are drawn, to plan batches by: 142,000 for 25 -> 6, 672,000
+for 8 -> 8, and more where outputs are dropped. It changes no figure."""
+EXPECTED_IN_HISTOGRAMS = 2**18
+"""Points in edges' histograms that are expected for EI_parts. It changes no figure."""
+
 TABLE_OF_COUNTS = 4096
 """Counts below which digamma and Grassberger's G are read off a table."""
 

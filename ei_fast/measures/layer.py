@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from ei_fast.measures.edges.auto import edge_measure, pairwise_method
+from ei_fast.measures.cost import Cost
+from ei_fast.measures.edges.auto import edge_cost, edge_measure, pairwise_method
 from ei_fast.measures.edges.estimate import EdgeEstimate
-from ei_fast.measures.joint.auto import joint_ei
+from ei_fast.measures.joint.auto import joint_cost, joint_ei
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.occupancy import Occupancy
 from ei_fast.measures.options import MeasureOptions
@@ -44,6 +45,11 @@ def one_measure(
     if measure == "joint":
         return joint_ei(binned, options, seed)
     return edge_measure(binned, measure, options, seed)
+
+
+def measure_cost(binned: BinnedLayer, measure: str, options: MeasureOptions) -> Cost:
+    """What one of `MEASURES` is expected to take."""
+    return joint_cost(binned, options) if measure == "joint" else edge_cost(binned, measure, options)
 
 
 def measure_layer(binned: BinnedLayer, options: MeasureOptions, seed: int) -> Method[LayerMeasures]:

@@ -1,6 +1,7 @@
 """Batches: whatever way the work is shared out, the merge is what one machine would have computed."""
 
 import json
+import pickle
 import random
 from itertools import pairwise
 
@@ -13,8 +14,8 @@ from slow_cases import some_slow
 import ei_fast as ef
 from ei_fast.cli import main
 from ei_fast.cluster import merge, plan, run, status
-from ei_fast.cluster.batch import Batch
-from ei_fast.cluster.merging import Incomplete
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.errors import Incomplete
 from ei_fast.runtime.files import sealed, unsealed
 from ei_fast.runtime.threads import Threads
 from ei_fast.training.columns import MEASURES
@@ -88,13 +89,14 @@ def test_threads_make_the_same_bytes(runs, tmp_path, monkeypatch):
     used = []
     real = Threads.__init__
     monkeypatch.setattr(Threads, "__init__", lambda self, n_jobs: used.append(n_jobs) or real(self, n_jobs))
-    monkeypatch.setattr("ei_fast.cluster.running.available_cores", lambda: 5)
+    monkeypatch.setattr("ei_fast.cluster.running.running.available_cores", lambda: 5)
     run(tmp_path, processes=1)
     assert max(used) == 5
     assert _merged(tmp_path) == expected
 
 
-_LONGEST = {"few points": 1e-5, "so many points": 1e-3, "histograms": 0.01, "counted": 2e-3}
+_LONGEST = {"few points": 1e-5, "so many points": 1e-3, "histograms": 0.01, "counted": 2e-3, "enumerated": 5e-4}
+_LONGEST |= {"parts": 1e-3, "dropped": 5e-4, "one input": 1e-5}
 """Estimated seconds that make about five parts of the joint EI, or of the edges."""
 
 
@@ -156,7 +158,7 @@ def test_a_convolution_is_split_as_well(tmp_path):
 
 def test_parts_are_shared_out_evenly_and_each_is_done_once(tmp_path):
     _train(tmp_path / "c", n=2)
-    batch = plan(tmp_path / "c", tmp_path / "out", 3, _estimator(), longest=0.01)
+    batch = plan(tmp_path / "c", tmp_path / "out", 3, _estimator(), longest=0.002)
     loads = [sum(task.seconds for task in tasks) for tasks in batch.shards]
     assert max(loads) - min(loads) <= max(task.seconds for tasks in batch.shards for task in tasks)
     seen = [(task.checkpoint, task.part) for tasks in batch.shards for task in tasks]
@@ -472,3 +474,27 @@ def test_a_trajectory_of_several_runs_is_drawn_run_by_run(runs, tmp_path):
     assert "holds the runs seed0, seed1" in CliRunner().invoke(main, arguments).output
     assert CliRunner().invoke(main, [*arguments, "--run", "seed1"]).exit_code == 0
     assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_failure_is_told_by_its_state_and_not_by_the_words_of_its_reason(tmp_path):
+    _train(tmp_path / "c", n=3)
+    plan(tmp_path / "c", tmp_path / "out", 1, _estimator())
+    (tmp_path / "out" / "failures" / "all").mkdir(parents=True)
+    noted = {"checkpoint": "a", "key": None, "said": "missing keys: w0"}
+    failed, *others = sorted(one.path for one in Batch.load(tmp_path / "out").checkpoints)
+    step = next(one.step for one in Batch.load(tmp_path / "out").checkpoints if one.path == failed)
+    (tmp_path / "out" / "failures" / "all" / f"{step:012d}.json").write_text(json.dumps(noted))
+    told = status(tmp_path / "out")
+    assert told.states == {failed: "failed", **dict.fromkeys(others, "missing")}
+    assert (told.shards[0].failed, told.shards[0].missing) == (1, 2)
+    assert f"{failed}: missing keys: w0" in str(told)
+    assert "of shard 0" not in str(told)
+
+
+def test_what_a_task_is_given_does_not_grow_with_the_runs_of_a_batch(tmp_path):
+    for k in range(30):
+        _train(tmp_path / "c" / f"seed{k}", seed=k, n=1)
+    batch = plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), ranges="first")
+    few = batch.of_run("seed3")
+    assert few.settings_hash("seed3") == batch.settings_hash("seed3")
+    assert len(pickle.dumps(few)) < len(pickle.dumps(batch)) / 4

@@ -6,8 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from ei_fast.cluster.checkpoints import Checkpoint, find_checkpoints
-from ei_fast.cluster.log import runs_and_steps
+from ei_fast.cluster.finding.checkpoint import Checkpoint
+from ei_fast.cluster.finding.checkpoints import find_checkpoints
+from ei_fast.cluster.running.log import runs_and_steps
 
 
 def _touch(folder, *names):

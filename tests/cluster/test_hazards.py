@@ -21,9 +21,9 @@ from disks import fill, mounted
 
 import ei_fast as ef
 from ei_fast.cluster import merge, plan, run, status
-from ei_fast.cluster.batch import Batch
-from ei_fast.cluster.locks import Busy, holding
-from ei_fast.cluster.merging import Incomplete
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.store.locks import Busy, holding
+from ei_fast.errors import Incomplete
 from ei_fast.parameters import Settings
 from ei_fast.runtime.threads import available_cores
 
@@ -492,7 +492,7 @@ def test_a_damaged_plan_is_refused(done, damage, no_work):
 
 
 def test_a_plan_of_another_version_is_refused(done, monkeypatch, no_work):
-    monkeypatch.setattr("ei_fast.cluster.batch.__version__", "99.0")
+    monkeypatch.setattr("ei_fast.cluster.planning.batch.__version__", "99.0")
     for command in (run, status, merge):
         with pytest.raises(ValueError, match=r"was made by ei_fast .*, and this is 99.0: figures may differ"):
             command(done[0])
@@ -632,7 +632,7 @@ def test_joblib_configured_for_dask(dask_cluster, tmp_path):
     with distributed.Client(cluster) as client:
         with joblib.parallel_config(backend="dask"):
             assert run(folder).done == 8
-        assert sum(client.run(lambda: "ei_fast.cluster.item" in __import__("sys").modules).values()) >= 1
+        assert sum(client.run(lambda: "ei_fast.cluster.work.item" in __import__("sys").modules).values()) >= 1
     assert _merged(folder) == expected
 
 

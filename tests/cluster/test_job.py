@@ -5,8 +5,8 @@ import resource
 
 import pytest
 
-from ei_fast.cluster import job
-from ei_fast.cluster.job import memory_limit, shard_from_environment
+from ei_fast.cluster.running import job
+from ei_fast.cluster.running.job import memory_limit, shard_from_environment
 
 GIB = 2**30
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.cluster import parts
-from ei_fast.cluster.parts import PartsRunner
+from ei_fast.cluster.work import parts
+from ei_fast.cluster.work.parts import PartsRunner
 from ei_fast.measures.layer import one_measure
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import UNFINISHED, run_here

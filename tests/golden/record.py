@@ -242,8 +242,8 @@ def cases() -> Iterator[tuple[str, Callable[[], Any]]]:
         yield f"trajectory {ranges}", lambda ranges=ranges: trajectory(recorded(ranges=ranges))
     yield "remeasured", lambda: trajectory(recorded().remeasure(ranges="all", bins=6))
     yield "batch", lambda: merged(2, 1800.0)
-    yield "batch split", lambda: merged(4, 0.02)
-    yield "batch split drop", lambda: merged(3, 0.02, out_of_range="drop", out_range=(0.1, 0.95))
+    yield "batch split", lambda: merged(4, 0.005)
+    yield "batch split drop", lambda: merged(3, 0.005, out_of_range="drop", out_range=(0.1, 0.95))
     yield "batch split histogram", lambda: merged(3, 0.02, pairwise="histogram", n_samples=20_000)
     yield "batch split plugin", lambda: merged(3, 0.001, joint="plugin", n_samples=20_000)
 

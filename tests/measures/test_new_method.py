@@ -72,7 +72,7 @@ def test_a_refusal_names_the_layer(uniform, random_weight):
 def test_a_batch_whole_and_in_parts(uniform, random_weight, tmp_path):
     (tmp_path / "c").mkdir()
     np.savez(tmp_path / "c" / "0.npz", w0=random_weight(6, 3, 4.0), w1=random_weight(3, 2, 4.0))
-    estimator = ef.EffectiveInformation(joint="uniform", random_state=0)
+    estimator = ef.EffectiveInformation(joint="uniform", n_samples=2**19, random_state=0)
     for name, longest in (("whole", 1e6), ("parts", 0.02)):
         plan(tmp_path / "c", tmp_path / name, 3, estimator, longest=longest)
         split = json.loads((tmp_path / name / "plan.json").read_bytes())["pieces"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.cluster.costs import seconds_of
+from ei_fast.cluster.planning.costs import seconds_of
 from ei_fast.measures.edges.auto import edge_measure
 from ei_fast.measures.edges.subset import strata_of
 from ei_fast.measures.layer import measure_layer

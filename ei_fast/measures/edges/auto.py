@@ -5,9 +5,10 @@ from dataclasses import replace
 from functools import partial
 
 from ei_fast.measures.constants import MAX_HISTOGRAM_ENTRIES, MAX_TABLE_ENTRIES
+from ei_fast.measures.cost import Cost
 from ei_fast.measures.edges.ei_parts import exact_ei_parts
 from ei_fast.measures.edges.estimate import EdgeEstimate, matrix_type
-from ei_fast.measures.edges.histogram import histogram_ei_parts, histogram_sensitivity
+from ei_fast.measures.edges.histogram import histogram_cost, histogram_ei_parts, histogram_sensitivity
 from ei_fast.measures.edges.matrices import Target
 from ei_fast.measures.edges.sensitivity import exact_sensitivity
 from ei_fast.measures.edges.subset import is_subset, sampled_edges
@@ -62,6 +63,19 @@ def in_its_place(estimate: EdgeEstimate, binned: BinnedLayer, measure: str, opti
         if options.matrices is None and matrix.dtype == matrix_type(*matrix.shape):
             return estimate
         return replace(estimate, matrix=target.kept(target.joined([matrix])), estimated_total=total)
+
+
+def edge_cost(binned: BinnedLayer, measure: str, options: MeasureOptions) -> Cost:
+    """What `edge_measure` is expected to take for a layer."""
+    method, n_edges = pairwise_method(binned, options), binned.layer.n_in * binned.layer.n_out
+    if method == "none":
+        return Cost()
+    if method == "exact":
+        return Cost(edges=n_edges)
+    if method == "sampled":
+        assert options.pairwise_edges is not None
+        return Cost(drawn_edges=options.pairwise_edges, candidates=n_edges)
+    return histogram_cost(binned, measure, options)
 
 
 def explain_choice(binned: BinnedLayer, options: MeasureOptions) -> str:

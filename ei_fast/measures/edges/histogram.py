@@ -4,7 +4,7 @@ The only way for maps that are not dense layers, and an independent check of the
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.histograms import add_influence, add_to_histograms, histograms_information
 from ei_fast.kernels.keys import NEVER
 from ei_fast.measures.constants import (
+    EXPECTED_IN_HISTOGRAMS,
     HISTOGRAM_BLOCK,
     HISTOGRAM_COUNTS_IN_TABLE,
     HISTOGRAM_DIGAMMAS_IN_TABLE,
@@ -27,6 +28,7 @@ from ei_fast.measures.constants import (
     SENSITIVITY_PILOT,
     STDERR_SHARE,
 )
+from ei_fast.measures.cost import Cost
 from ei_fast.measures.counting.estimators import PLUGIN, EntropyEstimator, digamma_bits
 from ei_fast.measures.counting.unseen import UnseenStates
 from ei_fast.measures.edges.estimate import EdgeEstimate
@@ -34,6 +36,20 @@ from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Arrays, Method, SimulationStage, below_each_other
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.runtime.threads import Threads
+
+
+def histogram_cost(binned: BinnedLayer, measure: str, options: MeasureOptions) -> Cost:
+    """What the edges of a layer are expected to take: each input moves alone for sensitivity, all at once for EI_parts.
+
+    How many points `tol` needs is known by a pilot only: for sensitivity no more than the pilot's, as a rule.
+    """
+    layer, work = binned.layer, intervention_on(binned, 0).work
+    counted = layer.n_in * layer.n_out
+    if measure == "sensitivity":
+        points = options.n_samples or SENSITIVITY_PILOT
+        return replace(Cost.of_points(points * layer.n_in, work), counts=points * counted)
+    points = options.n_samples or min(EXPECTED_IN_HISTOGRAMS, max(HISTOGRAM_PILOT, HISTOGRAM_MAX_WORK // work))
+    return replace(Cost.of_points(points, work), counts=points * counted)
 
 
 def histogram_ei_parts(binned: BinnedLayer, options: MeasureOptions, seed: int) -> Method[EdgeEstimate]:

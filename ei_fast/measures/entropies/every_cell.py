@@ -61,7 +61,7 @@ def cells_to_visit(intervention: Intervention, options: MeasureOptions) -> Cells
 def sample_every_cell(intervention: Intervention, cells: Cells, options: MeasureOptions) -> Method[Sample]:
     """Visit the cells in rounds, with more points in each until `tol` is reached or the work is at its ceiling."""
     n_cells, ceiling = len(cells), points_ceiling(intervention, options.effort)
-    m = _first_points_a_cell(n_cells) if options.n_samples is None else options.n_samples // n_cells
+    m = first_points_a_cell(n_cells) if options.n_samples is None else options.n_samples // n_cells
     number = 0
     while True:
         sample = yield from _round(intervention, cells, m, options.estimator, number)
@@ -71,7 +71,8 @@ def sample_every_cell(intervention: Intervention, cells: Cells, options: Measure
         m, number = _next_points_a_cell(sample, m, options.tol, ceiling), number + 1
 
 
-def _first_points_a_cell(n_cells: int) -> int:
+def first_points_a_cell(n_cells: int) -> int:
+    """Points in each cell with which visits begin where their number is not given."""
     m = MIN_POINTS_VISITED
     while m * n_cells < 2 * PILOT_POINTS_ANYWHERE:
         m *= 2

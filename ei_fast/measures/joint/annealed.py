@@ -37,7 +37,7 @@ from ei_fast.measures.entropies.propagated import PropagatedStates
 from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores, surrogate_error
 from ei_fast.measures.joint.conditional import conditional_ei
 from ei_fast.measures.joint.estimate import JointEI, compose
-from ei_fast.measures.joint.gaussian import dense_intervention, refusal_without_rectangles
+from ei_fast.measures.joint.gaussian import dense_intervention, points_of_all_work, refusal_without_rectangles
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method
@@ -58,9 +58,8 @@ class Annealed:
         return "chains between a Gaussian and the uniform inputs find the probability of sampled states"
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
-        """Its work, in points of a simulation."""
-        do = dense_intervention(problem)
-        return work_ceiling(do.n_in, do.n_out, options.effort) / do.work
+        """All the work that it may take, in points of a simulation."""
+        return points_of_all_work(problem, options)
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI with an interval and bounds; bounds alone where the effort does not suffice for a few chains."""

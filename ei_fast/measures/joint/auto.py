@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ei_fast.measures.cost import Cost
 from ei_fast.measures.joint.annealed import Annealed
 from ei_fast.measures.joint.conditional import Conditional
 from ei_fast.measures.joint.counted_or_annealed import CountedOrAnnealed
@@ -12,7 +13,7 @@ from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.exact import Exact
 from ei_fast.measures.joint.gaussian import Gaussian
 from ei_fast.measures.joint.plugin import PlugIn
-from ei_fast.measures.joint.problem import JointMethod, JointProblem, Neurons
+from ei_fast.measures.joint.problem import JointChoice, JointMethod, JointProblem, Neurons
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method
 from ei_fast.network.binned import BinnedLayer
@@ -22,7 +23,7 @@ METHODS: dict[str, JointMethod] = {
 }
 """By the name in `LayerReport.joint_method`. A new one is a line here: see docs/development/extending.md."""
 
-_AUTO: tuple[JointMethod, ...] = (METHODS["exact"], CountedOrAnnealed(), METHODS["conditional"])
+_AUTO: tuple[JointChoice, ...] = (METHODS["exact"], CountedOrAnnealed(), METHODS["conditional"])
 """What is tried in this order."""
 
 
@@ -92,11 +93,28 @@ def _of_components(layer: JointProblem, options: MeasureOptions) -> Method[Joint
 
 def _shared_out(
     layer: JointProblem, options: MeasureOptions
-) -> tuple[list[tuple[JointMethod, JointProblem]], MeasureOptions]:
+) -> tuple[list[tuple[JointChoice, JointProblem]], MeasureOptions]:
     """Components with the method for each, exact ones first, in the order of the sum; and the options for each."""
     chosen = [(chosen_method(problem, options), problem) for problem in components(layer)]
     chosen.sort(key=lambda pair: pair[0].name != "exact")
     return chosen, options.shared_by(sum(method.name != "exact" for method, _ in chosen))
+
+
+def joint_cost(binned: BinnedLayer, options: MeasureOptions) -> Cost:
+    """What `joint_ei` is expected to take for a layer: the sum over its components, by the method chosen for each."""
+    layer = JointProblem(binned, 0)
+    asked = METHODS.get(options.joint)
+    if asked is not None and not asked.by_component:
+        return _cost_of(asked, layer, options)
+    if binned.layer.kind == "dense" and _never_kept(binned, None):
+        return Cost()
+    chosen, share = _shared_out(layer, options)
+    return Cost.sum(_cost_of(method, problem, share) for method, problem in chosen)
+
+
+def _cost_of(method: JointChoice, problem: JointProblem, options: MeasureOptions) -> Cost:
+    points = method.cost(problem, options)
+    return Cost.of_points(points, problem.intervention.work) if points else Cost()
 
 
 def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) -> str:
@@ -116,9 +134,9 @@ def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) 
     return "; ".join(f"{count} of {len(chosen)} components {reason}" for reason, count in reasons.items())
 
 
-def chosen_method(problem: JointProblem, options: MeasureOptions) -> JointMethod:
+def chosen_method(problem: JointProblem, options: MeasureOptions) -> JointChoice:
     """The method for a component, or for a layer as it stands: exact where that is possible, else as asked for."""
-    methods = _AUTO if options.joint == "auto" else (METHODS["exact"], METHODS[options.joint])
+    methods: tuple[JointChoice, ...] = _AUTO if options.joint == "auto" else (METHODS["exact"], METHODS[options.joint])
     refusals = []
     for method in methods:
         refusal = method.refusal(problem)

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ei_fast.intervention.do import Intervention
+from ei_fast.measures.constants import EXPECTED_POINTS
 from ei_fast.measures.counting.estimators import ESTIMATORS
 from ei_fast.measures.entropies.bounds import bounds_on
 from ei_fast.measures.entropies.drawn_cells import sample_given_points, sample_to_tol
-from ei_fast.measures.entropies.every_cell import cells_to_visit, sample_every_cell
+from ei_fast.measures.entropies.every_cell import cells_to_visit, first_points_a_cell, sample_every_cell
 from ei_fast.measures.entropies.sample import Sample, points_ceiling
 from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.joint.problem import JointProblem
@@ -47,8 +48,17 @@ class Conditional:
         return f"of 2**{intervention.log2_cells:.0f} input cells some are drawn, with {points}"
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
-        """Points at the most."""
-        return options.n_samples or points_ceiling(problem.intervention, options.effort)
+        """The first round of points where every cell is visited, otherwise EXPECTED_POINTS as far as they are allowed.
+
+        How many `tol` needs is known by a pilot only.
+        """
+        if options.n_samples is not None:
+            return options.n_samples
+        intervention = problem.intervention
+        cells = cells_to_visit(intervention, options)
+        if cells is not None:
+            return first_points_a_cell(len(cells)) * len(cells)
+        return min(EXPECTED_POINTS * max(options.effort, 1.0), points_ceiling(intervention, options.effort))
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI, or a bracket where an entropy cannot be relied on."""

@@ -1,20 +1,20 @@
 """What "auto" does with a component of several inputs whose output states are rectangles: count, otherwise anneal."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.rectangles import states_are_rectangles
+from ei_fast.measures.constants import PILOT_POINTS_ANYWHERE
 from ei_fast.measures.entropies.annealing_sizes import Costs
 from ei_fast.measures.entropies.estimate import EntropyEstimate
-from ei_fast.measures.entropies.sample import Sample
+from ei_fast.measures.entropies.every_cell import cells_to_visit
+from ei_fast.measures.entropies.sample import Sample, points_ceiling
 from ei_fast.measures.joint.annealed import annealed_ei, is_affordable
 from ei_fast.measures.joint.conditional import Conditional, bracketed_ei, conditional_ei, ei_of_sample, sampled
 from ei_fast.measures.joint.estimate import JointEI
-from ei_fast.measures.joint.gaussian import Gaussian, dense_intervention
+from ei_fast.measures.joint.gaussian import Gaussian, dense_intervention, points_of_all_work
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method, Named
@@ -38,8 +38,19 @@ class CountedOrAnnealed:
         return f"{counted}; chains where states outnumber them"
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
-        """Points at the most."""
-        return Conditional().cost(problem, options)
+        """Those of the conditional method; of chains, after its pilot, where there may be too many states for it.
+
+        Where chains take too much work, some of the outputs are annealed, and all are scored by a Gaussian.
+        """
+        counted, do = Conditional().cost(problem, options), dense_intervention(problem)
+        if options.n_samples is not None or cells_to_visit(do, options) is not None:
+            return counted
+        entropies = do.output_entropies
+        assert entropies is not None
+        if float(entropies.sum()) <= np.log2(points_ceiling(do, options.effort)):
+            return counted
+        times = 1 if is_affordable(Costs(do.n_in, do.n_out, float(do.n_out)), options) else 2
+        return PILOT_POINTS_ANYWHERE + times * points_of_all_work(problem, options)
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI, by the first method that finds it."""
@@ -62,10 +73,6 @@ class CountedOrAnnealed:
             sample = yield from sampled(do, options)
         assert sample is not None
         return (yield from bracketed_ei(do, sample, least))
-
-    def explain(self, figures: Mapping[str, Any]) -> str:
-        """Never asked: results name the method that found them."""
-        raise NotImplementedError
 
 
 def _ei_of_some_outputs(do: DenseIntervention, options: MeasureOptions) -> Method[float]:

@@ -11,6 +11,7 @@ from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import (
     ANNEALING_PILOT,
+    MAX_SCORED,
     MIN_SCORED,
     PILOT_FIRST,
     PILOT_POINTS_ANYWHERE,
@@ -59,9 +60,10 @@ class Gaussian:
         return 2 * MIN_SCORED * costs.score <= work_ceiling(do.n_in, do.n_out, options.effort)
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
-        """Its work, in points of a simulation."""
+        """Its work, in points of a simulation: MAX_SCORED states of both entropies, as far as they are allowed."""
         do = dense_intervention(problem)
-        return work_ceiling(do.n_in, do.n_out, options.effort) / do.work
+        most = 2 * MAX_SCORED * Costs(do.n_in, do.n_out, float(do.n_out)).score / do.work
+        return min(points_of_all_work(problem, options), most)
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """EI with an interval that allows for the Gaussian's error where it is known.
@@ -98,6 +100,12 @@ class Gaussian:
             f"EI = H(Y) - H(Y|X), each the mean, over {figures['n_samples']:,} sampled states in all, of -log2 of "
             "their probability under Gaussian pre-activations."
         )
+
+
+def points_of_all_work(problem: JointProblem, options: MeasureOptions) -> float:
+    """Points of a simulation that take as long as all the work that scores and chains may take."""
+    do = dense_intervention(problem)
+    return work_ceiling(do.n_in, do.n_out, options.effort) / do.work
 
 
 def refusal_without_rectangles(name: str, problem: JointProblem) -> str | None:

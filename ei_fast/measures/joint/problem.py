@@ -73,8 +73,8 @@ class JointProblem:
         )
 
 
-class JointMethod(Protocol):
-    """A way to find the joint EI of a problem; see docs/development/extending.md.
+class JointChoice(Protocol):
+    """A way to find the joint EI of a problem, which may go on to one of the `JointMethod` objects.
 
     Attributes
     ----------
@@ -94,10 +94,14 @@ class JointMethod(Protocol):
         """What it would do with the problem and why, to follow the method's name; a small simulation at the most."""
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
-        """Points that it is expected to simulate at the most."""
+        """Points that it is expected to simulate; what else it does as so many points as take as long."""
 
     def estimate(self, problem: JointProblem, options: MeasureOptions) -> Method[JointEI]:
         """The EI, by stages."""
+
+
+class JointMethod(JointChoice, Protocol):
+    """A way to find the joint EI of a problem that results are called after; see docs/development/extending.md."""
 
     def explain(self, figures: Mapping[str, Any]) -> str:
         """How EI was found, given the figures of a layer's report by name; a sentence or two."""

@@ -9,8 +9,9 @@ from typing import Self
 
 from tqdm import tqdm
 
-from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.item import FAILED, Outcome
+from ei_fast.cluster.finding.checkpoint import Checkpoint
+from ei_fast.cluster.store.states import State
+from ei_fast.cluster.work.item import Outcome
 from ei_fast.results.tables import lines_of
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -45,7 +46,7 @@ class Log:
     def tell(self, outcome: Outcome, checkpoint: Checkpoint) -> None:
         """One more task has come to an end."""
         self._done += 1
-        if outcome.kind == FAILED:
+        if outcome.state == State.FAILED:
             self.tell_failure(outcome, checkpoint)
         if self._bar is not None:
             self._bar.set_postfix(failed=self._failed, refresh=False)

@@ -13,12 +13,13 @@ import numpy as np
 from sklearn.base import clone
 
 from ei_fast._version import __version__
-from ei_fast.cluster.batch import Batch
-from ei_fast.cluster.checkpoints import FURTHER
-from ei_fast.cluster.locks import is_held
-from ei_fast.cluster.log import AS_SHOWN
-from ei_fast.cluster.progress import Result, collect
-from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, Place, files_in, writing
+from ei_fast.cluster.finding.tables import FURTHER
+from ei_fast.cluster.planning.batch import Batch
+from ei_fast.cluster.report.progress import Result, collect
+from ei_fast.cluster.running.log import AS_SHOWN
+from ei_fast.cluster.store.files import Place, has_parts, unfinished_files
+from ei_fast.cluster.store.locks import is_held
+from ei_fast.cluster.store.results import writing
 from ei_fast.errors import Incomplete
 from ei_fast.network.bins import ranges_from
 from ei_fast.results.report import ENDS
@@ -31,7 +32,7 @@ from ei_fast.training.trajectory import Trajectory
 _MAX_NAMED = 20
 
 
-def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Path]:
+def merge(folder: str | os.PathLike[str], allow_incomplete: bool = False) -> list[Path]:
     """Write ``trajectory.npz``, ``trajectory.csv`` (``.parquet`` too, with pandas and pyarrow) and ``run_info.json``.
 
     Parameters
@@ -52,7 +53,8 @@ def merge(folder: str | os.PathLike, allow_incomplete: bool = False) -> list[Pat
         Naming the checkpoints that have no result, and why.
     """
     batch = Batch.load(Path(os.path.abspath(folder)))
-    results, reasons = collect(batch)
+    results, lacking = collect(batch)
+    reasons = {path: one.said for path, one in lacking.items()}
     if reasons and not (allow_incomplete and len(reasons) < len(results)):
         named = [f"{path}: {AS_SHOWN.get()(said)}" for path, said in list(reasons.items())[:_MAX_NAMED]]
         if len(reasons) > _MAX_NAMED:
@@ -159,11 +161,9 @@ def _tidy(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> None:
     """Remove what killed processes have left, if nobody is at work: parts of what is whole, too."""
     if any(is_held(batch.folder, shard) for shard in range(batch.n_shards)):
         return
-    for kind in (RESULTS, FAILURES, PARTS):
-        for path in files_in(batch.folder / kind):
-            if is_unfinished(path):
-                path.unlink(missing_ok=True)
-    for one, result in kept if (batch.folder / PARTS).is_dir() else ():
+    for path, _ in unfinished_files(batch.folder):
+        path.unlink(missing_ok=True)
+    for one, result in kept if has_parts(batch.folder) else ():
         Place(batch.folder, one.run, one.step, result["settings"]).remove_parts(result["key"])
     for path in batch.folder.iterdir():
         if is_unfinished(path):

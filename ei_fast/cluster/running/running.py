@@ -5,22 +5,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
 
-from ei_fast.cluster.batch import Batch, Task
-from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.item import DONE, FAILED, THERE, Outcome, work_on
-from ei_fast.cluster.job import memory_limit, shard_from_environment
-from ei_fast.cluster.locks import check_writable, holding
-from ei_fast.cluster.log import Log
-from ei_fast.cluster.orphans import end_with_parent
-from ei_fast.cluster.results import FAILURES, PARTS, RESULTS, files_in, name_of
+from ei_fast.cluster.finding.checkpoint import Checkpoint
+from ei_fast.cluster.planning.batch import Batch, Task
+from ei_fast.cluster.running.job import memory_limit, shard_from_environment
+from ei_fast.cluster.running.log import Log
+from ei_fast.cluster.running.orphans import end_with_parent
+from ei_fast.cluster.store.files import name_of, unfinished_files
+from ei_fast.cluster.store.locks import check_writable, holding
+from ei_fast.cluster.store.states import State
+from ei_fast.cluster.work.item import Outcome, work_on
 from ei_fast.errors import Busy, missing_extra
 from ei_fast.parameters import Integer
-from ei_fast.runtime.files import is_unfinished
 from ei_fast.runtime.threads import available_cores
 
 _PACKAGE_BYTES = 512 * 2**20
@@ -52,7 +53,7 @@ class Summary:
 
 
 def run(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     shard: int | None = None,
     *,
     processes: int | None = None,
@@ -101,25 +102,26 @@ def run(
         _remove_unfinished(batch, tasks)
         log = stack.enter_context(Log(len(tasks), sum(task.seconds for task, _ in tasks)))
         n_processes, n_threads, most = _resources(batch, tasks, processes, max_memory, dask_scheduler is not None)
-        counts = dict.fromkeys((DONE, THERE, FAILED), 0)
-        fixed = batch.without_tasks()
-        calls = ((fixed, task, checkpoint, n_threads, most) for task, checkpoint in tasks)
+        counts = dict.fromkeys((State.DONE, State.THERE, State.FAILED), 0)
+        fixed = {run: batch.of_run(run) for run in batch.ranges}
+        calls = ((fixed[one.run], task, one, n_threads, most) for task, one in tasks)
         unfinished = []
         with _cluster(dask_scheduler):
             for outcome in _outcomes(calls, n_processes):
-                counts[outcome.kind] += 1
+                counts[outcome.state] += 1
                 log.tell(outcome, batch.checkpoints[outcome.task.checkpoint])
                 if outcome.is_unfinished:
                     unfinished.append(outcome)
             # What all parts of a stage have made together is gone on with when nothing else is left to do.
-            kinds = {outcome.task: outcome.kind for outcome in unfinished}
-            again = ((fixed, task, batch.checkpoints[task.checkpoint], n_threads, most, True) for task in kinds)
-            for outcome in _outcomes(again, n_processes) if kinds else ():
-                if outcome.kind == FAILED:
-                    counts[kinds[outcome.task]] -= 1
-                    counts[FAILED] += 1
+            states = {outcome.task: outcome.state for outcome in unfinished}
+            ones = {task: batch.checkpoints[task.checkpoint] for task in states}
+            again = ((fixed[one.run], task, one, n_threads, most, True) for task, one in ones.items())
+            for outcome in _outcomes(again, n_processes) if states else ():
+                if outcome.state == State.FAILED:
+                    counts[states[outcome.task]] -= 1
+                    counts[State.FAILED] += 1
                     log.tell_failure(outcome, batch.checkpoints[outcome.task.checkpoint])
-    return Summary(counts[DONE], counts[THERE], counts[FAILED], busy)
+    return Summary(counts[State.DONE], counts[State.THERE], counts[State.FAILED], busy)
 
 
 def _asked_for(batch: Batch, shard: int | None) -> list[int]:
@@ -154,15 +156,10 @@ def _held(batch: Batch, shards: Sequence[int], stack: ExitStack) -> tuple[list[i
 def _remove_unfinished(batch: Batch, tasks: Sequence[tuple[Task, Checkpoint]]) -> None:
     """Remove what a process that was killed has left of this shard's files."""
     own = {name_of(checkpoint.run, checkpoint.step): task.part for task, checkpoint in tasks}
-    for kind in (RESULTS, FAILURES, PARTS):
-        for path in files_in(batch.folder / kind):
-            unfinished = is_unfinished(path)
-            if unfinished is None:
-                continue
-            # Of a checkpoint in parts other files may be other shards'; merging removes what is left.
-            name = f"{path.parent.name}/{unfinished.split('-')[0].removesuffix('.json')}"
-            if name in own and own[name] is None:
-                path.unlink(missing_ok=True)
+    for path, name in unfinished_files(batch.folder):
+        # Of a checkpoint in parts other files may be other shards'; merging removes what is left.
+        if name in own and own[name] is None:
+            path.unlink(missing_ok=True)
 
 
 def _resources(
@@ -189,7 +186,7 @@ def _resources(
     return processes, max(1, cores // processes), most
 
 
-def _outcomes(calls: Iterable[tuple], n_processes: int | None) -> Iterator[Outcome]:
+def _outcomes(calls: Iterable[tuple[Any, ...]], n_processes: int | None) -> Iterator[Outcome]:
     """What comes of the tasks, as it comes."""
     if n_processes == 1:
         yield from (work_on(*call) for call in calls)
@@ -206,7 +203,7 @@ def _outcomes(calls: Iterable[tuple], n_processes: int | None) -> Iterator[Outco
         ) from error
 
 
-def _cluster(scheduler: str | None) -> AbstractContextManager:
+def _cluster(scheduler: str | None) -> AbstractContextManager[object]:
     """Where joblib sends the work from now on."""
     if scheduler is None:
         return nullcontext()
@@ -215,6 +212,6 @@ def _cluster(scheduler: str | None) -> AbstractContextManager:
     except ImportError as error:
         raise missing_extra("A Dask cluster", "dask.distributed", "cluster") from error
     stack = ExitStack()
-    stack.enter_context(Client(scheduler))
+    stack.enter_context(cast(Any, Client)(scheduler))
     stack.enter_context(joblib.parallel_config(backend="dask"))
     return stack

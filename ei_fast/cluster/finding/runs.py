@@ -4,7 +4,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ei_fast.cluster.names import (
+from ei_fast.cluster.finding.names import (
     CHECKPOINT,
     DATE,
     EPOCH,
@@ -24,7 +24,8 @@ from ei_fast.cluster.names import (
     readings_in,
     word_behind,
 )
-from ei_fast.cluster.steps import steps_of
+from ei_fast.cluster.finding.patterns import grouped, patterns_for
+from ei_fast.cluster.finding.steps import steps_of
 
 # Files of several trainings may lie in one folder: seed1_epoch1, seed1_epoch2, seed2_epoch1. As one run they would be
 # drawn as one path and measured over the ranges of the first. So what a name holds besides its step is looked at:
@@ -162,7 +163,7 @@ def _split(
 ) -> dict[str, Hashable]:
     """Keys that tell runs apart by the pieces of a role as well, where these do."""
     result: dict[str, Hashable] = dict(keys)
-    for group in _grouped(keys).values():
+    for group in grouped(keys).values():
         finer = {path: tuple(one.text.lower() for one in pieces[path] if one.role == role) for path in group}
         if len(set(finer.values())) == 1:
             continue
@@ -182,7 +183,7 @@ def _verdict(
     keys: Mapping[str, Hashable], differing: Sequence[_Piece], steps: Mapping[str, Reading], role: str
 ) -> bool | None:
     """Whether files of one folder with these keys are of several runs; None where both may be."""
-    groups = list(_grouped(keys).values())
+    groups = list(grouped(keys).values())
     steps_of_groups = [{steps[path].value for path in group} for group in groups]
     step_is_said = all(one.kind in _COUNTED for one in steps.values())
     several = [len(group) > 1 for group in groups]
@@ -200,13 +201,6 @@ def _verdict(
         return None
     # model_1 and other_1 may be parts of one checkpoint: the same step twice is refused for it.
     return any(several) or kinds != {"letters"}
-
-
-def _grouped(keys: Mapping[str, Hashable]) -> dict[Hashable, list[str]]:
-    found: dict[Hashable, list[str]] = {}
-    for path, key in keys.items():
-        found.setdefault(key, []).append(path)
-    return found
 
 
 def _common_texts(group: Iterable[str], pieces: Mapping[str, Sequence[_Piece]]) -> set[str]:
@@ -294,7 +288,7 @@ def _names_of_runs(
 ) -> dict[Hashable, str]:
     """What runs are called: the names of their files without the step, and without what goes along with it."""
     called: dict[Hashable, str] = {}
-    for key, group in _grouped(keys).items():
+    for key, group in grouped(keys).items():
         pieces = {path: _pieces(names[path], steps[path]) for path in group}
         first, common = group[0], _common_texts(group, pieces)
         begin, end = _span_of_step(names[first], steps[first])
@@ -306,7 +300,7 @@ def _names_of_runs(
         called[key] = _without(names[first], gone)
     if len(set(called.values())) < len(called) or not all(called.values()):
         called = {key: _without(names[group[0]], [_span_of_step(names[group[0]], steps[group[0]])])
-                  for key, group in _grouped(keys).items()}  # fmt: skip
+                  for key, group in grouped(keys).items()}  # fmt: skip
     return called
 
 
@@ -320,7 +314,7 @@ def _without(name: str, spans: Iterable[tuple[int, int]]) -> str:
 
 def _two_ways(names: Mapping[str, str], steps: Mapping[str, Reading], keys: Mapping[str, Hashable], folder: str) -> str:
     """What is said of names that may be of one run or of several."""
-    groups = list(_grouped(keys).values())
+    groups = list(grouped(keys).values())
     shown = [path for group in groups[:2] for path in group[:2]]
     lines = "".join(f"\n  {path}: step {steps[path].value}" for path in shown)
     more = f"\n  ... and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
@@ -332,50 +326,3 @@ def _two_ways(names: Mapping[str, str], steps: Mapping[str, Reading], keys: Mapp
         f"one run or of several.{lines}{more}\n"
         f"Give {options + '; or ' if options else ''}table=, a CSV with columns file, step and run."
     )
-
-
-def patterns_for(names: Mapping[str, str], steps: Mapping[str, int], keys: Mapping[str, Hashable]) -> dict[str, str]:
-    """Regular expressions that read these steps, for names of one run and of several; those that were found."""
-    found: dict[str, str] = {}
-    first = next(iter(names.values()))
-    for place in re.finditer(r"\d+", first):
-        text = re.search(r"[A-Za-z]*[_ =\-.]?$", first[: place.start()])
-        words = re.sub(r"\\([-= ])", r"\1", re.escape(text[0])) if text else ""
-        behind = len(re.findall(r"\d+", first[place.end() :]))
-        further = rf"(?:\D+\d+){{{behind}}}" if behind else ""
-        for step in (rf"{words}(\d+)", rf"(\d+){further}\D*$"):
-            if _reads(step, names, steps):
-                found.setdefault("for one run", step)
-            for pattern in (
-                rf"^(?P<run>.*?)[_ .-]?{step}",
-                rf"^(?P<run>.*?)[_ .-]?{step}$",
-                rf"{step}[_ .-]?(?P<run>.*)$",
-            ):
-                if _reads(pattern, names, steps, keys):
-                    found.setdefault("for runs of their own", pattern)
-    return found
-
-
-def _reads(
-    pattern: str, names: Mapping[str, str], steps: Mapping[str, int], keys: Mapping[str, Hashable] | None = None
-) -> bool:
-    """Whether a pattern reads all steps, once in every run, and tells the runs apart by their keys."""
-    read: dict[str, tuple[str, int]] = {}
-    for path, name in names.items():
-        found = re.search(pattern, name)
-        if found is None or int(found[step_group(found.re)]) != steps[path]:
-            return False
-        read[path] = (found["run"] if keys else "", steps[path])
-    if len(set(read.values())) < len(read):
-        return False
-    runs = {path: run for path, (run, _) in read.items()}
-    return keys is None or ("" not in runs.values() and _parts(runs) == _parts(keys))
-
-
-def _parts(keys: Mapping[str, Hashable]) -> set[frozenset[str]]:
-    return set(map(frozenset, _grouped(keys).values()))
-
-
-def step_group(pattern: re.Pattern) -> int:
-    """Which group of a pattern is around the step: the one that is not called run."""
-    return next(k for k in range(1, pattern.groups + 1) if k != pattern.groupindex.get("run"))

@@ -1,30 +1,28 @@
 """One task from file to result, in whatever process it falls to: nothing that goes wrong with it stops others."""
 
-import json
 import platform
 import time
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from ei_fast.cluster.batch import Batch, Part, Task
-from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.costs import bytes_of_file
-from ei_fast.cluster.locks import locked
-from ei_fast.cluster.parts import PartsRunner, write_part
-from ei_fast.cluster.results import Place, content_hash, read_result, size_of, write_result, writing
+from ei_fast.cluster.finding.checkpoint import Checkpoint
+from ei_fast.cluster.finding.content import content_hash, size_of
+from ei_fast.cluster.planning.batch import Batch, Part, Task
+from ei_fast.cluster.planning.costs import bytes_of_file
+from ei_fast.cluster.store.files import Place
+from ei_fast.cluster.store.locks import locked
+from ei_fast.cluster.store.results import read_result, write_failure, write_part, write_result
+from ei_fast.cluster.store.states import State
+from ei_fast.cluster.work.parts import PartsRunner
 from ei_fast.errors import BatchWarning, CannotWrite
 from ei_fast.measures.layer import one_measure
 from ei_fast.measures.stages import UNFINISHED, Runner
 from ei_fast.network.network import Network
 from ei_fast.parameters import RangesAndSeed, Settings
-from ei_fast.runtime.files import write_whole
 from ei_fast.runtime.threads import Threads
 from ei_fast.training.continuation import widths_of
 from ei_fast.warmup import warmup
-
-DONE, THERE, FAILED = "done", "there", "failed"
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,8 @@ class Outcome:
     Attributes
     ----------
     task : Task
-    kind : str
-        ``"done"``, ``"there"`` where it was before, or ``"failed"``.
+    state : State
+        DONE, THERE where it was before, or FAILED.
     said : str
         Why it failed.
     is_unfinished : bool
@@ -43,7 +41,7 @@ class Outcome:
     """
 
     task: Task
-    kind: str
+    state: State
     said: str = ""
     is_unfinished: bool = False
 
@@ -80,21 +78,19 @@ def work_on(
         content = content_hash(path)
         key = place.key(content)
         if read_result(place.result(key), key) is not None:
-            kind = THERE
+            state = State.THERE
         else:
             _check_memory(batch, size_of(path), max_memory)
-            kind, is_unfinished = _Item(batch, checkpoint, place, content, n_jobs).do(task.part, to_the_end)
+            state, is_unfinished = _Item(batch, checkpoint, place, content, n_jobs).do(task.part, to_the_end)
     except CannotWrite:
         raise
     except Exception as error:
         # A file may be damaged in any way, and a model raise anything: the reason is kept, and the work goes on.
         said = f"{type(error).__name__}: {error}"
-        with writing(place.failure):
-            failure = {"checkpoint": checkpoint.path, "key": key, "said": said, "machine": platform.node()}
-            write_whole(place.failure, json.dumps(failure).encode(), lasting=False)
-        return Outcome(task, FAILED, said)
+        write_failure(place, checkpoint.path, key, said)
+        return Outcome(task, State.FAILED, said)
     place.failure.unlink(missing_ok=True)
-    return Outcome(task, kind, is_unfinished=is_unfinished)
+    return Outcome(task, state, is_unfinished=is_unfinished)
 
 
 class _Item:
@@ -105,11 +101,11 @@ class _Item:
         self._content, self._key = content, place.key(content)
         self._settings = Settings.checked(batch.estimator.get_params(deep=False) | {"n_jobs": n_jobs})
 
-    def do(self, part: Part | None, to_the_end: bool) -> tuple[str, bool]:
-        """Measure it all, or a part, and put all together after the last one: kind, and whether it is unfinished."""
+    def do(self, part: Part | None, to_the_end: bool) -> tuple[State, bool]:
+        """Measure it all, or a part, and put all together after the last one: state, and whether it is unfinished."""
         if part is None:
             self._measure(Runner(Threads(self._n_jobs)))
-            return DONE, False
+            return State.DONE, False
         n_computed = 0
         if not self._is_measured(part.layer, part.measure):
             n_computed, is_finished = self._do_part(part, to_the_end)
@@ -117,17 +113,17 @@ class _Item:
                 if self._place.result(self._key).exists():
                     # Another job has put all together meanwhile: what was written since is of no use.
                     self._place.remove_parts(self._key)
-                return (DONE if n_computed else THERE), True
-        kind = DONE if n_computed else THERE
+                return (State.DONE if n_computed else State.THERE), True
+        state = State.DONE if n_computed else State.THERE
         if all(self._is_measured(layer, measure) for layer, measure in self._batch.part_counts):
             # Several may find all of them there.
             with locked(self._place.lock) as mine:
                 if mine and read_result(self._place.result(self._key), self._key) is None:
                     self._measure(self._runner())
-                    kind = DONE
+                    state = State.DONE
                 if mine:
                     self._place.remove_parts(self._key)
-        return kind, False
+        return state, False
 
     def _runner(self, own: int | None = None, to_the_end: bool = False) -> PartsRunner:
         return PartsRunner(
@@ -177,15 +173,11 @@ class _Item:
             found = runner.named(f"layer{part.layer}").named(part.measure).run(method)
         if found is UNFINISHED:
             return runner.n_computed[0], False
-        write_part(self._finished_file(part.layer, part.measure), ())
+        write_part(self._place.finished(self._key, part.layer, part.measure), ())
         return runner.n_computed[0], True
 
-    def _finished_file(self, layer: int, measure: str) -> Path:
-        """A file that is there when all stages of a measure are."""
-        return self._place.part(self._key, f"layer{layer}-{measure}-finished")
-
     def _is_measured(self, layer: int, measure: str) -> bool:
-        return self._finished_file(layer, measure).exists()
+        return self._place.finished(self._key, layer, measure).exists()
 
 
 @cache

@@ -5,7 +5,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from ei_fast.cluster.names import CHECKPOINT, DATE, EPOCH, GLUED, ITERATION, PLAIN, STEP, Reading, readings_in
+from ei_fast.cluster.finding.names import CHECKPOINT, DATE, EPOCH, GLUED, ITERATION, PLAIN, STEP, Reading, readings_in
+from ei_fast.cluster.finding.patterns import pattern_for
 
 _ORDER = (STEP, ITERATION, EPOCH, CHECKPOINT, PLAIN, GLUED)
 _COUNTED = (STEP, ITERATION, EPOCH)
@@ -172,7 +173,7 @@ def _refusal(
     patterns = [
         f"step_pattern={pattern!r} for {_called(column)}"
         for column in choices
-        if (pattern := _pattern_for(list(names.values()), by_column[column])) is not None
+        if (pattern := pattern_for(list(names.values()), by_column[column])) is not None
     ]
     which = ", or ".join(patterns) if patterns else "step_pattern=, a regular expression with one group around the step"
     return (
@@ -183,24 +184,3 @@ def _refusal(
 
 def _said(name: str) -> str:
     return ", ".join(f"{one.kind} {one.digits}" for one in readings_in(name)[0] if one.kind != DATE)
-
-
-def _pattern_for(names: Sequence[str], values: Sequence[int]) -> str | None:
-    """A regular expression that finds these values in the names; None where none was found."""
-    first, value = names[0], values[0]
-    places = [found for found in re.finditer(r"\d+", first) if int(found[0]) == value]
-    for found in places:
-        text = re.search(r"[^\d/]*$", first[: found.start()])
-        words = re.escape(text[0]).replace(r"\-", "-").replace(r"\ ", " ") if text else ""
-        before = len(re.findall(r"\d+", first[: found.start()]))
-        behind = len(re.findall(r"\d+", first[found.end() :]))
-        for pattern in (
-            rf"{words}(\d+)" if words else r"^(\d+)",
-            r"(\d+)(?!.*\d)",
-            rf"^\D*(?:\d+\D+){{{before}}}(\d+)",
-            rf"(\d+)(?:\D+\d+){{{behind}}}\D*$",
-        ):
-            told = [re.search(pattern, name) for name in names]
-            if all(one and int(one[1]) == value for one, value in zip(told, values, strict=True)):
-                return pattern
-    return None

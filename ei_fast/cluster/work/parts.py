@@ -1,18 +1,15 @@
 """A measure that is too large for one job: each job computes one part of every stage, and any job can continue."""
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ei_fast.cluster.costs import PartCounts
-from ei_fast.cluster.locks import locked
-from ei_fast.cluster.results import writing
-from ei_fast.errors import BatchWarning
+from ei_fast.cluster.planning.costs import PartCounts
+from ei_fast.cluster.store.locks import locked
+from ei_fast.cluster.store.results import read_part, write_part
 from ei_fast.measures.stages import UNFINISHED, Arrays, Method, Runner, Stage, items_of_part
-from ei_fast.runtime.files import read_npz, write_npz
 from ei_fast.runtime.threads import Threads
 
 FileOf = Callable[[str], Path]
@@ -155,23 +152,3 @@ class PartsRunner(Runner):
 
     def _name(self, stage: Stage, k: int, n: int) -> str:
         return "-".join([*self.path, stage.name, f"{k}of{n}"])
-
-
-def read_part(file: Path) -> Arrays | None:
-    """The arrays of a part; None where there is none, with a warning where it is damaged."""
-    try:
-        arrays = read_npz(file)
-        return tuple(arrays[f"part{k}"] for k in range(int(arrays["n"])))
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError) as error:
-        warnings.warn(
-            f"The part {str(file)!r} cannot be used and is computed again: {error}", BatchWarning, stacklevel=2
-        )
-        return None
-
-
-def write_part(file: Path, arrays: Arrays) -> None:
-    """Keep the arrays of a part."""
-    with writing(file):
-        write_npz(file, {f"part{k}": array for k, array in enumerate(arrays)} | {"n": len(arrays)})

@@ -132,12 +132,12 @@ def readings_in(name: str) -> tuple[Sequence[Reading], Sequence[Other]]:
     others: list[Other] = []
     dates: list[Reading] = []
 
-    def drop(found: re.Match, kind: str = "") -> str:
+    def drop(found: re.Match[str], kind: str = "") -> str:
         if kind:
             others.append(Other(kind, found[0], found.start()))
         return _GONE * len(found[0])
 
-    def note(found: re.Match) -> str:
+    def note(found: re.Match[str]) -> str:
         if _kind_before(name[: found.start()]) in (STEP, ITERATION, EPOCH) and found[0].isdigit():
             return found[0]
         value = int("".join(re.findall(r"\d", found[0])).ljust(14, "0"))
@@ -185,7 +185,7 @@ def _is_none(word: str) -> bool:
     return not all(len(one) > 2 or one.lower() in _SHORT or one.lower() in _KINDS for one in letters[: len(pieces) - 1])
 
 
-def _kind(text: str, found: re.Match) -> tuple[str | None, int]:
+def _kind(text: str, found: re.Match[str]) -> tuple[str | None, int]:
     """What a number is, and by what it is multiplied; None where it is no step."""
     before, glued = _kind_before(text[: found.start()]), text[: found.start()][-1:].isalpha()
     behind = _BEHIND.match(text, found.end())
@@ -230,7 +230,7 @@ def _kind_of(letters: str, glued: bool) -> str | None:
     return None
 
 
-def label_before(text: str) -> re.Match | None:
+def label_before(text: str) -> re.Match[str] | None:
     """The last word of a text, as its second group, and what joins it to what follows."""
     return _BEFORE.search(text)
 
@@ -246,12 +246,12 @@ def last_word(letters: str) -> str:
     return word[-len(endings[-1]) :] if endings else word
 
 
-def word_behind(name: str, end: int) -> re.Match | None:
+def word_behind(name: str, end: int) -> re.Match[str] | None:
     """The word behind a number: steps of 100steps, epochs of 9_epochs."""
     return _BEHIND.match(name, end)
 
 
-def _shown(name: str, found: re.Match) -> Other:
+def _shown(name: str, found: re.Match[str]) -> Other:
     """A number with the word in front of it and the letters behind it, as they stand in the name."""
     before = _BEFORE.search(name[: found.start()])
     behind = re.compile("[A-Za-z]*").match(name, found.end())

@@ -10,8 +10,9 @@ from typing import Any
 
 from ei_fast._version import __version__
 from ei_fast.adapters import as_network
-from ei_fast.cluster.checkpoints import Checkpoint
-from ei_fast.cluster.costs import PartCounts
+from ei_fast.cluster.finding.checkpoint import Checkpoint
+from ei_fast.cluster.planning.costs import PartCounts
+from ei_fast.cluster.store.files import PLAN
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.network.bins import Ranges, ranges_from
 from ei_fast.network.network import Network
@@ -20,7 +21,6 @@ from ei_fast.runtime.files import plain, sealed, unsealed, write_whole
 from ei_fast.training.continuation import Widths, as_given
 
 _KIND, _FORMAT = "ei_fast batch plan", 3
-PLAN = "plan.json"
 # Another command than the one that says so.
 _REPLACE = "ei-fast batch plan --replace"
 
@@ -138,9 +138,10 @@ class Batch:
         """Whether there are several runs, or one that has a name."""
         return set(self.ranges) != {""}
 
-    def without_tasks(self) -> "Batch":
-        """All that a single task needs to know: the same without the lists that grow with the batch."""
-        return replace(self, checkpoints=(), shards=())
+    def of_run(self, run: str) -> "Batch":
+        """All that a single task of a run needs to know: the same without what grows with the batch."""
+        waiting = {run: self.waiting[run]} if run in self.waiting else {}
+        return replace(self, ranges={run: self.ranges[run]}, waiting=waiting, checkpoints=(), shards=())
 
     def save(self) -> None:
         """Write the plan, whole or not at all."""
@@ -176,46 +177,53 @@ class Batch:
             Where there is none, it is damaged, or another version of ei_fast made it.
         """
         path = folder / PLAN
-        if not path.is_file():
-            raise ValueError(
-                f"The folder {str(folder)!r} holds no plan. Make one: ei-fast batch plan CHECKPOINTS --out {folder} "
-                "--shards 1"
-            )
-        try:
-            content = unsealed(path.read_bytes())
-            kind, version = content["kind"], content["ei_fast"]
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ValueError(
-                f"The plan {str(path)!r} is damaged ({error!r}). Plan again with replace=True ({_REPLACE})."
-            ) from error
-        if kind != _KIND:
-            raise ValueError(f"The file {str(path)!r} is not an {_KIND}, but {kind!r}. Give another folder.")
-        if version != __version__ or content.get("format") != _FORMAT:
-            raise ValueError(
-                f"The plan {str(path)!r} was made by ei_fast {version}, and this is {__version__}: figures may "
-                f"differ. Use that version, or plan again with replace=True ({_REPLACE})."
-            )
+        content = _content_of(path)
         try:
             return cls(
-                folder,
-                Path(content["checkpoints_in"]),
-                dict(content["parameters"]),
-                dict(content["reading"]),
-                int(content["seed"]),
-                [(str(name), int(n_in), int(n_out)) for name, n_in, n_out in content["layers"]],
-                str(content["convention"]),
-                {run: ranges_from(ranges) for run, ranges in content["ranges"].items()},
-                {run: dict(of_run) for run, of_run in content["waiting"].items()},
-                tuple(Checkpoint(*values) for values in content["checkpoints"]),
-                float(content["seconds"]),
-                int(content["bytes"]),
-                {(int(layer), str(measure)): int(n) for layer, measure, n in content["pieces"]},
-                tuple(
+                folder=folder,
+                base=Path(content["checkpoints_in"]),
+                parameters=dict(content["parameters"]),
+                reading=dict(content["reading"]),
+                seed=int(content["seed"]),
+                layers=[(str(name), int(n_in), int(n_out)) for name, n_in, n_out in content["layers"]],
+                convention=str(content["convention"]),
+                ranges={run: ranges_from(ranges) for run, ranges in content["ranges"].items()},
+                waiting={run: dict(of_run) for run, of_run in content["waiting"].items()},
+                checkpoints=tuple(Checkpoint(*values) for values in content["checkpoints"]),
+                seconds=float(content["seconds"]),
+                bytes=int(content["bytes"]),
+                part_counts={(int(layer), str(measure)): int(n) for layer, measure, n in content["pieces"]},
+                shards=tuple(
                     tuple(Task(int(of), part and Part(**part), float(seconds)) for of, part, seconds in tasks)
                     for tasks in content["shards"]
                 ),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(
-                f"The plan {str(path)!r} is damaged ({error!r}). Plan again with replace=True ({_REPLACE})."
-            ) from error
+            raise _damaged(path, error) from error
+
+
+def _content_of(path: Path) -> dict[str, Any]:
+    """What the file of a plan says, which this version of ei_fast has made."""
+    if not path.is_file():
+        folder = path.parent
+        raise ValueError(
+            f"The folder {str(folder)!r} holds no plan. Make one: ei-fast batch plan CHECKPOINTS --out {folder} "
+            "--shards 1"
+        )
+    try:
+        content: dict[str, Any] = unsealed(path.read_bytes())
+        kind, version = content["kind"], content["ei_fast"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise _damaged(path, error) from error
+    if kind != _KIND:
+        raise ValueError(f"The file {str(path)!r} is not an {_KIND}, but {kind!r}. Give another folder.")
+    if version != __version__ or content.get("format") != _FORMAT:
+        raise ValueError(
+            f"The plan {str(path)!r} was made by ei_fast {version}, and this is {__version__}: figures may "
+            f"differ. Use that version, or plan again with replace=True ({_REPLACE})."
+        )
+    return content
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"The plan {str(path)!r} is damaged ({error!r}). Plan again with replace=True ({_REPLACE}).")

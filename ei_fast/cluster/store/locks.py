@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from ei_fast.cluster.results import LOCKS
+from ei_fast.cluster.store.files import shard_lock, shards_that_were_run
 from ei_fast.errors import BatchWarning, Busy, CannotWrite
 
 _PATIENCE = 2.0
@@ -25,7 +25,7 @@ def holding(folder: Path, shard: int) -> Iterator[None]:
     Busy
         Where another one does.
     """
-    with locked(_lock_file(folder, shard), _PATIENCE) as mine:
+    with locked(shard_lock(folder, shard), _PATIENCE) as mine:
         if not mine:
             raise Busy(
                 f"Shard {shard} of {str(folder)!r} is being run by another process. Wait for it, or run another shard."
@@ -58,7 +58,7 @@ def locked(file: Path, patience: float = 0.0) -> Iterator[bool]:
 
 def is_held(folder: Path, shard: int) -> bool:
     """Whether a process runs the shard."""
-    file = _lock_file(folder, shard)
+    file = shard_lock(folder, shard)
     if not file.exists():
         return False
     try:
@@ -72,8 +72,7 @@ def is_held(folder: Path, shard: int) -> bool:
 
 def check_idle(folder: Path, why: str) -> None:
     """Raise Busy where any shard is being run, of whatever plan."""
-    known = (int(path.stem.removeprefix("shard-")) for path in sorted((folder / LOCKS).glob("shard-*.lock")))
-    held = [shard for shard in known if is_held(folder, shard)]
+    held = [shard for shard in shards_that_were_run(folder) if is_held(folder, shard)]
     if held:
         raise Busy(f"{why}: shards {held} of {str(folder)!r} are being run. Wait for them, or stop them.")
 
@@ -93,7 +92,3 @@ def check_writable(folder: Path) -> None:
             f"Nothing can be written into {str(folder)!r}: {os.strerror(error.errno or 0)}. Make room, or "
             "give a folder that is yours",
         ) from error
-
-
-def _lock_file(folder: Path, shard: int) -> Path:
-    return folder / LOCKS / f"shard-{shard:04d}.lock"

@@ -1,0 +1,1 @@
+"""Report: how far a batch is, and the results put together."""
