@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 BACKENDS = ["jax", "tensorflow"]
-TESTS = Path(__file__).parent
+MODELS = [f"keras/test_{name}.py" for name in ("models", "convolutions", "left_alone", "refused")]
+FILES = ["files/test_keras_files.py", "files/test_hdf5_files.py"]
+TESTS = Path(__file__).parents[2]
 
 
 def _on(backend, *command):
@@ -63,7 +65,7 @@ def test_the_example(backend, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "names",
-    [pytest.param(["keras"], marks=pytest.mark.endurance), ["keras_files", "hdf5_files"]],
+    [pytest.param(MODELS, marks=pytest.mark.endurance), FILES],
     ids=["models", "files"],
 )
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -73,7 +75,7 @@ def test_all_tests_of_keras(backend, names):
         "import sys, pytest; failed = pytest.main(['-q', '-n', '0', '-p', 'no:cacheprovider', *sys.argv[1:]]); "
         "print(sorted({'torch', 'jax', 'tensorflow'} & set(sys.modules))); sys.exit(failed)"
     )
-    done = _on(backend, "-c", code, *(str(TESTS / f"test_{name}.py") for name in names))
+    done = _on(backend, "-c", code, *(str(TESTS / "adapters" / name) for name in names))
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1] == f"['{backend}']"
 

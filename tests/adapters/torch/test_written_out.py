@@ -1,21 +1,15 @@
-"""Activations that models write out in functions of their frameworks belong to the layer before."""
+"""Activations and layers that models of PyTorch write out in its functions."""
 
 import dataclasses
 import math
-import pickle
 
-import jax
-import jax.numpy as jnp
-import keras
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
 from models import Does
-from onnx import TensorProto, helper, numpy_helper
 from torch import nn
+from written_out import INPUTS, as_known, through
 
 import ei_fast as ef
 from ei_fast.adapters.torch import each as torch_each
@@ -61,27 +55,6 @@ TORCH = {
     "einsum": lambda x: torch.einsum("ij,ij->ij", x, x),
     "product": lambda x: torch.addcmul(x, x, torch.tanh(x), value=0.5),
 }
-NAMES = {"gelu_tanh": "gelu(approximate=tanh)", "leaky_relu": "leaky_relu(negative_slope=0.1)"}
-KNOWN = ("gelu_tanh", "gelu", "relu", "leaky_relu", "elu", "sigmoid", "silu")
-
-
-def _as_known(net, name):
-    """Layers in a row, the first under the name that its activation has."""
-    assert not net.skipped
-    assert not net.restarts
-    known = name.split()[0]
-    if known in KNOWN and name != "softplus early":
-        assert str(net[0].activation) == NAMES.get(known, known)
-    assert pickle.loads(pickle.dumps(net[0].activation)).name == net[0].activation.name
-
-
-def _through(net, x):
-    for layer in net:
-        x = layer(x)
-    return x
-
-
-INPUTS = np.random.default_rng(5).uniform(-3.0, 3.0, (200, 4))
 
 
 @pytest.mark.parametrize("name", TORCH)
@@ -90,10 +63,10 @@ def test_an_activation_written_out_in_pytorch(name, dtype):
     torch.manual_seed(0)
     model = Does(lambda s, x: s.b(TORCH[name](s.a(x))), a=nn.Linear(4, 5), b=nn.Linear(5, 3)).to(dtype)
     net = ef.as_network(model)
-    _as_known(net, name)
+    as_known(net, name)
     with torch.no_grad():
         expected = model.double()(torch.from_numpy(INPUTS)).numpy()
-    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(through(net, INPUTS), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_a_convolution_before_an_activation_written_out():
@@ -105,7 +78,7 @@ def test_a_convolution_before_an_activation_written_out():
     x = np.random.default_rng(1).uniform(size=(7, 25))
     with torch.no_grad():
         expected = model.double()(torch.from_numpy(x.reshape(7, 1, 5, 5))).numpy()
-    np.testing.assert_allclose(_through(net, x), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(through(net, x), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -169,117 +142,6 @@ def test_a_row_of_activations_is_one_and_what_scales_is_folded_as_before():
     np.testing.assert_allclose(net[1].weight, 3 * model.b.weight.detach().numpy().T, rtol=1e-6)
 
 
-JAX = {
-    "gelu_tanh": lambda x: 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * jnp.power(x, 3.0)))),
-    "relu": lambda x: x * (x > 0),
-    "leaky_relu": lambda x: jnp.where(x > 0, x, 0.1 * x),
-    "sigmoid": lambda x: 1 / (1 + jnp.exp(-x)),
-    "squared relu": lambda x: jax.nn.relu(x) ** 2,
-    "square": lambda x: x * x,
-    "gaussian": lambda x: jnp.exp(-x * x),
-    "power": lambda x: jax.nn.relu(x) ** 2.5,
-    "rounded": jnp.round,
-    "saw": lambda x: x % 1.0,
-    "angle": lambda x: jnp.arctan2(x, 1.0),
-    "gamma": lambda x: jax.scipy.special.gammaln(2 + x * x),
-}
-
-
-@pytest.mark.parametrize("name", JAX)
-def test_an_activation_written_out_in_jax(name):
-    rng = np.random.default_rng(0)
-    tree = {key: rng.normal(size=shape).astype(np.float32) for key, shape in (("a", (4, 5)), ("b", (5, 3)))}
-
-    def function(tree, x):
-        return JAX[name](x @ tree["a"]) @ tree["b"]
-
-    net = ef.as_network((function, tree), input_shape=(4,))
-    assert not net.skipped
-    assert not net.restarts
-    if name in KNOWN:
-        assert str(net[0].activation) == NAMES.get(name, name)
-    if name not in ("rounded", "saw"):
-        expected = np.asarray(function(tree, jnp.asarray(INPUTS)))
-        np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-3, atol=1e-3)
-
-
-K = keras.ops
-KERAS = {
-    "relu": lambda x: K.maximum(x, 0.0),
-    "relu mask": lambda x: x * K.cast(x > 0, "float32"),
-    "relu chosen": lambda x: K.where(K.less(x, 0.0), 0.0, x),
-    "leaky_relu": lambda x: K.where(x > 0, x, 0.1 * x),
-    "elu": lambda x: K.where(x > 0, x, K.expm1(x)),
-    "sigmoid": lambda x: 1 / (1 + K.exp(-x)),
-    "squared relu": lambda x: K.relu(x) ** 2,
-    "power": lambda x: K.relu(x) ** 2.5,
-    "gaussian": lambda x: K.exp(-x * x),
-    "cut off": lambda x: K.minimum(x, 1.0),
-    "two to the": lambda x: 2.0**x,
-    "softplus": lambda x: K.logaddexp(x, 0.0),
-}
-
-
-@pytest.mark.parametrize("name", KERAS)
-def test_an_activation_written_out_in_keras(name):
-    keras.utils.set_random_seed(0)
-    x = keras.Input((4,))
-    model = keras.Model(x, keras.layers.Dense(3)(KERAS[name](keras.layers.Dense(5)(x))))
-    net = ef.as_network(model)
-    _as_known(net, name)
-    expected = K.convert_to_numpy(model(INPUTS.astype(np.float32)))
-    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
-
-
-def _nodes(*kinds):
-    """Nodes (operator, inputs, output, attributes) from "a" to "z"."""
-    return [helper.make_node(kind, inputs.split(), [out], **attributes) for kind, inputs, out, attributes in kinds]
-
-
-ONNX = {
-    "relu": [("Max", "a zero", "z", {})],
-    "relu chosen": [("GreaterOrEqual", "a zero", "g", {}), ("Where", "g a zero", "z", {})],
-    "relu not": [("Less", "a zero", "g", {}), ("Not", "g", "n", {}), ("Where", "n a zero", "z", {})],
-    "relu filled": [
-        ("Less", "a zero", "g", {}),
-        ("Cast", "g", "c", {"to": TensorProto.BOOL}),
-        ("Where", "c zero a", "z", {}),
-    ],
-    "sigmoid": [("Neg", "a", "m", {}), ("Exp", "m", "e", {}), ("Add", "e one", "t", {}), ("Reciprocal", "t", "z", {})],
-    "squared relu": [("Relu", "a", "r", {}), ("Pow", "r two", "z", {})],
-    "power": [("Relu", "a", "r", {}), ("Pow", "r half", "z", {})],
-    "two to the": [("Pow", "two a", "z", {})],
-    "sin": [("Sin", "a", "z", {})],
-    "several": [("Tanh", "a", "t", {}), ("Sigmoid", "a", "s", {}), ("Sum", "a t s", "z", {})],
-    "shrink": [("Shrink", "a", "z", {"lambd": 0.5, "bias": 0.25})],
-    "selu": [("Selu", "a", "z", {"alpha": 1.5, "gamma": 1.25})],
-    "celu": [("Celu", "a", "z", {"alpha": 2.0})],
-    "swish": [("Mul", "a two", "m", {}), ("Sigmoid", "m", "s", {}), ("Mul", "a s", "z", {})],
-    "threshold": [("ThresholdedRelu", "a", "z", {"alpha": 0.5})],
-    "at most": [("Min", "a one", "z", {})],
-}
-
-
-@pytest.mark.parametrize("name", ONNX)
-def test_an_activation_written_out_in_onnx(name):
-    rng = np.random.default_rng(0)
-    held = {"fa.weight": rng.normal(size=(4, 5)), "fb.weight": rng.normal(size=(5, 3)), "two": 2, "one": 1, "zero": 0}
-    graph = helper.make_graph(
-        [*_nodes(("MatMul", "x fa.weight", "a", {}), *ONNX[name], ("MatMul", "z fb.weight", "y", {}))],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
-        [numpy_helper.from_array(np.asarray(one, np.float32), key) for key, one in (held | {"half": 0.5}).items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    onnx.checker.check_model(model)
-    net = ef.as_network(model)
-    _as_known(net, name)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    [expected] = session.run(None, {"x": INPUTS.astype(np.float32)})
-    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
-
-
 SUMS = {
     "einsum": lambda x, w: torch.einsum("bi,ij->bj", x, w),
     "einsum, weights first": lambda x, w: torch.einsum("ij,...i->...j", w, x),
@@ -302,7 +164,7 @@ def test_a_dense_layer_written_as_a_sum_over_indices(name):
     assert not net.restarts
     with torch.no_grad():
         expected = model.double()(torch.from_numpy(INPUTS)).numpy()
-    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(through(net, INPUTS), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -324,36 +186,6 @@ def test_a_sum_over_indices_that_is_no_dense_layer_is_named(function):
     assert "einsum" in [name for name, _ in net.skipped]
 
 
-@pytest.mark.parametrize("activation", [None, "relu"])
-def test_a_dense_layer_of_keras_written_as_a_sum_over_indices(activation):
-    keras.utils.set_random_seed(0)
-    dense = keras.layers.EinsumDense("bi,io->bo", output_shape=5, bias_axes="o", activation=activation, name="e")
-    model = keras.Sequential([keras.Input((4,)), dense, keras.layers.Dense(3)])
-    net = ef.as_network(model)
-    assert not net.skipped
-    expected = K.convert_to_numpy(model(INPUTS.astype(np.float32)))
-    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    "activation",
-    [
-        lambda h: h / K.max(K.abs(h)),
-        lambda h: K.relu(h) if float(K.mean(h)) > -9 else K.tanh(h),
-        lambda h: K.cond(K.mean(h) > 0, lambda: K.relu(h), lambda: K.tanh(h)),
-        lambda h: h - K.mean(h, axis=0),
-    ],
-    ids=["divides by the largest", "decides", "decides in the graph", "centred"],
-)
-def test_an_activation_of_keras_that_depends_on_the_batch_is_none(activation):
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(5, activation, name="a"), keras.layers.Dense(3)])
-    net = ef.as_network(model)
-    assert str(net[0].activation) == "linear"
-    assert net.restarts == {1}
-    assert any("layer 'a' is measured without it" in reason for _, reason in net.skipped)
-
-
 def test_what_is_computed_for_an_assertion_hides_no_activation():
     def checked(s, x):
         h = s.a(x)
@@ -365,7 +197,7 @@ def test_what_is_computed_for_an_assertion_hides_no_activation():
 
     torch.manual_seed(0)
     net = ef.as_network(Does(checked, a=nn.Linear(4, 5), b=nn.Linear(5, 3)))
-    _as_known(net, "silu")
+    as_known(net, "silu")
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -383,7 +215,7 @@ def test_a_model_as_exported_by_pytorch_is_read_operation_by_operation():
     assert [str(layer.activation) for layer in net] == ["relu", "gelu", "linear"]
     with torch.no_grad():
         expected = model.double()(torch.from_numpy(INPUTS)).numpy()
-    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(through(net, INPUTS), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_batch_norm_of_aten_whose_weights_come_first():
@@ -400,7 +232,7 @@ def test_batch_norm_of_aten_whose_weights_come_first():
     assert not net.skipped
     with torch.no_grad():
         expected = model.double()(torch.from_numpy(INPUTS)).numpy()
-    np.testing.assert_allclose(_through(net, INPUTS), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(through(net, INPUTS), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("like", ["to", "type_as"])

@@ -12,11 +12,6 @@ import ei_fast as ef
 from ei_fast.adapters.torch import operations as torch_ops
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.manual_seed(0)
-
-
 def _trained(model, *shape):
     """With batch statistics of its own."""
     model.train()
