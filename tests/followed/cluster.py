@@ -9,13 +9,13 @@ import warnings
 
 import numpy as np
 from disks import fill, mounted
-from followed import follows, literal
 
 import ei_fast as ef
 from ei_fast.cluster import merge, plan, run
 from ei_fast.cluster.batch import PLAN, Batch
 from ei_fast.cluster.locks import holding
 from ei_fast.runtime.files import sealed, unsealed
+from followed import follows, literal
 
 ESTIMATOR = ef.EffectiveInformation(random_state=0, pairwise="none", joint="gaussian", n_samples=256)
 

@@ -3,10 +3,10 @@
 import warnings
 
 import numpy as np
-from followed import follows, literal
 
 import ei_fast as ef
 from ei_fast.training.columns import MEASURES
+from followed import follows, literal
 
 QUICK = {"random_state": 0, "tol": 0.5}
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import torch
-from followed import follows, literal
 from safetensors.numpy import save_file
 from torch import nn
 
 import ei_fast as ef
+from followed import follows, literal
 
 RNG = np.random.default_rng(0)
 

@@ -6,11 +6,11 @@ from importlib.metadata import requires
 import keras
 import numpy as np
 import onnx
-from followed import follows
 
 import ei_fast as ef
 from ei_fast.cluster import plan, run
 from ei_fast.demo import page, pages
+from followed import follows
 
 QUICK = {"random_state": 0, "tol": 0.5}
 

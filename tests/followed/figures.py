@@ -6,14 +6,14 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 from filelock import FileLock
-from followed import follows, literal
-from followed_trainings import _estimator, _recorded
 from matplotlib.figure import Figure
 
 import ei_fast as ef
 from ei_fast.claims.verdicts import verdicts_of
 from ei_fast.cli.reading import network_in
 from ei_fast.demo import given, page, pages
+from followed import follows, literal
+from followed.trainings import _estimator, _recorded
 
 QUICK = {"random_state": 0, "tol": 0.5}
 
