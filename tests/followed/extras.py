@@ -42,7 +42,7 @@ def _(said):
     np.savez(said.folder / "step_1.npz", w0=np.eye(2))
     plan(said.folder / "step_*.npz", said.folder / "ei", 1, ef.EffectiveInformation(**QUICK))
     with said.monkeypatch.context() as patched:
-        patched.setattr("ei_fast.adapters.import_module", _not_installed)
+        patched.setattr("ei_fast.adapters.table.import_module", _not_installed)
         installs(said.refused(ef.as_network, onnx.ModelProto()), "onnx", "onnxruntime")
         installs(said.refused(ef.as_network, keras_model), "keras")
         installs(said.refused(ef.as_network, (_not_installed, {}), input_shape=(2,)), "flax", "jax")

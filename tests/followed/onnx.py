@@ -213,7 +213,7 @@ def _(said):
 def _(said):
     from safetensors.numpy import save_file
 
-    from ei_fast.adapters.onnx import model as adapter
+    from ei_fast.adapters.onnx import files as adapter
 
     path = said.folder / "net.onnx"
     wide = np.ones((64, 64), np.float32)
