@@ -2,13 +2,13 @@
 
 UNFOLLOWABLE = {
     "Ended by {}; run again to go on.": (
-        "It is said by a process that a signal ends; tests/cluster/test_slurm.py and test_hazards.py run such again."
+        "It is said by a process that a signal ends; tests/cluster/test_slurm.py and test_killed.py run such again."
     ),
     "The file system of {} has no locks: see that no shard is run twice.": (
         "Only the user can see to that, on a file system without locks."
     ),
     "What was done is kept: run again, with processes=1 or more memory.": (
-        "It takes a process that the system kills; tests/cluster/test_hazards.py kills one and runs again."
+        "It takes a process that the system kills; tests/cluster/test_killed.py kills one and runs again."
     ),
     "The exact method is open to components with one input and to single edges. Use joint='auto'.": (
         "'exact' cannot be asked for: the method itself says so where it is not open, and the next one is taken."

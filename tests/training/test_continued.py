@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-import ei_fast.adapters.runs
 from ei_fast.training.columns import MEASURES
 
 
