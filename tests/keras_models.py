@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,8 +11,11 @@ from keras import layers as L
 import ei_fast as ef
 
 
-def _chain(*layers, shape=(6,)):
+def sequential(*layers, shape=(4,)):
     return keras.Sequential([keras.Input(shape), *layers])
+
+
+_chain = partial(sequential, shape=(6,))
 
 
 def _branched():
@@ -145,10 +149,6 @@ def described(name):
         "ranges": [list(map(list, pair)) for pair in network.ranges()],
         "ei": [layer.ei for layer in report],
     }
-
-
-def sequential(*layers, shape=(4,)):
-    return keras.Sequential([keras.Input(shape), *layers])
 
 
 def with_statistics(model):

@@ -29,3 +29,10 @@ def with_a_bracket():
     measures |= {"ei_bounds_low": plain.ei - below, "ei_bounds_high": plain.ei + above}
     flags = [[(), ("undersampled",) if t in (3, 4) else (), ()] for t in range(12)]
     return Trajectory(plain.steps, plain.layers, measures, plain.metrics, plain.provenance, flags=flags)
+
+
+def expected_of(trajectory):
+    """The rotation, written out once more."""
+    cos, sin = np.cos(np.pi / 4), np.sin(np.pi / 4)
+    x, y = trajectory.sensitivity, trajectory.degeneracy
+    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)

@@ -18,10 +18,4 @@ def as_known(net, name):
     assert pickle.loads(pickle.dumps(net[0].activation)).name == net[0].activation.name
 
 
-def through(net, x):
-    for layer in net:
-        x = layer(x)
-    return x
-
-
 INPUTS = np.random.default_rng(5).uniform(-3.0, 3.0, (200, 4))

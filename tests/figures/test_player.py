@@ -6,20 +6,13 @@ import numpy as np
 import pytest
 from chromium import Chromium, found
 from matplotlib.colors import to_rgb
-from played import played_trajectory, with_a_bracket
+from played import expected_of, played_trajectory, with_a_bracket
 
 import ei_fast as ef
 from ei_fast.figures.colours import layer_colours
 from ei_fast.figures.player import script_of_bokeh, write_player
 
 LONG = "model.encoder.layers.{}.feed_forward.dense_projection_of_the_hidden_states.linear"
-
-
-def expected_of(trajectory):
-    """The rotation, written out once more."""
-    cos, sin = np.cos(np.pi / 4), np.sin(np.pi / 4)
-    x, y = trajectory.sensitivity, trajectory.degeneracy
-    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
 
 
 needs_chromium = pytest.mark.skipif(

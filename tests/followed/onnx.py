@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx_models import onnx_model
 
 import ei_fast as ef
 from followed import follows
@@ -15,16 +16,8 @@ WEIGHT = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 MATMUL = helper.make_node("MatMul", ["x", "w"], ["y"])
 
 
-def _graph(nodes=(MATMUL,), weights=None, shape=("batch", 4), opset=17, kind=TensorProto.FLOAT, **options):
-    weights = {"w": WEIGHT} if weights is None else weights
-    graph = helper.make_graph(
-        list(nodes),
-        "g",
-        [helper.make_tensor_value_info("x", kind, shape)],
-        [helper.make_tensor_value_info("y", kind, [f"d{k}" for k in range(len(shape))])],
-        [numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8, **options)
+def _graph(nodes=(MATMUL,), weights=None, **options):
+    return onnx_model(list(nodes), {"w": WEIGHT} if weights is None else weights, **options)
 
 
 @follows("{} must be of opset {} or newer. Got {} instead. Export it with a newer one, or convert it with")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from networks import through
 from torch import nn
 
 import ei_fast as ef
@@ -29,12 +30,6 @@ def state_of(model, *parts):
     }
 
 
-def forward(network, x):
-    for layer in network:
-        x = layer(x)
-    return x
-
-
 def test_where_a_batch_norm_stands_is_asked_for_and_both_places_are_right():
     x = torch.randn(50, 4, dtype=torch.float64)
     behind = trained(nn.Linear(4, 6), nn.Tanh(), nn.BatchNorm1d(6), nn.Linear(6, 3))
@@ -49,18 +44,18 @@ def test_where_a_batch_norm_stands_is_asked_for_and_both_places_are_right():
             ef.as_network(state, **options)
         for given in (place, {"bn": place}):
             network = ef.as_network(state, **options, norm_place=given)
-            np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+            np.testing.assert_allclose(through(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
         assert any("eps=1e-05" in note for _, note in network.notes)
         other = {"before": "after", "after": "before"}[place]
         wrong = ef.as_network(state, **options, norm_place=other)
-        assert np.abs(forward(wrong, x.numpy()) - model(x).detach().numpy()).max() > 0.1
+        assert np.abs(through(wrong, x.numpy()) - model(x).detach().numpy()).max() > 0.1
 
 
 def test_numbers_of_a_sequential_tell_what_stands_right_behind():
     x = torch.randn(50, 4, dtype=torch.float64)
     model = trained(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
     network = ef.as_network(model.state_dict(), order=["0", "1", "3"], activation=["tanh", "linear"])
-    np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+    np.testing.assert_allclose(through(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
     behind = trained(nn.Linear(4, 6), nn.Tanh(), nn.BatchNorm1d(6), nn.Linear(6, 3))
     with pytest.raises(ValueError, match="Give norm_place='before' or norm_place='after'"):
         ef.as_network(behind.state_dict(), order=["0", "2", "3"], activation=["tanh", "linear"])
@@ -78,7 +73,7 @@ def test_other_numbers_tell_nothing_and_nested_norms_are_known():
     options = {"order": ["fc1", "bn", "fc2"], "activation": ["tanh", "linear"], "norm_place": "before"}
     x = torch.randn(50, 4, dtype=torch.float64)
     network = ef.as_network({name: part for name, part in nested.items() if part}, **options)
-    np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+    np.testing.assert_allclose(through(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
 
 
 def test_an_eps_of_ones_own(capsys):
@@ -86,7 +81,7 @@ def test_an_eps_of_ones_own(capsys):
     model = trained(nn.Linear(4, 6), nn.BatchNorm1d(6, eps=0.1), nn.Tanh(), nn.Linear(6, 3))
     options = {"order": ["0", "1", "3"], "activation": ["tanh", "linear"]}
     network = ef.as_network(model.state_dict(), **options, norm_eps=0.1)
-    np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+    np.testing.assert_allclose(through(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
     ef.describe(model.state_dict(), **options, norm_eps=0.1)
     assert "note on 0: batch norm '1' taken in before the activation, eps=0.1" in capsys.readouterr().out
     with pytest.raises(ValueError, match="'norm_eps' parameter of as_network"):
@@ -112,5 +107,5 @@ def test_two_batch_norms_in_a_row():
     model = trained(nn.Linear(4, 6), nn.Tanh(), nn.BatchNorm1d(6), nn.BatchNorm1d(6), nn.Linear(6, 3))
     options = {"order": ["0", "2", "3", "4"], "activation": ["tanh", "linear"], "norm_place": "after"}
     network = ef.as_network(model.state_dict(), **options)
-    np.testing.assert_allclose(forward(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
+    np.testing.assert_allclose(through(network, x.numpy()), model(x).detach().numpy(), atol=1e-12)
     assert network.notes == [("4", "batch norm '2, 3' of its inputs taken in, eps=1e-05")]

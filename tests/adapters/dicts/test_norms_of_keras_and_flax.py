@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
 from keras import layers as L
+from networks import through
 from safetensors.numpy import save_file
 
 import ei_fast as ef
@@ -18,18 +19,12 @@ X = RNG.normal(size=(50, 4))
 ACTIVATIONS = {"activation": ["tanh", "linear"]}
 
 
-def forward(network, x):
-    for layer in network:
-        x = layer(x)
-    return x
-
-
 def assert_same(network, model, outputs):
     """The weights are those of the model's own adapter, and the outputs are the model's."""
     for layer, other in zip(network, ef.as_network(model, input_shape=(4,)), strict=True):
         np.testing.assert_allclose(layer.weight, other.weight, rtol=1e-6)
         np.testing.assert_allclose(layer.bias, other.bias, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(forward(network, X), outputs, atol=1e-5)
+    np.testing.assert_allclose(through(network, X), outputs, atol=1e-5)
 
 
 def filled(tree):
@@ -243,7 +238,7 @@ def test_batch_norms_of_other_libraries(mean, var, scale, shift, eps):
     outputs = X @ entries["fc.weight"].T + entries["fc.bias"]
     expected = (outputs - entries[f"n.{mean}"]) / np.sqrt(entries[f"n.{var}"] + eps)
     np.testing.assert_allclose(
-        forward(network, X), expected * entries[f"n.{scale}"] + entries[f"n.{shift}"], atol=1e-12
+        through(network, X), expected * entries[f"n.{scale}"] + entries[f"n.{shift}"], atol=1e-12
     )
 
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from written_out import INPUTS, KNOWN, NAMES, through
+from networks import through
+from written_out import INPUTS, KNOWN, NAMES
 
 import ei_fast as ef
 

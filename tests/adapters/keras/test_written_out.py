@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from written_out import INPUTS, as_known, through
+from networks import through
+from written_out import INPUTS, as_known
 
 import ei_fast as ef
 
