@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,8 +11,11 @@ from keras import layers as L
 import ei_fast as ef
 
 
-def _chain(*layers, shape=(6,)):
+def sequential(*layers, shape=(4,)):
     return keras.Sequential([keras.Input(shape), *layers])
+
+
+_chain = partial(sequential, shape=(6,))
 
 
 def _branched():
@@ -41,13 +45,14 @@ class Own(keras.Layer):
 class Subclassed(keras.Model):
     """A model of one's own, whose batch norm and dropout know whether it trains."""
 
-    def __init__(self):
+    def __init__(self, width=6):
         super().__init__(name="subclassed")
+        self.width = width
         self.first, self.norm, self.second = L.Dense(5, name="first"), L.BatchNormalization(), L.Dense(2, name="second")
         self.drop = L.Dropout(0.5)
 
     def call(self, x, training=False):
-        x = keras.ops.relu(self.norm(self.first(keras.ops.reshape(x, (-1, 6))), training=training))
+        x = keras.ops.relu(self.norm(self.first(keras.ops.reshape(x, (-1, self.width))), training=training))
         return keras.ops.softmax(self.second(self.drop(x, training=training)))
 
 
@@ -144,6 +149,26 @@ def described(name):
         "ranges": [list(map(list, pair)) for pair in network.ranges()],
         "ei": [layer.ei for layer in report],
     }
+
+
+def with_statistics(model):
+    """Batch norms as training leaves them."""
+    rng = np.random.default_rng(1)
+    for layer in model._flatten_layers():
+        if isinstance(layer, L.BatchNormalization):
+            n = layer.moving_mean.shape
+            layer.set_weights([rng.uniform(low, high, n) for low, high in ((0.5, 2), (-1, 1), (-1, 1), (0.5, 2))])
+    return model
+
+
+def agrees(net, model, width, spread=3.0):
+    """The whole chain against the model, far into saturation."""
+    x = np.random.default_rng(5).uniform(-spread, spread, (200, width))
+    y = x
+    for layer in net:
+        y = layer(y)
+    expected = keras.ops.convert_to_numpy(model(x.astype(np.float32), training=False))
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
 if __name__ == "__main__":

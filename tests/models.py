@@ -1,7 +1,9 @@
 """Models that several tests use."""
 
+import copy
 import warnings
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -83,3 +85,42 @@ def keras_lenet(model):
             weight = weight.reshape(-1, size, side, side).transpose(0, 2, 3, 1).reshape(len(weight), -1)
         twin.get_layer(name).set_weights([weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T, bias])
     return twin
+
+
+def trained(model, width):
+    """With batch statistics of its own."""
+    model.train()
+    with torch.no_grad():
+        for _ in range(3):
+            model(torch.randn(64, width))
+    return model
+
+
+def agrees(net, model, width, spread=3.0):
+    """The whole chain against the model in float64, far into saturation."""
+    x = np.random.default_rng(5).uniform(-spread, spread, (200, width))
+    y = x
+    for layer in net:
+        y = layer(y)
+    with torch.no_grad():
+        expected = copy.deepcopy(model).double().eval()(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-9)
+
+
+class Residual(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.inner = nn.Linear(width, width)
+        self.outer = nn.Linear(width, width)
+
+    def forward(self, x):
+        return x + self.outer(torch.relu(self.inner(x)))
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc1(self.fc1(x).tanh()).sigmoid()

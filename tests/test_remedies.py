@@ -1,19 +1,16 @@
 """What messages say is to be done: every remedy is followed, or it is said why not."""
 
 import inspect
+from importlib import import_module
+from pkgutil import iter_modules
 
-import followed_cluster  # noqa: F401
-import followed_core  # noqa: F401
-import followed_dicts  # noqa: F401
-import followed_extras  # noqa: F401
-import followed_figures  # noqa: F401
-import followed_files  # noqa: F401
-import followed_models  # noqa: F401
-import followed_trainings  # noqa: F401
+import followed
 import pytest
-import remedies
-from followed import CASES, Said, matches
-from unfollowed import NOT_YET, UNFOLLOWABLE
+from followed import CASES, Said, matches, remedies
+from followed.unfollowed import NOT_YET, UNFOLLOWABLE
+
+for found in iter_modules(followed.__path__):
+    import_module(f"followed.{found.name}")
 
 MESSAGES = remedies.messages()
 MOST_NOT_YET = 0
@@ -33,7 +30,7 @@ def _where(key):
 def test_every_remedy_is_followed_or_it_is_said_why_not():
     known = [key_of(part) for part in (*CASES, *UNFOLLOWABLE, *NOT_YET)]
     missing = [_where(key) for key in MESSAGES if key not in known]
-    assert not missing, "Follow these remedies in a case, tests/followed_*.py:\n" + "\n".join(missing)
+    assert not missing, "Follow these remedies in a case, tests/followed:\n" + "\n".join(missing)
     twice = {key for key in known if known.count(key) > 1}
     assert not twice
 
@@ -49,7 +46,7 @@ def test_reasons_are_given():
 
 def test_sentences_of_messages_begin_with_words_that_are_known():
     unknown = {word: key for word, key in remedies.sentences() if word not in (*remedies.VERBS, *remedies.NO_VERBS)}
-    assert not unknown, "Put these into VERBS or NO_VERBS of tests/remedies.py"
+    assert not unknown, "Put these into VERBS or NO_VERBS of tests/followed/remedies.py"
 
 
 def test_no_message_offers_an_empty_list():

@@ -11,7 +11,7 @@ from importlib.metadata import requires
 
 import keras
 import pytest
-import remedies
+from followed import remedies
 
 PROGRAM = """
 import json, sys, warnings

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from played import expected_of
 
 import ei_fast as ef
 from ei_fast.cli import main
@@ -30,17 +31,10 @@ def _trajectory(n_steps=12, n_layers=3, metrics=("loss", "val_loss", "accuracy")
     return Trajectory(np.arange(n_steps) * 10, [f"fc{k}" for k in range(n_layers)], measures, beside)
 
 
-def _expected(trajectory):
-    """The rotation, written out once more."""
-    cos, sin = np.cos(np.pi / 4), np.sin(np.pi / 4)
-    x, y = trajectory.sensitivity, trajectory.degeneracy
-    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
-
-
 def test_every_frame_shows_the_points_of_its_step():
     trajectory = _trajectory()
     frames = Frames(motion_of(trajectory, trail=4), 50)
-    expected = _expected(trajectory)
+    expected = expected_of(trajectory)
     for index, _ in enumerate(frames.drawn(range(len(trajectory)))):
         np.testing.assert_allclose(frames.points.get_offsets(), expected[index])
         for marker, name in zip(frames.markers, ("loss", "val_loss"), strict=True):
@@ -89,7 +83,7 @@ def test_figures_per_edge_are_divided_by_the_edges_of_the_layer():
     assert (layer.vertical_title, layer.beside) == ("(sensitivity + degeneracy) / √2  [bits]", "EI [bits]")
     frames = Frames(edge, 50)
     for index, _ in enumerate(frames.drawn(range(2))):
-        np.testing.assert_allclose(frames.points.get_offsets(), _expected(trajectory)[index] / edges[:, None])
+        np.testing.assert_allclose(frames.points.get_offsets(), expected_of(trajectory)[index] / edges[:, None])
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".html"])

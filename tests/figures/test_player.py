@@ -1,122 +1,18 @@
-"""The player: what the page holds, and what a real browser draws of it."""
+"""The player: what a real browser draws of its page."""
 
 import json
-from base64 import b64decode
 
 import numpy as np
 import pytest
 from chromium import Chromium, found
 from matplotlib.colors import to_rgb
+from played import expected_of, played_trajectory, with_a_bracket
 
 import ei_fast as ef
 from ei_fast.figures.colours import layer_colours
-from ei_fast.figures.player import runs_of, script_of_bokeh, write_player
-from ei_fast.results.report import ENDS
-from ei_fast.training.columns import MEASURES
-from ei_fast.training.trajectory import Trajectory
+from ei_fast.figures.player import script_of_bokeh, write_player
 
 LONG = "model.encoder.layers.{}.feed_forward.dense_projection_of_the_hidden_states.linear"
-
-
-def _trajectory(n_steps=12, n_layers=3, seed=0, metrics=("loss", "val_loss", "accuracy"), **more):
-    rng = np.random.default_rng(seed)
-    sensitivity, ei = rng.uniform(9, 20, (n_steps, n_layers)), rng.uniform(0, 9, (n_steps, n_layers))
-    measures = dict.fromkeys(MEASURES, np.zeros((n_steps, n_layers)))
-    measures |= {"ei": ei, "sensitivity": sensitivity, "degeneracy": sensitivity - ei} | dict.fromkeys(ENDS, ei)
-    beside = {name: rng.uniform(0.01, 1, n_steps) for name in metrics}
-    names = more.pop("names", [f"fc{k}" for k in range(n_layers)])
-    provenance = {"layers": [[name, 4 + k, 5] for k, name in enumerate(names)], "convention": "first"}
-    return Trajectory(
-        np.arange(n_steps) * 10, names, measures | more.pop("measures", {}), beside, more.pop("provenance", provenance)
-    )
-
-
-def _with_a_bracket():
-    """The second layer is bracketed at steps 3 and 4; intervals of 2 bits to either side, of the third wider bounds."""
-    plain = _trajectory()
-    measures = {name: getattr(plain, name) for name in MEASURES}
-    measures |= {"ei_low": plain.ei - 2, "ei_high": plain.ei + 2}
-    below, above = np.array([2, 2, 5]), np.array([2, 2, 4])
-    measures |= {"ei_bounds_low": plain.ei - below, "ei_bounds_high": plain.ei + above}
-    flags = [[(), ("undersampled",) if t in (3, 4) else (), ()] for t in range(12)]
-    return Trajectory(plain.steps, plain.layers, measures, plain.metrics, plain.provenance, flags=flags)
-
-
-def _expected(trajectory):
-    """The rotation, written out once more."""
-    cos, sin = np.cos(np.pi / 4), np.sin(np.pi / 4)
-    x, y = trajectory.sensitivity, trajectory.degeneracy
-    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
-
-
-def _contents(path):
-    def refuse(constant):
-        pytest.fail(f"{constant} is not JSON")
-
-    text = path.read_text(encoding="utf-8").split('<script id="contents" type="application/json">')[1]
-    return json.loads(text.split("</script>")[0], parse_constant=refuse)
-
-
-def _floats(text):
-    return np.frombuffer(b64decode(text), "<f4")
-
-
-def test_the_page_holds_the_numbers_of_the_trajectory(tmp_path):
-    trajectory = _with_a_bracket()
-    trajectory.sensitivity[2, 1] = trajectory.metrics["loss"][3] = np.nan
-    contents = _contents(ef.animate_causal_plane(trajectory, tmp_path / "plane.html"))
-    (run,) = contents["runs"]
-    assert run["steps"] == contents["steps"] == trajectory.steps.tolist()
-    for k, track in enumerate(run["tracks"]):
-        for name in ("ei", "sensitivity", "degeneracy"):
-            np.testing.assert_allclose(_floats(track[name]), getattr(trajectory, name)[:, k], rtol=1e-6)
-        ends = [trajectory.ei_low[:, k], trajectory.ei_high[:, k]]
-        np.testing.assert_allclose([_floats(end) for end in track["interval"]], ends, rtol=1e-6, atol=1e-6)
-        assert track["bracketed"] == ([3, 4] if k == 1 else [])
-        assert (track["bounds"] is None) == (k < 2)
-        assert track["edges"] == (4 + k) * 5
-    np.testing.assert_allclose(_floats(run["curves"][0][1]), trajectory.metrics["loss"], rtol=1e-6)
-    assert [name for name, _ in run["curves"]] == ["loss", "val_loss"]
-    assert contents["notes"] == [
-        "ranges: those of the first record",
-        "bars through points: 95 % intervals of EI",
-        "bars: EI known by bounds alone",
-        "faint: bounds on EI that rest on no model",
-    ]
-
-
-def test_what_is_exact_has_neither_bars_nor_notes(tmp_path):
-    contents = _contents(ef.animate_causal_plane(_trajectory(provenance={}), tmp_path / "plane.html"))
-    assert [(track["interval"], track["bounds"]) for track in contents["runs"][0]["tracks"]] == [(None, None)] * 3
-    assert contents["notes"] == []
-    assert list(contents["scales"]) == ["layer"]
-
-
-def test_ticks_of_a_logarithmic_axis_are_numbers_as_elsewhere(tmp_path):
-    trajectory = _trajectory()
-    trajectory.metrics["loss"][:] = np.geomspace(2.5, 0.02, 12)
-    contents = _contents(ef.animate_causal_plane(trajectory, tmp_path / "plane.html"))
-    ticks = contents["scales"]["layer"]["ticks"]
-    assert [float(text) for _, text in ticks] == [tick for tick, _ in ticks]
-
-
-def test_what_is_no_run_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="'trajectories' parameter of write_player must hold at least one run"):
-        write_player({}, tmp_path / "plane.html")
-    with pytest.raises(ValueError, match="must be a Trajectory of at least one step"):
-        write_player({"a": _trajectory(), "b": Trajectory.empty()}, tmp_path / "plane.html")
-    assert not list(tmp_path.iterdir())
-
-
-def test_runs_of_a_trajectory():
-    trajectory = _trajectory()
-    assert list(runs_of(trajectory)) == [""]
-    trajectory.runs = ("a",) * 5 + ("b",) * 7
-    assert {name: len(run) for name, run in runs_of(trajectory).items()} == {"a": 5, "b": 7}
-
-
-def test_nothing_in_the_library_ends_its_script():
-    assert "</script" not in script_of_bokeh().lower()
 
 
 needs_chromium = pytest.mark.skipif(
@@ -178,9 +74,9 @@ def _bits_per_pixel(browser):
 
 @needs_chromium
 def test_the_page_shows_every_step_where_it_is(browser, tmp_path):
-    trajectory = _trajectory()
+    trajectory = played_trajectory()
     _open(browser, ef.animate_causal_plane(trajectory, tmp_path / "plane.html", trail=4))
-    expected = _expected(trajectory)
+    expected = expected_of(trajectory)
     assert browser.value("[slider.min, slider.max, slider.step]") == ["0", "11", "1"]
     colours = np.array([to_rgb(colour) for colour in layer_colours(3)]) * 255
     for index in (0, 7, 11):
@@ -212,7 +108,7 @@ def test_the_page_shows_every_step_where_it_is(browser, tmp_path):
 
 @needs_chromium
 def test_brackets_intervals_and_bounds_are_bars(browser, tmp_path):
-    trajectory = _with_a_bracket()
+    trajectory = with_a_bracket()
     _open(browser, ef.animate_causal_plane(trajectory, tmp_path / "plane.html"))
     for index in (3, 7):
         _slide(browser, index)
@@ -228,9 +124,9 @@ def test_brackets_intervals_and_bounds_are_bars(browser, tmp_path):
 
 @needs_chromium
 def test_of_many_runs_the_first_is_shown_and_others_at_a_click(browser, tmp_path):
-    runs = {f"seed {k}": _trajectory(seed=k) for k in range(4)}
+    runs = {f"seed {k}": played_trajectory(seed=k) for k in range(4)}
     _open(browser, write_player(runs, tmp_path / "plane.html"))
-    expected = [_expected(run)[0] for run in runs.values()]
+    expected = [expected_of(run)[0] for run in runs.values()]
 
     def held():
         return np.transpose(_source(browser, "points", "x", "y")).reshape(-1, 2)
@@ -244,13 +140,13 @@ def test_of_many_runs_the_first_is_shown_and_others_at_a_click(browser, tmp_path
 
 @needs_chromium
 def test_layers_and_runs_are_hidden_and_shown(browser, tmp_path):
-    runs = {"a": _trajectory(), "b": _trajectory(6, seed=1)}
+    runs = {"a": played_trajectory(), "b": played_trajectory(6, seed=1)}
     runs["b"].steps = np.array([5, 15, 25, 35, 200, 300])
     _open(browser, write_player(runs, tmp_path / "plane.html"))
     assert browser.value("slider.max") == "17"
     # Steps 0, 5, 10, 15, 20, 25, 30: the first run is at its record 3, the second at 2.
     _slide(browser, 6)
-    expected = np.concatenate([_expected(runs["a"])[3], _expected(runs["b"])[2]])
+    expected = np.concatenate([expected_of(runs["a"])[3], expected_of(runs["b"])[2]])
 
     def held():
         return np.transpose(_source(browser, "points", "x", "y")).reshape(-1, 2)
@@ -274,7 +170,7 @@ def test_layers_and_runs_are_hidden_and_shown(browser, tmp_path):
 
 @needs_chromium
 def test_the_page_plays_and_pauses(browser, tmp_path):
-    _open(browser, ef.animate_causal_plane(_trajectory(40), tmp_path / "plane.html", fps=20))
+    _open(browser, ef.animate_causal_plane(played_trajectory(40), tmp_path / "plane.html", fps=20))
     browser.click("#play")
     assert browser.value("play.textContent") == "Pause"
     browser.value("new Promise(done => setInterval(() => Number(slider.value) >= 5 && done(true), 10))")
@@ -294,7 +190,7 @@ def test_the_page_plays_and_pauses(browser, tmp_path):
 
 @needs_chromium
 def test_the_keyboard_does_what_the_page_says(browser, tmp_path):
-    _open(browser, ef.animate_causal_plane(_trajectory(), tmp_path / "plane.html", fps=0.1))
+    _open(browser, ef.animate_causal_plane(played_trajectory(), tmp_path / "plane.html", fps=0.1))
     seen = []
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "End", "ArrowRight", "Home"):
         browser.press(key)
@@ -316,7 +212,7 @@ def test_the_keyboard_does_what_the_page_says(browser, tmp_path):
 
 @needs_chromium
 def test_a_double_click_shows_all_again(browser, tmp_path):
-    _open(browser, ef.animate_causal_plane(_trajectory(), tmp_path / "plane.html"))
+    _open(browser, ef.animate_causal_plane(played_trajectory(), tmp_path / "plane.html"))
     before = browser.value(_FRAME)
     plot = "Bokeh.documents.find(d => d.get_model_by_name('points')).roots()[0]"
     browser.value(f"{plot}.x_range.setv({{ start: 1, end: 2 }}), true")
@@ -330,7 +226,7 @@ def test_a_double_click_shows_all_again(browser, tmp_path):
 
 @needs_chromium
 def test_equal_scales_are_equal(browser, tmp_path):
-    _open(browser, ef.animate_causal_plane(_trajectory(), tmp_path / "plane.html"))
+    _open(browser, ef.animate_causal_plane(played_trajectory(), tmp_path / "plane.html"))
     x, y = _bits_per_pixel(browser)
     assert x != pytest.approx(y, rel=0.1)
     browser.click("#equal")
@@ -343,7 +239,7 @@ def test_equal_scales_are_equal(browser, tmp_path):
 
 @needs_chromium
 def test_figures_per_edge(browser, tmp_path):
-    trajectory = _trajectory(metrics=[])
+    trajectory = played_trajectory(metrics=[])
     edges = np.array([20, 25, 30])
     _open(browser, ef.animate_causal_plane(trajectory, tmp_path / "plane.html", per="edge"))
     titles = "Bokeh.documents.map(d => [d.roots()[0].below[0].axis_label, d.roots()[0].left[0].axis_label])"
@@ -351,7 +247,7 @@ def test_figures_per_edge(browser, tmp_path):
         if per == "layer":
             _choose(browser, "scale", per)
         held = np.transpose(_source(browser, "points", "x", "y"))
-        np.testing.assert_allclose(held, _expected(trajectory)[0] / np.reshape(divisor, (-1, 1)), rtol=1e-6)
+        np.testing.assert_allclose(held, expected_of(trajectory)[0] / np.reshape(divisor, (-1, 1)), rtol=1e-6)
         np.testing.assert_allclose(_source(browser, "markers", "y"), trajectory.ei[0] / divisor, rtol=1e-6)
         assert sorted(map(tuple, browser.value(titles))) == [
             (f"EI / √2  [{unit}]", f"(sensitivity + degeneracy) / √2  [{unit}]"),
@@ -362,7 +258,7 @@ def test_figures_per_edge(browser, tmp_path):
 @needs_chromium
 def test_a_panel_for_each_layer(browser, tmp_path):
     browser.resize(900, 500)
-    trajectory = _trajectory(5, 60, names=[LONG.format(k) for k in range(60)])
+    trajectory = played_trajectory(5, 60, names=[LONG.format(k) for k in range(60)])
     _open(browser, ef.animate_causal_plane(trajectory, tmp_path / "plane.html"))
     assert "coloured by depth" in browser.value("layers.querySelector('legend').textContent")
     _choose(browser, "arrangement", "panels")
@@ -373,7 +269,7 @@ def test_a_panel_for_each_layer(browser, tmp_path):
     assert 3 <= len(shown) < 60
     for one in shown:
         k = trajectory.layers.index(one["layer"])
-        np.testing.assert_allclose(one["at"][0], _expected(trajectory)[3, k], rtol=1e-6)
+        np.testing.assert_allclose(one["at"][0], expected_of(trajectory)[3, k], rtol=1e-6)
     assert browser.value("[...panels.querySelectorAll('figure')].length") == 60
     browser.value("panels.scrollTo(0, 1e6), true")
     last = f"eiPlayer.positions().some(({{ layer }}) => layer === '{trajectory.layers[-1]}')"
@@ -384,7 +280,7 @@ def test_a_panel_for_each_layer(browser, tmp_path):
 
 @needs_chromium
 def test_pointing_at_a_layer_says_what_is_known(browser, tmp_path):
-    trajectory = _with_a_bracket()
+    trajectory = with_a_bracket()
     for index, k in ((0, 0), (3, 1)):
         trajectory.ei[index, k] = 4.0
         trajectory.sensitivity[index, k], trajectory.degeneracy[index, k] = 25.0, 21.0
@@ -422,7 +318,7 @@ def _width_of(browser, text):
 @pytest.mark.parametrize(("n_steps", "n_layers"), [pytest.param(1, 1, marks=pytest.mark.slow), (4, 60)])
 def test_it_keeps_its_shape(n_steps, n_layers, browser, tmp_path):
     names = [LONG.format(k) for k in range(n_layers)]
-    _open(browser, ef.animate_causal_plane(_trajectory(n_steps, n_layers, names=names), tmp_path / "plane.html"))
+    _open(browser, ef.animate_causal_plane(played_trajectory(n_steps, n_layers, names=names), tmp_path / "plane.html"))
     assert browser.value("[...document.querySelectorAll('#layers label')].map(label => label.title)") == names
     for width, height in ((390, 844), (370, 900), (1100, 640), (1280, 720), (2560, 1300)):
         browser.resize(width, height)
@@ -445,7 +341,7 @@ def test_it_keeps_its_shape(n_steps, n_layers, browser, tmp_path):
 
 @needs_chromium
 def test_light_and_dark(browser, tmp_path):
-    path = ef.animate_causal_plane(_trajectory(), tmp_path / "plane.html")
+    path = ef.animate_causal_plane(played_trajectory(), tmp_path / "plane.html")
     browser.prefer("dark")
     _open(browser, path)
     colour = "Bokeh.documents.map(d => d.roots()[0].left[0].axis_label_text_color)"
@@ -461,7 +357,7 @@ def test_light_and_dark(browser, tmp_path):
 @needs_chromium
 def test_names_are_shown_as_they_are(browser, tmp_path):
     names = ["a < b & c", "</script><script>alert(1)</script>", "<!-- <script>"]
-    runs = {"</title>": _trajectory(names=names), "@contents@": _trajectory(names=names, seed=1)}
+    runs = {"</title>": played_trajectory(names=names), "@contents@": played_trajectory(names=names, seed=1)}
     _open(browser, write_player(runs, tmp_path / "plane.html", title="</h1> & @style@"))
     texts = "[...document.querySelectorAll('{} li label')].map(label => label.textContent)"
     assert browser.value(texts.format("#layers")) == names
@@ -476,7 +372,7 @@ def test_names_are_shown_as_they_are(browser, tmp_path):
 @needs_chromium
 def test_players_share_a_script_beside_them(one_browser, tmp_path):
     (tmp_path / "bokeh.min.js").write_text(script_of_bokeh(), encoding="utf-8")
-    path = write_player({"": _trajectory()}, tmp_path / "plane.html", script="bokeh.min.js")
+    path = write_player({"": played_trajectory()}, tmp_path / "plane.html", script="bokeh.min.js")
     assert path.stat().st_size < 100_000
     one_browser.requests.clear()
     _open(one_browser, path)
@@ -488,7 +384,7 @@ def test_players_share_a_script_beside_them(one_browser, tmp_path):
 @needs_chromium
 @pytest.mark.slow
 def test_five_thousand_steps_of_sixty_layers_play(browser, tmp_path):
-    trajectory = _trajectory(5000, 60, metrics=[])
+    trajectory = played_trajectory(5000, 60, metrics=[])
     trajectory.ei_low, trajectory.ei_high = trajectory.ei - 0.5, trajectory.ei + 0.5
     path = ef.animate_causal_plane(trajectory, tmp_path / "plane.html")
     assert path.stat().st_size < 16e6
@@ -496,7 +392,7 @@ def test_five_thousand_steps_of_sixty_layers_play(browser, tmp_path):
     for index in (0, 4999, 2345):
         _slide(browser, index)
         held = np.transpose(_source(browser, "points", "x", "y"))
-        np.testing.assert_allclose(held, _expected(trajectory)[index], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(held, expected_of(trajectory)[index], rtol=1e-5, atol=1e-5)
     frames = (
         "(async () => { const begun = performance.now(); for (let k = 0; k < 20; k++) {"
         " eiPlayer.show(k); await new Promise(requestAnimationFrame); } return (performance.now() - begun) / 20; })()"
