@@ -1,4 +1,4 @@
-"""From whatever holds the weights to a `Network`: one file a kind of source."""
+"""From whatever holds the weights to a `Network`: a folder or a file for each kind of source, see `table.py`."""
 
 import os
 from collections.abc import Mapping, Sequence

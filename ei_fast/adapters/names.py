@@ -5,6 +5,7 @@ from typing import Any
 
 from ei_fast.network.network import Network
 
+_NO_NUMBERS = "its values are no numbers for all that layer {!r} can reach"
 _RULE = "The 'names' parameter of as_network must be a sequence of different strings, one a layer"
 
 
@@ -54,8 +55,8 @@ def _told(reason: str, new: dict[str, str]) -> str:
     parts = []
     for part in reason.split("; "):
         for old, name in new.items():
-            if part == f"layer {old!r} is measured without it":
-                part = f"layer {name!r} is measured without it"
+            if part in (f"layer {old!r} is measured without it", _NO_NUMBERS.format(old)):
+                part = part.replace(repr(old), repr(name))
                 break
             told = f"the inputs of {old!r} after it"
             if part.startswith(told):

@@ -6,6 +6,7 @@ A kind of model is told without importing its library, which is loaded only wher
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from inspect import isroutine
 from pathlib import Path
@@ -92,7 +93,7 @@ def _is_jax(model: Any) -> bool:
     if isinstance(model, tuple) and len(model) == 2:
         libraries = _libraries(model[0])
         # What `jax.jit` makes is of a class of jaxlib.
-        return isroutine(model[0]) or not libraries.isdisjoint(("jaxlib", "flax"))
+        return isroutine(model[0]) or isinstance(model[0], partial) or not libraries.isdisjoint(("jaxlib", "flax"))
     return "flax" in _libraries(model)
 
 

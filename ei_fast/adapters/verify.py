@@ -54,9 +54,11 @@ def _allowed(layer: Layer | Function, x: Array, expected: Array, arithmetic: str
     if isinstance(layer, Layer):
         # A steep activation makes more of an error than there was.
         sums = x @ layer.weight + layer.bias
-        with np.errstate(over="ignore"):
-            low, high = layer.activation(sums - of_sums), layer.activation(sums + of_sums)
-        allowed = np.maximum(allowed, np.abs(high - low))
+        # Just beyond the sums it may be no number.
+        activation = layer.activation.function or layer.activation
+        with np.errstate(all="ignore"):
+            low, high = (np.asarray(activation(sums + off)) for off in (-of_sums, of_sums))
+            allowed = np.fmax(allowed, np.abs(high - low))
     return allowed
 
 

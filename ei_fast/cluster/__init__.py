@@ -3,7 +3,7 @@
 The batch lives in a folder that all jobs see. Files are written whole or not at all, and every result is named by
 a hash of what it was computed from, so that a batch may be stopped anywhere, by anything, and run again.
 
-Six ideas, a folder each, from what is used to what uses it; no folder imports one further on:
+Six steps, a folder each, from what is used to what uses it; no folder imports one further on:
 
 finding
     Which checkpoints there are, and what their names say of run and step.

@@ -1,7 +1,8 @@
 """The public entry: `EffectiveInformation` and its short form `analyze`.
 
 `layers.py` gives every layer its bins and measures it, `reports.py` makes reports of what was measured, with what is to
-be known before it is trusted, and `effective_information.py` is the estimator around both.
+be known before it is trusted, `measuring.py` does both to a network that was read, `effective_information.py` is the
+estimator around that, and `short_form.py` is `analyze`.
 """
 
 from ei_fast.estimator.effective_information import EffectiveInformation

@@ -24,10 +24,10 @@ SIDE_BY_SIDE = 4
 
 
 def binned_layers(network: Network, settings: Settings, ranges: Sequence[tuple[Ranges, Ranges]]) -> list[BinnedLayer]:
-    """Every layer with its bins over the given ranges; ValueError where it could not be measured so."""
+    """Every layer with its bins over the given ranges; ValueError or MemoryError where it could not be measured so."""
     binned = [
         BinnedLayer(
-            block,
+            layer,
             index,
             *ranges[index],
             settings.in_bins,
@@ -35,11 +35,11 @@ def binned_layers(network: Network, settings: Settings, ranges: Sequence[tuple[R
             settings.drop,
             settings.baseline,
         )
-        for index, block in enumerate(network)
+        for index, layer in enumerate(network)
     ]
-    for layer in binned:
-        pairwise_method(layer, settings.options)
-        _check_bins(layer)
+    for one in binned:
+        pairwise_method(one, settings.options)
+        _check_bins(one)
     if settings.pairwise != "none":
         check_files(binned, settings.matrices)
     check_memory(settings.n_samples or JOINT_POINTS, settings.joint)

@@ -71,8 +71,10 @@ class MeasuresNetworks(BaseEstimator):
         Raises
         ------
         ValueError
-            Where bins are too narrow to be told apart, where the pairwise method does not suit a layer, or where
-            counting joint states would need too much memory.
+            Where bins are too narrow to be told apart, where the pairwise method does not suit a layer, or where the
+            files of matrices cannot be written.
+        MemoryError
+            Where tables of edges or joint states would take too much.
 
         Examples
         --------

@@ -13,7 +13,7 @@ _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _ON_LIGHT, _ON_DARK = (0.0, 0.86), (0.3, 1.0)
 
 MATRICES = "cividis"
-"""Of edge matrices: light to dark the same for every kind of colour vision, and in print."""
+"""Colour map of edge matrices: from dark to light for every kind of colour vision, and in print."""
 
 
 def paper() -> str:
@@ -47,4 +47,5 @@ def layer_colours(n_layers: int) -> list[str]:
 def metric_styles(n_metrics: int) -> list[dict[str, Any]]:
     """How losses and the like are drawn, which belong to no layer: in greys, by the dashes of their lines."""
     dashes, greys = ("-", "--", ":", "-."), (ink(0.9), ink(0.6))
-    return [{"color": greys[k % 2], "linestyle": dashes[k % 4], "linewidth": 1.5} for k in range(n_metrics)]
+    # After four the dashes come again, in the other grey.
+    return [{"color": greys[(k + k // 4) % 2], "linestyle": dashes[k % 4], "linewidth": 1.5} for k in range(n_metrics)]

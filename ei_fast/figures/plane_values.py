@@ -1,7 +1,5 @@
 """What a causal plane is given: numbers of every point and layer, checked, and divided by the layers' edges."""
 
-from math import prod
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -35,7 +33,7 @@ def pairs(ends: ArrayLike | None, name: str, shape: tuple[int, ...]) -> Points:
     if ends is None:
         return np.full(shape, np.nan)
     found = numbers(ends, name)
-    if found.size != prod(shape):
+    if found.shape != shape and not (shape[0] == 1 and found.shape == shape[1:]):
         raise ValueError(f"The {name!r} parameter of {OWNER} must have shape {shape}. Got {found.shape} instead.")
     return found.reshape(shape)
 

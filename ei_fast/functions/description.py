@@ -1,6 +1,6 @@
 """What would be measured of a model, in words."""
 
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from ei_fast.adapters import as_network
 from ei_fast.network.bins import Ranges, hull_of
@@ -8,10 +8,6 @@ from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.parameters import ReadingOptions, check_adapter_options, shows_keywords
 from ei_fast.results.tables import lines_of, widths_of
-
-if TYPE_CHECKING:
-    pass
-
 
 _DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from ei_fast.network.binned import BinnedLayer
 from ei_fast.parameters import OWNER, AdapterOptions, MeasuringOptions, Settings, measuring_and_reading, shows_keywords
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The measures at several numbers of bins."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tqdm import tqdm
@@ -82,7 +83,7 @@ def bin_sweep(
 
 
 def _check_several(bins: Any) -> None:
-    if isinstance(bins, (int, str)):
+    if isinstance(bins, (Integral, str)):
         raise TypeError(
             f"The 'bins' parameter of bin_sweep must be a sequence of numbers of bins. Got {bins!r} instead."
         )

@@ -1,6 +1,6 @@
 """Mutual information of two sample vectors."""
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,10 +12,6 @@ from ei_fast.measures.counting.estimators import estimator_named
 from ei_fast.network.bins import Range, check_bins
 from ei_fast.network.vectors import as_vector, codes_of, two_ranges
 from ei_fast.validation import as_numpy_ships
-
-if TYPE_CHECKING:
-    pass
-
 
 _OWNER = "mutual_information"
 HistogramEstimator = Literal["plugin", "miller-madow", "grassberger", "chao-shen"]

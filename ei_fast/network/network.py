@@ -46,7 +46,8 @@ class Network:
     skipped : list of (str, str)
         Name and reason of what an adapter left out.
     notes : list of (str, str)
-        Name of a layer and what an adapter did to its weights: scales applied, a batch norm taken in.
+        Name of a layer, or of a part of the model, and what is to be known of it: scales applied, a batch norm taken
+        in.
 
     Raises
     ------

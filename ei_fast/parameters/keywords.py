@@ -30,8 +30,8 @@ def shows_keywords(*sources: Callable[..., Any] | Unchanged) -> Callable[[Decora
     Parameters
     ----------
     *sources : callable or Unchanged
-        The functions that the keywords are handed to, whose defaults they have and in whose order they are shown; of
-        a keyword of several the default is that of the first. Or the one default of all.
+        The functions that the keywords are handed to, whose defaults they have and in whose order they are shown;
+        where several have a keyword, the default is that of the first. An `Unchanged` is shown as the default of all.
 
     Returns
     -------

@@ -1,7 +1,8 @@
 """What a trajectory is made of: the arguments of its constructor, and what these may be."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, TypedDict, TypeVar
 
 import numpy as np
@@ -148,7 +149,13 @@ def check_contents(contents: Contents) -> None:
 
 
 def _check_order(steps: NDArray[np.int64], runs: Sequence[str] | None) -> None:
-    """Raise ValueError where steps do not increase; within each run, where there are several."""
+    """Raise ValueError where steps do not increase; within each run, where there are several, which are together."""
+    again = [name for name, n in Counter(name for name, _ in groupby(runs or ())).items() if n > 1]
+    if again:
+        raise ValueError(
+            f"The 'runs' parameter of Trajectory must have the steps of each run together. Got those of {again[0]!r} "
+            "in several places. Sort the steps by their runs."
+        )
     rising = np.diff(steps) > 0
     if runs is not None:
         rising |= np.array([a != b for a, b in pairwise(runs)], dtype=bool)

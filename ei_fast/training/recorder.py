@@ -70,7 +70,7 @@ class Recorder:
         Over which ranges outputs of unbounded activations are binned, where no range is given: those that each record
         reaches, every layer on its own scale; or those that the first record reached, which growing weights leave.
         Ranges that all records reach together are known once a training is over: see `Trajectory.remeasure`. A file
-        of an older version is continued with the ranges of its first record.
+        of an older format is continued with the ranges of its first record.
     keep_weights : bool, default False
         Whether the trajectory keeps the weights of every record, so that it can be measured anew. The file, which is
         written whole at every record, grows by them.
@@ -318,15 +318,22 @@ class Recorder:
                     self.trajectory_.save(path)
             elif not len(self.trajectory_):
                 self.resume(Trajectory.load(path), f"The file {str(path)!r}")
-            elif not np.array_equal(Trajectory.load(path).steps, self.trajectory_.steps):
-                raise ValueError(
-                    f"The file {str(path)!r} holds other steps than the recorder, which has recorded "
-                    f"{len(self.trajectory_)} already. Give a new file, or go on with a new recorder."
-                )
+            else:
+                self._check_same_records(path)
         except BaseException:
             self.close()
             raise
         self._path = path
+
+    def _check_same_records(self, path: Path) -> None:
+        """Raise ValueError where a file holds other records than the recorder, or was recorded with other settings."""
+        kept = Trajectory.load(path)
+        continued(kept.provenance, self._estimator, self._convention, f"The file {str(path)!r}")
+        if not np.array_equal(kept.steps, self.trajectory_.steps):
+            raise ValueError(
+                f"The file {str(path)!r} holds other steps than the recorder, which has recorded "
+                f"{len(self.trajectory_)} already. Give a new file, or go on with a new recorder."
+            )
 
     def resume(self, trajectory: Trajectory, named: str = "The trajectory") -> None:
         """Continue `trajectory` as if this recorder had recorded it: with its ranges and its seed, and no step twice.

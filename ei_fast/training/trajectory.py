@@ -86,7 +86,7 @@ class Trajectory(Stored):
     Raises
     ------
     TypeError, ValueError
-        For steps that are not increasing integers, measures of another shape, or metrics named like a column.
+        For steps that are not increasing integers, runs whose steps are not together, or measures of another shape.
 
     See Also
     --------

@@ -266,6 +266,16 @@ def test_a_metric_of_the_table_named_like_a_column_is_refused(tmp_path, name):
         plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), table=tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize("odd", [{"w0": np.eye(3)}, {"w0": np.eye(3), "w1": np.ones((3, 5))}], ids=["fewer", "wider"])
+def test_of_all_ranges_those_of_another_network_are_left_out(tmp_path, odd):
+    _train(tmp_path / "c", n=3)
+    expected = plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), ranges="all")
+    np.savez(tmp_path / "c" / "ckpt_0050.npz", **odd)
+    with pytest.warns(ef.BatchWarning, match="'ckpt_0050.npz' gives no ranges: its layers are not those of the first"):
+        batch = plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), ranges="all", replace=True)
+    assert batch.ranges == expected.ranges
+
+
 def test_a_first_checkpoint_that_cannot_be_read_is_passed_over_and_said(tmp_path):
     _train(tmp_path / "c", n=3)
     (tmp_path / "c" / "ckpt_0000.npz").write_bytes(b"damaged")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
+from ei_fast.cluster import plan, run
+from ei_fast.cluster.store.files import Place
 from ei_fast.cluster.work import parts
 from ei_fast.cluster.work.parts import PartsRunner
 from ei_fast.measures.layer import one_measure
@@ -161,3 +163,16 @@ def test_no_time_is_lost_where_nobody_is_waited_for(tmp_path, binned, monkeypatc
         jobs.run(job)
     monkeypatch.setattr(parts.time, "sleep", lambda seconds: pytest.fail("a job that is alone has waited"))
     assert jobs.run(0, to_the_end=True) is not UNFINISHED
+
+
+def test_a_run_may_be_called_as_locks_are(tmp_path):
+    """A lock of its parts that was left is none of a shard."""
+    folder = tmp_path / "c" / "shard-a"
+    folder.mkdir(parents=True)
+    np.savez(folder / "5.npz", w0=np.eye(3))
+    batch = plan(tmp_path / "c", tmp_path / "out", 1, ef.EffectiveInformation(random_state=0))
+    place = Place(batch.folder, "shard-a", 5, batch.settings_hash("shard-a"))
+    place.lock.parent.mkdir(exist_ok=True)
+    place.lock.touch()
+    plan(tmp_path / "c", tmp_path / "out", 1, ef.EffectiveInformation(random_state=0), replace=True)
+    assert run(tmp_path / "out").done == 1

@@ -7,6 +7,7 @@ from drawn import short_trajectory
 from matplotlib.figure import Figure
 
 import ei_fast as ef
+from ei_fast.figures.colours import metric_styles
 from ei_fast.figures.explained import plot_definition, plot_explained_plane
 from ei_fast.figures.measures import plot_measure, plot_metrics
 from ei_fast.figures.multiples import plot_bands, plot_layers, plot_multiples
@@ -72,3 +73,14 @@ def test_what_draws_into_a_picture_is_given_its_axes(owner):
         TypeError, match=rf"'ax' parameter of {owner} .*Got None. Give what figure.subplots\(\) makes\.$"
     ):
         _pictures_into(None)[owner]()
+
+
+def test_ends_of_intervals_that_lie_the_other_way_are_refused():
+    stacked = [[[1.0], [2.0]], [[3.0], [4.0]]]
+    with pytest.raises(ValueError, match=r"'ei_interval' .* must have shape \(2, 1, 2\). Got \(2, 2, 1\)"):
+        ef.CausalPlaneDisplay([[3.0], [4.0]], [[1.0], [0.0]], ["fc1"], ei_interval=stacked)
+
+
+def test_eight_metrics_are_told_apart():
+    styles = {(style["color"], style["linestyle"]) for style in metric_styles(8)}
+    assert len(styles) == 8

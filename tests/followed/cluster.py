@@ -350,6 +350,15 @@ def _(said):
     plan(folder, said.folder / "ei", 1, ESTIMATOR, table=table)
 
 
+@follows("{}, names {}, which a line before it does. Remove one of them.")
+def _(said):
+    folder, table = _checkpoints(said, "ckpt_1.npz"), said.folder / "steps.csv"
+    table.write_text("file,step\nckpt_1.npz,1\nckpt_1.npz,2\n")
+    said.refused(plan, folder, said.folder / "ei", 1, ESTIMATOR, table=table)
+    table.write_text("file,step\nckpt_1.npz,2\n")
+    assert plan(folder, said.folder / "ei", 1, ESTIMATOR, table=table).checkpoints[0].step == 2
+
+
 @follows(
     "The settings {} are no TOML: {}. Write lines like bins = 8.", "which is none of {}. Leave it out, or correct it."
 )

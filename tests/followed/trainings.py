@@ -161,6 +161,14 @@ def _(said):
     ef.Trajectory(trajectory.steps, trajectory.layers, _measures(trajectory, ei), {})
 
 
+@follows("in several places. Sort the steps by their runs.")
+def _(said):
+    trajectory = _recorded(n_records=3)
+    given = trajectory.layers, _measures(trajectory, trajectory.ei), {}
+    said.refused(ef.Trajectory, [5, 0, 6], *given, runs=["x", "y", "x"])
+    assert ef.Trajectory([5, 6, 0], *given, runs=["x", "x", "y"]).of_run("x").steps.tolist() == [5, 6]
+
+
 def _measures(trajectory, ei):
     return {name: getattr(trajectory, name) for name in MEASURES} | {"ei": ei}
 

@@ -185,3 +185,14 @@ def test_killed_at_any_moment_the_file_holds_every_completed_step(tmp_path):
     assert ef.Trajectory.load(path).steps.tolist() == list(range(0, steps, 2))
     assert path.read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_file_of_other_settings_is_not_taken_for_the_same_recording(tmp_path, random_weight):
+    path = tmp_path / "run.npz"
+    _record(path, [10], random_weight, bins=4)
+    before = path.read_bytes()
+    recorder = ef.Recorder(ef.EffectiveInformation(bins=8, random_state=0))
+    recorder.record(random_weight(6, 3, 11.0), step=10)
+    with pytest.raises(ValueError, match="was recorded with bins=4, and cannot be continued with bins=8"):
+        recorder.open(path)
+    assert path.read_bytes() == before

@@ -13,7 +13,7 @@ from ei_fast.adapters.activations.steps import put_together
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
 from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches, spread
 from ei_fast.adapters.assemble.tail import Tail
-from ei_fast.adapters.graph import Conv, Op, Places, Pointwise, Readers, Recording, Role, Same, Start, View
+from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
 from ei_fast.network.bins import Range, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network, feeds
@@ -59,7 +59,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
             found.take(op)
     unread = "nothing that the model returns was seen to depend on it"
     found.skipped += [(op.name, unread) for op in dead if op.does.role is Role.STARTS]
-    # Affine maps that no layer took in.
+    # Affine maps and padding that no layer took in.
     found.skipped += [(op.name, recording.why_skipped(op)) for op in ops if op not in found.done]
     measured = {piece.layer.name for piece in found.pieces}
     # What else a module does that is a layer, or was one when it was called before.
@@ -159,7 +159,7 @@ class _Assembly:
         linear = layer if isinstance(layer, Layer) else layer.linear
         if linear.activation.is_named or _is_a_number(linear, self._range_before(source, op.name)):
             return tail
-        [refused] = [one for one in tail.ops if isinstance(one.does, Pointwise)][:1]
+        refused = next(one for one in tail.ops if one.does.role is Role.ACTIVATES)
         self.refused[refused] = f"its values are no numbers for all that layer {op.name!r} can reach"
         return Tail(op, start, self.recording, self.readers, with_pools=with_pools, refused=refused)
 

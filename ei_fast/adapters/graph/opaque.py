@@ -31,6 +31,7 @@ class Unknown(Operation):
     """Anything else, and why it is no layer."""
 
     reason: str
+    is_convolution: bool = False
     role = Role.OPAQUE
 
     def why_alone(self, name: str, n_reads: int, has_blocks: bool) -> str:

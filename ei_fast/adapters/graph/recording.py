@@ -135,11 +135,11 @@ def convolution_first(recording: Recording) -> str | None:
     for op in recording.ops:
         if not reached.intersection(op.reads):
             continue
-        reason = op.does.reason if isinstance(op.does, Unknown) else ""
+        unknown = isinstance(op.does, Unknown) and (op.does.is_convolution or op.does.reason.startswith("conv"))
         if isinstance(op.does, Dense):
             # It takes the model's own inputs, and tells how many.
             return None
-        if isinstance(op.does, Conv) or reason.startswith("conv"):
+        if isinstance(op.does, Conv) or unknown:
             found = found or op.name
         elif op.does.role is not Role.STARTS:
             reached.update(op.writes)

@@ -126,7 +126,8 @@ def conv(kernel: Array, bias: Array | None, groups: int, window: Window) -> "Con
     n_out, per_group = kernel.shape[:2]
     n_weights = groups * kernel.size
     if groups > 1 and n_weights > _MAX_GROUPED:
-        return Unknown(f"its {groups} groups side by side would take {n_weights} weights, more than {_MAX_GROUPED}")
+        why = f"its {groups} groups side by side would take {n_weights} weights, more than {_MAX_GROUPED}"
+        return Unknown(why, is_convolution=True)
     by_group = kernel.reshape(groups, n_out // groups, -1)
     weight = np.zeros((groups, by_group.shape[2], groups, n_out // groups))
     for group in range(groups):

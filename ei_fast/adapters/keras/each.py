@@ -19,7 +19,7 @@ from ei_fast.adapters.keras.numbers import as_numbers
 
 @dataclass(frozen=True, eq=False)
 class _OfArrays:
-    """An operation, number by number, as a function of arrays; None in an argument's place stands for one given."""
+    """An operation, number by number, as a function of arrays; `_Given` stands in the place of one that is given."""
 
     op: Any
     args: tuple[Any, ...]

@@ -17,8 +17,7 @@ _REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDis
 _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
 """Whose operation Keras does not do alone: it takes the padding for another parameter."""
 
-BOUNDED = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
-"""Layers whose outputs lie within (-1, 1) where their activation does."""
+_RECURRENT = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
 
 
 def meaning_of_layer(layer: keras.Layer) -> Operation | None:
@@ -46,3 +45,14 @@ def meaning_of_layer(layer: keras.Layer) -> Operation | None:
 def is_quantized(layer: keras.Layer) -> bool:
     """Whether a layer holds codes in the place of weights."""
     return getattr(layer, "quantization_mode", None) is not None
+
+
+def is_bounded(layer: keras.Layer) -> bool:
+    """Whether a recurrent layer's outputs lie within (-1, 1): its activation's do, and its gates' within (0, 1)."""
+    known = keras.activations
+    gates = getattr(layer, "recurrent_activation", known.sigmoid)
+    return (
+        isinstance(layer, _RECURRENT)
+        and layer.activation in (known.tanh, known.sigmoid)
+        and gates in (known.sigmoid, known.hard_sigmoid)
+    )

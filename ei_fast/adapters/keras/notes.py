@@ -34,7 +34,7 @@ from ei_fast.adapters.graph import (
 from ei_fast.adapters.keras.activations import steps_of
 from ei_fast.adapters.keras.blocks import RunBlock
 from ei_fast.adapters.keras.call import Call
-from ei_fast.adapters.keras.layers import BOUNDED, is_quantized, meaning_of_layer
+from ei_fast.adapters.keras.layers import is_bounded, is_quantized, meaning_of_layer
 from ei_fast.adapters.keras.numbers import as_numbers, elementwise
 from ei_fast.adapters.keras.operations import steps_of_call
 from ei_fast.network.bins import Range
@@ -285,7 +285,7 @@ class Notes:
 
     def _bounded(self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Range | None:
         """The range that the last step inside a block has whatever goes in."""
-        if isinstance(layer, BOUNDED) and layer.activation in (keras.activations.tanh, keras.activations.sigmoid):
+        if is_bounded(layer):
             return (-1.0, 1.0)
         before = len(self._ops)
         self._inside.append(name)

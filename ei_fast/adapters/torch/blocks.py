@@ -1,7 +1,6 @@
 """Modules that are measured as one map each."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +22,11 @@ class RunBlock:
     shape: tuple[int, ...]
     more: tuple[Any, ...]
     dtype: torch.dtype
-    as_it_is: Callable[[], AbstractContextManager[None]]
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         # Copies: the module may write to what goes in, and use again what came out.
         rows = torch.from_numpy(np.array(x)).to(self.dtype).reshape(len(x), *self.shape)
-        with torch.no_grad(), self.as_it_is():
+        with torch.no_grad():
             y = tensors_in(self.module(rows, *self.more))[0]
         return numbers_of(y.reshape(len(x), -1)).astype(np.float64, copy=False)
 
@@ -74,7 +72,9 @@ def bounded_by(y: torch.Tensor, steps: Sequence[tuple[Call, torch.Tensor]]) -> R
     if last is None:
         return None
     if last.name in BOUNDED:
-        return BOUNDED[last.name]
+        # Of a cell's outputs the first; its state has no such range.
+        first = next(tensor for call, tensor in steps if call is last)
+        return BOUNDED[last.name] if first is y else None
     does = meaning_of(last, y)
     low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
     return (low, high) if np.isfinite(low) and np.isfinite(high) else None

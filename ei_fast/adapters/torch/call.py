@@ -56,6 +56,13 @@ class Call:
         return replace(self, args=(self.args[0], *self.args[3:5], *self.args[1:3], *self.args[5:]))
 
 
+_SAME_AS = {
+    **{"truediv": "div", "true_divide": "div", "divide": "div"},
+    **{"subtract": "sub", "multiply": "mul", "negative": "neg"},
+}
+"""Functions that have two names."""
+
+
 def plain_name(function: Any) -> str:
     """The name of a function without what tells methods, operators and in-place versions apart."""
     name = str(getattr(function, "__name__", function))
@@ -66,9 +73,7 @@ def plain_name(function: Any) -> str:
     # An in-place operator: iadd; a reflected one: radd, of which only rsub and rtruediv are not the same.
     if name in ("iadd", "isub", "imul", "itruediv", "imatmul", "radd", "rmul"):
         name = name[1:]
-    return {"truediv": "div", "true_divide": "div", "subtract": "sub", "multiply": "mul", "divide": "div"}.get(
-        name, name
-    )
+    return _SAME_AS.get(name, name)
 
 
 def tensors_in(values: Any) -> list[torch.Tensor]:

@@ -32,7 +32,7 @@ OF_FINITE = {"isfinite", "isnan", "isinf", "isposinf", "isneginf"}
 # What says how long a tensor is, and what makes one whose length is told by numbers.
 _LENGTHS = {"len", "numel", "nelement", "size", "get"}
 _CHOOSING = {"nonzero", "argwhere", "masked_select", "unique", "unique_consecutive"}
-# Of a batch: unlikely as a width. And of how many samples it is asked where the model goes when they stand alone.
+# Of a batch. And of how many samples it is asked where the model goes when they stand alone.
 _ROWS, _ALONE = 3, 16
 # Places in the code of which it is tried whether they matter.
 _MOST_TRIED = 16

@@ -4,8 +4,8 @@ A `TorchFunctionMode` sees the functions of PyTorch that are called from Python:
 same there. What is no dense layer, activation or the like is named, and so is what reads values that came about unseen.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,8 +53,6 @@ class Notes(TorchFunctionMode):
         Output ranges of the modules that are blocks.
     dtype : torch.dtype
         In which the model is run.
-    as_it_is : callable
-        Takes a module that is to be a block, and returns what gives a context in which it is what it is now.
     told : Reads
         What Python reads out of values that depend on the input.
     """
@@ -63,7 +61,6 @@ class Notes(TorchFunctionMode):
     held: Sequence[torch.Tensor]
     ranges: dict[str, Range | None]
     dtype: torch.dtype
-    as_it_is: Callable[[Any], Callable[[], AbstractContextManager[None]]] = lambda module: nullcontext
     told: Reads = field(default_factory=Reads)
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
@@ -152,10 +149,17 @@ class Notes(TorchFunctionMode):
             does, reads = self._does(call, reads, written[0], shapes) or (None, reads)
         # What is not known may say why.
         if does is not None and not isinstance(does, Unknown):
-            several = [len(self._values[number]) != shapes[0][0] for number in reads]
-            has_rows = written[0].dim() > 0
-            does = with_rows_apart(does, several, shapes[0][0], len(written[0]), len(self.x)) if has_rows else None
+            does = self._with_rows_apart(does, reads, written[0], shapes)
         return does or Unknown(no_layer(call.name, len(reads))), reads
+
+    def _with_rows_apart(
+        self, does: Operation, reads: tuple[int, ...], made: torch.Tensor, shapes: Sequence[torch.Size]
+    ) -> Operation | None:
+        """What it means for values that are noted with the rows of the input first; a single number has no rows."""
+        if not made.dim() or any(not self._values[number].ndim for number in reads) or not shapes[0]:
+            return None
+        several = [len(self._values[number]) != shapes[0][0] for number in reads]
+        return with_rows_apart(does, several, shapes[0][0], len(made), len(self.x))
 
     def _does(
         self, call: Call, reads: tuple[int, ...], made: torch.Tensor, shapes: Sequence[torch.Size]
@@ -258,16 +262,6 @@ class Notes(TorchFunctionMode):
         finally:
             self._pausing = before
 
-    def write(self, name: str, does: Operation, read: Sequence[torch.Tensor], written: Sequence[torch.Tensor]) -> None:
-        """Write down what was done while paused."""
-        if self._block is None and not self._pausing:
-            with self.paused():
-                reads = self._read(read)
-                if reads:
-                    self._write(name, does, reads, list(written))
-                else:
-                    self._note_constants(written)
-
     def _block_of(
         self,
         name: str,
@@ -281,7 +275,7 @@ class Notes(TorchFunctionMode):
         inputs = [tensor for tensor in tensors_in((args, kwargs)) if id(tensor) in self._number]
         x, y = ends_of_block(name, args, kwargs, inputs, result)
         out_range = range_of_block(name, self.ranges[name], bounded_by(y, steps), float(y.min()), float(y.max()))
-        run = RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype, self.as_it_is(module))
+        run = RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype)
         function = Function(run, x[0].numel(), y[0].numel(), out_range, name=name)
         return Block(function), (self._number[id(x)][0],), tensors_in(result)
 

@@ -17,7 +17,7 @@ BOUNDED: dict[str, Range] = {
     "softmax": (0.0, 1.0),
     "lstm_cell": (-1.0, 1.0),
     "rnn_tanh_cell": (-1.0, 1.0),
-    # A mean of tanh and the state before, which begins at 0.
+    # A mean of tanh and the state before: bounded where that was.
     "gru_cell": (-1.0, 1.0),
 }
 """Ranges of outputs, whatever goes in, of functions that are no activation."""
@@ -99,8 +99,10 @@ def _array(values: Any) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
 
 
-def _linear(given: Given) -> Dense:
+def _linear(given: Given) -> Dense | None:
     weight, bias = given(1, "weight"), given(2, "bias")
+    if weight.dim() != 2:
+        return None
     return Dense(_array(weight).T, np.zeros(len(weight)) if bias is None else _array(bias))
 
 
@@ -224,12 +226,17 @@ def _scaled(make: Callable[[Any], tuple[Any, Any]]) -> Callable[[Given], Scaled]
     return read
 
 
+def _reflected(given: Given) -> Scaled:
+    # Here alpha is a factor of the value.
+    return _scaled(lambda c: (-1.0, c))(given) if given(2, "alpha", 1) == 1 else None
+
+
 _AFFINE: dict[str, Callable[[Given], Scaled]] = {
     "batch_norm": _batch_norm,
     "add": _scaled(lambda c: (1.0, c)),
     "mul": _scaled(lambda c: (c, 0.0)),
     "sub": _scaled(lambda c: (1.0, -c)),
-    "rsub": _scaled(lambda c: (-1.0, c)),
+    "rsub": _reflected,
     "div": _scaled(lambda c: (1.0 / c, 0.0)),
     "neg": lambda given: (-1.0, 0.0),
 }

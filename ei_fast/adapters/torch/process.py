@@ -17,7 +17,7 @@ _PROCESS = RLock()
 """Held while the process is not as its owner left it."""
 
 _SMALL = 2**16
-"""Weights of a model of which few rows are run faster in one thread: to wake another can take longer than the run."""
+"""Most weights of a model that is run in one thread: to wake another can take longer than the run."""
 
 
 @cache
@@ -33,11 +33,11 @@ def process_of_its_own(x: torch.Tensor, held: Sequence[torch.Tensor]) -> Iterato
     What is drawn is drawn anew, and differs from run to run: a model that draws its weights when it runs does not do
     the same for all inputs, and is found out by that.
     """
-    few = x.ndim == 2 and sum(tensor.numel() for tensor in held) <= _SMALL
+    is_small = x.ndim == 2 and sum(tensor.numel() for tensor in held) <= _SMALL
     with (
         _PROCESS,
         # Made inside of the lock: it holds from when it is made.
-        _openmp().limit(limits=1) if few else nullcontext(),
+        _openmp().limit(limits=1) if is_small else nullcontext(),
         draws_left_to_the_caller(),
         torch.random.fork_rng(devices=[]),
     ):

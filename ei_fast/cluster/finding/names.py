@@ -147,7 +147,7 @@ def readings_in(name: str) -> tuple[Sequence[Reading], Sequence[Other]]:
     left = _DATES.sub(note, name)
     for form, pattern in ((SHARD, _SHARDS), (METRIC, _METRICS), (FRACTION, _FRACTIONS)):
         left = pattern.sub(partial(drop, kind=form), left)
-    left = _WORDS.sub(lambda found: drop(found, WORD) if _is_none(found[0]) else found[0], left)
+    left = _WORDS.sub(lambda found: drop(found, WORD) if _holds_no_step(found[0]) else found[0], left)
     readings = dates
     for found in re.finditer(r"\d+", left):
         kind, scale = _kind(left, found)
@@ -167,7 +167,7 @@ def readings_in(name: str) -> tuple[Sequence[Reading], Sequence[Other]]:
     return tuple(sorted(readings, key=lambda one: one.begin)), tuple(others)
 
 
-def _is_none(word: str) -> bool:
+def _holds_no_step(word: str) -> bool:
     """Whether a word of letters and digits is a hash, an identifier or a type of numbers."""
     pieces = _PIECES.findall(word)
     if len(pieces) < 2:

@@ -150,7 +150,7 @@ def _nothing_in(path: str, name: str) -> str:
     folder = re.search(r"[A-Za-z]+[-_=]?(?=\d+$)", PurePosixPath(path).parent.name)
     versions = (re.fullmatch(r"([A-Za-z]+[-_=]?)\d+", one) for one in others)
     words = folder[0] if folder else next((found[1] for found in versions if found), None)
-    rule = "a regular expression with one group for the path below the folder"
+    rule = "a regular expression with one group around the step, searched in the path below the folder"
     # Only what would find a number is shown as a pattern.
     pattern = repr(f"{words}(\\d+)") if words else ""
     option = f"step_pattern={pattern}, {rule}"

@@ -25,7 +25,7 @@ def listed_in(table: Path, names: Sequence[str], pattern: re.Pattern[str] | None
             raise ValueError(f"The table {str(table)!r} must have a column 'file'. Got {reader.fieldnames}.")
         for metric in {*(reader.fieldnames or ())} - {"file", "step", "run"}:
             check_metric_name(metric, f"the table {str(table)!r}", (*COLUMNS, *FURTHER, "checkpoint"))
-        known, result = set(names), []
+        known, listed, result = set(names), set[str](), []
         for line, row in enumerate(reader, start=2):
             where = f"The table {str(table)!r}, line {line}"
             if None in row or None in row.values():
@@ -35,6 +35,9 @@ def listed_in(table: Path, names: Sequence[str], pattern: re.Pattern[str] | None
                 raise ValueError(
                     f"{where}, names {name!r}, which is not among the checkpoints, like {names[0]!r}. Remove the line."
                 )
+            if name in listed:
+                raise ValueError(f"{where}, names {name!r}, which a line before it does. Remove one of them.")
+            listed.add(name)
             step, run = row.pop("step", ""), row.pop("run", "").strip()
             place = FromPath(folder_of(name), _whole(step, name, where)) if step.strip() else from_path(name, pattern)
             metrics = {metric: _number(value, metric, where) for metric, value in row.items() if value.strip()}

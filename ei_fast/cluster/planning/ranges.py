@@ -175,9 +175,14 @@ def _ranges_of_first(
 def _ranges_of_all(reader: Reader, found: Sequence[Checkpoint]) -> dict[str, LayerRanges]:
     """The hull of what all checkpoints of each run reach; those that cannot be read are left out, and fail later."""
     records: dict[str, list[LayerRanges]] = {}
+    widths: dict[str, Widths] = {}
     for one in tqdm(found, desc="reading ranges", unit="checkpoint", disable=None):
         try:
-            ranges = reader.ranges(reader.network(one, verify=False))
+            network = reader.network(one, verify=False)
+            expected = widths.setdefault(one.run, widths_of(network))
+            if widths_of(network) != expected:
+                raise ValueError(f"its layers are not those of the first of its run, {expected}")
+            ranges = reader.ranges(network)
         except ImportError:
             raise
         except Exception as error:

@@ -22,7 +22,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class ShardStatus:
-    """Checkpoints of one shard: a checkpoint in parts is that of the shards that have one of them.
+    """Checkpoints of one shard; one that is done in parts counts in every shard that has one of these.
 
     Attributes
     ----------
@@ -83,7 +83,9 @@ class Status:
 
 
 def status(folder: str | os.PathLike[str]) -> Status:
-    """How far a batch is; reads results, changes nothing, and does not need the checkpoints.
+    """How far a batch is; reads results and changes nothing.
+
+    A checkpoint itself is read only where there are several results that may be its own.
 
     Parameters
     ----------
@@ -96,7 +98,8 @@ def status(folder: str | os.PathLike[str]) -> Status:
     batch = Batch.load(Path(os.path.abspath(folder)))
     results, lacking = collect(batch)
     took = [result["seconds"] for result in results if result is not None]
-    each = sum(took) / len(took) if took else batch.seconds
+    # Of a checkpoint in parts a result tells how long the last step took, and no more.
+    each = sum(took) / len(took) if took and not batch.part_counts else batch.seconds
     shards = []
     for shard, tasks in enumerate(batch.shards):
         indices = dict.fromkeys(task.checkpoint for task in tasks)

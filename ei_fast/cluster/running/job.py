@@ -49,7 +49,7 @@ def memory_limit(cgroup: Path = Path("/proc/self/cgroup"), root: Path = Path("/s
 
 
 def _of_cgroups(cgroup: Path, root: Path) -> list[int | None]:
-    """RangeOrAuto of each cgroup that the process is in, and of all around it."""
+    """Limits of each cgroup that the process is in, and of all around it."""
     limits = []
     for line in _text(cgroup).splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]

@@ -28,7 +28,7 @@ class Log:
         self._n_tasks, self._expected = n_tasks, expected_seconds
         self._done = self._failed = 0
         self._began = self._said = time.monotonic()
-        self._bar = tqdm(total=n_tasks, unit="checkpoint", file=sys.stderr) if sys.stderr.isatty() else None
+        self._bar = tqdm(total=n_tasks, unit="task", file=sys.stderr) if sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         if self._bar is None:

@@ -73,7 +73,8 @@ def run(
         What cores are left over go to each one's threads. Under ``joblib.parallel_config`` its backend is used.
     max_memory : int, optional
         Bytes that all processes together may take; where not given what the job is limited to. A checkpoint that
-        needs more is recorded as failed.
+        needs more is recorded as failed. With Dask or another backend of joblib: what each worker may take, without a
+        limit where not given.
     dask_scheduler : str, optional
         Address of a scheduler of ``dask.distributed``, whose workers do the work.
 
@@ -117,9 +118,11 @@ def run(
             ones = {task: batch.checkpoints[task.checkpoint] for task in states}
             again = ((fixed[one.run], task, one, n_threads, most, True) for task, one in ones.items())
             for outcome in _outcomes(again, n_processes) if states else ():
+                before = states[outcome.task]
+                if outcome.state != before and outcome.state != State.THERE:
+                    counts[before] -= 1
+                    counts[outcome.state] += 1
                 if outcome.state == State.FAILED:
-                    counts[states[outcome.task]] -= 1
-                    counts[State.FAILED] += 1
                     log.tell_failure(outcome, batch.checkpoints[outcome.task.checkpoint])
     return Summary(counts[State.DONE], counts[State.THERE], counts[State.FAILED], busy)
 

@@ -63,7 +63,8 @@ class Place:
     @property
     def lock(self) -> Path:
         """File of the lock of whoever puts parts together."""
-        return self.folder / LOCKS / f"{self.name.replace('/', '-')}.lock"
+        # Of another name than those of shards, whatever the run is called.
+        return self.folder / LOCKS / f"checkpoint-{self.name.replace('/', '-')}.lock"
 
     def part_lock(self, key: str, name: str) -> Path:
         """File of the lock of whoever does a part."""

@@ -84,7 +84,7 @@ def check_writable(folder: Path) -> None:
         probe.write_bytes(b"written to see whether it can be")
         probe.unlink()
     except OSError as error:
-        # Of a disk that is full the empty file is there; a folder that is read-only does not even let go of none.
+        # On a full disk an empty file is left; in a folder that is read-only even to remove none may fail.
         with suppress(OSError):
             probe.unlink(missing_ok=True)
         raise CannotWrite(

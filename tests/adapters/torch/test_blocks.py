@@ -140,3 +140,19 @@ def test_a_block_that_returns_nothing_of_use():
     model = Does(lambda s, x: (s.b(x), s.a(x))[1], b=Does(lambda s, x: "x"), a=nn.Linear(4, 4))
     with pytest.raises(ValueError, match="The block 'b' must map rows to rows. Got str for"):
         ef.as_network(model, blocks=["b"])
+
+
+def test_the_state_of_a_cell_has_no_range_of_its_own():
+    class State(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.LSTMCell(3, 2)
+
+        def forward(self, x):
+            state = None
+            for _ in range(5):
+                state = self.cell(x, state)
+            return state[1]
+
+    with pytest.raises(ValueError, match="The output range of the block '0' cannot be derived"):
+        ef.as_network(nn.Sequential(State(), nn.Linear(2, 2)), blocks=["0"], input_shape=(3,))

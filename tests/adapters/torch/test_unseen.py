@@ -86,3 +86,27 @@ def test_scripted_parts():
     net = ef.as_network(nn.Sequential(nn.Linear(4, 3), torch.jit.script(nn.ReLU()), nn.Linear(3, 2)))
     assert names_of(net) == ["2"]
     assert [name for name, _ in net.skipped] == ["unseen", "0"]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda h: h / h.abs().max().detach(),
+        lambda h: h * torch.sigmoid(h.mean()),
+        lambda h: h + h.max().float(),
+        lambda h: h - h.sum().reshape(1),
+    ],
+    ids=["largest", "mean", "cast", "one"],
+)
+def test_a_single_number_made_of_all_is_part_of_no_layer(function):
+    net = ef.as_network(Does(lambda s, x: s.b(function(s.a(x))), a=nn.Linear(4, 5), b=nn.Linear(5, 3)))
+    assert [layer.name for layer in net] == ["a", "b"]
+    assert net.restarts == {1}
+    assert net[0].activation.name == "linear"
+    assert net.skipped
+
+
+def test_names_are_given_in_what_is_said_of_an_activation_too():
+    model = nn.Sequential(nn.Linear(4, 3), Does(lambda s, h: torch.log(h)))
+    reasons = dict(ef.as_network(model, names=["first"], verify=False).skipped).values()
+    assert any("layer 'first' can reach" in reason for reason in reasons)

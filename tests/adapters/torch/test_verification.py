@@ -8,7 +8,11 @@ from torch import nn
 
 import ei_fast as ef
 from ei_fast.adapters import graph
+from ei_fast.adapters.assemble.network import assemble
+from ei_fast.adapters.runs import random_inputs
 from ei_fast.adapters.torch import operations as torch_ops
+from ei_fast.adapters.torch.model import _Subject
+from ei_fast.adapters.verify import verify
 
 WHOLE = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Sigmoid(), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
 
@@ -105,3 +109,40 @@ def test_verification_sees_a_wrong_block(monkeypatch):
     monkeypatch.setattr(adapter.RunBlock, "__call__", lambda self, x: true(self, x) + 1e-3)
     with pytest.raises(ValueError, match="Layer '1' as extracted differs"):
         ef.as_network(nn.Sequential(nn.Linear(5, 4), nn.Sequential(nn.Linear(4, 3), nn.Sigmoid())), blocks=["1"])
+
+
+def test_an_activation_may_end_where_sums_do():
+    """A neuron without weights lies at 0, where the square root begins."""
+    model = nn.Sequential(nn.Linear(3, 2), Does(lambda s, h: torch.sqrt(h)))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]))
+        model[0].bias.zero_()
+    net = ef.as_network(model, in_range=(0.0, 1.0), verify=False)
+    assert net[0].activation.name == "sqrt"
+    recording = _Subject(model, ()).run(random_inputs((0.0, 1.0), 61, (3,)))
+    verify(assemble(recording, (0.0, 1.0))[1], recording)
+
+
+def test_what_is_subtracted_from_with_a_factor_is_no_fold():
+    model = Does(lambda s, x: torch.rsub(s.a(x), torch.ones(3), alpha=2), a=nn.Linear(4, 3))
+    with torch.no_grad():
+        expected = model(torch.ones(1, 4)).numpy()
+    net = ef.as_network(model, verify=False)
+    told = net[0](np.ones((1, 4)))
+    assert net.skipped or np.allclose(told, expected, atol=1e-6)
+
+
+def test_a_single_neuron_may_have_weights_without_an_axis_of_neurons():
+    model = Does(lambda s, x: nn.functional.linear(s.a(x), s.w), a=nn.Linear(4, 3))
+    model.w = nn.Parameter(torch.ones(3))
+    net = ef.as_network(model)
+    assert [layer.name for layer in net] == ["a"]
+    assert net.skipped
+
+
+def test_a_negative_by_its_long_name_is_folded():
+    short, long = (
+        ef.as_network(Does(lambda s, x, f=f: torch.relu(f(s.a(x))), a=trained(nn.Linear(4, 3), 4)))
+        for f in (torch.neg, torch.negative)
+    )
+    assert [layer.activation.name for layer in long] == [layer.activation.name for layer in short] == ["relu"]
