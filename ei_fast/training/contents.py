@@ -154,7 +154,7 @@ def _check_order(steps: NDArray[np.int64], runs: Sequence[str] | None) -> None:
     if again:
         raise ValueError(
             f"The 'runs' parameter of Trajectory must have the steps of each run together. Got those of {again[0]!r} "
-            "in several places. Sort the steps by their runs."
+            "in several places. Put them in order, run by run."
         )
     rising = np.diff(steps) > 0
     if runs is not None:

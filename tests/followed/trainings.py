@@ -161,7 +161,7 @@ def _(said):
     ef.Trajectory(trajectory.steps, trajectory.layers, _measures(trajectory, ei), {})
 
 
-@follows("in several places. Sort the steps by their runs.")
+@follows("in several places. Put them in order, run by run.")
 def _(said):
     trajectory = _recorded(n_records=3)
     given = trajectory.layers, _measures(trajectory, trajectory.ei), {}

@@ -59,9 +59,9 @@ def merge(folder: str | os.PathLike[str], allow_incomplete: bool = False) -> lis
         named = [f"{path}: {AS_SHOWN.get()(said)}" for path, said in list(reasons.items())[:_MAX_NAMED]]
         if len(reasons) > _MAX_NAMED:
             named.append(f"... and {len(reasons) - _MAX_NAMED} more")
-        remedy = "Run their shards again" + ("" if allow_incomplete else ", or merge with allow_incomplete=True")
         raise Incomplete(
-            f"{len(reasons)} of {len(results)} checkpoints have no result:\n" + "\n".join(named) + f"\n{remedy}."
+            f"{len(reasons)} of {len(results)} checkpoints have no result:\n" + "\n".join(named) + "\n"
+            "Run their shards again, or merge with allow_incomplete=True."
         )
     kept = [(one, result) for one, result in zip(batch.checkpoints, results, strict=True) if result is not None]
     trajectory = _trajectory(batch, kept)
