@@ -100,7 +100,7 @@ def test_a_table(tmp_path):
         ("file,loss\na_1.npz,low\n", "must have numbers or nothing as 'loss'. Got 'low'"),
         ("file,step\na_1.npz\n", "line 2, must have one entry for each of file, step"),
         ("file,step\na_1.npz,1,2\n", "line 2, must have one entry for each of file, step"),
-        ("file,step\na_1.npz,1\na_1.npz,1\n", "have the same step, 1"),
+        ("file,step\na_1.npz,1\na_1.npz,1\n", "names .a_1.npz., which a line before it does"),
         ("file,step,run\na_1.npz,1,../up\n", "must be a name. Got '../up'"),
         ("file,step,run\na_1.npz,1,.\n", "must be a name. Got '.'"),
     ],

@@ -117,7 +117,7 @@ def test_what_is_left_of_parts_goes_with_the_merge(tmp_path):
     run(folder, processes=1)
     results = sorted((folder / "results" / "all").iterdir())
     parts = [folder / "parts" / "all" / f"{path.stem}-layer0-joint-0-0of2.npz" for path in results]
-    locks = [folder / "locks" / f"all-{path.stem.partition('-')[0]}.lock" for path in results]
+    locks = [folder / "locks" / f"checkpoint-all-{path.stem.partition('-')[0]}.lock" for path in results]
     for path in parts + locks:
         path.write_bytes(b"")
     results[2].unlink()

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.graph.opaque import Unknown
 from ei_fast.adapters.graph.operation import Operation, Role
-from ei_fast.adapters.graph.rearranging import Same
 from ei_fast.adapters.graph.starts import Conv, Dense
 from ei_fast.adapters.graph.view import Array
 from ei_fast.adapters.graph.window import Places
@@ -101,29 +100,6 @@ class Readers:
         """The one operation that reads a value which nobody else sees: what is returned is seen by the user."""
         readers = self._of.get(value, ())
         return readers[0] if len(readers) == 1 and value not in self._outputs else None
-
-
-def with_rows_apart(
-    does: Operation, several: Sequence[bool], n_read: int, n_written: int, rows: int
-) -> Operation | None:
-    """What an operation means for values that are noted with the rows of the input first; None where that is not known.
-
-    A reshape may put other axes of a sample to the rows, as ``x.reshape(-1, width)`` of samples (time, width) does
-    before a dense layer. What does the same to every row then means the same with these axes apart.
-
-    Parameters
-    ----------
-    several : sequence of bool
-        Of each value that is read, whether several rows of it make one of the input.
-    n_read, n_written, rows : int
-        Rows of what is read, of what is written and of the input.
-    """
-    if isinstance(does, Same) and n_read != n_written:
-        fits = does.order is None and (any(several) or n_read == rows) and n_written % rows == 0
-        return does if fits else None
-    if not any(several):
-        return does
-    return does if all(several) and n_read == n_written and does.is_by_row else None
 
 
 def convolution_first(recording: Recording) -> str | None:

@@ -32,7 +32,7 @@ from ei_fast.adapters.graph import (
     Same,
     Softmax,
     Unknown,
-    with_rows_apart,
+    Values,
 )
 from ei_fast.adapters.jax.operations import FLOATS, Equation, Steps, meaning_of, row_axis
 
@@ -77,13 +77,11 @@ class Notes:
 
     root: str = ""
     _ops: list[Op] = field(default_factory=list)
-    _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
+    _values: Values = field(default_factory=Values)
     _primitives: dict[Op, str] = field(default_factory=dict)
     # Of a sum the mean, which a division by the number of its terms gives back.
     _means: dict[int, tuple[int, float]] = field(default_factory=dict)
     _coarsest: str = "float64"
-    # Of values of which several rows make one of the input.
-    _n_rows: dict[int, int] = field(default_factory=dict)
 
     def recording(
         self, jaxpr: Any, constants: Sequence[Any], parameters: Sequence[Any], owners: Sequence[str], x: jax.Array
@@ -145,11 +143,9 @@ class Notes:
         if steps and not rows and not self._known_apart(steps, reads, inputs):
             steps = None
         if steps is None:
-            # What is not known is noted with as many rows as what it read.
-            alike = {self._n_rows.get(number) for number in reads}
-            arrays = [_numbers(array) for array in results]
-            numbers = tuple(self._set(one, one.ndim > 0 and len(one) in alike) for one in arrays)
-            self._write(name, Unknown(_reason(kind)), tuple(dict.fromkeys(reads)), numbers, kind)
+            unknown, arrays = Unknown(_reason(kind)), [_numbers(array) for array in results]
+            numbers = tuple(self._set(one, self._values.stand_apart(unknown, reads, one.shape)) for one in arrays)
+            self._write(name, unknown, tuple(dict.fromkeys(reads)), numbers, kind)
             return [_Value(array, number) for array, number in zip(results, numbers, strict=True)]
         for does, output in steps:
             reads = (self._step(name, does, reads, output, kind),)
@@ -160,13 +156,7 @@ class Notes:
         given = [value for value in inputs if value.number is not None]
         if any(value.rows for value in given):
             return True
-        rows, n_read = len(self._values[0]), len(given[0].array)
-        several = [len(self._values[number]) != n_read for number in reads]
-        for does, y in steps:
-            if with_rows_apart(does, several, n_read, len(y), rows) is None:
-                return False
-            several, n_read = [len(y) != rows and (any(several) or len(y) != n_read)], len(y)
-        return True
+        return self._values.are_known_behind(steps, reads, len(given[0].array))
 
     def _step(self, name: str, does: Operation, reads: tuple[int, ...], output: NDArray[Any], kind: str) -> int:
         """Write down one step and what comes out of it; return its number."""
@@ -174,8 +164,7 @@ class Notes:
             mean, n = self._means[reads[0]]
             if not does.shift.any() and np.allclose(does.scale * n, 1.0, rtol=1e-6, atol=0.0):
                 does, reads = Same(), (mean,)
-        apart = all(len(self._values[number]) == len(self._values[0]) for number in reads)
-        [number] = numbers = (self._set(output, apart),)
+        [number] = numbers = (self._set(output, self._values.stand_apart(does, reads, output.shape)),)
         self._write(name, does, reads, numbers, kind)
         if isinstance(does, Affine) and kind in ("reduce_sum", "reduce_window_sum"):
             self._means[number] = reads[0], float(does.scale)
@@ -244,17 +233,10 @@ class Notes:
 
     def _set(self, values: NDArray[Any], apart: bool = False) -> int:
         """Write down a value; return its number."""
-        number = len(self._values)
         kind = values.dtype.name
         if kind in FLOATS and FLOATS.index(kind) > FLOATS.index(self._coarsest):
             self._coarsest = kind
-        rows = len(self._values[0]) if apart else 0
-        if apart and len(values) > rows and len(values) % rows == 0:
-            # Several rows make one of the input.
-            self._n_rows[number] = len(values)
-            values = values.reshape(rows, -1, *values.shape[1:])
-        self._values[number] = values if kind in ("float32", "float64") else values.astype(np.float64)
-        return number
+        return self._values.note(values if kind in ("float32", "float64") else values.astype(np.float64), apart)
 
 
 def _is_no_layer(op: Op) -> bool:

@@ -14,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from ei_fast.adapters.blocks import range_of_block
 from ei_fast.adapters.graph import (
@@ -28,8 +27,8 @@ from ei_fast.adapters.graph import (
     Same,
     Softmax,
     Unknown,
+    Values,
     no_layer,
-    with_rows_apart,
 )
 from ei_fast.adapters.keras.activations import steps_of
 from ei_fast.adapters.keras.blocks import RunBlock
@@ -80,10 +79,8 @@ class Notes:
     ranges: dict[str, Range | None]
     as_it_is: Callable[[keras.Layer], Callable[[], AbstractContextManager[None]]]
     _ops: list[Op] = field(default_factory=list)
-    _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
+    _values: Values = field(default_factory=Values)
     _of: dict[int, _Value] = field(default_factory=dict)
-    # Of values of which several rows make one of the input.
-    _n_rows: dict[int, int] = field(default_factory=dict)
     _path: list[tuple[Any, ...]] = field(default_factory=list)
     _inside: list[str] = field(default_factory=list)
     _blocks_met: set[str] = field(default_factory=set)
@@ -187,23 +184,13 @@ class Notes:
             operands = tuple(self._read(args[k])[0] for k in moving)
             steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
-        if steps is None or not self._known_apart(steps, reads, actual_args[moving[0]]):
+        if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
             return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)
         for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)
         # What the last of them gives is what the operation gave.
         return written
-
-    def _known_apart(self, steps: Sequence[tuple[Operation, Any]], reads: tuple[int, ...], x: Any) -> bool:
-        """Whether what is done means the same for values that are noted with the rows of the input first."""
-        rows = len(self._values[0])
-        several = [len(self._values[number]) != x.shape[0] for number in reads]
-        for does, y in steps:
-            if not y.shape or with_rows_apart(does, several, x.shape[0], y.shape[0], rows) is None:
-                return False
-            several, x = [y.shape[0] != rows and (any(several) or y.shape[0] != x.shape[0])], y
-        return True
 
     def _layer(self, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         name = self.names.get(id(layer), layer.name)
@@ -309,15 +296,11 @@ class Notes:
 
     def _write(self, name: str, does: Operation, reads: tuple[int, ...], actual: Any) -> Any:
         """Write down an operation, and return symbolic tensors for what it gave."""
-        known = not isinstance(does, Unknown)
-        apart = bool(reads) and all(len(self._values[number]) == len(self._values[0]) for number in reads if known)
-        # What is not known is noted with as many rows as what it read.
-        alike = {self._n_rows.get(number) for number in reads}
 
         def noted(one: Any) -> Any:
             if not hasattr(one, "shape"):
                 return one
-            return self._set(one, apart and (known or (len(one.shape) > 0 and one.shape[0] in alike)))
+            return self._set(one, self._values.stand_apart(does, reads, tuple(one.shape)))
 
         symbols = keras.tree.map_structure(noted, actual)
         numbers = self._read(symbols)
@@ -328,14 +311,8 @@ class Notes:
 
     def _set(self, actual: Any, apart: bool = False) -> keras.KerasTensor:
         dtype = keras.backend.standardize_dtype(actual.dtype)
-        symbol, number = keras.KerasTensor(tuple(actual.shape), dtype), len(self._values)
-        self._of[id(symbol)] = _Value(number, actual, symbol)
-        values = as_numbers(actual)
-        rows = len(self._values[0]) if apart else 0
-        if apart and values.ndim and len(values) > rows and len(values) % rows == 0:
-            self._n_rows[number] = len(values)
-            values = values.reshape(rows, -1, *values.shape[1:])
-        self._values[number] = values
+        symbol = keras.KerasTensor(tuple(actual.shape), dtype)
+        self._of[id(symbol)] = _Value(self._values.note(as_numbers(actual), apart), actual, symbol)
         if dtype in _COARSENESS and _COARSENESS[dtype] > _COARSENESS[self._coarsest]:
             self._coarsest = dtype
         return symbol

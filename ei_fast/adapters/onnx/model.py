@@ -1,6 +1,6 @@
 """ONNX models: the graph says what is done, and onnxruntime, which runs it, what comes out at every step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ei_fast.adapters.given import Given
-from ei_fast.adapters.graph import Op, Operation, Recording, Unknown, with_rows_apart
+from ei_fast.adapters.graph import Op, Operation, Recording, Unknown, Values
 from ei_fast.adapters.onnx.files import check_model, model_in_file
 from ei_fast.adapters.onnx.names import Names
 from ei_fast.adapters.onnx.node import Node
@@ -123,51 +123,40 @@ class _Graph:
     def run(self, inputs: NDArray[np.float64]) -> Recording:
         """Run the model on inputs (rows, ...) and write down what its nodes do."""
         found = self._values(inputs.astype(self._dtype))
-        numbers, values = {self._input: 0}, {0: found[self._input]}
-        coarsest = self._dtype
-        # Of values of which several rows make one of the input.
-        n_rows: dict[int, int] = {}
+        values = Values()
+        numbers = {self._input: values.note(found[self._input])}
         ops: list[Op] = []
         for node in self._nodes:
             at = tuple(k for k, name in enumerate(node.input) if name in numbers) if self._moved(node) else ()
             written = [name for name in node.output if isinstance(found.get(name), np.ndarray)]
             if not at or not written:
                 continue
-            does: Operation | None = None
-            if len(written) == 1:
-                arrays = [found.get(name) for name in node.input]
-                attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
-                does = meaning_of(Node(node.op_type, attributes, arrays, at, found[written[0]]))
             reads = tuple(numbers[node.input[k]] for k in at)
-            if does is not None and not all(found[node.input[k]].ndim for k in at):
-                does = None
-            if does is not None:
-                n_read = len(found[node.input[at[0]]])
-                several = [len(values[number]) != n_read for number in reads]
-                does = with_rows_apart(does, several, n_read, len(found[written[0]]), len(inputs))
-            known = does is not None
-            apart = all(len(values[number]) == len(inputs) for number in reads if known)
-            # What is not known is noted with as many rows as what it read.
-            alike = {n_rows.get(number) for number in reads}
-            for name in written:
-                numbers[name] = len(values)
-                half = found[name].dtype.itemsize < 4 or found[name].dtype.kind != "f"
-                values[numbers[name]] = found[name].astype(np.float64 if half else found[name].dtype)
-                n = len(found[name]) if found[name].ndim and apart else 0
-                if n > len(inputs) and n % len(inputs) == 0 and (known or n in alike):
-                    n_rows[numbers[name]], of_rows = n, values[numbers[name]]
-                    values[numbers[name]] = of_rows.reshape(len(inputs), -1, *of_rows.shape[1:])
-                if found[name].dtype == np.float16:
-                    coarsest = "float16"
-            reason = f"{node.op_type} is no dense layer or convolution, activation or pool"
-            op = Op(
-                self._layer_names.of(node), does or Unknown(reason), reads, tuple(numbers[name] for name in written)
-            )
-            ops.append(op)
+            does = self._meaning(node, at, found, written)
+            first = found[node.input[at[0]]]
+            if does is None or not values.are_known_behind([(does, found[written[0]])], reads, len(first)):
+                does = Unknown(f"{node.op_type} is no dense layer or convolution, activation or pool")
+            # All together, so that none of them is taken for one that the node has read.
+            apart = [values.stand_apart(does, reads, found[name].shape) for name in written]
+            numbers |= {
+                name: values.note(_numbers(found[name]), stands) for name, stands in zip(written, apart, strict=True)
+            }
+            ops.append(Op(self._layer_names.of(node), does, reads, tuple(numbers[name] for name in written)))
         outputs = tuple(numbers[name] for name in self._outputs if name in numbers)
         if not outputs:
             raise ValueError(f"{self._what} returns nothing that depends on its input. Export its outputs with it.")
-        return Recording(ops, values, outputs, (), coarsest, has_blocks=False)
+        is_half = any(found[name].dtype == np.float16 for name in numbers if name != self._input)
+        return Recording(ops, values, outputs, (), "float16" if is_half else self._dtype, has_blocks=False)
+
+    def _meaning(
+        self, node: onnx.NodeProto, at: tuple[int, ...], found: Mapping[str, Any], written: Sequence[str]
+    ) -> Operation | None:
+        """What a node did, where it has written one value, and none that it read is a single number."""
+        if len(written) > 1 or not all(found[node.input[k]].ndim for k in at):
+            return None
+        attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        arrays = [found.get(name) for name in node.input]
+        return meaning_of(Node(node.op_type, attributes, arrays, at, found[written[0]]))
 
     def _moved(self, node: onnx.NodeProto) -> bool:
         """Whether what a node writes depends on the model's input."""
@@ -215,6 +204,12 @@ class _Graph:
             n = len(inputs) * (len(several[0]) // rows) if by_row else 0
             values[name] = np.concatenate(several)[:n] if by_row and n else several[0]
         return values
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[np.floating]:
+    """In float64 where they are halves or no floating-point numbers."""
+    is_half = values.dtype.itemsize < 4 or values.dtype.kind != "f"
+    return values.astype(np.float64 if is_half else values.dtype)
 
 
 @cache

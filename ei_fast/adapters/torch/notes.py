@@ -26,8 +26,8 @@ from ei_fast.adapters.graph import (
     Role,
     Same,
     Unknown,
+    Values,
     no_layer,
-    with_rows_apart,
 )
 from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
@@ -64,13 +64,11 @@ class Notes(TorchFunctionMode):
     told: Reads = field(default_factory=Reads)
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
-    _values: dict[int, NDArray[np.floating]] = field(default_factory=dict)
+    _values: Values = field(default_factory=Values)
     _path: list[tuple[Any, ...]] = field(default_factory=list)
     # Tensors are kept, so that none is taken for another that had its place in memory.
     _number: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     _constants: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
-    # Of values of which several rows make one of the input.
-    _n_rows: dict[int, int] = field(default_factory=dict)
     # Of constants: what the model holds, and what is made of that.
     _learned: set[int] = field(default_factory=set)
     _modules: list[str] = field(default_factory=list)
@@ -149,17 +147,11 @@ class Notes(TorchFunctionMode):
             does, reads = self._does(call, reads, written[0], shapes) or (None, reads)
         # What is not known may say why.
         if does is not None and not isinstance(does, Unknown):
-            does = self._with_rows_apart(does, reads, written[0], shapes)
+            # A single number has no rows.
+            has_rows = bool(shapes[0]) and all(self._values[number].ndim for number in reads)
+            known = has_rows and self._values.are_known_behind([(does, written[0])], reads, shapes[0][0])
+            does = does if known else None
         return does or Unknown(no_layer(call.name, len(reads))), reads
-
-    def _with_rows_apart(
-        self, does: Operation, reads: tuple[int, ...], made: torch.Tensor, shapes: Sequence[torch.Size]
-    ) -> Operation | None:
-        """What it means for values that are noted with the rows of the input first; a single number has no rows."""
-        if not made.dim() or any(not self._values[number].ndim for number in reads) or not shapes[0]:
-            return None
-        several = [len(self._values[number]) != shapes[0][0] for number in reads]
-        return with_rows_apart(does, several, shapes[0][0], len(made), len(self.x))
 
     def _does(
         self, call: Call, reads: tuple[int, ...], made: torch.Tensor, shapes: Sequence[torch.Size]
@@ -305,25 +297,16 @@ class Notes(TorchFunctionMode):
         return now.size == noted.size and np.array_equal(now.reshape(noted.shape), noted, equal_nan=True)
 
     def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
-        known = not isinstance(does, Unknown)
-        apart = bool(reads) and all(len(self._values[number]) == len(self.x) for number in reads if known)
-        # What is not known is noted with as many rows as what it read.
-        alike = {self._n_rows.get(number) for number in reads}
         numbers = tuple(
-            self._set(tensor, apart and (known or (tensor.dim() > 0 and len(tensor) in alike))) for tensor in written
+            self._set(tensor, self._values.stand_apart(does, reads, tuple(tensor.shape))) for tensor in written
         )
         self._ops.append(Op(name, does, reads, numbers))
         self._path.append((name, type(does).__name__, reads, numbers))
 
     def _set(self, tensor: torch.Tensor, apart: bool = False) -> int:
         """Write down a tensor's values; their number is its own until it is changed in place."""
-        number = len(self._values)
+        number = self._values.note(numbers_of(tensor), apart)
         self._number[id(tensor)] = (number, tensor)
-        values = numbers_of(tensor)
-        if apart and values.ndim and len(values) > len(self.x) and len(values) % len(self.x) == 0:
-            self._n_rows[number] = len(values)
-            values = values.reshape(len(self.x), -1, *values.shape[1:])
-        self._values[number] = values
         if tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(self._coarsest).eps:
             self._coarsest = tensor.dtype
         return number
