@@ -346,9 +346,11 @@ def test_a_warmup_mends_what_is_broken_and_compiles_nothing_else(warm, tmp_path)
     codes = _codes(within)
     for path in codes[::40]:
         path.write_bytes(path.read_bytes()[:-100])
-    before = {path: path.stat().st_mtime_ns for path in codes}
+    before = {path: path.stat().st_mtime_ns for path in within.glob("*.nbc")}
     assert _run(START, folder).startswith("True None ")
-    assert sum(path.stat().st_mtime_ns != time for path, time in before.items()) >= len(codes[::40])
+    # A kernel's code may then have the number that it had for the other type of CPU.
+    written = [path for path in within.glob("*.nbc") if path.stat().st_mtime_ns != before.get(path)]
+    assert len(written) >= len(codes[::40])
     assert _run(START, folder).startswith("False None ")
 
 
