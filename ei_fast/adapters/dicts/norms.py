@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ei_fast.adapters.dicts.contents import Contents
 from ei_fast.adapters.dicts.options import DictOptions, Place
 from ei_fast.adapters.dicts.values import numbers_of
+from ei_fast.adapters.graph.fusion import folded_after, folded_before, of_batch_norm
 from ei_fast.network.layer import Layer
 
 
@@ -71,18 +72,16 @@ def affine_of(contents: Contents, name: str, n: int, feeding: str, epsilon: floa
         raise ValueError(f"The entry {key!r} must hold variances, all >= 0. Got {variance.min()} instead.")
     # What overflows is refused by the layer.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        scale = parts["weight"] / np.sqrt(variance + epsilon)
-        return Affine(scale, parts["bias"] - parts["running_mean"] * scale)
+        return Affine(*of_batch_norm(parts["running_mean"], variance, parts["weight"], parts["bias"], epsilon))
 
 
 def after_outputs(layer: Layer, norm: Affine) -> Layer:
     """A dense layer and the batch norm before its activation, as one dense layer."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return Layer(layer.weight * norm.scale, layer.bias * norm.scale + norm.shift, layer.activation, name=layer.name)
+        return Layer(*folded_after(layer.weight, layer.bias, *norm), layer.activation, name=layer.name)
 
 
 def before_inputs(layer: Layer, norm: Affine) -> Layer:
     """A dense layer and the batch norm of its inputs, as one dense layer."""
     with np.errstate(over="ignore", invalid="ignore"):
-        bias = layer.bias + norm.shift @ layer.weight
-        return Layer(layer.weight * norm.scale[:, np.newaxis], bias, layer.activation, name=layer.name)
+        return Layer(*folded_before(layer.weight, layer.bias, *norm), layer.activation, name=layer.name)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.graph import Affine, Dense, Operation, Pad, Pointwise, Pool, Reduce, Same, Softmax, Window, conv
 from ei_fast.adapters.graph.fusion import of_batch_norm
-from ei_fast.adapters.torch.activations import ACTIVATIONS, Given
+from ei_fast.adapters.torch.activations import ACTIVATIONS, Arguments
 from ei_fast.adapters.torch.call import Call
 from ei_fast.network.bins import Range
 
@@ -99,21 +99,21 @@ def _array(values: Any) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
 
 
-def _linear(given: Given) -> Dense | None:
+def _linear(given: Arguments) -> Dense | None:
     weight, bias = given(1, "weight"), given(2, "bias")
     if weight.dim() != 2:
         return None
     return Dense(_array(weight).T, np.zeros(len(weight)) if bias is None else _array(bias))
 
 
-def _matmul(given: Given) -> Dense | None:
+def _matmul(given: Arguments) -> Dense | None:
     weight = given(1, "other", given(1, "mat2"))
     if not isinstance(weight, torch.Tensor) or weight.dim() != 2 or given(0, "input").dim() < 2:
         return None
     return _dense(given(0, "input"), weight, np.zeros(weight.shape[1]))
 
 
-def _addmm(given: Given) -> Dense | None:
+def _addmm(given: Arguments) -> Dense | None:
     bias, x, weight = given(0, "input"), given(1, "mat1"), given(2, "mat2")
     if given(3, "beta", 1) != 1 or given(4, "alpha", 1) != 1 or bias.numel() not in (1, weight.shape[1]):
         return None
@@ -125,7 +125,7 @@ def _dense(x: torch.Tensor, weight: torch.Tensor, bias: NDArray[np.float64]) -> 
     return Dense(_array(weight), bias) if x.shape[-1] == weight.shape[0] else None
 
 
-_DENSE: dict[str, Callable[[Given], Dense | None]] = {
+_DENSE: dict[str, Callable[[Arguments], Dense | None]] = {
     "linear": _linear,
     "matmul": _matmul,
     "mm": _matmul,
@@ -192,7 +192,7 @@ def _padded(call: Call, result: torch.Tensor) -> Pad | None:
 Scaled = tuple[Any, Any] | None
 
 
-def _batch_norm(given: Given) -> Scaled:
+def _batch_norm(given: Arguments) -> Scaled:
     mean, variance = given(1, "running_mean"), given(2, "running_var")
     if given(5, "training", False) or mean is None or variance is None:
         return None
@@ -203,7 +203,7 @@ def _batch_norm(given: Given) -> Scaled:
     return scale, shift
 
 
-def _constant(given: Given) -> NDArray[np.float64] | None:
+def _constant(given: Arguments) -> NDArray[np.float64] | None:
     """What the value is added to or multiplied with, or is divided by."""
     operands = [given(0, "input"), given(1, "other")]
     alpha = given(2, "alpha", 1)
@@ -216,8 +216,8 @@ def _constant(given: Given) -> NDArray[np.float64] | None:
     return _array(operands[1]) * _array(alpha)
 
 
-def _scaled(make: Callable[[Any], tuple[Any, Any]]) -> Callable[[Given], Scaled]:
-    def read(given: Given) -> Scaled:
+def _scaled(make: Callable[[Any], tuple[Any, Any]]) -> Callable[[Arguments], Scaled]:
+    def read(given: Arguments) -> Scaled:
         constant = _constant(given)
         # What is not finite is no scale.
         with np.errstate(divide="ignore"):
@@ -226,12 +226,12 @@ def _scaled(make: Callable[[Any], tuple[Any, Any]]) -> Callable[[Given], Scaled]
     return read
 
 
-def _reflected(given: Given) -> Scaled:
+def _reflected(given: Arguments) -> Scaled:
     # Here alpha is a factor of the value.
     return _scaled(lambda c: (-1.0, c))(given) if given(2, "alpha", 1) == 1 else None
 
 
-_AFFINE: dict[str, Callable[[Given], Scaled]] = {
+_AFFINE: dict[str, Callable[[Arguments], Scaled]] = {
     "batch_norm": _batch_norm,
     "add": _scaled(lambda c: (1.0, c)),
     "mul": _scaled(lambda c: (c, 0.0)),
