@@ -95,7 +95,9 @@ def cell_centres(weight, bias, middles, cells, centre):
     """
     n_in, n_out = weight.shape
     for r in range(cells.shape[0]):
-        centre[r] = bias
+        # Number by number: to compile what NumPy says of slices that do not fit takes seconds.
+        for j in range(n_out):
+            centre[r, j] = bias[j]
         for i in range(n_in):
             x = middles[cells[r, i]]
             for j in range(n_out):
