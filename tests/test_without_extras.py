@@ -100,6 +100,7 @@ CALLS = {{
     "batch": batch,
     "callback of keras": lambda: callback("keras"),
     "callback of lightning": lambda: callback("lightning"),
+    "callback of transformers": lambda: callback("transformers"),
 }}
 said = {{}}
 for name, call in CALLS.items():
@@ -118,6 +119,7 @@ BROUGHT = {
     "onnx": ("onnx", "onnxruntime"),
     "flax": ("flax", "jax"),
     "lightning": ("lightning",),
+    "transformers": ("transformers", "torch", "accelerate"),
     "pandas": ("pandas",),
     "video": ("imageio_ffmpeg",),
     "html": ("bokeh",),
@@ -145,6 +147,7 @@ MESSAGES = {
     "batch": ("A Dask cluster", "dask.distributed", "cluster"),
     "callback of keras": ("ei_fast.callbacks.keras", "Keras 3", "keras"),
     "callback of lightning": ("ei_fast.callbacks.lightning", "Lightning", "lightning"),
+    "callback of transformers": ("ei_fast.callbacks.transformers", "transformers", "transformers"),
 }
 """What is wanted, what it needs, and the extra that is named, by the name of the call in the program."""
 

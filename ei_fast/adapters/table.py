@@ -5,7 +5,7 @@ A kind of model is told without importing its library, which is loaded only wher
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from inspect import isroutine
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ei_fast.adapters.given import Given
+from ei_fast.adapters.wrappers import holds_model, model_held
 from ei_fast.errors import missing_extra
 from ei_fast.network.network import Network
 
@@ -59,8 +60,13 @@ class Adapter:
 
 
 def adapter_of(model: Any) -> Adapter:
-    """The first of the adapters that is for a model; the last is for all, and says what a model may be."""
-    return next(adapter for adapter in ADAPTERS if adapter.is_for(model))
+    """The first of the adapters that is for a model; the last is for all, and says what a model may be.
+
+    An estimator that holds a model of a framework takes the options that this model takes.
+    """
+    adapter = next(adapter for adapter in ADAPTERS if adapter.is_for(model))
+    held = model_held(model)
+    return adapter if held is None else replace(adapter, takes=adapter_of(held).takes)
 
 
 def _is_path(model: Any) -> bool:
@@ -107,6 +113,8 @@ ADAPTERS = (
     Adapter(_is_file(".onnx"), "onnx.model", takes=("input_shape",), needs=_ONNX),
     Adapter(_is_path, "files.weights", takes=_OF_DICTS),
     Adapter(_is_array, "arrays"),
+    # Nets of skorch and Keras that are estimators of scikit-learn.
+    Adapter(holds_model, "sklearn"),
     # On the PyTorch backend a Keras layer is a module as well.
     Adapter(_is_of("keras"), "keras.model", takes=_RUN, needs=_KERAS),
     Adapter(_is_of("torch"), "torch.model", takes=_RUN),

@@ -19,6 +19,9 @@ UNFOLLOWABLE = {
     "Train with strategy='ddp', or without the callback, and measure weights that were saved.": (
         "It takes a training in several processes; tests/callbacks/test_lightning.py trains with ddp."
     ),
+    "Train without them, or without the callback, and measure weights that were saved.": (
+        "It takes a training in several processes; tests/callbacks/test_transformers.py trains in one."
+    ),
     "cannot be read without a backend of Keras, and neither {} is installed. Install the one that you use": (
         "A test cannot take a backend away from a process that has imported Keras, and then install it."
     ),

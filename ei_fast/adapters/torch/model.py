@@ -4,9 +4,11 @@ A copy of the model runs, in evaluation mode, on the CPU and in float64 where th
 """
 
 import copy
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -185,7 +187,7 @@ class _Subject:
             # Tensors that were computed and kept, as pruning does, cannot be copied as they are.
             held = [t for module in self._model.modules() for t in vars(module).values() if isinstance(t, torch.Tensor)]
             memo = {id(tensor): tensor.detach().clone() for tensor in held if not tensor.is_leaf}
-            return _without_compiled(_without_hooks(copy.deepcopy(self._model, memo))).cpu().eval()
+            return _without_compiled(_without_hooks(copy.deepcopy(self._model, memo)), memo).cpu().eval()
         except Exception as error:
             error.add_note("Raised by copy.deepcopy of the model, of which ei_fast runs a copy.")
             raise
@@ -236,9 +238,17 @@ def _is_ours(error: BaseException) -> bool:
     return last.tb_frame.f_globals.get("__name__", "").startswith("ei_fast.") and code.co_name != "__torch_function__"
 
 
-def _without_compiled(model: nn.Module) -> nn.Module:
-    """The copy with every part that `torch.compile` wraps as it was before: what is compiled cannot be watched."""
+def _without_compiled(model: nn.Module, copies: Mapping[int, Any]) -> nn.Module:
+    """The copy with every part that `torch.compile` wraps as it was before: what is compiled cannot be watched.
+
+    `copies` are the copies of what the model holds, by the identity of each: a method that was compiled is still one of
+    the user's own module.
+    """
     for module in list(model.modules()):
+        for name, value in list(vars(module).items()):
+            method = inspect.unwrap(value) if hasattr(value, "_torchdynamo_orig_callable") else None
+            if isinstance(method, MethodType) and id(method.__self__) in copies:
+                vars(module)[name] = MethodType(method.__func__, copies[id(method.__self__)])
         for name, part in module.named_children():
             while isinstance(inner := getattr(part, "_orig_mod", None), nn.Module):
                 part = inner

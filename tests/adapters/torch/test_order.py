@@ -91,6 +91,53 @@ def test_compiled_parts_are_read_as_they_were_written():
     assert isinstance(model.a, torch._dynamo.OptimizedModule)
 
 
+class MethodCompiled(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+        self.head = torch.compile(self.through, backend="eager")
+
+    def through(self, x):
+        return self.inner(x)
+
+    def forward(self, x):
+        return torch.tanh(self.head(x))
+
+
+def _two_layers():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Sequential(nn.Linear(5, 3), nn.Sigmoid()))
+
+
+def _forward_compiled(part):
+    part.forward = torch.compile(part.forward, backend="eager")
+    return part
+
+
+COMPILED = {
+    "a method": (lambda m: MethodCompiled(m), lambda m: nn.Sequential(m, nn.Tanh())),
+    "the forward of the model": (_forward_compiled, lambda m: m),
+    "the forward of a part": (lambda m: nn.Sequential(m[0], m[1], _forward_compiled(m[2])), lambda m: m),
+    "the forward of a layer": (lambda m: nn.Sequential(_forward_compiled(m[0]), m[1], m[2]), lambda m: m),
+    "in place": (lambda m: (m[2].compile(backend="eager"), m)[1], lambda m: m),
+}
+
+
+@pytest.mark.parametrize("what", COMPILED)
+def test_what_is_compiled_is_read_as_it_was_written(what):
+    compiled, plain = COMPILED[what]
+    model = compiled(_two_layers())
+    net = ef.as_network(model)
+    agrees(net, plain(_two_layers()), 4)
+    assert [name.removeprefix("inner.") for name in names_of(net)] == ["0", "2.0"]
+    if what == "the forward of the model":
+        # The user's own stays compiled, and its weights are those that are measured.
+        assert hasattr(model.forward, "_torchdynamo_orig_callable")
+        with torch.no_grad():
+            model[0].weight.mul_(2.0)
+        np.testing.assert_array_equal(ef.as_network(model)[0].weight, 2.0 * net[0].weight)
+
+
 def test_a_table_behind_a_layer_is_named():
     model = Does(lambda s, x: s.b(s.e(s.a(x).argmax(-1))), a=nn.Linear(4, 5), e=nn.Embedding(5, 3), b=nn.Linear(3, 2))
     net = ef.as_network(model)
