@@ -48,7 +48,7 @@ class Recording:
         Whether parts of the model may be named, to be measured as one map.
     inputs : tuple of int
         Numbers of the values that are the model's inputs over `in_range`; none where it takes integers alone.
-    told : tuple
+    read_out : tuple
         What was read out of the values in a way that shows not what becomes of it; see `torch.decisions`.
     """
 
@@ -59,7 +59,7 @@ class Recording:
     arithmetic: str
     blocks: frozenset[str] = frozenset()
     has_blocks: bool = True
-    told: tuple[Any, ...] = ()
+    read_out: tuple[Any, ...] = ()
     inputs: tuple[int, ...] = (0,)
 
     @property
