@@ -79,9 +79,18 @@ def as_network(
     input_shape : sequence of int, optional
         Of one sample that such a model takes; where not given, what it says of itself, or in PyTorch what its
         first dense layer takes. A PyTorch or Flax model that begins with a convolution does not tell.
-    example_inputs : array (rows, ...), optional
-        Of a model of Flax or JAX, instead of `input_shape`: a batch of which the shape of a sample and the type are
-        used.
+    example_inputs : tensor, array, tuple, dict or batch, optional
+        What the model is called with, instead of `input_shape`.
+
+        - PyTorch: a tensor or array; a tuple of the arguments in order; a dict, or what a tokenizer returns, of
+          arguments by name; a batch of a data loader, whose labels are left out where the model does not take them; or
+          a graph of torch_geometric, which goes to the model as a whole where its forward pass does not name its parts.
+          Floating numbers are drawn over `in_range`, in the shape of the examples. Integers, and arguments that are
+          called a mask, are taken as they are: layers behind a table that integers are looked up in are binned over the
+          range that its vectors were seen to have. What has as many rows as the first floating input, or as the first
+          of all, is given as many as a run has, where the model takes them. The ranges that layers saw on the examples
+          themselves stand in the network's `seen`.
+        - Flax and JAX: a batch of which the shape of a sample and the type are used.
     names : sequence of str, optional
         What the layers are called, one name a layer in the order of the network, instead of the names that the model
         has for them.

@@ -15,7 +15,7 @@ WHOSE: Mapping[str, str] = {
     **dict.fromkeys(("order", "prefix", "layout", "norm_place", "norm_eps"), "dicts and files of weights"),
     "blocks": "models of PyTorch and Keras",
     "input_shape": "models of a framework that can be run",
-    "example_inputs": "models of Flax and JAX; others take 'input_shape'",
+    "example_inputs": "models of PyTorch, Flax and JAX; others take 'input_shape'",
 }
 """Options that not every adapter takes, and for which models they are."""
 
@@ -38,8 +38,8 @@ class Given:
         Whether every layer of a model that runs is compared with the model on random inputs.
     input_shape : sequence of int, optional
         Of one sample.
-    example_inputs : array (rows, ...), optional
-        Instead, a batch of them.
+    example_inputs : tensor, array, tuple, dict or batch of a data loader, optional
+        Instead, what the model is called with.
     """
 
     activation: str | Activation | Sequence[str | Activation] = "sigmoid"

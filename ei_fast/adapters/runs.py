@@ -12,26 +12,21 @@ import numpy as np
 from ei_fast.adapters.assemble.network import assemble
 from ei_fast.adapters.graph import Recording, Unknown
 from ei_fast.adapters.graph.recording import PathStep
-from ei_fast.adapters.graph.view import Array
+from ei_fast.adapters.seen import with_seen
+from ei_fast.adapters.sources import ROWS, OfShape, Source, range_beyond
+from ei_fast.adapters.sources import random_inputs as random_inputs
 from ei_fast.adapters.verify import verify
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 
-Run = Callable[[Array], Recording]
+Run = Callable[[Any], Recording]
 
-# Of how many rows the runs may be, by how much memory they take: unlikely as widths, since what has as many rows, and
-# is not known, comes from the inputs in a way that was not seen.
-_ROWS = (1021, 509, 251, 127, 61, 31, 13, 7)
-# Every place of an image is another sample for a convolution.
-_ROWS_OF_IMAGES = 61
-_MAX_VALUES = 2**25
-_BEYOND = 10.0
 _runs = count()
 
 
 def network_from_runs(
     run: Run,
-    shape: tuple[int, ...],
+    inputs: tuple[int, ...] | Source,
     in_range: Range,
     check: bool,
     block_names: Sequence[str] = (),
@@ -42,7 +37,9 @@ def network_from_runs(
     Parameters
     ----------
     run : callable
-        Runs the model on inputs (rows, *shape) and writes down what it does.
+        Runs the model on inputs, (rows, ...) or what the source draws, and writes down what it does.
+    inputs : tuple of int, or Source
+        The shape of one sample, or where the inputs come from.
     check : bool
         Whether every layer is compared with the model on random inputs, inside `in_range` and beyond it.
     block_names : sequence of str
@@ -55,15 +52,14 @@ def network_from_runs(
     TypeError, ValueError
         Naming the layer or parameter, the rule and the remedy. What the model itself raises comes through.
     """
+    source = OfShape(inputs) if isinstance(inputs, tuple) else inputs
     # What is kept of a run is every value, and how many there are is not known before.
-    probed = probed or run(random_inputs(in_range, 2, shape))
+    probed = probed or run(source.drawn(in_range, 2))
     if not check and not block_names and _tells_all(probed):
-        network, _ = assemble(probed, in_range)
-        return network
-    kept = sum(prod(probed.shape(value)) for value in probed.values)
-    fitting = (n for n in _ROWS if n * kept <= _MAX_VALUES and (len(shape) < 3 or n <= _ROWS_OF_IMAGES))
-    rows = next(fitting, _ROWS[-1])
-    recording = run(random_inputs(in_range, rows, shape))
+        network, pieces = assemble(probed, in_range)
+        return with_seen(network, pieces, run, source, probed.outline)
+    rows = source.rows_for(sum(prod(probed.shape(value)) for value in probed.values))
+    recording = run(source.drawn(in_range, rows))
     network, pieces = assemble(recording, in_range)
     missing = [name for name in block_names if name not in recording.blocks]
     if missing:
@@ -71,31 +67,31 @@ def network_from_runs(
             f"The 'blocks' parameter must name modules that the model runs on its input. Got {missing[0]!r}, "
             "which it does not run, or runs inside another block."
         )
+    outline = recording.outline
     if check:
         verify(pieces, recording)
-        path = recording.path
         # Before there is another.
         del recording
-        beyond = _run_beyond(run, in_range, rows, shape)
-        if beyond.path != path:
+        beyond = _run_beyond(run, in_range, rows, source)
+        if beyond.path != outline.path:
             raise ValueError(
-                f"The model does not do the same for all inputs: {_where_they_part(path, beyond.path)}. "
+                f"The model does not do the same for all inputs: {_where_they_part(outline.path, beyond.path)}. "
                 "Name the module that decides in 'blocks' to measure it whole, or use verify=False to measure what it "
                 "does inside in_range."
             )
         verify(pieces, beyond)
-    return network
+        del beyond
+    return with_seen(network, pieces, run, source, outline)
 
 
-def _run_beyond(run: Run, in_range: Range, rows: int, shape: tuple[int, ...]) -> Recording:
+def _run_beyond(run: Run, in_range: Range, rows: int, source: Source) -> Recording:
     """A run on inputs of which many lie outside `in_range`."""
-    low, high = in_range
-    middle, half = 0.5 * (low + high), 0.5 * _BEYOND * (high - low)
+    low, high = range_beyond(in_range)
     try:
-        return run(random_inputs((middle - half, middle + half), rows, shape))
+        return run(source.beyond(in_range, rows))
     except Exception as error:
         error.add_note(
-            f"Raised for inputs beyond in_range, from {middle - half:.4g} to {middle + half:.4g}, for which layers are "
+            f"Raised for inputs beyond in_range, from {low:.4g} to {high:.4g}, for which layers are "
             "compared with the model as well. Where it takes none of these, use verify=False."
         )
         raise
@@ -103,8 +99,8 @@ def _run_beyond(run: Run, in_range: Range, rows: int, shape: tuple[int, ...]) ->
 
 def _tells_all(recording: Recording) -> bool:
     """Whether nothing in a run can be owed to the number of its rows: all was understood, and no width is the same."""
-    rows = len(recording.values[0])
-    return rows in _ROWS and all(
+    rows = recording.rows_of_inputs
+    return rows in ROWS and all(
         not isinstance(op.does, Unknown) and all(rows not in recording.shape(value) for value in op.writes)
         for op in recording.ops
     )
@@ -135,11 +131,6 @@ def draws_left_to_the_caller() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
-
-
-def random_inputs(in_range: Range, rows: int, shape: Sequence[int]) -> Array:
-    """The same whenever they are drawn, (rows, *shape)."""
-    return np.random.default_rng(0).uniform(*in_range, (rows, *shape))
 
 
 def check_shape(input_shape: Any) -> tuple[int, ...]:

@@ -117,7 +117,7 @@ ADAPTERS = (
     Adapter(holds_model, "sklearn"),
     # On the PyTorch backend a Keras layer is a module as well.
     Adapter(_is_of("keras"), "keras.model", takes=_RUN, needs=_KERAS),
-    Adapter(_is_of("torch"), "torch.model", takes=_RUN),
+    Adapter(_is_of("torch"), "torch.model", takes=(*_RUN, "example_inputs")),
     Adapter(_is_of("onnx"), "onnx.model", takes=("input_shape",), needs=_ONNX),
     Adapter(_is_of("sklearn"), "sklearn"),
     Adapter(_is_dict, "dicts.reading", takes=_OF_DICTS),

@@ -43,9 +43,11 @@ class EffectiveInformation(MeasuresNetworks):
         for the outputs of a layer.
     activation : str, Activation, or a sequence of one for each layer, default "sigmoid"
         Activation of layers that come as bare arrays.
-    in_range : "auto" or (float, float), default "auto"
+    in_range : "auto", "seen" or (float, float), default "auto"
         Range of the first layer's inputs. ``"auto"`` is the network's own range, (0, 1) unless it says otherwise.
-    out_range : "auto", "hull", "neuron" or (float, float), default "auto"
+        ``"seen"``, with `example_inputs`: of every layer, the smallest and largest number that it received while the
+        model ran on them as they are.
+    out_range : "auto", "hull", "neuron", "seen" or (float, float), default "auto"
         Range of the outputs of every layer; or how it is derived where a layer has none of its own:
 
         - ``"auto"``: the codomain of a bounded activation. Of an unbounded one, what the layer reaches under
@@ -53,7 +55,13 @@ class EffectiveInformation(MeasuresNetworks):
         - ``"hull"``: the same for a bounded activation; of an unbounded one, what interval arithmetic allows. This
           range grows with the number of inputs faster than what is reached;
         - ``"neuron"``: what each neuron reaches, a range for every neuron. The inputs of the next layer move over
-          these ranges.
+          these ranges;
+        - ``"seen"``, with `example_inputs`: the smallest and largest number that the layer gave while the model ran on
+          them as they are. A layer that gave a single number has a range of 1 around it.
+
+        A layer that is fed by the one before moves over the range of that one's outputs: the two ends of a connection
+        have one range. Under ``in_range="seen"`` and ``out_range="seen"`` both ends are seen, and agree by themselves;
+        with one of them alone they differ.
     out_of_range : "clip" or "drop", default "clip"
         ``"clip"`` counts outputs outside the range in the outermost bins. ``"drop"`` leaves the sample out: in
         per-edge measures where that output is outside, in the joint EI where any output is.
@@ -278,7 +286,7 @@ class EffectiveInformation(MeasuresNetworks):
                 f"The 'model' parameter of {OWNER}.fit must be a weight array (n_in, n_out), at least one of each. Got "
                 f"{model.shape[1]} feature(s) (shape={model.shape}) while a minimum of 1 is required."
             )
-        network = as_network(model, activation=self.activation, in_range=settings.in_range, **adapter_options)
+        network = as_network(model, activation=self.activation, in_range=settings.range_of_model, **adapter_options)
         ranges = tuple(network.ranges(settings.in_range, settings.out_range))
         binned = self.binned_layers(network, settings, ranges)
         return network, settings, RangesAndSeed(ranges, resolve_seed(self.random_state, OWNER)), binned

@@ -214,7 +214,7 @@ def _edges(layer: Any, params: MeasuringOptions, measure: str) -> EdgeEstimate:
 def _only_layer(
     layer: Any, estimator: EffectiveInformation, settings: Settings, reading: AdapterOptions
 ) -> BinnedLayer:
-    network = as_network(layer, activation=estimator.activation, in_range=settings.in_range, **reading)
+    network = as_network(layer, activation=estimator.activation, in_range=settings.range_of_model, **reading)
     if len(network) != 1:
         raise ValueError(
             f"The 'layer' parameter must be a single layer. Got {len(network)} layers instead. "

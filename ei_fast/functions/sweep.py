@@ -71,7 +71,9 @@ def bin_sweep(
     estimators = [EffectiveInformation(**parameters, bins=n_bins) for n_bins in bins]
     # What a model that runs is seen to do depends on its range.
     in_range = CONSTRAINTS["in_range"].checked("in_range", params.get("in_range", "auto"))
-    network = as_network(model, params.get("activation", "sigmoid"), in_range, **reading)
+    network = as_network(
+        model, params.get("activation", "sigmoid"), None if isinstance(in_range, str) else in_range, **reading
+    )
     for one in estimators:
         check_no_files(one.check(network)[1], "bin_sweep")
     if params.get("verbose", 0):

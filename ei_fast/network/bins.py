@@ -93,6 +93,15 @@ def hull_of(limits: Ranges) -> Range:
     return float(ends[:, 0].min()), float(ends[:, 1].max())
 
 
+def widened(low: float, high: float) -> Range:
+    """The range; or a wider one around its middle, where it is no wider than rounding errors."""
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
+        middle = 0.5 * (low + high)
+        half = max(0.5, 1e-9 * abs(middle))
+        return middle - half, middle + half
+    return low, high
+
+
 def check_range(limits: Any, name: str, owner: str) -> Range:
     """Return `limits` as two floats with low < high; TypeError or ValueError where they are not."""
     rule = f"The {name!r} parameter of {owner} must be two finite numbers (low, high) with low < high"

@@ -1,7 +1,6 @@
 """A sequence of layers whose widths chain, and the ranges over which each is binned."""
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise
 from math import prod
 from numbers import Integral
 from typing import Any
@@ -10,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
+from ei_fast.network.chain import check_chain, with_names
+from ei_fast.network.chain import feeds as feeds
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
 from ei_fast.network.reach import derived_range
+from ei_fast.network.seen import Seen, check_seen, seen_at
 from ei_fast.validation import as_numpy_ships
 
 Block = Layer | Function
@@ -34,6 +36,9 @@ class Network:
         between that is not a layer. Each of them needs an `in_range` of its own.
     skipped, notes : sequence of (str, str), default ()
         What an adapter has to say of the model, see below.
+    seen : sequence of ((float, float), (float, float)) or None, default ()
+        The smallest and largest number that each layer received and gave while the model ran on example inputs: one
+        entry a layer, None where it is not known; empty where there were no examples.
 
     Attributes
     ----------
@@ -48,6 +53,8 @@ class Network:
     notes : list of (str, str)
         Name of a layer, or of a part of the model, and what is to be known of it: scales applied, a batch norm taken
         in.
+    seen : tuple of ((float, float), (float, float)) or None
+        Ranges seen at the inputs and outputs of each layer; empty where there were no example inputs.
 
     Raises
     ------
@@ -73,6 +80,7 @@ class Network:
         *,
         skipped: Sequence[tuple[str, str]] = (),
         notes: Sequence[tuple[str, str]] = (),
+        seen: Seen = (),
     ):
         if isinstance(layers, (Layer, Function)):
             layers = [layers]
@@ -85,7 +93,7 @@ class Network:
                     "The 'layers' parameter of Network must hold Layer or Function objects. "
                     f"Got {type(layer).__name__} at index {index} instead. Use ei_fast.as_network for bare arrays."
                 )
-        self.layers: tuple[Block, ...] = _with_names(layers)
+        self.layers: tuple[Block, ...] = with_names(layers)
         self.in_range = check_range(in_range, "in_range", "Network")
         self.skipped = list(skipped)
         self.notes = list(notes)
@@ -101,7 +109,8 @@ class Network:
                     f"Layer {index} ({self.layers[index].name!r}) of Network must have an 'in_range': "
                     "no layer before it tells what its inputs are. Got None instead."
                 )
-        _check_chain(self.layers, self.restarts)
+        check_chain(self.layers, self.restarts)
+        self.seen = check_seen(seen, len(self.layers))
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -148,7 +157,7 @@ class Network:
                 f"on {self.in_range}. Got the range {in_range} for the network instead. Read the model over it: "
                 f"as_network(model, in_range={in_range})."
             )
-        return Network(self.layers, in_range, self.restarts, skipped=self.skipped, notes=self.notes)
+        return self._again(in_range=in_range)
 
     def noted(self, notes: Sequence[tuple[str, str]], skipped: Sequence[tuple[str, str]] = ()) -> "Network":
         """Return the same network with more said of the model.
@@ -172,13 +181,40 @@ class Network:
         >>> ef.Network([ef.Layer(np.eye(2), name="fc")]).noted([("fc", "is frozen")]).notes
         [('fc', 'is frozen')]
         """
-        skipped = [*self.skipped, *skipped]
-        return Network(self.layers, self.in_range, self.restarts, skipped=skipped, notes=[*self.notes, *notes])
+        return self._again(skipped=[*self.skipped, *skipped], notes=[*self.notes, *notes])
+
+    def with_seen(self, seen: Seen) -> "Network":
+        """Return the same network with the ranges seen at the ends of its layers.
+
+        Parameters
+        ----------
+        seen : sequence of ((float, float), (float, float)) or None
+            The smallest and largest number that each layer received and gave; None where it is not known.
+
+        Returns
+        -------
+        Network
+            A new network of the same layers; this one stays as it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> network = ef.Network([ef.Layer(np.eye(2))]).with_seen([((-1.0, 2.0), (0.2, 0.9))])
+        >>> network.ranges("seen", "seen")
+        [((-1.0, 2.0), (0.2, 0.9))]
+        """
+        return self._again(seen=seen)
+
+    def _again(self, **others: Any) -> "Network":
+        """The same network but for what is given."""
+        as_it_is = {name: getattr(self, name) for name in ("in_range", "restarts", "skipped", "notes", "seen")}
+        return Network(self.layers, **(as_it_is | others))
 
     @as_numpy_ships
     def ranges(
         self,
-        in_range: Range | None = None,
+        in_range: Range | str | None = None,
         out_range: Range | str = "auto",
         known: Sequence[tuple[Ranges, Ranges]] = (),
     ) -> list[tuple[Ranges, Ranges]]:
@@ -190,11 +226,11 @@ class Network:
 
         Parameters
         ----------
-        in_range : (float, float), optional
-            Range of the first layer's inputs.
-        out_range : (float, float), "auto", "hull" or "neuron", default "auto"
-            Range of the outputs of every layer; or how ranges are derived, as of `EffectiveInformation`, for layers
-            that have none of their own.
+        in_range : (float, float) or "seen", optional
+            Range of the first layer's inputs; or the ranges seen at the inputs of every layer.
+        out_range : (float, float), "auto", "hull", "neuron" or "seen", default "auto"
+            Range of the outputs of every layer; how ranges are derived, as of `EffectiveInformation`, for layers
+            that have none of their own; or the ranges seen at the outputs of every layer.
         known : sequence of (range, range), default ()
             Ranges of the first layers, where they are known already.
 
@@ -207,7 +243,7 @@ class Network:
         Raises
         ------
         ValueError
-            Where the outputs of finite weights overflow.
+            Where the outputs of finite weights overflow, or where ranges are to be those seen, and none were.
 
         Examples
         --------
@@ -218,12 +254,16 @@ class Network:
         """
         rule = out_range if isinstance(out_range, str) else "auto"
         given = None if isinstance(out_range, str) else out_range
-        current: Ranges = in_range or self.in_range
+        current: Ranges = in_range if in_range and not isinstance(in_range, str) else self.in_range
         result: list[tuple[Ranges, Ranges]] = []
         for index, layer in enumerate(self.layers):
             if layer.in_range is not None and (in_range is None or index or index in self.restarts):
                 current = layer.in_range
             following: Ranges | None = given or layer.out_range
+            if in_range == "seen":
+                current = seen_at(self.seen, index, layer, "in_range")
+            if rule == "seen":
+                following = seen_at(self.seen, index, layer, "out_range")
             if index < len(known):
                 current, following = known[index]
             _check_reach(index, layer, current)
@@ -344,53 +384,3 @@ def _check_reach(index: int, layer: Block, in_range: Ranges) -> None:
             f"Layer {index} ({layer.name!r}): its pre-activations overflow on the input range {hull_of(in_range)}. "
             "Scale its weights down, or give a smaller range."
         )
-
-
-def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
-    """Each layer under a name that no other has: ``layer0`` where it has none, ``fc1#2`` where ``fc1`` comes twice."""
-    result: list[Block] = []
-    taken: set[str] = set()
-    uses: dict[str, int] = {}
-    for index, layer in enumerate(layers):
-        name = unique = layer.name or f"layer{index}"
-        while unique in taken:
-            uses[name] = uses.get(name, 1) + 1
-            unique = f"{name}#{uses[name]}"
-        taken.add(unique)
-        result.append(layer if layer.name == unique else layer.named(unique))
-    return tuple(result)
-
-
-def feeds(before: Block, layer: Block) -> bool:
-    """Whether the outputs of the layer `before` can be the inputs of `layer`; of convolutions, in the whole model."""
-    if layer.patch is not None:
-        channels = layer.patch[0]
-        return before.n_out == channels if before.patch is not None else before.n_out % channels == 0
-    return layer.n_in % before.n_out == 0 if before.patch is not None else layer.n_in == before.n_out
-
-
-def _check_chain(layers: Sequence[Block], restarts: Collection[int]) -> None:
-    """Raise ValueError where a layer does not feed the next."""
-    for index in range(1, len(layers)):
-        before, layer = layers[index - 1], layers[index]
-        if index in restarts or feeds(before, layer):
-            continue
-        if layer.patch is not None or before.patch is not None:
-            takes = f"{layer.patch[0]} channels" if layer.patch else f"{layer.n_in} inputs"
-            raise ValueError(
-                f"Layer {index} ({layer.name!r}) of Network takes {takes}, which the {before.n_out} outputs of layer "
-                f"{index - 1} ({before.name!r}) cannot be. Give it the patch and weights that the model has."
-            )
-        message = (
-            f"Layer {index} ({layer.name!r}) must take as many inputs as layer {index - 1} ({before.name!r}) "
-            f"has outputs, {before.n_out}. Got {layer.n_in} instead."
-        )
-        if _chains_transposed(layers):
-            message += (
-                " Transposed the widths chain: weights are (n_in, n_out), PyTorch's are (n_out, n_in); pass weight.T."
-            )
-        raise ValueError(message)
-
-
-def _chains_transposed(layers: Sequence[Any]) -> bool:
-    return all(a.n_in == b.n_out for a, b in pairwise(layers))

@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.kernels.marginals import lower_quantiles
-from ei_fast.network.bins import Range, Ranges, ends_of, hull_of
+from ei_fast.network.bins import Ranges, ends_of, hull_of, widened
 from ei_fast.network.layer import Layer
 
 REACH = 1e-4
 """Probability that an output lies below its reach, and that it lies above; docs/ranges.md shows EI against it."""
 
-RULES = ("auto", "hull", "neuron")
-"""Ways to derive an output range: what the layer reaches, what interval arithmetic allows, what each neuron reaches."""
+RULES = ("auto", "hull", "neuron", "seen")
+"""Ways to derive an output range: what the layer reaches, what interval arithmetic allows, what each neuron reaches,
+and what was seen while the model ran on examples, which `derived_range` does not know."""
 
 
 def derived_range(layer: Layer, in_range: Ranges, rule: str) -> Ranges:
-    """The range of a layer's outputs by one of `RULES`.
+    """The range of a layer's outputs by one of the first three of `RULES`.
 
     ``"auto"`` and ``"hull"`` give the codomain of a bounded activation. For an unbounded one ``"auto"`` gives the hull
     over the neurons of what they reach, and ``"hull"`` the hull of what interval arithmetic allows. ``"neuron"`` gives,
@@ -36,12 +37,12 @@ def derived_range(layer: Layer, in_range: Ranges, rule: str) -> Ranges:
     if rule == "neuron":
         lows, highs = reached(layer, in_range)
         _check_finite(layer, in_range, lows, highs)
-        return tuple(_widened(float(a), float(b)) for a, b in zip(lows, highs, strict=True))
+        return tuple(widened(float(a), float(b)) for a, b in zip(lows, highs, strict=True))
     if not (np.isfinite(low) and np.isfinite(high)):
         lows, highs = reached(layer, in_range) if rule == "auto" else layer.output_image(in_range)
         _check_finite(layer, in_range, lows, highs)
         low, high = float(lows.min()), float(highs.max())
-    return _widened(low, high)
+    return widened(low, high)
 
 
 def is_spread(layer: Layer, in_range: Ranges) -> bool:
@@ -50,7 +51,7 @@ def is_spread(layer: Layer, in_range: Ranges) -> bool:
         return True
     lows, highs = reached(layer, in_range)
     low, high = float(lows.min()), float(highs.max())
-    return _widened(low, high) == (low, high)
+    return widened(low, high) == (low, high)
 
 
 def reached(layer: Layer, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -84,12 +85,3 @@ def _check_finite(layer: Layer, in_range: Ranges, lows: NDArray[np.float64], hig
             f"Layer {layer.name!r}: its outputs overflow on the input range {hull_of(in_range)}. "
             "Give it an 'out_range', or a smaller input range."
         )
-
-
-def _widened(low: float, high: float) -> Range:
-    """The range; or a wider one around its middle, where it is no wider than rounding errors."""
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        middle = 0.5 * (low + high)
-        half = max(0.5, 1e-9 * abs(middle))
-        return middle - half, middle + half
-    return low, high

@@ -126,14 +126,14 @@ class Integer:
 
 @dataclass(frozen=True)
 class RangeOrAuto:
-    """A range (low, high); or "auto", which becomes None."""
+    """A range (low, high); "seen", which stays so; or "auto", which becomes None."""
 
-    def checked(self, name: str, value: Any, owner: str = OWNER) -> Range | None:
+    def checked(self, name: str, value: Any, owner: str = OWNER) -> Range | str | None:
         if not isinstance(value, str):
             return check_range(value, name, owner)
-        if value != "auto":
-            raise ValueError(refusal(owner, name, "'auto' or two numbers (low, high)", value))
-        return None
+        if value not in ("auto", "seen"):
+            raise ValueError(refusal(owner, name, "'auto', 'seen' or two numbers (low, high)", value))
+        return None if value == "auto" else value
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ class Settings:
     ----------
     in_bins, out_bins : int
         Numbers of bins of each input and of each output.
-    in_range : (float, float) or None
-        Range of the first layer's inputs; None for the network's own.
+    in_range : (float, float), "seen" or None
+        Range of the first layer's inputs; None for the network's own; or the ranges seen at all layers' inputs.
     out_range : (float, float) or str
         Range of the outputs of every layer, or the rule by which it is derived.
     drop : bool
@@ -48,7 +48,7 @@ class Settings:
 
     in_bins: int
     out_bins: int
-    in_range: Range | None
+    in_range: Range | str | None
     out_range: Range | str
     drop: bool
     baseline: float
@@ -61,6 +61,11 @@ class Settings:
     n_jobs: int
     pairwise_edges: int | None
     matrices: str | None
+
+    @property
+    def range_of_model(self) -> Range | None:
+        """The range over which a model is read; None for its own."""
+        return None if isinstance(self.in_range, str) else self.in_range
 
     @property
     def options(self) -> MeasureOptions:

@@ -12,8 +12,8 @@ from ei_fast.network.bins import Range
 OWNER = "EffectiveInformation"
 
 Activations = str | Activation | Sequence[str | Activation]
-InRange = Range | Literal["auto"]
-OutRange = Range | Literal["auto", "hull", "neuron"]
+InRange = Range | Literal["auto", "seen"]
+OutRange = Range | Literal["auto", "hull", "neuron", "seen"]
 OutOfRange = Literal["clip", "drop"]
 JointName = Literal["auto", "conditional", "plugin", "gaussian", "annealed"]
 PairwiseMethod = Literal["auto", "exact", "histogram", "none"]

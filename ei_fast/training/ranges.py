@@ -8,7 +8,7 @@ three are the same.
 
 from collections.abc import Iterable, Sequence
 
-from ei_fast.network.bins import Ranges, union
+from ei_fast.network.bins import Ranges, union, widened
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.network.reach import is_spread
@@ -50,6 +50,9 @@ def ranges_of_record(
 def has_range(network: Network, index: int, ranges: LayerRanges, settings: Settings) -> bool:
     """Whether the range of a layer's outputs is more than a point that was widened."""
     layer = network.layers[index]
+    if settings.out_range == "seen":
+        seen = network.seen[index]
+        return seen is not None and widened(*seen[1]) == seen[1]
     if not isinstance(layer, Layer) or layer.out_range is not None or not isinstance(settings.out_range, str):
         return True
     return is_spread(layer, ranges[index][0])

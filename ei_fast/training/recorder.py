@@ -224,7 +224,9 @@ class Recorder:
     def _read(self, model: Any) -> Network:
         # Training changes the weights, which are read anew, and not the operations: comparing once is enough.
         options = self._adapter_options | ({"verify": False} if self._compared else {})
-        network = as_network(model, activation=self._estimator.activation, in_range=self._settings.in_range, **options)
+        network = as_network(
+            model, activation=self._estimator.activation, in_range=self._settings.range_of_model, **options
+        )
         if self._keep_weights:
             check_can_be_kept(network)
         if self._frozen is not None:

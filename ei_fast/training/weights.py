@@ -44,6 +44,7 @@ def described(network: Network) -> dict[str, Any]:
             "restarts": sorted(network.restarts),
             "skipped": network.skipped,
         }
+        | ({"seen": network.seen} if network.seen else {})
     )
     return description
 
@@ -72,4 +73,7 @@ def restored(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
         for k, one in enumerate(description["layers"])
     ]
     skipped = [(str(name), str(reason)) for name, reason in description["skipped"]]
-    return Network(layers, ranges_from(description["in_range"]), description["restarts"], skipped=skipped)
+    # What older versions have kept knows nothing of it.
+    seen = [None if one is None else ranges_from(one) for one in description.get("seen", ())]
+    in_range = ranges_from(description["in_range"])
+    return Network(layers, in_range, description["restarts"], skipped=skipped, seen=seen)

@@ -67,23 +67,6 @@ def _(said):
     np.testing.assert_array_equal(ef.as_network(model)[0].weight, state["weight"].numpy().T)
 
 
-@follows(
-    "Where it takes several inputs, pass a torch.nn.Module that holds it, takes one of them and gives it the others."
-)
-def _(said):
-    class Two(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.a = nn.Linear(4, 3)
-
-        def forward(self, x, t):
-            return torch.relu(self.a(x) + t)
-
-    said.refused(ef.as_network, Two())
-    [layer] = ef.as_network(Does(lambda s, x: s.model(x, 0.5), model=Two()))
-    assert (layer.name, str(layer.activation)) == ("model.a", "relu")
-
-
 @follows("Put the module that it was made from in its place to measure its layers, and the one before it")
 def _(said):
     inner = nn.ReLU()

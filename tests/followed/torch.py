@@ -171,24 +171,6 @@ def _(said):
     ef.as_network(model, input_shape=(9,))
 
 
-@follows("instead of the model, with the 'input_shape' of one sample of these (where it is several, as torch.nn.Seq")
-def _(said):
-    class Tokens(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.table, self.a, self.b = nn.Embedding(10, 4), nn.Linear(4, 5), nn.Linear(5, 2)
-
-        def forward(self, x):
-            return self.b(torch.relu(self.a(self.table(x))))
-
-    model = Tokens()
-    message = said.refused(ef.as_network, model, input_shape=(3,))
-    width = literal(message, "which takes vectors of ")
-    assert len(ef.as_network(model.a, input_shape=(3, width))) == 1
-    assert len(ef.as_network(nn.Sequential(model.a, nn.ReLU(), model.b), input_shape=(3, width))) == 2
-    assert len(ef.as_network(model.state_dict(), order=["a", "b"], activation=["relu", "linear"])) == 2
-
-
 @follows("Name it, or the module around it, in 'blocks' to measure it as it runs.")
 def _(said):
     from ei_fast.adapters.torch import operations as torch_ops

@@ -6,6 +6,7 @@ starts anew: its inputs are not the outputs of the one before.
 """
 
 from dataclasses import dataclass, field, replace
+from math import prod
 
 import numpy as np
 
@@ -34,6 +35,8 @@ class Piece:
         The values that it begins and ends with.
     inputs, outputs : ndarray of int (m, n_in), (m, n_out)
         Where in a sample of them its inputs and outputs are, at each of the m places where it is.
+    reads, writes : ndarray of int, optional
+        Which numbers of a sample are its inputs and outputs anywhere; all where not given.
     """
 
     layer: Layer | Function
@@ -41,6 +44,8 @@ class Piece:
     end: int
     inputs: Places
     outputs: Places
+    reads: Places | None = None
+    writes: Places | None = None
 
 
 def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece]]:
@@ -173,7 +178,7 @@ class _Assembly:
             if origin is not None:
                 self.ranges_before[start] = self.out_ranges[origin]
             else:
-                self.ranges_before[start] = self.in_range if start == 0 else self._seen(start, name)
+                self.ranges_before[start] = self.in_range if start in self.recording.inputs else self._seen(start, name)
         return self.ranges_before[start]
 
     def _add(self, op: Op, tail: Tail, view: View, inputs: Places, at: Places | None = None) -> None:
@@ -188,7 +193,7 @@ class _Assembly:
         self.done.update(self.between.get(op.reads[0], ()) if view.source != op.reads[0] else (), tail.ops)
         layer, source, before = tail.layer(), view.source, self.pieces[-1] if self.pieces else None
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
-        if source == (before.end if before else 0):
+        if source == before.end if before else source in self.recording.inputs:
             # From patch to patch no neuron feeds another; else it must be the one in the same place.
             in_order = (view.is_identity and self.in_order) or map_of.patch or (before and before.layer.patch)
             follows = before is None or (feeds(before.layer, map_of) and in_order)
@@ -207,9 +212,15 @@ class _Assembly:
         cost = len(self.recording.values[source]) * layer.n_in
         some = spread(len(inputs), max(1, min(MAX_GATHERED // cost, _MAX_PRODUCTS // (cost * layer.n_out))))
         self.out_ranges.append(hull_of(Network([layer], range_before).ranges()[0][1]))
-        self.pieces.append(Piece(layer, source, tail.end, inputs[some], outputs[some]))
+        of_whole = self._part(source, view.places[view.places >= 0]), self._part(tail.end, outputs)
+        self.pieces.append(Piece(layer, source, tail.end, inputs[some], outputs[some], *of_whole))
         self.views[tail.end] = View.of(tail.end, self.recording.shape(tail.end))
         self.in_order = tail.in_order
+
+    def _part(self, value: int, places: Places) -> Places | None:
+        """Places of a sample of a value, each once; None where they are all."""
+        is_whole = places.size == prod(self.recording.shape(value))
+        return None if is_whole else np.unique(places)
 
     def _seen(self, value: int, name: str | None) -> Range:
         """Hull of what the neurons of a value were seen to be, widened where it is one point."""

@@ -35,7 +35,7 @@ class Recording:
     ops : list of Op
         In the order in which they were done.
     values : dict of ndarray
-        By number, (rows, ...), float32 where the model computes so. The model's input is number 0.
+        By number, (rows, ...), float32 where the model computes so.
     outputs : tuple of int
         Numbers of the values that the model returns.
     path : tuple of tuple
@@ -46,6 +46,8 @@ class Recording:
         Names of the blocks that it ran.
     has_blocks : bool
         Whether parts of the model may be named, to be measured as one map.
+    inputs : tuple of int
+        Numbers of the values that are the model's inputs over `in_range`; none where it takes integers alone.
     read_out : tuple
         What was read out of the values in a way that shows not what becomes of it; see `torch.decisions`.
     """
@@ -58,6 +60,17 @@ class Recording:
     blocks: frozenset[str] = frozenset()
     has_blocks: bool = True
     read_out: tuple[Any, ...] = ()
+    inputs: tuple[int, ...] = (0,)
+
+    @property
+    def rows_of_inputs(self) -> int:
+        """Number of rows that the model was run on."""
+        return getattr(self.values, "rows", len(self.values[0]))
+
+    @property
+    def outline(self) -> "Outline":
+        """What is compared with another run."""
+        return Outline(self.path, self.rows_of_inputs)
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Of one sample of a value."""
@@ -84,6 +97,21 @@ class Recording:
             else:
                 dead.append(op)
         return alive[::-1], dead[::-1]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A run without its values: what was done, and of how many rows.
+
+    Attributes
+    ----------
+    path : tuple of tuple
+        As of a `Recording`.
+    rows : int
+    """
+
+    path: tuple[PathStep, ...]
+    rows: int
 
 
 class Readers:

@@ -12,22 +12,28 @@ from ei_fast.adapters.graph.rearranging import Same
 
 
 class Values(dict[int, NDArray[np.floating]]):
-    """What was seen of each value in a run; number 0 is the model's input.
+    """What was seen of each value in a run; the model's inputs come first.
+
+    Parameters
+    ----------
+    rows : int, optional
+        Rows of the inputs; those of the first value where not given.
 
     A reshape may put other axes of a sample to the rows, as ``x.reshape(-1, width)`` of samples (time, width) does
     before a dense layer. Where several rows of a tensor so belong to one row of the input, they stand apart here: as
     (rows of the input, several, ...).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int | None = None) -> None:
         super().__init__()
+        self._rows = rows
         # By number: how many rows the tensor had, where several of them belong to one row of the input.
         self._n_rows: dict[int, int] = {}
 
     @property
     def rows(self) -> int:
         """Number of rows of the input."""
-        return len(self[0])
+        return len(self[0]) if self._rows is None else self._rows
 
     def add(self, values: NDArray[np.floating], apart: bool = False) -> int:
         """Write a value down and return its number; rows that belong together are put apart where that is allowed."""

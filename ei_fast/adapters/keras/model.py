@@ -130,7 +130,7 @@ def _own_process(model: keras.Layer, x: Any) -> Iterator[None]:
         from ei_fast.adapters.torch.process import process_of_its_own
 
         held = [variable.value for variable in model.variables]
-        with torch.no_grad(), process_of_its_own(x, held):
+        with torch.no_grad(), process_of_its_own([x], held):
             yield
         return
     with draws_left_to_the_caller():

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ei_fast.adapters.graph import Affine, Conv, Dense, Op, Pointwise, Recording
-from ei_fast.adapters.runs import random_inputs
+from ei_fast.adapters.sources import Source
 from ei_fast.network.bins import Range
 
 READ_OUT = {
@@ -32,8 +31,6 @@ OF_FINITE = {"isfinite", "isnan", "isinf", "isposinf", "isneginf"}
 # What says how long a tensor is, and what makes one whose length is told by numbers.
 _LENGTHS = {"len", "numel", "nelement", "size", "get"}
 _CHOOSING = {"nonzero", "argwhere", "masked_select", "unique", "unique_consecutive"}
-# Of a batch. And of how many samples it is asked where the model goes when they stand alone.
-_ROWS, _ALONE = 3, 16
 # Places in the code of which it is tried whether they matter.
 _MOST_TRIED = 16
 # How many times more than usual a model may call before it is taken to go on for ever.
@@ -41,7 +38,7 @@ _MOST_CALLS = 50
 # Beyond all that a model may ask for; of whole numbers, with which it may repeat something, in bounds.
 _FAR, _FAR_WHOLE = 1e30, 10**6
 
-Run = Callable[[NDArray[np.float64], "Mapping[int, Any] | None"], Recording]
+Run = Callable[[Any, "Mapping[int, Any] | None"], Recording]
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def _is_not_the_models(module: str) -> bool:
     return module.startswith("ei_fast.adapters.torch") or module in ("torch._tensor", "torch.overrides")
 
 
-def decisions(run: Run, shape: Sequence[int], in_range: Range, check: bool) -> list[tuple[str, str]]:
+def decisions(run: Run, source: Source, in_range: Range, check: bool) -> list[tuple[str, str]]:
     """What a model decides by what it computes, as name and what is to be said of it.
 
     Parameters
@@ -138,22 +135,15 @@ def decisions(run: Run, shape: Sequence[int], in_range: Range, check: bool) -> l
     ValueError
         Where they do not.
     """
-    inputs = random_inputs(in_range, _ALONE, shape)
-    # A sample alone is a batch of itself: some models take no batch of one.
-    usual = run(inputs[:_ROWS], None)
+    inputs = source.few(in_range)
+    usual = run(inputs, None)
     if check:
-        _check_alike(usual, (run(sample, None) for sample in _alone(inputs, in_range)))
+        _check_alike(usual, (run(sample, None) for sample in source.alone(in_range)))
     return [
         (read.module or read.what, _said(read, differs))
         for number, read in _first_of_each_place(usual.read_out)
-        if (differs := _changed_by(run, inputs[:_ROWS], usual, number, read)) is not None
+        if (differs := _changed_by(run, inputs, usual, number, read)) is not None
     ]
-
-
-def _alone(inputs: NDArray[np.float64], in_range: Range) -> Iterator[NDArray[np.float64]]:
-    ends = [np.full_like(inputs[0], end) for end in in_range]
-    for sample in (*ends, *inputs):
-        yield np.repeat(sample[None], _ROWS, axis=0)
 
 
 def _first_of_each_place(read_out: Sequence[ReadOut]) -> list[tuple[int, ReadOut]]:
@@ -163,9 +153,7 @@ def _first_of_each_place(read_out: Sequence[ReadOut]) -> list[tuple[int, ReadOut
     return list(found.values())[:_MOST_TRIED]
 
 
-def _changed_by(
-    run: Run, inputs: NDArray[np.float64], usual: Recording, number: int, read: ReadOut
-) -> "tuple[str, str] | None":
+def _changed_by(run: Run, inputs: Any, usual: Recording, number: int, read: ReadOut) -> "tuple[str, str] | None":
     """Where the model goes usually, and where with another answer; None where nothing that it does depends on it."""
     for other in _others(read.answer):
         try:

@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from types import MethodType
 from typing import Any
 
@@ -21,8 +22,12 @@ from torch.nn.parameter import is_lazy
 from ei_fast.adapters.blocks import Blocks, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
-from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
+from ei_fast.adapters.runs import check_shape, network_from_runs
+from ei_fast.adapters.sources import OfShape, Source, random_inputs
+from ei_fast.adapters.torch.arguments import examples_of, several_wanted
 from ei_fast.adapters.torch.decisions import ReadOuts, decisions
+from ei_fast.adapters.torch.examples import Examples, Inputs
+from ei_fast.adapters.torch.owners import called, is_ours
 from ei_fast.adapters.torch.process import process_of_its_own
 from ei_fast.adapters.torch.watching import Watcher
 from ei_fast.network.bins import Range
@@ -32,11 +37,8 @@ _SCRIPTED = (
     "is a ScriptModule, which does not show what it does. Put the module that it was made from in its place to measure "
     "its layers, and the one before it"
 )
-_SEVERAL_INPUTS = (
-    "Where it takes several inputs, pass a torch.nn.Module that holds it, takes one of them and gives it the others."
-)
-# Rows with which a shape is tried: more than one, and unlikely as a width.
-_PROBED = 61
+# Rows with which a shape is tried: more than one, and unlikely as a width; and with which examples are.
+_PROBED, _PROBED_EXAMPLES = 61, 7
 
 
 def read(model: nn.Module, given: Given) -> Network:
@@ -47,7 +49,7 @@ def read(model: nn.Module, given: Given) -> Network:
     model : torch.nn.Module
         Left as it is: a copy runs.
     given : Given
-        Where no input shape is, samples have one that the first dense layer takes.
+        Where neither input shape nor example inputs are, samples have the shape that the first dense layer takes.
 
     Raises
     ------
@@ -63,11 +65,11 @@ def read(model: nn.Module, given: Given) -> Network:
     _check_initialised(model)
     in_range = given.range_of_inputs
     subject = _Subject(model, given.blocks)
-    shape, probed = subject.input_shape(in_range, given.input_shape)
-    decided = decisions(subject.run, shape, in_range, given.verify) if probed.read_out else []
-    network = network_from_runs(subject.run, shape, in_range, given.verify, list(subject.ranges), probed)
+    source, probed, notes = subject.source(in_range, given.input_shape, given.example_inputs)
+    decided = decisions(subject.run, source, in_range, given.verify) if probed.read_out else []
+    network = network_from_runs(subject.run, source, in_range, given.verify, list(subject.ranges), probed)
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
-    notes = [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
+    notes += [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
     scripted = {name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
     notes += [(name, _SCRIPTED) for name in sorted(scripted) if name.rpartition(".")[0] not in scripted]
     return network.noted(notes, skipped=decided)
@@ -118,6 +120,40 @@ class _Subject:
         self.ranges = check_blocks(blocks, [name for name, _ in self._copies[0].named_modules() if name])
         self.dtype = torch.float64
 
+    def source(
+        self, in_range: Range, shape: Sequence[int] | None, examples: Any
+    ) -> tuple[Source, Recording, list[tuple[str, str]]]:
+        """What the model is run on, a run on a little of it, and what is to be said of it."""
+        if examples is not None:
+            if shape is not None:
+                raise ValueError(
+                    "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
+                )
+            found, said = examples_of(examples, self._model)
+            of_examples, probed = self._probed(found, in_range)
+            return of_examples, probed, [("example_inputs", one) for one in said]
+        wanted = several_wanted(self._model)
+        if wanted is not None:
+            raise TypeError(wanted)
+        sample, probed = self.input_shape(in_range, shape)
+        return OfShape(sample), probed, []
+
+    def _probed(self, examples: Examples, in_range: Range) -> tuple[Examples, Recording]:
+        """The examples in the arithmetic and with the rows that the model takes, and a run on them."""
+        for dtype in dict.fromkeys([torch.float64, self._own_dtype]):
+            self.dtype = dtype
+            for keeps_rows in (False, True):
+                tried = replace(examples, dtype=dtype, keeps_rows=keeps_rows)
+                inputs = tried.drawn(in_range, tried.rows if keeps_rows else _PROBED_EXAMPLES)
+                try:
+                    return tried, self.run(inputs)
+                except Exception as error:
+                    if is_ours(error):
+                        raise
+                    last = error
+        last.add_note(f"Raised by the model for the example inputs, {examples.said}.")
+        raise last
+
     def input_shape(self, in_range: Range, given: Sequence[int] | None) -> tuple[tuple[int, ...], Recording]:
         """Shape of a sample that the model takes, and a run on a few of them."""
         candidates = list(dict.fromkeys(self._widths())) if given is None else [check_shape(given)]
@@ -136,12 +172,14 @@ class _Subject:
                 try:
                     recording = self.run(random_inputs(in_range, _PROBED if len(shape) < 3 else 2, shape))
                 except Exception as error:
-                    if not _is_ours(error):
+                    if not is_ours(error):
                         error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
                         if given is None:
                             error.add_note("Where it takes another, give input_shape=, the shape of one sample.")
-                        if isinstance(error, TypeError) and "required positional argument" in str(error):
-                            error.add_note(_SEVERAL_INPUTS)
+                            error.add_note(
+                                "Where it takes integers, or several inputs, give example_inputs=, what it is called "
+                                "with."
+                            )
                     errors.append(error)
                     continue
                 if given is None and (name := convolution_first(recording)) is not None:
@@ -153,7 +191,7 @@ class _Subject:
                 return shape, recording
         # Of those in the model's own number type, the first: it is for the likeliest shape.
         likeliest = errors[-len(candidates)]
-        if given is None and convolves and not _is_ours(likeliest):
+        if given is None and convolves and not is_ours(likeliest):
             raise ValueError(asks) from likeliest
         raise likeliest
 
@@ -167,18 +205,20 @@ class _Subject:
                 yield (parameter.shape[1],)
                 yield (parameter.shape[0],)
 
-    def run(self, inputs: NDArray[np.float64], instead: Mapping[int, Any] | None = None) -> Recording:
-        """Run the model on inputs (rows, ...) and write down what it does.
+    def run(self, inputs: NDArray[np.float64] | Inputs, instead: Mapping[int, Any] | None = None) -> Recording:
+        """Run the model on inputs, (rows, ...) or several, and write down what it does.
 
         `instead` are numbers that it gets instead of some that it reads out of its tensors, see `ReadOuts`.
         """
-        x = torch.from_numpy(inputs).to(self.dtype)
+        if not isinstance(inputs, Inputs):
+            inputs = Inputs.of_one(torch.from_numpy(inputs).to(self.dtype))
         # Every run has a copy of its own, since a model may keep something from one to the next.
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
-        watcher = Watcher(x, held, self.ranges, self.dtype, read_out=ReadOuts(instead or {}))
-        with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _uncompiled(), _watched(model, watcher):
-            output = model(x)
+        watcher = Watcher(inputs, held, self.ranges, self.dtype, read_out=ReadOuts(instead or {}))
+        whole = process_of_its_own(inputs.drawn, held)
+        with torch.no_grad(), whole, _no_global_hooks(), _uncompiled(), _watched(model, watcher):
+            output = called(model, inputs)
         return watcher.recording(output)
 
     def _copy(self) -> nn.Module:
@@ -224,18 +264,6 @@ def _hooks_of_owner(module: nn.Module) -> list[list[int]]:
         ]
         for hooks in _registered(module)
     ]
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether it was raised by this package, and neither by the model nor by a function that it calls."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None:
-        return False
-    # What PyTorch raises in C has no place of its own.
-    code = last.tb_frame.f_code
-    return last.tb_frame.f_globals.get("__name__", "").startswith("ei_fast.") and code.co_name != "__torch_function__"
 
 
 def _without_compiled(model: nn.Module, copies: Mapping[int, Any]) -> nn.Module:

@@ -27,13 +27,13 @@ def _openmp() -> ThreadpoolController:
 
 
 @contextmanager
-def process_of_its_own(x: torch.Tensor, held: Sequence[torch.Tensor]) -> Iterator[None]:
-    """Within this, a model that holds these tensors may be run on x, and the process is then as it was.
+def process_of_its_own(inputs: Sequence[torch.Tensor], held: Sequence[torch.Tensor]) -> Iterator[None]:
+    """Within this, a model that holds these tensors may be run on inputs, and the process is then as it was.
 
     What is drawn is drawn anew, and differs from run to run: a model that draws its weights when it runs does not do
     the same for all inputs, and is found out by that.
     """
-    is_small = x.ndim == 2 and sum(tensor.numel() for tensor in held) <= _SMALL
+    is_small = len(inputs) == 1 and inputs[0].ndim == 2 and sum(tensor.numel() for tensor in held) <= _SMALL
     with (
         _PROCESS,
         # Made inside of the lock: it holds from when it is made.

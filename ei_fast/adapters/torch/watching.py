@@ -34,6 +34,8 @@ from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
 from ei_fast.adapters.torch.decisions import OF_FINITE, ReadOuts, is_finite
 from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
+from ei_fast.adapters.torch.examples import Inputs
+from ei_fast.adapters.torch.given import LOOKED_UP, drawn_beyond, why_followed
 from ei_fast.adapters.torch.operations import COMBINATIONS, is_reshaped, meaning_of
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -45,8 +47,8 @@ class Watcher(TorchFunctionMode):
 
     Attributes
     ----------
-    x : tensor
-        The input.
+    inputs : Inputs
+        What the model is run on.
     held : sequence of tensor
         What the model holds.
     ranges : dict of str to (float, float) or None
@@ -57,20 +59,22 @@ class Watcher(TorchFunctionMode):
         What Python reads out of values that depend on the input.
     """
 
-    x: torch.Tensor
+    inputs: Inputs
     held: Sequence[torch.Tensor]
     ranges: dict[str, Range | None]
     dtype: torch.dtype
     read_out: ReadOuts = field(default_factory=ReadOuts)
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
-    _values: Values = field(default_factory=Values)
+    _values: Values = field(init=False)
     _path: list[tuple[Any, ...]] = field(default_factory=list)
     # Tensors are kept, so that none is taken for another that had its place in memory.
     _number: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     _constants: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     # Of constants: what the model holds, and what is made of that.
     _learned: set[int] = field(default_factory=set)
+    # Integers that the user has given, and what is made of such.
+    _given: dict[int, torch.Tensor] = field(default_factory=dict)
     _modules: list[str] = field(default_factory=list)
     _pausing: bool = False
     _block: list[tuple[Call, torch.Tensor]] | None = None
@@ -80,7 +84,11 @@ class Watcher(TorchFunctionMode):
         self._coarsest = self.dtype
         self._take_as_constants(self.held)
         self._learned.update(map(id, self.held))
-        self._set(self.x)
+        self._values = Values(self.inputs.rows)
+        for tensor in self.inputs.drawn:
+            self._set(tensor)
+        self._take_as_constants((*self.inputs.given, *self.inputs.fixed))
+        self._given.update((id(tensor), tensor) for tensor in self.inputs.given)
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -97,10 +105,23 @@ class Watcher(TorchFunctionMode):
         self._check_takes_numbers(call)
         result = function(*args, **kwargs)
         if not reads:
-            self._take_as_constants(tensors_in(result), call.tensors)
-            return result
+            return self._without_values(call, result)
         at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
         return self._written(replace(call, at=at), reads, shapes, result)
+
+    def _without_values(self, call: Call, result: Any) -> Any:
+        """Write down what was done to nothing that depends on floating inputs; return what the model gets."""
+        written = tensors_in(call.args)[:1] if call.name in ("setitem", "set") else tensors_in(result)
+        self._take_as_constants(written, call.tensors)
+        why = why_followed(call, written, self._given, self.is_learned)
+        if why == "":
+            self._given.update((id(tensor), tensor) for tensor in written)
+        elif why is not None:
+            if self.inputs.beyond and why == LOOKED_UP:
+                with self.paused():
+                    drawn_beyond(written)
+            self._write((self._modules[-1] if self._modules else "") or call.name, Unknown(why), (), written)
+        return result
 
     def _written(self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any) -> Any:
         """Write down what was done to values that depend on the input; return what the model gets."""
@@ -130,12 +151,11 @@ class Watcher(TorchFunctionMode):
             return
         name = self._modules[-1] if self._modules else ""
         raise ValueError(
-            f"The model takes indices, as of tokens: {name or 'embedding'!r} looks them up in a table. They are no "
-            "numbers in a range, so that nothing can be measured from the model's input on. Pass the module behind it, "
-            f"which takes vectors of {call.given(1, 'weight').shape[-1]} numbers, instead of the model, with the "
-            "'input_shape' of one sample of these (where it is several, as torch.nn.Sequential of them); or pass "
-            "model.state_dict() with order=[...], the names of dense layers that feed each other, and with their "
-            "'activation'."
+            f"The model takes indices, as of tokens: {name or 'embedding'!r} looks them up in a table of "
+            f"{len(call.given(1, 'weight'))}, and they are no numbers in a range. Give example_inputs=, a batch of "
+            f"integers as the model is called with, as "
+            f"example_inputs=torch.randint({len(call.given(1, 'weight'))}, (4, 16)) for 16 of them in a sample. What "
+            "is measured begins behind the table."
         )
 
     def _meaning(
@@ -217,7 +237,10 @@ class Watcher(TorchFunctionMode):
             )
         arithmetic = str(self._coarsest).removeprefix("torch.")
         met, read_out = frozenset(self._blocks_met), tuple(self.read_out.found)
-        return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, met, read_out=read_out)
+        inputs = tuple(range(len(self.inputs.drawn)))
+        return Recording(
+            self._ops, self._values, reads, tuple(self._path), arithmetic, met, read_out=read_out, inputs=inputs
+        )
 
     def _take_as_constants(self, tensors: Sequence[torch.Tensor], made_of: Sequence[torch.Tensor] = ()) -> None:
         """Take tensors for what does not depend on the input; what is made of learned tensors is learned too."""
@@ -290,7 +313,9 @@ class Watcher(TorchFunctionMode):
 
     def _is_unseen(self, tensor: torch.Tensor) -> bool:
         known = self._constants.get(id(tensor))
-        return bool(tensor.dim()) and len(tensor) == len(self.x) and (known is None or known[0] != tensor._version)
+        return (
+            bool(tensor.dim()) and len(tensor) == self._values.rows and (known is None or known[0] != tensor._version)
+        )
 
     def _is_unchanged(self, tensor: torch.Tensor, number: int) -> bool:
         now, before = numbers_of(tensor, copy=False), self._values[number]

@@ -120,7 +120,9 @@ class Batch:
     def network(self, checkpoint: Checkpoint) -> Network:
         """What a checkpoint holds, read as all of them are."""
         settings = Settings.checked(self.estimator.get_params(deep=False))
-        return as_network(self.base / checkpoint.path, self.estimator.activation, settings.in_range, **self.reading)
+        return as_network(
+            self.base / checkpoint.path, self.estimator.activation, settings.range_of_model, **self.reading
+        )
 
     def settings_hash(self, run: str) -> str:
         """Of all but the weights that figures depend on."""

@@ -46,7 +46,9 @@ class Reader:
     def network(self, checkpoint: Checkpoint, **others: Any) -> Network:
         """What a checkpoint holds, some options replaced."""
         options = {**self.options, **others}
-        return as_network(self.base / checkpoint.path, self.estimator.activation, self.settings.in_range, **options)
+        return as_network(
+            self.base / checkpoint.path, self.estimator.activation, self.settings.range_of_model, **options
+        )
 
     def ranges(self, network: Network) -> LayerRanges:
         """What a network reaches by itself."""

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from models import Does
-from networks import names_of
 from torch import nn
 
 import ei_fast as ef
@@ -115,11 +114,10 @@ def test_a_model_of_tokens_says_that_it_takes_indices():
             with pytest.raises(ValueError, match="takes indices, as of tokens: 'table' looks them up") as raised:
                 ef.as_network(taken, input_shape=shape)
             assert not getattr(raised.value, "__notes__", [])
-    # What it says to do.
-    assert "vectors of 4 numbers" in str(raised.value)
-    behind = ef.as_network(nn.Sequential(model.a, nn.ReLU(), model.b), input_shape=(3, 4))
-    assert [(layer.n_in, layer.n_out) for layer in behind] == [(4, 5), (5, 2)]
-    assert names_of(ef.as_network(model.state_dict(), order=["a", "b"], activation=["relu", "linear"])) == ["a", "b"]
+    # What it says to do, for samples of three tokens.
+    assert "example_inputs=torch.randint(10, (4, 16))" in str(raised.value)
+    behind = ef.as_network(model, example_inputs=torch.randint(10, (4, 3)))
+    assert [(layer.name, layer.n_in, layer.n_out) for layer in behind] == [("a", 4, 5), ("b", 5, 2)]
 
 
 def test_only_what_a_model_raises_is_said_to_be_raised_by_it():
