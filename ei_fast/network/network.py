@@ -350,15 +350,20 @@ def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
     """Each layer under a name that no other has: ``layer0`` where it has none, ``fc1#2`` where ``fc1`` comes twice."""
     result: list[Block] = []
     taken: set[str] = set()
-    uses: dict[str, int] = {}
     for index, layer in enumerate(layers):
-        name = unique = layer.name or f"layer{index}"
-        while unique in taken:
-            uses[name] = uses.get(name, 1) + 1
-            unique = f"{name}#{uses[name]}"
+        unique = unique_name(layer.name or f"layer{index}", taken)
         taken.add(unique)
         result.append(layer if layer.name == unique else layer.named(unique))
     return tuple(result)
+
+
+def unique_name(name: str, taken: Collection[str]) -> str:
+    """The name of a layer, with the number of its use where others have it."""
+    unique, use = name, 1
+    while unique in taken:
+        use += 1
+        unique = f"{name}#{use}"
+    return unique
 
 
 def feeds(before: Block, layer: Block) -> bool:

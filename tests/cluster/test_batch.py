@@ -387,7 +387,7 @@ def test_status_and_run_information(runs, tmp_path):
 
 def test_shards_that_are_refused(runs, monkeypatch):
     _, _, folder = runs
-    with pytest.raises(ValueError, match=r"from 0 to 0. Got 1. Submit the array with --array=0-0"):
+    with pytest.raises(ValueError, match=r"from 0 to 0. Got 1. Give one of these, or none to do all of them."):
         run(folder, 1)
     with pytest.raises(ValueError, match="'shard' parameter of run must be an integer >= 0"):
         run(folder, -1)

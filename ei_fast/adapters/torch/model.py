@@ -22,6 +22,7 @@ from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
 from ei_fast.adapters.torch.decisions import ReadOuts, decisions
 from ei_fast.adapters.torch.process import process_of_its_own
+from ei_fast.adapters.torch.sequences import check_rows_alone
 from ei_fast.adapters.torch.watching import Watcher
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
@@ -64,6 +65,8 @@ def read(model: nn.Module, given: Given) -> Network:
     shape, probed = subject.input_shape(in_range, given.input_shape)
     decided = decisions(subject.run, shape, in_range, given.verify) if probed.read_out else []
     network = network_from_runs(subject.run, shape, in_range, given.verify, list(subject.ranges), probed)
+    if given.input_shape is None:
+        check_rows_alone(subject.run, probed, in_range)
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
     notes = [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
     scripted = {name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
@@ -137,7 +140,10 @@ class _Subject:
                     if not _is_ours(error):
                         error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
                         if given is None:
-                            error.add_note("Where it takes another, give input_shape=, the shape of one sample.")
+                            error.add_note(
+                                "Where it takes another, give input_shape=, the shape of one sample: (time, features) "
+                                "of a sequence."
+                            )
                         if isinstance(error, TypeError) and "required positional argument" in str(error):
                             error.add_note(_SEVERAL_INPUTS)
                     errors.append(error)
