@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
+from ei_fast.network.names import unique_name
 from ei_fast.network.reach import derived_range
 from ei_fast.validation import as_numpy_ships
 
@@ -355,15 +356,6 @@ def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
         taken.add(unique)
         result.append(layer if layer.name == unique else layer.named(unique))
     return tuple(result)
-
-
-def unique_name(name: str, taken: Collection[str]) -> str:
-    """The name of a layer, with the number of its use where others have it."""
-    unique, use = name, 1
-    while unique in taken:
-        use += 1
-        unique = f"{name}#{use}"
-    return unique
 
 
 def feeds(before: Block, layer: Block) -> bool:

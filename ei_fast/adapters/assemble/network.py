@@ -16,7 +16,8 @@ from ei_fast.adapters.assemble.tail import Tail
 from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
 from ei_fast.network.bins import Range, hull_of
 from ei_fast.network.layer import Function, Layer
-from ei_fast.network.network import Network, feeds, unique_name
+from ei_fast.network.names import unique_name
+from ei_fast.network.network import Network, feeds
 
 # Pre-activations for which an activation must be a number.
 _TRIED = 4097
