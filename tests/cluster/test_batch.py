@@ -222,6 +222,7 @@ def test_a_merge_of_several_runs_has_the_ranges_of_each(tmp_path):
     merged.provenance["ranges"] = merged.provenance.pop("ranges_of_runs")
     merged.save(tmp_path / "old.npz")
     assert ef.Trajectory.load(tmp_path / "old.npz").provenance == now
+    assert ef.Trajectory.from_dict(merged.to_dict()).provenance == now
 
 
 @pytest.mark.parametrize("convention", ["each", "first", "all"])
