@@ -222,6 +222,7 @@ def test_a_merge_of_several_runs_has_the_ranges_of_each(tmp_path):
     merged.provenance["ranges"] = merged.provenance.pop("ranges_of_runs")
     merged.save(tmp_path / "old.npz")
     assert ef.Trajectory.load(tmp_path / "old.npz").provenance == now
+    assert ef.Trajectory.from_dict(merged.to_dict()).provenance == now
 
 
 @pytest.mark.parametrize("convention", ["each", "first", "all"])
@@ -387,7 +388,7 @@ def test_status_and_run_information(runs, tmp_path):
 
 def test_shards_that_are_refused(runs, monkeypatch):
     _, _, folder = runs
-    with pytest.raises(ValueError, match=r"from 0 to 0. Got 1. Submit the array with --array=0-0"):
+    with pytest.raises(ValueError, match=r"from 0 to 0. Got 1. Give one of these, or none to do all of them."):
         run(folder, 1)
     with pytest.raises(ValueError, match="'shard' parameter of run must be an integer >= 0"):
         run(folder, -1)

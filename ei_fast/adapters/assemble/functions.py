@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
 from ei_fast.adapters.graph import Affine, Pointwise, Pool, Step, Window
+from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
@@ -79,6 +80,22 @@ class PooledOf:
         scales = [np.max(np.abs(step.scale), initial=1.0) for step in self.steps if isinstance(step, Affine)]
         return float(np.prod(scales)) * self.linear.size_of_sums(x)
 
+    @property
+    def activation(self) -> Activation:
+        """That of the convolution, or the one behind the pool."""
+        return next((step.activation for step in self.steps if isinstance(step, Pointwise)), self.linear.activation)
+
+    def preactivation_hull(self, in_range: Range) -> tuple[Array, Array]:
+        """Smallest and largest number that each output's activation can be given; see `Layer.preactivation_hull`."""
+        low, high = self.linear.preactivation_hull(in_range)
+        for step in self.steps if self.activation is not self.linear.activation else ():
+            if isinstance(step, Pointwise):
+                break
+            if isinstance(step, Affine):
+                ends = np.stack([part.reshape(self.places, -1) * step.scale + step.shift for part in (low, high)])
+                low, high = ends.min(axis=0).reshape(-1), ends.max(axis=0).reshape(-1)
+        return low, high
+
     def function(self, in_range: Range) -> Function:
         """The layer over inputs in `in_range`: a pool leaves the range of what it takes in."""
         low, high = hull_of(Network([self.linear], in_range).ranges()[0][1])
@@ -89,7 +106,7 @@ class PooledOf:
             elif isinstance(step, Pointwise):
                 smallest, largest = step.activation.codomain
                 if not (np.isfinite(smallest) and np.isfinite(largest)):
-                    smallest, largest = (float(end) for end in step.activation.image(low, high))
+                    smallest, largest = (float(end[0]) for end in step.activation.image([low], [high]))
                 low, high = smallest, largest
         if not low < high:
             low, high = low - 0.5, high + 0.5

@@ -5,7 +5,7 @@ of a convolution, the pool behind it. Whatever else there is stands in `skipped`
 starts anew: its inputs are not the outputs of the one before.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -17,6 +17,7 @@ from ei_fast.adapters.assemble.tail import Tail
 from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
 from ei_fast.network.bins import Range, hull_of
 from ei_fast.network.layer import Function, Layer
+from ei_fast.network.names import unique_name
 from ei_fast.network.network import Network, feeds
 
 # Pre-activations for which an activation must be a number.
@@ -78,8 +79,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
             + ". Measure it as a Function of your own."
         )
     network = found.network()
-    # Under the names that the layers have in the network: one that is used twice has two.
-    return network, [replace(piece, layer=layer) for layer, piece in zip(network, found.pieces, strict=True)]
+    return network, found.pieces
 
 
 @dataclass
@@ -164,14 +164,19 @@ class _Assembly:
         layer = tail.layer()
         if isinstance(layer, Function):
             return tail
-        linear = layer if isinstance(layer, Layer) else layer.linear
-        if linear.activation.is_named or _is_a_number(linear, self._range_before(source, op.name)):
+        # What is named has values for all numbers.
+        linear = layer if isinstance(layer, (Layer, PooledOf)) else layer.linear
+        if linear.activation.is_named or _is_a_number(linear, self._range_before(source, self._name_of(op))):
             return tail
         refused = next(one for one in tail.ops if one.does.role is Role.ACTIVATES)
-        self.refused[refused] = f"its values are no numbers for all that layer {op.name!r} can reach"
+        self.refused[refused] = f"its values are no numbers for all that layer {self._name_of(op)!r} can reach"
         return Tail(op, start, self.recording, self.readers, with_pools=with_pools, refused=refused)
 
-    def _range_before(self, start: int, name: str | None) -> Range:
+    def _name_of(self, op: Op) -> str:
+        """Under which name the layer that an operation begins is to stand in the network, as the next of them."""
+        return unique_name(op.name or f"layer{len(self.pieces)}", {str(piece.layer.name) for piece in self.pieces})
+
+    def _range_before(self, start: int, name: str) -> Range:
         """The range of what a layer reads."""
         if start not in self.ranges_before:
             origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
@@ -199,7 +204,8 @@ class _Assembly:
             follows = before is None or (feeds(before.layer, map_of) and in_order)
         else:
             follows = False
-        range_before = self._range_before(source, op.name)
+        name = self._name_of(op)
+        range_before = self._range_before(source, name)
         if isinstance(layer, (SoftmaxOf, PooledOf)):
             layer = layer.function(range_before)
         if not follows:
@@ -211,6 +217,7 @@ class _Assembly:
         # Some of many places are enough.
         cost = len(self.recording.values[source]) * layer.n_in
         some = spread(len(inputs), max(1, min(MAX_GATHERED // cost, _MAX_PRODUCTS // (cost * layer.n_out))))
+        layer = layer if layer.name == name else layer.named(name)
         self.out_ranges.append(hull_of(Network([layer], range_before).ranges()[0][1]))
         of_whole = self._part(source, view.places[view.places >= 0]), self._part(tail.end, outputs)
         self.pieces.append(Piece(layer, source, tail.end, inputs[some], outputs[some], *of_whole))
@@ -222,7 +229,7 @@ class _Assembly:
         is_whole = places.size == prod(self.recording.shape(value))
         return None if is_whole else np.unique(places)
 
-    def _seen(self, value: int, name: str | None) -> Range:
+    def _seen(self, value: int, name: str) -> Range:
         """Hull of what the neurons of a value were seen to be, widened where it is one point."""
         seen = self.recording.values[value]
         if not seen.size or not np.isfinite(seen).all():
@@ -243,7 +250,7 @@ class _Assembly:
         return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _is_a_number(layer: Layer, in_range: Range) -> bool:
+def _is_a_number(layer: Layer | PooledOf, in_range: Range) -> bool:
     """Whether a layer's activation has values for all that its inputs can lead to."""
     function = layer.activation.function
     smallest, largest = layer.preactivation_hull(in_range)

@@ -67,6 +67,11 @@ class Operation:
         """What it makes of each number, or of those in the same place; None where it is not done number by number."""
         return None
 
+    @property
+    def is_product(self) -> bool:
+        """Whether it multiplies what it reads with each other and adds up: a number before it is a part of that."""
+        return False
+
     def why_alone(self, name: str, n_reads: int, has_blocks: bool) -> str:
         """Why it is skipped, and what to do where parts of the model can be measured as blocks."""
         return self.alone + (": name what holds it in 'blocks' to measure it" if has_blocks else "")

@@ -14,11 +14,12 @@ from ei_fast.adapters.graph.view import Array
 from ei_fast.adapters.graph.window import Places
 
 PathStep = tuple[Hashable, ...]
+"""One operation, as runs are compared by it: its name, its kind, and the values that it reads and writes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """One operation: which values it reads and writes, by number."""
+    """One use of an operation in a run: under which name, and which values it reads and writes, by number."""
 
     name: str
     does: Operation

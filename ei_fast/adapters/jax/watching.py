@@ -143,7 +143,8 @@ class Watcher:
         if steps and not rows and not self._known_apart(steps, reads, inputs):
             steps = None
         if steps is None:
-            unknown, arrays = Unknown(_reason(kind)), [_numbers(array) for array in results]
+            unknown = Unknown(_reason(kind), multiplies=kind in ("dot_general", "mul"))
+            arrays = [_numbers(array) for array in results]
             numbers = tuple(self._set(one, self._values.stand_apart(unknown, reads, one.shape)) for one in arrays)
             self._write(name, unknown, tuple(dict.fromkeys(reads)), numbers, kind)
             return [_Value(array, number) for array, number in zip(results, numbers, strict=True)]

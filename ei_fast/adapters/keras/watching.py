@@ -28,7 +28,6 @@ from ei_fast.adapters.graph import (
     Softmax,
     Unknown,
     Values,
-    no_layer,
 )
 from ei_fast.adapters.keras.activations import steps_of
 from ei_fast.adapters.keras.blocks import RunBlock
@@ -174,7 +173,7 @@ class Watcher:
         kind = type(op).__name__.lower()
         name = self._inside[-1] if self._inside and self._inside[-1] else kind
         if not hasattr(actual, "shape"):
-            return self._write(name, Unknown(no_layer(kind, len(reads))), reads, actual)
+            return self._write(name, Unknown.function(kind, len(reads)), reads, actual)
         moving = [k for k, value in enumerate(args) if isinstance(value, keras.KerasTensor)]
         within = len(self._read(kwargs)) or any(
             not isinstance(value, keras.KerasTensor) and self._read(value) for value in args
@@ -185,7 +184,7 @@ class Watcher:
             steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
         if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
-            return self._write(name, Unknown(no_layer(kind, len(reads))), reads, actual)
+            return self._write(name, Unknown.function(kind, len(reads)), reads, actual)
         for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)

@@ -29,6 +29,8 @@ _FLOATS = {
 }
 # What reads no more than a shape is the same for all inputs.
 _SHAPES = ("Shape", "Size")
+# What multiplies values with each other.
+_PRODUCTS = ("MatMul", "Gemm", "Einsum", "Mul", "Attention")
 
 
 def read(model: Any, given: Given) -> Network:
@@ -135,7 +137,8 @@ class _Graph:
             does = self._meaning(node, at, found, written)
             first = found[node.input[at[0]]]
             if does is None or not values.are_known_behind([(does, found[written[0]])], reads, len(first)):
-                does = Unknown(f"{node.op_type} is no dense layer or convolution, activation or pool")
+                reason = f"{node.op_type} is no dense layer or convolution, activation or pool"
+                does = Unknown(reason, multiplies=node.op_type in _PRODUCTS)
             # All together, so that none of them is taken for one that the node has read.
             apart = [values.stand_apart(does, reads, found[name].shape) for name in written]
             numbers |= {

@@ -129,7 +129,7 @@ def each_by_itself(call: Call, known: "KnownTensors", result: torch.Tensor) -> t
     result : tensor
         Where it was written to what the function was given: after that.
     """
-    found = _Places(known)
+    found = _Arguments(known)
     places = found.of((call.args, call.kwargs))
     shape = tuple(result.shape)
     plain = result.layout == torch.strided and not result.is_complex()
@@ -170,7 +170,7 @@ def _plain(number: Any) -> float:
     return float(number.value if isinstance(number, _Number) else number)
 
 
-class _Places:
+class _Arguments:
     """The arguments of a function with places for tensors, and what is read there."""
 
     def __init__(self, known: "KnownTensors"):

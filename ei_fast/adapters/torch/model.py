@@ -29,6 +29,7 @@ from ei_fast.adapters.torch.decisions import ReadOuts, decisions
 from ei_fast.adapters.torch.examples import Examples, Inputs
 from ei_fast.adapters.torch.owners import called, is_ours
 from ei_fast.adapters.torch.process import process_of_its_own
+from ei_fast.adapters.torch.sequences import check_rows_alone
 from ei_fast.adapters.torch.watching import Watcher
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
@@ -68,6 +69,8 @@ def read(model: nn.Module, given: Given) -> Network:
     source, probed, notes = subject.source(in_range, given.input_shape, given.example_inputs)
     decided = decisions(subject.run, source, in_range, given.verify) if probed.read_out else []
     network = network_from_runs(subject.run, source, in_range, given.verify, list(subject.ranges), probed)
+    if given.input_shape is None and given.example_inputs is None:
+        check_rows_alone(subject.run, probed, in_range)
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
     notes += [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
     scripted = {name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
@@ -175,7 +178,10 @@ class _Subject:
                     if not is_ours(error):
                         error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
                         if given is None:
-                            error.add_note("Where it takes another, give input_shape=, the shape of one sample.")
+                            error.add_note(
+                                "Where it takes another, give input_shape=, the shape of one sample: (time, features) "
+                                "of a sequence."
+                            )
                             error.add_note(
                                 "Where it takes integers, or several inputs, give example_inputs=, what it is called "
                                 "with."

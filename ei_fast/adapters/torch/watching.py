@@ -27,7 +27,6 @@ from ei_fast.adapters.graph import (
     Same,
     Unknown,
     Values,
-    no_layer,
 )
 from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
@@ -171,7 +170,7 @@ class Watcher(TorchFunctionMode):
             has_rows = bool(shapes[0]) and all(self._values[number].ndim for number in reads)
             known = has_rows and self._values.are_known_behind([(does, written[0])], reads, shapes[0][0])
             does = does if known else None
-        return does or Unknown(no_layer(call.name, len(reads))), reads
+        return does or Unknown.function(call.name, len(reads)), reads
 
     def _does(
         self, call: Call, reads: tuple[int, ...], made: torch.Tensor, shapes: Sequence[torch.Size]
