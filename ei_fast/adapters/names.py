@@ -42,7 +42,7 @@ def renamed(network: Network, names: Sequence[str]) -> Network:
     new = {str(layer.name): name for layer, name in pairs}
     skipped = [(_skipped(name, new), _renamed(reason, new)) for name, reason in network.skipped]
     notes = [(new.get(name, name), note) for name, note in network.notes]
-    return Network(layers, network.in_range, network.restarts, skipped=skipped, notes=notes)
+    return Network(layers, network.in_range, network.restarts, skipped=skipped, notes=notes).counted(network.parameters)
 
 
 def _skipped(name: str, new: dict[str, str]) -> str:

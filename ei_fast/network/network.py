@@ -1,7 +1,6 @@
 """A sequence of layers whose widths chain, and the ranges over which each is binned."""
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise
 from math import prod
 from numbers import Integral
 from typing import Any
@@ -10,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
+from ei_fast.network.chain import Block, check_chain
+from ei_fast.network.chain import feeds as feeds
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
+from ei_fast.network.parameter_count import ParameterCount
 from ei_fast.network.reach import derived_range
 from ei_fast.validation import as_numpy_ships
-
-Block = Layer | Function
 
 
 class Network:
@@ -34,6 +34,8 @@ class Network:
         between that is not a layer. Each of them needs an `in_range` of its own.
     skipped, notes : sequence of (str, str), default ()
         What an adapter has to say of the model, see below.
+    parameters : ParameterCount, optional
+        How many parameters the model has, and how many of them are in these layers.
 
     Attributes
     ----------
@@ -48,6 +50,8 @@ class Network:
     notes : list of (str, str)
         Name of a layer, or of a part of the model, and what is to be known of it: scales applied, a batch norm taken
         in.
+    parameters : ParameterCount or None
+        How many parameters the model has, and how many of them are in these layers; None where no adapter has counted.
 
     Raises
     ------
@@ -73,6 +77,7 @@ class Network:
         *,
         skipped: Sequence[tuple[str, str]] = (),
         notes: Sequence[tuple[str, str]] = (),
+        parameters: ParameterCount | None = None,
     ):
         if isinstance(layers, (Layer, Function)):
             layers = [layers]
@@ -89,6 +94,7 @@ class Network:
         self.in_range = check_range(in_range, "in_range", "Network")
         self.skipped = list(skipped)
         self.notes = list(notes)
+        self.parameters = parameters
         self.restarts = frozenset(restarts)
         for index in self.restarts:
             if not isinstance(index, Integral) or not 0 <= index < len(self.layers):
@@ -101,7 +107,7 @@ class Network:
                     f"Layer {index} ({self.layers[index].name!r}) of Network must have an 'in_range': "
                     "no layer before it tells what its inputs are. Got None instead."
                 )
-        _check_chain(self.layers, self.restarts)
+        check_chain(self.layers, self.restarts)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -148,7 +154,35 @@ class Network:
                 f"on {self.in_range}. Got the range {in_range} for the network instead. Read the model over it: "
                 f"as_network(model, in_range={in_range})."
             )
-        return Network(self.layers, in_range, self.restarts, skipped=self.skipped, notes=self.notes)
+        return self._with(in_range=in_range)
+
+    def counted(self, parameters: ParameterCount | None) -> "Network":
+        """Return the same network with the number of its model's parameters.
+
+        Parameters
+        ----------
+        parameters : ParameterCount or None
+            How many parameters the model has, and how many of them are in these layers.
+
+        Returns
+        -------
+        Network
+            A new network of the same layers; this one stays as it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Network([ef.Layer(np.eye(2))]).counted(ef.ParameterCount(8, 6)).parameters.share
+        0.75
+        """
+        return self._with(parameters=parameters)
+
+    def _with(self, **changed: Any) -> "Network":
+        kept = {"skipped": self.skipped, "notes": self.notes, "parameters": self.parameters}
+        return Network(
+            **{"layers": self.layers, "in_range": self.in_range, "restarts": self.restarts, **kept, **changed}
+        )
 
     def noted(self, notes: Sequence[tuple[str, str]], skipped: Sequence[tuple[str, str]] = ()) -> "Network":
         """Return the same network with more said of the model.
@@ -172,8 +206,7 @@ class Network:
         >>> ef.Network([ef.Layer(np.eye(2), name="fc")]).noted([("fc", "is frozen")]).notes
         [('fc', 'is frozen')]
         """
-        skipped = [*self.skipped, *skipped]
-        return Network(self.layers, self.in_range, self.restarts, skipped=skipped, notes=[*self.notes, *notes])
+        return self._with(skipped=[*self.skipped, *skipped], notes=[*self.notes, *notes])
 
     @as_numpy_ships
     def ranges(
@@ -359,38 +392,3 @@ def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
         taken.add(unique)
         result.append(layer if layer.name == unique else layer.named(unique))
     return tuple(result)
-
-
-def feeds(before: Block, layer: Block) -> bool:
-    """Whether the outputs of the layer `before` can be the inputs of `layer`; of convolutions, in the whole model."""
-    if layer.patch is not None:
-        channels = layer.patch[0]
-        return before.n_out == channels if before.patch is not None else before.n_out % channels == 0
-    return layer.n_in % before.n_out == 0 if before.patch is not None else layer.n_in == before.n_out
-
-
-def _check_chain(layers: Sequence[Block], restarts: Collection[int]) -> None:
-    """Raise ValueError where a layer does not feed the next."""
-    for index in range(1, len(layers)):
-        before, layer = layers[index - 1], layers[index]
-        if index in restarts or feeds(before, layer):
-            continue
-        if layer.patch is not None or before.patch is not None:
-            takes = f"{layer.patch[0]} channels" if layer.patch else f"{layer.n_in} inputs"
-            raise ValueError(
-                f"Layer {index} ({layer.name!r}) of Network takes {takes}, which the {before.n_out} outputs of layer "
-                f"{index - 1} ({before.name!r}) cannot be. Give it the patch and weights that the model has."
-            )
-        message = (
-            f"Layer {index} ({layer.name!r}) must take as many inputs as layer {index - 1} ({before.name!r}) "
-            f"has outputs, {before.n_out}. Got {layer.n_in} instead."
-        )
-        if _chains_transposed(layers):
-            message += (
-                " Transposed the widths chain: weights are (n_in, n_out), PyTorch's are (n_out, n_in); pass weight.T."
-            )
-        raise ValueError(message)
-
-
-def _chains_transposed(layers: Sequence[Any]) -> bool:
-    return all(a.n_in == b.n_out for a, b in pairwise(layers))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.adapters.graph.held import Held
 from ei_fast.adapters.graph.opaque import Unknown
 from ei_fast.adapters.graph.operation import Operation, Role
 from ei_fast.adapters.graph.starts import Conv, Dense
@@ -18,12 +19,13 @@ PathStep = tuple[Hashable, ...]
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """One operation: which values it reads and writes, by number."""
+    """One operation: which values it reads and writes, by number, and the names of the parameters that it uses."""
 
     name: str
     does: Operation
     reads: tuple[int, ...]
     writes: tuple[int, ...]
+    uses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,8 @@ class Recording:
         Whether parts of the model may be named, to be measured as one map.
     read_out : tuple
         What was read out of the values in a way that shows not what becomes of it; see `torch.decisions`.
+    held : Held, optional
+        The parameters of the model, which operations use by name.
     """
 
     ops: list[Op]
@@ -58,6 +62,7 @@ class Recording:
     blocks: frozenset[str] = frozenset()
     has_blocks: bool = True
     read_out: tuple[Any, ...] = ()
+    held: Held | None = None
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Of one sample of a value."""

@@ -22,8 +22,10 @@ from ei_fast.adapters.blocks import Blocks, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
+from ei_fast.adapters.torch.blocks import RunBlock
 from ei_fast.adapters.torch.decisions import ReadOuts, decisions
 from ei_fast.adapters.torch.process import process_of_its_own
+from ei_fast.adapters.torch.uses import Uses
 from ei_fast.adapters.torch.watching import Watcher
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
@@ -176,7 +178,7 @@ class _Subject:
         # Every run has a copy of its own, since a model may keep something from one to the next.
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
-        watcher = Watcher(x, held, self.ranges, self.dtype, read_out=ReadOuts(instead or {}))
+        watcher = Watcher(x, held, self.ranges, self.dtype, read_out=ReadOuts(instead or {}), uses=Uses(model))
         with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _uncompiled(), _watched(model, watcher):
             output = model(x)
         return watcher.recording(output)
@@ -193,6 +195,8 @@ class _Subject:
             raise
 
 
+# What calls the model, a module of it or a function that it has called.
+_HAND_ON = (_Subject.run.__qualname__, Watcher.__torch_function__.__qualname__, RunBlock.__call__.__qualname__)
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 _GLOBAL_HOOKS = ("_global_forward_pre_hooks", "_global_forward_hooks")
 
@@ -227,15 +231,16 @@ def _hooks_of_owner(module: nn.Module) -> list[list[int]]:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether it was raised by this package, and neither by the model nor by a function that it calls."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None:
-        return False
-    # What PyTorch raises in C has no place of its own.
-    code = last.tb_frame.f_code
-    return last.tb_frame.f_globals.get("__name__", "").startswith("ei_fast.") and code.co_name != "__torch_function__"
+    """Whether it was raised by this package, or by what it calls itself, and neither by the model nor what that calls.
+
+    What PyTorch raises in C has no place of its own: it stands where this package has handed the model's call on.
+    """
+    last, trace = "", error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith("ei_fast."):
+            last = trace.tb_frame.f_code.co_qualname
+        trace = trace.tb_next
+    return bool(last) and last not in _HAND_ON
 
 
 def _without_compiled(model: nn.Module, copies: Mapping[int, Any]) -> nn.Module:
