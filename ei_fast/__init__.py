@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ei_fast.network.function import Function
     from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
+    from ei_fast.network.parameter_count import ParameterCount
     from ei_fast.results.layer_report import LayerReport
     from ei_fast.results.report import Report
     from ei_fast.training.recorder import Recorder
@@ -59,6 +60,7 @@ _HOMES = {
     "LayerReport": "results.layer_report",
     "MissingExtra": "errors",
     "Network": "network.network",
+    "ParameterCount": "network.parameter_count",
     "Recorder": "training.recorder",
     "RecordingWarning": "errors",
     "Report": "results.report",
@@ -93,6 +95,7 @@ __all__ = [
     "LayerReport",
     "MissingExtra",
     "Network",
+    "ParameterCount",
     "Recorder",
     "RecordingWarning",
     "Report",

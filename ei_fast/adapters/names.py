@@ -42,7 +42,8 @@ def renamed(network: Network, names: Sequence[str]) -> Network:
     new = {str(layer.name): name for layer, name in pairs}
     skipped = [(_skipped(name, new), _renamed(reason, new)) for name, reason in network.skipped]
     notes = [(new.get(name, name), note) for name, note in network.notes]
-    return Network(layers, network.in_range, network.restarts, skipped=skipped, notes=notes, seen=network.seen)
+    said: dict[str, Any] = {"skipped": skipped, "notes": notes, "seen": network.seen, "parameters": network.parameters}
+    return Network(layers, network.in_range, network.restarts, **said)
 
 
 def _skipped(name: str, new: dict[str, str]) -> str:

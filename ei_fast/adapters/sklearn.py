@@ -19,6 +19,7 @@ from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
+from ei_fast.network.parameter_count import ParameterCount
 
 # What ei_fast does not know by scikit-learn's name: a Poisson regressor's output.
 _OTHERS = {"exp": Activation(np.exp, (0.0, np.inf))}
@@ -54,7 +55,8 @@ def read(model: Any, given: Given) -> Network:
         )
     # In the order of the data.
     behind = [*network.skipped, *found.after]
-    return Network(network.layers, network.in_range, network.restarts, skipped=skipped + behind, notes=network.notes)
+    read = Network(network.layers, network.in_range, network.restarts, skipped=skipped + behind, notes=network.notes)
+    return read.counted(network.parameters)
 
 
 def _of_perceptron(model: Any, in_range: Range) -> Network:
@@ -68,7 +70,8 @@ def _of_perceptron(model: Any, in_range: Range) -> Network:
             layers.append(SoftmaxOf(Layer(weight, bias, "linear", name=f"layer{k}")).function((0.0, 1.0)))
         else:
             layers.append(Layer(weight, bias, _OTHERS.get(activation, activation), name=f"layer{k}"))
-    return Network(layers, in_range)
+    n = sum(held.size for held in (*model.coefs_, *model.intercepts_))
+    return Network(layers, in_range, parameters=ParameterCount(n, n))
 
 
 def _before(steps: Sequence[tuple[str, Any]], given: Given) -> tuple[list[tuple[str, str]], Range | None]:

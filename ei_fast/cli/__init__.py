@@ -17,6 +17,10 @@ from ei_fast.cli.written import check_report_path, refuse_unmeasured, write_repo
 from ei_fast.functions import description
 from ei_fast.warmup import compile_kernels
 
+_VERBOSE = click.option(
+    "--verbose", is_flag=True, help="Name each layer wholly, and give each that is skipped a line of its own."
+)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ei-fast")
@@ -68,6 +72,7 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
     help="Folder for new .npy files of the figures of all edges, which then need not fit into memory.",
 )
 @click.option("--explain", is_flag=True, help="Say how each figure was found and what each flag means.")
+@_VERBOSE
 @said_plainly
 def analyze(
     file: Path,
@@ -75,6 +80,7 @@ def analyze(
     in_range: tuple[float, float] | None,
     out: Path | None,
     explain: bool,
+    verbose: bool,
     **options: Any,
 ) -> None:
     """Measure every layer of the network in FILE.
@@ -90,7 +96,7 @@ def analyze(
     estimator.check(network)
     compile_kernels()
     report = estimator.fit(network).report_
-    click.echo(as_typed(str(report)))
+    click.echo(as_typed(report.text(verbose)))
     if explain:
         click.echo(as_typed("\n" + "\n\n".join(layer.explain() for layer in report)))
     if out is not None:
@@ -101,10 +107,11 @@ def analyze(
 @main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @how_to_read()
+@_VERBOSE
 @said_plainly
-def describe(file: Path, activation: str, in_range: tuple[float, float] | None, **options: Any) -> None:
+def describe(file: Path, activation: str, in_range: tuple[float, float] | None, verbose: bool, **options: Any) -> None:
     """Say what of FILE would be measured, layer by layer, and what is skipped and why."""
-    click.echo(as_typed(description(network_in(file, activation, in_range, taken_out(options)))))
+    click.echo(as_typed(description(network_in(file, activation, in_range, taken_out(options)), verbose)))
 
 
 @main.command()

@@ -148,4 +148,6 @@ class MeasuresNetworks(BaseEstimator):
             "libraries": {"numpy": np.__version__, "numba": numba.__version__},
             "seconds": time.perf_counter() - started,
         }
+        if network.parameters is not None:
+            provenance["model_parameters"] = network.parameters.to_dict()
         return Report(layers, network.skipped, provenance)

@@ -7,19 +7,24 @@ from ei_fast.network.bins import Ranges, hull_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.parameters import ReadingOptions, check_adapter_options, shows_keywords
-from ei_fast.results.tables import lines_of, widths_text
+from ei_fast.results.shares import share_in_lines
+from ei_fast.results.skips import skips_in_lines
+from ei_fast.results.tables import lines_in_blocks, lines_of, widths_text
 
 _DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")
 
 
 @shows_keywords(as_network)
-def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
+def describe(model: Any, verbose: bool = False, **options: Unpack[ReadingOptions]) -> None:
     """Print what would be measured, layer by layer, and what is skipped and why.
 
     Parameters
     ----------
     model : Network, Layer, Function, array, list, dict, path, or a model of a framework
         Whatever `as_network` accepts.
+    verbose : bool, default False
+        Whether each layer stands there by its whole name, and each thing that is skipped on a line of its own, however
+        many they are.
     activation, in_range : optional
         How the model is read: see `as_network`.
     order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
@@ -40,26 +45,26 @@ def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
     layer0  dense  2 -> 2   tanh        (0, 1)   (-1, 1)
     layer1  dense  2 -> 1   tanh        (-1, 1)  (-1, 1)
     """
-    check_adapter_options(options, "describe", ("model", "activation", "in_range"))
-    print(description(as_network(model, **options)))
+    check_adapter_options(options, "describe", ("model", "verbose", "activation", "in_range"))
+    print(description(as_network(model, **options), verbose))
 
 
-def description(network: Network) -> str:
+def description(network: Network, verbose: bool = False) -> str:
     """The text of `describe`: a line for each layer, with the ranges over which it is binned."""
     rows = []
     for index, (layer, (in_range, out_range)) in enumerate(zip(network, network.ranges(), strict=True)):
         kind, activation = ("dense", str(layer.activation)) if isinstance(layer, Layer) else ("function", "")
         inputs = f"{_range_text(in_range)} *" if index in network.restarts else _range_text(in_range)
         rows.append((str(layer.name), kind, widths_text(layer), activation, inputs, _range_text(out_range)))
-    lines = lines_of(_DESCRIPTION_HEADER, rows)
+    lines = (lines_of if verbose else lines_in_blocks)(_DESCRIPTION_HEADER, rows)
     if network.restarts:
         lines.append(
             "* not the outputs of the layer before, one for one: the model's own input, another arrangement of those "
             "outputs, or the range seen for random inputs"
         )
-    lines += [f"note on {name}: {note}" for name, note in network.notes]
-    lines += [f"skipped {name}: {reason}" for name, reason in network.skipped]
-    return "\n".join(lines)
+    lines += skips_in_lines(network.notes, "note on", verbose)
+    lines += skips_in_lines(network.skipped, verbose=verbose)
+    return "\n".join([*lines, *share_in_lines(network.parameters, len(network))])
 
 
 def _range_text(ranges: Ranges) -> str:

@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
-from ei_fast.network.chain import check_chain, with_names
+from ei_fast.network.chain import Block, check_chain, with_names
 from ei_fast.network.chain import feeds as feeds
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
+from ei_fast.network.parameter_count import ParameterCount
 from ei_fast.network.reach import derived_range
 from ei_fast.network.seen import Seen, check_seen, seen_at
 from ei_fast.validation import as_numpy_ships
-
-Block = Layer | Function
 
 
 class Network:
@@ -39,6 +38,8 @@ class Network:
     seen : sequence of ((float, float), (float, float)) or None, default ()
         The smallest and largest number that each layer received and gave while the model ran on example inputs: one
         entry a layer, None where it is not known; empty where there were no examples.
+    parameters : ParameterCount, optional
+        How many parameters the model has, and how many of them are in these layers.
 
     Attributes
     ----------
@@ -55,6 +56,8 @@ class Network:
         in.
     seen : tuple of ((float, float), (float, float)) or None
         Ranges seen at the inputs and outputs of each layer; empty where there were no example inputs.
+    parameters : ParameterCount or None
+        How many parameters the model has, and how many of them are in these layers; None where no adapter has counted.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class Network:
         skipped: Sequence[tuple[str, str]] = (),
         notes: Sequence[tuple[str, str]] = (),
         seen: Seen = (),
+        parameters: ParameterCount | None = None,
     ):
         if isinstance(layers, (Layer, Function)):
             layers = [layers]
@@ -97,6 +101,7 @@ class Network:
         self.in_range = check_range(in_range, "in_range", "Network")
         self.skipped = list(skipped)
         self.notes = list(notes)
+        self.parameters = parameters
         self.restarts = frozenset(restarts)
         for index in self.restarts:
             if not isinstance(index, Integral) or not 0 <= index < len(self.layers):
@@ -157,7 +162,29 @@ class Network:
                 f"on {self.in_range}. Got the range {in_range} for the network instead. Read the model over it: "
                 f"as_network(model, in_range={in_range})."
             )
-        return self._again(in_range=in_range)
+        return self._with(in_range=in_range)
+
+    def counted(self, parameters: ParameterCount | None) -> "Network":
+        """Return the same network with the number of its model's parameters.
+
+        Parameters
+        ----------
+        parameters : ParameterCount or None
+            How many parameters the model has, and how many of them are in these layers.
+
+        Returns
+        -------
+        Network
+            A new network of the same layers; this one stays as it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Network([ef.Layer(np.eye(2))]).counted(ef.ParameterCount(8, 6)).parameters.share
+        0.75
+        """
+        return self._with(parameters=parameters)
 
     def noted(self, notes: Sequence[tuple[str, str]], skipped: Sequence[tuple[str, str]] = ()) -> "Network":
         """Return the same network with more said of the model.
@@ -181,7 +208,7 @@ class Network:
         >>> ef.Network([ef.Layer(np.eye(2), name="fc")]).noted([("fc", "is frozen")]).notes
         [('fc', 'is frozen')]
         """
-        return self._again(skipped=[*self.skipped, *skipped], notes=[*self.notes, *notes])
+        return self._with(skipped=[*self.skipped, *skipped], notes=[*self.notes, *notes])
 
     def with_seen(self, seen: Seen) -> "Network":
         """Return the same network with the ranges seen at the ends of its layers.
@@ -204,12 +231,11 @@ class Network:
         >>> network.ranges("seen", "seen")
         [((-1.0, 2.0), (0.2, 0.9))]
         """
-        return self._again(seen=seen)
+        return self._with(seen=seen)
 
-    def _again(self, **others: Any) -> "Network":
-        """The same network but for what is given."""
-        as_it_is = {name: getattr(self, name) for name in ("in_range", "restarts", "skipped", "notes", "seen")}
-        return Network(self.layers, **(as_it_is | others))
+    def _with(self, **changed: Any) -> "Network":
+        kept = ("layers", "in_range", "restarts", "skipped", "notes", "seen", "parameters")
+        return Network(**({name: getattr(self, name) for name in kept} | changed))
 
     @as_numpy_ships
     def ranges(

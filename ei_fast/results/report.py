@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ei_fast.measures.quantities import EDGE_MEASURES, NAMES, QUANTITIES
 from ei_fast.network.bins import hull_of
+from ei_fast.network.parameter_count import ParameterCount
+from ei_fast.results.blocks import in_blocks
 
 # Most imports take all three from here, and pickles of older versions look for a layer's report here.
 from ei_fast.results.layer_report import ENDS as ENDS
 from ei_fast.results.layer_report import LayerReport as LayerReport
-from ei_fast.results.tables import frame_of, lines_of, shape_of, widths_text
+from ei_fast.results.shares import share_in_lines
+from ei_fast.results.skips import skips_in_lines
+from ei_fast.results.tables import frame_of, lines_in_blocks, lines_of, shape_of, widths_text
 from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
 
 if TYPE_CHECKING:
@@ -26,7 +30,8 @@ _RANGES = {"each": "this record", "first": "the first record", "all": "all recor
 class Report(Sequence[LayerReport]):
     """Measures of all layers of a network: a sequence of `LayerReport` in the network's order.
 
-    A layer is found by its place or by its name: ``report[0]``, ``report["fc1"]``. Printing a report gives a table.
+    A layer is found by its place or by its name: ``report[0]``, ``report["fc1"]``. Printing a report gives a table, in
+    which the layers of large networks stand in their blocks: see `text`.
 
     Parameters
     ----------
@@ -43,7 +48,8 @@ class Report(Sequence[LayerReport]):
         Name and reason of what was not measured.
     provenance : dict
         Version, parameters, seed, convention of the ranges in a training, library versions and seconds, as plain
-        values.
+        values; and ``"model_parameters"``, the numbers of a `ParameterCount`, where an adapter has counted those of
+        the model.
 
     Examples
     --------
@@ -225,24 +231,59 @@ class Report(Sequence[LayerReport]):
         return f"Report({len(self)} layers: {', '.join(layer.name for layer in self._layers)})"
 
     def __str__(self) -> str:
-        """A table, one line a layer, in bits."""
-        lines = lines_of(_HEADER, [_row(layer) for layer in self._layers], right=range(3, len(_HEADER) - 1))
+        return self.text()
+
+    def text(self, verbose: bool = False) -> str:
+        """Return the table that is printed: a line for each layer, in bits, and what was not measured.
+
+        Parameters
+        ----------
+        verbose : bool, default False
+            Whether each layer stands there by its whole name, and each thing that was skipped on a line of its own,
+            however many they are. Otherwise the layers of a large network stand below the names of their blocks, and
+            what was skipped for one reason on one line.
+
+        Returns
+        -------
+        str
+            Lines of text.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> report = ef.analyze([np.eye(2)], activation="linear", bins=4)
+        >>> report.text(verbose=True) == str(report)
+        True
+        """
+        table = lines_of if verbose else lines_in_blocks
+        lines = table(_HEADER, [_row(layer) for layer in self._layers], right=range(3, len(_HEADER) - 1))
         if self.provenance.get("convention"):
             lines.append(f"ranges of unbounded outputs: those of {_RANGES[self.provenance['convention']]}")
-        lines += [f"skipped {name}: {reason}" for name, reason in self.skipped]
-        return "\n".join(lines)
+        lines += skips_in_lines(self.skipped, verbose=verbose)
+        return "\n".join([*lines, *self._share()])
+
+    def _share(self) -> list[str]:
+        """The line that says how many of the model's parameters were measured, where that can be asked."""
+        counted = self.provenance.get("model_parameters")
+        return [] if counted is None else share_in_lines(ParameterCount.from_dict(counted), len(self))
 
     def _repr_html_(self) -> str:
         """The same table for a notebook; what a flag means comes with it."""
         head = "".join(f"<th>{escape(title)}</th>" for title in _HEADER)
-        lines = []
-        for layer in self._layers:
+        lines, before = [], ""
+        blocks = in_blocks([layer.name for layer in self._layers]) or [("", "")] * len(self)
+        for layer, (block, _) in zip(self._layers, blocks, strict=True):
+            if block not in (before, ""):
+                lines.append(f'<tr><th colspan="{len(_HEADER)}" style="text-align: left">{escape(block)}</th></tr>')
+            before = block
             *figures, _ = (f"<td>{escape(cell)}</td>" for cell in _row(layer))
             flags = ", ".join(
                 f'<abbr title="{escape(layer.meaning(flag))}">{escape(flag)}</abbr>' for flag in layer.flags
             )
             lines.append(f"<tr>{''.join(figures)}<td>{flags}</td></tr>")
-        skipped = "".join(f"<p>skipped {escape(name)}: {escape(reason)}</p>" for name, reason in self.skipped)
+        told = [*skips_in_lines(self.skipped), *self._share()]
+        skipped = "".join(f"<p>{escape(line)}</p>" for line in told)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>{skipped}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ei_fast.errors import missing_extra
+from ei_fast.results.blocks import in_blocks
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,6 +22,24 @@ def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collec
         for row in table
     ]
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
+
+
+def lines_in_blocks(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Lines of a table whose first column has names of layers; those of a block stand below its name, where there are
+    many.
+    """
+    blocks = in_blocks([row[0] for row in rows])
+    if blocks is None:
+        return lines_of(header, rows, right)
+    shown = [(f"  {name}" if block else name, *row[1:]) for (block, name), row in zip(blocks, rows, strict=True)]
+    head, rule, *lines = lines_of(header, shown, right)
+    result, before = [head, rule], ""
+    for (block, _), line in zip(blocks, lines, strict=True):
+        if block not in (before, ""):
+            result.append(block)
+        result.append(line)
+        before = block
+    return result
 
 
 def frame_of(rows: Sequence[dict[str, Any]], columns: Sequence[str], what: str) -> "DataFrame":

@@ -48,7 +48,8 @@ def put_together(recording: Recording) -> Recording:
         fits = partial(is_one_by_one, shape=recording.values[start].shape, values=recording.values)
         activation, steps = _activation_in(start, list(parts_after(start, ops, readers, recording, fits)))
         if activation is not None:
-            whole = Op(steps[-1].name, Pointwise(activation), (start,), steps[-1].writes)
+            uses = frozenset[str]().union(*(op.uses for op in steps))
+            whole = Op(steps[-1].name, Pointwise(activation), (start,), steps[-1].writes, uses)
             at = ops.index(steps[-1])
             ops = [whole if k == at else op for k, op in enumerate(ops) if k == at or op not in steps]
             readers[start] = [whole]

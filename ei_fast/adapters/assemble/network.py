@@ -79,6 +79,9 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
             + ". Measure it as a Function of your own."
         )
     network = found.network()
+    if recording.held is not None:
+        parts = found.done.difference(found.alone)
+        network = network.counted(recording.held.count({name for op in ops if op in parts for name in op.uses}))
     return network, found.pieces
 
 
@@ -94,6 +97,8 @@ class _Assembly:
     out_ranges: list[Range] = field(default_factory=list)
     restarts: list[int] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    # Operations that are skipped.
+    alone: set[Op] = field(default_factory=set)
     views: dict[int, View] = field(default_factory=dict)
     # The operations between a value in view and where it is seen.
     between: dict[int, tuple[Op, ...]] = field(default_factory=dict)
@@ -120,6 +125,7 @@ class _Assembly:
             why = self.refused.get(op) or self.recording.why_skipped(op)
         if why is not None:
             self.skipped.append((op.name, why + self._measured_without(op)))
+            self.alone.add(op)
 
     def _measured_without(self, op: Op) -> str:
         """Which layer ends before an operation that is skipped, though it might have been part of it."""

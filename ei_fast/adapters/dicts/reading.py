@@ -13,6 +13,7 @@ from ei_fast.adapters.dicts.alike import made_alike
 from ei_fast.adapters.dicts.beside import of_no_weight, refusal_of, stored_otherwise, with_what_stands_beside
 from ei_fast.adapters.dicts.contents import Contents, flattened, under
 from ei_fast.adapters.dicts.copies import Copies, Held, copies_in, tell_an_order
+from ei_fast.adapters.dicts.counted import parameters_in
 from ei_fast.adapters.dicts.naming import last_part, module_of
 from ei_fast.adapters.dicts.normed import without_statistics
 from ei_fast.adapters.dicts.norms import ScaleShift, affine_of, after_outputs, before_inputs, place_of
@@ -24,6 +25,7 @@ from ei_fast.adapters.dicts.values import numbers_of, type_of
 from ei_fast.adapters.given import Given
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
+from ei_fast.network.parameter_count import ParameterCount
 from ei_fast.results.flags import Flag
 
 _KNOWN_FORMS = (
@@ -34,11 +36,12 @@ _KNOWN_FORMS = (
 
 
 class ReadLayers(NamedTuple):
-    """Layers that were read, what was skipped and why, and what was done to layers, by name."""
+    """Layers that were read, what was skipped and why, what was done to layers, by name, and how much was read."""
 
     layers: list[Layer | Function]
     skipped: list[tuple[str, str]]
     notes: list[tuple[str, str]]
+    parameters: ParameterCount | None = None
 
 
 def read(model: Mapping[str, Any], given: Given) -> Network:
@@ -48,7 +51,8 @@ def read(model: Mapping[str, Any], given: Given) -> Network:
 
 def network_of(found: ReadLayers, given: Given) -> Network:
     """The network of layers that were read."""
-    return Network(found.layers, given.range_of_inputs, skipped=found.skipped, notes=found.notes)
+    network = Network(found.layers, given.range_of_inputs, skipped=found.skipped, notes=found.notes)
+    return network.counted(found.parameters)
 
 
 def layers_from_mapping(
@@ -97,7 +101,7 @@ def layers_from_mapping(
         _check_names(contents, names)
     _check_places(contents, names, options)
     layers, notes = _layers(contents, names, _activations(contents, names, stated, activation), options)
-    return ReadLayers(layers, [*outside, *_left_out(contents, names)], notes)
+    return ReadLayers(layers, [*outside, *_left_out(contents, names)], notes, parameters_in(contents, names))
 
 
 def _stated_activation(entries: dict[str, Any]) -> str | list[str] | None:

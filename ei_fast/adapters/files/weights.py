@@ -70,10 +70,10 @@ def layers_from_file(path: str | os.PathLike[str], activation: Any, options: Dic
     try:
         # A safetensors file holds its tensors by size and name, one of Keras 3's weights its layers by kind.
         ordered = "safetensors" not in path.name and not path.name.endswith(".weights.h5")
-        layers, skipped, notes = layers_from_mapping(entries, activation, options, ordered)
+        found = layers_from_mapping(entries, activation, options, ordered)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The file {str(path)!r}: {error}") from None
-    return ReadLayers(layers, [*beside, *skipped], notes)
+    return found._replace(skipped=[*beside, *found.skipped])
 
 
 def _about_folder(path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.adapters.graph.held import Held
 from ei_fast.adapters.graph.opaque import Unknown
 from ei_fast.adapters.graph.operation import Operation, Role
 from ei_fast.adapters.graph.starts import Conv, Dense
@@ -19,12 +20,13 @@ PathStep = tuple[Hashable, ...]
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """One use of an operation in a run: under which name, and which values it reads and writes, by number."""
+    """One use of an operation in a run: its name, the values it reads and writes, by number, and parameters it uses."""
 
     name: str
     does: Operation
     reads: tuple[int, ...]
     writes: tuple[int, ...]
+    uses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,8 @@ class Recording:
         Numbers of the values that are the model's inputs over `in_range`; none where it takes integers alone.
     read_out : tuple
         What was read out of the values in a way that shows not what becomes of it; see `torch.decisions`.
+    held : Held, optional
+        The parameters of the model, which operations use by name.
     """
 
     ops: list[Op]
@@ -62,6 +66,7 @@ class Recording:
     has_blocks: bool = True
     read_out: tuple[Any, ...] = ()
     inputs: tuple[int, ...] = (0,)
+    held: Held | None = None
 
     @property
     def rows_of_inputs(self) -> int:

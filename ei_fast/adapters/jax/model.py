@@ -4,7 +4,9 @@ The module is left as it is: what is traced is a function of its parameters, as 
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
+from ei_fast.adapters.graph.held import Held
 from ei_fast.adapters.jax.operations import FLOATS
 from ei_fast.adapters.jax.watching import Watcher
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
@@ -91,9 +94,21 @@ class _Subject:
         The name of the layer to which a parameter with this path belongs.
     root : str
         What the model is called where a layer has no name of its own.
+    is_learned : callable
+        Whether an array with this path is a parameter, and no statistic that is kept.
+    kinds : dict of str to str, optional
+        Kinds of layers by their names, where these do not tell.
     """
 
-    def __init__(self, call: Callable[[Any, Any], Any], parameters: Any, owner_of: Callable[[str], str], root: str):
+    def __init__(
+        self,
+        call: Callable[[Any, Any], Any],
+        parameters: Any,
+        owner_of: Callable[[str], str],
+        root: str,
+        is_learned: Callable[[str], bool] = lambda path: True,
+        kinds: Mapping[str, str] | None = None,
+    ):
         self._call, self._root = call, root
         self._cpu = jax.local_devices(backend="cpu")[0]
         leaves, self._tree = jax.tree_util.tree_flatten_with_path(parameters)
@@ -106,6 +121,8 @@ class _Subject:
             (owner_of(path) or root) if jax.dtypes.issubdtype(leaf.dtype, np.inexact) else ""
             for path, leaf in zip(paths, self._parameters, strict=True)
         ]
+        self._paths = paths
+        self._held = _held(paths, self._parameters, self._owners, is_learned, kinds or {})
         self._dtype = jax.dtypes.canonicalize_dtype(np.float64)
         self._traced: dict[tuple[int, ...], Any] = {}
 
@@ -160,7 +177,9 @@ class _Subject:
             raise
         with jax.default_device(self._cpu):
             x = jnp.asarray(inputs, dtype=self._dtype)
-            return Watcher(self._root).recording(jaxpr, constants, self._parameters, self._owners, x)
+            watcher = Watcher(self._root)
+            found = watcher.recording(jaxpr, constants, self._parameters, self._owners, x, self._paths)
+        return replace(found, held=self._held)
 
     def _trace(self, shape: tuple[int, ...]) -> Any:
         """The jaxpr for inputs of this shape, and its constants."""
@@ -191,7 +210,10 @@ def _of_nnx(model: nnx.Module) -> _Subject:
     def owner_of(path: str) -> str:
         return path.removesuffix("/value").rpartition("/")[0].replace("/", ".")
 
-    return _Subject(call, state, owner_of, type(model).__name__)
+    leaves, _ = jax.tree_util.tree_flatten_with_path(nnx.state(model, nnx.Param))
+    learned = {jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves}
+    kinds = {".".join(map(str, path)): type(part).__name__ for path, part in nnx.iter_modules(model)}
+    return _Subject(call, state, owner_of, type(model).__name__, learned.__contains__, kinds)
 
 
 def _of_linen(model: Any) -> _Subject:
@@ -219,7 +241,7 @@ def _of_linen(model: Any) -> _Subject:
     def owner_of(path: str) -> str:
         return path.partition("/")[2].rpartition("/")[0]
 
-    return _Subject(call, variables, owner_of, type(module).__name__)
+    return _Subject(call, variables, owner_of, type(module).__name__, lambda path: path.startswith("params/"))
 
 
 def _of_function(function: Any, parameters: Any) -> _Subject:
@@ -233,6 +255,33 @@ def _of_function(function: Any, parameters: Any) -> _Subject:
         return path.rpartition("/")[0] or path
 
     return _Subject(function, parameters, owner_of, getattr(function, "__name__", "function"))
+
+
+def _held(
+    paths: Sequence[str],
+    parameters: Sequence[Any],
+    owners: Sequence[str],
+    is_learned: Callable[[str], bool],
+    kinds: Mapping[str, str],
+) -> Held:
+    """The parameters of a model, by their paths."""
+    sizes = {
+        path: int(leaf.size)
+        for path, leaf, owner in zip(paths, parameters, owners, strict=True)
+        if owner and is_learned(path)
+    }
+    holders = {
+        path: (owner, kinds.get(owner) or _kind_of_layer(owner)) for path, owner in zip(paths, owners, strict=True)
+    }
+    # As the tables of both kinds of modules are called.
+    tables = {path for path in sizes if path.removesuffix("/value").rpartition("/")[2] == "embedding"}
+    return Held(sizes, holders, tables)
+
+
+def _kind_of_layer(name: str) -> str:
+    """What a layer is called without its number and what holds it: its class in Linen, where it has no other name."""
+    last = [part for part in re.split("[./]", name) if not part.isdigit()][-1:]
+    return re.sub(r"_?\d+$", "", last[0]) if last else name
 
 
 def _kind_of(model: Any) -> str:

@@ -57,12 +57,15 @@ class _Value:
         Along which axis its rows are.
     owners : tuple of str
         Names of the layers of whose parameters it is made, if it does not depend on the input.
+    uses : frozenset of str
+        Names of these parameters.
     """
 
     array: Any
     number: int | None = None
     rows: int = 0
     owners: tuple[str, ...] = ()
+    uses: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False)
@@ -82,9 +85,17 @@ class Watcher:
     # Of a sum the mean, which a division by the number of its terms gives back.
     _means: dict[int, tuple[int, float]] = field(default_factory=dict)
     _coarsest: str = "float64"
+    # Names of the parameters that the equation uses which is being evaluated.
+    _uses: frozenset[str] = frozenset()
 
     def recording(
-        self, jaxpr: Any, constants: Sequence[Any], parameters: Sequence[Any], owners: Sequence[str], x: jax.Array
+        self,
+        jaxpr: Any,
+        constants: Sequence[Any],
+        parameters: Sequence[Any],
+        owners: Sequence[str],
+        x: jax.Array,
+        paths: Sequence[str],
     ) -> Recording:
         """Evaluate a jaxpr and write down what it does.
 
@@ -96,9 +107,12 @@ class Watcher:
             That it holds.
         owners : sequence of str
             Name of the layer to which each of the parameters belongs, or "".
+        paths : sequence of str
+            Name of each of the parameters.
         """
         held = [
-            _Value(array, owners=(owner,) if owner else ()) for array, owner in zip(parameters, owners, strict=True)
+            _Value(array, owners=(owner,) if owner else (), uses=frozenset([path]))
+            for array, owner, path in zip(parameters, owners, paths, strict=True)
         ]
         first = _Value(x, self._set(np.asarray(x)))
         written = self._evaluate(jaxpr, constants, [*held, first], "")
@@ -135,8 +149,9 @@ class Watcher:
         results = list(result) if equation.primitive.multiple_results else [result]
         owners = tuple(dict.fromkeys(owner for value in inputs for owner in value.owners))
         reads = tuple(value.number for value in inputs if value.number is not None)
+        self._uses = frozenset[str]().union(*(value.uses for value in inputs))
         if not reads:
-            return [_Value(array, owners=owners) for array in results]
+            return [_Value(array, owners=owners, uses=self._uses) for array in results]
         name = _common(owners) or self._layer_in(scope) or kind
         steps, rows = _steps_of(equation, inputs, results)
         steps = steps or _each_by_itself(equation, inputs, results)
@@ -184,6 +199,7 @@ class Watcher:
             if whole is not None and not all(isinstance(op.does, (Affine, Same)) for op in steps):
                 del self._ops[before:]
                 does = Pointwise(activation_of(whole))
+                self._uses = frozenset[str]().union(*(op.uses for op in steps))
                 self._write(self._layer_of(steps) or kind, does, (start,), steps[-1].writes, kind)
         return written
 
@@ -209,9 +225,9 @@ class Watcher:
                 what = f"what {', '.join(kinds)} do together"
                 does = Unknown(f"{what} is no dense layer or convolution, activation or pool")
             name = self._layer_of(steps)
-            whole = Op(
-                name or ("softmax" if isinstance(does, Softmax) else steps[-1].name), does, (start,), steps[-1].writes
-            )
+            name = name or ("softmax" if isinstance(does, Softmax) else steps[-1].name)
+            uses = frozenset[str]().union(*(op.uses for op in steps))
+            whole = Op(name, does, (start,), steps[-1].writes, uses)
             at = ops.index(steps[-1])
             ops = [whole if k == at else op for k, op in enumerate(ops) if k == at or op not in steps]
             readers[start] = [whole]
@@ -228,7 +244,7 @@ class Watcher:
         return "/".join(parts[1:] if parts[:1] == [self.root] else parts)
 
     def _write(self, name: str, does: Operation, reads: tuple[int, ...], writes: tuple[int, ...], kind: str) -> None:
-        op = Op(name, does, reads, writes)
+        op = Op(name, does, reads, writes, self._uses)
         self._ops.append(op)
         self._primitives[op] = kind
 

@@ -16,6 +16,7 @@ from ei_fast.adapters.blocks import check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording
 from ei_fast.adapters.keras.numbers import as_numbers
+from ei_fast.adapters.keras.uses import Uses
 from ei_fast.adapters.keras.watching import Watcher, named
 from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
 from ei_fast.network.network import Network
@@ -51,7 +52,7 @@ def read(model: keras.Layer, given: Given) -> Network:
 
     def run(inputs: NDArray[Any]) -> Recording:
         x = keras.ops.convert_to_tensor(inputs.astype(np.float32), model.compute_dtype)
-        watcher = Watcher(names, ranges, _as_it_is)
+        watcher = Watcher(names, ranges, _as_it_is, Uses(model, names))
         with _left_as_it_is(model, x):
             with watcher.taken(), _watched_activations(layers, watcher):
                 output = model(watcher.input(x), **options)

@@ -35,6 +35,7 @@ from ei_fast.adapters.keras.call import Call
 from ei_fast.adapters.keras.layers import is_bounded, is_quantized, meaning_of_layer
 from ei_fast.adapters.keras.numbers import as_numbers, elementwise
 from ei_fast.adapters.keras.operations import steps_of_call
+from ei_fast.adapters.keras.uses import Uses
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -72,11 +73,14 @@ class Watcher:
         Output ranges of the layers that are blocks.
     as_it_is : callable
         Takes a layer that is to be a block, and returns what gives a context in which it is what it is now.
+    uses : Uses
+        Which parameters of the model are used.
     """
 
     names: dict[int, str]
     ranges: dict[str, Range | None]
     as_it_is: Callable[[keras.Layer], Callable[[], AbstractContextManager[None]]]
+    uses: Uses
     _ops: list[Op] = field(default_factory=list)
     _values: Values = field(default_factory=Values)
     _of: dict[int, _Value] = field(default_factory=dict)
@@ -103,7 +107,8 @@ class Watcher:
                 "What the model returns does not depend on its input in a way that could be followed. Measure it as a "
                 "Function of your own."
             )
-        return Recording(self._ops, self._values, reads, tuple(self._path), self._coarsest, frozenset(self._blocks_met))
+        path, met, held = tuple(self._path), frozenset(self._blocks_met), self.uses.held()
+        return Recording(self._ops, self._values, reads, path, self._coarsest, met, held=held)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -171,6 +176,7 @@ class Watcher:
         actual = op.call(*actual_args, **actual_kwargs)
         reads = self._read((args, kwargs))
         kind = type(op).__name__.lower()
+        self.uses.by((args, kwargs), self._inside[-1] if self._inside else "")
         name = self._inside[-1] if self._inside and self._inside[-1] else kind
         if not hasattr(actual, "shape"):
             return self._write(name, Unknown.function(kind, len(reads)), reads, actual)
@@ -237,6 +243,7 @@ class Watcher:
         self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any], does: Operation
     ) -> Any:
         """What a layer that is not looked into makes of the numbers."""
+        self.uses.by_all_of(layer)
         actual = _call_of(layer)(*self.actual(args), **self.actual(kwargs))
         if isinstance(layer, AUGMENTING) and _same_bits(actual, self.actual(args)[0]):
             does = Same()
@@ -267,6 +274,7 @@ class Watcher:
         dtype = keras.backend.standardize_dtype(x.dtype)
         run = RunBlock(layer, tuple(x.shape[1:]), more, also, dtype, self.as_it_is(layer))
         n_in, n_out = int(np.prod(x.shape[1:])), int(np.prod(y.shape[1:]))
+        self.uses.by_all_of(layer)
         return self._write(name, Block(Function(run, n_in, n_out, out_range, name=name)), reads, y)
 
     def _bounded(self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Range | None:
@@ -304,7 +312,7 @@ class Watcher:
         symbols = keras.tree.map_structure(kept, actual)
         numbers = self._read(symbols)
         if numbers:
-            self._ops.append(Op(name, does, reads, numbers))
+            self._ops.append(Op(name, does, reads, numbers, self.uses.now))
             self._path.append((name, type(does).__name__, reads, numbers))
         return symbols
 

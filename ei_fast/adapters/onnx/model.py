@@ -17,6 +17,7 @@ from ei_fast.adapters.onnx.files import check_model, model_in_file
 from ei_fast.adapters.onnx.names import Names
 from ei_fast.adapters.onnx.node import Node
 from ei_fast.adapters.onnx.operations import meaning_of
+from ei_fast.adapters.onnx.uses import Uses
 from ei_fast.adapters.runs import check_shape, network_from_runs
 from ei_fast.network.network import Network
 
@@ -99,6 +100,7 @@ class _Graph:
         for node in self._nodes:
             if self._moved(node):
                 self._moving.update(node.output)
+        self._uses = Uses(self._nodes, graph.initializer, self._moving)
         for name in self._names:
             if name not in self._outputs:
                 graph.output.append(helper.make_empty_tensor_value_info(name))
@@ -144,12 +146,14 @@ class _Graph:
             numbers |= {
                 name: values.add(_numbers(found[name]), stands) for name, stands in zip(written, apart, strict=True)
             }
-            ops.append(Op(self._layer_names.of(node), does, reads, tuple(numbers[name] for name in written)))
+            writes, uses = tuple(numbers[name] for name in written), self._uses.of(node)
+            ops.append(Op(self._layer_names.of(node), does, reads, writes, uses))
         outputs = tuple(numbers[name] for name in self._outputs if name in numbers)
         if not outputs:
             raise ValueError(f"{self._what} returns nothing that depends on its input. Export its outputs with it.")
         is_half = any(found[name].dtype == np.float16 for name in numbers if name != self._input)
-        return Recording(ops, values, outputs, (), "float16" if is_half else self._dtype, has_blocks=False)
+        arithmetic, held = "float16" if is_half else self._dtype, self._uses.held
+        return Recording(ops, values, outputs, (), arithmetic, has_blocks=False, held=held)
 
     def _meaning(
         self, node: onnx.NodeProto, at: tuple[int, ...], found: Mapping[str, Any], written: Sequence[str]

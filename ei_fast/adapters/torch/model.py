@@ -30,6 +30,7 @@ from ei_fast.adapters.torch.examples import Examples, Inputs
 from ei_fast.adapters.torch.owners import called, is_ours
 from ei_fast.adapters.torch.process import process_of_its_own
 from ei_fast.adapters.torch.sequences import check_rows_alone
+from ei_fast.adapters.torch.uses import Uses
 from ei_fast.adapters.torch.watching import Watcher
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
@@ -221,7 +222,8 @@ class _Subject:
         # Every run has a copy of its own, since a model may keep something from one to the next.
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
-        watcher = Watcher(inputs, held, self.ranges, self.dtype, read_out=ReadOuts(instead or {}))
+        read_out = ReadOuts(instead or {})
+        watcher = Watcher(inputs, held, self.ranges, self.dtype, read_out=read_out, uses=Uses(model))
         whole = process_of_its_own(inputs.drawn, held)
         with torch.no_grad(), whole, _no_global_hooks(), _uncompiled(), _watched(model, watcher):
             output = called(model, inputs)

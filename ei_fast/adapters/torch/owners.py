@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from ei_fast.adapters.torch.blocks import RunBlock
 from ei_fast.adapters.torch.examples import Inputs
 
 
@@ -12,7 +13,7 @@ def called(model: nn.Module, inputs: Inputs) -> Any:
     return model(*inputs.args, **inputs.kwargs)
 
 
-_OF_OTHERS = {called.__code__.co_name, "__torch_function__"}
+_OF_OTHERS = {called.__qualname__, RunBlock.__call__.__qualname__, "Watcher.__torch_function__"}
 """Functions of this package that call what is the model's."""
 
 
@@ -21,7 +22,7 @@ def is_ours(error: BaseException) -> bool:
     last, at = error.__traceback__, None
     while last is not None:
         if last.tb_frame.f_globals.get("__name__", "").startswith("ei_fast."):
-            at = last.tb_frame.f_code.co_name
+            at = last.tb_frame.f_code.co_qualname
         last = last.tb_next
     # What is behind the last of these is a library that one of the two has called.
     return at is not None and at not in _OF_OTHERS

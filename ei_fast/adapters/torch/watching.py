@@ -36,6 +36,7 @@ from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.examples import Inputs
 from ei_fast.adapters.torch.given import LOOKED_UP, drawn_beyond, why_followed
 from ei_fast.adapters.torch.operations import COMBINATIONS, is_reshaped, meaning_of
+from ei_fast.adapters.torch.uses import Uses
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -56,6 +57,8 @@ class Watcher(TorchFunctionMode):
         In which the model is run.
     read_out : ReadOuts
         What Python reads out of values that depend on the input.
+    uses : Uses
+        Which parameters of the model are used.
     """
 
     inputs: Inputs
@@ -63,6 +66,7 @@ class Watcher(TorchFunctionMode):
     ranges: dict[str, Range | None]
     dtype: torch.dtype
     read_out: ReadOuts = field(default_factory=ReadOuts)
+    uses: Uses = field(default_factory=Uses)
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
     _values: Values = field(init=False)
@@ -99,7 +103,9 @@ class Watcher(TorchFunctionMode):
             self._block.extend((call, tensor) for tensor in tensors_in(result))
             return result
         self.read_out.called()
+        self.uses.begin()
         reads = self._read((args, kwargs))
+        self.uses.by(call)
         shapes = [tensor.shape for tensor in call.tensors if id(tensor) in self._number]
         self._check_takes_numbers(call)
         result = function(*args, **kwargs)
@@ -228,6 +234,7 @@ class Watcher(TorchFunctionMode):
         return id(tensor) in self._learned
 
     def recording(self, output: Any) -> Recording:
+        self.uses.begin()
         reads = self._read(output)
         if not reads:
             raise TypeError(
@@ -236,16 +243,16 @@ class Watcher(TorchFunctionMode):
             )
         arithmetic = str(self._coarsest).removeprefix("torch.")
         met, read_out = frozenset(self._blocks_met), tuple(self.read_out.found)
-        inputs = tuple(range(len(self.inputs.drawn)))
-        return Recording(
-            self._ops, self._values, reads, tuple(self._path), arithmetic, met, read_out=read_out, inputs=inputs
-        )
+        inputs, path = tuple(range(len(self.inputs.drawn))), tuple(self._path)
+        more: Any = {"read_out": read_out, "inputs": inputs, "held": self.uses.held()}
+        return Recording(self._ops, self._values, reads, path, arithmetic, met, **more)
 
     def _take_as_constants(self, tensors: Sequence[torch.Tensor], made_of: Sequence[torch.Tensor] = ()) -> None:
         """Take tensors for what does not depend on the input; what is made of learned tensors is learned too."""
         self._constants.update((id(tensor), (tensor._version, tensor)) for tensor in tensors)
         if any(self.is_learned(tensor) for tensor in made_of):
             self._learned.update(map(id, tensors))
+        self.uses.made(tensors, made_of)
 
     def enter(self, name: str) -> None:
         """What follows is done by the module of that name."""
@@ -264,6 +271,7 @@ class Watcher(TorchFunctionMode):
         if result is None:
             return
         self._blocks_met.add(name)
+        self.uses.by_all_of(module)
         with self.paused():
             self._write(name, *self._block_of(name, module, args, kwargs, result, steps or []))
 
@@ -324,7 +332,7 @@ class Watcher(TorchFunctionMode):
         numbers = tuple(
             self._set(tensor, self._values.stand_apart(does, reads, tuple(tensor.shape))) for tensor in written
         )
-        self._ops.append(Op(name, does, reads, numbers))
+        self._ops.append(Op(name, does, reads, numbers, self.uses.now))
         self._path.append((name, type(does).__name__, reads, numbers))
 
     def _set(self, tensor: torch.Tensor, apart: bool = False) -> int:
