@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ei_fast.adapters.assemble.functions import SoftmaxOf
 from ei_fast.adapters.given import DEFAULT_RANGE, Given
+from ei_fast.adapters.plain import seen_by_layers
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
@@ -34,12 +35,14 @@ def read(model: Any, given: Given) -> Network:
     """
     skipped: list[tuple[str, str]] = []
     implied: Range | None = None
+    examples = given.example_inputs
     while isinstance(model, Pipeline):
         check_is_fitted(model)
         for name, step in model.steps[:-1]:
             if step is None or step == "passthrough":
                 continue
             implied = _range_after(step)
+            examples = None if examples is None else step.transform(examples)
             skipped.append((name, _why_skipped(step, implied)))
         model = model.steps[-1][1]
     if not isinstance(model, (MLPClassifier, MLPRegressor)):
@@ -57,7 +60,8 @@ def read(model: Any, given: Given) -> Network:
             layers.append(SoftmaxOf(Layer(weight, bias, "linear", name=f"layer{k}")).function((0.0, 1.0)))
         else:
             layers.append(Layer(weight, bias, _OTHERS.get(activation, activation), name=f"layer{k}"))
-    return Network(layers, given.in_range or implied or DEFAULT_RANGE, skipped=skipped)
+    network = Network(layers, given.in_range or implied or DEFAULT_RANGE, skipped=skipped)
+    return seen_by_layers(network, examples)
 
 
 def _range_after(step: Any) -> Range | None:
