@@ -86,11 +86,15 @@ def as_network(
           arguments by name; a batch of a data loader, whose labels are left out where the model does not take them; or
           a graph of torch_geometric, which goes to the model as a whole where its forward pass does not name its parts.
           Floating numbers are drawn over `in_range`, in the shape of the examples. Integers, and arguments that are
-          called a mask, are taken as they are: layers behind a table that integers are looked up in are binned over the
-          range that its vectors were seen to have. What has as many rows as the first floating input, or as the first
-          of all, is given as many as a run has, where the model takes them. The ranges that layers saw on the examples
-          themselves stand in the network's `seen`.
-        - Flax and JAX: a batch of which the shape of a sample and the type are used.
+          called a mask or an adjacency, are taken as they are: layers behind a table that integers are looked up in
+          are binned over the range that its vectors were seen to have. What has as many rows as the first floating
+          input, or as the first of all, is given as many as a run has, unless it is a graph or the model does not take
+          them. The ranges that layers saw on the examples themselves stand in the network's `seen`.
+        - Keras: an array, or several in a list or dict as the model takes them; of a batch with labels behind it these
+          are left out. Floating numbers are drawn, integers taken as they are, as above.
+        - Flax, JAX and ONNX: a batch of which the shape of a sample and, of Flax and JAX, the type are used.
+        - Layers that are given as such, dicts, files of weights and scikit-learn: a batch (rows, n_in), for the ranges
+          alone that the layers see; scalers of a pipeline before the network transform it.
     names : sequence of str, optional
         What the layers are called, one name a layer in the order of the network, instead of the names that the model
         has for them.

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ei_fast.adapters.given import Given
+from ei_fast.adapters.plain import seen_by_layers
 from ei_fast.network.activations import Activation
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
@@ -20,9 +21,9 @@ def read(model: Any, given: Given) -> Network:
     """The network that is given as one, or as layers or arrays."""
     if isinstance(model, Network):
         is_its_own = given.in_range is None or given.range_of_inputs == model.in_range
-        return model if is_its_own else model.over(given.range_of_inputs)
+        return seen_by_layers(model if is_its_own else model.over(given.range_of_inputs), given.example_inputs)
     layers = [model] if isinstance(model, (Layer, Function)) else layers_from_arrays(model, given.activation)
-    return Network(layers, given.range_of_inputs)
+    return seen_by_layers(Network(layers, given.range_of_inputs), given.example_inputs)
 
 
 def layers_from_arrays(model: Any, activation: Any) -> list[Layer | Function]:

@@ -15,7 +15,7 @@ WHOSE: Mapping[str, str] = {
     **dict.fromkeys(("order", "prefix", "layout", "norm_place", "norm_eps"), "dicts and files of weights"),
     "blocks": "models of PyTorch and Keras",
     "input_shape": "models of a framework that can be run",
-    "example_inputs": "models of PyTorch, Flax and JAX; others take 'input_shape'",
+    "example_inputs": "all models",
 }
 """Options that not every adapter takes, and for which models they are."""
 

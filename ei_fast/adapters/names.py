@@ -42,8 +42,7 @@ def renamed(network: Network, names: Sequence[str]) -> Network:
     new = {str(layer.name): name for layer, name in pairs}
     skipped = [(_skipped(name, new), _renamed(reason, new)) for name, reason in network.skipped]
     notes = [(new.get(name, name), note) for name, note in network.notes]
-    said: dict[str, Any] = {"skipped": skipped, "notes": notes, "seen": network.seen, "parameters": network.parameters}
-    return Network(layers, network.in_range, network.restarts, **said)
+    return network.replaced(layers=layers, skipped=skipped, notes=notes)
 
 
 def _skipped(name: str, new: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ei_fast.adapters.assemble.functions import SoftmaxOf
 from ei_fast.adapters.given import DEFAULT_RANGE, Given
+from ei_fast.adapters.plain import seen_by_layers
 from ei_fast.adapters.table import adapter_of
 from ei_fast.adapters.wrappers import unwrapped
 from ei_fast.network.activations import Activation
@@ -42,21 +43,19 @@ def read(model: Any, given: Given) -> Network:
         For one that has no weights yet.
     """
     found = unwrapped(model)
-    skipped, implied = _before(found.before, given)
+    skipped, implied, examples = _before(found.before, given)
     in_range = given.in_range or implied
     if isinstance(found.model, (MLPClassifier, MLPRegressor)):
-        network = _of_perceptron(found.model, in_range or DEFAULT_RANGE)
+        network = seen_by_layers(_of_perceptron(found.model, in_range or DEFAULT_RANGE), examples)
     elif (adapter := adapter_of(found.model)).module != "sklearn":
-        network = adapter.read(found.model, replace(given, in_range=in_range))
+        network = adapter.read(found.model, replace(given, in_range=in_range, example_inputs=examples))
     else:
         raise TypeError(
             "Of scikit-learn's models MLPClassifier, MLPRegressor and pipelines that end in one can be measured. "
             f"Got {type(found.model).__name__} instead. Pass the weights of others as arrays."
         )
     # In the order of the data.
-    behind = [*network.skipped, *found.after]
-    read = Network(network.layers, network.in_range, network.restarts, skipped=skipped + behind, notes=network.notes)
-    return read.counted(network.parameters)
+    return network.replaced(skipped=[*skipped, *network.skipped, *found.after])
 
 
 def _of_perceptron(model: Any, in_range: Range) -> Network:
@@ -74,14 +73,17 @@ def _of_perceptron(model: Any, in_range: Range) -> Network:
     return Network(layers, in_range, parameters=ParameterCount(n, n))
 
 
-def _before(steps: Sequence[tuple[str, Any]], given: Given) -> tuple[list[tuple[str, str]], Range | None]:
-    """Names of the steps before a network and why they are skipped, and the range into which they put its inputs."""
+def _before(steps: Sequence[tuple[str, Any]], given: Given) -> tuple[list[tuple[str, str]], Range | None, Any]:
+    """Names of the steps before a network and why they are skipped, the range into which they put its inputs, and what
+    they make of the examples."""
     skipped: list[tuple[str, str]] = []
     implied: Range | None = None
+    examples = given.example_inputs
     for name, step in steps:
         implied = _range_after(step, implied)
+        examples = None if examples is None else step.transform(examples)
         skipped.append((name, _why_skipped(step, implied, given.in_range)))
-    return skipped, implied
+    return skipped, implied, examples
 
 
 def _range_after(step: Any, before: Range | None) -> Range | None:

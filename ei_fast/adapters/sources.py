@@ -42,7 +42,7 @@ class Source(Protocol):
         """The examples themselves, in parts of so many rows; none where a shape is all that is known."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OfShape:
     """Random samples of one shape.
 
@@ -50,9 +50,12 @@ class OfShape:
     ----------
     shape : tuple of int
         Of one sample.
+    examples : ndarray (rows, ...), optional
+        A batch that the user has given.
     """
 
     shape: tuple[int, ...]
+    examples: Array | None = None
 
     def rows_for(self, kept: int) -> int:
         fitting = (n for n in ROWS if n * kept <= MAX_VALUES and (len(self.shape) < 3 or n <= _ROWS_OF_IMAGES))
@@ -75,7 +78,11 @@ class OfShape:
             yield np.repeat(sample[None], FEW, axis=0)
 
     def as_given(self, rows: int) -> Iterator[Array]:
-        return iter(())
+        if self.examples is None:
+            return
+        n = len(self.examples)
+        for first in range(0, n, rows):
+            yield self.examples[(first + np.arange(rows)) % n]
 
 
 def range_beyond(in_range: Range) -> Range:
@@ -88,3 +95,20 @@ def range_beyond(in_range: Range) -> Range:
 def random_inputs(in_range: Range, rows: int, shape: Sequence[int]) -> Array:
     """The same whenever they are drawn, (rows, *shape)."""
     return np.random.default_rng(0).uniform(*in_range, (rows, *shape))
+
+
+def as_batch(examples: Any) -> Array:
+    """Example inputs of a model that takes one floating input, as an array (rows, ...).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where they are none.
+    """
+    rule = "The 'example_inputs' parameter of as_network must be a batch (rows, ...) of floating-point numbers"
+    array = np.asarray(examples.detach().cpu() if hasattr(examples, "detach") else examples)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{rule}. Got numbers of type {array.dtype.name} instead. Convert them to float32.")
+    if array.ndim < 2 or not array.size:
+        raise ValueError(f"{rule}. Got the shape {tuple(array.shape)} instead. Give it an axis of rows.")
+    return array.astype(np.float64)

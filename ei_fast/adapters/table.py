@@ -17,7 +17,7 @@ from ei_fast.adapters.wrappers import holds_model, model_held
 from ei_fast.errors import missing_extra
 from ei_fast.network.network import Network
 
-_OF_DICTS = ("order", "prefix", "layout", "norm_place", "norm_eps")
+_OF_DICTS = ("order", "prefix", "layout", "norm_place", "norm_eps", "example_inputs")
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,21 @@ _KERAS = ("A Keras model", "Keras 3", "keras")
 _ONNX = ("An ONNX model", "onnx and onnxruntime", "onnx")
 _FLAX = ("A Flax model", "JAX and Flax", "flax")
 _RUN = ("blocks", "input_shape")
+_EXAMPLES = ("example_inputs",)
 
 ADAPTERS = (
-    Adapter(_is_file(".keras"), "files.keras", takes=_RUN, needs=_KERAS),
-    Adapter(_is_file(".onnx"), "onnx.model", takes=("input_shape",), needs=_ONNX),
+    Adapter(_is_file(".keras"), "files.keras", takes=(*_RUN, *_EXAMPLES), needs=_KERAS),
+    Adapter(_is_file(".onnx"), "onnx.model", takes=("input_shape", *_EXAMPLES), needs=_ONNX),
     Adapter(_is_path, "files.weights", takes=_OF_DICTS),
-    Adapter(_is_array, "arrays"),
+    Adapter(_is_array, "arrays", takes=_EXAMPLES),
     # Nets of skorch and Keras that are estimators of scikit-learn.
-    Adapter(holds_model, "sklearn"),
+    Adapter(holds_model, "sklearn", takes=_EXAMPLES),
     # On the PyTorch backend a Keras layer is a module as well.
-    Adapter(_is_of("keras"), "keras.model", takes=_RUN, needs=_KERAS),
-    Adapter(_is_of("torch"), "torch.model", takes=(*_RUN, "example_inputs")),
-    Adapter(_is_of("onnx"), "onnx.model", takes=("input_shape",), needs=_ONNX),
-    Adapter(_is_of("sklearn"), "sklearn"),
+    Adapter(_is_of("keras"), "keras.model", takes=(*_RUN, *_EXAMPLES), needs=_KERAS),
+    Adapter(_is_of("torch"), "torch.model", takes=(*_RUN, *_EXAMPLES)),
+    Adapter(_is_of("onnx"), "onnx.model", takes=("input_shape", *_EXAMPLES), needs=_ONNX),
+    Adapter(_is_of("sklearn"), "sklearn", takes=_EXAMPLES),
     Adapter(_is_dict, "dicts.reading", takes=_OF_DICTS),
     Adapter(_is_jax, "jax.model", takes=("input_shape", "example_inputs"), needs=_FLAX),
-    Adapter(lambda model: True, "arrays"),
+    Adapter(lambda model: True, "arrays", takes=_EXAMPLES),
 )

@@ -162,7 +162,7 @@ class Network:
                 f"on {self.in_range}. Got the range {in_range} for the network instead. Read the model over it: "
                 f"as_network(model, in_range={in_range})."
             )
-        return self._with(in_range=in_range)
+        return self.replaced(in_range=in_range)
 
     def counted(self, parameters: ParameterCount | None) -> "Network":
         """Return the same network with the number of its model's parameters.
@@ -184,7 +184,7 @@ class Network:
         >>> ef.Network([ef.Layer(np.eye(2))]).counted(ef.ParameterCount(8, 6)).parameters.share
         0.75
         """
-        return self._with(parameters=parameters)
+        return self.replaced(parameters=parameters)
 
     def noted(self, notes: Sequence[tuple[str, str]], skipped: Sequence[tuple[str, str]] = ()) -> "Network":
         """Return the same network with more said of the model.
@@ -208,7 +208,7 @@ class Network:
         >>> ef.Network([ef.Layer(np.eye(2), name="fc")]).noted([("fc", "is frozen")]).notes
         [('fc', 'is frozen')]
         """
-        return self._with(skipped=[*self.skipped, *skipped], notes=[*self.notes, *notes])
+        return self.replaced(skipped=[*self.skipped, *skipped], notes=[*self.notes, *notes])
 
     def with_seen(self, seen: Seen) -> "Network":
         """Return the same network with the ranges seen at the ends of its layers.
@@ -231,11 +231,30 @@ class Network:
         >>> network.ranges("seen", "seen")
         [((-1.0, 2.0), (0.2, 0.9))]
         """
-        return self._with(seen=seen)
+        return self.replaced(seen=seen)
 
-    def _with(self, **changed: Any) -> "Network":
+    def replaced(self, **parameters: Any) -> "Network":
+        """Return the same network with other values of some of its parameters.
+
+        Parameters
+        ----------
+        **parameters
+            Those of `Network` that change, by name.
+
+        Returns
+        -------
+        Network
+            A new network; this one stays as it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Network([ef.Layer(np.eye(2))]).replaced(in_range=(-1.0, 1.0))
+        Network(2 -> 2, in_range=(-1.0, 1.0))
+        """
         kept = ("layers", "in_range", "restarts", "skipped", "notes", "seen", "parameters")
-        return Network(**({name: getattr(self, name) for name in kept} | changed))
+        return Network(**({name: getattr(self, name) for name in kept} | parameters))
 
     @as_numpy_ships
     def ranges(

@@ -148,3 +148,23 @@ def _(said):
 def _(said):
     said.refused(ef.Network, [ef.Layer(np.eye(2))], seen=[((0.0, np.nan), (0.0, 1.0))])
     assert ef.Network([ef.Layer(np.eye(2))], seen=[None]).seen == (None,)
+
+
+@follows("or patches of an image. Pass the model that it was read from, which runs on them.")
+def _(said):
+    model, x = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 2)), torch.rand(5, 4)
+    said.refused(ef.analyze, ef.as_network(model), example_inputs=x)
+    assert len(ef.as_network(model, example_inputs=x).seen) == 2
+
+
+@follows("{}. Got {} instead. Convert it to an array of numbers.")
+def _(said):
+    said.refused(ef.as_network, np.eye(3), example_inputs=[["1", "0", "1"]])
+    assert ef.as_network(np.eye(3), example_inputs=np.array([["1", "0", "1"]]).astype(float)).seen[0][0] == (0.0, 1.0)
+
+
+@follows("at least one row of the {} inputs of the first layer. Got the shape {} instead. Give it as many columns.")
+def _(said):
+    message = said.refused(ef.as_network, np.eye(3), example_inputs=np.ones((5, 2)))
+    n_in = literal(message, "at least one row of the ")
+    assert len(ef.as_network(np.eye(3), example_inputs=np.ones((5, n_in))).seen) == 1

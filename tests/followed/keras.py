@@ -16,13 +16,46 @@ def _(said):
     ef.as_network(model)
 
 
-@follows("must have one input. Got {} instead. Measure a part of it, keras.Model(tensor, output), that has one.")
+@follows("The Keras model {} has {} inputs. Give example_inputs=, a list of arrays, a batch of each: {}.")
+def _(said):
+    first, second = keras.Input((2,)), keras.Input((3,), dtype="int32")
+    joined = keras.layers.Concatenate()([first, keras.layers.Flatten()(keras.layers.Embedding(2, 2)(second))])
+    model = keras.Model([first, second], keras.layers.Dense(2)(joined))
+    message = said.refused(ef.as_network, model)
+    code = message.split("a batch of each: example_inputs=")[1].removesuffix(".")
+    assert [layer.n_in for layer in ef.as_network(model, example_inputs=eval(code, {"numpy": np}))] == [8]
+
+
+@follows("one array an input. Got {} of {}. Give a list of {}.")
 def _(said):
     first, second = keras.Input((2,)), keras.Input((2,))
-    joined = keras.layers.Concatenate()([first, second])
-    model = keras.Model([first, second], keras.layers.Dense(2)(joined))
-    said.refused(ef.as_network, model)
-    ef.as_network(keras.Model(joined, model.output))
+    model = keras.Model([first, second], keras.layers.Dense(2)(keras.layers.Concatenate()([first, second])))
+    said.refused(ef.as_network, model, example_inputs=np.ones((3, 2)))
+    assert len(ef.as_network(model, example_inputs=[np.ones((3, 2)), np.ones((3, 2))])) == 1
+
+
+@follows("with as many rows each. Got the shapes {} instead. Give a batch of each.")
+def _(said):
+    first, second = keras.Input((2,)), keras.Input((2,))
+    model = keras.Model([first, second], keras.layers.Dense(2)(keras.layers.Concatenate()([first, second])))
+    said.refused(ef.as_network, model, example_inputs=[np.ones((3, 2)), np.ones((2, 2))])
+    assert len(ef.as_network(model, example_inputs=[np.ones((3, 2)), np.ones((3, 2))])) == 1
+
+
+@follows("{}. Got {} instead. Give {}, without labels.")
+def _(said):
+    first, second = keras.Input((2,)), keras.Input((2,))
+    model = keras.Model([first, second], keras.layers.Dense(2)(keras.layers.Concatenate()([first, second])))
+    x, labels = np.ones((3, 2)), np.ones(3)
+    said.refused(ef.as_network, model, example_inputs=(x, x, labels))
+    assert len(ef.as_network(model, example_inputs=(x, x))) == 1
+
+
+@follows("{}, numbers. Got an array of type {} instead. Convert it to numbers.")
+def _(said):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    said.refused(ef.as_network, model, example_inputs=np.array([["1", "2"]]))
+    assert len(ef.as_network(model, example_inputs=np.array([["1", "2"]]).astype(float))) == 1
 
 
 @follows("The Keras model {} does not tell the shape of its inputs (it has {}). Give input_shape=")
@@ -73,16 +106,13 @@ def _(said):
     assert not ef.as_network(model, blocks={"odd": (-1.0, 1.0)}).skipped
 
 
-@follows(
-    "Pass what is behind it instead, which takes vectors of {} numbers: a layer of the model, or keras.Model(model"
-)
+@follows("Give example_inputs=, a batch of integers as the model is called with, as example_inputs=numpy.random")
 def _(said):
-    layers = [keras.layers.Embedding(10, 4, name="table"), keras.layers.Flatten(), keras.layers.Dense(2)]
-    model = keras.Sequential([keras.Input((3,)), *layers])
-    message = said.refused(ef.as_network, model)
-    code = message.split("a layer of the model, or ")[1].split(" of a functional one")[0]
-    assert [layer.n_in for layer in ef.as_network(eval(code, {"keras": keras, "model": model}))] == [12]
-    assert [layer.n_in for layer in ef.as_network(model.layers[-1])] == [12]
+    layers = [keras.layers.Embedding(10, 4), keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((None,), dtype="int32"), *layers])
+    message = said.refused(ef.as_network, model, input_shape=(5,))
+    code = message.split("as example_inputs=")[1].split(" for 16")[0]
+    assert [layer.n_in for layer in ef.as_network(model, example_inputs=eval(code, {"numpy": np}))] == [4]
 
 
 @follows("its weights are quantized, and its inputs may be; name it in 'blocks' to measure it as one map")

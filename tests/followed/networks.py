@@ -145,7 +145,7 @@ def _(said):
 
 @follows("The {} parameter of as_network is for {}. Got it for {}. Leave it out.")
 def _(said):
-    for options in ({"order": ["a"]}, {"blocks": ["a"]}, {"input_shape": (2,)}, {"example_inputs": np.ones((1, 2))}):
+    for options in ({"order": ["a"]}, {"blocks": ["a"]}, {"input_shape": (2,)}):
         said.refused(ef.analyze, np.eye(2), **options)
     ef.analyze(np.eye(2), **QUICK)
 

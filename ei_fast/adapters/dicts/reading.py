@@ -23,6 +23,7 @@ from ei_fast.adapters.dicts.several import several_networks, side_by_side
 from ei_fast.adapters.dicts.training import without_training
 from ei_fast.adapters.dicts.values import numbers_of, type_of
 from ei_fast.adapters.given import Given
+from ei_fast.adapters.plain import seen_by_layers
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 from ei_fast.network.parameter_count import ParameterCount
@@ -52,7 +53,7 @@ def read(model: Mapping[str, Any], given: Given) -> Network:
 def network_of(found: ReadLayers, given: Given) -> Network:
     """The network of layers that were read."""
     network = Network(found.layers, given.range_of_inputs, skipped=found.skipped, notes=found.notes)
-    return network.counted(found.parameters)
+    return seen_by_layers(network.counted(found.parameters), given.example_inputs)
 
 
 def layers_from_mapping(

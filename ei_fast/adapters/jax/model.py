@@ -20,7 +20,8 @@ from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.graph.held import Held
 from ei_fast.adapters.jax.operations import FLOATS
 from ei_fast.adapters.jax.watching import Watcher
-from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
+from ei_fast.adapters.runs import check_shape, network_from_runs
+from ei_fast.adapters.sources import OfShape, random_inputs
 from ei_fast.network.network import Network
 
 # Rows of a first run, unlikely as a width; and of images, of which few are enough.
@@ -71,7 +72,8 @@ def read(model: Any, given: Given) -> Network:
             f"The inputs of the model go to the convolution {name!r}, which takes them at any length: how long they "
             f"are is not told by the layers behind it. {_ASKS}"
         )
-    return network_from_runs(subject.run, shape, in_range, given.verify, probed=probed)
+    examples = None if given.example_inputs is None else np.asarray(given.example_inputs, dtype=np.float64)
+    return network_from_runs(subject.run, OfShape(shape, examples), in_range, given.verify, probed=probed)
 
 
 _OF_INDICES = (

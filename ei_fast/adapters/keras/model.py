@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from ei_fast.adapters.blocks import check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording
+from ei_fast.adapters.keras.examples import examples_of, is_floating
 from ei_fast.adapters.keras.numbers import as_numbers
 from ei_fast.adapters.keras.uses import Uses
 from ei_fast.adapters.keras.watching import Watcher, named
 from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
+from ei_fast.adapters.sources import OfShape, Source
 from ei_fast.network.network import Network
 
 
@@ -43,15 +45,15 @@ def read(model: keras.Layer, given: Given) -> Network:
     )
     ranges = check_blocks(given.blocks, list(layers))
     in_range = given.range_of_inputs
-    shape = _input_shape(model, given.input_shape)
+    source, said = _source(model, given)
     names = {id(layer): name for name, layer in layers.items()}
     if model is not layers.get(model.name):
         # What the model does itself is named after what it does.
         names[id(model)] = ""
     options = {"training": False} if _takes_training(model) else {}
 
-    def run(inputs: NDArray[Any]) -> Recording:
-        x = keras.ops.convert_to_tensor(inputs.astype(np.float32), model.compute_dtype)
+    def run(inputs: Any) -> Recording:
+        x = keras.tree.map_structure(lambda one: _as_tensor(one, model.compute_dtype), inputs)
         watcher = Watcher(names, ranges, _as_it_is, Uses(model, names))
         with _left_as_it_is(model, x):
             with watcher.taken(), _watched_activations(layers, watcher):
@@ -61,19 +63,46 @@ def read(model: keras.Layer, given: Given) -> Network:
                 _check_same(model, watcher, output, model(x, **options))
         return recording
 
-    return network_from_runs(run, shape, in_range, given.verify, list(ranges))
+    network = network_from_runs(run, source, in_range, given.verify, list(ranges))
+    return network.noted([("example_inputs", one) for one in said]) if said else network
 
 
-def _input_shape(model: keras.Layer, given: Sequence[int] | None) -> tuple[int, ...]:
-    """Shape of a sample that the model takes."""
+def _source(model: keras.Layer, given: Given) -> tuple[Source, list[str]]:
+    """What the model is run on, and what is to be said of it."""
+    _check_built(model)
+    if given.example_inputs is None:
+        return OfShape(_input_shape(model, given.input_shape)), []
+    if given.input_shape is not None:
+        raise ValueError(
+            "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
+        )
+    return examples_of(given.example_inputs, model)
+
+
+def _as_tensor(array: Any, dtype: str) -> Any:
+    """Floating numbers in the model's own type, others in theirs; what is no array as it is."""
+    if not isinstance(array, np.ndarray):
+        return array
+    return keras.ops.convert_to_tensor(array.astype(np.float32), dtype) if is_floating(array) else _of_integers(array)
+
+
+def _of_integers(array: NDArray[Any]) -> Any:
+    return keras.ops.convert_to_tensor(array, "bool" if array.dtype == bool else "int32")
+
+
+def _check_built(model: keras.Layer) -> None:
     if not model.built:
         raise ValueError(
             f"The Keras model {model.name!r} is not built, so that it has no weights yet. Call it on data, or train it."
         )
+
+
+def _input_shape(model: keras.Layer, given: Sequence[int] | None) -> tuple[int, ...]:
+    """Shape of a sample that the model takes."""
     if len(getattr(model, "inputs", None) or [None]) > 1:
         raise ValueError(
-            f"The Keras model {model.name!r} must have one input. Got {len(model.inputs)} instead. Measure a part of "
-            "it, keras.Model(tensor, output), that has one."
+            f"The Keras model {model.name!r} has {len(model.inputs)} inputs. Give example_inputs=, a list of arrays, a "
+            f"batch of each: {_drawn_as(model)}."
         )
     if given is not None:
         return check_shape(given)
@@ -85,6 +114,16 @@ def _input_shape(model: keras.Layer, given: Sequence[int] | None) -> tuple[int, 
             "input_shape=, the shape of one sample: (height, width, channels) for images, as input_shape=(32, 32, 3)."
         )
     return tuple(shape[1:])
+
+
+def _drawn_as(model: keras.Model) -> str:
+    """Code that makes a batch for each input of a model; how long an axis is may be open."""
+
+    def drawn(one: Any) -> str:
+        shape = (4, *(n or 8 for n in one.shape[1:]))
+        return f"numpy.random.rand{shape}" if "float" in str(one.dtype) else f"numpy.random.randint(0, 2, {shape})"
+
+    return f"example_inputs=[{', '.join(map(drawn, model.inputs))}]"
 
 
 def _takes_training(model: keras.Layer) -> bool:
@@ -131,7 +170,7 @@ def _own_process(model: keras.Layer, x: Any) -> Iterator[None]:
         from ei_fast.adapters.torch.process import process_of_its_own
 
         held = [variable.value for variable in model.variables]
-        with torch.no_grad(), process_of_its_own([x], held):
+        with torch.no_grad(), process_of_its_own([one for one in keras.tree.flatten(x) if hasattr(one, "shape")], held):
             yield
         return
     with draws_left_to_the_caller():

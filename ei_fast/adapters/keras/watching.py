@@ -61,6 +61,9 @@ class _Value:
     symbol: keras.KerasTensor
 
 
+_LOOKED_UP = "a table of vectors, in which the integers of the example inputs are looked up, and no layer"
+
+
 @dataclass(eq=False)
 class Watcher:
     """Everything that is done to values that depend on the input.
@@ -88,11 +91,19 @@ class Watcher:
     _inside: list[str] = field(default_factory=list)
     _blocks_met: set[str] = field(default_factory=set)
     _coarsest: str = "float64"
+    _n_inputs: int = 1
+    _integers: set[int] = field(default_factory=set)
     _nodes: dict[int, tuple[keras.Layer, int, int]] = field(default_factory=dict)
 
-    def input(self, x: Any) -> keras.KerasTensor:
-        """The symbolic tensor that stands for the model's input."""
-        return self._set(x)
+    def input(self, x: Any) -> Any:
+        """The symbolic tensors that stand for the model's inputs: those of floating numbers have the first numbers."""
+        leaves = [one for one in keras.tree.flatten(x) if hasattr(one, "shape")]
+        floating = [one for one in leaves if _is_floating(one)]
+        symbols = {id(one): self._set(one) for one in floating}
+        symbols |= {id(one): self._set(one) for one in leaves if id(one) not in symbols}
+        self._n_inputs = len(floating)
+        self._integers = set(range(len(floating), len(symbols)))
+        return keras.tree.map_structure(lambda one: symbols.get(id(one), one), x)
 
     def actual(self, values: Any) -> Any:
         """What symbolic tensors in nested tuples, lists and dicts stand for, in their places."""
@@ -108,7 +119,8 @@ class Watcher:
                 "Function of your own."
             )
         path, met, held = tuple(self._path), frozenset(self._blocks_met), self.uses.held()
-        return Recording(self._ops, self._values, reads, path, self._coarsest, met, held=held)
+        inputs = tuple(range(self._n_inputs))
+        return Recording(self._ops, self._values, reads, path, self._coarsest, met, inputs=inputs, held=held)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -180,6 +192,10 @@ class Watcher:
         name = self._inside[-1] if self._inside and self._inside[-1] else kind
         if not hasattr(actual, "shape"):
             return self._write(name, Unknown.function(kind, len(reads)), reads, actual)
+        if self._integers and self._integers.issuperset(reads) and not _is_floating(actual):
+            # What is made of integers that were given is taken as it is, as they are.
+            self._integers.add(len(self._values))
+            return self._set(actual)
         moving = [k for k, value in enumerate(args) if isinstance(value, keras.KerasTensor)]
         within = len(self._read(kwargs)) or any(
             not isinstance(value, keras.KerasTensor) and self._read(value) for value in args
@@ -204,6 +220,8 @@ class Watcher:
             return self._block(name, layer, args, kwargs)
         if isinstance(layer, keras.layers.Embedding):
             self._check_takes_numbers(name, layer)
+            if self._integers.issuperset(self._read(args)):
+                return self._as_it_runs(name, layer, args, kwargs, Unknown(_LOOKED_UP))
         if (does := meaning_of_layer(layer)) is not None:
             return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
@@ -229,14 +247,14 @@ class Watcher:
 
     def _check_takes_numbers(self, name: str, layer: keras.layers.Embedding) -> None:
         """Raise Refused where the model's input is looked up in a table of vectors."""
-        if any(isinstance(op.does, (Dense, Conv, Block)) for op in self._ops):
+        if self._integers or any(isinstance(op.does, (Dense, Conv, Block)) for op in self._ops):
             # It chooses by what layers have computed from numbers.
             return
         raise Refused(
-            f"The Keras model takes indices, as of tokens: {name!r} looks them up in a table. They are no numbers in a "
-            "range, so that nothing can be measured from the model's input on. Pass what is behind it instead, which "
-            f"takes vectors of {layer.output_dim} numbers: a layer of the model, or "
-            f"keras.Model(model.get_layer({name!r}).output, model.outputs[0]) of a functional one."
+            f"The Keras model takes indices, as of tokens: {name!r} looks them up in a table of {layer.input_dim}, and "
+            "they are no numbers in a range. Give example_inputs=, a batch of integers as the model is called with, as "
+            f"example_inputs=numpy.random.randint({layer.input_dim}, size=(4, 16)) for 16 of them in a sample. What is "
+            "measured begins behind the table."
         )
 
     def _as_it_runs(
@@ -366,3 +384,7 @@ def named(layers: Sequence[keras.Layer], own: keras.Layer) -> dict[str, keras.La
         result[unique] = layer
     # A layer by itself is its own.
     return result or {own.name: own}
+
+
+def _is_floating(tensor: Any) -> bool:
+    return "float" in keras.backend.standardize_dtype(tensor.dtype)

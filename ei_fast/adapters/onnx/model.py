@@ -19,6 +19,7 @@ from ei_fast.adapters.onnx.node import Node
 from ei_fast.adapters.onnx.operations import meaning_of
 from ei_fast.adapters.onnx.uses import Uses
 from ei_fast.adapters.runs import check_shape, network_from_runs
+from ei_fast.adapters.sources import OfShape, as_batch
 from ei_fast.network.network import Network
 
 # What onnxruntime may take for all values of a run.
@@ -42,7 +43,7 @@ def read(model: Any, given: Given) -> Network:
     model : path or onnx.ModelProto
         Opset 13 or newer, with one input whose first axis are the rows.
     given : Given
-        With an input shape where the model leaves it open.
+        With an input shape or example inputs where the model leaves its shape open.
 
     Raises
     ------
@@ -63,8 +64,13 @@ def read(model: Any, given: Given) -> Network:
         model = model_in_file(path)
     check_model(model, what, folder)
     graph = _Graph(model, what)
-    shape = graph.input_shape(given.input_shape)
-    return network_from_runs(graph.run, shape, in_range, given.verify)
+    examples = None if given.example_inputs is None else as_batch(given.example_inputs)
+    if examples is not None and given.input_shape is not None:
+        raise ValueError(
+            "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
+        )
+    shape = graph.input_shape(given.input_shape if examples is None else examples.shape[1:])
+    return network_from_runs(graph.run, OfShape(shape, examples), in_range, given.verify)
 
 
 class _Graph:

@@ -1,7 +1,7 @@
 """What a user gives as example inputs of a PyTorch model, as the arguments of its runs.
 
 Floating numbers are drawn over the range of the inputs, in the shape of the examples. Integers, and all that is called
-a mask, are taken as they are. What has as many rows as the first of them is given as many as a run has.
+a mask or an adjacency, are taken as they are. What has as many rows as the first of them is given as many as a run has.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -100,6 +100,11 @@ class Examples:
         return "; ".join(each)
 
     @property
+    def are_a_graph(self) -> bool:
+        """Whether the rows are nodes, which edges join: more of them would have none."""
+        return any("edge_ind" in name or name.startswith("adj") or not is_plain(one) for name, one in self.leaves)
+
+    @property
     def rows(self) -> int:
         """Of the batch: of the first of the floating inputs, or of all."""
         with_rows = [tensor for _, tensor in self.leaves if tensor.dim()]
@@ -169,7 +174,7 @@ class Examples:
                 drawn.append(result := result.to(self.dtype))
             else:
                 result = result.to(self.dtype) if result.is_floating_point() else result.clone()
-                (fixed if result.is_floating_point() or _is_mask(name) else given).append(result)
+                (fixed if result.is_floating_point() or _is_structure(name) else given).append(result)
             made[id(tensor)] = result
             return result
 
@@ -182,17 +187,18 @@ class Examples:
         return args, {name: mapped(one, leaf, name) for name, one in self.kwargs.items()}
 
 
+def _is_structure(name: str) -> bool:
+    """Whether an argument of that name says what belongs to what, as no number in a range does."""
+    return "mask" in name.lower() or name.lower().startswith("adj")
+
+
 def is_plain(tensor: torch.Tensor) -> bool:
     return tensor.layout == torch.strided
 
 
 def is_drawn(tensor: torch.Tensor, name: str) -> bool:
-    """Whether a tensor holds numbers in a range: no mask, no structure of a sparse matrix, no single number."""
-    return tensor.is_floating_point() and tensor.dim() > 0 and is_plain(tensor) and not _is_mask(name)
-
-
-def _is_mask(name: str) -> bool:
-    return "mask" in name.lower()
+    """Whether a tensor holds numbers in a range: no mask, no structure of a graph, no single number."""
+    return tensor.is_floating_point() and tensor.dim() > 0 and is_plain(tensor) and not _is_structure(name)
 
 
 def mapped(value: Any, leaf: Leaf, name: str) -> Any:

@@ -46,12 +46,7 @@ FLOATS, INTEGERS = np.zeros((2, 4), np.float32), np.zeros((2, 4), int)
         (_dense_pair, {"input_shape": (0,)}, ValueError, "'input_shape'"),
         (_dense_pair, {"blocks": ["a"]}, ValueError, "'blocks' parameter of as_network is for"),
         (lambda: nnx.Conv(1, 2, (3, 3), rngs=nnx.Rngs(0)), {}, ValueError, "cannot be told.* Give input_shape="),
-        (
-            lambda: [np.ones((2, 2))],
-            {"example_inputs": FLOATS},
-            ValueError,
-            "is for models of Flax and JAX; others take",
-        ),
+        (lambda: [np.ones((2, 2))], {"example_inputs": FLOATS}, ValueError, "at least one row of the 2 inputs"),
         (lambda: nnx.eval_shape(lambda: Chain([4, 3], [jnp.tanh])), {}, TypeError, "'layers/0/bias', which is a Shape"),
         (_complex, {}, TypeError, "Got 'bias', which is complex"),
         (lambda: nnx.Dropout(0.5, rngs=nnx.Rngs(0)), {"input_shape": (4,)}, TypeError, "no dense layer or convolution"),
