@@ -16,7 +16,7 @@ from ei_fast.adapters.given import Given
 from ei_fast.errors import missing_extra
 from ei_fast.network.network import Network
 
-_OF_DICTS = ("order", "prefix", "layout", "norm_place", "norm_eps")
+_OF_DICTS = ("order", "prefix", "layout", "norm_place", "norm_eps", "chain", "layers")
 
 
 @dataclass(frozen=True)
