@@ -112,12 +112,12 @@ class StoredLayer(Layer):
         return self.loaded().output_image(in_range)
 
     def named(self, name: str) -> "StoredLayer":
-        return self._with(name, self.in_range)
+        return self._again(name, self.in_range)
 
     def over(self, in_range: Range) -> "StoredLayer":
-        return self._with(self.name, in_range)
+        return self._again(self.name, in_range)
 
-    def _with(self, name: str | None, in_range: Range | None) -> "StoredLayer":
+    def _again(self, name: str | None, in_range: Range | None) -> "StoredLayer":
         return StoredLayer(self._read, self.n_in, self.n_out, self.activation, name, in_range)  # type: ignore[attr-defined]
 
     def __reduce__(self) -> tuple[Any, ...]:

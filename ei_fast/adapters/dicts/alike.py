@@ -32,7 +32,7 @@ def made_alike(entries: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
             of_vars.setdefault(f"{numbered[1]}{numbered[2]}", {})[int(numbered[3])] = key
     for layer, keys in of_vars.items():
         numbers = sorted(keys)
-        told = told_variables(last_part(layer[:-1]), [shape_of(entries[keys[k]]) for k in numbers])
+        told = told_variables(layer[:-1], [shape_of(entries[keys[k]]) for k in numbers])
         if told is not None and numbers == list(range(len(keys))):
             new |= {keys[k]: f"{layer}{name}" for k, name in zip(numbers, told, strict=True)}
     short = {key: f"{name[:-1]}{_SHORT[name[-1]]}" for key, name in new.items() if _is_short(name, entries)}
@@ -51,8 +51,18 @@ def _is_short(name: str, entries: Mapping[str, Any]) -> bool:
     return bool(between) and last in _SHORT and weight is not None and len(shape_of(weight)) >= 2
 
 
-def told_variables(kind: str, shapes: Sequence[tuple[int, ...]]) -> list[str] | None:
-    """What the numbered arrays of a layer of Keras are called; None where its kind and their shapes do not tell."""
+def told_variables(place: str, shapes: Sequence[tuple[int, ...]]) -> list[str] | None:
+    """What the numbered arrays of a layer of Keras are called; None where its kind and their shapes do not tell.
+
+    Parameters
+    ----------
+    place : str
+        The names of the layer and of those around it, which say its kind: ``layers/dense_1``, ``layers/lstm/cell``.
+    shapes : sequence of tuple of int
+    """
+    outer, _, kind = place.replace(".", "/").rpartition("/")
+    if kind == "cell":
+        kind = last_part(outer)
     if len(shapes[0]) >= 2 and list(shapes[1:]) in ([], [shapes[0][-1:]]):
         return ["kernel", "bias"][: len(shapes)]
     if re.search("lstm|gru|rnn", kind, re.IGNORECASE) and [len(shape) for shape in shapes[:2]] == [2, 2]:

@@ -5,7 +5,6 @@ PyTorch's multi-head attention has query, key and value above each other in one 
 """
 
 import re
-
 from functools import partial
 
 from ei_fast.adapters.dicts.found import Arrays, Entries, FoundLayer, FoundParts, array_of, is_weight

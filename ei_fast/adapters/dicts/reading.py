@@ -198,8 +198,8 @@ def _check_one_network(contents: Contents, before: str) -> None:
     if beside is not None:
         raise ValueError(
             f"The layers {beside[0]!r} and {beside[1]!r} take the same inputs, as their names say, and do not feed "
-            f"each other. Give order={[beside[0]]!r}, or other names of layers that do, in order. Or give chain=False, "
-            "and each 2-D weight is measured by itself."
+            f"each other. Give order={[beside[0]]!r}, or other names of layers that do, in order. With chain=False each "
+            "2-D weight is measured by itself."
         )
     if copies is not None:
         raise _of_copies(contents, copies)
