@@ -108,18 +108,56 @@ class RecorderCallback(Callback):
 
     @property
     def recorder(self) -> Recorder:
-        """The recorder, with the trajectory so far."""
+        """The recorder, with the trajectory so far.
+
+        Returns
+        -------
+        Recorder
+            Its `trajectory_` has one record for each epoch that was measured, and `report_` the last of them.
+        """
         return self._epochs.recorder
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Open the file; refuse a model that cannot be measured."""
+        """Open the file; refuse a model that cannot be measured.
+
+        Keras calls it at the beginning of `fit`. A model that is built by its first batch is met at the first record.
+
+        Parameters
+        ----------
+        logs : dict, optional
+            Keras gives none here; not read.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a model, or a `module` of it, that cannot be measured; or a file at `path` that holds no trajectory, or
+            one that was recorded with other settings or layers.
+        Busy
+            Where another recorder has the file.
+        OSError
+            Where the file cannot be read or written.
+        """
         self._epochs.begin()
-        # One that is built by its first batch is met at the first record.
         if self.model.built:
             self._epochs.check(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Measure, if the epoch's turn has come."""
+        """Measure, if the epoch's turn has come.
+
+        Parameters
+        ----------
+        epoch : int
+            As `fit` counts it, from 0. After an earlier `fit` of the same callback it counts on.
+        logs : dict of str to float, optional
+            The losses and metrics of the epoch, which the trajectory keeps; what was measured is added, in bits: a
+            number for each measure and layer, as ``ei/<layer>``.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            With ``on_error="raise"``: for weights that are not finite, metrics that are no numbers, or a record that
+            cannot be written. Otherwise these are warned of, once, and the epoch is left out.
+        """
         logs = {} if logs is None else logs
         # The trainer of the JAX backend holds the weights itself until it is asked for them.
         if hasattr(self.model, "jax_state_sync"):
@@ -129,7 +167,18 @@ class RecorderCallback(Callback):
             logs.update(log_entries(report))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Close the file; say what was left out."""
+        """Close the file; say what was left out.
+
+        Parameters
+        ----------
+        logs : dict, optional
+            Those of the last epoch; not read.
+
+        Raises
+        ------
+        OSError
+            With ``on_error="raise"``, where the file cannot be closed. Otherwise that is warned of.
+        """
         self._epochs.end()
 
 

@@ -99,11 +99,37 @@ class RecorderCallback(pl.Callback):
 
     @property
     def recorder(self) -> Recorder:
-        """The recorder, with the trajectory so far."""
+        """The recorder, with the trajectory so far.
+
+        Returns
+        -------
+        Recorder
+            Its `trajectory_` has one record for each epoch that was measured, and `report_` the last of them.
+        """
         return self._epochs.recorder
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Open the file; refuse a strategy that leaves no process the whole module."""
+        """Open the file; refuse a strategy that leaves no process the whole module.
+
+        Parameters
+        ----------
+        trainer : lightning.pytorch.Trainer
+            That trains.
+        pl_module : lightning.pytorch.LightningModule
+            That is trained.
+        stage : str
+            "fit", or what is done instead: then nothing is.
+
+        Raises
+        ------
+        ValueError
+            For such a strategy; or a file at `path` that holds no trajectory, or one that was recorded with other
+            settings.
+        Busy
+            Where another recorder has the file.
+        OSError
+            Where the file cannot be read or written.
+        """
         if stage != "fit":
             return
         if _spreads_weights(trainer):
@@ -122,13 +148,40 @@ class RecorderCallback(pl.Callback):
         Here, since `setup` and `configure_model` of the module, which may build it, are called after `setup` of
         callbacks; its weights are those of the checkpoint that is resumed, and no batch has been seen, not even by
         the sanity check of the validation.
+
+        Parameters
+        ----------
+        trainer : lightning.pytorch.Trainer
+            That trains.
+        pl_module : lightning.pytorch.LightningModule
+            That is trained.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a module, or a part of it, that cannot be measured, or that has other layers than the trajectory that
+            is continued.
         """
         # In all processes, so that none waits for one that was refused.
         if _is_complete(pl_module):
             self._epochs.check(pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Measure, if the epoch's turn has come."""
+        """Measure, if the epoch's turn has come, and log what was measured.
+
+        Parameters
+        ----------
+        trainer : lightning.pytorch.Trainer
+            Its `current_epoch` is the step, and its `callback_metrics` are what the trajectory keeps.
+        pl_module : lightning.pytorch.LightningModule
+            That is trained; it logs a number for each measure and layer, in bits, as ``ei/<layer>``.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            With ``on_error="raise"``: for weights that are not finite, metrics that are no numbers, or a record that
+            cannot be written. Otherwise these are warned of, once, and the epoch is left out.
+        """
         if not trainer.is_global_zero:
             return
         report = self._epochs.record(pl_module, trainer.current_epoch, trainer.callback_metrics)
@@ -137,20 +190,63 @@ class RecorderCallback(pl.Callback):
             pl_module.log_dict(log_entries(report), rank_zero_only=True, sync_dist=True)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Close the file; say what was left out."""
+        """Close the file; say what was left out.
+
+        Parameters
+        ----------
+        trainer : lightning.pytorch.Trainer
+            That trains.
+        pl_module : lightning.pytorch.LightningModule
+            That is trained.
+        stage : str
+            "fit", or what was done instead: then nothing is.
+
+        Raises
+        ------
+        OSError
+            With ``on_error="raise"``, where the file cannot be closed. Otherwise that is warned of.
+        """
         if stage == "fit":
             self._epochs.end()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Let others have the file."""
+        """Let others have the file.
+
+        Parameters
+        ----------
+        trainer : lightning.pytorch.Trainer
+            That trains.
+        pl_module : lightning.pytorch.LightningModule
+            That is trained.
+        exception : BaseException
+            That ends the training. Where the file cannot be closed, that is added to its notes.
+        """
         self._epochs.break_off(exception)
 
     def state_dict(self) -> dict[str, Any]:
-        """The trajectory, as plain values."""
+        """The trajectory, as Lightning puts it into a checkpoint.
+
+        Returns
+        -------
+        dict
+            ``{"trajectory": ...}``, what `Trajectory.to_dict` gives: plain values, figures in bits as lists
+            (n_steps, n_layers).
+        """
         return {"trajectory": self.recorder.trajectory_.to_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the trajectory of a checkpoint."""
+        """Go on with the trajectory of a checkpoint, or with that of the file where it is longer.
+
+        Parameters
+        ----------
+        state_dict : dict
+            What `state_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            For a trajectory that was recorded with other settings, or is damaged.
+        """
         longest = max(self.recorder.trajectory_, Trajectory.from_dict(state_dict["trajectory"]), key=len)
         if len(longest):
             self.recorder.resume(longest, "The trajectory of the checkpoint")

@@ -74,7 +74,7 @@ class Stored(ABC):
         >>> ef.Trajectory.from_dict(ef.Trajectory.empty(["fc1"]).to_dict())
         Trajectory(0 steps, layers fc1)
         """
-        values = dict(values)
+        values = dict(values) | {"provenance": _as_named_now(values.get("provenance") or {})}
         if values.get("layer_ranges") is not None:
             values["layer_ranges"] = ranges_from(values["layer_ranges"])
         if values.get("networks") is not None:
@@ -180,6 +180,14 @@ def _arrays_of(contents: Contents) -> dict[str, ArrayLike]:
     return arrays
 
 
+def _as_named_now(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """A provenance; older versions have the ranges of several runs under the name of those of one."""
+    provenance = dict(provenance)
+    if isinstance(provenance.get("ranges"), Mapping):
+        provenance["ranges_of_runs"] = provenance.pop("ranges")
+    return provenance
+
+
 def _contents_of(arrays: Mapping[str, Any]) -> Contents:
     """What `_arrays_of` made arrays of; files of older formats lack some of them."""
     ranges = from_json(arrays["layer_ranges"]) if "layer_ranges" in arrays else None
@@ -188,7 +196,7 @@ def _contents_of(arrays: Mapping[str, Any]) -> Contents:
         "layers": arrays["layers"].tolist(),
         "measures": {name: arrays[f"measure/{name}"] for name in MEASURES if f"measure/{name}" in arrays},
         "metrics": {key.removeprefix("metric/"): array for key, array in arrays.items() if key.startswith("metric/")},
-        "provenance": from_json(arrays["provenance"]),
+        "provenance": _as_named_now(from_json(arrays["provenance"])),
         "runs": arrays["runs"].tolist() if "runs" in arrays else None,
         "flags": from_json(arrays["flags"]) if "flags" in arrays else None,
         "layer_ranges": None if ranges is None else ranges_from(ranges),

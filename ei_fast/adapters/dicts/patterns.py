@@ -61,7 +61,7 @@ def _of_no_name(pattern: str, names: list[str]) -> str:
     more = f" and {len(close) - _MOST_SHOWN} more" if len(close) > _MOST_SHOWN else ""
     # A part of names, as the name of a module is.
     example = f"*{bare}*" if inside else close[0]
-    said = "Close to it are" if close is not names else "There are"
+    said = "Names like it are" if close is not names else "There are"
     return (
         f"The 'layers' parameter of as_network has {pattern!r}, which fits the name of no layer here. {said} "
         f"{', '.join(map(repr, close[:_MOST_SHOWN]))}{more}. Give layers={example!r}, or another pattern: * stands for "

@@ -16,7 +16,7 @@ from ei_fast.adapters.dicts.contents import Contents, flattened, under
 from ei_fast.adapters.dicts.copies import Copies, Held, copies_in, tell_an_order
 from ei_fast.adapters.dicts.naming import last_part, module_of
 from ei_fast.adapters.dicts.normed import without_statistics
-from ei_fast.adapters.dicts.norms import Affine, affine_of, after_outputs, before_inputs, place_of
+from ei_fast.adapters.dicts.norms import ScaleShift, affine_of, after_outputs, before_inputs, place_of
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.order import told_order
 from ei_fast.adapters.dicts.patterns import named_by
@@ -36,7 +36,7 @@ _KNOWN_FORMS = (
 )
 
 
-class Read(NamedTuple):
+class ReadLayers(NamedTuple):
     """Layers that were read, what was skipped and why, and what was done to layers, by name."""
 
     layers: list[Layer | Function]
@@ -50,7 +50,7 @@ def read(model: Mapping[str, Any], given: Given) -> Network:
     return network_of(found, given)
 
 
-def network_of(found: Read, given: Given) -> Network:
+def network_of(found: ReadLayers, given: Given) -> Network:
     """The network of layers that were read."""
     restarts = () if given.of_dicts.chain else range(1, len(found.layers))
     return Network(found.layers, given.range_of_inputs, restarts, skipped=found.skipped, notes=found.notes)
@@ -64,7 +64,7 @@ def layers_from_mapping(
     *,
     in_range: Range = DEFAULT_RANGE,
     is_stored: bool = False,
-) -> Read:
+) -> ReadLayers:
     """Layers of a dict: ``w0, b0, ...``, ``"<layer>.weight"`` or ``"<layer>/kernel"``, flat or nested.
 
     Parameters
@@ -84,7 +84,7 @@ def layers_from_mapping(
 
     Returns
     -------
-    Read
+    ReadLayers
 
     Raises
     ------
@@ -105,7 +105,7 @@ def layers_from_mapping(
         alone, skipped, notes = layers_alone(
             entries, activation, options, in_range, stated=stated, ordered=ordered, is_stored=is_stored
         )
-        return Read(list(alone), [*outside, *skipped], notes)
+        return ReadLayers(list(alone), [*outside, *skipped], notes)
     contents = Contents.of(entries, options.layout, ordered)
     if options.layers is not None:
         contents, stated, not_chosen = _chosen(contents, options.layers, stated)
@@ -120,7 +120,7 @@ def layers_from_mapping(
         _check_names(contents, names)
     _check_places(contents, names, options)
     layers, notes = _layers(contents, names, _activations(contents, names, stated, activation), options)
-    return Read(layers, [*outside, *_left_out(contents, names)], notes)
+    return ReadLayers(layers, [*outside, *_left_out(contents, names)], notes)
 
 
 def _chosen(
@@ -198,8 +198,8 @@ def _check_one_network(contents: Contents, before: str) -> None:
     if beside is not None:
         raise ValueError(
             f"The layers {beside[0]!r} and {beside[1]!r} take the same inputs, as their names say, and do not feed "
-            f"each other. Give order={[beside[0]]!r}, or other names of layers that do, in order. With chain=False each "
-            "2-D weight is measured by itself."
+            f"each other. Give order={[beside[0]]!r}, or other names of layers that do, in order. With chain=False "
+            "each 2-D weight is measured by itself."
         )
     if copies is not None:
         raise _of_copies(contents, copies)
@@ -335,7 +335,7 @@ def _layers(
     """The dense layers of `names`, batch norms taken in, and what was done to which."""
     layers: list[Layer] = []
     notes: list[tuple[str, str]] = []
-    waiting: tuple[str, Affine] | None = None
+    waiting: tuple[str, ScaleShift] | None = None
     eps = 0.0
     for name in names:
         if name in contents.dense:
@@ -357,7 +357,10 @@ def _layers(
         else:
             # Of two in a row the second takes what the first gives.
             first = waiting[1]
-            waiting = f"{waiting[0]}, {name}", Affine(first.scale * norm.scale, first.shift * norm.scale + norm.shift)
+            waiting = (
+                f"{waiting[0]}, {name}",
+                ScaleShift(first.scale * norm.scale, first.shift * norm.scale + norm.shift),
+            )
     if waiting is not None:
         raise ValueError(
             f"The batch norm {waiting[0]!r} stands last, after an activation: no dense layer follows that could take "

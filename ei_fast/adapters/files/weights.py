@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters.dicts.options import DictOptions
-from ei_fast.adapters.dicts.reading import Read, layers_from_mapping, network_of
+from ei_fast.adapters.dicts.reading import ReadLayers, layers_from_mapping, network_of
 from ei_fast.adapters.files.folders import FORMATS as SAID
 from ei_fast.adapters.files.folders import weights_in
 from ei_fast.adapters.files.shards import MAX_JSON, entries_of_index
@@ -38,7 +38,7 @@ def layers_from_file(
     activation: Any,
     options: DictOptions | None = None,
     in_range: Range = DEFAULT_RANGE,
-) -> Read:
+) -> ReadLayers:
     """Layers of a file of weights; its suffix says how it is read.
 
     Parameters
@@ -56,7 +56,7 @@ def layers_from_file(
 
     Returns
     -------
-    Read
+    ReadLayers
 
     Raises
     ------
@@ -83,7 +83,7 @@ def layers_from_file(
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"The file {str(path)!r}: {error}") from None
-    return Read(layers, [*beside, *skipped], notes)
+    return ReadLayers(layers, [*beside, *skipped], notes)
 
 
 def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
@@ -195,9 +195,9 @@ def _stored(path: Path) -> dict[str, _Stored]:
 
 def _refuse_other_kind(path: Path, expected: str) -> None:
     """Raise ValueError where a file is of a kind that is known, but not as its name says."""
-    told = other_kind(path, expected)
-    if told:
-        raise ValueError(f"The file {str(path)!r} cannot be read as {expected}. {told}") from None
+    hint = other_kind(path, expected)
+    if hint:
+        raise ValueError(f"The file {str(path)!r} cannot be read as {expected}. {hint}") from None
 
 
 def _same(values: NDArray[Any]) -> NDArray[Any]:

@@ -14,11 +14,12 @@ from ei_fast.adapters.graph.view import Array
 from ei_fast.adapters.graph.window import Places
 
 PathStep = tuple[Hashable, ...]
+"""One operation, as runs are compared by it: its name, its kind, and the values that it reads and writes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """One operation: which values it reads and writes, by number."""
+    """One use of an operation in a run: under which name, and which values it reads and writes, by number."""
 
     name: str
     does: Operation
@@ -46,7 +47,7 @@ class Recording:
         Names of the blocks that it ran.
     has_blocks : bool
         Whether parts of the model may be named, to be measured as one map.
-    told : tuple
+    read_out : tuple
         What was read out of the values in a way that shows not what becomes of it; see `torch.decisions`.
     """
 
@@ -57,7 +58,7 @@ class Recording:
     arithmetic: str
     blocks: frozenset[str] = frozenset()
     has_blocks: bool = True
-    told: tuple[Any, ...] = ()
+    read_out: tuple[Any, ...] = ()
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Of one sample of a value."""

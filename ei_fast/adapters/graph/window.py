@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Places = NDArray[np.intp]
+"""Which numbers of a sample, counted through all its axes, or which places of an image or sequence."""
 
 
 @dataclass(frozen=True)

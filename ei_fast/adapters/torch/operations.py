@@ -190,6 +190,7 @@ def _padded(call: Call, result: torch.Tensor) -> Pad | None:
 
 
 Scaled = tuple[Any, Any] | None
+"""The scale and the shift of an affine map, each a number or an array; None where it is none."""
 
 
 def _batch_norm(given: Arguments) -> Scaled:
