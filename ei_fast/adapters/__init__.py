@@ -24,6 +24,8 @@ def as_network(
     layout: Layout | None = None,
     norm_place: Place | Mapping[str, Place] | None = None,
     norm_eps: float | None = None,
+    chain: bool = True,
+    layers: str | Sequence[str] | None = None,
     blocks: Sequence[str] | Mapping[str, Range | None] = (),
     verify: bool = True,
     input_shape: Sequence[int] | None = None,
@@ -41,7 +43,7 @@ def as_network(
         - a dict holds ``w0, w1, ...`` of shape (n_in, n_out) with optional ``b0, b1, ...`` and optional
           ``activation``; or ``"<layer>.weight"`` as PyTorch's ``state_dict`` has them, (n_out, n_in), with
           ``"<layer>.bias"``; or ``"<layer>/kernel"`` as Keras has them, (n_in, n_out), with ``"<layer>/bias"``; or
-          such dicts inside each other, as Flax and JAX have them;
+          such dicts inside each other, as Flax, Haiku and JAX have them;
         - a path names a file of such a dict: ``.npz``, ``.safetensors`` (or the index of several), ``.pt``, ``.pth``,
           ``.ckpt`` with a state dict, or ``.h5``, ``.weights.h5`` of Keras; or of a whole model: ``.keras`` or
           ``.onnx``. No file's content is ever executed;
@@ -53,7 +55,8 @@ def as_network(
           (module, variables); or of JAX without Flax the pair (function, parameters) of a function of parameters, in
           any tree of arrays, and inputs.
     activation : str, Activation, or one a layer, default "sigmoid"
-        Activation of the layers that do not say.
+        Activation of the layers that do not say. Weights in dicts and files never do: projections of a transformer
+        are "linear", all but the first layer of each MLP, which has the model's own.
     in_range : (float, float), optional
         Range of the first layer's inputs: the network's own, what a scaler before it implies, or (0, 1).
     order : sequence of str, optional
@@ -70,6 +73,14 @@ def as_network(
     norm_eps : float, optional
         What batch norms of a dict or file add to the variance; where not given, what PyTorch and Flax add by default,
         1e-5, or Keras, 1e-3, by whose names they have.
+    chain : bool, default True
+        False measures every 2-D weight of a dict or file by itself, as a layer that feeds none and is fed by none: its
+        inputs move over `in_range`. Gates of recurrent layers are layers on (input, hidden state); embeddings, norms
+        and convolutions are skipped, with the reason. Layers of a file that are large together are read when they are
+        measured, one at a time.
+    layers : str or sequence of str, optional
+        Patterns over the names of layers in a dict or file, as ``"*.mlp.*"``, in which ``*`` stands for anything: only
+        layers that one of them fits are read. A whole name measures an embedding too, where `chain` is False.
     blocks : sequence of str, or dict of str to (float, float), optional
         Modules of a PyTorch model, or layers of a Keras model, that are measured as one `Function` each, and the ranges
         of their outputs where these cannot be derived.
@@ -125,6 +136,7 @@ def as_network(
     adapter = adapter_of(model)
     options = {
         **{"order": order, "prefix": prefix, "layout": layout, "norm_place": norm_place, "norm_eps": norm_eps},
+        **{"chain": None if chain is True else chain, "layers": layers},
         **{"blocks": blocks or None, "input_shape": input_shape, "example_inputs": example_inputs},
     }
     for option, value in options.items():
@@ -134,6 +146,6 @@ def as_network(
                 f"The {option!r} parameter of as_network is for {WHOSE[option]}. Got it for {what}. Leave it out."
             )
     check_activation(activation)
-    of_dicts = DictOptions.checked(order, prefix, layout, norm_place, norm_eps)
+    of_dicts = DictOptions.checked(order, prefix, layout, norm_place, norm_eps, chain=chain, layers=layers)
     network = adapter.read(model, Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs))
     return network if called is None else renamed(network, called)

@@ -12,7 +12,9 @@ from ei_fast.network.bins import Range, check_range
 DEFAULT_RANGE = (0.0, 1.0)
 
 WHOSE: Mapping[str, str] = {
-    **dict.fromkeys(("order", "prefix", "layout", "norm_place", "norm_eps"), "dicts and files of weights"),
+    **dict.fromkeys(
+        ("order", "prefix", "layout", "norm_place", "norm_eps", "chain", "layers"), "dicts and files of weights"
+    ),
     "blocks": "models of PyTorch and Keras",
     "input_shape": "models of a framework that can be run",
     "example_inputs": "all models",

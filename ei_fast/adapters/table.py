@@ -17,7 +17,7 @@ from ei_fast.adapters.wrappers import holds_model, model_held
 from ei_fast.errors import missing_extra
 from ei_fast.network.network import Network
 
-_OF_DICTS = ("order", "prefix", "layout", "norm_place", "norm_eps", "example_inputs")
+_OF_DICTS = ("order", "prefix", "layout", "norm_place", "norm_eps", "chain", "layers", "example_inputs")
 
 
 @dataclass(frozen=True)

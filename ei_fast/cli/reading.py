@@ -105,6 +105,21 @@ _FORMS = {
     "norm_eps": _Form(
         {"type": float, "help": "What batch norms of a file add to the variance [1e-5, of Keras 1e-3]."}, float
     ),
+    "chain": _Form(
+        {
+            "default": None,
+            "help": "Whether the layers of a file feed each other, or every 2-D weight is measured by itself [yes].",
+        },
+        bool,
+    ),
+    "layers": _Form(
+        {
+            "multiple": True,
+            "metavar": "PATTERN",
+            "help": "Only layers of a file whose names fit, like '*.mlp.*': once for each, or once with commas.",
+        },
+        _ordered,
+    ),
     "names": _Form(
         {
             "multiple": True,

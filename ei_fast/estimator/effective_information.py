@@ -208,7 +208,9 @@ class EffectiveInformation(MeasuresNetworks):
             Whatever `as_network` accepts.
         y : None, default None
             Ignored; scikit-learn's interface has it.
-        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        order, prefix, layout, norm_place, norm_eps, chain, layers : optional
+            How a dict or file of weights is read: see `as_network`.
+        blocks, verify, input_shape, example_inputs, names : optional
             How the model is read: see `as_network`.
 
         Returns
@@ -247,7 +249,9 @@ class EffectiveInformation(MeasuresNetworks):
         ----------
         model : Network, Layer, Function, array, list, dict, path, or a model of a framework
             Whatever `as_network` accepts.
-        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        order, prefix, layout, norm_place, norm_eps, chain, layers : optional
+            How a dict or file of weights is read: see `as_network`.
+        blocks, verify, input_shape, example_inputs, names : optional
             How the model is read: see `as_network`.
 
         Returns
@@ -300,7 +304,9 @@ class EffectiveInformation(MeasuresNetworks):
         ----------
         model : Network, Layer, Function, array, list, dict, path, or a model of a framework
             Whatever `as_network` accepts.
-        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        order, prefix, layout, norm_place, norm_eps, chain, layers : optional
+            How a dict or file of weights is read: see `as_network`.
+        blocks, verify, input_shape, example_inputs, names : optional
             How the model is read: see `as_network`.
 
         Returns

@@ -16,6 +16,7 @@ from ei_fast.measures.stages import Runner
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Ranges, can_be_divided, hull_of
 from ei_fast.network.network import Network
+from ei_fast.network.stored import StoredLayer
 from ei_fast.parameters import Settings
 from ei_fast.results.report import LayerReport
 
@@ -56,19 +57,25 @@ def _check_bins(binned: BinnedLayer) -> None:
             )
 
 
+def _has_its_turn(layer: BinnedLayer) -> bool:
+    return isinstance(layer.layer, StoredLayer) or not layer.layer.is_thread_safe
+
+
 def measure_layers(
     binned: Sequence[BinnedLayer], options: MeasureOptions, seed: int, runner: Runner, verbose: bool
 ) -> list[LayerReport]:
     """Reports of all layers. Dense ones are measured side by side: threads gain little inside a small one."""
-    # A user's function, or activation, need not be safe to run in several threads: these have their turns first.
-    in_turn = [layer for layer in binned if not layer.layer.is_thread_safe]
-    side_by_side = [layer for layer in binned if layer.layer.is_thread_safe]
+    # A user's function, or activation, need not be safe to run in several threads: these have their turns first. Of
+    # layers that are stored, one at a time is in memory.
+    in_turn = [layer for layer in binned if _has_its_turn(layer)]
+    side_by_side = [layer for layer in binned if not _has_its_turn(layer)]
     for layer in side_by_side:
         _ = layer.steps
     # Even a disabled bar starts a thread.
     with tqdm(total=len(binned), desc="measuring", unit="layer") if verbose else nullcontext() as bar:
 
         def measured(layer: BinnedLayer) -> LayerReport:
+            layer = layer.in_memory()
             measures = runner.named(f"layer{layer.index}").run(measure_layer(layer, options, seed))
             report = report_of(layer, measures, options)
             if bar is not None:

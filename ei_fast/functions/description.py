@@ -27,7 +27,9 @@ def describe(model: Any, verbose: bool = False, **options: Unpack[ReadingOptions
         many they are.
     activation, in_range : optional
         How the model is read: see `as_network`.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+    order, prefix, layout, norm_place, norm_eps, chain, layers : optional
+        How a dict or file of weights is read: see `as_network`.
+    blocks, verify, input_shape, example_inputs, names : optional
         How the model is read: see `as_network`.
 
     Raises

@@ -1,7 +1,7 @@
 """A layer together with the bins of its inputs and outputs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import frexp
 
@@ -15,6 +15,7 @@ from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, hull_of, is_
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
 from ei_fast.network.steps import StepTable
+from ei_fast.network.stored import StoredLayer, in_memory
 
 _NOTICEABLE = 1e-8
 """Probability that a sample is dropped up to which dropping changes joint entropies by less than 1e-6 bits."""
@@ -166,10 +167,22 @@ class BinnedLayer:
             return np.full(self.layer.n_in, self.baseline)
         return self._coordinates.baselines
 
-    @cached_property
+    @property
     def _coordinates(self) -> "_Coordinates":
+        # What is kept would hold the weights of all stored layers.
+        return self._read_coordinates() if isinstance(self.layer, StoredLayer) else self._kept_coordinates
+
+    @cached_property
+    def _kept_coordinates(self) -> "_Coordinates":
+        return self._read_coordinates()
+
+    def _read_coordinates(self) -> "_Coordinates":
         assert isinstance(self.layer, Layer)
         return _Coordinates.of(self.layer, self.in_range, self.baseline)
+
+    def in_memory(self) -> "BinnedLayer":
+        """The same with the weights of the layer in memory, which go with it: itself, unless they are stored."""
+        return replace(self, layer=in_memory(self.layer)) if isinstance(self.layer, StoredLayer) else self
 
     @property
     def in_edges(self) -> NDArray[np.float64]:

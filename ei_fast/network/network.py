@@ -16,6 +16,7 @@ from ei_fast.network.layer import Layer
 from ei_fast.network.parameter_count import ParameterCount
 from ei_fast.network.reach import derived_range
 from ei_fast.network.seen import Seen, check_seen, seen_at
+from ei_fast.network.stored import in_memory
 from ei_fast.validation import as_numpy_ships
 
 
@@ -311,10 +312,7 @@ class Network:
                 following = seen_at(self.seen, index, layer, "out_range")
             if index < len(known):
                 current, following = known[index]
-            _check_reach(index, layer, current)
-            if following is None:
-                assert isinstance(layer, Layer)
-                following = derived_range(layer, current, rule)
+            following = _outputs_over(index, layer, current, following, rule)
             result.append((current, following))
             if index + 1 < len(self.layers):
                 current = _inputs_from(following, layer, self.layers[index + 1])
@@ -403,6 +401,16 @@ class Network:
         """
         for index, (layer, (in_range, _)) in enumerate(zip(self.layers, ranges, strict=True)):
             _check_reach(index, layer, in_range)
+
+
+def _outputs_over(index: int, layer: Block, current: Ranges, given: Ranges | None, rule: str) -> Ranges:
+    """The range of a layer's outputs, derived where none is given; a stored layer is read once, and let go of."""
+    held = in_memory(layer)
+    _check_reach(index, held, current)
+    if given is None:
+        assert isinstance(held, Layer)
+        return derived_range(held, current, rule)
+    return given
 
 
 def _inputs_from(ranges: Ranges, before: Block, layer: Block) -> Ranges:

@@ -59,6 +59,8 @@ class AdapterOptions(TypedDict, total=False):
     layout: Literal["out_in", "in_out"] | None
     norm_place: Literal["before", "after"] | Mapping[str, Literal["before", "after"]] | None
     norm_eps: float | None
+    chain: bool
+    layers: str | Sequence[str] | None
     blocks: Sequence[str] | Mapping[str, Range | None]
     verify: bool
     input_shape: Sequence[int] | None

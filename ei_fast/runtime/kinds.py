@@ -42,6 +42,16 @@ def other_kind(path: Path, expected: str = "") -> str:
     return f"It is {what}. Rename it to end in {suffix}."
 
 
+def is_torch(path: Path) -> bool:
+    """Whether a file is one that torch.save wrote, of whatever version, or a pickle; False where there is none."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(512)
+    except OSError:
+        return False
+    return begin.startswith(_PICKLES) or _kind_of_container(path, begin) == _TORCH
+
+
 def _kind_of_container(path: Path, begin: bytes) -> str:
     if begin.startswith(b"\x89HDF\r\n\x1a\n"):
         return "hdf5"
@@ -99,12 +109,20 @@ def _empty(path: Path) -> str:
     return "It is empty. Copy it again, or write it anew."
 
 
+def _gguf(path: Path) -> str:
+    return (
+        "It is a GGUF file of llama.cpp, whose weights are quantised in blocks and which is not read. Give the "
+        ".safetensors or .bin files that it was made from, or their index."
+    )
+
+
 _BY_BYTES: tuple[tuple[Callable[[bytes], bool], Callable[[Path], str]], ...] = (
     (lambda begin: not begin, _empty),
     (lambda begin: begin.startswith(_PICKLES) and _LEGACY in begin[:20], _legacy),
     (lambda begin: begin.startswith(_PICKLES), _pickle),
     (lambda begin: begin.startswith(b"\x1f\x8b"), _compressed),
     (lambda begin: begin.startswith(b"\x93NUMPY"), _array),
+    (lambda begin: begin.startswith(b"GGUF"), _gguf),
     (lambda begin: begin.startswith(b"version https://git-lfs"), _pointer),
     (lambda begin: begin.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml")), _page),
 )

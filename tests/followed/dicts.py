@@ -40,10 +40,13 @@ def _(said):
 @follows("do not feed each other. Give order={}, or other names of layers that do, in order.")
 def _(said):
     state = {f"attention.{part}_proj.weight": np.eye(4) for part in "qkv"}
-    order = literal(said.refused(ef.as_network, state), "Give order=")
+    message = said.refused(ef.as_network, state)
+    order = literal(message, "Give order=")
     assert _layers(ef.as_network(state, order=order)) == order
     others = ["attention.v_proj"]
     assert _layers(ef.as_network(state, order=others)) == others
+    alone = ef.as_network(state, chain=literal(message, "With chain="))
+    assert _layers(alone) == [f"attention.{part}_proj" for part in "qkv"]
 
 
 def _with_an_adapter(**further):
@@ -245,3 +248,66 @@ def _(said):
     codes, scale = np.arange(-4, 5, dtype=np.int8).reshape(3, 3), 0.1
     assert "integer weights" in said.flagged({"fc.weight": codes}, random_state=0)[0].flags
     assert "integer weights" not in ef.analyze({"fc.weight": scale * codes}, random_state=0)[0].flags
+
+
+@follows("names those that are to be measured.")
+def _(said):
+    state = _linears(fc1=(4, 3), fc2=(3, 4))
+    said.refused(ef.as_network, state, chain=False, order=["fc2"])
+    assert _layers(ef.as_network(state, order=["fc2"])) == ["fc2"]
+    assert _layers(ef.as_network(state, chain=False)) == ["fc1", "fc2"]
+    assert _layers(ef.as_network(state, chain=False, layers=["fc2"])) == ["fc2"]
+
+
+@follows("Give layers={}, or another pattern: * stands for anything, dots and slashes included.")
+def _(said):
+    state = _linears(**{"encoder.fc1": (4, 3), "encoder.fc2": (3, 4), "head": (2, 3)})
+    pattern = literal(said.refused(ef.as_network, state, layers="encoder"), "Give layers=")
+    assert _layers(ef.as_network(state, layers=pattern)) == ["encoder.fc1", "encoder.fc2"]
+    near = literal(said.refused(ef.as_network, state, layers="encoder.fx1"), "Give layers=")
+    assert _layers(ef.as_network(state, layers=near, chain=False)) == ["encoder.fc1"]
+
+
+@follows("of which one is empty. Give names, or leave it out.")
+def _(said):
+    state = _linears(fc1=(4, 3), fc2=(3, 4))
+    for wrong in ("", [], ["fc1", " "]):
+        said.refused(ef.as_network, state, layers=wrong)
+    assert len(ef.as_network(state, layers=["fc1"])) == 1
+    assert len(ef.as_network(state)) == 2
+
+
+def _reason(network, name):
+    return dict(network.skipped)[name]
+
+
+@follows("Give layers={} and layout='in_out' to measure it as a layer {} -> {} all the same, or layout='out_in' as")
+def _(said):
+    state = _linears(embed=(50, 4), fc=(3, 4))
+    message = _reason(ef.as_network(state, chain=False), "embed")
+    said.messages.append(message)
+    name, first, second = (literal(message, word) for word in ("Give layers=", " and layout=", ", or layout="))
+    for layout, (n_in, n_out) in ((first, (50, 4)), (second, (4, 50))):
+        (layer,) = ef.as_network(state, chain=False, layers=name, layout=layout)
+        assert (layer.n_in, layer.n_out) == (n_in, n_out)
+        assert f"{n_in} -> {n_out}" in message
+
+
+@follows("whether it is (n_out, n_in) or (n_in, n_out). Give layers={} and layout='out_in' or layout='in_out' to")
+def _(said):
+    state = _linears(fc=(3, 4)) | {"proj": RNG.normal(size=(4, 5))}
+    message = _reason(ef.as_network(state, chain=False), "proj")
+    said.messages.append(message)
+    name, first, second = (literal(message, word) for word in ("Give layers=", " and layout=", " or layout="))
+    for layout, n_in in ((first, 5), (second, 4)):
+        assert [one.n_in for one in ef.as_network(state, chain=False, layers=name, layout=layout)] == [n_in]
+
+
+@follows("Pass the model, or a dict or file that holds such weights.")
+def _(said):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 3))
+    state = model.state_dict()
+    only = {key: value for key, value in state.items() if key.startswith("0.")}
+    said.refused(ef.as_network, only, chain=False)
+    assert len(ef.as_network(model, input_shape=(1, 4, 4))) == 2
+    assert _layers(ef.as_network(state, chain=False)) == ["2"]

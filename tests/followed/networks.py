@@ -25,8 +25,11 @@ def _(said):
         {"w0": 30.0, "w1": np.ones((2, 3)), "w2": np.ones((3, 1))},
         {f"l{k}x": {"kernel": np.ones((k + 1, k + 2))} for k in range(30)} | {"other": np.ones(3)},
     ):
-        order = literal(said.refused(ef.as_network, model), "Give order=")
+        message = said.refused(ef.as_network, model)
+        order = literal(message, "Give order=")
         assert order
+        alone = ef.as_network(model, chain=literal(message, "With chain="))
+        assert {layer.name for layer in alone} >= set(order)
         assert [layer.name for layer in ef.as_network(model, order=order)] == order
         assert [layer.name for layer in ef.analyze(model, order=order, pairwise="none", **QUICK)] == order
 

@@ -21,7 +21,7 @@ VERBS = (
 """Imperatives that a remedy begins with."""
 NO_VERBS = (
     *("Complex", "Found", "Got", "If", "It", "Its", "JSON", "Known", "Layer", "Later", "Of", "One"),
-    *("Recorder", "The", "There", "They", "Those", "Transposed", "What"),
+    *("Recorder", "The", "There", "They", "Those", "Transposed", "What", "With"),
 )
 """What other sentences of messages begin with: a word that is in neither fails a test, with its message."""
 

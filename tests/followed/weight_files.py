@@ -44,7 +44,7 @@ def _(said):
 
 @follows("It is {}. Rename it to end in {}.")
 def _(said):
-    path = said.folder / "pytorch_model.bin"
+    path = said.folder / "net.weights"
     torch.save(_model().state_dict(), path)
     suffix = said.refused(ef.analyze, path).split("Rename it to end in ")[1].rstrip(".")
     path.rename(path.with_suffix(suffix))
@@ -331,3 +331,26 @@ def _(said):
     with said.monkeypatch.context() as patched:
         patched.setattr(torch, "__version__", "2.4.1")
         installs(said.refused(ef.analyze, path), "torch>=2.10")
+
+
+@follows("Give the .safetensors or .bin files that it was made from, or their index.")
+def _(said):
+    path = said.folder / "net.gguf"
+    path.write_bytes(b"GGUF" + bytes(64))
+    said.refused(ef.analyze, path)
+    save_file(WEIGHTS, said.folder / "model.safetensors")
+    ef.analyze(said.folder / "model.safetensors", **QUICK)
+    torch.save(_model().state_dict(), said.folder / "pytorch_model.bin")
+    ef.analyze(said.folder / "pytorch_model.bin", **QUICK)
+    ef.analyze(_shards(said.folder), **QUICK)
+
+
+@follows("what lies where in it is not known any more. Read it again.")
+def _(said):
+    said.monkeypatch.setattr("ei_fast.adapters.dicts.alone.HELD_BYTES", 0)
+    path = said.folder / "net.safetensors"
+    save_file(WEIGHTS, path)
+    network = ef.as_network(path, chain=False)
+    os.utime(path, ns=(0, 0))
+    said.refused(ef.analyze, network)
+    ef.analyze(ef.as_network(path, chain=False), **QUICK)

@@ -11,6 +11,8 @@ from ei_fast.adapters.dicts.values import shape_of
 _OUTPUT = r":\d+$"
 # Flax's variables that were stored as what they are, with their value inside.
 _INSIDE = r"([./](?:kernel|bias|scale|mean|var|embedding))[./]value$"
+# As Haiku and bare JAX call them in trees of dicts; weights are (n_in, n_out).
+_SHORT = {"w": "kernel", "b": "bias"}
 _BATCH_NORM = re.compile(r"batch_?norm|(^|[^a-z])bn([^a-z]|$)", re.IGNORECASE)
 
 
@@ -30,20 +32,41 @@ def made_alike(entries: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
             of_vars.setdefault(f"{numbered[1]}{numbered[2]}", {})[int(numbered[3])] = key
     for layer, keys in of_vars.items():
         numbers = sorted(keys)
-        variables = told_variables(last_part(layer[:-1]), [shape_of(entries[keys[k]]) for k in numbers])
+        variables = told_variables(layer[:-1], [shape_of(entries[keys[k]]) for k in numbers])
         if variables is not None and numbers == list(range(len(keys))):
             new |= {keys[k]: f"{layer}{name}" for k, name in zip(numbers, variables, strict=True)}
-    is_sorted = bool(of_vars) or any(re.match(r"(.*[./])?(params|batch_stats)[./]", key) for key in entries)
+    short = {key: f"{name[:-1]}{_SHORT[name[-1]]}" for key, name in new.items() if _is_short(name, entries)}
+    new |= short
+    is_sorted = bool(of_vars or short) or any(re.match(r"(.*[./])?(params|batch_stats)[./]", key) for key in entries)
     if len(set(new.values())) < len(new):
         # Names that differ in what was taken off them are kept as they are.
         return dict(entries), is_sorted
     return {new[key]: value for key, value in entries.items()}, is_sorted
 
 
-def told_variables(kind: str, shapes: Sequence[tuple[int, ...]]) -> list[str] | None:
-    """What the numbered arrays of a layer of Keras are called; None where its kind and their shapes do not tell."""
+def _is_short(name: str, entries: Mapping[str, Any]) -> bool:
+    """Whether a name ends in w, that of a weight, or in b beside one: ``mlp/~/linear_0/w``."""
+    begin, between, last = name.rpartition("/")
+    weight = entries.get(f"{begin}/w")
+    return bool(between) and last in _SHORT and weight is not None and len(shape_of(weight)) >= 2
+
+
+def told_variables(place: str, shapes: Sequence[tuple[int, ...]]) -> list[str] | None:
+    """What the numbered arrays of a layer of Keras are called; None where its kind and their shapes do not tell.
+
+    Parameters
+    ----------
+    place : str
+        The names of the layer and of those around it, which say its kind: ``layers/dense_1``, ``layers/lstm/cell``.
+    shapes : sequence of tuple of int
+    """
+    outer, _, kind = place.replace(".", "/").rpartition("/")
+    if kind == "cell":
+        kind = last_part(outer)
     if len(shapes[0]) >= 2 and list(shapes[1:]) in ([], [shapes[0][-1:]]):
         return ["kernel", "bias"][: len(shapes)]
+    if re.search("lstm|gru|rnn", kind, re.IGNORECASE) and [len(shape) for shape in shapes[:2]] == [2, 2]:
+        return ["kernel", "recurrent_kernel", "bias"][: len(shapes)] if len(shapes) < 4 else None
     # Of three, the first may be of either: a scale or a shift.
     if len(shapes) in (2, 4) and is_batch_norm(kind) and len(shapes[0]) == 1 and len(set(shapes)) == 1:
         return ["gamma", "beta", "moving_mean", "moving_variance"][-len(shapes) :]

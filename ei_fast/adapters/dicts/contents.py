@@ -118,7 +118,8 @@ class Contents:
                 )
         return (
             f"Candidates are {', '.join(known)}. Give order={example}, or other names of layers, in the order in which "
-            f"they feed each other; those that are left out are skipped.{unplaced}"
+            f"they feed each other; those that are left out are skipped.{unplaced} With chain=False each 2-D weight "
+            "is measured by itself."
         )
 
     def _fed_by(self, norm: str, order: Sequence[str]) -> list[str]:

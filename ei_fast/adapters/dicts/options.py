@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, get_args
 
+import numpy as np
+
+from ei_fast.adapters.dicts.patterns import check_patterns
+
 Layout = Literal["out_in", "in_out"]
 Place = Literal["before", "after"]
 
@@ -25,6 +29,10 @@ class DictOptions:
         Whether a batch norm of `order` stands before or after the activation of the layer it is named after.
     norm_eps : float, optional
         What batch norms add to the variance; the default of whoever names their entries so, where not given.
+    chain : bool
+        Whether layers feed each other, or each is measured by itself.
+    layers : tuple of str, optional
+        Patterns of names: only layers that one of them fits are read.
     """
 
     order: Sequence[str] | None = None
@@ -32,6 +40,8 @@ class DictOptions:
     layout: Layout | None = None
     norm_place: Place | Mapping[str, Place] | None = None
     norm_eps: float | None = None
+    chain: bool = True
+    layers: tuple[str, ...] | None = None
 
     @property
     def norm_places(self) -> Mapping[str, Place]:
@@ -40,10 +50,19 @@ class DictOptions:
 
     @classmethod
     def checked(
-        cls, order: Any = None, prefix: Any = None, layout: Any = None, norm_place: Any = None, norm_eps: Any = None
+        cls,
+        order: Any = None,
+        prefix: Any = None,
+        layout: Any = None,
+        norm_place: Any = None,
+        norm_eps: Any = None,
+        *,
+        chain: Any = True,
+        layers: Any = None,
     ) -> "DictOptions":
         """The options, or an error that names the one that is not allowed."""
         check_order(order)
+        _check_chain(chain, {"order": order, "norm_place": norm_place, "norm_eps": norm_eps})
         if prefix is not None and not isinstance(prefix, str):
             raise TypeError(f"The 'prefix' parameter of as_network must be a string. Got {prefix!r} instead.")
         if prefix is not None and not prefix.strip("./"):
@@ -68,6 +87,20 @@ class DictOptions:
             layout,
             norm_place,
             None if norm_eps is None else float(norm_eps),
+            bool(chain),
+            check_patterns(layers),
+        )
+
+
+def _check_chain(chain: Any, of_chains: Mapping[str, Any]) -> None:
+    """Raise where `chain` is neither True nor False, or False beside what only a chain of layers has."""
+    if not isinstance(chain, (bool, np.bool_)):
+        raise TypeError(f"The 'chain' parameter of as_network must be True or False. Got {chain!r} instead.")
+    given = [name for name, value in of_chains.items() if value is not None]
+    if not chain and given:
+        raise ValueError(
+            f"The {given[0]!r} parameter of as_network is for layers that feed each other, and chain=False says that "
+            "none does. Leave one of them out; layers= names those that are to be measured."
         )
 
 

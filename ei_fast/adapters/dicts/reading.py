@@ -10,6 +10,7 @@ import numpy as np
 
 from ei_fast.adapters.arrays import one_each
 from ei_fast.adapters.dicts.alike import made_alike
+from ei_fast.adapters.dicts.alone import layers_alone
 from ei_fast.adapters.dicts.beside import of_no_weight, refusal_of, stored_otherwise, with_what_stands_beside
 from ei_fast.adapters.dicts.contents import Contents, flattened, under
 from ei_fast.adapters.dicts.copies import Copies, Held, copies_in, tell_an_order
@@ -19,11 +20,13 @@ from ei_fast.adapters.dicts.normed import without_statistics
 from ei_fast.adapters.dicts.norms import ScaleShift, affine_of, after_outputs, before_inputs, place_of
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.order import told_order
+from ei_fast.adapters.dicts.patterns import named_by
 from ei_fast.adapters.dicts.several import several_networks, side_by_side
 from ei_fast.adapters.dicts.training import without_training
 from ei_fast.adapters.dicts.values import numbers_of, type_of
-from ei_fast.adapters.given import Given
+from ei_fast.adapters.given import DEFAULT_RANGE, Given
 from ei_fast.adapters.plain import seen_by_layers
+from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 from ei_fast.network.parameter_count import ParameterCount
@@ -47,17 +50,25 @@ class ReadLayers(NamedTuple):
 
 def read(model: Mapping[str, Any], given: Given) -> Network:
     """The network in a dict of weights; see `layers_from_mapping`."""
-    return network_of(layers_from_mapping(model, given.activation, given.of_dicts), given)
+    found = layers_from_mapping(model, given.activation, given.of_dicts, in_range=given.range_of_inputs)
+    return network_of(found, given)
 
 
 def network_of(found: ReadLayers, given: Given) -> Network:
     """The network of layers that were read."""
-    network = Network(found.layers, given.range_of_inputs, skipped=found.skipped, notes=found.notes)
+    restarts = () if given.of_dicts.chain else range(1, len(found.layers))
+    network = Network(found.layers, given.range_of_inputs, restarts, skipped=found.skipped, notes=found.notes)
     return seen_by_layers(network.counted(found.parameters), given.example_inputs)
 
 
 def layers_from_mapping(
-    arrays: Mapping[str, Any], activation: Any, options: DictOptions | None = None, ordered: bool = True
+    arrays: Mapping[str, Any],
+    activation: Any,
+    options: DictOptions | None = None,
+    ordered: bool = True,
+    *,
+    in_range: Range = DEFAULT_RANGE,
+    is_stored: bool = False,
 ) -> ReadLayers:
     """Layers of a dict: ``w0, b0, ...``, ``"<layer>.weight"`` or ``"<layer>/kernel"``, flat or nested.
 
@@ -71,6 +82,10 @@ def layers_from_mapping(
         What a user says about it.
     ordered : bool, default True
         Whether the dict holds the layers in the order in which they feed each other, as far as is known.
+    in_range : (float, float)
+        Of the inputs of layers that are measured each by itself.
+    is_stored : bool, default False
+        Whether entries are read from a file when NumPy asks for them.
 
     Returns
     -------
@@ -91,7 +106,15 @@ def layers_from_mapping(
         entries, outside = under(entries, options.prefix)
     entries, of_training = without_training(entries, options.order or ())
     outside += of_training
+    if not options.chain:
+        alone, skipped, notes = layers_alone(
+            entries, activation, options, in_range, stated=stated, ordered=ordered, is_stored=is_stored
+        )
+        return ReadLayers(list(alone), [*outside, *skipped], notes)
     contents = Contents.of(entries, options.layout, ordered)
+    if options.layers is not None:
+        contents, stated, not_chosen = _chosen(contents, options.layers, stated)
+        outside += not_chosen
     if options.order is None:
         _check_one_network(contents, _before(whole, options.prefix))
         _check_all_known(contents)
@@ -103,6 +126,25 @@ def layers_from_mapping(
     _check_places(contents, names, options)
     layers, notes = _layers(contents, names, _activations(contents, names, stated, activation), options)
     return ReadLayers(layers, [*outside, *_left_out(contents, names)], notes, parameters_in(contents, names))
+
+
+def _chosen(
+    contents: Contents, patterns: Sequence[str], stated: Any
+) -> tuple[Contents, str | list[str] | None, list[tuple[str, str]]]:
+    """The layers and batch norms that patterns fit, what the dict says of their activations, and what is left out."""
+    keys_of: dict[str, list[str]] = {name: [] for name in (*contents.dense, *contents.norms)}
+    for key, name in contents.owners.items():
+        keys_of[name].append(key)
+    names = named_by(patterns, keys_of)
+    if stated is not None:
+        of_all = zip(contents.dense, one_each(stated, len(contents.dense)), strict=True)
+        stated = [one for name, one in of_all if name in names]
+    kept = {key: value for key, value in contents.entries.items() if contents.owners.get(key) in names}
+    others = dict.fromkeys(contents.owners.get(key) or module_of(key) for key in contents.entries if key not in kept)
+    dense = {name: where for name, where in contents.dense.items() if name in names}
+    norms = {name: norm for name, norm in contents.norms.items() if name in names}
+    chosen = replace(contents, entries=kept, dense=dense, norms=norms)
+    return chosen, stated, [(name, "not in layers=") for name in others]
 
 
 def _stated_activation(entries: dict[str, Any]) -> str | list[str] | None:
@@ -161,7 +203,8 @@ def _check_one_network(contents: Contents, before: str) -> None:
     if beside is not None:
         raise ValueError(
             f"The layers {beside[0]!r} and {beside[1]!r} take the same inputs, as their names say, and do not feed "
-            f"each other. Give order={[beside[0]]!r}, or other names of layers that do, in order."
+            f"each other. Give order={[beside[0]]!r}, or other names of layers that do, in order. With chain=False "
+            "each 2-D weight is measured by itself."
         )
     if copies is not None:
         raise _of_copies(contents, copies)

@@ -12,6 +12,7 @@ _ROLES = frozenset(
     (
         *("online", "target", "main", "ema", "momentum", "polyak", "shadow", "averaged", "swa", "old", "new", "best"),
         *("student", "teacher", "frozen", "reference", "ref", "generator", "discriminator", "twin", "copy", "copies"),
+        *("netg", "netd", "gen", "disc"),
         *("policy", "actor", "critic", "critics", "value", "q", "qf", "qs", "qnet", "vf", "pi"),
         *("ensemble", "member", "members", "models", "nets", "networks", "estimators", "experts", "agents", "heads"),
         *("branch", "branches", "tower", "towers", "stream", "streams", "siamese"),
@@ -31,6 +32,8 @@ _NUMBERED = (
 )
 # What wraps a network, maybe one of two alone.
 _WRAPPERS = r"[./](module|_orig_mod)(?=[./]|$)"
+# So they are called for short, and so may two layers be.
+_GENERATOR_AND_DISCRIMINATOR = frozenset(("g", "d"))
 # Of how many siblings each pair is looked at.
 _MOST_SIBLINGS = 64
 # Projections of an attention or a gate, which all take the same inputs.
@@ -116,6 +119,9 @@ def _are_networks(one: str, inside: Shapes, other: str, inside_other: Shapes, ar
     if _role(last_part(one)) and _role(last_part(other)):
         # An actor and a critic, whatever their layers are called.
         return True
+    letters = [_GENERATOR_AND_DISCRIMINATOR.intersection(words_of(last_part(name))) for name in (one, other)]
+    if all(len(of_name) == 1 for of_name in letters) and letters[0] != letters[1]:
+        return min(len(inside), len(inside_other)) > 1
     fewer, more = sorted((inside, inside_other), key=len)
     if not fewer.keys() <= more.keys() or all(fewer[rest] != more[rest] for rest in fewer):
         return False

@@ -76,17 +76,15 @@ def _of_keras_3(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, A
     if "vars" in group and len(group["vars"]):
         values = [group["vars"][name] for name in sorted(group["vars"], key=int)]
         layer = _text(group["vars"].attrs.get("name", "/".join(path)))
-        yield from zip(
-            (f"{layer}/{name}" for name in _variable_names(path[-1] if path else "", values)), values, strict=True
-        )
+        yield from zip((f"{layer}/{name}" for name in _variable_names("/".join(path), values)), values, strict=True)
     for name in sorted(group, key=_naturally):
         if name not in ("vars", "optimizer"):
             yield from _of_keras_3(group[name], path if name == "layers" else (*path, name))
 
 
-def _variable_names(kind: str, values: list[Any]) -> list[str]:
+def _variable_names(place: str, values: list[Any]) -> list[str]:
     """What the arrays of a layer are called, as far as their shapes tell."""
-    return told_variables(kind, [value.shape for value in values]) or [f"variable{k}" for k in range(len(values))]
+    return told_variables(place, [value.shape for value in values]) or [f"variable{k}" for k in range(len(values))]
 
 
 def _is_bfloat16(entry: Any) -> bool:

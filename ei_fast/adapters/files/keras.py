@@ -13,8 +13,8 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ei_fast.adapters.files.hdf5 import check_hdf5
+from ei_fast.adapters.files.shards import MAX_JSON
 from ei_fast.adapters.files.torch import stored_members
-from ei_fast.adapters.files.weights import MAX_JSON
 from ei_fast.adapters.given import Given
 from ei_fast.errors import missing_extra
 from ei_fast.network.network import Network

@@ -10,6 +10,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
+from ei_fast.adapters.files.nested import WRAPPERS, Levels, without_wrappers_inside
 from ei_fast.errors import MissingExtra, missing_extra
 from ei_fast.runtime.kinds import other_kind
 
@@ -20,7 +21,6 @@ Skipped = list[tuple[str, str]]
 _MAX_PICKLED = 2**22
 _MAX_DEPTH = 64
 _OLDEST_TORCH = (2, 10)
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 # How much larger than their file tensors may be: each view once, and all of them, tied weights being views of one.
 _MOST_VIEWED, _MOST_TIED, _MARGIN = 4, 64, 2**24
@@ -38,8 +38,14 @@ class _PassedOver:
         pass
 
 
-def entries_from_torch(path: Path) -> tuple[Entries, Skipped]:
+def entries_from_torch(path: Path, prefix: str = "") -> tuple[Entries, Skipped]:
     """Tensors by name, and what is passed over, with the reason.
+
+    Parameters
+    ----------
+    path : path
+    prefix : str
+        Of the names of a network that may stand beside another one.
 
     Raises
     ------
@@ -48,12 +54,22 @@ def entries_from_torch(path: Path) -> tuple[Entries, Skipped]:
     ValueError
         For a file of another kind, that is damaged, or that holds no state dict.
     """
+    state, skipped = _tensors(path, prefix)
+    return _without_prefix(without_wrappers_inside(state)), skipped
+
+
+def tensors_of_shard(path: Path) -> Entries:
+    """Tensors by the very names that they have in one of several files."""
+    return _tensors(path, "")[0]
+
+
+def _tensors(path: Path, prefix: str) -> tuple[Entries, Skipped]:
     torch = _torch(path)
     _check_archive(path)
     content = _content(torch, path)
-    state, skipped = _state_dict(path, content, torch.Tensor)
+    state, skipped = _state_dict(path, content, torch.Tensor, prefix)
     _check_tensors(path, state)
-    return _without_prefix(state), skipped
+    return state, skipped
 
 
 def _content(torch: Any, path: Path) -> Any:
@@ -177,7 +193,7 @@ def _check_kind(path: Path, names: list[str]) -> None:
     )
 
 
-def _state_dict(path: Path, content: Any, tensor_type: type) -> tuple[Entries, Skipped]:
+def _state_dict(path: Path, content: Any, tensor_type: type, prefix: str) -> tuple[Entries, Skipped]:
     """The tensors of a checkpoint by name, and what is left out."""
     if isinstance(content, _PassedOver):
         raise ValueError(
@@ -185,25 +201,12 @@ def _state_dict(path: Path, content: Any, tensor_type: type) -> tuple[Entries, S
             "is not read. Save model.state_dict() instead, or build the model and pass it."
         )
     skipped: Skipped = []
-    state, networks = content, []
+    state, levels = content, Levels(tensor_type)
     if isinstance(content, Mapping):
-        wrapper = next((key for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        networks = [key for key, value in content.items() if _is_network(value, tensor_type)]
-        if wrapper is None and not _is_network(content, tensor_type):
-            if len(networks) == 1:
-                wrapper = networks[0]
-            elif networks:
-                # Which of them is meant is asked for where their layers are read.
-                state = {key: content[key] for key in networks}
-                skipped += [(str(key), "no network") for key in content if key not in networks]
-        if wrapper is not None:
-            state = content[wrapper]
-            # Training's bookkeeping is no part of a network; a second set of weights would be.
-            others = [key for key, value in content.items() if key != wrapper and _holds(value, tensor_type)]
-            skipped += [(str(key), f"beside {wrapper!r}") for key in others]
-    if not isinstance(state, Mapping) or not (networks or _holds(state, tensor_type)):
+        state, skipped = levels.opened(content, prefix)
+    if not isinstance(state, Mapping) or not (levels.has_network(state) or _holds(state, tensor_type)):
         raise ValueError(
-            f"The file {str(path)!r} must hold a state dict, bare or as {', '.join(map(repr, _WRAPPERS))}. "
+            f"The file {str(path)!r} must hold a state dict, bare or as {', '.join(map(repr, WRAPPERS))}. "
             f"Got {_said(state)} instead. Save model.state_dict()."
         )
     state = _with_what_belongs(state, tensor_type)
@@ -222,14 +225,6 @@ def _state_dict(path: Path, content: Any, tensor_type: type) -> tuple[Entries, S
     return tensors, skipped
 
 
-def _is_network(value: Any, tensor_type: type) -> bool:
-    """Whether a value is a dict with the weight of a layer in it."""
-    return isinstance(value, Mapping) and any(
-        isinstance(key, str) and key.endswith(".weight") and isinstance(entry, tensor_type)
-        for key, entry in value.items()
-    )
-
-
 def _with_what_belongs(state: Mapping[Any, Any], tensor_type: type, prefix: str = "") -> dict[Any, Any]:
     """The entries of a state dict and of those inside it; numbers beside a layer's weight as arrays, as tensors are."""
     if prefix.count("/") > _MAX_DEPTH:
@@ -239,7 +234,7 @@ def _with_what_belongs(state: Mapping[Any, Any], tensor_type: type, prefix: str 
     found: dict[Any, Any] = {}
     for key, value in state.items():
         name = f"{prefix}{key}" if isinstance(key, str) else key
-        if isinstance(key, str) and isinstance(value, Mapping) and _holds(value, tensor_type):
+        if isinstance(key, str) and isinstance(value, Mapping) and _holds_inside(value, tensor_type):
             found |= _with_what_belongs(value, tensor_type, f"{name}/")
         elif isinstance(key, str) and _is_of_layer(key, state) and _is_numbers(value):
             found[name] = np.asarray(value, dtype=np.float64)
@@ -280,6 +275,11 @@ def _holds(value: Any, tensor_type: type) -> bool:
     """Whether a value is a tensor, or a dict with one."""
     entries = value.values() if isinstance(value, Mapping) else [value]
     return any(isinstance(entry, tensor_type) for entry in entries)
+
+
+def _holds_inside(value: Mapping[Any, Any], tensor_type: type) -> bool:
+    """Whether a dict holds a tensor, or a network further inside."""
+    return _holds(value, tensor_type) or Levels(tensor_type).has_network(value)
 
 
 def _check_tensors(path: Path, state: Mapping[str, Any]) -> None:

@@ -13,41 +13,46 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.reading import ReadLayers, layers_from_mapping, network_of
-from ei_fast.adapters.files.torch import entries_from_torch
-from ei_fast.adapters.given import Given
+from ei_fast.adapters.files.folders import FORMATS as SAID
+from ei_fast.adapters.files.folders import weights_in
+from ei_fast.adapters.files.shards import MAX_JSON, entries_of_index
+from ei_fast.adapters.files.torch import entries_from_torch, tensors_of_shard
+from ei_fast.adapters.given import DEFAULT_RANGE, Given
 from ei_fast.errors import missing_extra
+from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 from ei_fast.runtime.files import read_npz
-from ei_fast.runtime.kinds import other_kind
+from ei_fast.runtime.kinds import is_torch, other_kind
 
 Entries = dict[str, Any]
 Skipped = list[tuple[str, str]]
 
-# Objects that a description makes take up to a hundred times its own size.
-MAX_JSON = 2**22
-_FORMATS = (
-    "A file must be .npz, .safetensors, .safetensors.index.json (beside its shards), .pt, .pth or .ckpt with a PyTorch "
-    "state dict, .h5 or .hdf5 of a Keras model, .keras or .onnx"
-)
-
 
 def read(model: str | os.PathLike[str], given: Given) -> Network:
     """The network in a file of weights; see `layers_from_file`."""
-    return network_of(layers_from_file(model, given.activation, given.of_dicts), given)
+    return network_of(layers_from_file(model, given.activation, given.of_dicts, given.range_of_inputs), given)
 
 
-def layers_from_file(path: str | os.PathLike[str], activation: Any, options: DictOptions | None = None) -> ReadLayers:
+def layers_from_file(
+    path: str | os.PathLike[str],
+    activation: Any,
+    options: DictOptions | None = None,
+    in_range: Range = DEFAULT_RANGE,
+) -> ReadLayers:
     """Layers of a file of weights; its suffix says how it is read.
 
     Parameters
     ----------
     path : path
-        ``.npz``; ``.safetensors``, or ``.safetensors.index.json`` with its shards beside it; ``.pt``, ``.pth`` or
-        ``.ckpt`` with a state dict, bare or as ``"state_dict"``, ``"model_state_dict"`` or ``"model"``; ``.weights.h5``
-        or ``.h5`` of a Keras model, of which the weights and names are read and nothing else.
+        ``.npz``; ``.safetensors``, or ``.safetensors.index.json`` with its shards beside it; ``.pt``, ``.pth``,
+        ``.ckpt`` or ``.bin`` with a state dict, bare or as ``"state_dict"``, ``"model_state_dict"`` or ``"model"``, or
+        ``.bin.index.json``; ``.weights.h5`` or ``.h5`` of a Keras model, of which the weights and names are read and
+        nothing else; or a folder in which `save_pretrained` left one of these.
     activation : str, Activation, or one a layer
     options : DictOptions, optional
         What a user says about it; see `layers_from_mapping`.
+    in_range : (float, float)
+        Of the inputs of layers that are measured each by itself.
 
     Returns
     -------
@@ -64,33 +69,25 @@ def layers_from_file(path: str | os.PathLike[str], activation: Any, options: Dic
     """
     path = Path(path)
     if path.is_dir():
-        raise IsADirectoryError(_about_folder(path))
+        path = weights_in(path, FORMATS)
     read = _reader(path)
-    entries, beside = read(path)
+    if read is entries_from_torch:
+        entries, beside = entries_from_torch(path, (options and options.prefix) or "")
+    else:
+        entries, beside = read(path)
     try:
         # A safetensors file holds its tensors by size and name, one of Keras 3's weights its layers by kind.
         ordered = "safetensors" not in path.name and not path.name.endswith(".weights.h5")
-        found = layers_from_mapping(entries, activation, options, ordered)
+        found = layers_from_mapping(entries, activation, options, ordered, in_range=in_range, is_stored=True)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The file {str(path)!r}: {error}") from None
     return found._replace(skipped=[*beside, *found.skipped])
 
 
-def _about_folder(path: Path) -> str:
-    """What is said of a folder where a file should be: which of its files can be read."""
-    inside = sorted(one.name for one in path.iterdir() if one.name.endswith(tuple(FORMATS)) and one.is_file())
-    named = f"Give a file in it, like {str(path / inside[0])!r}, or" if inside else "None of its files is read: load it"
-    what = (
-        f"measure all of them: ei-fast batch plan {path} --out ei --shards 1"
-        if inside
-        else "yourself with what wrote it, and pass the model or its weights."
-    )
-    return f"{_FORMATS}. Got the folder {str(path)!r} instead. {named} {what}"
-
-
 def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
     for suffix, read in FORMATS.items():
-        if path.name.endswith(suffix):
+        # Anything may be called .bin.
+        if path.name.endswith(suffix) and (suffix != ".bin" or is_torch(path)):
             return read
     if path.suffix in {".pkl", ".pickle", ".joblib"}:
         why = (
@@ -98,7 +95,7 @@ def _reader(path: Path) -> Callable[[Path], tuple[Entries, Skipped]]:
         )
     else:
         why = (other_kind(path) if path.is_file() else "") or "Save the weights in one of these formats."
-    raise ValueError(f"{_FORMATS}. Got {str(path)!r} instead. {why}")
+    raise ValueError(f"{SAID}. Got {str(path)!r} instead. {why}")
 
 
 def _from_npz(path: Path) -> tuple[Entries, Skipped]:
@@ -122,16 +119,29 @@ class _Stored:
     dtype: str
     shape: tuple[int, ...]
     offset: int
+    written: int
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Rows of it, of the type that NumPy has for their numbers."""
         if self.dtype not in _DTYPES:
             raise ValueError(
                 f"The values of type {self.dtype} in {str(self.path)!r} cannot be read. "
                 f"Save them as one of {', '.join(_DTYPES)}."
             )
+        if self.path.stat().st_mtime_ns != self.written:
+            raise ValueError(
+                f"The file {str(self.path)!r} has been written since it was opened: what lies where in it is not known "
+                "any more. Read it again."
+            )
         raw, decode = _DTYPES[self.dtype]
-        values = np.fromfile(self.path, raw, prod(self.shape), offset=self.offset)
-        return np.asarray(decode(values).reshape(self.shape), dtype=dtype)
+        n_rows, *inner = self.shape or (1,)
+        begin, end, _ = rows.indices(n_rows)
+        skipped, n_values = begin * prod(inner), (end - begin) * prod(inner)
+        values = np.fromfile(self.path, raw, n_values, offset=self.offset + skipped * np.dtype(raw).itemsize)
+        return decode(values).reshape((end - begin, *inner) if self.shape else ())
 
 
 def _from_safetensors(path: Path) -> tuple[Entries, Skipped]:
@@ -139,48 +149,11 @@ def _from_safetensors(path: Path) -> tuple[Entries, Skipped]:
 
 
 def _from_shards(path: Path) -> tuple[Entries, Skipped]:
-    """Tensors of several files: the index says which holds which."""
-    if path.stat().st_size > MAX_JSON:
-        raise ValueError(f"The file {str(path)!r} must be smaller than {MAX_JSON} bytes to be read as an index.")
-    try:
-        places = json.loads(path.read_bytes())["weight_map"]
-        names = sorted(set(places.values()))
-        if not all(isinstance(name, str) for name in names):
-            raise TypeError("names of shards must be strings")
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"The file {str(path)!r} must be an index of safetensors files: JSON with 'weight_map', the name of a file "
-            f"for each tensor. It is damaged or of another kind ({type(error).__name__}: {error}). Save the model "
-            "again, index and shards together."
-        ) from None
-    entries: Entries = {}
-    skipped: Skipped = []
-    for name in names:
-        for key, tensor in _stored(_shard(path, name)).items():
-            if places.get(key) == name:
-                entries[key] = tensor
-            else:
-                skipped.append((key, f"in {name} but not in the index"))
-    missing = [key for key in places if key not in entries]
-    if missing:
-        raise ValueError(
-            f"The file {str(path)!r} says that {missing[0]!r} is in {places[missing[0]]!r}, which does not hold it. "
-            "Save the model again, index and shards."
-        )
-    return entries, skipped
+    return entries_of_index(path, ".safetensors", _stored, "safetensors")
 
 
-def _shard(index: Path, name: str) -> Path:
-    """The shard beside its index; never a file elsewhere, whatever the index says."""
-    if name != Path(name).name or "\\" in name or not name.endswith(".safetensors"):
-        raise ValueError(
-            f"The file {str(index)!r} must name .safetensors files in its own folder. Got {name!r} instead. "
-            "Put the shards beside it and name them so."
-        )
-    shard = index.with_name(name)
-    if not shard.is_file():
-        raise ValueError(f"The file {str(index)!r} names {name!r}, which is not beside it. Put it there.")
-    return shard
+def _from_torch_shards(path: Path) -> tuple[Entries, Skipped]:
+    return entries_of_index(path, ".bin", tensors_of_shard, "PyTorch's .bin")
 
 
 def _stored(path: Path) -> dict[str, _Stored]:
@@ -208,9 +181,10 @@ def _stored(path: Path) -> dict[str, _Stored]:
                 f"The file {str(path)!r} cannot be read as safetensors: it is damaged or of another kind ({error}). "
                 "Save it again."
             ) from None
+        written = os.fstat(file.fileno()).st_mtime_ns
     metadata = header.pop("__metadata__", None) or {}
     stored = {
-        key: _Stored(path, entry["dtype"], tuple(entry["shape"]), 8 + length + entry["data_offsets"][0])
+        key: _Stored(path, entry["dtype"], tuple(entry["shape"]), 8 + length + entry["data_offsets"][0], written)
         for key, entry in header.items()
     }
     # Of tied weights `save_model` keeps one, and says there which one stands for which.
@@ -264,6 +238,8 @@ FORMATS: dict[str, Callable[[Path], tuple[Entries, Skipped]]] = {
     ".pth": entries_from_torch,
     ".ckpt": entries_from_torch,
     ".pt2": entries_from_torch,
+    ".bin": entries_from_torch,
+    ".bin.index.json": _from_torch_shards,
     ".h5": _from_hdf5,
     ".hdf5": _from_hdf5,
 }

@@ -76,6 +76,7 @@ KINDS = {
     "pickle": (lambda path: path.write_bytes(pickle.dumps(_Runs())), "It is a pickle, which could run code"),
     "gzip": (lambda path: path.write_bytes(gzip.compress(b"weights")), "It is compressed by gzip. Write what"),
     "array": (_array, "It is a single array. Pass it"),
+    "gguf": (lambda path: path.write_bytes(b"GGUF" + bytes(64)), "It is a GGUF file of llama.cpp"),
     "pointer": (
         lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
         "It is a pointer of Git LFS",
@@ -84,7 +85,7 @@ KINDS = {
     "empty": (lambda path: path.write_bytes(b""), "It is empty. Copy it again"),
 }
 OWN = {
-    "torch": (".pt", ".ckpt"),
+    "torch": (".pt", ".ckpt", ".bin"),
     "npz": (".npz",),
     "keras": (".keras",),
     "hdf5": (".h5", ".weights.h5", ".hdf5"),
