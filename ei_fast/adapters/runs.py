@@ -48,7 +48,8 @@ def network_from_runs(
     block_names : sequence of str
         What the user wants measured as a block.
     probed : Recording, optional
-        Of a run on a few inputs, where there has been one; it is all that it takes where nothing is compared.
+        Of a run on a few inputs, where there has been one; it is all that it takes where nothing is compared. What it
+        holds is let go.
 
     Raises
     ------
@@ -63,6 +64,7 @@ def network_from_runs(
     kept = sum(prod(probed.shape(value)) for value in probed.values)
     fitting = (n for n in _ROWS if n * kept <= _MAX_VALUES and (len(shape) < 3 or n <= _ROWS_OF_IMAGES))
     rows = next(fitting, _ROWS[-1])
+    probed.forget()
     recording = run(random_inputs(in_range, rows, shape))
     network, pieces = assemble(recording, in_range)
     missing = [name for name in block_names if name not in recording.blocks]
@@ -75,7 +77,7 @@ def network_from_runs(
         verify(pieces, recording)
         path = recording.path
         # Before there is another.
-        del recording
+        recording.forget()
         beyond = _run_beyond(run, in_range, rows, shape)
         if beyond.path != path:
             raise ValueError(

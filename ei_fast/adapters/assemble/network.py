@@ -12,9 +12,10 @@ import numpy as np
 from ei_fast.adapters.activations.steps import put_together
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
 from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches, spread
+from ei_fast.adapters.assemble.ranges import Known, Outputs, Ranged
 from ei_fast.adapters.assemble.tail import Tail
 from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
-from ei_fast.network.bins import Range, hull_of
+from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network, feeds
 
@@ -86,11 +87,11 @@ class _Assembly:
     readers: Readers
     done: set[Op] = field(default_factory=set)
     pieces: list[Piece] = field(default_factory=list)
-    out_ranges: list[Range] = field(default_factory=list)
+    out_ranges: list[Outputs] = field(default_factory=list)
     restarts: list[int] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     views: dict[int, View] = field(default_factory=dict)
-    ranges_before: dict[int, Range] = field(default_factory=dict)
+    ranges_before: dict[int, Ranged] = field(default_factory=dict)
     # Activations that no layer takes in, and why not.
     refused: dict[Op, str] = field(default_factory=dict)
     in_order: bool = True
@@ -153,24 +154,24 @@ class _Assembly:
     def _tail(self, op: Op, start: Start, source: int, with_pools: bool = True) -> Tail:
         """What follows a map, up to an activation that is no number for all that the map can reach."""
         tail = Tail(op, start, self.recording, self.readers, with_pools=with_pools, refused=None)
-        layer = tail.layer()
+        layer = tail.layer
         if isinstance(layer, Function):
             return tail
         linear = layer if isinstance(layer, Layer) else layer.linear
-        if linear.activation.is_named or _is_a_number(linear, self._range_before(source, op.name)):
+        if linear.activation.is_named or _is_a_number(linear, self._before(source, op.name).range):
             return tail
         refused = next(one for one in tail.ops if one.does.role is Role.ACTIVATES)
         self.refused[refused] = f"its values are no numbers for all that layer {op.name!r} can reach"
         return Tail(op, start, self.recording, self.readers, with_pools=with_pools, refused=refused)
 
-    def _range_before(self, start: int, name: str | None) -> Range:
-        """The range of what a layer reads."""
+    def _before(self, start: int, name: str | None) -> Ranged:
+        """What a layer reads."""
         if start not in self.ranges_before:
             origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
             if origin is not None:
                 self.ranges_before[start] = self.out_ranges[origin]
             else:
-                self.ranges_before[start] = self.in_range if start == 0 else self._seen(start, name)
+                self.ranges_before[start] = Known(self.in_range if start == 0 else self._seen(start, name))
         return self.ranges_before[start]
 
     def _add(self, op: Op, tail: Tail, view: View, inputs: Places, at: Places | None = None) -> None:
@@ -182,7 +183,7 @@ class _Assembly:
             Which of its places these are; all where not given.
         """
         self.done.update(view.by, tail.ops)
-        layer, source, before = tail.layer(), view.source, self.pieces[-1] if self.pieces else None
+        layer, source, before = tail.layer, view.source, self.pieces[-1] if self.pieces else None
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if source == (before.end if before else 0):
             # From patch to patch no neuron feeds another; else it must be the one in the same place.
@@ -190,11 +191,11 @@ class _Assembly:
             follows = before is None or (feeds(before.layer, map_of) and in_order)
         else:
             follows = False
-        range_before = self._range_before(source, op.name)
+        read = self._before(source, op.name)
         if isinstance(layer, (SoftmaxOf, PooledOf)):
-            layer = layer.function(range_before)
+            layer = layer.function(read.range)
         if not follows:
-            layer = layer.over(range_before)
+            layer = layer.over(read.range)
             self.restarts.append(len(self.pieces))
         outputs = tail.outputs(layer.n_out)
         if at is not None:
@@ -202,7 +203,7 @@ class _Assembly:
         # Some of many places are enough.
         cost = len(self.recording.values[source]) * layer.n_in
         some = spread(len(inputs), max(1, min(MAX_GATHERED // cost, _MAX_PRODUCTS // (cost * layer.n_out))))
-        self.out_ranges.append(hull_of(Network([layer], range_before).ranges()[0][1]))
+        self.out_ranges.append(Outputs(layer, read))
         self.pieces.append(Piece(layer, source, tail.end, inputs[some], outputs[some]))
         self.views[tail.end] = View.of(tail.end, self.recording.shape(tail.end))
         self.in_order = tail.in_order
