@@ -118,7 +118,7 @@ print(taken * 1024 / sum(layer.weight.nbytes for layer in network))
 
 def test_reading_takes_the_layers_a_copy_of_the_model_and_what_a_run_keeps():
     done = subprocess.run([sys.executable, "-c", _WIDE], check=True, capture_output=True, text=True)
-    assert float(done.stdout) < 3.5
+    assert float(done.stdout) < 4.5
 
 
 _BERT = """
