@@ -45,7 +45,8 @@ def network_from_runs(
     block_names : sequence of str
         What the user wants measured as a block.
     probed : Recording, optional
-        Of a run on a few inputs, where there has been one; it is all that it takes where nothing is compared.
+        Of a run on a few inputs, where there has been one; it is all that it takes where nothing is compared. What it
+        holds is let go.
 
     Raises
     ------
@@ -59,6 +60,7 @@ def network_from_runs(
         network, pieces = assemble(probed, in_range)
         return with_seen(network, pieces, run, source, probed.outline)
     rows = source.rows_for(sum(prod(probed.shape(value)) for value in probed.values))
+    probed.forget()
     recording = run(source.drawn(in_range, rows))
     network, pieces = assemble(recording, in_range)
     missing = [name for name in block_names if name not in recording.blocks]
@@ -71,7 +73,7 @@ def network_from_runs(
     if check:
         verify(pieces, recording)
         # Before there is another.
-        del recording
+        recording.forget()
         beyond = _run_beyond(run, in_range, rows, source)
         if beyond.path != outline.path:
             raise ValueError(

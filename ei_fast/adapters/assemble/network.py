@@ -13,9 +13,10 @@ import numpy as np
 from ei_fast.adapters.activations.steps import put_together
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
 from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches, spread
+from ei_fast.adapters.assemble.ranges import Known, Outputs, Ranged
 from ei_fast.adapters.assemble.tail import Tail
 from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
-from ei_fast.network.bins import Range, hull_of
+from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.names import unique_name
 from ei_fast.network.network import Network, feeds
@@ -94,7 +95,7 @@ class _Assembly:
     readers: Readers
     done: set[Op] = field(default_factory=set)
     pieces: list[Piece] = field(default_factory=list)
-    out_ranges: list[Range] = field(default_factory=list)
+    out_ranges: list[Outputs] = field(default_factory=list)
     restarts: list[int] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     # Operations that are skipped.
@@ -102,7 +103,7 @@ class _Assembly:
     views: dict[int, View] = field(default_factory=dict)
     # The operations between a value in view and where it is seen.
     between: dict[int, tuple[Op, ...]] = field(default_factory=dict)
-    ranges_before: dict[int, Range] = field(default_factory=dict)
+    ranges_before: dict[int, Ranged] = field(default_factory=dict)
     # Activations that no layer takes in, and why not.
     refused: dict[Op, str] = field(default_factory=dict)
     in_order: bool = True
@@ -167,12 +168,12 @@ class _Assembly:
     def _tail(self, op: Op, start: Start, source: int, with_pools: bool = True) -> Tail:
         """What follows a map, up to an activation that is no number for all that the map can reach."""
         tail = Tail(op, start, self.recording, self.readers, with_pools=with_pools, refused=None)
-        layer = tail.layer()
+        layer = tail.layer
         if isinstance(layer, Function):
             return tail
         # What is named has values for all numbers.
         linear = layer if isinstance(layer, (Layer, PooledOf)) else layer.linear
-        if linear.activation.is_named or _is_a_number(linear, self._range_before(source, self._name_of(op))):
+        if linear.activation.is_named or _is_a_number(linear, self._before(source, self._name_of(op)).range):
             return tail
         refused = next(one for one in tail.ops if one.does.role is Role.ACTIVATES)
         self.refused[refused] = f"its values are no numbers for all that layer {self._name_of(op)!r} can reach"
@@ -182,14 +183,15 @@ class _Assembly:
         """Under which name the layer that an operation begins is to stand in the network, as the next of them."""
         return unique_name(op.name or f"layer{len(self.pieces)}", {str(piece.layer.name) for piece in self.pieces})
 
-    def _range_before(self, start: int, name: str) -> Range:
-        """The range of what a layer reads."""
+    def _before(self, start: int, name: str) -> Ranged:
+        """What a layer reads."""
         if start not in self.ranges_before:
             origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
             if origin is not None:
                 self.ranges_before[start] = self.out_ranges[origin]
             else:
-                self.ranges_before[start] = self.in_range if start in self.recording.inputs else self._seen(start, name)
+                of_model = start in self.recording.inputs
+                self.ranges_before[start] = Known(self.in_range if of_model else self._seen(start, name))
         return self.ranges_before[start]
 
     def _add(self, op: Op, tail: Tail, view: View, inputs: Places, at: Places | None = None) -> None:
@@ -202,7 +204,7 @@ class _Assembly:
         """
         # What the view was looked through for is part of the layer.
         self.done.update(self.between.get(op.reads[0], ()) if view.source != op.reads[0] else (), tail.ops)
-        layer, source, before = tail.layer(), view.source, self.pieces[-1] if self.pieces else None
+        layer, source, before = tail.layer, view.source, self.pieces[-1] if self.pieces else None
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if source == before.end if before else source in self.recording.inputs:
             # From patch to patch no neuron feeds another; else it must be the one in the same place.
@@ -211,11 +213,11 @@ class _Assembly:
         else:
             follows = False
         name = self._name_of(op)
-        range_before = self._range_before(source, name)
+        read = self._before(source, name)
         if isinstance(layer, (SoftmaxOf, PooledOf)):
-            layer = layer.function(range_before)
+            layer = layer.function(read.range)
         if not follows:
-            layer = layer.over(range_before)
+            layer = layer.over(read.range)
             self.restarts.append(len(self.pieces))
         outputs = tail.outputs(layer.n_out)
         if at is not None:
@@ -224,7 +226,7 @@ class _Assembly:
         cost = len(self.recording.values[source]) * layer.n_in
         some = spread(len(inputs), max(1, min(MAX_GATHERED // cost, _MAX_PRODUCTS // (cost * layer.n_out))))
         layer = layer if layer.name == name else layer.named(name)
-        self.out_ranges.append(hull_of(Network([layer], range_before).ranges()[0][1]))
+        self.out_ranges.append(Outputs(layer, read))
         of_whole = self._part(source, view.places[view.places >= 0]), self._part(tail.end, outputs)
         self.pieces.append(Piece(layer, source, tail.end, inputs[some], outputs[some], *of_whole))
         self.views[tail.end] = View.of(tail.end, self.recording.shape(tail.end))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 
 import numpy as np
@@ -102,6 +103,7 @@ class Tail:
         at = self.view.back(np.arange(self.view.places.size).reshape(self.view.places.shape)).reshape(self.shape)
         return np.moveaxis(at, self.start.axis, -1).reshape(-1, n_out)
 
+    @cached_property
     def layer(self) -> Layer | Function | SoftmaxOf | PooledOf:
         """The map with all that was taken."""
         start, steps = self.start, list(self._steps)

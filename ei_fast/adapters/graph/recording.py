@@ -88,6 +88,11 @@ class Recording:
         found = values.reshape(len(values), -1)[:, places].reshape(-1, places.shape[1])
         return found.astype(np.float64, copy=False)
 
+    def forget(self) -> None:
+        """Let go of all values and weights, whoever still holds the recording: it takes as much memory as a model."""
+        self.values.clear()
+        self.ops.clear()
+
     def why_skipped(self, op: Op) -> str:
         """Why an operation of it is no layer."""
         return op.does.why_alone(op.name, len(op.reads), self.has_blocks)

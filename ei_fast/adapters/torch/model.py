@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from math import prod
 from types import MethodType
 from typing import Any
 
@@ -39,8 +40,9 @@ _SCRIPTED = (
     "is a ScriptModule, which does not show what it does. Put the module that it was made from in its place to measure "
     "its layers, and the one before it"
 )
-# Rows with which a shape is tried: more than one, and unlikely as a width; and with which examples are.
-_PROBED, _PROBED_EXAMPLES = 61, 7
+# Rows with which a shape is tried: more than one, and unlikely as a width. Of long samples fewer, since all that comes
+# of them is kept. And rows with which examples are.
+_PROBED, _PROBED_OF_LONG, _LONG, _PROBED_EXAMPLES = 61, 2, 2**11, 7
 
 
 def read(model: nn.Module, given: Given) -> Network:
@@ -108,6 +110,12 @@ def _unwrapped(model: nn.Module) -> nn.Module:
         model = inner
 
 
+def _n_probed(shape: Sequence[int]) -> int:
+    """With how many samples a shape is tried."""
+    is_long = len(shape) == 2 and prod(shape) > _LONG
+    return _PROBED_OF_LONG if len(shape) > 2 or is_long else _PROBED
+
+
 class _Subject:
     """The model, copies of which can be run and watched."""
 
@@ -119,10 +127,10 @@ class _Subject:
         found = [p.dtype for p in model.parameters() if p.is_floating_point()]
         self._own_dtype = found[0] if found else torch.float32
         self._model = model
+        self.dtype = torch.float64
         self._copies = [self._copy()]
         # Under the names that modules have where none is compiled.
         self.ranges = check_blocks(blocks, [name for name, _ in self._copies[0].named_modules() if name])
-        self.dtype = torch.float64
 
     def source(
         self, in_range: Range, shape: Sequence[int] | None, examples: Any
@@ -174,7 +182,7 @@ class _Subject:
             self.dtype = dtype
             for shape in candidates:
                 try:
-                    recording = self.run(random_inputs(in_range, _PROBED if len(shape) < 3 else 2, shape))
+                    recording = self.run(random_inputs(in_range, _n_probed(shape), shape))
                 except Exception as error:
                     if not is_ours(error):
                         error.add_note(f"Raised by the model for samples of shape {tuple(shape)}.")
@@ -234,11 +242,19 @@ class _Subject:
         try:
             # Tensors that were computed and kept, as pruning does, cannot be copied as they are.
             held = [t for module in self._model.modules() for t in vars(module).values() if isinstance(t, torch.Tensor)]
-            memo = {id(tensor): tensor.detach().clone() for tensor in held if not tensor.is_leaf}
+            memo: dict[int, Any] = {id(tensor): tensor.detach().clone() for tensor in held if not tensor.is_leaf}
+            # Converted at once, so that there is no second copy of them all while a model is copied.
+            memo |= {id(one): self._converted(one) for one in self._model.parameters() if type(one) is nn.Parameter}
             return _without_compiled(_without_hooks(copy.deepcopy(self._model, memo)), memo).cpu().eval()
         except Exception as error:
             error.add_note("Raised by copy.deepcopy of the model, of which ei_fast runs a copy.")
             raise
+
+    def _converted(self, parameter: nn.Parameter) -> nn.Parameter:
+        """A copy in the number type in which the model runs."""
+        dtype = self.dtype if parameter.is_floating_point() else parameter.dtype
+        values = parameter.detach().to(device="cpu", dtype=dtype, copy=True)
+        return nn.Parameter(values, requires_grad=parameter.requires_grad)
 
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
