@@ -25,6 +25,7 @@ def as_network(
     norm_place: Place | Mapping[str, Place] | None = None,
     norm_eps: float | None = None,
     blocks: Sequence[str] | Mapping[str, Range | None] = (),
+    heads: bool = False,
     verify: bool = True,
     input_shape: Sequence[int] | None = None,
     example_inputs: Any = None,
@@ -73,6 +74,14 @@ def as_network(
     blocks : sequence of str, or dict of str to (float, float), optional
         Modules of a PyTorch model, or layers of a Keras model, that are measured as one `Function` each, and the ranges
         of their outputs where these cannot be derived.
+    heads : bool, default False
+        Whether attention of a PyTorch or Keras model is measured head by head: of each head its columns of the layers
+        that make queries, keys and values, as ``"attn.q.head0"``, its rows of the layer behind it, without the bias,
+        which is no head's, and what these do together, as linear layers from width to width. OV, ``"attn.ov.head0"``,
+        is x W_V W_O + b_V W_O: what the head writes that attends to one position. QK, ``"attn.qk.head0"``, is
+        x W_Q W_K^T + b_Q W_K^T: what it seeks for a position x, whose product with another position is the score; b_K
+        adds the same to all scores of a query, which softmax takes away [1]_. Heads that share keys and values have
+        these once.
     verify : bool, default True
         Whether the layers of a model that runs are compared with the model itself on random inputs, inside
         `in_range` and ten times as far.
@@ -96,6 +105,10 @@ def as_network(
     TypeError, ValueError
         The message names the layer or key, the rule and the remedy. What a model itself raises is passed on.
 
+    References
+    ----------
+    .. [1] N. Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021.
+
     Examples
     --------
     >>> import numpy as np
@@ -112,7 +125,12 @@ def as_network(
     adapter = adapter_of(model)
     options = {
         **{"order": order, "prefix": prefix, "layout": layout, "norm_place": norm_place, "norm_eps": norm_eps},
-        **{"blocks": blocks or None, "input_shape": input_shape, "example_inputs": example_inputs},
+        **{
+            "blocks": blocks or None,
+            "heads": heads or None,
+            "input_shape": input_shape,
+            "example_inputs": example_inputs,
+        },
     }
     for option, value in options.items():
         if value is not None and option not in adapter.takes:
@@ -122,5 +140,8 @@ def as_network(
             )
     check_activation(activation)
     of_dicts = DictOptions.checked(order, prefix, layout, norm_place, norm_eps)
-    network = adapter.read(model, Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs))
+    if not isinstance(heads, bool):
+        raise TypeError(f"The 'heads' parameter of as_network must be True or False. Got {heads!r} instead.")
+    given = Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs, heads)
+    network = adapter.read(model, given)
     return network if called is None else renamed(network, called)

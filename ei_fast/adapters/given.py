@@ -14,6 +14,7 @@ DEFAULT_RANGE = (0.0, 1.0)
 WHOSE: Mapping[str, str] = {
     **dict.fromkeys(("order", "prefix", "layout", "norm_place", "norm_eps"), "dicts and files of weights"),
     "blocks": "models of PyTorch and Keras",
+    "heads": "models of PyTorch and Keras",
     "input_shape": "models of a framework that can be run",
     "example_inputs": "models of Flax and JAX; others take 'input_shape'",
 }
@@ -34,6 +35,8 @@ class Given:
         How dicts of weights are read.
     blocks : sequence of str, or dict of str to (float, float)
         Parts that are measured as one map each, and the ranges of their outputs where these cannot be derived.
+    heads : bool
+        Whether attention is measured head by head.
     verify : bool
         Whether every layer of a model that runs is compared with the model on random inputs.
     input_shape : sequence of int, optional
@@ -49,6 +52,7 @@ class Given:
     verify: bool = True
     input_shape: Sequence[int] | None = None
     example_inputs: Any = None
+    heads: bool = False
 
     @property
     def range_of_inputs(self) -> Range:

@@ -60,6 +60,7 @@ class AdapterOptions(TypedDict, total=False):
     norm_place: Literal["before", "after"] | Mapping[str, Literal["before", "after"]] | None
     norm_eps: float | None
     blocks: Sequence[str] | Mapping[str, Range | None]
+    heads: bool
     verify: bool
     input_shape: Sequence[int] | None
     example_inputs: Any

@@ -10,9 +10,17 @@ _MIXES = (
 )
 
 
+USE_HEADS = "; use heads=True to measure them, and what they do together, head by head"
+
+
+def is_attention(reason: str) -> bool:
+    """Whether it is the reason of an attention."""
+    return reason.startswith(_MIXES)
+
+
 def why_attention(has_heads: bool) -> str:
     """Why attention is skipped, and what to do where heads can be told apart."""
-    return _MIXES + ("; use heads=True to measure them, and what they do together, head by head" if has_heads else "")
+    return _MIXES + (USE_HEADS if has_heads else "")
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,10 @@ from torch.nn.parameter import is_lazy
 from ei_fast.adapters.blocks import Blocks, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
+from ei_fast.adapters.heads import Heads, by_head
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
 from ei_fast.adapters.torch.decisions import Reads, decisions
+from ei_fast.adapters.torch.heads import HeadWatch
 from ei_fast.adapters.torch.notes import Notes
 from ei_fast.adapters.torch.process import process_of_its_own
 from ei_fast.network.bins import Range
@@ -64,6 +66,8 @@ def read(model: nn.Module, given: Given) -> Network:
     shape, probed = subject.input_shape(in_range, given.input_shape)
     decided = decisions(subject.run, shape, in_range, given.verify) if probed.told else []
     network = network_from_runs(subject.run, shape, in_range, given.verify, list(subject.ranges), probed)
+    if given.heads:
+        network = by_head(network, subject.heads(random_inputs(in_range, 2, shape)))
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
     notes = [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
     scripted = {name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
@@ -179,6 +183,15 @@ class _Subject:
             output = model(x)
         return notes.recording(output)
 
+    def heads(self, inputs: NDArray[np.float64]) -> list[Heads]:
+        """Of every attention, which outputs of which dense maps are each head's."""
+        x, model = torch.from_numpy(inputs).to(self.dtype), self._copy().to(self.dtype)
+        watch = HeadWatch(list(self.ranges))
+        held = [*model.parameters(), *model.buffers()]
+        with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _uncompiled(), _watched(model, watch):
+            model(x)
+        return watch.heads(model)
+
     def _copy(self) -> nn.Module:
         """The model in evaluation mode, on the CPU."""
         try:
@@ -271,7 +284,7 @@ def _no_global_hooks() -> Iterator[None]:
 
 
 @contextmanager
-def _watched(model: nn.Module, notes: Notes) -> Iterator[None]:
+def _watched(model: nn.Module, notes: Notes | HeadWatch) -> Iterator[None]:
     """Within this, what the model does is written down."""
     own = {id(module) for module in model.modules()}
 
@@ -298,7 +311,7 @@ def _watched(model: nn.Module, notes: Notes) -> Iterator[None]:
             handle.remove()
 
 
-def _hooks(name: str, module: nn.Module, notes: Notes) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _hooks(name: str, module: nn.Module, notes: Notes | HeadWatch) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def enter(_: nn.Module, args: Any, kwargs: Any) -> None:
         notes.enter(name)
 
