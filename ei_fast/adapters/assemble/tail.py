@@ -122,7 +122,7 @@ class Tail:
         if isinstance(step := steps[0], Softmax):
             return SoftmaxOf(layer, step.log)
         assert isinstance(start, Conv)
-        return pooled(layer, start.window, [step for step in steps if not isinstance(step, Softmax)])
+        return pooled(layer, start.window, steps)
 
     def _behind_same(self) -> _End:
         """Go on behind what leaves the values as they are; return where that is."""
