@@ -219,15 +219,12 @@ def _products(one: Heads, index: Mapping[str, int | None], network: Network, ran
 
 def _not_composed(one: Heads) -> list[tuple[str, str]]:
     """Which products there are none of, and why."""
-    lacking = [("qk", "q", "k", one.qk), ("ov", "v", "out", one.ov)]
     said = []
-    for kind, first, second, why in lacking:
-        missing = next((part for part in (first, second) if getattr(one, part) is None), None)
-        if missing is not None:
-            said.append((f"{one.name}.{kind}", f"there is no dense layer {missing!r} that it could be the product of"))
-        elif why not in ("", "same"):
-            said.append((f"{one.name}.{kind}", f"it is no product of two dense layers: {why}"))
-    return said
+    if one.q is None or one.k is None or one.qk not in ("", "same"):
+        said.append((f"{one.name}.qk", one.qk or "queries or keys come from no dense layer"))
+    if one.v is None or one.out is None or one.ov:
+        said.append((f"{one.name}.ov", one.ov or "no dense layer reads what the heads give as they give it"))
+    return [(name, f"it is no product of two dense layers: {why}") for name, why in said]
 
 
 def _notes(one: Heads, index: Mapping[str, int | None], network: Network) -> list[tuple[str, str]]:

@@ -11,7 +11,10 @@ from ei_fast.adapters.graph import Op, Recording, Role, Same, Softmax, Unknown, 
 from ei_fast.adapters.graph.attention import Attention, why_attention
 
 _PRODUCTS = {"matmul", "bmm", "baddbmm", "einsum", "dot", "tensordot", "mm"}
-_MOVES = {"transpose", "permute", "swapaxes", "movedim", "moveaxis", "reshape", "view", "flatten"}
+_MOVES = {
+    *("transpose", "permute", "swapaxes", "movedim", "moveaxis", "reshape", "view", "flatten"),
+    *("unbind", "cat", "concatenate", "stack", "split", "chunk", "getitem"),
+}
 # Operations between a softmax and a product: scales, masks, dropout and casts.
 _MOST_BETWEEN = 16
 
@@ -121,19 +124,24 @@ def _module_of(steps: Sequence[Op]) -> str:
         same += 1
     name = separator.join(parts[0][:same])
     # What no module holds is called as the function is.
-    return "" if name in _PRODUCTS or name == _FUNCTION else name
+    return "" if name in _PRODUCTS or name in _FUNCTIONS else name
 
 
-_FUNCTION = "scaled_dot_product_attention"
+_FUNCTIONS = {"scaled_dot_product_attention", "dotproductattention"}
 
 
 def _behind(op: Op, readers: Mapping[int, Sequence[Op]]) -> list[Op]:
     """What only moves about what attention gave."""
     steps: list[Op] = []
-    following = _only(readers.get(op.writes[0], ()))
-    while following is not None and (isinstance(following.does, Same) or _kind(following) in _MOVES):
-        steps.append(following)
-        following = _only(readers.get(following.writes[0], ()))
+    inside = {op.writes[0]}
+    waiting = list(readers.get(op.writes[0], ()))
+    while waiting:
+        following = waiting.pop(0)
+        moves = isinstance(following.does, Same) or _kind(following) in _MOVES
+        if moves and following not in steps and inside.issuperset(following.reads):
+            steps.append(following)
+            inside.update(following.writes)
+            waiting += [reader for value in following.writes for reader in readers.get(value, ())]
     return steps
 
 
@@ -150,7 +158,8 @@ def _before(
     while waiting:
         for value in waiting.pop().reads:
             op = writers.get(value)
-            if op is None or op in inside or op in taken or op.does.role is Role.STARTS:
+            # What reads nothing that is known has a reason of its own.
+            if op is None or op in inside or op in taken or op.does.role is Role.STARTS or not op.reads:
                 continue
             seen_by = {reader for one in op.writes for reader in readers.get(one, ())}
             if seen_by.issubset(inside) and not set(op.writes).intersection(outputs):

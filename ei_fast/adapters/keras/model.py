@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ei_fast.adapters.blocks import check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording
+from ei_fast.adapters.heads import by_head
+from ei_fast.adapters.keras.attention import heads_in
 from ei_fast.adapters.keras.numbers import as_numbers
 from ei_fast.adapters.keras.watching import Watcher, named
 from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
@@ -60,7 +62,8 @@ def read(model: keras.Layer, given: Given) -> Network:
                 _check_same(model, watcher, output, model(x, **options))
         return recording
 
-    return network_from_runs(run, shape, in_range, given.verify, list(ranges))
+    network = network_from_runs(run, shape, in_range, given.verify, list(ranges))
+    return by_head(network, heads_in(network, layers)) if given.heads else network
 
 
 def _input_shape(model: keras.Layer, given: Sequence[int] | None) -> tuple[int, ...]:
