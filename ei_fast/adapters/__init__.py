@@ -27,6 +27,7 @@ def as_network(
     chain: bool = True,
     layers: str | Sequence[str] | None = None,
     blocks: Sequence[str] | Mapping[str, Range | None] = (),
+    heads: bool = False,
     verify: bool = True,
     input_shape: Sequence[int] | None = None,
     example_inputs: Any = None,
@@ -84,6 +85,14 @@ def as_network(
     blocks : sequence of str, or dict of str to (float, float), optional
         Modules of a PyTorch model, or layers of a Keras model, that are measured as one `Function` each, and the ranges
         of their outputs where these cannot be derived.
+    heads : bool, default False
+        Whether attention of a PyTorch or Keras model is measured head by head: of each head its columns of the layers
+        that make queries, keys and values, as ``"attn.q.head0"``, its rows of the layer behind it, without the bias,
+        which is no head's, and what these do together, as linear layers from width to width. OV, ``"attn.ov.head0"``,
+        is x W_V W_O + b_V W_O: what the head writes that attends to one position. QK, ``"attn.qk.head0"``, is
+        x W_Q W_K^T + b_Q W_K^T: what it seeks for a position x, whose product with another position is the score; b_K
+        adds the same to all scores of a query, which softmax takes away [1]_. Heads that share keys and values have
+        these once.
     verify : bool, default True
         Whether the layers of a model that runs are compared with the model itself on random inputs, inside
         `in_range` and ten times as far.
@@ -120,6 +129,10 @@ def as_network(
     TypeError, ValueError
         The message names the layer or key, the rule and the remedy. What a model itself raises is passed on.
 
+    References
+    ----------
+    .. [1] N. Elhage et al., "A Mathematical Framework for Transformer Circuits", 2021.
+
     Examples
     --------
     >>> import numpy as np
@@ -136,8 +149,8 @@ def as_network(
     adapter = adapter_of(model)
     options = {
         **{"order": order, "prefix": prefix, "layout": layout, "norm_place": norm_place, "norm_eps": norm_eps},
-        **{"chain": None if chain is True else chain, "layers": layers},
-        **{"blocks": blocks or None, "input_shape": input_shape, "example_inputs": example_inputs},
+        **{"chain": None if chain is True else chain, "layers": layers, "blocks": blocks or None},
+        **{"heads": heads or None, "input_shape": input_shape, "example_inputs": example_inputs},
     }
     for option, value in options.items():
         if value is not None and option not in adapter.takes:
@@ -146,6 +159,9 @@ def as_network(
                 f"The {option!r} parameter of as_network is for {WHOSE[option]}. Got it for {what}. Leave it out."
             )
     check_activation(activation)
+    if not isinstance(heads, bool):
+        raise TypeError(f"The 'heads' parameter of as_network must be True or False. Got {heads!r} instead.")
     of_dicts = DictOptions.checked(order, prefix, layout, norm_place, norm_eps, chain=chain, layers=layers)
-    network = adapter.read(model, Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs))
+    given = Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs, heads)
+    network = adapter.read(model, given)
     return network if called is None else renamed(network, called)

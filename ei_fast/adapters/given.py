@@ -16,6 +16,7 @@ WHOSE: Mapping[str, str] = {
         ("order", "prefix", "layout", "norm_place", "norm_eps", "chain", "layers"), "dicts and files of weights"
     ),
     "blocks": "models of PyTorch and Keras",
+    "heads": "models of PyTorch and Keras",
     "input_shape": "models of a framework that can be run",
     "example_inputs": "all models",
 }
@@ -36,6 +37,8 @@ class Given:
         How dicts of weights are read.
     blocks : sequence of str, or dict of str to (float, float)
         Parts that are measured as one map each, and the ranges of their outputs where these cannot be derived.
+    heads : bool
+        Whether attention is measured head by head.
     verify : bool
         Whether every layer of a model that runs is compared with the model on random inputs.
     input_shape : sequence of int, optional
@@ -51,6 +54,7 @@ class Given:
     verify: bool = True
     input_shape: Sequence[int] | None = None
     example_inputs: Any = None
+    heads: bool = False
 
     @property
     def range_of_inputs(self) -> Range:

@@ -106,7 +106,7 @@ def _is_jax(model: Any) -> bool:
 _KERAS = ("A Keras model", "Keras 3", "keras")
 _ONNX = ("An ONNX model", "onnx and onnxruntime", "onnx")
 _FLAX = ("A Flax model", "JAX and Flax", "flax")
-_RUN = ("blocks", "input_shape")
+_RUN = ("blocks", "heads", "input_shape")
 _EXAMPLES = ("example_inputs",)
 
 ADAPTERS = (

@@ -136,6 +136,7 @@ _FORMS = {
         },
         _blocks_in,
     ),
+    "heads": _Form({"default": None, "help": "Whether attention of a model is measured head by head [no]."}, bool),
     "verify": _Form(
         {"default": None, "help": "Whether the layers of a model that runs are compared with the model [yes]."},
         bool,

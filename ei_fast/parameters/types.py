@@ -62,6 +62,7 @@ class AdapterOptions(TypedDict, total=False):
     chain: bool
     layers: str | Sequence[str] | None
     blocks: Sequence[str] | Mapping[str, Range | None]
+    heads: bool
     verify: bool
     input_shape: Sequence[int] | None
     example_inputs: Any

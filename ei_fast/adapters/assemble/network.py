@@ -12,6 +12,7 @@ import numpy as np
 
 from ei_fast.adapters.activations.steps import put_together
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
+from ei_fast.adapters.assemble.parts import Parts
 from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches, spread
 from ei_fast.adapters.assemble.ranges import Known, Outputs, Ranged
 from ei_fast.adapters.assemble.tail import Tail
@@ -60,19 +61,19 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     """
     recording = put_together(recording)
     ops, dead = recording.alive()
-    found = _Assembly(recording, in_range, Readers(ops, recording.outputs))
+    found = _Assembly(recording, in_range, Readers(ops, recording.outputs), Parts.in_recording(recording))
     for op in ops:
         if op not in found.done:
             found.take(op)
     unread = "nothing that the model returns was seen to depend on it"
     found.skipped += [(op.name, unread) for op in dead if op.does.role is Role.STARTS]
     # Affine maps and padding that no layer took in.
-    found.skipped += [(op.name, recording.why_skipped(op)) for op in ops if op not in found.done]
+    found.skipped += [(found.parts.name(op), found.why(op)) for op in ops if op not in found.done]
     measured = {piece.layer.name for piece in found.pieces}
     # What else a module does that is a layer, or was one when it was called before.
     found.skipped = [(f"in {name}" if name in measured else name, reason) for name, reason in found.skipped]
     # What is done in several steps has several times the same reason.
-    found.skipped = list(dict.fromkeys(found.skipped))
+    found.skipped = found.parts.once(list(dict.fromkeys(found.skipped)))
     if not found.pieces:
         raise TypeError(
             "The model has no dense layer or convolution that could be measured. It has "
@@ -93,6 +94,7 @@ class _Assembly:
     recording: Recording
     in_range: Range
     readers: Readers
+    parts: Parts
     done: set[Op] = field(default_factory=set)
     pieces: list[Piece] = field(default_factory=list)
     out_ranges: list[Outputs] = field(default_factory=list)
@@ -123,10 +125,15 @@ class _Assembly:
         if view is not None and isinstance(does, Start):
             why = self._start(op, does, view)
         else:
-            why = self.refused.get(op) or self.recording.why_skipped(op)
+            why = self.refused.get(op) or self.why(op)
         if why is not None:
-            self.skipped.append((op.name, why + self._measured_without(op)))
+            more = "" if op in self.parts.of else self._measured_without(op)
+            self.skipped.append((self.parts.name(op), why + more))
             self.alone.add(op)
+
+    def why(self, op: Op) -> str:
+        """Why an operation is no layer."""
+        return self.parts.of[op][1] if op in self.parts.of else self.recording.why_skipped(op)
 
     def _measured_without(self, op: Op) -> str:
         """Which layer ends before an operation that is skipped, though it might have been part of it."""
@@ -247,7 +254,7 @@ class _Assembly:
                 f"The inputs of layer {name!r}{after} are {what} where the model runs on random inputs, so that its "
                 "range cannot be told. Give an 'in_range' on which they are numbers."
             )
-        writer = next((op.name for op in self.recording.ops if value in op.writes), None)
+        writer = next((self.parts.name(op) for op in self.recording.ops if value in op.writes), None)
         seen_range = f"the inputs of {name!r} after it are binned over the range seen for random inputs"
         for place in range(len(self.skipped))[::-1]:
             skipped, reason = self.skipped[place]

@@ -3,7 +3,7 @@
 What index stands for what is not read; the product is tried on vectors of which one number is 1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
@@ -49,6 +49,20 @@ def dense_of(function: Callable[[Numbers], Numbers], x: Numbers, y: Numbers) -> 
     weight = in_first_place[:-1] - bias
     known = all(_is(weight, bias, *given) for given in ((ones, made), (drawn, of_drawn), (x, y)))
     return Dense(weight.astype(np.float64), bias.astype(np.float64)) if known else None
+
+
+def flat_shapes(x: Sequence[int], y: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Shapes of values whose last axes are made one, where one axis becomes several, or several one: as of heads.
+
+    None where there is nothing to make one, or it cannot be told which axes those are.
+    """
+    lead = 0
+    while lead < min(len(x), len(y)) - 1 and x[lead] == y[lead]:
+        lead += 1
+    n_axes = len(x) - lead, len(y) - lead
+    if lead == 0 or 1 not in n_axes or n_axes == (1, 1):
+        return None
+    return (*x[:lead], prod(x[lead:])), (*y[:lead], prod(y[lead:]))
 
 
 def _is(weight: Numbers, bias: Numbers, x: Numbers, y: Numbers) -> bool:

@@ -53,9 +53,9 @@ class Affine(Step):
 
     @property
     def scales_all_alike(self) -> bool:
-        """Whether it multiplies all values with one number, and does nothing else."""
+        """Whether it multiplies all values with one number other than 1, and does nothing else."""
         scales = np.ravel(self.scale)
-        return not np.any(self.shift) and scales.size > 0 and bool(np.all(scales == scales[0]))
+        return not np.any(self.shift) and scales.size > 0 and bool(np.all(scales == scales[0])) and scales[0] != 1
 
     def seen(self, view: View, shape: tuple[int, ...]) -> View:
         return view.scaled(*(np.broadcast_to(part, shape) for part in (self.scale, self.shift)))

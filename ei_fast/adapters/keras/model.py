@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ei_fast.adapters.blocks import check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording
+from ei_fast.adapters.heads import by_head
+from ei_fast.adapters.keras.attention import heads_in
 from ei_fast.adapters.keras.examples import examples_of, is_floating
 from ei_fast.adapters.keras.numbers import as_numbers
 from ei_fast.adapters.keras.uses import Uses
@@ -64,6 +66,7 @@ def read(model: keras.Layer, given: Given) -> Network:
         return recording
 
     network = network_from_runs(run, source, in_range, given.verify, list(ranges))
+    network = by_head(network, heads_in(network, layers)) if given.heads else network
     return network.noted([("example_inputs", one) for one in said]) if said else network
 
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.activations.known import activation_of
 from ei_fast.adapters.activations.tried import does_alone
-from ei_fast.adapters.graph import Dense
-from ei_fast.adapters.graph.contractions import dense_of
 from ei_fast.network.activations import Activation
 
 
@@ -47,14 +45,3 @@ def elementwise(function: Callable[[Any], Any], x: Any, y: Any, name: str) -> Ac
     if not alike or not does_alone(lambda s: as_numbers(function(keras.ops.convert_to_tensor(s, x.dtype)))):
         return None
     return activation_of(_OnBackend(function, name))
-
-
-def contraction(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any], at: int, y: Any) -> Dense | None:
-    """The dense map that a sum of products is of the one argument that depends on the model's input, if it is one."""
-    x = args[at]
-
-    def run(values: NDArray[np.floating]) -> NDArray[np.floating]:
-        given = keras.ops.convert_to_tensor(values, keras.backend.standardize_dtype(x.dtype))
-        return as_numbers(op.call(*(given if k == at else arg for k, arg in enumerate(args)), **kwargs))
-
-    return dense_of(run, as_numbers(x), as_numbers(y))

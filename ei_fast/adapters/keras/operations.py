@@ -25,9 +25,10 @@ from ei_fast.adapters.graph.contractions import CONTRACTIONS
 from ei_fast.adapters.graph.fusion import of_batch_norm
 from ei_fast.adapters.keras.activations import ACTIVATIONS
 from ei_fast.adapters.keras.call import Call, Steps
+from ei_fast.adapters.keras.contractions import contraction
 from ei_fast.adapters.keras.each import each_by_itself
 from ei_fast.adapters.keras.images import SEVERAL
-from ei_fast.adapters.keras.numbers import contraction, elementwise
+from ei_fast.adapters.keras.numbers import elementwise
 
 
 def steps_of_call(call: Call) -> Steps | None:
@@ -47,7 +48,7 @@ def steps_of_call(call: Call) -> Steps | None:
         return SEVERAL[call.kind](call) if call.at == (0,) else None
     does = _does(call) or each_by_itself(call)
     if does is None and call.kind.lower() in CONTRACTIONS:
-        does = contraction(call.op, call.args, call.kwargs, call.at[0], call.output)
+        return contraction(call)
     return None if does is None else [(does, call.output)]
 
 

@@ -30,6 +30,7 @@ from ei_fast.adapters.graph import (
     Values,
 )
 from ei_fast.adapters.keras.activations import steps_of
+from ei_fast.adapters.keras.attention import parts_of, unknown
 from ei_fast.adapters.keras.blocks import RunBlock
 from ei_fast.adapters.keras.call import Call
 from ei_fast.adapters.keras.layers import is_bounded, is_quantized, meaning_of_layer
@@ -191,7 +192,7 @@ class Watcher:
         self.uses.by((args, kwargs), self._inside[-1] if self._inside else "")
         name = self._inside[-1] if self._inside and self._inside[-1] else kind
         if not hasattr(actual, "shape"):
-            return self._write(name, Unknown.function(kind, len(reads)), reads, actual)
+            return self._write(name, unknown(kind, len(reads)), reads, actual)
         if self._integers and self._integers.issuperset(reads) and not _is_floating(actual):
             # What is made of integers that were given is taken as it is, as they are.
             self._integers.add(len(self._values))
@@ -206,7 +207,7 @@ class Watcher:
             steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
         if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
-            return self._write(name, Unknown.function(kind, len(reads)), reads, actual)
+            return self._write(name, unknown(kind, len(reads)), reads, actual)
         for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)
@@ -373,10 +374,15 @@ def _first_line(error: BaseException) -> str:
 def named(layers: Sequence[keras.Layer], own: keras.Layer) -> dict[str, keras.Layer]:
     """Layers by name; one whose name another has as well by its path."""
     names = [layer.name for layer in layers]
+    inside = parts_of(layers)
+
+    def called(layer: keras.Layer) -> str:
+        return (layer.path if names.count(layer.name) > 1 else "") or str(layer.name)
+
     result: dict[str, keras.Layer] = {}
-    for layer, name in zip(layers, names, strict=True):
-        if names.count(name) > 1:
-            name = layer.path or name
+    for layer in layers:
+        outer = inside.get(id(layer))
+        name = called(layer) if outer is None else f"{called(outer)}/{layer.name}"
         unique, use = name, 1
         while unique in result:
             use += 1

@@ -23,11 +23,13 @@ from torch.nn.parameter import is_lazy
 from ei_fast.adapters.blocks import Blocks, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
+from ei_fast.adapters.heads import Heads, by_head
 from ei_fast.adapters.runs import check_shape, network_from_runs
 from ei_fast.adapters.sources import OfShape, Source, random_inputs
 from ei_fast.adapters.torch.arguments import examples_of, several_wanted
 from ei_fast.adapters.torch.decisions import ReadOuts, decisions
 from ei_fast.adapters.torch.examples import Examples, Inputs
+from ei_fast.adapters.torch.heads import HeadWatch
 from ei_fast.adapters.torch.owners import called, is_ours
 from ei_fast.adapters.torch.process import process_of_its_own
 from ei_fast.adapters.torch.sequences import check_rows_alone
@@ -70,10 +72,12 @@ def read(model: nn.Module, given: Given) -> Network:
     in_range = given.range_of_inputs
     subject = _Subject(model, given.blocks)
     source, probed, notes = subject.source(in_range, given.input_shape, given.example_inputs)
-    decided = decisions(subject.run, source, in_range, given.verify) if probed.read_out else []
-    network = network_from_runs(subject.run, source, in_range, given.verify, list(subject.ranges), probed)
     if given.input_shape is None and given.example_inputs is None:
         check_rows_alone(subject.run, probed, in_range)
+    decided = decisions(subject.run, source, in_range, given.verify) if probed.read_out else []
+    network = network_from_runs(subject.run, source, in_range, given.verify, list(subject.ranges), probed)
+    if given.heads:
+        network = by_head(network, subject.heads(source.drawn(in_range, 2)))
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
     notes += [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
     scripted = {name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}
@@ -232,10 +236,16 @@ class _Subject:
         held = [*model.parameters(), *model.buffers()]
         read_out = ReadOuts(instead or {})
         watcher = Watcher(inputs, held, self.ranges, self.dtype, read_out=read_out, uses=Uses(model))
-        whole = process_of_its_own(inputs.drawn, held)
-        with torch.no_grad(), whole, _no_global_hooks(), _uncompiled(), _watched(model, watcher):
-            output = called(model, inputs)
-        return watcher.recording(output)
+        return watcher.recording(_output(model, inputs, watcher))
+
+    def heads(self, inputs: NDArray[np.float64] | Inputs) -> list[Heads]:
+        """Of every attention, which outputs of which dense maps are each head's."""
+        if not isinstance(inputs, Inputs):
+            inputs = Inputs.of_one(torch.from_numpy(inputs).to(self.dtype))
+        model = self._copy().to(self.dtype)
+        watch = HeadWatch(list(self.ranges))
+        _output(model, inputs, watch)
+        return watch.heads(model)
 
     def _copy(self) -> nn.Module:
         """The model in evaluation mode, on the CPU."""
@@ -255,6 +265,13 @@ class _Subject:
         dtype = self.dtype if parameter.is_floating_point() else parameter.dtype
         values = parameter.detach().to(device="cpu", dtype=dtype, copy=True)
         return nn.Parameter(values, requires_grad=parameter.requires_grad)
+
+
+def _output(model: nn.Module, inputs: Inputs, watcher: Watcher | HeadWatch) -> Any:
+    """What a copy of the model returns, while it is watched, in a process that is then as it was."""
+    whole = process_of_its_own(inputs.drawn, [*model.parameters(), *model.buffers()])
+    with torch.no_grad(), whole, _no_global_hooks(), _uncompiled(), _watched(model, watcher):
+        return called(model, inputs)
 
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
@@ -333,7 +350,7 @@ def _no_global_hooks() -> Iterator[None]:
 
 
 @contextmanager
-def _watched(model: nn.Module, watcher: Watcher) -> Iterator[None]:
+def _watched(model: nn.Module, watcher: Watcher | HeadWatch) -> Iterator[None]:
     """Within this, what the model does is written down."""
     own = {id(module) for module in model.modules()}
 
@@ -360,7 +377,7 @@ def _watched(model: nn.Module, watcher: Watcher) -> Iterator[None]:
             handle.remove()
 
 
-def _hooks(name: str, module: nn.Module, watcher: Watcher) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _hooks(name: str, module: nn.Module, watcher: Watcher | HeadWatch) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def enter(_: nn.Module, args: Any, kwargs: Any) -> None:
         watcher.enter(name)
 

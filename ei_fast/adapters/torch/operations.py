@@ -101,8 +101,11 @@ def _array(values: Any) -> NDArray[np.float64]:
 
 def _linear(given: Arguments) -> Dense | None:
     weight, bias = given(1, "weight"), given(2, "bias")
-    if weight.dim() != 2:
-        return None
+    return None if weight.dim() != 2 else dense_of_linear(weight, bias)
+
+
+def dense_of_linear(weight: torch.Tensor, bias: torch.Tensor | None) -> Dense:
+    """The map of weights (n_out, n_in), as `torch.nn.functional.linear` takes them."""
     return Dense(_array(weight).T, np.zeros(len(weight)) if bias is None else _array(bias))
 
 

@@ -28,14 +28,16 @@ from ei_fast.adapters.graph import (
     Unknown,
     Values,
 )
+from ei_fast.adapters.graph.attention import Attention
 from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
+from ei_fast.adapters.torch.attention import ATTENDS, MOVING, MULTI_HEAD, MovedRows, Projection, written_out
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
 from ei_fast.adapters.torch.decisions import OF_FINITE, ReadOuts, is_finite
 from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.examples import Inputs
 from ei_fast.adapters.torch.given import LOOKED_UP, drawn_beyond, why_followed
-from ei_fast.adapters.torch.operations import COMBINATIONS, is_reshaped, meaning_of
+from ei_fast.adapters.torch.operations import COMBINATIONS, dense_of_linear, is_reshaped, meaning_of
 from ei_fast.adapters.torch.uses import Uses
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -79,6 +81,7 @@ class Watcher(TorchFunctionMode):
     # Integers that the user has given, and what is made of such.
     _given: dict[int, torch.Tensor] = field(default_factory=dict)
     _modules: list[str] = field(default_factory=list)
+    _moved: MovedRows = field(default_factory=MovedRows)
     _pausing: bool = False
     _block: list[tuple[Call, torch.Tensor]] | None = None
 
@@ -143,9 +146,38 @@ class Watcher(TorchFunctionMode):
         if not written:
             return self.read_out.answered(module, call.name, call.tensors, result)
         self.read_out.made(call.name, call.tensors, written)
+        if call.name == MULTI_HEAD and self._in_parts(module, call, result):
+            return result
         does, reads = self._meaning(call, reads, written, shapes)
         self._write(module or call.name, does, reads, written)
         return result
+
+    def _in_parts(self, module: str, call: Call, result: Any) -> bool:
+        """Write down what `multi_head_attention_forward` does inside; whether that is known."""
+        parts = written_out(call, result, self._moved)
+        if parts is None:
+            return False
+        name = module or "attention"
+        for part in parts.inputs:
+            self._project(name, part)
+        attended = [parts.out.x, *(one for one in result[1:] if one is not None)]
+        self._write(name, Attention(), self._read([part.made for part in parts.inputs]), attended)
+        self._project(name, parts.out)
+        if parts.order[0] == 0:
+            self._number[id(result[0])] = (self._number[id(parts.out.made)][0], result[0])
+        else:
+            self._write(name, Unknown.function("transpose", 1), self._read(parts.out.made), [result[0]])
+            self._moved.put(result[0], parts.out.made, parts.order)
+        return True
+
+    def _project(self, name: str, part: Projection) -> None:
+        """Write down a dense map that `multi_head_attention_forward` holds."""
+        reads = self._read(part.x)
+        does: Operation = dense_of_linear(part.weight, part.bias)
+        if not reads or not self._values.are_known_behind([(does, part.made)], reads, len(part.x)):
+            same = Unknown("what it reads is the same for all inputs")
+            does = Unknown.function("linear", 1) if reads else same
+        self._write(f"{name}.{part.name}", does, reads, [part.made])
 
     def _check_takes_numbers(self, call: Call) -> None:
         """Raise ValueError where the model's input is looked up in a table of vectors."""
@@ -168,6 +200,11 @@ class Watcher(TorchFunctionMode):
     ) -> tuple[Operation, tuple[int, ...]]:
         """What a function did, and which values it reads for that."""
         does: Operation | None = None
+        if len(written) == 1 and call.name in MOVING and len(shapes) == 1:
+            self._moved.note(call, written[0])
+            first, order = self._moved.first(written[0])
+            if order == tuple(range(len(order))) and first is not call.given(0, "input"):
+                return Same(), self._read(first)
         if len(written) == 1:
             does, reads = self._does(call, reads, written[0], shapes) or (None, reads)
         # What is not known may say why.
@@ -176,7 +213,8 @@ class Watcher(TorchFunctionMode):
             has_rows = bool(shapes[0]) and all(self._values[number].ndim for number in reads)
             known = has_rows and self._values.are_known_behind([(does, written[0])], reads, shapes[0][0])
             does = does if known else None
-        return does or Unknown.function(call.name, len(reads)), reads
+        attends = call.name == ATTENDS
+        return does or (Attention() if attends else Unknown.function(call.name, len(reads))), reads
 
     def _does(
         self, call: Call, reads: tuple[int, ...], made: torch.Tensor, shapes: Sequence[torch.Size]

@@ -43,7 +43,8 @@ def test_a_residual_network():
 def test_an_encoder_layer():
     model = nn.Sequential(nn.Linear(8, 8), nn.TransformerEncoderLayer(8, 2, 16, batch_first=True))
     parts = ef.as_network(model, input_shape=(5, 8))
-    assert names_of(parts) == ["0", "1.linear1", "1.linear2"]
+    attention = [f"1.self_attn.{part}" for part in ("q", "k", "v", "out_proj")]
+    assert names_of(parts) == ["0", *attention, "1.linear1", "1.linear2"]
     assert "1.norm1" in [name for name, _ in parts.skipped]
     # One token at a time, and then a whole sample: five tokens of eight.
     whole = ef.as_network(model, input_shape=(5, 8), blocks={"1": (-3, 3)})
