@@ -28,6 +28,7 @@ def as_network(
     verify: bool = True,
     input_shape: Sequence[int] | None = None,
     example_inputs: Any = None,
+    unroll: int | None = None,
     names: Sequence[str] | None = None,
 ) -> Network:
     """Read the network behind a model.
@@ -82,6 +83,10 @@ def as_network(
     example_inputs : array (rows, ...), optional
         Of a model of Flax or JAX, instead of `input_shape`: a batch of which the shape of a sample and the type are
         used.
+    unroll : int, optional
+        Of recurrent layers of PyTorch, Keras and ONNX, how many steps of a cell are one `Function`: from the inputs of
+        so many steps, one after the other, the hidden state before them and, of an LSTM, the cell state, to the hidden
+        state behind them. Where not given, every gate is a layer of its own.
     names : sequence of str, optional
         What the layers are called, one name a layer in the order of the network, instead of the names that the model
         has for them.
@@ -113,6 +118,7 @@ def as_network(
     options = {
         **{"order": order, "prefix": prefix, "layout": layout, "norm_place": norm_place, "norm_eps": norm_eps},
         **{"blocks": blocks or None, "input_shape": input_shape, "example_inputs": example_inputs},
+        "unroll": unroll,
     }
     for option, value in options.items():
         if value is not None and option not in adapter.takes:
@@ -122,5 +128,6 @@ def as_network(
             )
     check_activation(activation)
     of_dicts = DictOptions.checked(order, prefix, layout, norm_place, norm_eps)
-    network = adapter.read(model, Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs))
+    given = Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs, unroll)
+    network = adapter.read(model, given)
     return network if called is None else renamed(network, called)

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from ei_fast.adapters.blocks import Blocks
 from ei_fast.adapters.dicts.options import DictOptions
@@ -16,6 +19,7 @@ WHOSE: Mapping[str, str] = {
     "blocks": "models of PyTorch and Keras",
     "input_shape": "models of a framework that can be run",
     "example_inputs": "models of Flax and JAX; others take 'input_shape'",
+    "unroll": "models of PyTorch, Keras and ONNX with recurrent layers",
 }
 """Options that not every adapter takes, and for which models they are."""
 
@@ -40,6 +44,8 @@ class Given:
         Of one sample.
     example_inputs : array (rows, ...), optional
         Instead, a batch of them.
+    unroll : int, optional
+        How many steps of recurrent cells are one map.
     """
 
     activation: str | Activation | Sequence[str | Activation] = "sigmoid"
@@ -49,8 +55,21 @@ class Given:
     verify: bool = True
     input_shape: Sequence[int] | None = None
     example_inputs: Any = None
+    unroll: int | None = None
 
     @property
     def range_of_inputs(self) -> Range:
         """Range of the model's inputs, (0, 1) where not given."""
         return DEFAULT_RANGE if self.in_range is None else check_range(self.in_range, "in_range", "as_network")
+
+    @property
+    def checked_unroll(self) -> int | None:
+        """`unroll`; TypeError or ValueError where it is no number of steps."""
+        rule = "The 'unroll' parameter of as_network must be an integer >= 1, a number of steps"
+        if self.unroll is None:
+            return None
+        if not isinstance(self.unroll, Integral) or isinstance(self.unroll, (bool, np.bool_)):
+            raise TypeError(f"{rule}. Got {self.unroll!r} instead.")
+        if self.unroll < 1:
+            raise ValueError(f"{rule}. Got {self.unroll!r} instead.")
+        return int(self.unroll)

@@ -58,7 +58,7 @@ class RecorderCallback(Callback):
     on_error : "warn" or "raise", default "warn"
         An epoch that cannot be recorded, because weights are no longer finite or a disk is full, is left out with one
         warning, and training goes on; or ends the training.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Attributes

@@ -200,8 +200,10 @@ class EffectiveInformation(MeasuresNetworks):
             Whatever `as_network` accepts.
         y : None, default None
             Ignored; scikit-learn's interface has it.
-        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs : optional
             How the model is read: see `as_network`.
+        unroll, names : optional
+            Of its steps and layers: see `as_network` as well.
 
         Returns
         -------
@@ -239,8 +241,10 @@ class EffectiveInformation(MeasuresNetworks):
         ----------
         model : Network, Layer, Function, array, list, dict, path, or a model of a framework
             Whatever `as_network` accepts.
-        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs : optional
             How the model is read: see `as_network`.
+        unroll, names : optional
+            Of its steps and layers: see `as_network` as well.
 
         Returns
         -------
@@ -292,8 +296,10 @@ class EffectiveInformation(MeasuresNetworks):
         ----------
         model : Network, Layer, Function, array, list, dict, path, or a model of a framework
             Whatever `as_network` accepts.
-        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+        order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs : optional
             How the model is read: see `as_network`.
+        unroll, names : optional
+            Of its steps and layers: see `as_network` as well.
 
         Returns
         -------

@@ -22,7 +22,7 @@ def describe(model: Any, **options: Unpack[ReadingOptions]) -> None:
         Whatever `as_network` accepts.
     activation, in_range : optional
         How the model is read: see `as_network`.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Raises

@@ -37,7 +37,7 @@ def bin_sweep(
         What is measured: see `EffectiveInformation`.
     joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
         How it is measured: see `EffectiveInformation`.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Returns

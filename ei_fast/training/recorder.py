@@ -74,7 +74,7 @@ class Recorder:
     keep_weights : bool, default False
         Whether the trajectory keeps the weights of every record, so that it can be measured anew. The file, which is
         written whole at every record, grows by them.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Attributes

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
 from ei_fast.adapters.graph import Affine, Pointwise, Pool, Window
-from ei_fast.network.bins import Range, hull_of
+from ei_fast.network.bins import Ranges, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 from ei_fast.network.reach import reached
@@ -33,7 +33,7 @@ class SoftmaxOf:
         """Largest sum of the sizes of what a pre-activation adds up."""
         return self.linear.size_of_sums(x)
 
-    def function(self, in_range: Range) -> Function:
+    def function(self, in_range: Ranges) -> Function:
         """The layer over inputs in `in_range`: its outputs' range is (0, 1), or for the logarithm what it reaches."""
         linear = self.linear
         out_range = (0.0, 1.0)
@@ -79,9 +79,9 @@ class PooledOf:
         scales = [np.max(np.abs(step.scale), initial=1.0) for step in self.steps if isinstance(step, Affine)]
         return float(np.prod(scales)) * self.linear.size_of_sums(x)
 
-    def function(self, in_range: Range) -> Function:
+    def function(self, in_range: Ranges) -> Function:
         """The layer over inputs in `in_range`: a pool leaves the range of what it takes in."""
-        low, high = hull_of(Network([self.linear], in_range).ranges()[0][1])
+        low, high = hull_of(Network([self.linear.over(in_range)]).ranges()[0][1])
         for step in self.steps:
             if isinstance(step, Affine):
                 ends = np.stack([step.scale * low + step.shift, step.scale * high + step.shift])

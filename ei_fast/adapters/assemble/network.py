@@ -11,10 +11,10 @@ import numpy as np
 
 from ei_fast.adapters.activations.steps import put_together
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
-from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches, spread
+from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches
 from ei_fast.adapters.assemble.tail import Tail
-from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
-from ei_fast.network.bins import Range, hull_of
+from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View, spread
+from ei_fast.network.bins import Range, Ranges, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network, feeds
 
@@ -90,10 +90,15 @@ class _Assembly:
     restarts: list[int] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     views: dict[int, View] = field(default_factory=dict)
-    ranges_before: dict[int, Range] = field(default_factory=dict)
+    ranges_before: dict[int, Ranges] = field(default_factory=dict)
     # Activations that no layer takes in, and why not.
     refused: dict[Op, str] = field(default_factory=dict)
     in_order: bool = True
+    # Who has written each value.
+    writers: dict[int, Op] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writers = {value: op for op in self.recording.ops for value in op.writes}
 
     def take(self, op: Op) -> None:
         """Make a layer of an operation, or follow it, or skip it."""
@@ -106,6 +111,8 @@ class _Assembly:
                 self.done.add(op)
             return
         self.done.add(op)
+        if does.role is Role.WITHIN:
+            return
         if view is not None and isinstance(does, Start):
             why = self._start(op, does, view)
         else:
@@ -163,15 +170,31 @@ class _Assembly:
         self.refused[refused] = f"its values are no numbers for all that layer {op.name!r} can reach"
         return Tail(op, start, self.recording, self.readers, with_pools=with_pools, refused=refused)
 
-    def _range_before(self, start: int, name: str | None) -> Range:
+    def _range_before(self, start: int, name: str | None) -> Ranges:
         """The range of what a layer reads."""
         if start not in self.ranges_before:
             origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
             if origin is not None:
                 self.ranges_before[start] = self.out_ranges[origin]
+            elif start == 0:
+                self.ranges_before[start] = self.in_range
             else:
-                self.ranges_before[start] = self.in_range if start == 0 else self._seen(start, name)
+                self.ranges_before[start] = self._range_written(start, name) or self._seen(start, name)
         return self.ranges_before[start]
+
+    def _range_written(self, value: int, name: str | None) -> Ranges | None:
+        """The range of what a cell reads or gives, where it is told by what that is made of."""
+        writer = self.writers.get(value)
+        if writer is None:
+            return None
+
+        def range_of(read: int) -> Ranges:
+            view = self.view(read)
+            if view.scale is not None or view.is_padded:
+                return self._seen(read, name)
+            return self._range_before(view.source, name)
+
+        return writer.does.range_of(writer.writes.index(value), writer.reads, range_of)
 
     def _add(self, op: Op, tail: Tail, view: View, inputs: Places, at: Places | None = None) -> None:
         """Add the layer that an operation has begun, with inputs at these places of each sample.
@@ -202,7 +225,7 @@ class _Assembly:
         # Some of many places are enough.
         cost = len(self.recording.values[source]) * layer.n_in
         some = spread(len(inputs), max(1, min(MAX_GATHERED // cost, _MAX_PRODUCTS // (cost * layer.n_out))))
-        self.out_ranges.append(hull_of(Network([layer], range_before).ranges()[0][1]))
+        self.out_ranges.append(hull_of(Network([layer.over(range_before)]).ranges()[0][1]))
         self.pieces.append(Piece(layer, source, tail.end, inputs[some], outputs[some]))
         self.views[tail.end] = View.of(tail.end, self.recording.shape(tail.end))
         self.in_order = tail.in_order
@@ -228,7 +251,7 @@ class _Assembly:
         return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _is_a_number(layer: Layer, in_range: Range) -> bool:
+def _is_a_number(layer: Layer, in_range: Ranges) -> bool:
     """Whether a layer's activation has values for all that its inputs can lead to."""
     function = layer.activation.function
     smallest, largest = layer.preactivation_hull(in_range)

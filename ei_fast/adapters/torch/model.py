@@ -18,8 +18,8 @@ from torch.nn.parameter import is_lazy
 
 from ei_fast.adapters.blocks import Blocks, check_blocks
 from ei_fast.adapters.given import Given
-from ei_fast.adapters.graph import Recording, convolution_first
-from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
+from ei_fast.adapters.graph import Recording, Recurrences, convolution_first
+from ei_fast.adapters.runs import check_shape, check_unrolled, network_from_runs, random_inputs
 from ei_fast.adapters.torch.decisions import Reads, decisions
 from ei_fast.adapters.torch.notes import Notes
 from ei_fast.adapters.torch.process import process_of_its_own
@@ -60,8 +60,9 @@ def read(model: nn.Module, given: Given) -> Network:
     model = _unwrapped(model)
     _check_initialised(model)
     in_range = given.range_of_inputs
-    subject = _Subject(model, given.blocks)
+    subject = _Subject(model, given.blocks, given.checked_unroll)
     shape, probed = subject.input_shape(in_range, given.input_shape)
+    check_unrolled(probed, given.unroll)
     decided = decisions(subject.run, shape, in_range, given.verify) if probed.told else []
     network = network_from_runs(subject.run, shape, in_range, given.verify, list(subject.ranges), probed)
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
@@ -103,14 +104,14 @@ def _unwrapped(model: nn.Module) -> nn.Module:
 class _Subject:
     """The model, copies of which can be run and watched."""
 
-    def __init__(self, model: nn.Module, blocks: Blocks):
+    def __init__(self, model: nn.Module, blocks: Blocks, unroll: int | None = None):
         held = [*model.named_parameters(), *model.named_buffers()]
         complex_one = next((name for name, tensor in held if tensor.is_complex()), None)
         if complex_one is not None:
             raise TypeError(f"The model must compute with real numbers. Got {complex_one!r}, which is complex.")
         found = [p.dtype for p in model.parameters() if p.is_floating_point()]
         self._own_dtype = found[0] if found else torch.float32
-        self._model = model
+        self._model, self._unroll = model, unroll
         self._copies = [self._copy()]
         # Under the names that modules have where none is compiled.
         self.ranges = check_blocks(blocks, [name for name, _ in self._copies[0].named_modules() if name])
@@ -174,7 +175,7 @@ class _Subject:
         # Every run has a copy of its own, since a model may keep something from one to the next.
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
-        notes = Notes(x, held, self.ranges, self.dtype, told=Reads(instead or {}))
+        notes = Notes(x, held, self.ranges, self.dtype, Reads(instead or {}), Recurrences(self._unroll))
         with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _uncompiled(), _watched(model, notes):
             output = model(x)
         return notes.recording(output)

@@ -90,7 +90,7 @@ def plan(
         Seconds: a measure of one layer that is expected to take longer is split into parts.
     replace : bool, default False
         Whether another plan may be there already. Results that it shares with this one are kept.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, unroll, names : optional
         How the checkpoints are read: see `as_network`.
 
     Returns
