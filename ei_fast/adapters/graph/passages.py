@@ -12,6 +12,9 @@ from ei_fast.network.bins import Range
 
 Rows = NDArray[np.intp]
 
+MOST_SAMPLES = 64
+"""Of how many samples every step is done again: each of these is another one for a cell."""
+
 MOST_ROWS = 2048
 """Steps of samples at which the maps of a cell are compared with what the cell had."""
 

@@ -11,7 +11,7 @@ from ei_fast.adapters.graph import (
 )
 from ei_fast.adapters.keras.numbers import as_numbers
 
-_REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
+_REPEATING = (keras.layers.RNN, keras.layers.TimeDistributed)
 """What calls a layer again and again, at every step of a sequence: no one operation of its own is a layer."""
 
 _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)

@@ -14,10 +14,16 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.blocks import check_blocks
 from ei_fast.adapters.given import Given
-from ei_fast.adapters.graph import Recording
+from ei_fast.adapters.graph import Recording, Recurrences
 from ei_fast.adapters.keras.notes import Notes, named
 from ei_fast.adapters.keras.numbers import as_numbers
-from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
+from ei_fast.adapters.runs import (
+    check_shape,
+    check_unrolled,
+    draws_left_to_the_caller,
+    network_from_runs,
+    random_inputs,
+)
 from ei_fast.network.network import Network
 
 
@@ -47,11 +53,13 @@ def read(model: keras.Layer, given: Given) -> Network:
     if model is not layers.get(model.name):
         # What the model does itself is named after what it does.
         names[id(model)] = ""
+    both_ways = frozenset(names[id(one)] for one in layers.values() if isinstance(one, keras.layers.Bidirectional))
+    unroll = given.checked_unroll
     options = {"training": False} if _takes_training(model) else {}
 
     def run(inputs: NDArray[Any]) -> Recording:
         x = keras.ops.convert_to_tensor(inputs.astype(np.float32), model.compute_dtype)
-        notes = Notes(names, ranges, _as_it_is)
+        notes = Notes(names, ranges, _as_it_is, Recurrences(unroll), both_ways)
         with _left_as_it_is(model, x):
             with notes.taken(), _noted_activations(layers, notes):
                 output = model(notes.input(x), **options)
@@ -60,7 +68,9 @@ def read(model: keras.Layer, given: Given) -> Network:
                 _check_same(model, notes, output, model(x, **options))
         return recording
 
-    return network_from_runs(run, shape, in_range, given.verify, list(ranges))
+    probed = run(random_inputs(in_range, 2, shape))
+    check_unrolled(probed, unroll)
+    return network_from_runs(run, shape, in_range, given.verify, list(ranges), probed)
 
 
 def _input_shape(model: keras.Layer, given: Sequence[int] | None) -> tuple[int, ...]:

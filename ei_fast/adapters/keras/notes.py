@@ -8,7 +8,7 @@ layer is looked into by its own `call`; one that does not take symbolic tensors 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import RLock, get_ident
 from typing import Any
 
@@ -24,6 +24,8 @@ from ei_fast.adapters.graph import (
     Operation,
     Pointwise,
     Recording,
+    Recurrences,
+    Recurs,
     Same,
     Softmax,
     Unknown,
@@ -36,6 +38,7 @@ from ei_fast.adapters.keras.call import Call
 from ei_fast.adapters.keras.layers import is_bounded, is_quantized, meaning_of_layer
 from ei_fast.adapters.keras.numbers import as_numbers, elementwise
 from ei_fast.adapters.keras.operations import steps_of_call
+from ei_fast.adapters.keras.recurrent import MOVES, Called
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -73,11 +76,17 @@ class Notes:
         Output ranges of the layers that are blocks.
     as_it_is : callable
         Takes a layer that is to be a block, and returns what gives a context in which it is what it is now.
+    cells : Recurrences
+        Recurrent cells that the model runs.
+    both_ways : frozenset of str
+        Names of layers that take cells through sequences in both directions.
     """
 
     names: dict[int, str]
     ranges: dict[str, Range | None]
     as_it_is: Callable[[keras.Layer], Callable[[], AbstractContextManager[None]]]
+    cells: Recurrences = field(default_factory=Recurrences)
+    both_ways: frozenset[str] = frozenset()
     _ops: list[Op] = field(default_factory=list)
     _values: Values = field(default_factory=Values)
     _of: dict[int, _Value] = field(default_factory=dict)
@@ -104,7 +113,8 @@ class Notes:
                 "What the model returns does not depend on its input in a way that could be followed. Measure it as a "
                 "Function of your own."
             )
-        return Recording(self._ops, self._values, reads, tuple(self._path), self._coarsest, frozenset(self._blocks_met))
+        ops, met = self.cells.written(self._ops, self._values, reads), frozenset(self._blocks_met)
+        return Recording(ops, self._values, reads, tuple(self._path), self._coarsest, met)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -174,7 +184,10 @@ class Notes:
         told = type(op).__name__.lower()
         name = self._inside[-1] if self._inside and self._inside[-1] else told
         if not hasattr(actual, "shape"):
-            return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)
+            does = self.cells.taken_for(
+                len(self._ops), Unknown(no_layer(told, len(reads))), reads, type(op).__name__ in MOVES
+            )
+            return self._write(name, does, reads, actual)
         moving = [k for k, value in enumerate(args) if isinstance(value, keras.KerasTensor)]
         within = len(self._read(kwargs)) or any(
             not isinstance(value, keras.KerasTensor) and self._read(value) for value in args
@@ -185,7 +198,9 @@ class Notes:
             steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
         if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
-            return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)
+            moves = type(op).__name__ in MOVES and bool(reads)
+            does = self.cells.taken_for(len(self._ops), Unknown(no_layer(told, len(reads))), reads, moves)
+            return self._write(name, does, reads, actual)
         for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)
@@ -199,6 +214,10 @@ class Notes:
             return self._block(name, layer, args, kwargs)
         if isinstance(layer, keras.layers.Embedding):
             self._check_takes_numbers(name, layer)
+        if isinstance(layer, keras.layers.RNN) and (written := self._recurrent(name, layer, args, kwargs)) is not None:
+            return written
+        if isinstance(layer, keras.layers.TimeDistributed) and not kwargs.get("mask"):
+            return self._at_each_step(name, layer, args[0])
         if (does := meaning_of_layer(layer)) is not None:
             return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
@@ -242,6 +261,39 @@ class Notes:
         if isinstance(layer, AUGMENTING) and _same_bits(actual, self.actual(args)[0]):
             does = Same()
         return self._write(name, does, self._read((args, kwargs)), actual)
+
+    def _recurrent(self, name: str, layer: keras.layers.RNN, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Write down the cells of a layer that takes them through sequences; None where they are not known."""
+        if len(args) != 1:
+            return None
+        outer = self._inside[-1] if self._inside else ""
+        x, more = self.actual(args[0]), self.actual(kwargs)
+        actual = layer.call(x, **more)
+        # A layer that goes both ways holds two, which are named after it.
+        title = f"{outer}.{name}" if outer in self.both_ways else name
+        ran = Called(layer, title, x, more, actual).cells()
+        if ran is None:
+            return None
+        inputs, reads = self._read(args[0]), self._read((args, kwargs))
+        for one in ran:
+            passage, is_last = replace(one.passage, inputs=inputs), one is ran[-1]
+            self.cells.ran(len(self._ops), [passage])
+            does = Recurs(passage.name, ("h", "h", "c"))
+            if is_last:
+                return self._write(title, does, reads, actual)
+            inputs = (self._values.note(one.gave),)
+            self._note_op(title, does, reads, inputs)
+            reads = (*reads, *inputs)
+        return None
+
+    def _at_each_step(self, name: str, layer: keras.layers.TimeDistributed, x: Any) -> Any:
+        """A layer that is done at each step of a sequence is one that is done to more rows."""
+        inner = layer.layer
+        if not list(inner._flatten_layers(include_self=False)):
+            self.names[id(inner)] = name
+        rows = keras.ops.reshape(x, (-1, *x.shape[2:]))
+        y = inner(rows)
+        return keras.ops.reshape(y, (*x.shape[:2], *y.shape[1:]))
 
     def _block(self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         reads = self._read((args, kwargs))
@@ -305,9 +357,13 @@ class Notes:
         symbols = keras.tree.map_structure(noted, actual)
         numbers = self._read(symbols)
         if numbers:
-            self._ops.append(Op(name, does, reads, numbers))
-            self._path.append((name, type(does).__name__, reads, numbers))
+            self._note_op(name, does, reads, numbers)
         return symbols
+
+    def _note_op(self, name: str, does: Operation, reads: tuple[int, ...], writes: tuple[int, ...]) -> None:
+        self._ops.append(Op(name, does, reads, writes))
+        self._path.append((name, type(does).__name__, reads, writes))
+        self.cells.wrote(does, reads, writes)
 
     def _set(self, actual: Any, apart: bool = False) -> keras.KerasTensor:
         dtype = keras.backend.standardize_dtype(actual.dtype)
@@ -320,6 +376,7 @@ class Notes:
     def _forget(self, n_ops: int) -> None:
         """Leave it at so many operations: what came of the later ones is not the model's."""
         del self._ops[n_ops:], self._path[n_ops:]
+        self.cells.forget(n_ops)
 
 
 class Refused(ValueError):

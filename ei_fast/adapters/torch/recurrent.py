@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.graph.cells import SIGMOID, TANH, Cell, SimpleCell, gru_cell, lstm_cell
 from ei_fast.adapters.graph.cells import Weights as GateWeights
-from ei_fast.adapters.graph.passages import Passage, Step
+from ei_fast.adapters.graph.passages import MOST_SAMPLES, Passage, Step
 from ei_fast.adapters.graph.window import spread
 from ei_fast.adapters.torch.call import Call, numbers_of
 from ei_fast.network.activations import Activation
@@ -20,9 +20,6 @@ Array = NDArray[np.float64]
 
 SEQUENCES = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 """Functions that take cells through sequences, in several layers and both directions."""
-
-MOST_SAMPLES = 64
-"""Of how many samples every step is done again: each of them is another one for a cell."""
 
 CELLS = ("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
 """Functions of one step."""
