@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
+from ei_fast.network.names import unique_name
 from ei_fast.network.reach import derived_range
 from ei_fast.validation import as_numpy_ships
 
@@ -350,12 +351,8 @@ def _with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
     """Each layer under a name that no other has: ``layer0`` where it has none, ``fc1#2`` where ``fc1`` comes twice."""
     result: list[Block] = []
     taken: set[str] = set()
-    uses: dict[str, int] = {}
     for index, layer in enumerate(layers):
-        name = unique = layer.name or f"layer{index}"
-        while unique in taken:
-            uses[name] = uses.get(name, 1) + 1
-            unique = f"{name}#{uses[name]}"
+        unique = unique_name(layer.name or f"layer{index}", taken)
         taken.add(unique)
         result.append(layer if layer.name == unique else layer.named(unique))
     return tuple(result)

@@ -37,7 +37,7 @@ def shape_of(patch: Sequence[int]) -> str:
     return "x".join(map(str, patch))
 
 
-def widths_of(layer: Any) -> str:
+def widths_text(layer: Any) -> str:
     """Numbers of inputs and outputs of a layer or of its report, as text; of a convolution, those of one patch."""
     if layer.patch is None:
         return f"{layer.n_in} -> {layer.n_out}"

@@ -300,10 +300,20 @@ def _(said):
 @follows("Submit the array with --array=0-{}.")
 def _(said):
     _planned(said, shards=2)
-    message = said.refused(run, said.folder / "ei", 5)
-    last = literal(message, "--array=0-")
-    for shard in range(last + 1):
-        run(said.folder / "ei", shard, processes=1)
+    said.monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "5")
+    message = said.refused(run, said.folder / "ei")
+    for shard in range(literal(message, "--array=0-") + 1):
+        said.monkeypatch.setenv("SLURM_ARRAY_TASK_ID", str(shard))
+        run(said.folder / "ei", processes=1)
+    merge(said.folder / "ei")
+
+
+@follows("Give one of these, or none to do all of them.")
+def _(said):
+    _planned(said, shards=2)
+    assert "from 0 to 1." in said.refused(run, said.folder / "ei", 5)
+    assert run(said.folder / "ei", 1, processes=1).done == 1
+    run(said.folder / "ei", processes=1)
     merge(said.folder / "ei")
 
 

@@ -49,11 +49,41 @@ def _(said):
     ef.analyze(model, input_shape=literal(message, "as input_shape="), tol=1.0, random_state=0)
 
 
-@follows("Where it takes another, give input_shape=, the shape of one sample.")
+@follows("Where it takes another, give input_shape=, the shape of one sample: (time, features) of a sequence.")
 def _(said):
     model = Does(lambda self, x: self.dense(x.reshape(-1, 6)[:, :4]), dense=nn.Linear(4, 2))
     said.refused(ef.as_network, model, verify=False)
     ef.as_network(model, input_shape=(6,))
+    last = Does(lambda self, x: self.dense(self.rnn(x)[0][:, -1]), rnn=nn.LSTM(5, 4, batch_first=True))
+    last.dense = nn.Linear(4, 2)
+    said.refused(ef.as_network, last)
+    ef.as_network(last, input_shape=(7, 5))
+
+
+@follows("Give input_shape=, (time, features) of one sample, as input_shape={}; or input_shape=({},), where the rows")
+def _(said):
+    attention = Does(lambda self, x: self.head(self.a(x, x, x)[0]), a=nn.MultiheadAttention(8, 2, batch_first=True))
+    attention.head = nn.Linear(8, 2)
+    message = said.refused(ef.as_network, attention)
+    shape = literal(message, "as input_shape=")
+    assert ef.as_network(attention, input_shape=shape)[-1].name == "head"
+    rows = literal(message.split("; or ")[1], "input_shape=")
+    assert ef.as_network(attention, input_shape=rows)[-1].name == "head"
+
+
+@follows("Build it with batch_first=True, so that rows come first and time second, load its weights, and give")
+def _(said):
+    def built(**options):
+        model = Does(lambda self, x: self.head(self.rnn(x)[0]), rnn=nn.GRU(5, 4, **options))
+        model.head = nn.Linear(4, 2)
+        return model
+
+    model = built()
+    message = said.refused(ef.as_network, model)
+    again = built(**{"batch_first": literal(message, "batch_first=")})
+    again.load_state_dict(model.state_dict())
+    network = ef.as_network(again, input_shape=literal(message, "as input_shape="))
+    np.testing.assert_array_equal(network[-1].weight, model.head.weight.detach().numpy().T)
 
 
 @follows("The model uses a {} that it does not hold. Make it an attribute of the model.")

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
-from ei_fast.adapters.graph import Affine, Pointwise, Pool, Window
+from ei_fast.adapters.graph import Affine, Pointwise, Pool, Step, Window
+from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Ranges, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
@@ -55,13 +56,13 @@ class PooledOf:
     linear : Layer
         The convolution at all the `places` that the pool takes in, and its activation; the outputs of the first come
         first. What a place does not see has weight 0: faster than to pick what it sees.
-    steps : tuple of Affine, Pointwise or Pool
-        What follows, with numbers (n_out,).
+    steps : tuple of Step
+        Affine maps, activations and the pool, in their order, with numbers (n_out,).
     """
 
     linear: Layer
     places: int
-    steps: tuple[Affine | Pointwise | Pool, ...]
+    steps: tuple[Step, ...]
 
     def __call__(self, x: Array) -> Array:
         y = self.linear(x).reshape(len(x), self.places, -1)
@@ -70,7 +71,7 @@ class PooledOf:
                 y = y.mean(axis=1) if step.mean else y.max(axis=1)
             elif isinstance(step, Affine):
                 y = y * step.scale + step.shift
-            else:
+            elif isinstance(step, Pointwise):
                 y = step.activation(y)
         return y
 
@@ -78,6 +79,22 @@ class PooledOf:
         """Largest sum of the sizes of what a pre-activation adds up, times what the steps make of an error."""
         scales = [np.max(np.abs(step.scale), initial=1.0) for step in self.steps if isinstance(step, Affine)]
         return float(np.prod(scales)) * self.linear.size_of_sums(x)
+
+    @property
+    def activation(self) -> Activation:
+        """That of the convolution, or the one behind the pool."""
+        return next((step.activation for step in self.steps if isinstance(step, Pointwise)), self.linear.activation)
+
+    def preactivation_hull(self, in_range: Ranges) -> tuple[Array, Array]:
+        """Smallest and largest number that each output's activation can be given; see `Layer.preactivation_hull`."""
+        low, high = self.linear.preactivation_hull(in_range)
+        for step in self.steps if self.activation is not self.linear.activation else ():
+            if isinstance(step, Pointwise):
+                break
+            if isinstance(step, Affine):
+                ends = np.stack([part.reshape(self.places, -1) * step.scale + step.shift for part in (low, high)])
+                low, high = ends.min(axis=0).reshape(-1), ends.max(axis=0).reshape(-1)
+        return low, high
 
     def function(self, in_range: Ranges) -> Function:
         """The layer over inputs in `in_range`: a pool leaves the range of what it takes in."""
@@ -89,7 +106,7 @@ class PooledOf:
             elif isinstance(step, Pointwise):
                 smallest, largest = step.activation.codomain
                 if not (np.isfinite(smallest) and np.isfinite(largest)):
-                    smallest, largest = (float(end) for end in step.activation.image(low, high))
+                    smallest, largest = (float(end[0]) for end in step.activation.image([low], [high]))
                 low, high = smallest, largest
         if not low < high:
             low, high = low - 0.5, high + 0.5
@@ -98,15 +115,15 @@ class PooledOf:
         return Function(self, linear.n_in, n_out, (low, high), name=linear.name, patch=linear.patch)
 
 
-def pooled(layer: Layer, window: Window, steps: Sequence[Affine | Pointwise | Pool]) -> PooledOf:
+def pooled(layer: Layer, window: Window, steps: Sequence[Step]) -> PooledOf:
     """The map from the box that a pool sees through the `window` of a convolution to the pool's output.
 
     Parameters
     ----------
     layer : Layer
         The convolution of one patch, with what is folded into it.
-    steps : sequence of Affine, Pointwise or Pool
-        The pool among them.
+    steps : sequence of Step
+        Affine maps, activations and the pool, in their order.
     """
     assert layer.patch is not None
     pool = next(step for step in steps if isinstance(step, Pool))

@@ -5,7 +5,7 @@ of a convolution, the pool behind it. Whatever else there is stands in `skipped`
 starts anew: its inputs are not the outputs of the one before.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ei_fast.adapters.assemble.tail import Tail
 from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View, spread
 from ei_fast.network.bins import Range, Ranges, hull_of
 from ei_fast.network.layer import Function, Layer
+from ei_fast.network.names import unique_name
 from ei_fast.network.network import Network, feeds
 
 # Pre-activations for which an activation must be a number.
@@ -73,8 +74,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
             + ". Measure it as a Function of your own."
         )
     network = found.network()
-    # Under the names that the layers have in the network: one that is used twice has two.
-    return network, [replace(piece, layer=layer) for layer, piece in zip(network, found.pieces, strict=True)]
+    return network, found.pieces
 
 
 @dataclass
@@ -90,6 +90,8 @@ class _Assembly:
     restarts: list[int] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     views: dict[int, View] = field(default_factory=dict)
+    # The operations between a value in view and where it is seen.
+    between: dict[int, tuple[Op, ...]] = field(default_factory=dict)
     ranges_before: dict[int, Ranges] = field(default_factory=dict)
     # Activations that no layer takes in, and why not.
     refused: dict[Op, str] = field(default_factory=dict)
@@ -106,7 +108,8 @@ class _Assembly:
         view = self.view(op.reads[0]) if op.reads else None
         seen = None if view is None else does.seen(view, self.recording.shape(op.writes[0]))
         if seen is not None:
-            self.views[op.writes[0]] = seen.through(op)
+            self.views[op.writes[0]] = seen
+            self.between[op.writes[0]] = (*self.between.get(op.reads[0], ()), op)
             if isinstance(does, Same):
                 self.done.add(op)
             return
@@ -163,14 +166,19 @@ class _Assembly:
         layer = tail.layer()
         if isinstance(layer, Function):
             return tail
-        linear = layer if isinstance(layer, Layer) else layer.linear
-        if linear.activation.is_named or _is_a_number(linear, self._range_before(source, op.name)):
+        # What is named has values for all numbers.
+        linear = layer if isinstance(layer, (Layer, PooledOf)) else layer.linear
+        if linear.activation.is_named or _is_a_number(linear, self._range_before(source, self._name_of(op))):
             return tail
         refused = next(one for one in tail.ops if one.does.role is Role.ACTIVATES)
-        self.refused[refused] = f"its values are no numbers for all that layer {op.name!r} can reach"
+        self.refused[refused] = f"its values are no numbers for all that layer {self._name_of(op)!r} can reach"
         return Tail(op, start, self.recording, self.readers, with_pools=with_pools, refused=refused)
 
-    def _range_before(self, start: int, name: str | None) -> Ranges:
+    def _name_of(self, op: Op) -> str:
+        """Under which name the layer that an operation begins is to stand in the network, as the next of them."""
+        return unique_name(op.name or f"layer{len(self.pieces)}", {str(piece.layer.name) for piece in self.pieces})
+
+    def _range_before(self, start: int, name: str) -> Ranges:
         """The range of what a layer reads."""
         if start not in self.ranges_before:
             origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
@@ -182,7 +190,7 @@ class _Assembly:
                 self.ranges_before[start] = self._range_written(start, name) or self._seen(start, name)
         return self.ranges_before[start]
 
-    def _range_written(self, value: int, name: str | None) -> Ranges | None:
+    def _range_written(self, value: int, name: str) -> Ranges | None:
         """The range of what a cell reads or gives, where it is told by what that is made of."""
         writer = self.writers.get(value)
         if writer is None:
@@ -204,7 +212,8 @@ class _Assembly:
         at : ndarray of int, optional
             Which of its places these are; all where not given.
         """
-        self.done.update(view.by, tail.ops)
+        # What the view was looked through for is part of the layer.
+        self.done.update(self.between.get(op.reads[0], ()) if view.source != op.reads[0] else (), tail.ops)
         layer, source, before = tail.layer(), view.source, self.pieces[-1] if self.pieces else None
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if source == (before.end if before else 0):
@@ -213,7 +222,8 @@ class _Assembly:
             follows = before is None or (feeds(before.layer, map_of) and in_order)
         else:
             follows = False
-        range_before = self._range_before(source, op.name)
+        name = self._name_of(op)
+        range_before = self._range_before(source, name)
         if isinstance(layer, (SoftmaxOf, PooledOf)):
             layer = layer.function(range_before)
         if not follows:
@@ -225,12 +235,13 @@ class _Assembly:
         # Some of many places are enough.
         cost = len(self.recording.values[source]) * layer.n_in
         some = spread(len(inputs), max(1, min(MAX_GATHERED // cost, _MAX_PRODUCTS // (cost * layer.n_out))))
+        layer = layer if layer.name == name else layer.named(name)
         self.out_ranges.append(hull_of(Network([layer.over(range_before)]).ranges()[0][1]))
         self.pieces.append(Piece(layer, source, tail.end, inputs[some], outputs[some]))
         self.views[tail.end] = View.of(tail.end, self.recording.shape(tail.end))
         self.in_order = tail.in_order
 
-    def _seen(self, value: int, name: str | None) -> Range:
+    def _seen(self, value: int, name: str) -> Range:
         """Hull of what the neurons of a value were seen to be, widened where it is one point."""
         seen = self.recording.values[value]
         if not seen.size or not np.isfinite(seen).all():
@@ -241,17 +252,17 @@ class _Assembly:
                 "range cannot be told. Give an 'in_range' on which they are numbers."
             )
         writer = next((op.name for op in self.recording.ops if value in op.writes), None)
-        told = f"the inputs of {name!r} after it are binned over the range seen for random inputs"
+        seen_range = f"the inputs of {name!r} after it are binned over the range seen for random inputs"
         for place in range(len(self.skipped))[::-1]:
             skipped, reason = self.skipped[place]
             if skipped == writer:
-                self.skipped[place] = (skipped, f"{reason}; {told}")
+                self.skipped[place] = (skipped, f"{reason}; {seen_range}")
                 break
         low, high = float(seen.min()), float(seen.max())
         return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _is_a_number(layer: Layer, in_range: Ranges) -> bool:
+def _is_a_number(layer: Layer | PooledOf, in_range: Ranges) -> bool:
     """Whether a layer's activation has values for all that its inputs can lead to."""
     function = layer.activation.function
     smallest, largest = layer.preactivation_hull(in_range)

@@ -26,7 +26,6 @@ from ei_fast.adapters.graph import (
     Softmax,
     Start,
     Step,
-    Unknown,
     View,
     Window,
 )
@@ -122,7 +121,7 @@ class Tail:
         if isinstance(step := steps[0], Softmax):
             return SoftmaxOf(layer, step.log)
         assert isinstance(start, Conv)
-        return pooled(layer, start.window, [step for step in steps if not isinstance(step, Softmax)])
+        return pooled(layer, start.window, steps)
 
     def _behind_same(self) -> _End:
         """Go on behind what leaves the values as they are; return where that is."""
@@ -164,8 +163,8 @@ class Tail:
         The scale is that of the product, and the weights are those that the model has.
         """
         following = self._readers.only(self.end)
-        joined = following is not None and isinstance(following.does, Unknown) and len(following.reads) > 1
-        if not joined or isinstance(self.start, Conv) or not all(isinstance(step, Affine) for step in self._steps):
+        multiplied = following is not None and following.does.is_product and len(following.reads) > 1
+        if not multiplied or isinstance(self.start, Conv) or not all(isinstance(step, Affine) for step in self._steps):
             return 0
         alike = (isinstance(step, Affine) and step.scales_all_alike for step in reversed(self._steps))
         return sum(1 for _ in takewhile(bool, alike))

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from ei_fast.adapters.graph.operation import Operation, Role, no_layer
 from ei_fast.adapters.graph.view import Array
 
+_PRODUCTS = {
+    "matmul", "mm", "bmm", "baddbmm", "addmm", "addbmm", "einsum", "tensordot", "dot", "inner", "linear", "bilinear",
+    "multiply", "mul", "scaled_dot_product_attention", "multi_head_attention_forward", "dotproductattention",
+}  # fmt: skip
+"""Functions that multiply values with each other, by the names of PyTorch and Keras."""
+
 
 @dataclass(frozen=True)
 class Combine(Operation):
@@ -32,7 +38,17 @@ class Unknown(Operation):
 
     reason: str
     is_convolution: bool = False
+    multiplies: bool = False
     role = Role.OPAQUE
+
+    @classmethod
+    def function(cls, name: str, n_reads: int) -> "Unknown":
+        """A function of so many values, by the name that PyTorch or Keras has for it."""
+        return cls(no_layer(name, n_reads), multiplies=name in _PRODUCTS)
+
+    @property
+    def is_product(self) -> bool:
+        return self.multiplies
 
     def why_alone(self, name: str, n_reads: int, has_blocks: bool) -> str:
         return self.reason

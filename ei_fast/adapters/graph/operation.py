@@ -7,14 +7,10 @@ a class beside those in this folder: an adapter that meets it in its framework m
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from ei_fast.adapters.graph.view import Array, View
 from ei_fast.network.bins import Ranges
-
-if TYPE_CHECKING:
-    from ei_fast.adapters.graph.starts import Start
-    from ei_fast.adapters.graph.steps import Step
 
 
 class Role(StrEnum):
@@ -73,6 +69,11 @@ class Operation:
         """What it makes of each number, or of those in the same place; None where it is not done number by number."""
         return None
 
+    @property
+    def is_product(self) -> bool:
+        """Whether it multiplies what it reads with each other and adds up: a number before it is a part of that."""
+        return False
+
     def why_alone(self, name: str, n_reads: int, has_blocks: bool) -> str:
         """Why it is skipped, and what to do where parts of the model can be measured as blocks."""
         return self.alone + (": name what holds it in 'blocks' to measure it" if has_blocks else "")
@@ -96,6 +97,40 @@ class Operation:
     def as_step(self, followed: Followed) -> "Step | None":
         """What it does to each neuron or channel of the map that it follows; None if nothing of the kind."""
         return None
+
+
+class Start(Operation):
+    """An operation that starts a layer: a map with neurons or channels of its own.
+
+    Attributes
+    ----------
+    axis : int
+        Of a sample of what it gives, along which these are.
+    """
+
+    role = Role.STARTS
+    axis: ClassVar[int] = -1
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        raise NotImplementedError
+
+    def entered(self, view: View, here: View) -> "tuple[View, Start] | None":
+        """Where the layer begins, and the map with what is on the way folded in; None where it cannot be a layer.
+
+        Parameters
+        ----------
+        view : View
+            What the map reads, as it comes from the end of an earlier layer.
+        here : View
+            The same, as it is.
+        """
+        raise NotImplementedError
+
+
+class Step(Operation):
+    """An operation that can become part of a layer, behind the map that starts it."""
 
 
 def no_layer(name: str, n_reads: int, has_blocks: bool = True) -> str:

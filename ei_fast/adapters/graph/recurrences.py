@@ -91,7 +91,8 @@ class Recurrences:
         for at, op in enumerate(ops):
             for key, cell in cells.items():
                 if first[key] == at:
-                    result += cell.ops
+                    # What is joined is no layer, and has the name of what runs the cell.
+                    result += [replace(one, name=op.name) if isinstance(one.does, Joined) else one for one in cell.ops]
             if at in self._passages:
                 op = _of_steps(op, [cells[passage.key] for passage in self._passages[at]])
             if at in self._movable:
@@ -180,12 +181,12 @@ class _WrittenCell:
                 continue
             limits = self.hidden if what == "h" else cell.range_of(what, self.hidden) or _wide(seen.ranges[what])
             parts.append(Part(width, limits))
-        number = self._values.note(read)
+        number = self._values.add(read)
         self.ops.append(Op(name, Joined(tuple(parts)), self._inputs, (number,)))
         return number
 
     def _written(self, name: str, does: Operation, reads: int, made: Array) -> int:
-        number = self._values.note(made)
+        number = self._values.add(made)
         self.ops.append(Op(name, does, (reads,), (number,)))
         return number
 

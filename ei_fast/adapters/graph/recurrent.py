@@ -36,6 +36,10 @@ class Moved(Operation):
 
     role = Role.WITHIN
 
+    @property
+    def is_by_row(self) -> bool:
+        return True
+
     def range_of(self, place: int, reads: Sequence[int], of: Callable[[int], Ranges]) -> Range:
         return _range_of_all(reads, of)
 

@@ -1,5 +1,8 @@
 """Layers of Keras that are not looked into, and what they do."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -56,3 +59,25 @@ def is_bounded(layer: keras.Layer) -> bool:
         and layer.activation in (known.tanh, known.sigmoid)
         and gates in (known.sigmoid, known.hard_sigmoid)
     )
+
+
+def call_of(layer: keras.Layer) -> Callable[..., Any]:
+    """What Keras calls for a layer."""
+    call: Callable[..., Any] = layer.quantized_call if is_quantized(layer) else layer.call
+    return call
+
+
+def named(layers: Sequence[keras.Layer], own: keras.Layer) -> dict[str, keras.Layer]:
+    """Layers by name; one whose name another has as well by its path."""
+    names = [layer.name for layer in layers]
+    result: dict[str, keras.Layer] = {}
+    for layer, name in zip(layers, names, strict=True):
+        if names.count(name) > 1:
+            name = layer.path or name
+        unique, use = name, 1
+        while unique in result:
+            use += 1
+            unique = f"{name}#{use}"
+        result[unique] = layer
+    # A layer by itself is its own.
+    return result or {own.name: own}

@@ -128,17 +128,16 @@ def run(
 
 
 def _asked_for(batch: Batch, shard: int | None) -> list[int]:
-    source = "The 'shard' parameter of run"
+    source, last = "The 'shard' parameter of run", batch.n_shards - 1
+    remedy = "Give one of these, or none to do all of them."
     if shard is None:
         shard, source = shard_from_environment(), "SLURM_ARRAY_TASK_ID"
+        remedy = f"Submit the array with --array=0-{last}."
     if shard is None:
         return list(range(batch.n_shards))
     shard = Integer(0).checked("shard", shard, "run")
     if shard >= batch.n_shards:
-        raise ValueError(
-            f"{source} must be a shard of the plan, from 0 to {batch.n_shards - 1}. Got {shard}. "
-            f"Submit the array with --array=0-{batch.n_shards - 1}."
-        )
+        raise ValueError(f"{source} must be a shard of the plan, from 0 to {last}. Got {shard}. {remedy}")
     return [shard]
 
 

@@ -181,6 +181,33 @@ def test_pools(rest, shape, box):
     assert low - 1e-9 <= y.min() < y.max() <= high + 1e-9
 
 
+@pytest.mark.parametrize("behind", [[], [nn.BatchNorm2d(4, eps=0.0)]], ids=["alone", "behind a norm"])
+@pytest.mark.parametrize("pool", [nn.AvgPool2d(2), nn.MaxPool2d(2)], ids=["mean", "largest"])
+@pytest.mark.parametrize("function", [torch.sqrt, torch.log], ids=["sqrt", "log"])
+def test_an_activation_behind_a_pool_is_a_number_for_all_that_it_can_be_given(function, pool, behind):
+    torch.manual_seed(0)
+    activation = Does(lambda s, x: function(x))
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), pool, *behind, activation).eval()
+    name = str(len(model) - 1)
+    lowest = model[0].weight.detach().clamp(max=0).sum((1, 2, 3)).numpy()
+    with torch.no_grad():
+        # Random inputs come nowhere near the least that it can be given, which is just below 0, and then above.
+        model[0].bias.copy_(torch.from_numpy(-lowest) - 0.01)
+    net = ef.as_network(model, input_shape=(2, 8, 8), in_range=(0.0, 1.0))
+    reason = dict(net.skipped)[name]
+    assert reason == "its values are no numbers for all that layer '0' can reach; layer '0' is measured without it"
+    with torch.no_grad():
+        model[0].bias.add_(0.02)
+    [layer] = (net := ef.as_network(model, input_shape=(2, 8, 8), in_range=(0.0, 1.0)))
+    assert not net.skipped
+    x = np.random.default_rng(0).uniform(0, 1, (500, 2, 4, 4))
+    with torch.no_grad():
+        expected = model.double()(torch.from_numpy(x)).numpy().reshape(500, 4)
+    np.testing.assert_allclose(layer(x.reshape(500, -1)), expected, atol=1e-12)
+    low, high = layer.out_range
+    assert low - 1e-9 <= expected.min() < expected.max() <= high + 1e-9
+
+
 def test_pools_behind_strides_and_padding():
     for conv in (nn.Conv2d(2, 3, 3, stride=2, padding=1), nn.Conv2d(2, 3, 2, stride=3), nn.Conv2d(2, 3, 2, dilation=2)):
         model = nn.Sequential(conv, nn.Sigmoid(), nn.MaxPool2d(2, padding=1))

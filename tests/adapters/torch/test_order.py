@@ -45,6 +45,31 @@ def test_a_module_used_twice():
     agrees(net, model, 4)
 
 
+def test_reasons_name_each_use_of_a_layer_by_its_own_name():
+    norm = nn.LayerNorm(4)
+    model = Does(lambda s, x: s.norm(s.fc(torch.relu(s.fc(x)))), fc=nn.Linear(4, 4), norm=norm)
+    for names, second in ((None, "fc#2"), (["first", "second"], "second")):
+        [(name, reason)] = ef.as_network(model, names=names).skipped
+        assert name == "norm"
+        assert reason.endswith(f"; layer {second!r} is measured without it")
+    between = Does(lambda s, x: s.fc(s.norm(torch.relu(s.fc(x)))), fc=nn.Linear(4, 4), norm=norm)
+    for names, (one, other) in ((None, ("fc", "fc#2")), (["first", "second"], ("first", "second"))):
+        [(_, reason)] = ef.as_network(between, names=names).skipped
+        assert f"layer {one!r} is measured without it; the inputs of {other!r} after it are binned" in reason
+
+
+def test_an_activation_that_only_the_second_use_cannot_have_is_said_of_that():
+    torch.manual_seed(0)
+    model = Does(lambda s, x: torch.sqrt(s.fc(torch.sigmoid(s.fc(x)))), fc=nn.Linear(4, 4))
+    with torch.no_grad():
+        model.fc.weight.abs_().neg_()
+        model.fc.bias.fill_(float(-model.fc.weight.sum(1).min()) - 0.1)
+    [(_, reason)] = ef.as_network(model, verify=False).skipped
+    assert (
+        reason == "its values are no numbers for all that layer 'fc#2' can reach; layer 'fc#2' is measured without it"
+    )
+
+
 @pytest.mark.parametrize("wrap", [nn.DataParallel, lambda m: torch.compile(m, backend="eager")], ids=["dp", "compile"])
 def test_wrappers(wrap):
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4))

@@ -306,7 +306,7 @@ def test_a_module_that_is_run_twice_is_measured_once():
 
 
 def test_modules_alone_and_parametrized_ones():
-    network = ef.as_network(nn.LSTM(IN, HIDDEN))
+    network = ef.as_network(nn.LSTM(IN, HIDDEN), input_shape=(IN,))
     assert [one.name for one in network] == [f"lstm.l0.{gate}" for gate in GATES["LSTM"]]
     normed = Does(loop_of("GRUCell"), cell=nn.GRUCell(IN, HIDDEN), fc=L(HIDDEN, 2))
     nn.utils.parametrizations.weight_norm(normed.cell, "weight_hh")

@@ -66,7 +66,7 @@ class _Value:
 
 
 @dataclass(eq=False)
-class Notes:
+class Watcher:
     """Everything that is done to values that depend on the input of a jaxpr.
 
     Parameters
@@ -143,7 +143,8 @@ class Notes:
         if steps and not rows and not self._known_apart(steps, reads, inputs):
             steps = None
         if steps is None:
-            unknown, arrays = Unknown(_reason(kind)), [_numbers(array) for array in results]
+            unknown = Unknown(_reason(kind), multiplies=kind in ("dot_general", "mul"))
+            arrays = [_numbers(array) for array in results]
             numbers = tuple(self._set(one, self._values.stand_apart(unknown, reads, one.shape)) for one in arrays)
             self._write(name, unknown, tuple(dict.fromkeys(reads)), numbers, kind)
             return [_Value(array, number) for array, number in zip(results, numbers, strict=True)]
@@ -236,7 +237,7 @@ class Notes:
         kind = values.dtype.name
         if kind in FLOATS and FLOATS.index(kind) > FLOATS.index(self._coarsest):
             self._coarsest = kind
-        return self._values.note(values if kind in ("float32", "float64") else values.astype(np.float64), apart)
+        return self._values.add(values if kind in ("float32", "float64") else values.astype(np.float64), apart)
 
 
 def _is_no_layer(op: Op) -> bool:

@@ -6,7 +6,7 @@ layer is looked into by its own `call`; one that does not take symbolic tensors 
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from threading import RLock, get_ident
@@ -30,12 +30,11 @@ from ei_fast.adapters.graph import (
     Softmax,
     Unknown,
     Values,
-    no_layer,
 )
 from ei_fast.adapters.keras.activations import steps_of
 from ei_fast.adapters.keras.blocks import RunBlock
 from ei_fast.adapters.keras.call import Call
-from ei_fast.adapters.keras.layers import is_bounded, is_quantized, meaning_of_layer
+from ei_fast.adapters.keras.layers import call_of, is_bounded, meaning_of_layer
 from ei_fast.adapters.keras.numbers import as_numbers, elementwise
 from ei_fast.adapters.keras.operations import steps_of_call
 from ei_fast.adapters.keras.recurrent import MOVES, Called
@@ -65,7 +64,7 @@ class _Value:
 
 
 @dataclass(eq=False)
-class Notes:
+class Watcher:
     """Everything that is done to values that depend on the input.
 
     Attributes
@@ -121,35 +120,35 @@ class Notes:
         """Within this, what is done to symbolic tensors in this thread is written down."""
         thread = get_ident()
         with _PROCESS:
-            told = keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss
+            own = keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss
 
             def operation(op: Any, *args: Any, **kwargs: Any) -> Any:
                 here = get_ident() == thread
-                return self._operation(op, args, kwargs) if here else told[0](op, *args, **kwargs)
+                return self._operation(op, args, kwargs) if here else own[0](op, *args, **kwargs)
 
             def layer(one: Any, *args: Any, **kwargs: Any) -> Any:
                 here = get_ident() == thread
-                return self._layer(one, args, kwargs) if here else told[1](one, *args, **kwargs)
+                return self._layer(one, args, kwargs) if here else own[1](one, *args, **kwargs)
 
             def loss(one: Any, value: Any) -> None:
                 # Keras takes none of symbolic tensors, and what a training is fined for is no part of what is measured.
                 if get_ident() != thread:
-                    told[2](one, value)
+                    own[2](one, value)
 
             keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss = operation, layer, loss
             try:
                 yield
             finally:
-                keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss = told
+                keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss = own
                 # Keras tells a layer of every symbolic call, and that was none of its model's.
                 for one, n_in, n_out in self._nodes.values():
                     del one._inbound_nodes[n_in:], one._outbound_nodes[n_out:]
 
     def activation(self, name: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """An activation of several steps, written down as one if it maps each value by itself."""
-        told = str(getattr(function, "__name__", type(function).__name__))
+        function_name = str(getattr(function, "__name__", type(function).__name__))
 
-        def noted(x: Any) -> Any:
+        def watched(x: Any) -> Any:
             if not isinstance(x, keras.KerasTensor):
                 return function(x)
             start, before = self._read(x)[0], len(self._ops)
@@ -163,29 +162,29 @@ class Notes:
                 if y is x:
                     return y
                 actual = self.actual(y)
-                composed = steps_of(self._ops[before:], start, self._read(y), self._values, told)
+                composed = steps_of(self._ops[before:], start, self._read(y), self._values, function_name)
                 if composed is not None:
                     self._forget(before)
                     return self._write(name, Pointwise(composed), (start,), actual)
                 if not any(isinstance(op.does, Unknown) for op in self._ops[before:]):
                     return y
-            one_by_one = elementwise(function, self.actual(x), actual, told)
+            one_by_one = elementwise(function, self.actual(x), actual, function_name)
             self._forget(before)
             reason = "its activation does not map each value by itself; name it in 'blocks' to measure it"
             does = Unknown(reason) if one_by_one is None else Pointwise(one_by_one)
             return self._write(name, does, (start,), actual)
 
-        return noted
+        return watched
 
     def _operation(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         actual_args, actual_kwargs = self.actual(args), self.actual(kwargs)
         actual = op.call(*actual_args, **actual_kwargs)
         reads = self._read((args, kwargs))
-        told = type(op).__name__.lower()
-        name = self._inside[-1] if self._inside and self._inside[-1] else told
+        kind = type(op).__name__.lower()
+        name = self._inside[-1] if self._inside and self._inside[-1] else kind
         if not hasattr(actual, "shape"):
             does = self.cells.taken_for(
-                len(self._ops), Unknown(no_layer(told, len(reads))), reads, type(op).__name__ in MOVES
+                len(self._ops), Unknown.function(kind, len(reads)), reads, type(op).__name__ in MOVES
             )
             return self._write(name, does, reads, actual)
         moving = [k for k, value in enumerate(args) if isinstance(value, keras.KerasTensor)]
@@ -199,7 +198,7 @@ class Notes:
             reads = operands if steps is not None else reads
         if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
             moves = type(op).__name__ in MOVES and bool(reads)
-            does = self.cells.taken_for(len(self._ops), Unknown(no_layer(told, len(reads))), reads, moves)
+            does = self.cells.taken_for(len(self._ops), Unknown.function(kind, len(reads)), reads, moves)
             return self._write(name, does, reads, actual)
         for does, between in steps:
             written = self._write(name, does, reads, between)
@@ -257,7 +256,7 @@ class Notes:
         self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any], does: Operation
     ) -> Any:
         """What a layer that is not looked into makes of the numbers."""
-        actual = _call_of(layer)(*self.actual(args), **self.actual(kwargs))
+        actual = call_of(layer)(*self.actual(args), **self.actual(kwargs))
         if isinstance(layer, AUGMENTING) and _same_bits(actual, self.actual(args)[0]):
             does = Same()
         return self._write(name, does, self._read((args, kwargs)), actual)
@@ -281,7 +280,7 @@ class Notes:
             does = Recurs(passage.name, ("h", "h", "c"))
             if is_last:
                 return self._write(title, does, reads, actual)
-            inputs = (self._values.note(one.gave),)
+            inputs = (self._values.add(one.gave),)
             self._note_op(title, does, reads, inputs)
             reads = (*reads, *inputs)
         return None
@@ -305,7 +304,7 @@ class Notes:
                 f"{len(given)} keywords instead. Name the layer around it."
             )
         x, more, also = self.actual(args[0]), self.actual(args[1:]), self.actual(kwargs)
-        y = keras.tree.flatten(_call_of(layer)(x, *more, **also))[0]
+        y = keras.tree.flatten(call_of(layer)(x, *more, **also))[0]
         if tuple(y.shape[:1]) != tuple(x.shape[:1]):
             raise Refused(
                 f"The block {name!r} must map rows to rows. Got {tuple(y.shape)} for {tuple(x.shape)} instead. "
@@ -329,7 +328,7 @@ class Notes:
         before = len(self._ops)
         self._inside.append(name)
         try:
-            written = self._read(_call_of(layer)(*args, **kwargs))[:1]
+            written = self._read(call_of(layer)(*args, **kwargs))[:1]
             does = next((op.does for op in reversed(self._ops[before:]) if op.writes == written), None)
         except Exception:
             return None
@@ -349,12 +348,12 @@ class Notes:
     def _write(self, name: str, does: Operation, reads: tuple[int, ...], actual: Any) -> Any:
         """Write down an operation, and return symbolic tensors for what it gave."""
 
-        def noted(one: Any) -> Any:
+        def kept(one: Any) -> Any:
             if not hasattr(one, "shape"):
                 return one
             return self._set(one, self._values.stand_apart(does, reads, tuple(one.shape)))
 
-        symbols = keras.tree.map_structure(noted, actual)
+        symbols = keras.tree.map_structure(kept, actual)
         numbers = self._read(symbols)
         if numbers:
             self._note_op(name, does, reads, numbers)
@@ -368,7 +367,7 @@ class Notes:
     def _set(self, actual: Any, apart: bool = False) -> keras.KerasTensor:
         dtype = keras.backend.standardize_dtype(actual.dtype)
         symbol = keras.KerasTensor(tuple(actual.shape), dtype)
-        self._of[id(symbol)] = _Value(self._values.note(as_numbers(actual), apart), actual, symbol)
+        self._of[id(symbol)] = _Value(self._values.add(as_numbers(actual), apart), actual, symbol)
         if dtype in _COARSENESS and _COARSENESS[dtype] > _COARSENESS[self._coarsest]:
             self._coarsest = dtype
         return symbol
@@ -386,12 +385,6 @@ class Refused(ValueError):
     _keras_call_info_injected = True
 
 
-def _call_of(layer: keras.Layer) -> Callable[..., Any]:
-    """What Keras calls for a layer."""
-    call: Callable[..., Any] = layer.quantized_call if is_quantized(layer) else layer.call
-    return call
-
-
 def _same_bits(one: Any, other: Any) -> bool:
     return hasattr(one, "shape") and np.array_equal(as_numbers(one), as_numbers(other))
 
@@ -400,19 +393,3 @@ def _first_line(error: BaseException) -> str:
     """What an exception says, without what Keras adds about the call, and without colours."""
     lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
     return next((line for line in lines if not line.startswith("Exception encountered")), "")
-
-
-def named(layers: Sequence[keras.Layer], own: keras.Layer) -> dict[str, keras.Layer]:
-    """Layers by name; one whose name another has as well by its path."""
-    names = [layer.name for layer in layers]
-    result: dict[str, keras.Layer] = {}
-    for layer, name in zip(layers, names, strict=True):
-        if names.count(name) > 1:
-            name = layer.path or name
-        unique, use = name, 1
-        while unique in result:
-            use += 1
-            unique = f"{name}#{use}"
-        result[unique] = layer
-    # A layer by itself is its own.
-    return result or {own.name: own}
