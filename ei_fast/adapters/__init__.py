@@ -31,6 +31,7 @@ def as_network(
     verify: bool = True,
     input_shape: Sequence[int] | None = None,
     example_inputs: Any = None,
+    unroll: int | None = None,
     names: Sequence[str] | None = None,
 ) -> Network:
     """Read the network behind a model.
@@ -115,6 +116,10 @@ def as_network(
         - Flax, JAX and ONNX: a batch of which the shape of a sample and, of Flax and JAX, the type are used.
         - Layers that are given as such, dicts, files of weights and scikit-learn: a batch (rows, n_in), for the ranges
           alone that the layers see; scalers of a pipeline before the network transform it.
+    unroll : int, optional
+        Of recurrent layers of PyTorch, Keras and ONNX, how many steps of a cell are one `Function`: from the inputs of
+        so many steps, one after the other, the hidden state before them and, of an LSTM, the cell state, to the hidden
+        state behind them. Where not given, every gate is a layer of its own.
     names : sequence of str, optional
         What the layers are called, one name a layer in the order of the network, instead of the names that the model
         has for them.
@@ -150,7 +155,7 @@ def as_network(
     options = {
         **{"order": order, "prefix": prefix, "layout": layout, "norm_place": norm_place, "norm_eps": norm_eps},
         **{"chain": None if chain is True else chain, "layers": layers, "blocks": blocks or None},
-        **{"heads": heads or None, "input_shape": input_shape, "example_inputs": example_inputs},
+        **{"heads": heads or None, "input_shape": input_shape, "example_inputs": example_inputs, "unroll": unroll},
     }
     for option, value in options.items():
         if value is not None and option not in adapter.takes:
@@ -162,6 +167,6 @@ def as_network(
     if not isinstance(heads, bool):
         raise TypeError(f"The 'heads' parameter of as_network must be True or False. Got {heads!r} instead.")
     of_dicts = DictOptions.checked(order, prefix, layout, norm_place, norm_eps, chain=chain, layers=layers)
-    given = Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs, heads)
+    given = Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs, heads, unroll)
     network = adapter.read(model, given)
     return network if called is None else renamed(network, called)

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from ei_fast.adapters.blocks import Blocks
 from ei_fast.adapters.dicts.options import DictOptions
@@ -19,6 +22,7 @@ WHOSE: Mapping[str, str] = {
     "heads": "models of PyTorch and Keras",
     "input_shape": "models of a framework that can be run",
     "example_inputs": "all models",
+    "unroll": "models of PyTorch, Keras and ONNX with recurrent layers",
 }
 """Options that not every adapter takes, and for which models they are."""
 
@@ -45,6 +49,10 @@ class Given:
         Of one sample.
     example_inputs : tensor, array, tuple, dict or batch of a data loader, optional
         Instead, what the model is called with.
+    heads : bool
+        Whether attention is measured head by head.
+    unroll : int, optional
+        How many steps of recurrent cells are one map.
     """
 
     activation: str | Activation | Sequence[str | Activation] = "sigmoid"
@@ -55,8 +63,21 @@ class Given:
     input_shape: Sequence[int] | None = None
     example_inputs: Any = None
     heads: bool = False
+    unroll: int | None = None
 
     @property
     def range_of_inputs(self) -> Range:
         """Range of the model's inputs, (0, 1) where not given."""
         return DEFAULT_RANGE if self.in_range is None else check_range(self.in_range, "in_range", "as_network")
+
+    @property
+    def checked_unroll(self) -> int | None:
+        """`unroll`; TypeError or ValueError where it is no number of steps."""
+        rule = "The 'unroll' parameter of as_network must be an integer >= 1, a number of steps"
+        if self.unroll is None:
+            return None
+        if not isinstance(self.unroll, Integral) or isinstance(self.unroll, (bool, np.bool_)):
+            raise TypeError(f"{rule}. Got {self.unroll!r} instead.")
+        if self.unroll < 1:
+            raise ValueError(f"{rule}. Got {self.unroll!r} instead.")
+        return int(self.unroll)

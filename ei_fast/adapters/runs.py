@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ei_fast.adapters.assemble.network import assemble
-from ei_fast.adapters.graph import Recording, Unknown
+from ei_fast.adapters.graph import Recording, Recurs, Unknown
 from ei_fast.adapters.graph.recording import PathStep
 from ei_fast.adapters.seen import with_seen
 from ei_fast.adapters.sources import ROWS, OfShape, Source, range_beyond
@@ -144,3 +144,12 @@ def check_shape(input_shape: Any) -> tuple[int, ...]:
             f"Got {input_shape!r} instead."
         )
     return shape
+
+
+def check_unrolled(recording: Recording, unroll: int | None) -> None:
+    """Raise ValueError where steps of recurrent cells are to be one map, and the model has run none."""
+    if unroll is not None and not any(isinstance(op.does, Recurs) for op in recording.ops):
+        raise ValueError(
+            "The 'unroll' parameter of as_network is for models that run recurrent layers whose cells are known, "
+            f"outside of 'blocks'. Got {unroll!r} for a model that runs none. Leave it out."
+        )

@@ -106,12 +106,12 @@ def _is_jax(model: Any) -> bool:
 _KERAS = ("A Keras model", "Keras 3", "keras")
 _ONNX = ("An ONNX model", "onnx and onnxruntime", "onnx")
 _FLAX = ("A Flax model", "JAX and Flax", "flax")
-_RUN = ("blocks", "heads", "input_shape")
+_RUN = ("blocks", "heads", "input_shape", "unroll")
 _EXAMPLES = ("example_inputs",)
 
 ADAPTERS = (
     Adapter(_is_file(".keras"), "files.keras", takes=(*_RUN, *_EXAMPLES), needs=_KERAS),
-    Adapter(_is_file(".onnx"), "onnx.model", takes=("input_shape", *_EXAMPLES), needs=_ONNX),
+    Adapter(_is_file(".onnx"), "onnx.model", takes=("input_shape", "unroll", *_EXAMPLES), needs=_ONNX),
     Adapter(_is_path, "files.weights", takes=_OF_DICTS),
     Adapter(_is_array, "arrays", takes=_EXAMPLES),
     # Nets of skorch and Keras that are estimators of scikit-learn.
@@ -119,7 +119,7 @@ ADAPTERS = (
     # On the PyTorch backend a Keras layer is a module as well.
     Adapter(_is_of("keras"), "keras.model", takes=(*_RUN, *_EXAMPLES), needs=_KERAS),
     Adapter(_is_of("torch"), "torch.model", takes=(*_RUN, *_EXAMPLES)),
-    Adapter(_is_of("onnx"), "onnx.model", takes=("input_shape", *_EXAMPLES), needs=_ONNX),
+    Adapter(_is_of("onnx"), "onnx.model", takes=("input_shape", "unroll", *_EXAMPLES), needs=_ONNX),
     Adapter(_is_of("sklearn"), "sklearn", takes=_EXAMPLES),
     Adapter(_is_dict, "dicts.reading", takes=_OF_DICTS),
     Adapter(_is_jax, "jax.model", takes=("input_shape", "example_inputs"), needs=_FLAX),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ei_fast.adapters.assemble.network import Piece
-from ei_fast.adapters.graph import Recording
+from ei_fast.adapters.graph import Recording, Recurs
 from ei_fast.adapters.graph.view import Array
 from ei_fast.network.layer import Function, Layer
 
@@ -36,17 +36,35 @@ def verify(pieces: Sequence[Piece], recording: Recording) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             off = np.abs(made - expected)
         if not np.all(off <= allowed):
-            remedy = (
-                "Name it, or the module around it, in 'blocks' to measure it as it runs."
-                if recording.has_blocks
-                else "Measure what holds it as a Function of your own."
-            )
             raise ValueError(
                 f"Layer {layer.name!r} as extracted differs from the model's by up to {np.max(off):.3g} on random "
-                f"inputs: it would be measured wrongly. {remedy}"
+                f"inputs: it would be measured wrongly. {_remedy(recording)}"
             )
         if isinstance(layer, Function):
             _check_row_by_row(layer, x, expected, allowed)
+    for op in recording.ops:
+        if isinstance(op.does, Recurs):
+            _check_steps(op.does, recording)
+
+
+def _check_steps(does: Recurs, recording: Recording) -> None:
+    """Raise ValueError where what a cell's maps lead to is not what the model had, step by step."""
+    if np.isnan(does.off):
+        raise ValueError(
+            f"The steps of {does.name!r} cannot be compared with the model's, which are not finite on random inputs. "
+            "Give an 'in_range' on which they are, or use verify=False."
+        )
+    if does.off > _DIGITS[recording.arithmetic] * does.size:
+        raise ValueError(
+            f"The maps of {does.name!r} as extracted lead to states that differ from the model's by up to "
+            f"{does.off:.3g} on random inputs: they would be measured wrongly. {_remedy(recording)}"
+        )
+
+
+def _remedy(recording: Recording) -> str:
+    if recording.has_blocks:
+        return "Name it, or the module around it, in 'blocks' to measure it as it runs."
+    return "Measure what holds it as a Function of your own."
 
 
 def _made_and_allowed(layer: Layer | Function, x: Array, expected: Array, arithmetic: str) -> tuple[Array, Array]:

@@ -150,6 +150,9 @@ _FORMS = {
         },
         _batch_in,
     ),
+    "unroll": _Form(
+        {"type": int, "help": "How many steps of recurrent cells are measured as one map [gates, each by itself]."}, int
+    ),
 }
 
 

@@ -210,7 +210,7 @@ class EffectiveInformation(MeasuresNetworks):
             Ignored; scikit-learn's interface has it.
         order, prefix, layout, norm_place, norm_eps, chain, layers : optional
             How a dict or file of weights is read: see `as_network`.
-        blocks, heads, verify, input_shape, example_inputs, names : optional
+        blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
             How the model is read: see `as_network`.
 
         Returns
@@ -251,7 +251,7 @@ class EffectiveInformation(MeasuresNetworks):
             Whatever `as_network` accepts.
         order, prefix, layout, norm_place, norm_eps, chain, layers : optional
             How a dict or file of weights is read: see `as_network`.
-        blocks, heads, verify, input_shape, example_inputs, names : optional
+        blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
             How the model is read: see `as_network`.
 
         Returns
@@ -306,7 +306,7 @@ class EffectiveInformation(MeasuresNetworks):
             Whatever `as_network` accepts.
         order, prefix, layout, norm_place, norm_eps, chain, layers : optional
             How a dict or file of weights is read: see `as_network`.
-        blocks, heads, verify, input_shape, example_inputs, names : optional
+        blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
             How the model is read: see `as_network`.
 
         Returns

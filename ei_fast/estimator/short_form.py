@@ -24,7 +24,7 @@ def analyze(model: Any, **params: Unpack[MeasuringOptions]) -> Report:
         How it is measured: see `EffectiveInformation`.
     order, prefix, layout, norm_place, norm_eps, chain, layers : optional
         How a dict or file of weights is read: see `as_network`.
-    blocks, heads, verify, input_shape, example_inputs, names : optional
+    blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Returns

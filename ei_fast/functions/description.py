@@ -29,7 +29,7 @@ def describe(model: Any, verbose: bool = False, **options: Unpack[ReadingOptions
         How the model is read: see `as_network`.
     order, prefix, layout, norm_place, norm_eps, chain, layers : optional
         How a dict or file of weights is read: see `as_network`.
-    blocks, heads, verify, input_shape, example_inputs, names : optional
+    blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Raises

@@ -81,7 +81,7 @@ def effective_information(
         How it is measured: see `EffectiveInformation`.
     order, prefix, layout, norm_place, norm_eps, chain, layers : optional
         How a dict or file of weights is read: see `as_network`.
-    blocks, heads, verify, input_shape, example_inputs, names : optional
+    blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Returns
@@ -134,7 +134,7 @@ def sensitivity_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix
         How it is measured: see `EffectiveInformation`.
     order, prefix, layout, norm_place, norm_eps, chain, layers : optional
         How a dict or file of weights is read: see `as_network`.
-    blocks, heads, verify, input_shape, example_inputs, names : optional
+    blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Returns
@@ -177,7 +177,7 @@ def ei_parts_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
         How it is measured: see `EffectiveInformation`.
     order, prefix, layout, norm_place, norm_eps, chain, layers : optional
         How a dict or file of weights is read: see `as_network`.
-    blocks, heads, verify, input_shape, example_inputs, names : optional
+    blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Returns

@@ -123,6 +123,30 @@ def check_range(limits: Any, name: str, owner: str) -> Range:
     return low, high
 
 
+def check_ranges(limits: Any, n: int, name: str, owner: str) -> Ranges:
+    """Return `limits` as a range, or as a tuple of one for each of n neurons; TypeError or ValueError otherwise.
+
+    A single pair of numbers is one range for all of them.
+    """
+    pairs = _pairs_in(limits)
+    if pairs is None:
+        return check_range(limits, name, owner)
+    if len(pairs) != n:
+        raise ValueError(
+            f"The {name!r} parameter of {owner} must be one pair (low, high), or a sequence of {n} such pairs, one for "
+            f"each neuron. Got {len(pairs)} pairs instead. Give one for each."
+        )
+    return tuple(check_range(pair, f"{name}[{k}]", owner) for k, pair in enumerate(pairs))
+
+
+def _pairs_in(limits: Any) -> list[Any] | None:
+    """The ranges of the neurons, where there is one for each; None where it is one for all, or nothing of the kind."""
+    if not isinstance(limits, (tuple, list, np.ndarray)) or not len(limits):
+        return None
+    pairs = list(limits)
+    return pairs if isinstance(pairs[0], (tuple, list, np.ndarray)) else None
+
+
 def check_bins(bins: Any, owner: str) -> tuple[int, int]:
     """Return `bins`, an integer or (in_bins, out_bins), as a pair; TypeError or ValueError where it is neither."""
     rule = f"The 'bins' parameter of {owner} must be an integer from 2 to {MAX_BINS}, or two: (in_bins, out_bins)"

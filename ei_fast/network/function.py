@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ei_fast.network.bins import Range, check_range
+from ei_fast.network.bins import Range, Ranges, check_range, check_ranges
 from ei_fast.network.checks import check_name, check_patch
 from ei_fast.validation import check_unmasked, without_gradient
 
@@ -26,8 +26,9 @@ class Function:
         Numbers of input and output neurons.
     out_range : (float, float)
         Range over which the outputs are binned.
-    in_range : (float, float), optional
-        Range of the inputs. Where not given, the range of the outputs of the layer before, or the network's.
+    in_range : (float, float), or a sequence of one such pair for each input, optional
+        Range of the inputs, or of each of them. Where not given, the range of the outputs of the layer before, or the
+        network's.
     name : str, optional
         Name in reports. A network names its layers ``layer0, layer1, ...`` where they have no name.
     patch : tuple of int, optional
@@ -51,7 +52,7 @@ class Function:
     n_in: int
     n_out: int
     out_range: Range
-    in_range: Range | None = None
+    in_range: Ranges | None = None
     name: str | None = None
     patch: tuple[int, ...] | None = None
 
@@ -76,7 +77,7 @@ class Function:
             object.__setattr__(self, key, int(width))
         object.__setattr__(self, "out_range", check_range(self.out_range, "out_range", owner))
         if self.in_range is not None:
-            object.__setattr__(self, "in_range", check_range(self.in_range, "in_range", owner))
+            object.__setattr__(self, "in_range", check_ranges(self.in_range, self.n_in, "in_range", owner))
         object.__setattr__(self, "patch", check_patch(self.patch, self.n_in, owner))
 
     @property
@@ -132,13 +133,13 @@ class Function:
         """
         return replace(self, name=name)
 
-    def over(self, in_range: Range) -> "Function":
+    def over(self, in_range: Ranges) -> "Function":
         """Return the same map with an input range of its own.
 
         Parameters
         ----------
-        in_range : (float, float)
-            Range of all inputs.
+        in_range : (float, float), or a sequence of one such pair for each input
+            Range of all inputs, or of each.
 
         Returns
         -------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.activations import Activation
-from ei_fast.network.bins import Range, Ranges, check_range, ends_of, is_each
+from ei_fast.network.bins import Range, Ranges, check_range, check_ranges, ends_of, is_each
 from ei_fast.network.checks import check_name, check_patch, real_array
 from ei_fast.network.column_blocks import blocks_of
 
@@ -32,8 +32,9 @@ class Layer:
         Name in reports. A network names its layers ``layer0, layer1, ...`` where they have no name.
     out_range : (float, float), optional
         Range over which the outputs are binned. Derived from the activation where not given.
-    in_range : (float, float), optional
-        Range of the inputs. Where not given, the range of the outputs of the layer before, or the network's.
+    in_range : (float, float), or a sequence of one such pair for each input, optional
+        Range of the inputs, or of each of them. Where not given, the range of the outputs of the layer before, or the
+        network's.
     patch : tuple of int, optional
         For a convolution, the shape (channels, ...) of the patch that its inputs are, in C order: the layer is then
         the map from one patch to the output channels at one place.
@@ -68,7 +69,7 @@ class Layer:
     activation: Activation
     name: str | None
     out_range: Range | None
-    in_range: Range | None
+    in_range: Ranges | None
     patch: tuple[int, ...] | None
 
     kind: ClassVar[str] = "dense"
@@ -82,7 +83,7 @@ class Layer:
         activation: str | Activation = "sigmoid",
         name: str | None = None,
         out_range: Range | None = None,
-        in_range: Range | None = None,
+        in_range: Ranges | None = None,
         patch: Sequence[int] | None = None,
     ):
         owner = f"Layer {name!r}" if name is not None else "Layer"
@@ -120,8 +121,10 @@ class Layer:
         object.__setattr__(self, "bias", b)
         object.__setattr__(self, "activation", activation)
         object.__setattr__(self, "name", check_name(name, owner))
-        for key, limits in (("out_range", out_range), ("in_range", in_range)):
-            object.__setattr__(self, key, None if limits is None else check_range(limits, key, owner))
+        out_range = None if out_range is None else check_range(out_range, "out_range", owner)
+        in_range = None if in_range is None else check_ranges(in_range, w.shape[0], "in_range", owner)
+        object.__setattr__(self, "out_range", out_range)
+        object.__setattr__(self, "in_range", in_range)
         object.__setattr__(self, "patch", check_patch(patch, w.shape[0], owner))
 
     @property
@@ -247,13 +250,13 @@ class Layer:
         """
         return self._with("name", check_name(name, f"Layer {name!r}"))
 
-    def over(self, in_range: Range) -> "Layer":
+    def over(self, in_range: Ranges) -> "Layer":
         """Return the same layer with an input range of its own.
 
         Parameters
         ----------
-        in_range : (float, float)
-            Range of all inputs.
+        in_range : (float, float), or a sequence of one such pair for each input
+            Range of all inputs, or of each.
 
         Returns
         -------

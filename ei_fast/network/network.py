@@ -376,7 +376,7 @@ class Network:
 
         name = " -> ".join(str(block.name) for block in blocks)
         patch = blocks[0].patch
-        in_range, out_range = hull_of(ranges[start][0]), hull_of(ranges[stop][1])
+        in_range, out_range = ranges[start][0], hull_of(ranges[stop][1])
         return Function(through, blocks[0].n_in, blocks[-1].n_out, out_range, in_range, name, patch)
 
     def check_ranges(self, ranges: Sequence[tuple[Ranges, Ranges]]) -> None:

@@ -45,7 +45,7 @@ class StoredLayer(Layer):
         n_out: int,
         activation: str | Activation,
         name: str | None = None,
-        in_range: Range | None = None,
+        in_range: Ranges | None = None,
     ):
         # All but the weights is checked now.
         without_weights = Layer(np.zeros((1, 1)), None, activation, name, None, in_range)
@@ -114,10 +114,10 @@ class StoredLayer(Layer):
     def named(self, name: str) -> "StoredLayer":
         return self._again(name, self.in_range)
 
-    def over(self, in_range: Range) -> "StoredLayer":
+    def over(self, in_range: Ranges) -> "StoredLayer":
         return self._again(self.name, in_range)
 
-    def _again(self, name: str | None, in_range: Range | None) -> "StoredLayer":
+    def _again(self, name: str | None, in_range: Ranges | None) -> "StoredLayer":
         return StoredLayer(self._read, self.n_in, self.n_out, self.activation, name, in_range)  # type: ignore[attr-defined]
 
     def __reduce__(self) -> tuple[Any, ...]:

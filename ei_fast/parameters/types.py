@@ -66,6 +66,7 @@ class AdapterOptions(TypedDict, total=False):
     verify: bool
     input_shape: Sequence[int] | None
     example_inputs: Any
+    unroll: int | None
     names: Sequence[str] | None
 
 

@@ -76,7 +76,7 @@ class Recorder:
         written whole at every record, grows by them.
     order, prefix, layout, norm_place, norm_eps, chain, layers : optional
         How a dict or file of weights is read: see `as_network`.
-    blocks, heads, verify, input_shape, example_inputs, names : optional
+    blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Attributes

@@ -10,7 +10,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 
 from ei_fast.adapters.graph import Affine, Pointwise, Pool, Step, Window
 from ei_fast.network.activations import Activation
-from ei_fast.network.bins import Range, hull_of
+from ei_fast.network.bins import Ranges, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 from ei_fast.network.reach import reached
@@ -34,7 +34,7 @@ class SoftmaxOf:
         """Largest sum of the sizes of what a pre-activation adds up."""
         return self.linear.size_of_sums(x)
 
-    def function(self, in_range: Range) -> Function:
+    def function(self, in_range: Ranges) -> Function:
         """The layer over inputs in `in_range`: its outputs' range is (0, 1), or for the logarithm what it reaches."""
         linear = self.linear
         out_range = (0.0, 1.0)
@@ -85,7 +85,7 @@ class PooledOf:
         """That of the convolution, or the one behind the pool."""
         return next((step.activation for step in self.steps if isinstance(step, Pointwise)), self.linear.activation)
 
-    def preactivation_hull(self, in_range: Range) -> tuple[Array, Array]:
+    def preactivation_hull(self, in_range: Ranges) -> tuple[Array, Array]:
         """Smallest and largest number that each output's activation can be given; see `Layer.preactivation_hull`."""
         low, high = self.linear.preactivation_hull(in_range)
         for step in self.steps if self.activation is not self.linear.activation else ():
@@ -96,9 +96,9 @@ class PooledOf:
                 low, high = ends.min(axis=0).reshape(-1), ends.max(axis=0).reshape(-1)
         return low, high
 
-    def function(self, in_range: Range) -> Function:
+    def function(self, in_range: Ranges) -> Function:
         """The layer over inputs in `in_range`: a pool leaves the range of what it takes in."""
-        low, high = hull_of(Network([self.linear], in_range).ranges()[0][1])
+        low, high = hull_of(Network([self.linear.over(in_range)]).ranges()[0][1])
         for step in self.steps:
             if isinstance(step, Affine):
                 ends = np.stack([step.scale * low + step.shift, step.scale * high + step.shift])

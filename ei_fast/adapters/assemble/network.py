@@ -13,11 +13,11 @@ import numpy as np
 from ei_fast.adapters.activations.steps import put_together
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
 from ei_fast.adapters.assemble.parts import Parts
-from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches, spread
+from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches
 from ei_fast.adapters.assemble.ranges import Known, Outputs, Ranged
 from ei_fast.adapters.assemble.tail import Tail
-from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
-from ei_fast.network.bins import Range
+from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View, spread
+from ei_fast.network.bins import Range, Ranges
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.names import unique_name
 from ei_fast.network.network import Network, feeds
@@ -109,6 +109,11 @@ class _Assembly:
     # Activations that no layer takes in, and why not.
     refused: dict[Op, str] = field(default_factory=dict)
     in_order: bool = True
+    # Who has written each value.
+    writers: dict[int, Op] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writers = {value: op for op in self.recording.ops for value in op.writes}
 
     def take(self, op: Op) -> None:
         """Make a layer of an operation, or follow it, or skip it."""
@@ -122,6 +127,8 @@ class _Assembly:
                 self.done.add(op)
             return
         self.done.add(op)
+        if does.role is Role.WITHIN:
+            return
         if view is not None and isinstance(does, Start):
             why = self._start(op, does, view)
         else:
@@ -196,10 +203,26 @@ class _Assembly:
             origin = next((k for k in range(len(self.pieces))[::-1] if self.pieces[k].end == start), None)
             if origin is not None:
                 self.ranges_before[start] = self.out_ranges[origin]
+            elif start in self.recording.inputs:
+                self.ranges_before[start] = Known(self.in_range)
             else:
-                of_model = start in self.recording.inputs
-                self.ranges_before[start] = Known(self.in_range if of_model else self._seen(start, name))
+                written = self._range_written(start, name)
+                self.ranges_before[start] = Known(written or self._seen(start, name))
         return self.ranges_before[start]
+
+    def _range_written(self, value: int, name: str) -> Ranges | None:
+        """The range of what a cell reads or gives, where it is told by what that is made of."""
+        writer = self.writers.get(value)
+        if writer is None:
+            return None
+
+        def range_of(read: int) -> Ranges:
+            view = self.view(read)
+            if view.scale is not None or view.is_padded:
+                return self._seen(read, name)
+            return self._before(view.source, name).range
+
+        return writer.does.range_of(writer.writes.index(value), writer.reads, range_of)
 
     def _add(self, op: Op, tail: Tail, view: View, inputs: Places, at: Places | None = None) -> None:
         """Add the layer that an operation has begun, with inputs at these places of each sample.
@@ -265,7 +288,7 @@ class _Assembly:
         return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _is_a_number(layer: Layer | PooledOf, in_range: Range) -> bool:
+def _is_a_number(layer: Layer | PooledOf, in_range: Ranges) -> bool:
     """Whether a layer's activation has values for all that its inputs can lead to."""
     function = layer.activation.function
     smallest, largest = layer.preactivation_hull(in_range)

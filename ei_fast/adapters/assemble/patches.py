@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from ei_fast.adapters.graph import Places, Window
+from ei_fast.adapters.graph import Places, Window, spread
 
 MAX_GATHERED = 2**22
 """Numbers that the verification of a layer gathers."""
@@ -38,8 +38,3 @@ def patches(places: Places, window: Window, extent: Sequence[int]) -> tuple[Plac
     inputs = places[(channels, *grid)].reshape(len(some), n_in)
     inside = (inputs >= 0).all(axis=1)
     return inputs[inside], np.ravel_multi_index(which, tuple(extent))[inside]
-
-
-def spread(n: int, most: int) -> Places:
-    """At most so many of n numbers, from the first to the last."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ei_fast.network.bins import Range, hull_of
+from ei_fast.network.bins import Range, Ranges, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
 
@@ -18,18 +18,18 @@ class Ranged(Protocol):
     """A value whose range is known, or can be found."""
 
     @property
-    def range(self) -> Range:
+    def range(self) -> Ranges:
         """Over which it is binned."""
 
     @property
-    def widest(self) -> Range:
+    def widest(self) -> Ranges:
         """A range that holds it, which takes no time to find."""
 
 
 class Known:
     """A value of which the range is known."""
 
-    def __init__(self, limits: Range):
+    def __init__(self, limits: Ranges):
         self.range = self.widest = limits
 
 
@@ -50,10 +50,10 @@ class Outputs:
     @cached_property
     def range(self) -> Range:
         """What it reaches, or the codomain of its activation."""
-        return hull_of(Network([self._layer], self._before.range).ranges()[0][1])
+        return hull_of(Network([self._layer.over(self._before.range)]).ranges()[0][1])
 
 
-def _widest(layer: Layer | Function, in_range: Range) -> Range | None:
+def _widest(layer: Layer | Function, in_range: Ranges) -> Range | None:
     """What interval arithmetic allows the outputs; None where that is more than a float holds."""
     if layer.out_range is not None:
         return layer.out_range

@@ -5,11 +5,12 @@ a class beside those in this folder: an adapter that meets it in its framework m
 `ei_fast.adapters.assemble` asks it what follows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from ei_fast.adapters.graph.view import Array, View
+from ei_fast.network.bins import Ranges
 
 
 class Role(StrEnum):
@@ -21,6 +22,7 @@ class Role(StrEnum):
     ACTIVATES = "is the activation of the layer before it"
     POOLS = "makes one value of several places of the convolution before it"
     OPAQUE = "is part of no layer"
+    WITHIN = "is what happens between the layers of a recurrent cell, or brings values to one or from it"
 
 
 class Followed(Protocol):
@@ -78,6 +80,18 @@ class Operation:
 
     def seen(self, view: View, shape: tuple[int, ...]) -> View | None:
         """The value that it makes of the one in view, `shape` being that of a sample; None if it hides that."""
+        return None
+
+    def range_of(self, place: int, reads: Sequence[int], of: Callable[[int], Ranges]) -> Ranges | None:
+        """The range of the value that it writes at this place; None where that is not known beforehand.
+
+        Parameters
+        ----------
+        reads : sequence of int
+            Numbers of what it reads.
+        of : callable
+            Gives the range of a value by its number.
+        """
         return None
 
     def as_step(self, followed: Followed) -> "Step | None":

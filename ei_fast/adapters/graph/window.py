@@ -78,3 +78,8 @@ def _for_each(value: object, n: int) -> tuple[int, ...]:
     if isinstance(value, (tuple, list)):
         return tuple(int(v) for v in value) * (n if len(value) == 1 else 1)
     return (int(value),) * n  # type: ignore[call-overload]
+
+
+def spread(n: int, most: int) -> Places:
+    """At most so many of n numbers, from the first to the last."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))

@@ -1,5 +1,8 @@
 """Layers of Keras that are not looked into, and what they do."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -9,9 +12,10 @@ from ei_fast.adapters.graph import (
     Unknown,
     no_layer,
 )
+from ei_fast.adapters.keras.attention import parts_of
 from ei_fast.adapters.keras.numbers import as_numbers
 
-_REPEATING = (keras.layers.RNN, keras.layers.Bidirectional, keras.layers.TimeDistributed)
+_REPEATING = (keras.layers.RNN, keras.layers.TimeDistributed)
 """What calls a layer again and again, at every step of a sequence: no one operation of its own is a layer."""
 
 _TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
@@ -56,3 +60,30 @@ def is_bounded(layer: keras.Layer) -> bool:
         and layer.activation in (known.tanh, known.sigmoid)
         and gates in (known.sigmoid, known.hard_sigmoid)
     )
+
+
+def call_of(layer: keras.Layer) -> Callable[..., Any]:
+    """What Keras calls for a layer."""
+    call: Callable[..., Any] = layer.quantized_call if is_quantized(layer) else layer.call
+    return call
+
+
+def named(layers: Sequence[keras.Layer], own: keras.Layer) -> dict[str, keras.Layer]:
+    """Layers by name; one whose name another has as well by its path."""
+    names = [layer.name for layer in layers]
+    inside = parts_of(layers)
+
+    def called(layer: keras.Layer) -> str:
+        return (layer.path if names.count(layer.name) > 1 else "") or str(layer.name)
+
+    result: dict[str, keras.Layer] = {}
+    for layer in layers:
+        outer = inside.get(id(layer))
+        name = called(layer) if outer is None else f"{called(outer)}/{layer.name}"
+        unique, use = name, 1
+        while unique in result:
+            use += 1
+            unique = f"{name}#{use}"
+        result[unique] = layer
+    # A layer by itself is its own.
+    return result or {own.name: own}

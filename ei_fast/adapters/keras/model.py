@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.blocks import check_blocks
 from ei_fast.adapters.given import Given
-from ei_fast.adapters.graph import Recording
+from ei_fast.adapters.graph import Recording, Recurrences
 from ei_fast.adapters.heads import by_head
 from ei_fast.adapters.keras.attention import heads_in
 from ei_fast.adapters.keras.examples import examples_of, is_floating
+from ei_fast.adapters.keras.layers import named
 from ei_fast.adapters.keras.numbers import as_numbers
 from ei_fast.adapters.keras.uses import Uses
-from ei_fast.adapters.keras.watching import Watcher, named
-from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
+from ei_fast.adapters.keras.watching import Watcher
+from ei_fast.adapters.runs import check_shape, check_unrolled, draws_left_to_the_caller, network_from_runs
 from ei_fast.adapters.sources import OfShape, Source
 from ei_fast.network.network import Network
 
@@ -52,11 +53,13 @@ def read(model: keras.Layer, given: Given) -> Network:
     if model is not layers.get(model.name):
         # What the model does itself is named after what it does.
         names[id(model)] = ""
+    both_ways = frozenset(names[id(one)] for one in layers.values() if isinstance(one, keras.layers.Bidirectional))
+    unroll = given.checked_unroll
     options = {"training": False} if _takes_training(model) else {}
 
     def run(inputs: Any) -> Recording:
         x = keras.tree.map_structure(lambda one: _as_tensor(one, model.compute_dtype), inputs)
-        watcher = Watcher(names, ranges, _as_it_is, Uses(model, names))
+        watcher = Watcher(names, ranges, _as_it_is, Uses(model, names), Recurrences(unroll), both_ways)
         with _left_as_it_is(model, x):
             with watcher.taken(), _watched_activations(layers, watcher):
                 output = model(watcher.input(x), **options)
@@ -65,7 +68,9 @@ def read(model: keras.Layer, given: Given) -> Network:
                 _check_same(model, watcher, output, model(x, **options))
         return recording
 
-    network = network_from_runs(run, source, in_range, given.verify, list(ranges))
+    probed = run(source.drawn(in_range, 2))
+    check_unrolled(probed, unroll)
+    network = network_from_runs(run, source, in_range, given.verify, list(ranges), probed)
     network = by_head(network, heads_in(network, layers)) if given.heads else network
     return network.noted([("example_inputs", one) for one in said]) if said else network
 

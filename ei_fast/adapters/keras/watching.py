@@ -6,9 +6,9 @@ layer is looked into by its own `call`; one that does not take symbolic tensors 
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import RLock, get_ident
 from typing import Any
 
@@ -24,18 +24,21 @@ from ei_fast.adapters.graph import (
     Operation,
     Pointwise,
     Recording,
+    Recurrences,
+    Recurs,
     Same,
     Softmax,
     Unknown,
     Values,
 )
 from ei_fast.adapters.keras.activations import steps_of
-from ei_fast.adapters.keras.attention import parts_of, unknown
+from ei_fast.adapters.keras.attention import unknown
 from ei_fast.adapters.keras.blocks import RunBlock
 from ei_fast.adapters.keras.call import Call
-from ei_fast.adapters.keras.layers import is_bounded, is_quantized, meaning_of_layer
+from ei_fast.adapters.keras.layers import call_of, is_bounded, meaning_of_layer
 from ei_fast.adapters.keras.numbers import as_numbers, elementwise
 from ei_fast.adapters.keras.operations import steps_of_call
+from ei_fast.adapters.keras.recurrent import MOVES, Called
 from ei_fast.adapters.keras.uses import Uses
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -79,12 +82,18 @@ class Watcher:
         Takes a layer that is to be a block, and returns what gives a context in which it is what it is now.
     uses : Uses
         Which parameters of the model are used.
+    cells : Recurrences
+        Recurrent cells that the model runs.
+    both_ways : frozenset of str
+        Names of layers that take cells through sequences in both directions.
     """
 
     names: dict[int, str]
     ranges: dict[str, Range | None]
     as_it_is: Callable[[keras.Layer], Callable[[], AbstractContextManager[None]]]
     uses: Uses
+    cells: Recurrences = field(default_factory=Recurrences)
+    both_ways: frozenset[str] = frozenset()
     _ops: list[Op] = field(default_factory=list)
     _values: Values = field(default_factory=Values)
     _of: dict[int, _Value] = field(default_factory=dict)
@@ -120,8 +129,8 @@ class Watcher:
                 "Function of your own."
             )
         path, met, held = tuple(self._path), frozenset(self._blocks_met), self.uses.held()
-        inputs = tuple(range(self._n_inputs))
-        return Recording(self._ops, self._values, reads, path, self._coarsest, met, inputs=inputs, held=held)
+        ops, inputs = self.cells.written(self._ops, self._values, reads), tuple(range(self._n_inputs))
+        return Recording(ops, self._values, reads, path, self._coarsest, met, inputs=inputs, held=held)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -192,7 +201,8 @@ class Watcher:
         self.uses.by((args, kwargs), self._inside[-1] if self._inside else "")
         name = self._inside[-1] if self._inside and self._inside[-1] else kind
         if not hasattr(actual, "shape"):
-            return self._write(name, unknown(kind, len(reads)), reads, actual)
+            does = self.cells.taken_for(len(self._ops), unknown(kind, len(reads)), reads, type(op).__name__ in MOVES)
+            return self._write(name, does, reads, actual)
         if self._integers and self._integers.issuperset(reads) and not _is_floating(actual):
             # What is made of integers that were given is taken as it is, as they are.
             self._integers.add(len(self._values))
@@ -207,7 +217,9 @@ class Watcher:
             steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
         if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
-            return self._write(name, unknown(kind, len(reads)), reads, actual)
+            moves = type(op).__name__ in MOVES and bool(reads)
+            does = self.cells.taken_for(len(self._ops), unknown(kind, len(reads)), reads, moves)
+            return self._write(name, does, reads, actual)
         for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)
@@ -223,6 +235,10 @@ class Watcher:
             self._check_takes_numbers(name, layer)
             if self._integers.issuperset(self._read(args)):
                 return self._as_it_runs(name, layer, args, kwargs, Unknown(_LOOKED_UP))
+        if isinstance(layer, keras.layers.RNN) and (written := self._recurrent(name, layer, args, kwargs)) is not None:
+            return written
+        if isinstance(layer, keras.layers.TimeDistributed) and not kwargs.get("mask"):
+            return self._at_each_step(name, layer, args[0])
         if (does := meaning_of_layer(layer)) is not None:
             return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
@@ -263,10 +279,43 @@ class Watcher:
     ) -> Any:
         """What a layer that is not looked into makes of the numbers."""
         self.uses.by_all_of(layer)
-        actual = _call_of(layer)(*self.actual(args), **self.actual(kwargs))
+        actual = call_of(layer)(*self.actual(args), **self.actual(kwargs))
         if isinstance(layer, AUGMENTING) and _same_bits(actual, self.actual(args)[0]):
             does = Same()
         return self._write(name, does, self._read((args, kwargs)), actual)
+
+    def _recurrent(self, name: str, layer: keras.layers.RNN, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Write down the cells of a layer that takes them through sequences; None where they are not known."""
+        if len(args) != 1:
+            return None
+        outer = self._inside[-1] if self._inside else ""
+        x, more = self.actual(args[0]), self.actual(kwargs)
+        actual = layer.call(x, **more)
+        # A layer that goes both ways holds two, which are named after it.
+        title = f"{outer}.{name}" if outer in self.both_ways else name
+        ran = Called(layer, title, x, more, actual).cells()
+        if ran is None:
+            return None
+        inputs, reads = self._read(args[0]), self._read((args, kwargs))
+        for one in ran:
+            passage, is_last = replace(one.passage, inputs=inputs), one is ran[-1]
+            self.cells.ran(len(self._ops), [passage])
+            does = Recurs(passage.name, ("h", "h", "c"))
+            if is_last:
+                return self._write(title, does, reads, actual)
+            inputs = (self._values.add(one.gave),)
+            self._note_op(title, does, reads, inputs)
+            reads = (*reads, *inputs)
+        return None
+
+    def _at_each_step(self, name: str, layer: keras.layers.TimeDistributed, x: Any) -> Any:
+        """A layer that is done at each step of a sequence is one that is done to more rows."""
+        inner = layer.layer
+        if not list(inner._flatten_layers(include_self=False)):
+            self.names[id(inner)] = name
+        rows = keras.ops.reshape(x, (-1, *x.shape[2:]))
+        y = inner(rows)
+        return keras.ops.reshape(y, (*x.shape[:2], *y.shape[1:]))
 
     def _block(self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         reads = self._read((args, kwargs))
@@ -278,7 +327,7 @@ class Watcher:
                 f"{len(given)} keywords instead. Name the layer around it."
             )
         x, more, also = self.actual(args[0]), self.actual(args[1:]), self.actual(kwargs)
-        y = keras.tree.flatten(_call_of(layer)(x, *more, **also))[0]
+        y = keras.tree.flatten(call_of(layer)(x, *more, **also))[0]
         if tuple(y.shape[:1]) != tuple(x.shape[:1]):
             raise Refused(
                 f"The block {name!r} must map rows to rows. Got {tuple(y.shape)} for {tuple(x.shape)} instead. "
@@ -303,7 +352,7 @@ class Watcher:
         before = len(self._ops)
         self._inside.append(name)
         try:
-            written = self._read(_call_of(layer)(*args, **kwargs))[:1]
+            written = self._read(call_of(layer)(*args, **kwargs))[:1]
             does = next((op.does for op in reversed(self._ops[before:]) if op.writes == written), None)
         except Exception:
             return None
@@ -331,9 +380,13 @@ class Watcher:
         symbols = keras.tree.map_structure(kept, actual)
         numbers = self._read(symbols)
         if numbers:
-            self._ops.append(Op(name, does, reads, numbers, self.uses.now))
-            self._path.append((name, type(does).__name__, reads, numbers))
+            self._note_op(name, does, reads, numbers)
         return symbols
+
+    def _note_op(self, name: str, does: Operation, reads: tuple[int, ...], writes: tuple[int, ...]) -> None:
+        self._ops.append(Op(name, does, reads, writes, self.uses.now))
+        self._path.append((name, type(does).__name__, reads, writes))
+        self.cells.wrote(does, reads, writes)
 
     def _set(self, actual: Any, apart: bool = False) -> keras.KerasTensor:
         dtype = keras.backend.standardize_dtype(actual.dtype)
@@ -346,6 +399,7 @@ class Watcher:
     def _forget(self, n_ops: int) -> None:
         """Leave it at so many operations: what came of the later ones is not the model's."""
         del self._ops[n_ops:], self._path[n_ops:]
+        self.cells.forget(n_ops)
 
 
 class Refused(ValueError):
@@ -353,12 +407,6 @@ class Refused(ValueError):
 
     # Keras adds nothing to it on its way through calls.
     _keras_call_info_injected = True
-
-
-def _call_of(layer: keras.Layer) -> Callable[..., Any]:
-    """What Keras calls for a layer."""
-    call: Callable[..., Any] = layer.quantized_call if is_quantized(layer) else layer.call
-    return call
 
 
 def _same_bits(one: Any, other: Any) -> bool:
@@ -369,27 +417,6 @@ def _first_line(error: BaseException) -> str:
     """What an exception says, without what Keras adds about the call, and without colours."""
     lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
     return next((line for line in lines if not line.startswith("Exception encountered")), "")
-
-
-def named(layers: Sequence[keras.Layer], own: keras.Layer) -> dict[str, keras.Layer]:
-    """Layers by name; one whose name another has as well by its path."""
-    names = [layer.name for layer in layers]
-    inside = parts_of(layers)
-
-    def called(layer: keras.Layer) -> str:
-        return (layer.path if names.count(layer.name) > 1 else "") or str(layer.name)
-
-    result: dict[str, keras.Layer] = {}
-    for layer in layers:
-        outer = inside.get(id(layer))
-        name = called(layer) if outer is None else f"{called(outer)}/{layer.name}"
-        unique, use = name, 1
-        while unique in result:
-            use += 1
-            unique = f"{name}#{use}"
-        result[unique] = layer
-    # A layer by itself is its own.
-    return result or {own.name: own}
 
 
 def _is_floating(tensor: Any) -> bool:

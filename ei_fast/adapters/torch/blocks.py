@@ -11,6 +11,7 @@ from torch import nn
 
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
 from ei_fast.adapters.torch.operations import BOUNDED, meaning_of
+from ei_fast.adapters.torch.recurrent import is_projected
 from ei_fast.network.bins import Range
 
 
@@ -74,7 +75,7 @@ def bounded_by(y: torch.Tensor, steps: Sequence[tuple[Call, torch.Tensor]]) -> R
     if last.name in BOUNDED:
         # Of a cell's outputs the first; its state has no such range.
         first = next(tensor for call, tensor in steps if call is last)
-        return BOUNDED[last.name] if first is y else None
+        return BOUNDED[last.name] if first is y and not is_projected(last) else None
     does = meaning_of(last, y)
     low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
     return (low, high) if np.isfinite(low) and np.isfinite(high) else None

@@ -22,9 +22,9 @@ from torch.nn.parameter import is_lazy
 
 from ei_fast.adapters.blocks import Blocks, check_blocks
 from ei_fast.adapters.given import Given
-from ei_fast.adapters.graph import Recording, convolution_first
+from ei_fast.adapters.graph import Recording, Recurrences, convolution_first
 from ei_fast.adapters.heads import Heads, by_head
-from ei_fast.adapters.runs import check_shape, network_from_runs
+from ei_fast.adapters.runs import check_shape, check_unrolled, network_from_runs
 from ei_fast.adapters.sources import OfShape, Source, random_inputs
 from ei_fast.adapters.torch.arguments import examples_of, several_wanted
 from ei_fast.adapters.torch.decisions import ReadOuts, decisions
@@ -70,8 +70,9 @@ def read(model: nn.Module, given: Given) -> Network:
     model = _unwrapped(model)
     _check_initialised(model)
     in_range = given.range_of_inputs
-    subject = _Subject(model, given.blocks)
+    subject = _Subject(model, given.blocks, given.checked_unroll)
     source, probed, notes = subject.source(in_range, given.input_shape, given.example_inputs)
+    check_unrolled(probed, given.unroll)
     if given.input_shape is None and given.example_inputs is None:
         check_rows_alone(subject.run, probed, in_range)
     decided = decisions(subject.run, source, in_range, given.verify) if probed.read_out else []
@@ -123,14 +124,14 @@ def _n_probed(shape: Sequence[int]) -> int:
 class _Subject:
     """The model, copies of which can be run and watched."""
 
-    def __init__(self, model: nn.Module, blocks: Blocks):
+    def __init__(self, model: nn.Module, blocks: Blocks, unroll: int | None = None):
         held = [*model.named_parameters(), *model.named_buffers()]
         complex_one = next((name for name, tensor in held if tensor.is_complex()), None)
         if complex_one is not None:
             raise TypeError(f"The model must compute with real numbers. Got {complex_one!r}, which is complex.")
         found = [p.dtype for p in model.parameters() if p.is_floating_point()]
         self._own_dtype = found[0] if found else torch.float32
-        self._model = model
+        self._model, self._unroll = model, unroll
         self.dtype = torch.float64
         self._copies = [self._copy()]
         # Under the names that modules have where none is compiled.
@@ -234,8 +235,8 @@ class _Subject:
         # Every run has a copy of its own, since a model may keep something from one to the next.
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
-        read_out = ReadOuts(instead or {})
-        watcher = Watcher(inputs, held, self.ranges, self.dtype, read_out=read_out, uses=Uses(model))
+        more: Any = {"read_out": ReadOuts(instead or {}), "uses": Uses(model), "cells": Recurrences(self._unroll)}
+        watcher = Watcher(inputs, held, self.ranges, self.dtype, **more)
         return watcher.recording(_output(model, inputs, watcher))
 
     def heads(self, inputs: NDArray[np.float64] | Inputs) -> list[Heads]:

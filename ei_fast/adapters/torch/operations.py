@@ -19,6 +19,8 @@ BOUNDED: dict[str, Range] = {
     "rnn_tanh_cell": (-1.0, 1.0),
     # A mean of tanh and the state before: bounded where that was.
     "gru_cell": (-1.0, 1.0),
+    # In several steps and layers of such cells.
+    **dict.fromkeys(("lstm", "rnn_tanh", "gru"), (-1.0, 1.0)),
 }
 """Ranges of outputs, whatever goes in, of functions that are no activation."""
 

@@ -23,6 +23,8 @@ from ei_fast.adapters.graph import (
     Op,
     Operation,
     Recording,
+    Recurrences,
+    Recurs,
     Role,
     Same,
     Unknown,
@@ -30,6 +32,7 @@ from ei_fast.adapters.graph import (
 )
 from ei_fast.adapters.graph.attention import Attention
 from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
+from ei_fast.adapters.graph.passages import Passage
 from ei_fast.adapters.torch.attention import ATTENDS, MOVING, MULTI_HEAD, MovedRows, Projection, written_out
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
@@ -38,9 +41,21 @@ from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.examples import Inputs
 from ei_fast.adapters.torch.given import LOOKED_UP, drawn_beyond, why_followed
 from ei_fast.adapters.torch.operations import COMBINATIONS, dense_of_linear, is_reshaped, meaning_of
+from ei_fast.adapters.torch.recurrent import (
+    CELLS,
+    MOVES,
+    SEQUENCES,
+    Known,
+    layers_of,
+    of_lengths,
+    run_layers,
+    step_of_cell,
+)
 from ei_fast.adapters.torch.uses import Uses
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
+
+RECURRENT = (*SEQUENCES, *CELLS)
 
 
 @dataclass(eq=False)
@@ -61,6 +76,8 @@ class Watcher(TorchFunctionMode):
         What Python reads out of values that depend on the input.
     uses : Uses
         Which parameters of the model are used.
+    cells : Recurrences
+        Recurrent cells that the model runs.
     """
 
     inputs: Inputs
@@ -69,6 +86,8 @@ class Watcher(TorchFunctionMode):
     dtype: torch.dtype
     read_out: ReadOuts = field(default_factory=ReadOuts)
     uses: Uses = field(default_factory=Uses)
+    cells: Recurrences = field(default_factory=Recurrences)
+    _known: Known = field(default_factory=Known)
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
     _values: Values = field(init=False)
@@ -148,7 +167,13 @@ class Watcher(TorchFunctionMode):
         self.read_out.made(call.name, call.tensors, written)
         if call.name == MULTI_HEAD and self._in_parts(module, call, result):
             return result
+        if (told := of_lengths(call, written)) and all(self._is_constant(one) for one in call.tensors[1:]):
+            self._take_as_constants(told)
+            written = written[:1]
+        if call.name in RECURRENT and self._ran(module or call.name, call, reads, result):
+            return result
         does, reads = self._meaning(call, reads, written, shapes)
+        does = self.cells.taken_for(len(self._ops), does, reads, call.name in MOVES)
         self._write(module or call.name, does, reads, written)
         return result
 
@@ -178,6 +203,44 @@ class Watcher(TorchFunctionMode):
             same = Unknown("what it reads is the same for all inputs")
             does = Unknown.function("linear", 1) if reads else same
         self._write(f"{name}.{part.name}", does, reads, [part.made])
+
+    def _ran(self, name: str, call: Call, reads: tuple[int, ...], result: Any) -> bool:
+        """Write down the recurrent cells that a function has run; return whether it could be told what they are."""
+        if call.name in CELLS:
+            passage = step_of_cell(self._known, name, call, result)
+            if passage is None:
+                return False
+            inputs, hidden = (self._numbers_in(one) for one in (call.args[:1], call.args[1:2]))
+            begins = hidden[0] if hidden else None
+            # The number that the state behind will have.
+            passage = replace(passage, inputs=inputs, begins=begins, ends=len(self._values))
+            self._write_steps(name, reads, tensors_in(result), [passage])
+            return True
+        layers = layers_of(call, tensors_in(result))
+        if layers is None:
+            return False
+        inputs = self._numbers_in(layers.x)
+        ran = run_layers(self._known, name, layers)
+        for layer in ran:
+            passages = [replace(passage, inputs=inputs) for passage in layer.passages]
+            is_last = layer is ran[-1]
+            self._write_steps(name, reads, tensors_in(result) if is_last else [layer.gave], passages)
+            # The state behind all layers is made of what each of them gave.
+            inputs = self._numbers_in(layer.gave)
+            reads = (*reads, *inputs)
+        return True
+
+    def _write_steps(
+        self, name: str, reads: tuple[int, ...], written: list[torch.Tensor], passages: list[Passage]
+    ) -> None:
+        states = ("h", "c") if len(written) == 2 and written[0].dim() == 2 == written[1].dim() else ("h", "h", "c")
+        self.cells.ran(len(self._ops), passages)
+        self._write(name, Recurs(passages[0].name, states), reads, written)
+
+    def _numbers_in(self, values: Any) -> tuple[int, ...]:
+        """Numbers of the tensors that depend on the input."""
+        numbers = (self.number_of(tensor) for tensor in tensors_in(values))
+        return tuple(number for number in numbers if number is not None)
 
     def _check_takes_numbers(self, call: Call) -> None:
         """Raise ValueError where the model's input is looked up in a table of vectors."""
@@ -283,7 +346,8 @@ class Watcher(TorchFunctionMode):
         met, read_out = frozenset(self._blocks_met), tuple(self.read_out.found)
         inputs, path = tuple(range(len(self.inputs.drawn))), tuple(self._path)
         more: Any = {"read_out": read_out, "inputs": inputs, "held": self.uses.held()}
-        return Recording(self._ops, self._values, reads, path, arithmetic, met, **more)
+        ops = self.cells.written(self._ops, self._values, reads)
+        return Recording(ops, self._values, reads, path, arithmetic, met, **more)
 
     def _take_as_constants(self, tensors: Sequence[torch.Tensor], made_of: Sequence[torch.Tensor] = ()) -> None:
         """Take tensors for what does not depend on the input; what is made of learned tensors is learned too."""
@@ -376,6 +440,7 @@ class Watcher(TorchFunctionMode):
         )
         self._ops.append(Op(name, does, reads, numbers, self.uses.now))
         self._path.append((name, type(does).__name__, reads, numbers))
+        self.cells.wrote(does, reads, numbers)
 
     def _set(self, tensor: torch.Tensor, apart: bool = False) -> int:
         """Write down a tensor's values; their number is its own until it is changed in place."""

@@ -92,7 +92,7 @@ def plan(
         Whether another plan may be there already. Results that it shares with this one are kept.
     order, prefix, layout, norm_place, norm_eps, chain, layers : optional
         How a dict or file of weights is read: see `as_network`.
-    blocks, heads, verify, input_shape, example_inputs, names : optional
+    blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
         How the checkpoints are read: see `as_network`.
 
     Returns

@@ -60,11 +60,25 @@ def test_what_is_done_inside_a_block_is_nothing_to_the_rest():
 
 def test_an_lstm_cell():
     model = Cell()
-    assert [name for name, _ in ef.as_network(model).skipped] == ["cell"]
+    parts = ef.as_network(model)
+    assert names_of(parts) == [*(f"cell.{gate}_gate" for gate in ("input", "forget", "cell", "output")), "out"]
+    assert not parts.skipped
     net = ef.as_network(model, blocks=["cell"])
     assert net[0].out_range == (-1.0, 1.0)
     assert not net.skipped
     agrees(net, model, 5)
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+@pytest.mark.parametrize("module", [nn.LSTM(5, 4), nn.GRU(5, 4, bidirectional=True), nn.RNN(5, 4, 2)])
+def test_hidden_states_are_bounded(module):
+    model = nn.Sequential(module, Does(lambda s, x: s.out(x[0]), out=nn.Linear(module.hidden_size, 2)))
+    model[1].out = nn.Linear(4 * (1 + module.bidirectional), 2)
+    net = ef.as_network(model, input_shape=(3, 5), blocks=["0"], verify=False)
+    assert net[0].out_range == (-1.0, 1.0)
+    projected = nn.Sequential(nn.LSTM(5, 4, proj_size=2), Does(lambda s, x: s.out(x[0]), out=nn.Linear(2, 2)))
+    with pytest.raises(ValueError, match="output range of the block '0' cannot be derived"):
+        ef.as_network(projected, input_shape=(3, 5), blocks=["0"], verify=False)
 
 
 def test_a_cell_that_also_keeps_its_state_has_no_one_output():

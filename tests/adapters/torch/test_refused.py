@@ -36,7 +36,11 @@ def test_what_the_model_raises_comes_through():
     [
         (nn.ReLU(), TypeError, "no dense layer that tells what its inputs are. Give input_shape="),
         (nn.Conv2d(1, 2, 3), ValueError, "Give input_shape="),
-        (nn.LSTM(3, 4), TypeError, "no dense layer or convolution that could be measured. It has .*lstm"),
+        (
+            Does(lambda s, x: torch.fft.fft(x).real, unused=nn.Linear(3, 4)),
+            TypeError,
+            "no dense layer or convolution that could be measured. It has .*fft",
+        ),
         (nn.Linear(2, 2, dtype=torch.complex64), TypeError, "real numbers. Got 'weight', which is complex"),
         (torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)), TypeError, "ScriptModule does not show what it does"),
     ],
