@@ -1,4 +1,4 @@
-"""A dense `Layer`; of a convolution, its map from one patch to the output channels."""
+"""A dense `Layer`; of a convolution the map of one patch, of a layer on sequences that of one place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, Ranges, check_range, ends_of, is_each
-from ei_fast.network.checks import check_name, check_patch, real_array
+from ei_fast.network.checks import check_name, check_patch, check_per_position, real_array
 
 # Most imports take both from here, and pickles of older versions look for it here.
 from ei_fast.network.function import Function as Function
+
+_PARAMETERS = ("weight", "bias", "activation", "name", "out_range", "in_range", "patch", "per_position")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,9 @@ class Layer:
     patch : tuple of int, optional
         For a convolution, the shape (channels, ...) of the patch that its inputs are, in C order: the layer is then
         the map from one patch to the output channels at one place.
+    per_position : bool, default False
+        Whether the layer stands at many places of a sample, as on each step of a sequence (time, width): it is then
+        the map of one of them, as a convolution is that of one patch.
 
     Attributes
     ----------
@@ -69,6 +74,7 @@ class Layer:
     out_range: Range | None
     in_range: Range | None
     patch: tuple[int, ...] | None
+    per_position: bool
 
     kind: ClassVar[str] = "dense"
     pairwise_methods: ClassVar[tuple[str, ...]] = ("exact", "histogram", "none")
@@ -83,6 +89,7 @@ class Layer:
         out_range: Range | None = None,
         in_range: Range | None = None,
         patch: Sequence[int] | None = None,
+        per_position: bool = False,
     ):
         owner = f"Layer {name!r}" if name is not None else "Layer"
         w = real_array(weight, "weight", owner)
@@ -119,6 +126,7 @@ class Layer:
         for key, limits in (("out_range", out_range), ("in_range", in_range)):
             object.__setattr__(self, key, None if limits is None else check_range(limits, key, owner))
         object.__setattr__(self, "patch", check_patch(patch, w.shape[0], owner))
+        object.__setattr__(self, "per_position", check_per_position(per_position, self.patch, owner))
 
     @property
     def activation_name(self) -> str:
@@ -234,7 +242,7 @@ class Layer:
         >>> ef.Layer([[1.0]]).named("output")
         Layer(1 -> 1, sigmoid, name='output')
         """
-        return Layer(self.weight, self.bias, self.activation, name, self.out_range, self.in_range, self.patch)
+        return Layer(*self._given(name=name))
 
     def over(self, in_range: Range) -> "Layer":
         """Return the same layer with an input range of its own.
@@ -255,11 +263,14 @@ class Layer:
         >>> ef.Layer([[1.0]]).over((-1.0, 1.0)).in_range
         (-1.0, 1.0)
         """
-        return Layer(self.weight, self.bias, self.activation, self.name, self.out_range, in_range, self.patch)
+        return Layer(*self._given(in_range=in_range))
+
+    def _given(self, **other: Any) -> tuple[Any, ...]:
+        """What it was made of, in the order of the parameters, some of it replaced."""
+        return tuple(other.get(key, getattr(self, key)) for key in _PARAMETERS)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        given = (self.weight, self.bias, self.activation, self.name, self.out_range, self.in_range, self.patch)
-        return Layer, given
+        return Layer, self._given()
 
     def __repr__(self) -> str:
         return f"Layer({self.n_in} -> {self.n_out}, {self.activation.name}, name={self.name!r})"

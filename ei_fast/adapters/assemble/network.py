@@ -15,8 +15,9 @@ from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches, spread
 from ei_fast.adapters.assemble.tail import Tail
 from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
 from ei_fast.network.bins import Range, hull_of
+from ei_fast.network.chain import feeds
 from ei_fast.network.layer import Function, Layer
-from ei_fast.network.network import Network, feeds
+from ei_fast.network.network import Network
 
 # Pre-activations for which an activation must be a number.
 _TRIED = 4097
@@ -136,7 +137,8 @@ class _Assembly:
         view, start = entered
         if isinstance(start, Conv):
             return self._convolution(op, start, view)
-        self._add(op, self._tail(op, start, view.source), view, view.places.reshape(-1, start.n_in))
+        inputs = np.moveaxis(view.places, start.axis, -1).reshape(-1, start.n_in)
+        self._add(op, self._tail(op, start, view.source), view, inputs)
         return None
 
     def _convolution(self, op: Op, start: Conv, view: View) -> str | None:
@@ -185,9 +187,7 @@ class _Assembly:
         layer, source, before = tail.layer(), view.source, self.pieces[-1] if self.pieces else None
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if source == (before.end if before else 0):
-            # From patch to patch no neuron feeds another; else it must be the one in the same place.
-            in_order = (view.is_identity and self.in_order) or map_of.patch or (before and before.layer.patch)
-            follows = before is None or (feeds(before.layer, map_of) and in_order)
+            follows = before is None or (feeds(before.layer, map_of) and self._is_in_order(before.layer, map_of, view))
         else:
             follows = False
         range_before = self._range_before(source, op.name)
@@ -206,6 +206,14 @@ class _Assembly:
         self.pieces.append(Piece(layer, source, tail.end, inputs[some], outputs[some]))
         self.views[tail.end] = View.of(tail.end, self.recording.shape(tail.end))
         self.in_order = tail.in_order
+
+    def _is_in_order(self, before: Layer | Function, layer: Layer | Function, view: View) -> bool:
+        """Whether the inputs of a layer are the outputs of the one before, one for one or patch by patch."""
+        # From patch to patch no neuron feeds another; else it must be the one in the same place, which from one
+        # position to all of them it is not.
+        if layer.patch or before.patch:
+            return True
+        return layer.per_position == before.per_position and view.is_identity and self.in_order
 
     def _seen(self, value: int, name: str | None) -> Range:
         """Hull of what the neurons of a value were seen to be, widened where it is one point."""

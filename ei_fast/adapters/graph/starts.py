@@ -27,7 +27,7 @@ class Start(Operation):
     """
 
     role = Role.STARTS
-    axis: ClassVar[int] = -1
+    axis: int = -1
 
     @property
     def n_in(self) -> int:
@@ -93,10 +93,11 @@ class Conv(Start):
 
 @dataclass(frozen=True, eq=False)
 class Block(Start):
-    """Part of the model that is measured as one map."""
+    """Part of the model that is measured as one map; where it is that of one position, its neurons are along `axis`."""
 
     function: Function
-    alone = "a block whose inputs are scaled and shifted on the way to it"
+    axis: int = -1
+    alone: ClassVar[str] = "a block whose inputs are scaled and shifted on the way to it"
 
     @property
     def n_in(self) -> int:

@@ -17,7 +17,6 @@ from torch.overrides import TorchFunctionMode
 
 from ei_fast.adapters.blocks import range_of_block
 from ei_fast.adapters.graph import (
-    Block,
     Combine,
     Dense,
     Op,
@@ -30,6 +29,7 @@ from ei_fast.adapters.graph import (
     no_layer,
 )
 from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
+from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
 from ei_fast.adapters.torch.decisions import OF_FINITE, Reads, is_finite
@@ -227,6 +227,8 @@ class Notes(TorchFunctionMode):
 
     def enter(self, name: str) -> None:
         """What follows is done by the module of that name."""
+        if self._pausing:
+            return
         self._modules.append(name)
         if name in self.ranges and self._block is None:
             self._block = []
@@ -235,6 +237,8 @@ class Notes(TorchFunctionMode):
         self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any
     ) -> None:
         """The module has returned `result` for those arguments, or None where it raised."""
+        if self._pausing:
+            return
         self._modules.pop()
         if name not in self.ranges or any(outer in self.ranges for outer in self._modules):
             return
@@ -269,7 +273,10 @@ class Notes(TorchFunctionMode):
         out_range = range_of_block(name, self.ranges[name], bounded_by(y, steps), float(y.min()), float(y.max()))
         run = RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype)
         function = Function(run, x[0].numel(), y[0].numel(), out_range, name=name)
-        return Block(function), (self._number[id(x)][0],), tensors_in(result)
+        arithmetic = str(self.dtype).removeprefix("torch.")
+        seen, shapes = (float(x.min()), float(x.max())), (x.shape[1:], y.shape[1:])
+        block = block_of(function, shapes, seen, arithmetic, images_first=True)
+        return block, (self._number[id(x)][0],), tensors_in(result)
 
     def _read(self, values: Any) -> tuple[int, ...]:
         """Numbers of the values among tensors.
