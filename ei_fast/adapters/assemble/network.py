@@ -11,7 +11,7 @@ import numpy as np
 
 from ei_fast.adapters.activations.steps import put_together
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
-from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches, spread
+from ei_fast.adapters.assemble.patches import MAX_GATHERED, border_patch, patches, spread
 from ei_fast.adapters.assemble.tail import Tail
 from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
 from ei_fast.network.bins import Range, hull_of
@@ -95,6 +95,8 @@ class _Assembly:
     # Activations that no layer takes in, and why not.
     refused: dict[Op, str] = field(default_factory=dict)
     in_order: bool = True
+    # Of layers, by their place.
+    notes: dict[int, str] = field(default_factory=dict)
 
     def take(self, op: Op) -> None:
         """Make a layer of an operation, or follow it, or skip it."""
@@ -127,7 +129,9 @@ class _Assembly:
         return self.views.get(value) or View.of(value, self.recording.shape(value))
 
     def network(self) -> Network:
-        return Network([piece.layer for piece in self.pieces], self.in_range, self.restarts, skipped=self.skipped)
+        layers = [piece.layer for piece in self.pieces]
+        network = Network(layers, self.in_range, self.restarts, skipped=self.skipped)
+        return network.noted([(str(network[k].name), note) for k, note in self.notes.items()])
 
     def _start(self, op: Op, does: Start, view: View) -> str | None:
         """Why a map is skipped, if it is."""
@@ -150,7 +154,32 @@ class _Assembly:
                 self._add(op, tail, view, inputs, at)
                 return None
         size = "x".join(map(str, tail.window.size))
-        return f"its window of {size} lies nowhere wholly inside what it reads, so that no patch is free to move"
+        found = self._at_border(op, start, view)
+        if found is None:
+            return f"its window of {size} lies nowhere wholly inside what it reads, so that no patch is free to move"
+        border, view, inputs, at = found
+        seen = "x".join(map(str, border.window.size))
+        self.notes[len(self.pieces)] = (
+            f"its window of {size} lies nowhere wholly inside what it reads: measured is the patch of {seen} at the "
+            "border, of which most is inside; what is padded there is 0 and no input"
+        )
+        self._add(op, self._tail(op, border, view.source, with_pools=False), view, inputs, at)
+        return None
+
+    def _at_border(self, op: Op, start: Conv, view: View) -> tuple[Conv, View, Places, Places] | None:
+        """Where no window lies wholly inside: the convolution of one that lies partly, and where it is."""
+        does = op.does
+        if view.scale is not None and isinstance(does, Conv):
+            if view.is_padded:
+                return None
+            # What is scaled and shifted before it is padded is no more than what it reads.
+            start, view = does, View.of(op.reads[0], self.recording.shape(op.reads[0]))
+        padded = view.places.reshape(-1) < 0
+        read = self.recording.values[op.reads[0]]
+        if padded.any() and np.any(read.reshape(len(read), -1)[:, padded]):
+            return None
+        found = border_patch(start, view.places, self.recording.shape(op.writes[0])[1:])
+        return None if found is None else (found[0], view, *found[1:])
 
     def _tail(self, op: Op, start: Start, source: int, with_pools: bool = True) -> Tail:
         """What follows a map, up to an activation that is no number for all that the map can reach."""
