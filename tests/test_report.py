@@ -48,6 +48,16 @@ def test_save_and_load_bit_for_bit(report, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report.npz"]
 
 
+def test_the_convention_of_older_files_is_read(report, tmp_path):
+    provenance = dict(report.provenance)
+    assert "ranges" not in provenance
+    old = {key: value for key, value in provenance.items() if key != "convention"} | {"ranges": "first"}
+    ef.Report(report, report.skipped, old).save(tmp_path / "old.npz")
+    loaded = ef.Report.load(tmp_path / "old.npz")
+    assert loaded.provenance == provenance | {"convention": "first"}
+    assert "ranges of unbounded outputs: those of the first record" in str(loaded)
+
+
 def test_provenance_says_how_to_do_it_again(report):
     provenance = report.provenance
     assert provenance["ei_fast"] == ef.__version__

@@ -40,7 +40,7 @@ def renamed(network: Network, names: Sequence[str]) -> Network:
     pairs = list(zip(network, names, strict=True))
     layers = [layer.named(name) for layer, name in pairs]
     new = {str(layer.name): name for layer, name in pairs}
-    skipped = [(_skipped(name, new), _told(reason, new)) for name, reason in network.skipped]
+    skipped = [(_skipped(name, new), _renamed(reason, new)) for name, reason in network.skipped]
     notes = [(new.get(name, name), note) for name, note in network.notes]
     return Network(layers, network.in_range, network.restarts, skipped=skipped, notes=notes)
 
@@ -50,7 +50,7 @@ def _skipped(name: str, new: dict[str, str]) -> str:
     return f"in {new[inside]}" if inside != name and inside in new else name
 
 
-def _told(reason: str, new: dict[str, str]) -> str:
+def _renamed(reason: str, new: dict[str, str]) -> str:
     """What is said of a skipped operation, with the new names of the layers around it."""
     parts = []
     for part in reason.split("; "):
@@ -58,9 +58,9 @@ def _told(reason: str, new: dict[str, str]) -> str:
             if part in (f"layer {old!r} is measured without it", _NO_NUMBERS.format(old)):
                 part = part.replace(repr(old), repr(name))
                 break
-            told = f"the inputs of {old!r} after it"
-            if part.startswith(told):
-                part = f"the inputs of {name!r} after it{part.removeprefix(told)}"
+            begins = f"the inputs of {old!r} after it"
+            if part.startswith(begins):
+                part = f"the inputs of {name!r} after it{part.removeprefix(begins)}"
                 break
         parts.append(part)
     return "; ".join(parts)

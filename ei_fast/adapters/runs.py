@@ -116,8 +116,8 @@ def _where_they_part(one: Sequence[PathStep], other: Sequence[PathStep]) -> str:
         if first != second:
             break
         after = repr(first[0])
-    told = " or ".join("ended" if step is None else f"went on with {step[0]!r}" for step in (first, second))
-    return f"after {after} it {told}"
+    steps = " or ".join("ended" if step is None else f"went on with {step[0]!r}" for step in (first, second))
+    return f"after {after} it {steps}"
 
 
 @contextmanager

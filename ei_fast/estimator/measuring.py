@@ -144,7 +144,7 @@ class MeasuresNetworks(BaseEstimator):
             "ei_fast": __version__,
             "parameters": plain(self.get_params(deep=False)),
             "seed": ranges_and_seed.seed,
-            "ranges": ranges_and_seed.convention if isinstance(settings.out_range, str) else "",
+            "convention": ranges_and_seed.convention if isinstance(settings.out_range, str) else "",
             "libraries": {"numpy": np.__version__, "numba": numba.__version__},
             "seconds": time.perf_counter() - started,
         }

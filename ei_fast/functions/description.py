@@ -7,7 +7,7 @@ from ei_fast.network.bins import Ranges, hull_of
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.parameters import ReadingOptions, check_adapter_options, shows_keywords
-from ei_fast.results.tables import lines_of, widths_of
+from ei_fast.results.tables import lines_of, widths_text
 
 _DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")
 
@@ -50,7 +50,7 @@ def description(network: Network) -> str:
     for index, (layer, (in_range, out_range)) in enumerate(zip(network, network.ranges(), strict=True)):
         kind, activation = ("dense", str(layer.activation)) if isinstance(layer, Layer) else ("function", "")
         inputs = f"{_range_text(in_range)} *" if index in network.restarts else _range_text(in_range)
-        rows.append((str(layer.name), kind, widths_of(layer), activation, inputs, _range_text(out_range)))
+        rows.append((str(layer.name), kind, widths_text(layer), activation, inputs, _range_text(out_range)))
     lines = lines_of(_DESCRIPTION_HEADER, rows)
     if network.restarts:
         lines.append(

@@ -13,7 +13,7 @@ from ei_fast.measures.quantities import EDGE_MEASURES
 from ei_fast.measures.stages import Method, Named
 from ei_fast.network.binned import BinnedLayer
 
-MEASURES = ("joint", *EDGE_MEASURES)
+MEASURES_OF_LAYER = ("joint", *EDGE_MEASURES)
 """What is measured of a layer, each on its own."""
 
 
@@ -41,21 +41,21 @@ class LayerMeasures:
 def one_measure(
     binned: BinnedLayer, measure: str, options: MeasureOptions, seed: int
 ) -> Method[JointEI | EdgeEstimate]:
-    """One of `MEASURES`."""
+    """One of `MEASURES_OF_LAYER`."""
     if measure == "joint":
         return joint_ei(binned, options, seed)
     return edge_measure(binned, measure, options, seed)
 
 
 def measure_cost(binned: BinnedLayer, measure: str, options: MeasureOptions) -> Cost:
-    """What one of `MEASURES` is expected to take."""
+    """What one of `MEASURES_OF_LAYER` is expected to take."""
     return joint_cost(binned, options) if measure == "joint" else edge_cost(binned, measure, options)
 
 
 def measure_layer(binned: BinnedLayer, options: MeasureOptions, seed: int) -> Method[LayerMeasures]:
     """All measures of a layer, which do not depend on each other."""
     joint, sensitivity, ei_parts = yield tuple(
-        Named(name, one_measure(binned, name, options, seed)) for name in MEASURES
+        Named(name, one_measure(binned, name, options, seed)) for name in MEASURES_OF_LAYER
     )
     return LayerMeasures(
         joint=joint,

@@ -1,7 +1,7 @@
 """What was measured of a network: a `Report`, as a sequence, a table, a frame, a page and a file."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -12,7 +12,7 @@ from ei_fast.network.bins import hull_of
 # Most imports take all three from here, and pickles of older versions look for a layer's report here.
 from ei_fast.results.layer_report import ENDS as ENDS
 from ei_fast.results.layer_report import LayerReport as LayerReport
-from ei_fast.results.tables import frame_of, lines_of, shape_of, widths_of
+from ei_fast.results.tables import frame_of, lines_of, shape_of, widths_text
 from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Report(Sequence[LayerReport]):
     skipped : list of (str, str)
         Name and reason of what was not measured.
     provenance : dict
-        Version, parameters, seed, library versions and seconds, as plain values.
+        Version, parameters, seed, convention of the ranges in a training, library versions and seconds, as plain
+        values.
 
     Examples
     --------
@@ -216,7 +217,7 @@ class Report(Sequence[LayerReport]):
                 matrices = {f"{name}_matrix": arrays[f"{name}/{k}"] for name in EDGE_MEASURES}
                 layers.append(LayerReport(**(figures | pairs | matrices)))
             skipped = [(str(name), str(reason)) for name, reason in from_json(arrays["skipped"])]
-            return cls(layers, skipped, from_json(arrays["provenance"]))
+            return cls(layers, skipped, _provenance_in(arrays))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"The file {str(path)!r} is a damaged report: {error!r}. Save it again.") from error
 
@@ -226,8 +227,8 @@ class Report(Sequence[LayerReport]):
     def __str__(self) -> str:
         """A table, one line a layer, in bits."""
         lines = lines_of(_HEADER, [_row(layer) for layer in self._layers], right=range(3, len(_HEADER) - 1))
-        if self.provenance.get("ranges"):
-            lines.append(f"ranges of unbounded outputs: those of {_RANGES[self.provenance['ranges']]}")
+        if self.provenance.get("convention"):
+            lines.append(f"ranges of unbounded outputs: those of {_RANGES[self.provenance['convention']]}")
         lines += [f"skipped {name}: {reason}" for name, reason in self.skipped]
         return "\n".join(lines)
 
@@ -243,6 +244,14 @@ class Report(Sequence[LayerReport]):
             lines.append(f"<tr>{''.join(figures)}<td>{flags}</td></tr>")
         skipped = "".join(f"<p>skipped {escape(name)}: {escape(reason)}</p>" for name, reason in self.skipped)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>{skipped}"
+
+
+def _provenance_in(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The provenance of a file; those of older versions have the convention under another name."""
+    provenance: dict[str, Any] = from_json(arrays["provenance"])
+    if "ranges" in provenance:
+        provenance["convention"] = provenance.pop("ranges")
+    return provenance
 
 
 def _as_tuples(value: Any) -> Any:
@@ -261,7 +270,7 @@ def _row(layer: LayerReport) -> tuple[str, ...]:
     low, high = layer.ei_interval
     return (
         layer.name,
-        widths_of(layer),
+        widths_text(layer),
         layer.activation,
         f"{layer.ei:.3f}",
         "exact" if layer.joint_method == "exact" else f"{low:.3f} .. {high:.3f}",

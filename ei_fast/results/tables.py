@@ -37,7 +37,7 @@ def shape_of(patch: Sequence[int]) -> str:
     return "x".join(map(str, patch))
 
 
-def widths_of(layer: Any) -> str:
+def widths_text(layer: Any) -> str:
     """Numbers of inputs and outputs of a layer or of its report, as text; those of one patch, or of one position."""
     if layer.patch is None:
         return f"{layer.n_in} -> {layer.n_out}" + (" per position" if layer.per_position else "")

@@ -48,9 +48,9 @@ def read_npz(path: str | os.PathLike[str], holds: str = "arrays w0, w1, ... of s
                     arrays.update(stored)
         except Exception as error:
             # Damaged bytes may fail in any way: as an archive, as compressed data, as a header or as an array.
-            told = other_kind(path, "npz")
-            if told:
-                raise ValueError(f"The file {str(path)!r} cannot be read as .npz. {told}") from error
+            hint = other_kind(path, "npz")
+            if hint:
+                raise ValueError(f"The file {str(path)!r} cannot be read as .npz. {hint}") from error
             raise ValueError(
                 f"The file {str(path)!r} cannot be read as .npz: it is damaged or of another kind ({error}). "
                 "Write it again."

@@ -180,6 +180,14 @@ def _arrays_of(contents: Contents) -> dict[str, ArrayLike]:
     return arrays
 
 
+def _provenance_in(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The provenance of a file; those of older versions have the ranges of several runs under another name."""
+    provenance: dict[str, Any] = from_json(arrays["provenance"])
+    if isinstance(provenance.get("ranges"), Mapping):
+        provenance["ranges_of_runs"] = provenance.pop("ranges")
+    return provenance
+
+
 def _contents_of(arrays: Mapping[str, Any]) -> Contents:
     """What `_arrays_of` made arrays of; files of older formats lack some of them."""
     ranges = from_json(arrays["layer_ranges"]) if "layer_ranges" in arrays else None
@@ -188,7 +196,7 @@ def _contents_of(arrays: Mapping[str, Any]) -> Contents:
         "layers": arrays["layers"].tolist(),
         "measures": {name: arrays[f"measure/{name}"] for name in MEASURES if f"measure/{name}" in arrays},
         "metrics": {key.removeprefix("metric/"): array for key, array in arrays.items() if key.startswith("metric/")},
-        "provenance": from_json(arrays["provenance"]),
+        "provenance": _provenance_in(arrays),
         "runs": arrays["runs"].tolist() if "runs" in arrays else None,
         "flags": from_json(arrays["flags"]) if "flags" in arrays else None,
         "layer_ranges": None if ranges is None else ranges_from(ranges),

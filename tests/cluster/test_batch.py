@@ -205,6 +205,25 @@ def test_ranges_are_those_of_each_runs_first_checkpoint(tmp_path):
     assert batch.ranges == {"a": (), "b": ()}
 
 
+def test_a_merge_of_several_runs_has_the_ranges_of_each(tmp_path):
+    for name, scale in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / "c" / name).mkdir(parents=True)
+        for step in (0, 1):
+            np.savez(tmp_path / "c" / name / f"{step}.npz", w0=np.eye(2) * scale, activation="relu")
+    plan(tmp_path / "c", tmp_path / "out", 1, _estimator(), ranges="first")
+    run(tmp_path / "out")
+    merge(tmp_path / "out")
+    merged = ef.Trajectory.load(tmp_path / "out" / "trajectory.npz")
+    expected = {"a": [[[0.0, 1.0], [0.0, 1.0]]], "b": [[[0.0, 1.0], [0.0, 2.0]]]}
+    assert (merged.provenance["ranges_of_runs"], merged.ranges) == (expected, "first")
+    assert "ranges" not in merged.provenance
+    # Older versions wrote them under the name that a recorder has for the ranges of its one run.
+    now = dict(merged.provenance)
+    merged.provenance["ranges"] = merged.provenance.pop("ranges_of_runs")
+    merged.save(tmp_path / "old.npz")
+    assert ef.Trajectory.load(tmp_path / "old.npz").provenance == now
+
+
 @pytest.mark.parametrize("convention", ["each", "first", "all"])
 def test_a_batch_is_what_a_recorder_records_under_each_convention(tmp_path, convention):
     rng = np.random.default_rng(0)

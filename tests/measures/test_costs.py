@@ -7,7 +7,7 @@ import ei_fast as ef
 from ei_fast.measures.constants import ANNEALING_WORK, EXPECTED_POINTS, JOINT_POINTS
 from ei_fast.measures.joint.auto import METHODS, chosen_method, components
 from ei_fast.measures.joint.problem import JointProblem
-from ei_fast.measures.layer import MEASURES, measure_cost
+from ei_fast.measures.layer import MEASURES_OF_LAYER, measure_cost
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.network.binned import BinnedLayer
 
@@ -75,7 +75,7 @@ def test_the_cost_is_that_of_the_method_that_would_be_chosen(random_weight, join
 
 def test_edges_by_every_method(random_weight):
     weight = random_weight(40, 30, 3.0)
-    for measure in MEASURES[1:]:
+    for measure in MEASURES_OF_LAYER[1:]:
         assert _cost(weight, measure, pairwise="none") == type(_cost(weight, measure))()
         some = _cost(weight, measure, pairwise_edges=1000)
         assert (some.edges, some.drawn_edges, some.candidates) == (0, 1000, 1200)
@@ -87,7 +87,7 @@ def test_edges_by_every_method(random_weight):
 def test_a_function_takes_the_work_of_its_calls():
     block = ef.Function(lambda x: x[:, :2], 3, 2, (0.0, 1.0))
     binned = BinnedLayer(block, 0, (0.0, 1.0), (0.0, 1.0), 8, 8, False)
-    for measure in MEASURES:
+    for measure in MEASURES_OF_LAYER:
         cost = measure_cost(binned, measure, MeasureOptions())
         assert cost.points > 0
         assert cost.multiply_adds > 500 * cost.points

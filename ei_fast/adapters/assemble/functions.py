@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
-from ei_fast.adapters.graph import Affine, Pointwise, Pool, Window
+from ei_fast.adapters.graph import Affine, Pointwise, Pool, Step, Window
 from ei_fast.network.bins import Range, hull_of
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
@@ -56,13 +56,13 @@ class PooledOf:
     linear : Layer
         The convolution at all the `places` that the pool takes in, and its activation; the outputs of the first come
         first. What a place does not see has weight 0: faster than to pick what it sees.
-    steps : tuple of Affine, Pointwise or Pool
-        What follows, with numbers (n_out,).
+    steps : tuple of Step
+        Affine maps, activations and the pool, in their order, with numbers (n_out,).
     """
 
     linear: Layer
     places: int
-    steps: tuple[Affine | Pointwise | Pool, ...]
+    steps: tuple[Step, ...]
 
     def __call__(self, x: Array) -> Array:
         y = self.linear(x).reshape(len(x), self.places, -1)
@@ -71,7 +71,7 @@ class PooledOf:
                 y = y.mean(axis=1) if step.mean else y.max(axis=1)
             elif isinstance(step, Affine):
                 y = y * step.scale + step.shift
-            else:
+            elif isinstance(step, Pointwise):
                 y = step.activation(y)
         return y
 
@@ -99,15 +99,15 @@ class PooledOf:
         return Function(self, linear.n_in, n_out, (low, high), name=linear.name, patch=linear.patch)
 
 
-def pooled(layer: Layer, window: Window, steps: Sequence[Affine | Pointwise | Pool]) -> PooledOf:
+def pooled(layer: Layer, window: Window, steps: Sequence[Step]) -> PooledOf:
     """The map from the box that a pool sees through the `window` of a convolution to the pool's output.
 
     Parameters
     ----------
     layer : Layer
         The convolution of one patch, with what is folded into it.
-    steps : sequence of Affine, Pointwise or Pool
-        The pool among them.
+    steps : sequence of Step
+        Affine maps, activations and the pool, in their order.
     """
     assert layer.patch is not None
     pool = next(step for step in steps if isinstance(step, Pool))

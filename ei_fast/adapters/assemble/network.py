@@ -91,6 +91,8 @@ class _Assembly:
     restarts: list[int] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     views: dict[int, View] = field(default_factory=dict)
+    # The operations between a value in view and where it is seen.
+    between: dict[int, tuple[Op, ...]] = field(default_factory=dict)
     ranges_before: dict[int, Range] = field(default_factory=dict)
     # Activations that no layer takes in, and why not.
     refused: dict[Op, str] = field(default_factory=dict)
@@ -104,7 +106,8 @@ class _Assembly:
         view = self.view(op.reads[0]) if op.reads else None
         seen = None if view is None else does.seen(view, self.recording.shape(op.writes[0]))
         if seen is not None:
-            self.views[op.writes[0]] = seen.through(op)
+            self.views[op.writes[0]] = seen
+            self.between[op.writes[0]] = (*self.between.get(op.reads[0], ()), op)
             if isinstance(does, Same):
                 self.done.add(op)
             return
@@ -212,7 +215,8 @@ class _Assembly:
         at : ndarray of int, optional
             Which of its places these are; all where not given.
         """
-        self.done.update(view.by, tail.ops)
+        # What the view was looked through for is part of the layer.
+        self.done.update(self.between.get(op.reads[0], ()) if view.source != op.reads[0] else (), tail.ops)
         layer, source, before = tail.layer(), view.source, self.pieces[-1] if self.pieces else None
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if source == (before.end if before else 0):
@@ -255,11 +259,11 @@ class _Assembly:
                 "range cannot be told. Give an 'in_range' on which they are numbers."
             )
         writer = next((op.name for op in self.recording.ops if value in op.writes), None)
-        told = f"the inputs of {name!r} after it are binned over the range seen for random inputs"
+        seen_range = f"the inputs of {name!r} after it are binned over the range seen for random inputs"
         for place in range(len(self.skipped))[::-1]:
             skipped, reason = self.skipped[place]
             if skipped == writer:
-                self.skipped[place] = (skipped, f"{reason}; {told}")
+                self.skipped[place] = (skipped, f"{reason}; {seen_range}")
                 break
         low, high = float(seen.min()), float(seen.max())
         return (low, high) if high > low else (low - 0.5, high + 0.5)

@@ -125,7 +125,7 @@ class Tail:
         if isinstance(step := steps[0], Softmax):
             return SoftmaxOf(layer, step.log)
         assert isinstance(start, Conv)
-        return pooled(layer, start.window, [step for step in steps if not isinstance(step, Softmax)])
+        return pooled(layer, start.window, steps)
 
     def _at_many(self, n_out: int) -> bool:
         """Whether a map to so many outputs stands at several places of a sample."""

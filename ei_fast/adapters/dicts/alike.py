@@ -30,9 +30,9 @@ def made_alike(entries: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
             of_vars.setdefault(f"{numbered[1]}{numbered[2]}", {})[int(numbered[3])] = key
     for layer, keys in of_vars.items():
         numbers = sorted(keys)
-        told = told_variables(last_part(layer[:-1]), [shape_of(entries[keys[k]]) for k in numbers])
-        if told is not None and numbers == list(range(len(keys))):
-            new |= {keys[k]: f"{layer}{name}" for k, name in zip(numbers, told, strict=True)}
+        variables = told_variables(last_part(layer[:-1]), [shape_of(entries[keys[k]]) for k in numbers])
+        if variables is not None and numbers == list(range(len(keys))):
+            new |= {keys[k]: f"{layer}{name}" for k, name in zip(numbers, variables, strict=True)}
     is_sorted = bool(of_vars) or any(re.match(r"(.*[./])?(params|batch_stats)[./]", key) for key in entries)
     if len(set(new.values())) < len(new):
         # Names that differ in what was taken off them are kept as they are.

@@ -245,23 +245,23 @@ def _as_biases_tell(entries: Mapping[str, Any], dense: dict[str, Dense]) -> tupl
 
     Linear layers are stored as (n_out, n_in), but those of some models (GPT-2's Conv1D) as (n_in, n_out).
     """
-    told: dict[bool, str] = {}
+    fitting: dict[bool, str] = {}
     for name, where in dense.items():
         shape = shape_of(entries[where.weight])
         bias = entries.get(where.bias)
         if bias is None or len(shape) != 2 or shape[0] == shape[1] or len(shape_of(bias)) != 1:
             continue
         if shape_of(bias)[0] in shape:
-            told.setdefault(shape_of(bias)[0] == shape[0], name)
-    if len(told) == 2:
+            fitting.setdefault(shape_of(bias)[0] == shape[0], name)
+    if len(fitting) == 2:
         raise ValueError(
-            f"The bias of {told[True]!r} fits a weight of (n_out, n_in), that of {told[False]!r} one of (n_in, n_out). "
-            "Give layout='out_in' or layout='in_out', and order= with the layers that are stored so."
+            f"The bias of {fitting[True]!r} fits a weight of (n_out, n_in), that of {fitting[False]!r} one of "
+            "(n_in, n_out). Give layout='out_in' or layout='in_out', and order= with the layers that are stored so."
         )
-    if not told:
+    if not fitting:
         return dense, ""
-    is_out_in = next(iter(told))
-    return {name: where._replace(transposed=is_out_in) for name, where in dense.items()}, told.get(False, "")
+    is_out_in = next(iter(fitting))
+    return {name: where._replace(transposed=is_out_in) for name, where in dense.items()}, fitting.get(False, "")
 
 
 def _stem(key: str, suffix: str) -> str:

@@ -13,7 +13,7 @@ from ei_fast.adapters.graph.fusion import folded_after, folded_before, of_batch_
 from ei_fast.network.layer import Layer
 
 
-class Affine(NamedTuple):
+class ScaleShift(NamedTuple):
     """What a batch norm does to each of its values: times a scale, plus a shift."""
 
     scale: NDArray[np.float64]
@@ -48,7 +48,7 @@ def _is_next(dense: str, norm: str) -> bool:
     return one is not None and other is not None and one[1] == other[1] and int(one[2]) + 1 == int(other[2])
 
 
-def affine_of(contents: Contents, name: str, n: int, feeding: str, epsilon: float) -> Affine:
+def affine_of(contents: Contents, name: str, n: int, feeding: str, epsilon: float) -> ScaleShift:
     """A batch norm of `n` values, by what it learnt and saw.
 
     Raises
@@ -72,16 +72,16 @@ def affine_of(contents: Contents, name: str, n: int, feeding: str, epsilon: floa
         raise ValueError(f"The entry {key!r} must hold variances, all >= 0. Got {variance.min()} instead.")
     # What overflows is refused by the layer.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return Affine(*of_batch_norm(parts["running_mean"], variance, parts["weight"], parts["bias"], epsilon))
+        return ScaleShift(*of_batch_norm(parts["running_mean"], variance, parts["weight"], parts["bias"], epsilon))
 
 
-def after_outputs(layer: Layer, norm: Affine) -> Layer:
+def after_outputs(layer: Layer, norm: ScaleShift) -> Layer:
     """A dense layer and the batch norm before its activation, as one dense layer."""
     with np.errstate(over="ignore", invalid="ignore"):
         return Layer(*folded_after(layer.weight, layer.bias, *norm), layer.activation, name=layer.name)
 
 
-def before_inputs(layer: Layer, norm: Affine) -> Layer:
+def before_inputs(layer: Layer, norm: ScaleShift) -> Layer:
     """A dense layer and the batch norm of its inputs, as one dense layer."""
     with np.errstate(over="ignore", invalid="ignore"):
         return Layer(*folded_before(layer.weight, layer.bias, *norm), layer.activation, name=layer.name)

@@ -15,7 +15,7 @@ from ei_fast.adapters.dicts.contents import Contents, flattened, under
 from ei_fast.adapters.dicts.copies import Copies, Held, copies_in, tell_an_order
 from ei_fast.adapters.dicts.naming import last_part, module_of
 from ei_fast.adapters.dicts.normed import without_statistics
-from ei_fast.adapters.dicts.norms import Affine, affine_of, after_outputs, before_inputs, place_of
+from ei_fast.adapters.dicts.norms import ScaleShift, affine_of, after_outputs, before_inputs, place_of
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.order import told_order
 from ei_fast.adapters.dicts.several import several_networks, side_by_side
@@ -33,7 +33,7 @@ _KNOWN_FORMS = (
 )
 
 
-class Read(NamedTuple):
+class ReadLayers(NamedTuple):
     """Layers that were read, what was skipped and why, and what was done to layers, by name."""
 
     layers: list[Layer | Function]
@@ -46,14 +46,14 @@ def read(model: Mapping[str, Any], given: Given) -> Network:
     return network_of(layers_from_mapping(model, given.activation, given.of_dicts), given)
 
 
-def network_of(found: Read, given: Given) -> Network:
+def network_of(found: ReadLayers, given: Given) -> Network:
     """The network of layers that were read."""
     return Network(found.layers, given.range_of_inputs, skipped=found.skipped, notes=found.notes)
 
 
 def layers_from_mapping(
     arrays: Mapping[str, Any], activation: Any, options: DictOptions | None = None, ordered: bool = True
-) -> Read:
+) -> ReadLayers:
     """Layers of a dict: ``w0, b0, ...``, ``"<layer>.weight"`` or ``"<layer>/kernel"``, flat or nested.
 
     Parameters
@@ -69,7 +69,7 @@ def layers_from_mapping(
 
     Returns
     -------
-    Read
+    ReadLayers
 
     Raises
     ------
@@ -97,7 +97,7 @@ def layers_from_mapping(
         _check_names(contents, names)
     _check_places(contents, names, options)
     layers, notes = _layers(contents, names, _activations(contents, names, stated, activation), options)
-    return Read(layers, [*outside, *_left_out(contents, names)], notes)
+    return ReadLayers(layers, [*outside, *_left_out(contents, names)], notes)
 
 
 def _stated_activation(entries: dict[str, Any]) -> str | list[str] | None:
@@ -292,7 +292,7 @@ def _layers(
     """The dense layers of `names`, batch norms taken in, and what was done to which."""
     layers: list[Layer] = []
     notes: list[tuple[str, str]] = []
-    waiting: tuple[str, Affine] | None = None
+    waiting: tuple[str, ScaleShift] | None = None
     eps = 0.0
     for name in names:
         if name in contents.dense:
@@ -314,7 +314,10 @@ def _layers(
         else:
             # Of two in a row the second takes what the first gives.
             first = waiting[1]
-            waiting = f"{waiting[0]}, {name}", Affine(first.scale * norm.scale, first.shift * norm.scale + norm.shift)
+            waiting = (
+                f"{waiting[0]}, {name}",
+                ScaleShift(first.scale * norm.scale, first.shift * norm.scale + norm.shift),
+            )
     if waiting is not None:
         raise ValueError(
             f"The batch norm {waiting[0]!r} stands last, after an activation: no dense layer follows that could take "

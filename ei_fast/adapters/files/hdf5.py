@@ -30,9 +30,9 @@ def entries_from_hdf5(path: Path) -> dict[str, Any]:
         raise missing_extra(f"The file {str(path)!r}", "h5py", "keras") from error
     with path.open("rb") as file:
         size = path.stat().st_size
-        told = other_kind(path, "hdf5")
-        if told:
-            raise ValueError(f"The file {str(path)!r} cannot be read as HDF5. {told}")
+        hint = other_kind(path, "hdf5")
+        if hint:
+            raise ValueError(f"The file {str(path)!r} cannot be read as HDF5. {hint}")
         check_hdf5(path, file, size)
         with h5py.File(file, "r") as content:
             legacy = content.get("model_weights", content)
@@ -76,13 +76,15 @@ def _of_keras_3(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, A
     if "vars" in group and len(group["vars"]):
         values = [group["vars"][name] for name in sorted(group["vars"], key=int)]
         layer = _text(group["vars"].attrs.get("name", "/".join(path)))
-        yield from zip((f"{layer}/{name}" for name in _told(path[-1] if path else "", values)), values, strict=True)
+        yield from zip(
+            (f"{layer}/{name}" for name in _variable_names(path[-1] if path else "", values)), values, strict=True
+        )
     for name in sorted(group, key=_naturally):
         if name not in ("vars", "optimizer"):
             yield from _of_keras_3(group[name], path if name == "layers" else (*path, name))
 
 
-def _told(kind: str, values: list[Any]) -> list[str]:
+def _variable_names(kind: str, values: list[Any]) -> list[str]:
     """What the arrays of a layer are called, as far as their shapes tell."""
     return told_variables(kind, [value.shape for value in values]) or [f"variable{k}" for k in range(len(values))]
 

@@ -60,9 +60,9 @@ def model_from_keras_file(path: Path) -> Any:
         members = stored_members(path, file, "a model.save of Keras 3")
         strange = sorted({member.filename for member in members} - _MEMBERS)
         if strange or len(members) != len(_MEMBERS):
-            told = other_kind(path, "keras")
-            if told:
-                raise ValueError(f"The file {str(path)!r} cannot be read as .keras. {told}")
+            hint = other_kind(path, "keras")
+            if hint:
+                raise ValueError(f"The file {str(path)!r} cannot be read as .keras. {hint}")
             raise ValueError(
                 f"The file {str(path)!r} must hold {', '.join(sorted(_MEMBERS))} and nothing else. "
                 f"Got {strange[0] if strange else len(members)!r} instead. Save the model again."

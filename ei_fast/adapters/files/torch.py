@@ -137,8 +137,8 @@ def _members(path: Path, file: IO[bytes], wrote: str) -> list[ZipInfo]:
     try:
         return ZipFile(file).infolist()
     except (BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
-        told = other_kind(path) or f"It is damaged or of another kind ({error}). Save it again."
-        raise ValueError(f"The file {str(path)!r} must be an archive that {wrote} wrote. {told}") from None
+        hint = other_kind(path) or f"It is damaged or of another kind ({error}). Save it again."
+        raise ValueError(f"The file {str(path)!r} must be an archive that {wrote} wrote. {hint}") from None
 
 
 def _check_archive(path: Path) -> None:
@@ -147,9 +147,9 @@ def _check_archive(path: Path) -> None:
     with path.open("rb") as file:
         # Archives of other kinds are compressed in part, which is no fault of theirs.
         _check_kind(path, [member.filename for member in _members(path, file, wrote)])
-        told = other_kind(path, "torch")
-        if told:
-            raise ValueError(f"The file {str(path)!r} must be an archive that {wrote} wrote. {told}")
+        hint = other_kind(path, "torch")
+        if hint:
+            raise ValueError(f"The file {str(path)!r} must be an archive that {wrote} wrote. {hint}")
         members = stored_members(path, file, wrote)
     described = max((member.file_size for member in members if member.filename.endswith(".pkl")), default=0)
     if described > _MAX_PICKLED:

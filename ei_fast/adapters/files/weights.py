@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters.dicts.options import DictOptions
-from ei_fast.adapters.dicts.reading import Read, layers_from_mapping, network_of
+from ei_fast.adapters.dicts.reading import ReadLayers, layers_from_mapping, network_of
 from ei_fast.adapters.files.torch import entries_from_torch
 from ei_fast.adapters.given import Given
 from ei_fast.errors import missing_extra
@@ -36,7 +36,7 @@ def read(model: str | os.PathLike[str], given: Given) -> Network:
     return network_of(layers_from_file(model, given.activation, given.of_dicts), given)
 
 
-def layers_from_file(path: str | os.PathLike[str], activation: Any, options: DictOptions | None = None) -> Read:
+def layers_from_file(path: str | os.PathLike[str], activation: Any, options: DictOptions | None = None) -> ReadLayers:
     """Layers of a file of weights; its suffix says how it is read.
 
     Parameters
@@ -51,7 +51,7 @@ def layers_from_file(path: str | os.PathLike[str], activation: Any, options: Dic
 
     Returns
     -------
-    Read
+    ReadLayers
 
     Raises
     ------
@@ -73,7 +73,7 @@ def layers_from_file(path: str | os.PathLike[str], activation: Any, options: Dic
         layers, skipped, notes = layers_from_mapping(entries, activation, options, ordered)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The file {str(path)!r}: {error}") from None
-    return Read(layers, [*beside, *skipped], notes)
+    return ReadLayers(layers, [*beside, *skipped], notes)
 
 
 def _about_folder(path: Path) -> str:
@@ -219,9 +219,9 @@ def _stored(path: Path) -> dict[str, _Stored]:
 
 def _refuse_other_kind(path: Path, expected: str) -> None:
     """Raise ValueError where a file is of a kind that is known, but not as its name says."""
-    told = other_kind(path, expected)
-    if told:
-        raise ValueError(f"The file {str(path)!r} cannot be read as {expected}. {told}") from None
+    hint = other_kind(path, expected)
+    if hint:
+        raise ValueError(f"The file {str(path)!r} cannot be read as {expected}. {hint}") from None
 
 
 def _same(values: NDArray[Any]) -> NDArray[Any]:

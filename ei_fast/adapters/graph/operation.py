@@ -7,13 +7,9 @@ a class beside those in this folder: an adapter that meets it in its framework m
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from ei_fast.adapters.graph.view import Array, View
-
-if TYPE_CHECKING:
-    from ei_fast.adapters.graph.starts import Start
-    from ei_fast.adapters.graph.steps import Step
 
 
 class Role(StrEnum):
@@ -82,6 +78,40 @@ class Operation:
     def as_step(self, followed: Followed) -> "Step | None":
         """What it does to each neuron or channel of the map that it follows; None if nothing of the kind."""
         return None
+
+
+class Start(Operation):
+    """An operation that starts a layer: a map with neurons or channels of its own.
+
+    Attributes
+    ----------
+    axis : int
+        Of a sample of what it gives, along which these are.
+    """
+
+    role = Role.STARTS
+    axis: int = -1
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        raise NotImplementedError
+
+    def entered(self, view: View, here: View) -> "tuple[View, Start] | None":
+        """Where the layer begins, and the map with what is on the way folded in; None where it cannot be a layer.
+
+        Parameters
+        ----------
+        view : View
+            What the map reads, as it comes from the end of an earlier layer.
+        here : View
+            The same, as it is.
+        """
+        raise NotImplementedError
+
+
+class Step(Operation):
+    """An operation that can become part of a layer, behind the map that starts it."""
 
 
 def no_layer(name: str, n_reads: int, has_blocks: bool = True) -> str:

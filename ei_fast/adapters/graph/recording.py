@@ -46,7 +46,7 @@ class Recording:
         Names of the blocks that it ran.
     has_blocks : bool
         Whether parts of the model may be named, to be measured as one map.
-    told : tuple
+    read_out : tuple
         What was read out of the values in a way that shows not what becomes of it; see `torch.decisions`.
     """
 
@@ -57,7 +57,7 @@ class Recording:
     arithmetic: str
     blocks: frozenset[str] = frozenset()
     has_blocks: bool = True
-    told: tuple[Any, ...] = ()
+    read_out: tuple[Any, ...] = ()
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Of one sample of a value."""

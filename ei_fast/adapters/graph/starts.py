@@ -8,43 +8,13 @@ import numpy as np
 
 from ei_fast.adapters.graph.fusion import folded_before
 from ei_fast.adapters.graph.opaque import Unknown
-from ei_fast.adapters.graph.operation import Operation, Role
+from ei_fast.adapters.graph.operation import Start
 from ei_fast.adapters.graph.view import Array, View, per_neuron
 from ei_fast.adapters.graph.window import Window
 from ei_fast.network.layer import Function
 
 # 256 MiB.
 _MAX_GROUPED = 2**25
-
-
-class Start(Operation):
-    """A map with neurons or channels of its own.
-
-    Attributes
-    ----------
-    axis : int
-        Of a sample of what it gives, along which these are.
-    """
-
-    role = Role.STARTS
-    axis: int = -1
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        raise NotImplementedError
-
-    def entered(self, view: View, here: View) -> "tuple[View, Start] | None":
-        """Where the layer begins, and the map with what is on the way folded in; None where it cannot be a layer.
-
-        Parameters
-        ----------
-        view : View
-            What the map reads, as it comes from the end of an earlier layer.
-        here : View
-            The same, as it is.
-        """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)

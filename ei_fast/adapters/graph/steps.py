@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from ei_fast.adapters.graph.operation import Followed, Operation, Role
+from ei_fast.adapters.graph.operation import Followed, Operation, Role, Step
 from ei_fast.adapters.graph.rearranging import Pad
 from ei_fast.adapters.graph.starts import Conv, Dense
 from ei_fast.adapters.graph.view import Array, View, per_neuron
@@ -18,7 +18,7 @@ _MAX_POOLED = 2**24
 
 
 @dataclass(frozen=True, eq=False)
-class Affine(Operation):
+class Affine(Step):
     """scale * x + shift, value by value; each of a shape that spreads to that of a sample, or a number."""
 
     scale: Array
@@ -80,7 +80,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Pointwise(Operation):
+class Pointwise(Step):
     """An activation."""
 
     activation: Activation
@@ -101,7 +101,7 @@ class Pointwise(Operation):
 
 
 @dataclass(frozen=True)
-class Softmax(Operation):
+class Softmax(Step):
     """Softmax over the last axis, or its logarithm."""
 
     log: bool = False
@@ -121,7 +121,7 @@ class Softmax(Operation):
 
 
 @dataclass(frozen=True)
-class Pool(Operation):
+class Pool(Step):
     """The largest value or the mean in every window of a value (channels, ...), channel by channel."""
 
     window: Window
@@ -177,7 +177,3 @@ class Reduce(Operation):
             return None
         channels = places.transpose(*kept, *self.axes).reshape(n_channels, -1) // prod(followed.shape[1:])
         return pool if (channels == np.arange(n_channels)[:, None]).all() else None
-
-
-Step = Affine | Pointwise | Softmax | Pool
-"""What becomes part of a layer; a `Reduce` does as the pool that it is."""

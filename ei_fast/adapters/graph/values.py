@@ -29,7 +29,7 @@ class Values(dict[int, NDArray[np.floating]]):
         """Number of rows of the input."""
         return len(self[0])
 
-    def note(self, values: NDArray[np.floating], apart: bool = False) -> int:
+    def add(self, values: NDArray[np.floating], apart: bool = False) -> int:
         """Write a value down and return its number; rows that belong together are put apart where that is allowed."""
         number = len(self)
         if apart and values.ndim and len(values) > self.rows and len(values) % self.rows == 0:

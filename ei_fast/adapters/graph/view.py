@@ -3,15 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters.graph.window import Places
-
-if TYPE_CHECKING:
-    from ei_fast.adapters.graph.recording import Op
 
 PADDING = -1
 """In the place of a number that comes from nowhere."""
@@ -31,15 +28,12 @@ class View:
         Of the shape that a sample has now; -1 where there is padding.
     scale, shift : ndarray, optional
         Of the same shape; NaN where there is padding.
-    by : tuple of Op
-        What it came through.
     """
 
     source: int
     places: Places
     scale: Array | None = None
     shift: Array | None = None
-    by: "tuple[Op, ...]" = ()
 
     @classmethod
     def of(cls, value: int, shape: tuple[int, ...]) -> "View":
@@ -57,10 +51,6 @@ class View:
         if self.scale is not None and self.shift is not None:
             scale, shift = scale * self.scale, scale * self.shift + shift
         return replace(self, scale=scale, shift=shift)
-
-    def through(self, op: "Op") -> "View":
-        """The same view, which came through one more operation."""
-        return replace(self, by=(*self.by, op))
 
     @property
     def is_identity(self) -> bool:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
-from ei_fast.adapters.jax.notes import Notes
 from ei_fast.adapters.jax.operations import FLOATS
+from ei_fast.adapters.jax.watching import Watcher
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
 from ei_fast.network.network import Network
 
@@ -121,8 +121,8 @@ class _Subject:
             return check_shape(given)
         fitting = list(self._fitting())
         if len(fitting) != 1:
-            told = f" It takes samples of shape {' and '.join(map(str, fitting))}." if fitting else ""
-            raise ValueError(f"What the model's inputs are cannot be told from its parameters.{told} {_ASKS}")
+            shapes = f" It takes samples of shape {' and '.join(map(str, fitting))}." if fitting else ""
+            raise ValueError(f"What the model's inputs are cannot be told from its parameters.{shapes} {_ASKS}")
         return fitting[0]
 
     def _shape_of(self, example: Any) -> tuple[int, ...]:
@@ -160,7 +160,7 @@ class _Subject:
             raise
         with jax.default_device(self._cpu):
             x = jnp.asarray(inputs, dtype=self._dtype)
-            return Notes(self._root).recording(jaxpr, constants, self._parameters, self._owners, x)
+            return Watcher(self._root).recording(jaxpr, constants, self._parameters, self._owners, x)
 
     def _trace(self, shape: tuple[int, ...]) -> Any:
         """The jaxpr for inputs of this shape, and its constants."""

@@ -24,7 +24,7 @@ def _relu(call: Call) -> Activation | None:
         return Activation("leaky_relu", negative_slope=slope) if slope else Activation("relu")
     if threshold == 0 == slope and most:
         return clipped(0.0, float(most))
-    function = _Told(_BentLine(slope, np.inf if most is None else float(most), threshold), "ReLU")
+    function = _Called(_BentLine(slope, np.inf if most is None else float(most), threshold), "ReLU")
     return Activation(function, (-np.inf, np.inf))
 
 
@@ -69,7 +69,7 @@ def _threshold(call: Call) -> Activation:
 
 
 def _formula(name: str, function: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Activation:
-    return Activation(_Told(function, name), (-np.inf, np.inf))
+    return Activation(_Called(function, name), (-np.inf, np.inf))
 
 
 def _named(name: str) -> Callable[[Call], Activation]:
@@ -104,8 +104,8 @@ ACTIVATIONS: dict[str, Callable[[Call], Activation | None]] = {
 
 
 @dataclass(frozen=True)
-class _Told:
-    """A function under the name that it is told by."""
+class _Called:
+    """A function under a name of its own."""
 
     function: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     __name__: str
@@ -115,7 +115,7 @@ class _Told:
 
 
 def steps_of(
-    ops: Sequence[Op], start: int, end: tuple[int, ...], values: dict[int, NDArray[np.floating]], told: str
+    ops: Sequence[Op], start: int, end: tuple[int, ...], values: dict[int, NDArray[np.floating]], name: str
 ) -> Activation | None:
     """The activation that operations make of the value `start`, number by number, if they are all of what is there."""
     if not ops or ops[-1].writes != end:
@@ -123,4 +123,4 @@ def steps_of(
     if len(ops) == 1 and isinstance(ops[0].does, Pointwise) and ops[0].does.activation.is_named:
         return ops[0].does.activation
     whole = composite_if_any(start, ops, values)
-    return None if whole is None else activation_of(_Told(whole, told))
+    return None if whole is None else activation_of(_Called(whole, name))

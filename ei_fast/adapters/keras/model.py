@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ei_fast.adapters.blocks import check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording
-from ei_fast.adapters.keras.notes import Notes, named
 from ei_fast.adapters.keras.numbers import as_numbers
+from ei_fast.adapters.keras.watching import Watcher, named
 from ei_fast.adapters.runs import check_shape, draws_left_to_the_caller, network_from_runs
 from ei_fast.network.network import Network
 
@@ -51,13 +51,13 @@ def read(model: keras.Layer, given: Given) -> Network:
 
     def run(inputs: NDArray[Any]) -> Recording:
         x = keras.ops.convert_to_tensor(inputs.astype(np.float32), model.compute_dtype)
-        notes = Notes(names, ranges, _as_it_is)
+        watcher = Watcher(names, ranges, _as_it_is)
         with _left_as_it_is(model, x):
-            with notes.taken(), _noted_activations(layers, notes):
-                output = model(notes.input(x), **options)
-            recording = notes.recording(output)
+            with watcher.taken(), _watched_activations(layers, watcher):
+                output = model(watcher.input(x), **options)
+            recording = watcher.recording(output)
             if given.verify:
-                _check_same(model, notes, output, model(x, **options))
+                _check_same(model, watcher, output, model(x, **options))
         return recording
 
     return network_from_runs(run, shape, in_range, given.verify, list(ranges))
@@ -90,14 +90,14 @@ def _takes_training(model: keras.Layer) -> bool:
     return isinstance(model, keras.Model) or model._call_has_training_arg
 
 
-def _check_same(model: keras.Layer, notes: Notes, symbolic: Any, output: Any) -> None:
+def _check_same(model: keras.Layer, watcher: Watcher, symbolic: Any, output: Any) -> None:
     """Raise ValueError where a model does not do to symbolic tensors what it does to others."""
-    told = [as_numbers(notes.actual(one)) for one in keras.tree.flatten(symbolic) if hasattr(one, "shape")]
+    followed = [as_numbers(watcher.actual(one)) for one in keras.tree.flatten(symbolic) if hasattr(one, "shape")]
     done = [as_numbers(one) for one in keras.tree.flatten(output) if hasattr(one, "shape")]
-    alike = len(told) == len(done) and all(
+    alike = len(followed) == len(done) and all(
         one.shape == other.shape
         and np.allclose(one, other, rtol=1e-3, atol=1e-3 * np.nanmax(np.abs(other), initial=0.0), equal_nan=True)
-        for one, other in zip(told, done, strict=True)
+        for one, other in zip(followed, done, strict=True)
     )
     if not alike:
         raise ValueError(
@@ -199,13 +199,13 @@ def _without_gradients() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _noted_activations(layers: dict[str, keras.Layer], notes: Notes) -> Iterator[None]:
+def _watched_activations(layers: dict[str, keras.Layer], watcher: Watcher) -> Iterator[None]:
     """Within this, activations of several steps are written down as one."""
     with ExitStack() as stack:
         for name, layer in layers.items():
             activation = layer.__dict__.get("activation")
             if callable(activation) and not isinstance(activation, keras.Layer):
-                stack.enter_context(_replaced(layer, "activation", notes.activation(name, activation)))
+                stack.enter_context(_replaced(layer, "activation", watcher.activation(name, activation)))
         yield
 
 

@@ -38,7 +38,7 @@ class _OnBackend:
         return as_numbers(self.function(keras.ops.convert_to_tensor(s, dtype))).astype(np.float64, copy=False)
 
 
-def elementwise(function: Callable[[Any], Any], x: Any, y: Any, told: str) -> Activation | None:
+def elementwise(function: Callable[[Any], Any], x: Any, y: Any, name: str) -> Activation | None:
     """The activation that a function is, if it maps each value of x to that of y by itself."""
     if tuple(y.shape) != tuple(x.shape):
         return None
@@ -46,7 +46,7 @@ def elementwise(function: Callable[[Any], Any], x: Any, y: Any, told: str) -> Ac
     alike = np.allclose(alone, as_numbers(y), rtol=1e-5, atol=1e-6, equal_nan=True)
     if not alike or not does_alone(lambda s: as_numbers(function(keras.ops.convert_to_tensor(s, x.dtype)))):
         return None
-    return activation_of(_OnBackend(function, told))
+    return activation_of(_OnBackend(function, name))
 
 
 def contraction(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any], at: int, y: Any) -> Dense | None:

@@ -54,17 +54,8 @@ class _Compared:
         return np.where(s > self.number if self.larger else s < self.number, 1.0, 0.0)
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """One value where a condition holds and another where not; None stands for a value that is given."""
-
-    yes: float | None
-    no: float | None
-
-    def __call__(self, condition: NDArray[np.float64], *given: NDArray[np.float64]) -> NDArray[np.float64]:
-        rest = list(given)
-        yes = rest.pop(0) if self.yes is None else self.yes
-        return np.where(condition != 0, yes, rest.pop(0) if self.no is None else self.no)
+def _where(condition: Any, yes: Any, no: Any) -> Any:
+    return np.where(np.asarray(condition) != 0, yes, no)
 
 
 def _compared(node: Node) -> Activation | None:
@@ -75,6 +66,7 @@ def _compared(node: Node) -> Activation | None:
 
 
 def chosen(node: Node) -> Combine | None:
+    """What "Where" makes of a condition and of values or single numbers, number by number."""
     numbers: list[float | None] = []
     for k in (1, 2):
         value = node.constant(k)
@@ -83,7 +75,7 @@ def chosen(node: Node) -> Combine | None:
         elif value is not None and value.size == 1:
             numbers.append(float(value.ravel()[0]))
     fits = 0 in node.at and all(node.input(k).shape == node.output.shape for k in node.at)
-    return Combine(_Chosen(*numbers)) if fits and len(numbers) == 2 else None
+    return Combine(OfNumbers(_where, (None, *numbers))) if fits and len(numbers) == 2 else None
 
 
 def _clip(node: Node) -> Activation | None:
@@ -238,16 +230,12 @@ def _with_attributes(node: Node) -> Callable[..., Any] | None:
     if node.kind == "Mod" and node.attributes.get("fmod", 0):
         return np.fmod
     if node.kind == "Where":
-        return _picked
+        return _where
     if node.kind in _BENT:
         make, defaults = _BENT[node.kind]
         bent: Callable[..., Any] = make(*(node.number(name, default) for name, default in defaults))
         return bent
     return _ELEMENTWISE.get(node.kind)
-
-
-def _picked(condition: Any, yes: Any, no: Any) -> Any:
-    return np.where(np.asarray(condition) != 0, yes, no)
 
 
 @dataclass(frozen=True)

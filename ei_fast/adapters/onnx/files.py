@@ -24,9 +24,9 @@ def model_in_file(path: Path) -> onnx.ModelProto:
             f"The file {str(path)!r} must be smaller than 2 GiB. Keep its weights as external data, or as safetensors."
         )
     # What is no ONNX model may be one without a node for the parser.
-    told = other_kind(path)
-    if told:
-        raise ValueError(f"The file {str(path)!r} cannot be read as an ONNX model. {told}")
+    hint = other_kind(path)
+    if hint:
+        raise ValueError(f"The file {str(path)!r} cannot be read as an ONNX model. {hint}")
     try:
         return onnx.load_model(path, load_external_data=False)
     except (DecodeError, ValueError, RuntimeError) as error:

@@ -75,9 +75,9 @@ class _Graph:
         inputs = [value for value in graph.input if value.name not in stored]
         kind = inputs[0].type.tensor_type if len(inputs) == 1 else None
         if kind is None or kind.elem_type not in _FLOATS:
-            told = ", ".join(repr(value.name) for value in inputs) or "none"
+            names = ", ".join(repr(value.name) for value in inputs) or "none"
             raise ValueError(
-                f"{what} must have one input of float64, float32 or float16 numbers. Got {told} instead. "
+                f"{what} must have one input of float64, float32 or float16 numbers. Got {names} instead. "
                 "Export the part of it that has one."
             )
         self._input, self._dtype = inputs[0].name, _FLOATS[kind.elem_type]
@@ -124,7 +124,7 @@ class _Graph:
         """Run the model on inputs (rows, ...) and write down what its nodes do."""
         found = self._values(inputs.astype(self._dtype))
         values = Values()
-        numbers = {self._input: values.note(found[self._input])}
+        numbers = {self._input: values.add(found[self._input])}
         ops: list[Op] = []
         for node in self._nodes:
             at = tuple(k for k, name in enumerate(node.input) if name in numbers) if self._moved(node) else ()
@@ -139,7 +139,7 @@ class _Graph:
             # All together, so that none of them is taken for one that the node has read.
             apart = [values.stand_apart(does, reads, found[name].shape) for name in written]
             numbers |= {
-                name: values.note(_numbers(found[name]), stands) for name, stands in zip(written, apart, strict=True)
+                name: values.add(_numbers(found[name]), stands) for name, stands in zip(written, apart, strict=True)
             }
             ops.append(Op(self._layer_names.of(node), does, reads, tuple(numbers[name] for name in written)))
         outputs = tuple(numbers[name] for name in self._outputs if name in numbers)

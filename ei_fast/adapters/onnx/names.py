@@ -56,9 +56,9 @@ def _owner(names: Iterable[str], endings: Sequence[str]) -> str | None:
 
 def _scope(node: onnx.NodeProto) -> str | None:
     """The innermost module in which PyTorch has met a node, as its exporter notes it."""
-    told = next((one.value for one in node.metadata_props if one.key == "pkg.torch.onnx.name_scopes"), "")
+    stated = next((one.value for one in node.metadata_props if one.key == "pkg.torch.onnx.name_scopes"), "")
     try:
-        scopes = literal_eval(told) if told else []
+        scopes = literal_eval(stated) if stated else []
     except (ValueError, SyntaxError):
         return None
     # The last is the node itself.

@@ -45,7 +45,7 @@ Run = Callable[[NDArray[np.float64], "Mapping[int, Any] | None"], Recording]
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadOut:
     """Numbers that were read out of a tensor.
 
     Attributes
@@ -71,7 +71,7 @@ class Read:
 
 
 @dataclass
-class Reads:
+class ReadOuts:
     """All that a run reads out of tensors.
 
     Attributes
@@ -81,10 +81,10 @@ class Reads:
     """
 
     instead: Mapping[int, Any] = field(default_factory=dict)
-    found: list[Read] = field(default_factory=list)
+    found: list[ReadOut] = field(default_factory=list)
     _n_calls: int = 0
     _calls_until_turned: int = 0
-    # Tensors whose length is told by numbers; the tensors are kept by who notes them.
+    # Tensors whose length is told by numbers; the tensors are kept by who watches.
     _chosen: set[int] = field(default_factory=set)
 
     def called(self) -> None:
@@ -98,7 +98,7 @@ class Reads:
         asks_length = name in _LENGTHS and isinstance(answer, int | torch.Size)
         if name not in READ_OUT and not (asks_length and any(id(one) in self._chosen for one in given)):
             return answer
-        self.found.append(Read(module, name, _place_in_code(), answer))
+        self.found.append(ReadOut(module, name, _place_in_code(), answer))
         number = len(self.found) - 1
         if number not in self.instead:
             return answer
@@ -145,7 +145,7 @@ def decisions(run: Run, shape: Sequence[int], in_range: Range, check: bool) -> l
         _check_alike(usual, (run(sample, None) for sample in _alone(inputs, in_range)))
     return [
         (read.module or read.what, _said(read, differs))
-        for number, read in _first_of_each_place(usual.told)
+        for number, read in _first_of_each_place(usual.read_out)
         if (differs := _changed_by(run, inputs[:_ROWS], usual, number, read)) is not None
     ]
 
@@ -156,15 +156,15 @@ def _alone(inputs: NDArray[np.float64], in_range: Range) -> Iterator[NDArray[np.
         yield np.repeat(sample[None], _ROWS, axis=0)
 
 
-def _first_of_each_place(told: Sequence[Read]) -> list[tuple[int, Read]]:
-    found: dict[tuple[str, str, str], tuple[int, Read]] = {}
-    for number, read in enumerate(told):
+def _first_of_each_place(read_out: Sequence[ReadOut]) -> list[tuple[int, ReadOut]]:
+    found: dict[tuple[str, str, str], tuple[int, ReadOut]] = {}
+    for number, read in enumerate(read_out):
         found.setdefault(read.place, (number, read))
     return list(found.values())[:_MOST_TRIED]
 
 
 def _changed_by(
-    run: Run, inputs: NDArray[np.float64], usual: Recording, number: int, read: Read
+    run: Run, inputs: NDArray[np.float64], usual: Recording, number: int, read: ReadOut
 ) -> "tuple[str, str] | None":
     """Where the model goes usually, and where with another answer; None where nothing that it does depends on it."""
     for other in _others(read.answer):
@@ -240,7 +240,7 @@ def _check_alike(usual: Recording, others: Iterator[Recording]) -> None:
         differs = _where_they_part(usual, other)
         if differs is None:
             continue
-        places = ", ".join(dict.fromkeys(f"{read.what!r} in {read.where}" for read in usual.told))
+        places = ", ".join(dict.fromkeys(f"{read.what!r} in {read.where}" for read in usual.read_out))
         if differs[0] != differs[1]:
             raise ValueError(
                 f"The model decides by numbers that it reads out of its tensors ({places}), and does not do the same "
@@ -256,7 +256,7 @@ def _check_alike(usual: Recording, others: Iterator[Recording]) -> None:
         )
 
 
-def _said(read: Read, differs: tuple[str, str]) -> str:
+def _said(read: ReadOut, differs: tuple[str, str]) -> str:
     asks = f"the model reads numbers out of its tensors ({read.what!r} in {read.where}), and goes by them: "
     how = f"with others it {differs[1]} where it {differs[0]}"
     if differs[0] == differs[1]:

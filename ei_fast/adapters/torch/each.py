@@ -102,7 +102,7 @@ class OfTensors:
         return values.reshape(shape) if self.in_columns else values
 
 
-class Values(Protocol):
+class KnownTensors(Protocol):
     """What is known of tensors."""
 
     @property
@@ -121,7 +121,7 @@ def makes_anew(name: str, reads: Sequence[int]) -> bool:
     return name in _MADE_LIKE and len(reads) == 1
 
 
-def each_by_itself(call: Call, notes: "Values", result: torch.Tensor) -> tuple[Operation, tuple[int, ...]] | None:
+def each_by_itself(call: Call, known: "KnownTensors", result: torch.Tensor) -> tuple[Operation, tuple[int, ...]] | None:
     """What a function did, if it was done number by number, and which values it reads, by number.
 
     Parameters
@@ -129,14 +129,14 @@ def each_by_itself(call: Call, notes: "Values", result: torch.Tensor) -> tuple[O
     result : tensor
         Where it was written to what the function was given: after that.
     """
-    found = _Places(notes)
+    found = _Places(known)
     places = found.of((call.args, call.kwargs))
     shape = tuple(result.shape)
     plain = result.layout == torch.strided and not result.is_complex()
     if places is None or "out" in call.kwargs or not plain or any(one != shape for one in found.shapes):
         return None
     # Several rows may make one of the input there.
-    operands = [notes.values[number].reshape(shape) for number in found.reads]
+    operands = [known.values[number].reshape(shape) for number in found.reads]
     whole = OfTensors(call.function, places[0], dict(places[1]))
     eps = torch.finfo(result.dtype).eps if result.is_floating_point() else 2.0**-52
     made = result.detach().to(torch.float64).cpu().numpy()
@@ -173,8 +173,8 @@ def _plain(number: Any) -> float:
 class _Places:
     """The arguments of a function with places for tensors, and what is read there."""
 
-    def __init__(self, notes: "Values"):
-        self._notes = notes
+    def __init__(self, known: "KnownTensors"):
+        self._known = known
         self.reads: list[int] = []
         self.kinds: list[str] = []
         self.shapes: list[tuple[int, ...]] = []
@@ -194,7 +194,7 @@ class _Places:
         return type(values)(several) if known and type(values) in (list, tuple) else None
 
     def _of_tensor(self, tensor: torch.Tensor) -> "_Slot | _Number | None":
-        number = self._notes.number_of(tensor)
+        number = self._known.number_of(tensor)
         if number is None:
             return self._constant(tensor)
         if number not in self.reads:
@@ -206,7 +206,7 @@ class _Places:
     def _constant(self, tensor: torch.Tensor) -> _Number | None:
         if not tensor.numel() or tensor.is_complex() or tensor.layout != torch.strided:
             return None
-        if tensor.numel() > 1 and self._notes.is_learned(tensor):
+        if tensor.numel() > 1 and self._known.is_learned(tensor):
             # What is the same for all neurons is so until it is trained.
             return None
         first = tensor.detach().reshape(-1)[0]

@@ -20,9 +20,9 @@ from ei_fast.adapters.blocks import Blocks, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
-from ei_fast.adapters.torch.decisions import Reads, decisions
-from ei_fast.adapters.torch.notes import Notes
+from ei_fast.adapters.torch.decisions import ReadOuts, decisions
 from ei_fast.adapters.torch.process import process_of_its_own
+from ei_fast.adapters.torch.watching import Watcher
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
 
@@ -62,7 +62,7 @@ def read(model: nn.Module, given: Given) -> Network:
     in_range = given.range_of_inputs
     subject = _Subject(model, given.blocks)
     shape, probed = subject.input_shape(in_range, given.input_shape)
-    decided = decisions(subject.run, shape, in_range, given.verify) if probed.told else []
+    decided = decisions(subject.run, shape, in_range, given.verify) if probed.read_out else []
     network = network_from_runs(subject.run, shape, in_range, given.verify, list(subject.ranges), probed)
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
     notes = [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
@@ -168,16 +168,16 @@ class _Subject:
     def run(self, inputs: NDArray[np.float64], instead: Mapping[int, Any] | None = None) -> Recording:
         """Run the model on inputs (rows, ...) and write down what it does.
 
-        `instead` are numbers that it gets instead of some that it reads out of its tensors, see `Reads`.
+        `instead` are numbers that it gets instead of some that it reads out of its tensors, see `ReadOuts`.
         """
         x = torch.from_numpy(inputs).to(self.dtype)
         # Every run has a copy of its own, since a model may keep something from one to the next.
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
-        notes = Notes(x, held, self.ranges, self.dtype, told=Reads(instead or {}))
-        with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _uncompiled(), _watched(model, notes):
+        watcher = Watcher(x, held, self.ranges, self.dtype, read_out=ReadOuts(instead or {}))
+        with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _uncompiled(), _watched(model, watcher):
             output = model(x)
-        return notes.recording(output)
+        return watcher.recording(output)
 
     def _copy(self) -> nn.Module:
         """The model in evaluation mode, on the CPU."""
@@ -271,7 +271,7 @@ def _no_global_hooks() -> Iterator[None]:
 
 
 @contextmanager
-def _watched(model: nn.Module, notes: Notes) -> Iterator[None]:
+def _watched(model: nn.Module, watcher: Watcher) -> Iterator[None]:
     """Within this, what the model does is written down."""
     own = {id(module) for module in model.modules()}
 
@@ -287,22 +287,22 @@ def _watched(model: nn.Module, notes: Notes) -> Iterator[None]:
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             continue
-        enter, leave = _hooks(name, module, notes)
+        enter, leave = _hooks(name, module, watcher)
         handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
         handles.append(module.register_forward_hook(leave, with_kwargs=True, always_call=True))
     try:
-        with notes:
+        with watcher:
             yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _hooks(name: str, module: nn.Module, notes: Notes) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _hooks(name: str, module: nn.Module, watcher: Watcher) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def enter(_: nn.Module, args: Any, kwargs: Any) -> None:
-        notes.enter(name)
+        watcher.enter(name)
 
     def leave(_: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
-        notes.leave(name, module, args, kwargs, result)
+        watcher.leave(name, module, args, kwargs, result)
 
     return enter, leave

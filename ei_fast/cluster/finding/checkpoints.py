@@ -134,14 +134,14 @@ def _with_steps(found: Sequence[tuple[FromPath, Checkpoint]]) -> list[Checkpoint
             untold.setdefault(place.run, {})[one.path] = bare_name(one.path)
     # Of files some of which a table gives steps the others alone do not say what runs there are.
     whole_folders = {folder for folder, names in by_folder.items() if len(untold.get(folder, {})) == len(names)}
-    told = {path: said for folder, names in untold.items() for path, said in told_by_names(names, folder).items()}
+    by_name = {path: said for folder, names in untold.items() for path, said in told_by_names(names, folder).items()}
     others = (names for folder, names in by_folder.items() if folder not in whole_folders)
     sure = {path: run for names in others for path, run in sure_runs(names, ends).items()}
     made = []
     for place, one in found:
-        step = told[one.path].step if place.step is None else place.step
+        step = by_name[one.path].step if place.step is None else place.step
         # A pattern or a table that says nothing of runs has files of a folder as one, but for those of other seeds.
-        run = "" if place.is_run_told else told[one.path].run if place.run in whole_folders else sure[one.path]
+        run = "" if place.is_run_told else by_name[one.path].run if place.run in whole_folders else sure[one.path]
         whole = "/".join(part for part in (place.run, run) if part)
         made.append(replace(one, run=whole, step=checked_step(step, one.path)))
     return made

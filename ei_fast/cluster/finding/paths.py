@@ -49,12 +49,12 @@ def from_path(name: str, pattern: re.Pattern[str] | None) -> FromPath:
         which = name.count("/", 0, offset + found.start(of_step))
         parts = folder.split("/") if folder else []
         run = "/".join(part for k, part in enumerate(parts) if k != which)
-        told = (found["run"] or "").strip("/") if "run" in pattern.groupindex else ""
-        if told:
+        named_run = (found["run"] or "").strip("/") if "run" in pattern.groupindex else ""
+        if named_run:
             # What is found in the path has the folders that matter in it.
-            run = told if text is not bare or not run else f"{run}/{told}"
+            run = named_run if text is not bare or not run else f"{run}/{named_run}"
         end = max(0, offset + found.end(of_step) - begin)
-        return FromPath(run, checked_step(int(found[of_step]), name), which < len(parts), bool(told), end)
+        return FromPath(run, checked_step(int(found[of_step]), name), which < len(parts), bool(named_run), end)
     raise ValueError(
         f"The step of {name!r} cannot be told: {pattern.pattern!r} finds no number in {bare!r}, nor in the path below "
         "the folder of the checkpoints. Give step_pattern=, a regular expression with one group around the digits of "

@@ -49,8 +49,8 @@ def pattern_for(names: Sequence[str], values: Sequence[int]) -> str | None:
             rf"^\D*(?:\d+\D+){{{before}}}(\d+)",
             rf"(\d+)(?:\D+\d+){{{behind}}}\D*$",
         ):
-            told = [re.search(pattern, name) for name in names]
-            if all(one and int(one[1]) == value for one, value in zip(told, values, strict=True)):
+            matches = [re.search(pattern, name) for name in names]
+            if all(one and int(one[1]) == value for one, value in zip(matches, values, strict=True)):
                 return pattern
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from ei_fast.measures.constants import EXPECTED_POINTS
-from ei_fast.measures.layer import MEASURES, measure_cost
+from ei_fast.measures.layer import MEASURES_OF_LAYER, measure_cost
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.parameters import Settings
 
@@ -57,5 +57,9 @@ def bytes_of_file(size: int) -> int:
 
 def part_counts_of(layers: Sequence[BinnedLayer], settings: Settings, longest: float) -> PartCounts:
     """Measures that are expected to take longer than so many seconds, and into how many parts each is split."""
-    taking = {(layer.index, measure): seconds_of(layer, settings, measure) for layer in layers for measure in MEASURES}
+    taking = {
+        (layer.index, measure): seconds_of(layer, settings, measure)
+        for layer in layers
+        for measure in MEASURES_OF_LAYER
+    }
     return {where: min(ceil(seconds / longest), MAX_PARTS) for where, seconds in taking.items() if seconds > longest}

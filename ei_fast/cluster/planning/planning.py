@@ -33,7 +33,7 @@ from ei_fast.cluster.store.results import writing
 from ei_fast.errors import BatchWarning
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
-from ei_fast.measures.layer import MEASURES
+from ei_fast.measures.layer import MEASURES_OF_LAYER
 from ei_fast.parameters import (
     OWNER,
     AdapterOptions,
@@ -190,7 +190,7 @@ def _expected(reader: Reader, first: First, longest: float) -> _Expected:
     unsplit = SECONDS_A_CHECKPOINT + sum(
         seconds_of(one, settings, measure)
         for one in binned
-        for measure in MEASURES
+        for measure in MEASURES_OF_LAYER
         if (one.index, measure) not in part_counts
     )
     at_once = sum(sorted(bytes_of(one, settings) for one in binned)[-SIDE_BY_SIDE:])

@@ -87,7 +87,8 @@ def _trajectory(batch: Batch, kept: Sequence[tuple[Any, Result]]) -> Trajectory:
     estimator = clone(batch.estimator).set_params(random_state=batch.seed)
     provenance = provenance_of(estimator, batch.ranges_and_seed(next(iter(batch.ranges))), batch.layers)
     if batch.has_runs:
-        provenance["ranges"] = plain(batch.ranges)
+        del provenance["ranges"]
+        provenance["ranges_of_runs"] = plain(batch.ranges)
     names = list(dict.fromkeys(name for one, _ in kept for name in one.metrics))
     return Trajectory(
         [one.step for one, _ in kept],

@@ -63,7 +63,7 @@ class _Value:
 
 
 @dataclass(eq=False)
-class Notes:
+class Watcher:
     """Everything that is done to values that depend on the input.
 
     Attributes
@@ -112,35 +112,35 @@ class Notes:
         """Within this, what is done to symbolic tensors in this thread is written down."""
         thread = get_ident()
         with _PROCESS:
-            told = keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss
+            own = keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss
 
             def operation(op: Any, *args: Any, **kwargs: Any) -> Any:
                 here = get_ident() == thread
-                return self._operation(op, args, kwargs) if here else told[0](op, *args, **kwargs)
+                return self._operation(op, args, kwargs) if here else own[0](op, *args, **kwargs)
 
             def layer(one: Any, *args: Any, **kwargs: Any) -> Any:
                 here = get_ident() == thread
-                return self._layer(one, args, kwargs) if here else told[1](one, *args, **kwargs)
+                return self._layer(one, args, kwargs) if here else own[1](one, *args, **kwargs)
 
             def loss(one: Any, value: Any) -> None:
                 # Keras takes none of symbolic tensors, and what a training is fined for is no part of what is measured.
                 if get_ident() != thread:
-                    told[2](one, value)
+                    own[2](one, value)
 
             keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss = operation, layer, loss
             try:
                 yield
             finally:
-                keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss = told
+                keras.Operation.symbolic_call, keras.Layer.symbolic_call, keras.Layer.add_loss = own
                 # Keras tells a layer of every symbolic call, and that was none of its model's.
                 for one, n_in, n_out in self._nodes.values():
                     del one._inbound_nodes[n_in:], one._outbound_nodes[n_out:]
 
     def activation(self, name: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """An activation of several steps, written down as one if it maps each value by itself."""
-        told = str(getattr(function, "__name__", type(function).__name__))
+        function_name = str(getattr(function, "__name__", type(function).__name__))
 
-        def noted(x: Any) -> Any:
+        def watched(x: Any) -> Any:
             if not isinstance(x, keras.KerasTensor):
                 return function(x)
             start, before = self._read(x)[0], len(self._ops)
@@ -154,28 +154,28 @@ class Notes:
                 if y is x:
                     return y
                 actual = self.actual(y)
-                composed = steps_of(self._ops[before:], start, self._read(y), self._values, told)
+                composed = steps_of(self._ops[before:], start, self._read(y), self._values, function_name)
                 if composed is not None:
                     self._forget(before)
                     return self._write(name, Pointwise(composed), (start,), actual)
                 if not any(isinstance(op.does, Unknown) for op in self._ops[before:]):
                     return y
-            one_by_one = elementwise(function, self.actual(x), actual, told)
+            one_by_one = elementwise(function, self.actual(x), actual, function_name)
             self._forget(before)
             reason = "its activation does not map each value by itself; name it in 'blocks' to measure it"
             does = Unknown(reason) if one_by_one is None else Pointwise(one_by_one)
             return self._write(name, does, (start,), actual)
 
-        return noted
+        return watched
 
     def _operation(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         actual_args, actual_kwargs = self.actual(args), self.actual(kwargs)
         actual = op.call(*actual_args, **actual_kwargs)
         reads = self._read((args, kwargs))
-        told = type(op).__name__.lower()
-        name = self._inside[-1] if self._inside and self._inside[-1] else told
+        kind = type(op).__name__.lower()
+        name = self._inside[-1] if self._inside and self._inside[-1] else kind
         if not hasattr(actual, "shape"):
-            return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)
+            return self._write(name, Unknown(no_layer(kind, len(reads))), reads, actual)
         moving = [k for k, value in enumerate(args) if isinstance(value, keras.KerasTensor)]
         within = len(self._read(kwargs)) or any(
             not isinstance(value, keras.KerasTensor) and self._read(value) for value in args
@@ -186,7 +186,7 @@ class Notes:
             steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
         if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
-            return self._write(name, Unknown(no_layer(told, len(reads))), reads, actual)
+            return self._write(name, Unknown(no_layer(kind, len(reads))), reads, actual)
         for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)
@@ -301,12 +301,12 @@ class Notes:
     def _write(self, name: str, does: Operation, reads: tuple[int, ...], actual: Any) -> Any:
         """Write down an operation, and return symbolic tensors for what it gave."""
 
-        def noted(one: Any) -> Any:
+        def kept(one: Any) -> Any:
             if not hasattr(one, "shape"):
                 return one
             return self._set(one, self._values.stand_apart(does, reads, tuple(one.shape)))
 
-        symbols = keras.tree.map_structure(noted, actual)
+        symbols = keras.tree.map_structure(kept, actual)
         numbers = self._read(symbols)
         if numbers:
             self._ops.append(Op(name, does, reads, numbers))
@@ -316,7 +316,7 @@ class Notes:
     def _set(self, actual: Any, apart: bool = False) -> keras.KerasTensor:
         dtype = keras.backend.standardize_dtype(actual.dtype)
         symbol = keras.KerasTensor(tuple(actual.shape), dtype)
-        self._of[id(symbol)] = _Value(self._values.note(as_numbers(actual), apart), actual, symbol)
+        self._of[id(symbol)] = _Value(self._values.add(as_numbers(actual), apart), actual, symbol)
         if dtype in _COARSENESS and _COARSENESS[dtype] > _COARSENESS[self._coarsest]:
             self._coarsest = dtype
         return symbol

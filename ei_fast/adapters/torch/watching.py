@@ -32,7 +32,7 @@ from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
 from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
-from ei_fast.adapters.torch.decisions import OF_FINITE, Reads, is_finite
+from ei_fast.adapters.torch.decisions import OF_FINITE, ReadOuts, is_finite
 from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.operations import COMBINATIONS, is_reshaped, meaning_of
 from ei_fast.network.bins import Range
@@ -40,7 +40,7 @@ from ei_fast.network.layer import Function
 
 
 @dataclass(eq=False)
-class Notes(TorchFunctionMode):
+class Watcher(TorchFunctionMode):
     """Everything that is done to values that depend on the input.
 
     Attributes
@@ -53,7 +53,7 @@ class Notes(TorchFunctionMode):
         Output ranges of the modules that are blocks.
     dtype : torch.dtype
         In which the model is run.
-    told : Reads
+    read_out : ReadOuts
         What Python reads out of values that depend on the input.
     """
 
@@ -61,7 +61,7 @@ class Notes(TorchFunctionMode):
     held: Sequence[torch.Tensor]
     ranges: dict[str, Range | None]
     dtype: torch.dtype
-    told: Reads = field(default_factory=Reads)
+    read_out: ReadOuts = field(default_factory=ReadOuts)
     _blocks_met: set[str] = field(default_factory=set)
     _ops: list[Op] = field(default_factory=list)
     _values: Values = field(default_factory=Values)
@@ -78,7 +78,7 @@ class Notes(TorchFunctionMode):
     def __post_init__(self) -> None:
         super().__init__()
         self._coarsest = self.dtype
-        self._note_constants(self.held)
+        self._take_as_constants(self.held)
         self._learned.update(map(id, self.held))
         self._set(self.x)
 
@@ -91,32 +91,32 @@ class Notes(TorchFunctionMode):
             result = function(*args, **kwargs)
             self._block.extend((call, tensor) for tensor in tensors_in(result))
             return result
-        self.told.called()
+        self.read_out.called()
         reads = self._read((args, kwargs))
         shapes = [tensor.shape for tensor in call.tensors if id(tensor) in self._number]
         self._check_takes_numbers(call)
         result = function(*args, **kwargs)
         if not reads:
-            self._note_constants(tensors_in(result), call.tensors)
+            self._take_as_constants(tensors_in(result), call.tensors)
             return result
         at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
-        return self._noted(replace(call, at=at), reads, shapes, result)
+        return self._written(replace(call, at=at), reads, shapes, result)
 
-    def _noted(self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any) -> Any:
+    def _written(self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any) -> Any:
         """Write down what was done to values that depend on the input; return what the model gets."""
         written = tensors_in(result)
         if call.name in TAKES_FORM and self._is_constant(call.args[0]):
-            self._note_constants(written, call.args[:1])
+            self._take_as_constants(written, call.args[:1])
             return result
         if makes_anew(call.name, reads) or (call.name in OF_FINITE and is_finite(call.tensors)):
-            self._note_constants(written)
+            self._take_as_constants(written)
             return result
         if result is None and call.name in ("setitem", "set"):
             written = tensors_in(call.args)[:1]
         module = self._modules[-1] if self._modules else ""
         if not written:
-            return self.told.answered(module, call.name, call.tensors, result)
-        self.told.made(call.name, call.tensors, written)
+            return self.read_out.answered(module, call.name, call.tensors, result)
+        self.read_out.made(call.name, call.tensors, written)
         does, reads = self._meaning(call, reads, written, shapes)
         self._write(module or call.name, does, reads, written)
         return result
@@ -216,10 +216,10 @@ class Notes(TorchFunctionMode):
                 "Function of your own."
             )
         arithmetic = str(self._coarsest).removeprefix("torch.")
-        met, told = frozenset(self._blocks_met), tuple(self.told.found)
-        return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, met, told=told)
+        met, read_out = frozenset(self._blocks_met), tuple(self.read_out.found)
+        return Recording(self._ops, self._values, reads, tuple(self._path), arithmetic, met, read_out=read_out)
 
-    def _note_constants(self, tensors: Sequence[torch.Tensor], made_of: Sequence[torch.Tensor] = ()) -> None:
+    def _take_as_constants(self, tensors: Sequence[torch.Tensor], made_of: Sequence[torch.Tensor] = ()) -> None:
         """Take tensors for what does not depend on the input; what is made of learned tensors is learned too."""
         self._constants.update((id(tensor), (tensor._version, tensor)) for tensor in tensors)
         if any(self.is_learned(tensor) for tensor in made_of):
@@ -287,7 +287,7 @@ class Notes(TorchFunctionMode):
         reads: list[int] = []
         for tensor in tensors_in(values):
             number = self._number.get(id(tensor), (None,))[0]
-            if number is not None and not self._is_as_noted(tensor, number):
+            if number is not None and not self._is_unchanged(tensor, number):
                 self._write("in place", Unknown("a change in place that was not seen"), (number,), [tensor])
             elif number is None and self._is_unseen(tensor):
                 self._write("unseen", Unknown("it came from the input in a way that cannot be seen"), (), [tensor])
@@ -299,9 +299,9 @@ class Notes(TorchFunctionMode):
         known = self._constants.get(id(tensor))
         return bool(tensor.dim()) and len(tensor) == len(self.x) and (known is None or known[0] != tensor._version)
 
-    def _is_as_noted(self, tensor: torch.Tensor, number: int) -> bool:
-        now, noted = numbers_of(tensor, copy=False), self._values[number]
-        return now.size == noted.size and np.array_equal(now.reshape(noted.shape), noted, equal_nan=True)
+    def _is_unchanged(self, tensor: torch.Tensor, number: int) -> bool:
+        now, before = numbers_of(tensor, copy=False), self._values[number]
+        return now.size == before.size and np.array_equal(now.reshape(before.shape), before, equal_nan=True)
 
     def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
         numbers = tuple(
@@ -312,7 +312,7 @@ class Notes(TorchFunctionMode):
 
     def _set(self, tensor: torch.Tensor, apart: bool = False) -> int:
         """Write down a tensor's values; their number is its own until it is changed in place."""
-        number = self._values.note(numbers_of(tensor), apart)
+        number = self._values.add(numbers_of(tensor), apart)
         self._number[id(tensor)] = (number, tensor)
         if tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(self._coarsest).eps:
             self._coarsest = tensor.dtype

@@ -66,7 +66,7 @@ class _Value:
 
 
 @dataclass(eq=False)
-class Notes:
+class Watcher:
     """Everything that is done to values that depend on the input of a jaxpr.
 
     Parameters
@@ -236,7 +236,7 @@ class Notes:
         kind = values.dtype.name
         if kind in FLOATS and FLOATS.index(kind) > FLOATS.index(self._coarsest):
             self._coarsest = kind
-        return self._values.note(values if kind in ("float32", "float64") else values.astype(np.float64), apart)
+        return self._values.add(values if kind in ("float32", "float64") else values.astype(np.float64), apart)
 
 
 def _is_no_layer(op: Op) -> bool:
