@@ -70,9 +70,12 @@ def as_network(
     norm_eps : float, optional
         What batch norms of a dict or file add to the variance; where not given, what PyTorch and Flax add by default,
         1e-5, or Keras, 1e-3, by whose names they have.
-    blocks : sequence of str, or dict of str to (float, float), optional
+    blocks : sequence of str, dict of str to (float, float), or "auto", optional
         Modules of a PyTorch model, or layers of a Keras model, that are measured as one `Function` each, and the ranges
-        of their outputs where these cannot be derived.
+        of their outputs where these cannot be derived. One that maps each position of a sample by itself and alike is
+        the map of one position. With "auto" residual blocks, x + f(x), and gated units, a(x) * b(x), are found: the
+        smallest module, or else the operations, that hold the whole sum or product, with one input and one output;
+        what their outputs are binned over stands in `notes`.
     verify : bool, default True
         Whether the layers of a model that runs are compared with the model itself on random inputs, inside
         `in_range` and ten times as far.

@@ -32,7 +32,7 @@ class Given:
         Range of the first layer's inputs.
     of_dicts : DictOptions
         How dicts of weights are read.
-    blocks : sequence of str, or dict of str to (float, float)
+    blocks : sequence of str, dict of str to (float, float), or "auto"
         Parts that are measured as one map each, and the ranges of their outputs where these cannot be derived.
     verify : bool
         Whether every layer of a model that runs is compared with the model on random inputs.

@@ -6,7 +6,7 @@ from models import Does
 from torch import nn
 
 import ei_fast as ef
-from followed import follows
+from followed import follows, literal
 
 QUICK = {"random_state": 0, "tol": 0.5}
 
@@ -34,3 +34,15 @@ def _(said):
     first, wide = ef.Layer(np.ones((3, 2)), per_position=True), np.ones((9, 4))
     said.refused(ef.Network, [first, ef.Layer(wide)])
     assert len(ef.Network([first, ef.Layer(np.ones((10, 4)))])) == 2
+
+
+@follows("; use blocks='auto' to have it found")
+def _(said):
+    residual = Does(lambda self, x: x + self.dense(x), dense=nn.Linear(2, 2))
+    gated = Does(lambda self, x: self.a(x) * self.b(x).sigmoid(), a=nn.Linear(2, 2), b=nn.Linear(2, 2))
+    for part in (residual, gated):
+        model = nn.Sequential(nn.Linear(2, 2), part, nn.Linear(2, 2))
+        said.messages += [reason for _, reason in ef.as_network(model).skipped]
+        blocks = literal(said.messages[-1], "use blocks=")
+        assert not ef.as_network(model, blocks=blocks).skipped
+        assert [layer.name for layer in ef.analyze(model, blocks=blocks, **QUICK)] == ["0", "1", "2"]

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ei_fast.adapters.activations.steps import put_together
+from ei_fast.adapters.assemble.auto_blocks import joins_found
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
 from ei_fast.adapters.assemble.patches import MAX_GATHERED, border_patch, patches, spread
 from ei_fast.adapters.assemble.tail import Tail
-from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View
+from ei_fast.adapters.graph import Block, Conv, Op, Places, Readers, Recording, Role, Same, Start, View
 from ei_fast.network.bins import Range, hull_of
 from ei_fast.network.chain import feeds
 from ei_fast.network.layer import Function, Layer
@@ -52,9 +53,10 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     TypeError
         Where nothing was found that can be measured.
     """
+    by_auto = joins_found(recording)
     recording = put_together(recording)
     ops, dead = recording.alive()
-    found = _Assembly(recording, in_range, Readers(ops, recording.outputs))
+    found = _Assembly(recording, in_range, Readers(ops, recording.outputs), by_auto)
     for op in ops:
         if op not in found.done:
             found.take(op)
@@ -85,6 +87,8 @@ class _Assembly:
     recording: Recording
     in_range: Range
     readers: Readers
+    # Sums and products that could be part of a block.
+    by_auto: frozenset[Op]
     done: set[Op] = field(default_factory=set)
     pieces: list[Piece] = field(default_factory=list)
     out_ranges: list[Range] = field(default_factory=list)
@@ -117,7 +121,11 @@ class _Assembly:
         else:
             why = self.refused.get(op) or self.recording.why_skipped(op)
         if why is not None:
-            self.skipped.append((op.name, why + self._measured_without(op)))
+            self.skipped.append((op.name, why + self._found_by_auto(op) + self._measured_without(op)))
+
+    def _found_by_auto(self, op: Op) -> str:
+        """Another remedy of what is skipped, where it helps."""
+        return "; use blocks='auto' to have it found" if op in self.by_auto else ""
 
     def _measured_without(self, op: Op) -> str:
         """Which layer ends before an operation that is skipped, though it might have been part of it."""
@@ -145,6 +153,8 @@ class _Assembly:
         if isinstance(start, Conv):
             return self._convolution(op, start, view)
         inputs = np.moveaxis(view.places, start.axis, -1).reshape(-1, start.n_in)
+        if isinstance(does, Block) and does.note:
+            self.notes[len(self.pieces)] = does.note
         self._add(op, self._tail(op, start, view.source), view, inputs)
         return None
 

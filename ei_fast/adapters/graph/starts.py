@@ -67,6 +67,8 @@ class Block(Start):
 
     function: Function
     axis: int = -1
+    # What is to be known of it.
+    note: str = ""
     alone: ClassVar[str] = "a block whose inputs are scaled and shifted on the way to it"
 
     @property

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 
-from ei_fast.adapters.blocks import Blocks, check_blocks
+from ei_fast.adapters.blocks import AUTO, Blocks, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, convolution_first
 from ei_fast.adapters.runs import check_shape, network_from_runs, random_inputs
@@ -63,7 +63,8 @@ def read(model: nn.Module, given: Given) -> Network:
     subject = _Subject(model, given.blocks)
     shape, probed = subject.input_shape(in_range, given.input_shape)
     decided = decisions(subject.run, shape, in_range, given.verify) if probed.read_out else []
-    network = network_from_runs(subject.run, shape, in_range, given.verify, list(subject.ranges), probed)
+    blocks = AUTO if given.blocks == AUTO else list(subject.ranges)
+    network = network_from_runs(subject.run, shape, in_range, given.verify, blocks, probed)
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
     notes = [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
     scripted = {name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)}

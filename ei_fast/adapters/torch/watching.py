@@ -30,6 +30,7 @@ from ei_fast.adapters.graph import (
 )
 from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
 from ei_fast.adapters.graph.each_place import block_of
+from ei_fast.adapters.torch.again import Again
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
 from ei_fast.adapters.torch.decisions import OF_FINITE, ReadOuts, is_finite
@@ -72,6 +73,9 @@ class Watcher(TorchFunctionMode):
     # Of constants: what the model holds, and what is made of that.
     _learned: set[int] = field(default_factory=set)
     _modules: list[str] = field(default_factory=list)
+    # Which of all calls of modules these are.
+    _calls: list[int] = field(default_factory=list)
+    _n_called: int = 0
     _pausing: bool = False
     _block: list[tuple[Call, torch.Tensor]] | None = None
 
@@ -95,14 +99,17 @@ class Watcher(TorchFunctionMode):
         reads = self._read((args, kwargs))
         shapes = [tensor.shape for tensor in call.tensors if id(tensor) in self._number]
         self._check_takes_numbers(call)
+        again = Again.of(call, self.number_of) if reads else None
         result = function(*args, **kwargs)
         if not reads:
             self._take_as_constants(tensors_in(result), call.tensors)
             return result
         at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
-        return self._written(replace(call, at=at), reads, shapes, result)
+        return self._written(replace(call, at=at), reads, shapes, result, again)
 
-    def _written(self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any) -> Any:
+    def _written(
+        self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any, again: Again | None
+    ) -> Any:
         """Write down what was done to values that depend on the input; return what the model gets."""
         written = tensors_in(result)
         if call.name in TAKES_FORM and self._is_constant(call.args[0]):
@@ -118,7 +125,7 @@ class Watcher(TorchFunctionMode):
             return self.read_out.answered(module, call.name, call.tensors, result)
         self.read_out.made(call.name, call.tensors, written)
         does, reads = self._meaning(call, reads, written, shapes)
-        self._write(module or call.name, does, reads, written)
+        self._write(module or call.name, does, reads, written, again)
         return result
 
     def _check_takes_numbers(self, call: Call) -> None:
@@ -230,6 +237,8 @@ class Watcher(TorchFunctionMode):
         if self._pausing:
             return
         self._modules.append(name)
+        self._n_called += 1
+        self._calls.append(self._n_called)
         if name in self.ranges and self._block is None:
             self._block = []
 
@@ -240,6 +249,7 @@ class Watcher(TorchFunctionMode):
         if self._pausing:
             return
         self._modules.pop()
+        self._calls.pop()
         if name not in self.ranges or any(outer in self.ranges for outer in self._modules):
             return
         steps, self._block = self._block, None
@@ -303,11 +313,14 @@ class Watcher(TorchFunctionMode):
         now, before = numbers_of(tensor, copy=False), self._values[number]
         return now.size == before.size and np.array_equal(now.reshape(before.shape), before, equal_nan=True)
 
-    def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
+    def _write(
+        self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor], again: Again | None = None
+    ) -> None:
         numbers = tuple(
             self._set(tensor, self._values.stand_apart(does, reads, tuple(tensor.shape))) for tensor in written
         )
-        self._ops.append(Op(name, does, reads, numbers))
+        inside = tuple(zip(self._modules, self._calls, strict=True))[1:]
+        self._ops.append(Op(name, does, reads, numbers, again, inside))
         self._path.append((name, type(does).__name__, reads, numbers))
 
     def _set(self, tensor: torch.Tensor, apart: bool = False) -> int:
