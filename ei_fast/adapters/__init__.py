@@ -83,9 +83,12 @@ def as_network(
     layers : str or sequence of str, optional
         Patterns over the names of layers in a dict or file, as ``"*.mlp.*"``, in which ``*`` stands for anything: only
         layers that one of them fits are read. A whole name measures an embedding too, where `chain` is False.
-    blocks : sequence of str, or dict of str to (float, float), optional
+    blocks : sequence of str, dict of str to (float, float), or "auto", optional
         Modules of a PyTorch model, or layers of a Keras model, that are measured as one `Function` each, and the ranges
-        of their outputs where these cannot be derived.
+        of their outputs where these cannot be derived. One that maps each position of a sample by itself and alike is
+        the map of one position. With "auto" residual blocks, x + f(x), and gated units, a(x) * b(x), are found: the
+        smallest module, or else the operations, that hold the whole sum or product, with one input and one output;
+        what their outputs are binned over stands in `notes`.
     heads : bool, default False
         Whether attention of a PyTorch or Keras model is measured head by head: of each head its columns of the layers
         that make queries, keys and values, as ``"attn.q.head0"``, its rows of the layer behind it, without the bias,

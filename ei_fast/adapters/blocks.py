@@ -7,11 +7,17 @@ import numpy as np
 from ei_fast.network.bins import Range, check_range
 
 Blocks = Sequence[str] | Mapping[str, Range | None]
+AUTO = "auto"
+"""In the place of names: residual blocks and gated units are found."""
 
 
 def check_blocks(blocks: Blocks, known: Sequence[str]) -> dict[str, Range | None]:
     """The output ranges of the modules to be measured as blocks, by name, or why not."""
-    rule = "The 'blocks' parameter must be a list of module names, or a dict of module names and output ranges"
+    rule = (
+        "The 'blocks' parameter must be a list of module names, or a dict of module names and output ranges, or 'auto'"
+    )
+    if isinstance(blocks, str) and blocks == AUTO:
+        return {}
     if isinstance(blocks, str) or not isinstance(blocks, (Mapping, list, tuple, set, frozenset)):
         raise TypeError(f"{rule}. Got {blocks!r} instead.")
     ranges = dict(blocks) if isinstance(blocks, Mapping) else dict.fromkeys(blocks)
@@ -43,6 +49,23 @@ def range_of_block(name: str, given: Range | None, derived: Range | None, low: f
             f"blocks={{{name!r}: {_around(low, high)}}}."
         )
     return out_range
+
+
+def range_seen(derived: Range | None, low: float, high: float, ends: Range) -> tuple[Range, str]:
+    """The output range of a part that was found, whose outputs were seen from `low` to `high`, and what it rests on.
+
+    Parameters
+    ----------
+    ends : (float, float)
+        Beyond which no output can lie.
+    """
+    if derived is not None and derived[0] <= low <= high <= derived[1] and derived[0] < derived[1]:
+        return derived, "what they can be at most, whatever goes in"
+    wide = _around(low, high)
+    return (
+        max(wide[0], ends[0]),
+        min(wide[1], ends[1]),
+    ), f"what was seen for random inputs, from {low:.3g} to {high:.3g}, and somewhat more"
 
 
 def _around(low: float, high: float) -> Range:

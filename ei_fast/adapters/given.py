@@ -39,7 +39,7 @@ class Given:
         Range of the first layer's inputs.
     of_dicts : DictOptions
         How dicts of weights are read.
-    blocks : sequence of str, or dict of str to (float, float)
+    blocks : sequence of str, dict of str to (float, float), or "auto"
         Parts that are measured as one map each, and the ranges of their outputs where these cannot be derived.
     heads : bool
         Whether attention is measured head by head.

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ei_fast.adapters.assemble.auto_blocks import with_blocks_found
 from ei_fast.adapters.assemble.network import assemble
+from ei_fast.adapters.blocks import AUTO
 from ei_fast.adapters.graph import Recording, Recurs, Unknown
 from ei_fast.adapters.graph.recording import PathStep
 from ei_fast.adapters.seen import with_seen
@@ -29,7 +31,7 @@ def network_from_runs(
     inputs: tuple[int, ...] | Source,
     in_range: Range,
     check: bool,
-    block_names: Sequence[str] = (),
+    block_names: Sequence[str] | str = (),
     probed: Recording | None = None,
 ) -> Network:
     """The layers of a model, in the order in which it runs them.
@@ -43,7 +45,7 @@ def network_from_runs(
     check : bool
         Whether every layer is compared with the model on random inputs, inside `in_range` and beyond it.
     block_names : sequence of str
-        What the user wants measured as a block.
+        What the user wants measured as a block; "auto" where residual blocks and gated units are to be found.
     probed : Recording, optional
         Of a run on a few inputs, where there has been one; it is all that it takes where nothing is compared. What it
         holds is let go.
@@ -56,13 +58,14 @@ def network_from_runs(
     source = OfShape(inputs) if isinstance(inputs, tuple) else inputs
     # What is kept of a run is every value, and how many there are is not known before.
     probed = probed or run(source.drawn(in_range, 2))
-    if not check and not block_names and _tells_all(probed):
+    finds, block_names = block_names == AUTO, () if block_names == AUTO else block_names
+    if not check and not block_names and not finds and _tells_all(probed):
         network, pieces = assemble(probed, in_range)
         return with_seen(network, pieces, run, source, probed.outline)
     rows = source.rows_for(sum(prod(probed.shape(value)) for value in probed.values))
     probed.forget()
     recording = run(source.drawn(in_range, rows))
-    network, pieces = assemble(recording, in_range)
+    network, pieces = assemble(with_blocks_found(recording, in_range) if finds else recording, in_range)
     missing = [name for name in block_names if name not in recording.blocks]
     if missing:
         raise ValueError(

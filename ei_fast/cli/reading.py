@@ -44,8 +44,10 @@ def _ordered(typed: tuple[str, ...]) -> list[str]:
     return (names_in(typed[0]) or []) if len(typed) == 1 else list(typed)
 
 
-def _blocks_in(typed: tuple[str, ...]) -> list[str] | dict[str, tuple[float, float] | None]:
-    """Names, some of which may have a range: NAME=LOW,HIGH."""
+def _blocks_in(typed: tuple[str, ...]) -> str | list[str] | dict[str, tuple[float, float] | None]:
+    """Names, some of which may have a range: NAME=LOW,HIGH; or "auto"."""
+    if typed == ("auto",):
+        return "auto"
     blocks = dict(map(_block_in, typed))
     return blocks if any(blocks.values()) else list(blocks)
 
@@ -131,8 +133,9 @@ _FORMS = {
     "blocks": _Form(
         {
             "multiple": True,
-            "metavar": "NAME[=LOW,HIGH]",
-            "help": "A part of a model that is measured as one, and the range of its outputs; once for each.",
+            "metavar": "auto|NAME[=LOW,HIGH]",
+            "help": "A part of a model that is measured as one, and the range of its outputs; once for each. "
+            "Or auto: residual blocks and gated units are found.",
         },
         _blocks_in,
     ),

@@ -90,4 +90,5 @@ def report_of(binned: BinnedLayer, measured: LayerMeasures, options: MeasureOpti
         patch=layer.patch,
         share_outside=measured.occupancy.share_outside,
         ei_bounds=joint.bounds,
+        per_position=layer.per_position,
     )

@@ -31,6 +31,18 @@ def check_patch(patch: Any, n_in: int, owner: str) -> tuple[int, ...] | None:
     return shape
 
 
+def check_per_position(per_position: Any, patch: tuple[int, ...] | None, owner: str) -> bool:
+    """Return `per_position`; TypeError where it is no truth value, ValueError where the layer has a patch as well."""
+    if not isinstance(per_position, (bool, np.bool_)):
+        raise TypeError(f"The 'per_position' parameter of {owner} must be True or False. Got {per_position!r} instead.")
+    if per_position and patch is not None:
+        raise ValueError(
+            f"The 'per_position' parameter of {owner} must be False where it has a 'patch', which says the same of a "
+            f"convolution. Got True with the patch {patch}. Leave it out."
+        )
+    return bool(per_position)
+
+
 def real_array(values: Any, key: str, owner: str) -> NDArray[np.float64]:
     """A fresh C-ordered float64 copy of `values`."""
     if hasattr(values, "toarray"):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.bins import Range, Ranges, check_range, check_ranges
-from ei_fast.network.checks import check_name, check_patch
+from ei_fast.network.checks import check_name, check_patch, check_per_position
 from ei_fast.validation import check_unmasked, without_gradient
 
 
@@ -33,6 +33,8 @@ class Function:
         Name in reports. A network names its layers ``layer0, layer1, ...`` where they have no name.
     patch : tuple of int, optional
         For a convolution, the shape (channels, ...) of the patch that its inputs are, in C order, as of a `Layer`.
+    per_position : bool, default False
+        Whether it stands at many places of a sample and is the map of one of them, as of a `Layer`.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class Function:
     in_range: Ranges | None = None
     name: str | None = None
     patch: tuple[int, ...] | None = None
+    per_position: bool = False
 
     kind: ClassVar[str] = "function"
     pairwise_methods: ClassVar[tuple[str, ...]] = ("histogram", "none")
@@ -79,6 +82,7 @@ class Function:
         if self.in_range is not None:
             object.__setattr__(self, "in_range", check_ranges(self.in_range, self.n_in, "in_range", owner))
         object.__setattr__(self, "patch", check_patch(self.patch, self.n_in, owner))
+        object.__setattr__(self, "per_position", check_per_position(self.per_position, self.patch, owner))
 
     @property
     def activation_name(self) -> str:

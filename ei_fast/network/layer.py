@@ -1,4 +1,4 @@
-"""A dense `Layer`; of a convolution, its map from one patch to the output channels."""
+"""A dense `Layer`; of a convolution the map of one patch, of a layer on sequences that of one place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, Ranges, check_range, check_ranges, ends_of, is_each
-from ei_fast.network.checks import check_name, check_patch, real_array
+from ei_fast.network.checks import check_name, check_patch, check_per_position, real_array
 from ei_fast.network.column_blocks import blocks_of
 
 # Most imports take both from here, and pickles of older versions look for it here.
 from ei_fast.network.function import Function as Function
+
+_PARAMETERS = ("weight", "bias", "activation", "name", "out_range", "in_range", "patch", "per_position")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,9 @@ class Layer:
     patch : tuple of int, optional
         For a convolution, the shape (channels, ...) of the patch that its inputs are, in C order: the layer is then
         the map from one patch to the output channels at one place.
+    per_position : bool, default False
+        Whether the layer stands at many places of a sample, as on each step of a sequence (time, width): it is then
+        the map of one of them, as a convolution is that of one patch.
 
     Attributes
     ----------
@@ -71,6 +76,7 @@ class Layer:
     out_range: Range | None
     in_range: Ranges | None
     patch: tuple[int, ...] | None
+    per_position: bool
 
     kind: ClassVar[str] = "dense"
     pairwise_methods: ClassVar[tuple[str, ...]] = ("exact", "histogram", "none")
@@ -85,6 +91,7 @@ class Layer:
         out_range: Range | None = None,
         in_range: Ranges | None = None,
         patch: Sequence[int] | None = None,
+        per_position: bool = False,
     ):
         owner = f"Layer {name!r}" if name is not None else "Layer"
         w = real_array(weight, "weight", owner)
@@ -126,6 +133,7 @@ class Layer:
         object.__setattr__(self, "out_range", out_range)
         object.__setattr__(self, "in_range", in_range)
         object.__setattr__(self, "patch", check_patch(patch, w.shape[0], owner))
+        object.__setattr__(self, "per_position", check_per_position(per_position, self.patch, owner))
 
     @property
     def activation_name(self) -> str:
@@ -270,7 +278,9 @@ class Layer:
         (-1.0, 1.0)
         """
         owner = f"Layer {self.name!r}" if self.name is not None else "Layer"
-        return self._with("in_range", None if in_range is None else check_range(in_range, "in_range", owner))
+        return self._with(
+            "in_range", None if in_range is None else check_ranges(in_range, self.n_in, "in_range", owner)
+        )
 
     def _with(self, key: str, value: Any) -> "Layer":
         """The same layer but for one attribute, with the same arrays: they are read-only."""
@@ -279,9 +289,12 @@ class Layer:
             object.__setattr__(other, name, value if name == key else held)
         return other
 
+    def _given(self) -> tuple[Any, ...]:
+        """What it was made of, in the order of the parameters."""
+        return tuple(getattr(self, key) for key in _PARAMETERS)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        given = (self.weight, self.bias, self.activation, self.name, self.out_range, self.in_range, self.patch)
-        return Layer, given
+        return Layer, self._given()
 
     def __repr__(self) -> str:
         return f"Layer({self.n_in} -> {self.n_out}, {self.activation.name}, name={self.name!r})"

@@ -1,15 +1,14 @@
 """A sequence of layers whose widths chain, and the ranges over which each is binned."""
 
 from collections.abc import Collection, Iterator, Sequence
-from math import prod
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.network.bins import Range, Ranges, check_range, hull_of, is_each
-from ei_fast.network.chain import Block, check_chain, with_names
+from ei_fast.network.bins import Range, Ranges, check_range, hull_of
+from ei_fast.network.chain import Block, check_chain, check_one_place, inputs_from, with_names
 from ei_fast.network.chain import feeds as feeds
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
@@ -28,7 +27,9 @@ class Network:
     layers : sequence of Layer or Function
         At least one; each has as many inputs as the layer before has outputs. Where a layer has a `patch`, the widths
         are those of the model and not of a patch: the layer has as many channels as there are outputs before it, or a
-        share of them, and the number of inputs of the layer after it is a multiple of its number of outputs.
+        share of them, and the number of inputs of the layer after it is a multiple of its number of outputs. Layers
+        `per_position` feed each other place by place; the number of inputs of a layer on all places is a multiple of
+        the number of outputs before it, and the other way round.
     in_range : (float, float), default (0.0, 1.0)
         Range of the first layer's inputs.
     restarts : sequence of int, default ()
@@ -315,7 +316,7 @@ class Network:
             following = _outputs_over(index, layer, current, following, rule)
             result.append((current, following))
             if index + 1 < len(self.layers):
-                current = _inputs_from(following, layer, self.layers[index + 1])
+                current = inputs_from(following, layer, self.layers[index + 1])
         return result
 
     def between(self, first: int, last: int) -> Function:
@@ -356,11 +357,7 @@ class Network:
         start, stop = places
         if not 0 <= start <= stop < n:
             raise ValueError(f"{rule}. Got {first} and {last} instead.")
-        if start < stop and any(block.patch for block in self.layers[start : stop + 1]):
-            raise ValueError(
-                f"Layers {start} to {stop} do not feed each other patch by patch: a patch of one is made of many of "
-                "the one before. Name what holds them in 'blocks' of as_network."
-            )
+        check_one_place(self.layers[start : stop + 1], start, stop)
         if any(start < place <= stop for place in self.restarts):
             raise ValueError(
                 f"Layers {start} to {stop} do not feed each other: the model does something between them that is no "
@@ -375,9 +372,10 @@ class Network:
             return x
 
         name = " -> ".join(str(block.name) for block in blocks)
-        patch = blocks[0].patch
+        first_one = blocks[0]
         in_range, out_range = ranges[start][0], hull_of(ranges[stop][1])
-        return Function(through, blocks[0].n_in, blocks[-1].n_out, out_range, in_range, name, patch)
+        of_place = (first_one.patch, first_one.per_position)
+        return Function(through, first_one.n_in, blocks[-1].n_out, out_range, in_range, name, *of_place)
 
     def check_ranges(self, ranges: Sequence[tuple[Ranges, Ranges]]) -> None:
         """Raise ValueError where pre-activations of a layer overflow on its input range.
@@ -411,19 +409,6 @@ def _outputs_over(index: int, layer: Block, current: Ranges, given: Ranges | Non
         assert isinstance(held, Layer)
         return derived_range(held, current, rule)
     return given
-
-
-def _inputs_from(ranges: Ranges, before: Block, layer: Block) -> Ranges:
-    """The ranges of a layer's inputs, given the ranges of the outputs of the layer `before`."""
-    if not is_each(ranges):
-        return ranges
-    if layer.patch is not None and layer.patch[0] == before.n_out:
-        # All places of a channel in a patch have that channel's range.
-        return tuple(of_channel for of_channel in ranges for _ in range(prod(layer.patch[1:])))  # type: ignore[misc]
-    if layer.patch is None and before.patch is None:
-        return ranges
-    # The channel that a flattened input comes from is not known: the order differs between frameworks.
-    return hull_of(ranges)
 
 
 def _check_reach(index: int, layer: Block, in_range: Ranges) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.network.activations import Activation
-from ei_fast.network.bins import Range, Ranges
+from ei_fast.network.bins import Ranges
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
 

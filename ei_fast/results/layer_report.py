@@ -75,6 +75,9 @@ class LayerReport:
     ei_bounds : (float, float)
         Bounds on EI that rest on no model of the layer, each with 97.5 % confidence; the value twice where exact. NaN
         in files of older versions.
+    per_position : bool
+        Whether the layer stands at many places of a sample, as on each step of a sequence: all figures are then those
+        of one of them; False in files of older versions.
 
     Notes
     -----
@@ -123,6 +126,7 @@ class LayerReport:
     patch: tuple[int, ...] | None = None
     share_outside: float = float("nan")
     ei_bounds: tuple[float, float] = (float("nan"), float("nan"))
+    per_position: bool = False
 
     def figures(self) -> dict[str, Any]:
         """Return every attribute but the matrices.
@@ -190,6 +194,8 @@ class LayerReport:
         }[self.pairwise_method]
         if self.patch is not None:
             how += f" All figures are those of one patch of {shape_of(self.patch)} inputs."
+        if self.per_position:
+            how += " All figures are those of one position of a sample, and the same at every other."
         return " ".join([f"{self.name}: {how}", *(f"[{flag}] {self.meaning(flag)}" for flag in self.flags)])
 
     def meaning(self, flag: str) -> str:

@@ -57,7 +57,7 @@ def shape_of(patch: Sequence[int]) -> str:
 
 
 def widths_text(layer: Any) -> str:
-    """Numbers of inputs and outputs of a layer or of its report, as text; of a convolution, those of one patch."""
+    """Numbers of inputs and outputs of a layer or of its report, as text; those of one patch, or of one position."""
     if layer.patch is None:
-        return f"{layer.n_in} -> {layer.n_out}"
+        return f"{layer.n_in} -> {layer.n_out}" + (" per position" if layer.per_position else "")
     return f"{shape_of(layer.patch)} -> {layer.n_out} per patch"

@@ -33,6 +33,7 @@ def described(network: Network) -> dict[str, Any]:
             "out_range": layer.out_range,
             "in_range": layer.in_range,
             "patch": layer.patch,
+            "per_position": layer.per_position,
         }
         for layer in network
         if isinstance(layer, Layer)
@@ -69,6 +70,8 @@ def restored(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
             None if one["out_range"] is None else ranges_from(one["out_range"]),
             None if one["in_range"] is None else ranges_from(one["in_range"]),
             one["patch"],
+            # Older files know no positions.
+            one.get("per_position", False),
         )
         for k, one in enumerate(description["layers"])
     ]

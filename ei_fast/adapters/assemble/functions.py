@@ -44,7 +44,8 @@ class SoftmaxOf:
             others = np.where(np.eye(linear.n_out, dtype=bool), smallest[:, None], largest[None, :])
             low = float(np.min(smallest - logsumexp(others, axis=1)))
             out_range = (min(low, -1e-9), 0.0)
-        return Function(self, linear.n_in, linear.n_out, out_range, name=linear.name)
+        positions = linear.per_position
+        return Function(self, linear.n_in, linear.n_out, out_range, name=linear.name, per_position=positions)
 
 
 @dataclass

@@ -11,16 +11,18 @@ from math import prod
 import numpy as np
 
 from ei_fast.adapters.activations.steps import put_together
+from ei_fast.adapters.assemble.auto_blocks import joins_found
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
 from ei_fast.adapters.assemble.parts import Parts
-from ei_fast.adapters.assemble.patches import MAX_GATHERED, patches
+from ei_fast.adapters.assemble.patches import MAX_GATHERED, border_patch, patches
 from ei_fast.adapters.assemble.ranges import Known, Outputs, Ranged
 from ei_fast.adapters.assemble.tail import Tail
-from ei_fast.adapters.graph import Conv, Op, Places, Readers, Recording, Role, Same, Start, View, spread
+from ei_fast.adapters.graph import Block, Conv, Op, Places, Readers, Recording, Role, Same, Start, View, spread
 from ei_fast.network.bins import Range, Ranges
+from ei_fast.network.chain import feeds
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.names import unique_name
-from ei_fast.network.network import Network, feeds
+from ei_fast.network.network import Network
 
 # Pre-activations for which an activation must be a number.
 _TRIED = 4097
@@ -59,9 +61,11 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
     TypeError
         Where nothing was found that can be measured.
     """
+    by_auto = joins_found(recording)
     recording = put_together(recording)
     ops, dead = recording.alive()
-    found = _Assembly(recording, in_range, Readers(ops, recording.outputs), Parts.in_recording(recording))
+    readers = Readers(ops, recording.outputs)
+    found = _Assembly(recording, in_range, readers, Parts.in_recording(recording), by_auto)
     for op in ops:
         if op not in found.done:
             found.take(op)
@@ -95,6 +99,8 @@ class _Assembly:
     in_range: Range
     readers: Readers
     parts: Parts
+    # Sums and products that could be part of a block.
+    by_auto: frozenset[Op]
     done: set[Op] = field(default_factory=set)
     pieces: list[Piece] = field(default_factory=list)
     out_ranges: list[Outputs] = field(default_factory=list)
@@ -109,6 +115,8 @@ class _Assembly:
     # Activations that no layer takes in, and why not.
     refused: dict[Op, str] = field(default_factory=dict)
     in_order: bool = True
+    # Of layers, by their place.
+    notes: dict[int, str] = field(default_factory=dict)
     # Who has written each value.
     writers: dict[int, Op] = field(init=False)
 
@@ -134,13 +142,17 @@ class _Assembly:
         else:
             why = self.refused.get(op) or self.why(op)
         if why is not None:
-            more = "" if op in self.parts.of else self._measured_without(op)
+            more = "" if op in self.parts.of else self._found_by_auto(op) + self._measured_without(op)
             self.skipped.append((self.parts.name(op), why + more))
             self.alone.add(op)
 
     def why(self, op: Op) -> str:
         """Why an operation is no layer."""
         return self.parts.of[op][1] if op in self.parts.of else self.recording.why_skipped(op)
+
+    def _found_by_auto(self, op: Op) -> str:
+        """Another remedy of what is skipped, where it helps."""
+        return "; use blocks='auto' to have it found" if op in self.by_auto else ""
 
     def _measured_without(self, op: Op) -> str:
         """Which layer ends before an operation that is skipped, though it might have been part of it."""
@@ -155,7 +167,9 @@ class _Assembly:
         return self.views.get(value) or View.of(value, self.recording.shape(value))
 
     def network(self) -> Network:
-        return Network([piece.layer for piece in self.pieces], self.in_range, self.restarts, skipped=self.skipped)
+        layers = [piece.layer for piece in self.pieces]
+        network = Network(layers, self.in_range, self.restarts, skipped=self.skipped)
+        return network.noted([(str(network[k].name), note) for k, note in self.notes.items()])
 
     def _start(self, op: Op, does: Start, view: View) -> str | None:
         """Why a map is skipped, if it is."""
@@ -165,7 +179,10 @@ class _Assembly:
         view, start = entered
         if isinstance(start, Conv):
             return self._convolution(op, start, view)
-        self._add(op, self._tail(op, start, view.source), view, view.places.reshape(-1, start.n_in))
+        inputs = np.moveaxis(view.places, start.axis, -1).reshape(-1, start.n_in)
+        if isinstance(does, Block) and does.note:
+            self.notes[len(self.pieces)] = does.note
+        self._add(op, self._tail(op, start, view.source), view, inputs)
         return None
 
     def _convolution(self, op: Op, start: Conv, view: View) -> str | None:
@@ -177,7 +194,32 @@ class _Assembly:
                 self._add(op, tail, view, inputs, at)
                 return None
         size = "x".join(map(str, tail.window.size))
-        return f"its window of {size} lies nowhere wholly inside what it reads, so that no patch is free to move"
+        found = self._at_border(op, start, view)
+        if found is None:
+            return f"its window of {size} lies nowhere wholly inside what it reads, so that no patch is free to move"
+        border, view, inputs, at = found
+        seen = "x".join(map(str, border.window.size))
+        self.notes[len(self.pieces)] = (
+            f"its window of {size} lies nowhere wholly inside what it reads: measured is the patch of {seen} at the "
+            "border, of which most is inside; what is padded there is 0 and no input"
+        )
+        self._add(op, self._tail(op, border, view.source, with_pools=False), view, inputs, at)
+        return None
+
+    def _at_border(self, op: Op, start: Conv, view: View) -> tuple[Conv, View, Places, Places] | None:
+        """Where no window lies wholly inside: the convolution of one that lies partly, and where it is."""
+        does = op.does
+        if view.scale is not None and isinstance(does, Conv):
+            if view.is_padded:
+                return None
+            # What is scaled and shifted before it is padded is no more than what it reads.
+            start, view = does, View.of(op.reads[0], self.recording.shape(op.reads[0]))
+        padded = view.places.reshape(-1) < 0
+        read = self.recording.values[op.reads[0]]
+        if padded.any() and np.any(read.reshape(len(read), -1)[:, padded]):
+            return None
+        found = border_patch(start, view.places, self.recording.shape(op.writes[0])[1:])
+        return None if found is None else (found[0], view, *found[1:])
 
     def _tail(self, op: Op, start: Start, source: int, with_pools: bool = True) -> Tail:
         """What follows a map, up to an activation that is no number for all that the map can reach."""
@@ -237,9 +279,7 @@ class _Assembly:
         layer, source, before = tail.layer, view.source, self.pieces[-1] if self.pieces else None
         map_of = layer if isinstance(layer, (Layer, Function)) else layer.function((0.0, 1.0))
         if source == before.end if before else source in self.recording.inputs:
-            # From patch to patch no neuron feeds another; else it must be the one in the same place.
-            in_order = (view.is_identity and self.in_order) or map_of.patch or (before and before.layer.patch)
-            follows = before is None or (feeds(before.layer, map_of) and in_order)
+            follows = before is None or (feeds(before.layer, map_of) and self._is_in_order(before.layer, map_of, view))
         else:
             follows = False
         name = self._name_of(op)
@@ -266,6 +306,14 @@ class _Assembly:
         """Places of a sample of a value, each once; None where they are all."""
         is_whole = places.size == prod(self.recording.shape(value))
         return None if is_whole else np.unique(places)
+
+    def _is_in_order(self, before: Layer | Function, layer: Layer | Function, view: View) -> bool:
+        """Whether the inputs of a layer are the outputs of the one before, one for one or patch by patch."""
+        # From patch to patch no neuron feeds another; else it must be the one in the same place, which from one
+        # position to all of them it is not.
+        if layer.patch or before.patch:
+            return True
+        return layer.per_position == before.per_position and view.is_identity and self.in_order
 
     def _seen(self, value: int, name: str) -> Range:
         """Hull of what the neurons of a value were seen to be, widened where it is one point."""

@@ -1,11 +1,14 @@
 """Where a convolution is: of the windows that lie wholly inside what it reads, what they see."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ei_fast.adapters.graph import Places, Window, spread
+from ei_fast.adapters.graph import Conv, Places, Window, spread
 
 MAX_GATHERED = 2**22
 """Numbers that the verification of a layer gathers."""
@@ -38,3 +41,53 @@ def patches(places: Places, window: Window, extent: Sequence[int]) -> tuple[Plac
     inputs = places[(channels, *grid)].reshape(len(some), n_in)
     inside = (inputs >= 0).all(axis=1)
     return inputs[inside], np.ravel_multi_index(which, tuple(extent))[inside]
+
+
+def border_patch(start: Conv, places: Places, extent: Sequence[int]) -> tuple[Conv, Places, Places] | None:
+    """Of the windows that reach beyond the values at `places`, or into padding, the one of which most is inside.
+
+    What is outside is 0 and no input: its weights are left out.
+
+    Returns
+    -------
+    start : Conv
+        The map from what is inside.
+    inputs : ndarray of int (1, n_in)
+    which : ndarray of int (1,)
+        Its number among all windows.
+    """
+    inside = _inside(places, start.window.coordinates(extent))
+    if inside is None or not all(of_axis.size and of_axis.any() for of_axis in inside):
+        return None
+    which = [_fullest(of_axis.sum(axis=1)) for of_axis in inside]
+    kept = [np.flatnonzero(of_axis[k]) for of_axis, k in zip(inside, which, strict=True)]
+    along = [at[k][of] for at, k, of in zip(start.window.coordinates(extent), which, kept, strict=True)]
+    channels = np.arange(len(places))
+    rows = np.arange(start.n_in).reshape(len(places), *start.window.size)[np.ix_(channels, *kept)]
+    window = replace(start.window, size=tuple(len(of_axis) for of_axis in kept))
+    border = replace(start, weight=start.weight[rows.reshape(-1)], window=window)
+    number = np.ravel_multi_index(which, tuple(extent))
+    return border, places[np.ix_(channels, *along)].reshape(1, -1), np.array([number], dtype=np.intp)
+
+
+def _fullest(numbers: NDArray[np.intp]) -> int:
+    """The place of the largest of some numbers; where that is several times, the one in the middle."""
+    places = np.flatnonzero(numbers == numbers.max())
+    return int(places[(len(places) - 1) // 2])
+
+
+def _inside(places: Places, along: Sequence[Places]) -> list[NDArray[np.bool_]] | None:
+    """Along each axis, (windows, size): what of the windows is neither beyond the values nor padding.
+
+    None where what is padded is no margin.
+    """
+    real = places >= 0
+    lines: list[NDArray[np.bool_]]
+    lines = [np.asarray(real.any(axis=tuple(d for d in range(real.ndim) if d != axis))) for axis in range(real.ndim)]
+    box = reduce(np.logical_and.outer, lines)
+    if not lines[0].all() or not np.array_equal(real, box):
+        return None
+    return [
+        (at >= 0) & (at < len(line)) & line[np.clip(at, 0, len(line) - 1)]
+        for at, line in zip(along, lines[1:], strict=True)
+    ]

@@ -1,9 +1,10 @@
 """What follows a map, up to where its layer ends."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
+from math import prod
 
 import numpy as np
 
@@ -108,7 +109,8 @@ class Tail:
         """The map with all that was taken."""
         start, steps = self.start, list(self._steps)
         if isinstance(start, Block):
-            return start.function
+            function = start.function
+            return replace(function, per_position=self._at_many(function.n_out) and function.patch is None)
         assert isinstance(start, (Dense, Conv))
         weight, bias = start.weight, start.bias
         while steps and isinstance(step := steps[0], Affine):
@@ -117,13 +119,18 @@ class Tail:
         if steps and isinstance(step := steps[0], Pointwise):
             activation, steps = step.activation, steps[1:]
         patch = (start.channels, *start.window.size) if isinstance(start, Conv) else None
-        layer = Layer(weight, bias, activation, name=self._name, patch=patch)
+        at_many = patch is None and self._at_many(len(bias))
+        layer = Layer(weight, bias, activation, name=self._name, patch=patch, per_position=at_many)
         if not steps:
             return layer
         if isinstance(step := steps[0], Softmax):
             return SoftmaxOf(layer, step.log)
         assert isinstance(start, Conv)
         return pooled(layer, start.window, steps)
+
+    def _at_many(self, n_out: int) -> bool:
+        """Whether a map to so many outputs stands at several places of a sample."""
+        return prod(self.shape) > n_out
 
     def _behind_same(self) -> _End:
         """Go on behind what leaves the values as they are; return where that is."""

@@ -109,7 +109,7 @@ class Start(Operation):
     """
 
     role = Role.STARTS
-    axis: ClassVar[int] = -1
+    axis: int = -1
 
     @property
     def n_in(self) -> int:

@@ -1,8 +1,8 @@
 """One run of a model, written down: its operations in order, and every value that depends on its input."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,48 @@ PathStep = tuple[Hashable, ...]
 """One operation, as runs are compared by it: its name, its kind, and the values that it reads and writes."""
 
 
+class Again(Protocol):
+    """A function as a model has called it, to be called again.
+
+    Attributes
+    ----------
+    name : str
+        Of the function.
+    can_be_done : bool
+        Whether all that it was called with is known and still what it was.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def can_be_done(self) -> bool: ...
+
+    def joined(self, calls: Any, entry: int, exit: int, rows: int) -> Callable[[Array], Array]:
+        """Calls, each with the numbers of the values that it gives, as one function of so many rows."""
+
+
 @dataclass(frozen=True, eq=False)
 class Op:
-    """One use of an operation in a run: its name, the values it reads and writes, by number, and parameters it uses."""
+    """One use of an operation in a run: its name, and the values it reads and writes, by number.
+
+    Attributes
+    ----------
+    uses : frozenset of str
+        Names of the parameters that it uses.
+    again : Again, optional
+        What was called, to be called again with other values.
+    inside : tuple of (str, int)
+        Modules that have done it, from the outermost on, and which of all calls of modules theirs was.
+    """
 
     name: str
     does: Operation
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     uses: frozenset[str] = frozenset()
+    again: "Again | None" = None
+    inside: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -62,10 +63,13 @@ class Conv(Start):
 
 @dataclass(frozen=True, eq=False)
 class Block(Start):
-    """Part of the model that is measured as one map."""
+    """Part of the model that is measured as one map; where it is that of one position, its neurons are along `axis`."""
 
     function: Function
-    alone = "a block whose inputs are scaled and shifted on the way to it"
+    axis: int = -1
+    # What is to be known of it.
+    note: str = ""
+    alone: ClassVar[str] = "a block whose inputs are scaled and shifted on the way to it"
 
     @property
     def n_in(self) -> int:

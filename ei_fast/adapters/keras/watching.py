@@ -31,6 +31,7 @@ from ei_fast.adapters.graph import (
     Unknown,
     Values,
 )
+from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.keras.activations import steps_of
 from ei_fast.adapters.keras.attention import unknown
 from ei_fast.adapters.keras.blocks import RunBlock
@@ -343,7 +344,10 @@ class Watcher:
         run = RunBlock(layer, tuple(x.shape[1:]), more, also, dtype, self.as_it_is(layer))
         n_in, n_out = int(np.prod(x.shape[1:])), int(np.prod(y.shape[1:]))
         self.uses.by_all_of(layer)
-        return self._write(name, Block(Function(run, n_in, n_out, out_range, name=name)), reads, y)
+        function = Function(run, n_in, n_out, out_range, name=name)
+        read = as_numbers(x)
+        seen, shapes = (float(read.min()), float(read.max())), (tuple(x.shape[1:]), tuple(y.shape[1:]))
+        return self._write(name, block_of(function, shapes, seen, dtype, images_first=False), reads, y)
 
     def _bounded(self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Range | None:
         """The range that the last step inside a block has whatever goes in."""

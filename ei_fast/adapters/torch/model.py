@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 
-from ei_fast.adapters.blocks import Blocks, check_blocks
+from ei_fast.adapters.blocks import AUTO, Blocks, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, Recurrences, convolution_first
 from ei_fast.adapters.heads import Heads, by_head
@@ -76,7 +76,8 @@ def read(model: nn.Module, given: Given) -> Network:
     if given.input_shape is None and given.example_inputs is None:
         check_rows_alone(subject.run, probed, in_range)
     decided = decisions(subject.run, source, in_range, given.verify) if probed.read_out else []
-    network = network_from_runs(subject.run, source, in_range, given.verify, list(subject.ranges), probed)
+    blocks = AUTO if given.blocks == AUTO else list(subject.ranges)
+    network = network_from_runs(subject.run, source, in_range, given.verify, blocks, probed)
     if given.heads:
         network = by_head(network, subject.heads(source.drawn(in_range, 2)))
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]

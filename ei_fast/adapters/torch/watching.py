@@ -17,7 +17,6 @@ from torch.overrides import TorchFunctionMode
 
 from ei_fast.adapters.blocks import range_of_block
 from ei_fast.adapters.graph import (
-    Block,
     Combine,
     Dense,
     Op,
@@ -32,7 +31,9 @@ from ei_fast.adapters.graph import (
 )
 from ei_fast.adapters.graph.attention import Attention
 from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
+from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.graph.passages import Passage
+from ei_fast.adapters.torch.again import Again
 from ei_fast.adapters.torch.attention import ATTENDS, MOVING, MULTI_HEAD, MovedRows, Projection, written_out
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
@@ -101,6 +102,9 @@ class Watcher(TorchFunctionMode):
     _given: dict[int, torch.Tensor] = field(default_factory=dict)
     _modules: list[str] = field(default_factory=list)
     _moved: MovedRows = field(default_factory=MovedRows)
+    # Which of all calls of modules these are.
+    _calls: list[int] = field(default_factory=list)
+    _n_called: int = 0
     _pausing: bool = False
     _block: list[tuple[Call, torch.Tensor]] | None = None
 
@@ -130,11 +134,12 @@ class Watcher(TorchFunctionMode):
         self.uses.by(call)
         shapes = [tensor.shape for tensor in call.tensors if id(tensor) in self._number]
         self._check_takes_numbers(call)
+        again = Again.of(call, self.number_of) if reads else None
         result = function(*args, **kwargs)
         if not reads:
             return self._without_values(call, result)
         at = next((k for k, value in enumerate(args) if id(value) in self._number), 0 if "input" in kwargs else -1)
-        return self._written(replace(call, at=at), reads, shapes, result)
+        return self._written(replace(call, at=at), reads, shapes, result, again)
 
     def _without_values(self, call: Call, result: Any) -> Any:
         """Write down what was done to nothing that depends on floating inputs; return what the model gets."""
@@ -150,7 +155,9 @@ class Watcher(TorchFunctionMode):
             self._write((self._modules[-1] if self._modules else "") or call.name, Unknown(why), (), written)
         return result
 
-    def _written(self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any) -> Any:
+    def _written(
+        self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any, again: Again | None
+    ) -> Any:
         """Write down what was done to values that depend on the input; return what the model gets."""
         written = tensors_in(result)
         if call.name in TAKES_FORM and self._is_constant(call.args[0]):
@@ -174,7 +181,7 @@ class Watcher(TorchFunctionMode):
             return result
         does, reads = self._meaning(call, reads, written, shapes)
         does = self.cells.taken_for(len(self._ops), does, reads, call.name in MOVES)
-        self._write(module or call.name, does, reads, written)
+        self._write(module or call.name, does, reads, written, again)
         return result
 
     def _in_parts(self, module: str, call: Call, result: Any) -> bool:
@@ -358,7 +365,11 @@ class Watcher(TorchFunctionMode):
 
     def enter(self, name: str) -> None:
         """What follows is done by the module of that name."""
+        if self._pausing:
+            return
         self._modules.append(name)
+        self._n_called += 1
+        self._calls.append(self._n_called)
         if name in self.ranges and self._block is None:
             self._block = []
 
@@ -366,7 +377,10 @@ class Watcher(TorchFunctionMode):
         self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any
     ) -> None:
         """The module has returned `result` for those arguments, or None where it raised."""
+        if self._pausing:
+            return
         self._modules.pop()
+        self._calls.pop()
         if name not in self.ranges or any(outer in self.ranges for outer in self._modules):
             return
         steps, self._block = self._block, None
@@ -401,7 +415,10 @@ class Watcher(TorchFunctionMode):
         out_range = range_of_block(name, self.ranges[name], bounded_by(y, steps), float(y.min()), float(y.max()))
         run = RunBlock(module, tuple(x.shape[1:]), args[1:], self.dtype)
         function = Function(run, x[0].numel(), y[0].numel(), out_range, name=name)
-        return Block(function), (self._number[id(x)][0],), tensors_in(result)
+        arithmetic = str(self.dtype).removeprefix("torch.")
+        seen, shapes = (float(x.min()), float(x.max())), (x.shape[1:], y.shape[1:])
+        block = block_of(function, shapes, seen, arithmetic, images_first=True)
+        return block, (self._number[id(x)][0],), tensors_in(result)
 
     def _read(self, values: Any) -> tuple[int, ...]:
         """Numbers of the values among tensors.
@@ -434,11 +451,14 @@ class Watcher(TorchFunctionMode):
         # The second comparison takes several times as long, and only NaN needs it.
         return np.array_equal(now, before) or np.array_equal(now, before, equal_nan=True)
 
-    def _write(self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor]) -> None:
+    def _write(
+        self, name: str, does: Any, reads: tuple[int, ...], written: list[torch.Tensor], again: Again | None = None
+    ) -> None:
         numbers = tuple(
             self._set(tensor, self._values.stand_apart(does, reads, tuple(tensor.shape))) for tensor in written
         )
-        self._ops.append(Op(name, does, reads, numbers, self.uses.now))
+        inside = tuple(zip(self._modules, self._calls, strict=True))[1:]
+        self._ops.append(Op(name, does, reads, numbers, self.uses.now, again, inside))
         self._path.append((name, type(does).__name__, reads, numbers))
         self.cells.wrote(does, reads, numbers)
 
