@@ -88,7 +88,7 @@ def _(said):
     assert len(ef.as_network(Tokens(), example_inputs={"x": [[1, 2, 3], [4, 0, 0]]})) == 2
 
 
-@follows("numbers. Got an array of type {} instead. Convert it to numbers.")
+@follows("{}, numbers. Got an array of type {} instead. Convert it to numbers.")
 def _(said):
     x = np.array([["1", "2", "3", "4"]])
     said.refused(ef.as_network, Masked(), example_inputs=x)
