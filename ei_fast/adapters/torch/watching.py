@@ -37,6 +37,7 @@ from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.examples import Inputs
 from ei_fast.adapters.torch.given import LOOKED_UP, drawn_beyond, why_followed
 from ei_fast.adapters.torch.operations import COMBINATIONS, is_reshaped, meaning_of
+from ei_fast.adapters.torch.products import turned, weights_first
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -138,9 +139,21 @@ class Watcher(TorchFunctionMode):
         if not written:
             return self.read_out.answered(module, call.name, call.tensors, result)
         self.read_out.made(call.name, call.tensors, written)
+        dense = weights_first(call, written[0]) if len(reads) == len(written) == 1 else None
+        if dense is not None and self._values[reads[0]].shape == tuple(call.x.shape):
+            self._write_turned(module or call.name, dense, call.x, written[0])
+            return result
         does, reads = self._meaning(call, reads, written, shapes)
         self._write(module or call.name, does, reads, written)
         return result
+
+    def _write_turned(self, name: str, dense: Dense, x: torch.Tensor, y: torch.Tensor) -> None:
+        """Write down a dense map over the last axis but one, as one over the last of what is turned before and back."""
+        with self.paused():
+            (before, x_turned), (_, y_turned) = turned(x), turned(y)
+            after, _ = turned(y_turned)
+        for does, read, written in ((before, x, x_turned), (dense, x_turned, y_turned), (after, y_turned, y)):
+            self._write(name, does, (self._number[id(read)][0],), [written])
 
     def _check_takes_numbers(self, call: Call) -> None:
         """Raise ValueError where the model's input is looked up in a table of vectors."""
