@@ -208,3 +208,23 @@ def test_other_forms_of_the_same_network_keep_them():
     assert len(frame) == 4
     edges = ef.sensitivity_matrix(W, example_inputs=X, in_range="seen")
     assert edges.shape == (4, 3)
+
+
+def test_the_command_takes_a_file_of_examples(tmp_path):
+    from click.testing import CliRunner
+
+    from ei_fast.cli import main
+
+    np.savez(tmp_path / "net.npz", w0=W, b0=B, w1=V)
+    np.save(tmp_path / "x.npy", X)
+    typed = ["analyze", str(tmp_path / "net.npz"), "--activation", "relu,linear", "--tol", "0.5"]
+    out = str(tmp_path / "report.csv")
+    done = CliRunner().invoke(
+        main, [*typed, "--ranges", "seen", "--example-inputs", str(tmp_path / "x.npy"), "--out", out]
+    )
+    assert done.exit_code == 0, done.output
+    first = ef.analyze(mlp(), example_inputs=X, out_range="seen", **QUICK)[0]
+    assert f"{first.out_range[1]}" in (tmp_path / "report.csv").read_text(encoding="utf-8")
+    refused = CliRunner().invoke(main, [*typed, "--ranges", "seen"])
+    assert refused.exit_code == 1
+    assert "--example-inputs" in refused.output

@@ -149,7 +149,7 @@ _FORMS = {
         {
             "type": click.Path(exists=True, dir_okay=False),
             "metavar": "FILE.npy",
-            "help": "A batch of inputs, of models that take one instead of --input-shape.",
+            "help": "A batch of inputs, instead of --input-shape, and for --ranges seen.",
         },
         _batch_in,
     ),

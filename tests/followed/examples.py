@@ -88,7 +88,7 @@ def _(said):
     assert len(ef.as_network(Tokens(), example_inputs={"x": [[1, 2, 3], [4, 0, 0]]})) == 2
 
 
-@follows("numbers. Got an array of type {} instead. Convert it to numbers.")
+@follows("{}, numbers. Got an array of type {} instead. Convert it to numbers.")
 def _(said):
     x = np.array([["1", "2", "3", "4"]])
     said.refused(ef.as_network, Masked(), example_inputs=x)
@@ -168,3 +168,10 @@ def _(said):
     message = said.refused(ef.as_network, np.eye(3), example_inputs=np.ones((5, 2)))
     n_in = literal(message, "at least one row of the ")
     assert len(ef.as_network(np.eye(3), example_inputs=np.ones((5, n_in))).seen) == 1
+
+
+@follows("Integers are taken as they are: where they are numbers in a range, convert them to float32.")
+def _(said):
+    model, x = nn.Sequential(nn.Flatten(), nn.Linear(12, 3)), torch.randint(255, (4, 3, 2, 2), dtype=torch.uint8)
+    said.refused(ef.as_network, model, example_inputs=x)
+    assert ef.as_network(model, in_range=(0.0, 255.0), example_inputs=x.to(torch.float32))[0].n_in == 12

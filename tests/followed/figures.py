@@ -182,9 +182,8 @@ def _(said):
     said.npz("net.npz", w0=np.eye(2))
     said.typed("describe", said.folder / "net.npz", "--example-inputs", path, code=1)
     np.save(said.folder / "batch.npy", np.zeros((2, 2)))
-    done = said.typed("describe", said.folder / "net.npz", "--example-inputs", said.folder / "batch.npy", code=1)
-    # It is read; that the file of weights takes none is another matter.
-    assert "'example_inputs' parameter of as_network is for" in done
+    done = said.typed("describe", said.folder / "net.npz", "--example-inputs", said.folder / "batch.npy")
+    assert "dense  2 -> 2" in done
 
 
 @follows("Got False, and no runs. Leave it out, or give runs.")

@@ -51,13 +51,6 @@ def _(said):
     assert len(ef.as_network(model, example_inputs=(x, x))) == 1
 
 
-@follows("{}, numbers. Got an array of type {} instead. Convert it to numbers.")
-def _(said):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
-    said.refused(ef.as_network, model, example_inputs=np.array([["1", "2"]]))
-    assert len(ef.as_network(model, example_inputs=np.array([["1", "2"]]).astype(float))) == 1
-
-
 @follows("The Keras model {} does not tell the shape of its inputs (it has {}). Give input_shape=")
 def _(said):
     model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3, activation="tanh")])

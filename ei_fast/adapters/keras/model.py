@@ -6,6 +6,7 @@ is written down, with the numbers that come of it. Its variables, and what Keras
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import keras
@@ -58,7 +59,7 @@ def read(model: keras.Layer, given: Given) -> Network:
     options = {"training": False} if _takes_training(model) else {}
 
     def run(inputs: Any) -> Recording:
-        x = keras.tree.map_structure(lambda one: _as_tensor(one, model.compute_dtype), inputs)
+        x = keras.tree.map_structure(partial(_as_tensor, dtype=model.compute_dtype), inputs)
         watcher = Watcher(names, ranges, _as_it_is, Uses(model, names), Recurrences(unroll), both_ways)
         with _left_as_it_is(model, x):
             with watcher.taken(), _watched_activations(layers, watcher):

@@ -100,6 +100,10 @@ class Examples:
         return "; ".join(each)
 
     @property
+    def has_integers(self) -> bool:
+        return any(not tensor.is_floating_point() and not _is_structure(name) for name, tensor in self.leaves)
+
+    @property
     def are_a_graph(self) -> bool:
         """Whether the rows are nodes, which edges join: more of them would have none."""
         return any("edge_ind" in name or name.startswith("adj") or not is_plain(one) for name, one in self.leaves)

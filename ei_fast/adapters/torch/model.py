@@ -170,6 +170,8 @@ class _Subject:
                         raise
                     last = error
         last.add_note(f"Raised by the model for the example inputs, {examples.said}.")
+        if examples.has_integers:
+            last.add_note("Integers are taken as they are: where they are numbers in a range, convert them to float32.")
         raise last
 
     def input_shape(self, in_range: Range, given: Sequence[int] | None) -> tuple[tuple[int, ...], Recording]:

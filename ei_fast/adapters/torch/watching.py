@@ -42,6 +42,7 @@ from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.examples import Inputs
 from ei_fast.adapters.torch.given import LOOKED_UP, drawn_beyond, why_followed
 from ei_fast.adapters.torch.operations import COMBINATIONS, dense_of_linear, is_reshaped, meaning_of
+from ei_fast.adapters.torch.products import turned, weights_first
 from ei_fast.adapters.torch.recurrent import (
     CELLS,
     MOVES,
@@ -179,6 +180,10 @@ class Watcher(TorchFunctionMode):
             written = written[:1]
         if call.name in RECURRENT and self._ran(module or call.name, call, reads, result):
             return result
+        dense = weights_first(call, written[0]) if len(reads) == len(written) == 1 else None
+        if dense is not None and self._values[reads[0]].shape == tuple(call.x.shape):
+            self._write_turned(module or call.name, dense, call.x, written[0])
+            return result
         does, reads = self._meaning(call, reads, written, shapes)
         does = self.cells.taken_for(len(self._ops), does, reads, call.name in MOVES)
         self._write(module or call.name, does, reads, written, again)
@@ -248,6 +253,14 @@ class Watcher(TorchFunctionMode):
         """Numbers of the tensors that depend on the input."""
         numbers = (self.number_of(tensor) for tensor in tensors_in(values))
         return tuple(number for number in numbers if number is not None)
+
+    def _write_turned(self, name: str, dense: Dense, x: torch.Tensor, y: torch.Tensor) -> None:
+        """Write down a dense map over the last axis but one, as one over the last of what is turned before and back."""
+        with self.paused():
+            (before, x_turned), (_, y_turned) = turned(x), turned(y)
+            after, _ = turned(y_turned)
+        for does, read, written in ((before, x, x_turned), (dense, x_turned, y_turned), (after, y_turned, y)):
+            self._write(name, does, (self._number[id(read)][0],), [written])
 
     def _check_takes_numbers(self, call: Call) -> None:
         """Raise ValueError where the model's input is looked up in a table of vectors."""

@@ -338,3 +338,21 @@ def test_an_embedding_that_is_misread_is_found_beyond_what_was_seen(monkeypatch)
     monkeypatch.setitem(operations.ACTIVATIONS, "hardtanh", lambda given: wrong)
     with pytest.raises(ValueError, match="Layer 'a' as extracted differs"):
         ef.as_network(model, example_inputs=ids)
+
+
+def test_weights_that_come_first_are_a_layer_of_the_features():
+    class Turned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 3, bias=False), nn.Linear(3, 2)
+
+        def forward(self, x):
+            h = self.a.weight @ x.transpose(1, 2)
+            return self.b(torch.tanh(h).transpose(1, 2))
+
+    model = Turned()
+    for options in ({"input_shape": (5, 4)}, {"example_inputs": torch.rand(2, 5, 4)}):
+        net = ef.as_network(model, **options)
+        assert [(layer.n_in, layer.n_out, str(layer.activation)) for layer in net] == [(4, 3, "tanh"), (3, 2, "linear")]
+        np.testing.assert_array_equal(net[0].weight, model.a.weight.detach().double().numpy().T)
+        assert not net.skipped
