@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range, Ranges, check_range, ends_of, is_each
 from ei_fast.network.checks import check_name, check_patch, real_array
+from ei_fast.network.column_blocks import blocks_of
 
 # Most imports take both from here, and pickles of older versions look for it here.
 from ei_fast.network.function import Function as Function
@@ -99,8 +100,11 @@ class Layer:
                 f"Got shape {b.shape} instead."
             )
         for key, array in (("weight", w), ("bias", b)):
-            bad = np.argwhere(~np.isfinite(array))
-            if bad.size:
+            # A sum is finite only where all that it adds up is.
+            with np.errstate(over="ignore", invalid="ignore"):
+                is_finite = bool(np.isfinite(array.sum()))
+            bad = np.empty((0, array.ndim), np.intp) if is_finite else np.argwhere(~np.isfinite(array))
+            if len(bad):
                 at = tuple(int(k) for k in bad[0])
                 raise ValueError(
                     f"The {key!r} parameter of {owner} must be finite, neither NaN nor inf. Got {array[at]} "
@@ -159,7 +163,12 @@ class Layer:
         >>> ef.Layer([[1.0], [-1.0]], bias=[0.5]).size_of_sums(np.ones((1, 2)))
         2.5
         """
-        return float(np.max(np.abs(x) @ np.abs(self.weight) + np.abs(self.bias), initial=0.0))
+        sizes = np.abs(x)
+        largest = (
+            np.max(sizes @ np.abs(self.weight[:, some]) + np.abs(self.bias[some]), initial=0.0)
+            for some in blocks_of(self.n_out, self.n_in)
+        )
+        return float(max(largest))
 
     def preactivation_hull(
         self, in_range: Ranges | NDArray[np.float64]
@@ -188,10 +197,12 @@ class Layer:
             low, high = in_range
         else:
             low, high = (end[:, None] for end in ends_of(in_range, self.n_in))
-        positive, negative = np.maximum(self.weight, 0.0), np.minimum(self.weight, 0.0)
+        smallest, largest = np.empty(self.n_out), np.empty(self.n_out)
         with np.errstate(over="ignore", invalid="ignore"):
-            smallest = self.bias + (positive * low + negative * high).sum(axis=0)
-            largest = self.bias + (positive * high + negative * low).sum(axis=0)
+            for some in blocks_of(self.n_out, self.n_in):
+                positive, negative = np.maximum(self.weight[:, some], 0.0), np.minimum(self.weight[:, some], 0.0)
+                smallest[some] = self.bias[some] + (positive * low + negative * high).sum(axis=0)
+                largest[some] = self.bias[some] + (positive * high + negative * low).sum(axis=0)
         return smallest, largest
 
     def output_image(self, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -234,7 +245,7 @@ class Layer:
         >>> ef.Layer([[1.0]]).named("output")
         Layer(1 -> 1, sigmoid, name='output')
         """
-        return Layer(self.weight, self.bias, self.activation, name, self.out_range, self.in_range, self.patch)
+        return self._with("name", check_name(name, f"Layer {name!r}"))
 
     def over(self, in_range: Range) -> "Layer":
         """Return the same layer with an input range of its own.
@@ -255,7 +266,15 @@ class Layer:
         >>> ef.Layer([[1.0]]).over((-1.0, 1.0)).in_range
         (-1.0, 1.0)
         """
-        return Layer(self.weight, self.bias, self.activation, self.name, self.out_range, in_range, self.patch)
+        owner = f"Layer {self.name!r}" if self.name is not None else "Layer"
+        return self._with("in_range", None if in_range is None else check_range(in_range, "in_range", owner))
+
+    def _with(self, key: str, value: Any) -> "Layer":
+        """The same layer but for one attribute, with the same arrays: they are read-only."""
+        other = object.__new__(type(self))
+        for name, held in vars(self).items():
+            object.__setattr__(other, name, value if name == key else held)
+        return other
 
     def __reduce__(self) -> tuple[Any, ...]:
         given = (self.weight, self.bias, self.activation, self.name, self.out_range, self.in_range, self.patch)

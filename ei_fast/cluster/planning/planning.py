@@ -195,5 +195,8 @@ def _expected(reader: Reader, first: First, longest: float) -> _Expected:
         for measure in MEASURES_OF_LAYER
         if (one.index, measure) not in part_counts
     )
-    at_once = sum(sorted(bytes_of(one, settings) for one in binned)[-SIDE_BY_SIDE:])
-    return _Expected(unsplit, max(bytes_of_file(first.size), at_once), part_counts)
+    sizes = sorted(bytes_of(one, settings) for one in binned)
+    if all(isinstance(one, StoredLayer) for one in first.network):
+        # They are read one at a time, whatever else the file holds.
+        return _Expected(unsplit, sizes[-1], part_counts)
+    return _Expected(unsplit, max(bytes_of_file(first.size), sum(sizes[-SIDE_BY_SIDE:])), part_counts)

@@ -120,7 +120,7 @@ def test_batches_read_only_what_patterns_fit(tmp_path, monkeypatch, held):
     assert [name for name, *_ in batch.layers] == ["fc2", "odd"]
     assert len(batch.checkpoints) == 2
     run(tmp_path / "ei", processes=1)
-    assert status(tmp_path / "ei").n_done == 2
+    assert status(tmp_path / "ei").done == 2
 
 
 # How much is in memory
