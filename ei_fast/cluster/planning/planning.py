@@ -34,6 +34,7 @@ from ei_fast.errors import BatchWarning
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.layer import MEASURES_OF_LAYER
+from ei_fast.network.stored import StoredLayer
 from ei_fast.parameters import (
     OWNER,
     AdapterOptions,
