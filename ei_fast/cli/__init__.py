@@ -58,7 +58,7 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
 
 
 @main.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
 @how_to_read()
 @how_to_measure
 @click.option(
@@ -85,7 +85,8 @@ def analyze(
 ) -> None:
     """Measure every layer of the network in FILE.
 
-    It is .npz, .safetensors, or .pt, .pth, .ckpt with a state dict; or a whole model, .keras or .onnx.
+    It is .npz, .safetensors, or .pt, .pth, .ckpt, .bin with a state dict; or a whole model, .keras or .onnx; or a
+    folder as Hugging Face saves a model.
     """
     if out is not None:
         check_report_path(out)
@@ -105,7 +106,7 @@ def analyze(
 
 
 @main.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
 @how_to_read()
 @_VERBOSE
 @said_plainly

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ei_fast.kernels.marginals import lower_quantiles
 from ei_fast.network.bins import Ranges, ends_of, hull_of, widened
+from ei_fast.network.column_blocks import blocks_of
 from ei_fast.network.layer import Layer
 
 REACH = 1e-4
@@ -62,15 +63,17 @@ def reached(layer: Layer, in_range: Ranges) -> tuple[NDArray[np.float64], NDArra
     """
     low, high = ends_of(in_range, layer.n_in)
     width = (high - low)[:, None]
+    weight, blocks = layer.weight, list(blocks_of(layer.n_out, layer.n_in))
     # Relative to the largest, so that intermediate values overflow only where the result does.
-    scale = float(np.abs(layer.weight * width).max()) or 1.0
-    weights = np.ascontiguousarray((layer.weight * width / scale).T)
-    orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
-    below = np.empty(layer.n_out)
-    lower_quantiles(weights, orders, 1.0, REACH, below)
+    scale = max(float(np.abs(weight[:, some] * width).max()) for some in blocks) or 1.0
+    below, alone = np.empty(layer.n_out), np.empty(layer.n_out, bool)
+    for some in blocks:
+        weights = np.ascontiguousarray((weight[:, some] * width / scale).T)
+        orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+        lower_quantiles(weights, orders, 1.0, REACH, below[some])
+        alone[some] = np.count_nonzero(weights, axis=1) <= 1
     smallest, largest = layer.preactivation_hull(in_range)
     centre = 0.5 * smallest + 0.5 * largest
-    alone = np.count_nonzero(weights, axis=1) <= 1
     # Rounding must not move the quantiles outside the interval of possible values.
     bottom = np.where(alone, smallest, np.clip(centre + below * scale, smallest, largest))
     top = np.where(alone, largest, np.clip(centre - below * scale, smallest, largest))

@@ -24,6 +24,9 @@ from ei_fast.network.network import Network
 from ei_fast.runtime.files import read_npz
 from ei_fast.runtime.kinds import is_torch, other_kind
 
+# Others are mapped, or read when NumPy asks for an array.
+_READ_WHOLE = (".npz", ".h5", ".hdf5")
+
 Entries = dict[str, Any]
 Skipped = list[tuple[str, str]]
 
@@ -78,7 +81,8 @@ def layers_from_file(
     try:
         # A safetensors file holds its tensors by size and name, one of Keras 3's weights its layers by kind.
         ordered = "safetensors" not in path.name and not path.name.endswith(".weights.h5")
-        found = layers_from_mapping(entries, activation, options, ordered, in_range=in_range, is_stored=True)
+        is_stored = not path.name.endswith(_READ_WHOLE)
+        found = layers_from_mapping(entries, activation, options, ordered, in_range=in_range, is_stored=is_stored)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The file {str(path)!r}: {error}") from None
     return found._replace(skipped=[*beside, *found.skipped])

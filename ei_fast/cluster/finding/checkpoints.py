@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ei_fast.cluster.finding.checkpoint import Checkpoint
-from ei_fast.cluster.finding.paths import INDEX, SUFFIXES, FromPath, bare_name, checked_step, from_path
+from ei_fast.cluster.finding.paths import BINARY, INDICES, SUFFIXES, FromPath, bare_name, checked_step, from_path
 from ei_fast.cluster.finding.patterns import compiled_pattern
 from ei_fast.cluster.finding.runs import sure_runs, told_by_names
 from ei_fast.cluster.finding.tables import listed_in
 
-_SHARD = re.compile(r"-\d+-of-\d+\.safetensors$")
+_SHARD = re.compile(r"-\d+-of-\d+\.(safetensors|bin)$")
+# What Hugging Face's trainings write beside the weights.
+_NO_WEIGHTS = ("training_args.bin", "optimizer.bin", "scheduler.bin")
 
 
 def find_checkpoints(
@@ -54,10 +56,17 @@ def find_checkpoints(
         the files.
     """
     base, files = _matching(where, apart_from)
-    indexed = {path.parent for path in files if path.name.endswith(INDEX)}
-    known = {path: path.name.endswith(SUFFIXES) and not _is_part_of_another(path, indexed) for path in files}
+    indexed = {path.parent for path in files if path.name.endswith(INDICES)}
+    safe = {path.parent for path in files if path.name.endswith((".safetensors", INDICES[0]))}
+    known = {
+        path: path.name.endswith(SUFFIXES)
+        and not _is_part_of_another(path, indexed)
+        and not _is_beside_the_weights(path, safe)
+        for path in files
+    }
     taken = [path for path in files if known[path]]
-    ignored = [path.relative_to(base).as_posix() for path in files if not known[path]]
+    others = [path for path in files if not known[path] and not _is_part_of_another(path, indexed)]
+    ignored = [path.relative_to(base).as_posix() for path in others]
     if not taken:
         raise ValueError(
             f"The checkpoints {where!r} must be a folder or a glob with files that end in {', '.join(SUFFIXES)}. "
@@ -106,6 +115,11 @@ def _is_inside(path: Path, folder: Path) -> bool:
 def _is_part_of_another(path: Path, indexed: Collection[Path]) -> bool:
     """Whether a file is one of the shards that an index beside it names."""
     return bool(_SHARD.search(path.name)) and path.parent in indexed
+
+
+def _is_beside_the_weights(path: Path, safe: Collection[Path]) -> bool:
+    """Whether a file is of a training, or the same weights as those of safetensors in its folder."""
+    return path.name in _NO_WEIGHTS or (path.name.endswith(BINARY) and path.parent in safe)
 
 
 def _check_one_place(places: Sequence[tuple[FromPath, Checkpoint]]) -> None:

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 
 from ei_fast.cluster.finding.patterns import step_group
 
-INDEX = ".safetensors.index.json"
-SUFFIXES = (INDEX, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".keras", ".onnx", ".weights.h5", ".h5", ".hdf5")
+INDICES = (".safetensors.index.json", ".bin.index.json")
+BINARY = (".bin.index.json", ".bin")
+"""Of PyTorch's files as Hugging Face calls them, beside which safetensors may lie."""
+SUFFIXES = (
+    *(*INDICES, ".npz", ".safetensors", ".pt", ".pth", ".ckpt", ".bin"),
+    *(".keras", ".onnx", ".weights.h5", ".h5", ".hdf5"),
+)
 """Of files that `as_network` reads."""
 
 

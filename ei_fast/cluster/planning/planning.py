@@ -34,6 +34,7 @@ from ei_fast.errors import BatchWarning
 from ei_fast.estimator import SIDE_BY_SIDE, EffectiveInformation
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.layer import MEASURES_OF_LAYER
+from ei_fast.network.stored import StoredLayer
 from ei_fast.parameters import (
     OWNER,
     AdapterOptions,
@@ -195,5 +196,8 @@ def _expected(reader: Reader, first: First, longest: float) -> _Expected:
         for measure in MEASURES_OF_LAYER
         if (one.index, measure) not in part_counts
     )
-    at_once = sum(sorted(bytes_of(one, settings) for one in binned)[-SIDE_BY_SIDE:])
-    return _Expected(unsplit, max(bytes_of_file(first.size), at_once), part_counts)
+    sizes = sorted(bytes_of(one, settings) for one in binned)
+    if all(isinstance(one, StoredLayer) for one in first.network):
+        # They are read one at a time, whatever else the file holds.
+        return _Expected(unsplit, sizes[-1], part_counts)
+    return _Expected(unsplit, max(bytes_of_file(first.size), sum(sizes[-SIDE_BY_SIDE:])), part_counts)

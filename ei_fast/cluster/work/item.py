@@ -190,7 +190,8 @@ def _compile() -> None:
 
 def _check_memory(batch: Batch, size: int, max_memory: int | None) -> None:
     """Before a file is read: one that is too large is not to bring down the job."""
-    needed = max(batch.bytes, bytes_of_file(size))
+    # Layers that are measured each by itself are those of the plan, whatever else a file holds.
+    needed = batch.bytes if batch.reading.get("chain") is False else max(batch.bytes, bytes_of_file(size))
     if max_memory is not None and needed > max_memory:
         raise MemoryError(
             f"It takes about {needed / 2**30:.2f} GiB, more than the {max_memory / 2**30:.2f} GiB that a process may "
