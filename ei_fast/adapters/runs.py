@@ -36,6 +36,8 @@ def network_from_runs(
     check: bool,
     block_names: Sequence[str] = (),
     probed: Recording | None = None,
+    *,
+    keeps_probed: bool = False,
 ) -> Network:
     """The layers of a model, in the order in which it runs them.
 
@@ -48,8 +50,9 @@ def network_from_runs(
     block_names : sequence of str
         What the user wants measured as a block.
     probed : Recording, optional
-        Of a run on a few inputs, where there has been one; it is all that it takes where nothing is compared. What it
-        holds is let go.
+        Of a run on a few inputs, where there has been one; it is all that it takes where nothing is compared.
+    keeps_probed : bool
+        Whether that is needed afterwards. What it holds is let go otherwise.
 
     Raises
     ------
@@ -64,7 +67,8 @@ def network_from_runs(
     kept = sum(prod(probed.shape(value)) for value in probed.values)
     fitting = (n for n in _ROWS if n * kept <= _MAX_VALUES and (len(shape) < 3 or n <= _ROWS_OF_IMAGES))
     rows = next(fitting, _ROWS[-1])
-    probed.forget()
+    if not keeps_probed:
+        probed.forget()
     recording = run(random_inputs(in_range, rows, shape))
     network, pieces = assemble(recording, in_range)
     missing = [name for name in block_names if name not in recording.blocks]

@@ -66,8 +66,11 @@ def read(model: nn.Module, given: Given) -> Network:
     subject = _Subject(model, given.blocks)
     shape, probed = subject.input_shape(in_range, given.input_shape)
     decided = decisions(subject.run, shape, in_range, given.verify) if probed.read_out else []
-    network = network_from_runs(subject.run, shape, in_range, given.verify, list(subject.ranges), probed)
-    if given.input_shape is None:
+    has_no_shape = given.input_shape is None
+    network = network_from_runs(
+        subject.run, shape, in_range, given.verify, list(subject.ranges), probed, keeps_probed=has_no_shape
+    )
+    if has_no_shape:
         check_rows_alone(subject.run, probed, in_range)
     hooked = [name or "the model" for name, module in model.named_modules() if any(map(len, _hooks_of_owner(module)))]
     notes = [(name, "has hooks, which are not called: what they change is not measured") for name in hooked]
