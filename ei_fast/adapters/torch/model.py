@@ -186,7 +186,7 @@ class _Subject:
     def heads(self, inputs: NDArray[np.float64]) -> list[Heads]:
         """Of every attention, which outputs of which dense maps are each head's."""
         x, model = torch.from_numpy(inputs).to(self.dtype), self._copy().to(self.dtype)
-        watch = HeadWatch(list(self.ranges))
+        watch = HeadWatch(x, list(self.ranges))
         held = [*model.parameters(), *model.buffers()]
         with torch.no_grad(), process_of_its_own(x, held), _no_global_hooks(), _uncompiled(), _watched(model, watch):
             model(x)
