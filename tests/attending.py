@@ -152,9 +152,26 @@ def by_normed(self, q, k, v):
     return self.together((4 * q @ k.mT).softmax(-1) @ v)
 
 
+def by_baddbmm(self, q, k, v):
+    """Scores begin with a slope along positions, as Bloom has them."""
+    rows, time = q.shape[:2]
+    q, k, v = (self.apart(one).reshape(rows * self.n, time, -1) for one in (q, k, v))
+    slopes = torch.arange(time, dtype=q.dtype).expand(rows * self.n, time, time)
+    scores = slopes.baddbmm(batch1=q, batch2=k.mT, beta=0.1, alpha=q.shape[-1] ** -0.5)
+    return self.together(torch.bmm(scores.softmax(-1), v).view(rows, self.n, time, -1))
+
+
+def by_position(self, q, k, v):
+    """Scores have a second part, of queries and positions, as DeBERTa has them."""
+    q, k, v = map(self.apart, (q, k, v))
+    positions = torch.linspace(-1, 1, 4 * q.shape[2], dtype=q.dtype).view(4, -1)[: q.shape[-1]]
+    scores = q @ k.mT + q @ positions
+    return self.together(scores.softmax(-1) @ v)
+
+
 KINDS = {
     "einsum": by_einsum, "bmm": by_bmm, "chunks": by_chunks, "groups": by_groups, "gqa": by_gqa, "rotary": by_rotary,
-    "complex": by_complex, "normed": by_normed,
+    "complex": by_complex, "normed": by_normed, "slopes": by_baddbmm, "position": by_position,
 }  # fmt: skip
 
 

@@ -76,24 +76,23 @@ def _cores(ops: Sequence[Op], readers: Mapping[int, Sequence[Op]], writers: Mapp
         if isinstance(op.does, Attention):
             yield [op]
         elif _is_softmax(op):
-            before = _path(op, lambda one: writers.get(one.reads[0]) if len(one.reads) == 1 else None)
-            behind = _path(op, lambda one: _only(readers.get(one.writes[0], ())))
+            before = _path(op, lambda one: [writers[value] for value in one.reads if value in writers])
+            behind = _path(op, lambda one: list(readers.get(one.writes[0], ()))[:1])
             if before is not None and behind is not None:
                 yield [*before[::-1], op, *behind]
 
 
-def _path(op: Op, after: Callable[[Op], Op | None]) -> list[Op] | None:
-    """The operations from a softmax to the product beside it; None where there is none."""
-    steps: list[Op] = []
-    following = after(op)
-    while following is not None and len(steps) < _MOST_BETWEEN:
-        op = following
-        steps.append(op)
-        if _is_product(op):
-            return steps
-        if op.does.role is Role.STARTS:
-            return None
-        following = after(op)
+def _path(op: Op, beside: Callable[[Op], list[Op]], steps: tuple[Op, ...] = ()) -> list[Op] | None:
+    """The operations from a softmax to the first product beside it; None where there is none."""
+    if len(steps) == _MOST_BETWEEN:
+        return None
+    for following in beside(op):
+        so_far = (*steps, following)
+        if _is_product(following):
+            return list(so_far)
+        found = None if following.does.role is Role.STARTS else _path(following, beside, so_far)
+        if found is not None:
+            return found
     return None
 
 

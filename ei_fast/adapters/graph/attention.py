@@ -10,7 +10,7 @@ _MIXES = (
 )
 
 
-USE_HEADS = "; use heads=True to measure them, and what they do together, head by head"
+USE_HEADS = "; where its heads can be told, use heads=True to measure them one by one, with what each does as a whole"
 
 
 def is_attention(reason: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ei_fast.adapters.torch.call import Call, numbers_of
+from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
 
 ATTENDS, MULTI_HEAD = "scaled_dot_product_attention", "multi_head_attention_forward"
 MOVING = {"transpose", "permute", "swapaxes", "swapdims", "movedim", "moveaxis"}
@@ -78,11 +78,15 @@ class MultiHead:
         Of what attention made of them, which is its `x`.
     order : tuple of int
         Into which the axes of what it made are moved, to be what the function returns.
+    held, also : list of tensor
+        Weights and biases; and what attention reads beside queries, keys and values.
     """
 
     inputs: list[Projection]
     out: Projection
     order: tuple[int, ...]
+    held: list[torch.Tensor]
+    also: list[torch.Tensor]
 
 
 def written_out(call: Call, result: Any, moved: MovedRows) -> MultiHead | None:
@@ -118,10 +122,16 @@ def written_out(call: Call, result: Any, moved: MovedRows) -> MultiHead | None:
     out = Projection(
         "out_proj", attended.permute(back), made.permute(back), given["out_proj_weight"], given["out_proj_bias"]
     )
-    return MultiHead(inputs, out, order)
+    held, also = (tensors_in([given[name] for name in names]) for names in (_HELD, _ALSO))
+    return MultiHead(inputs, out, order, held, also)
 
 
 _READ = ("query", "key", "value")
+_HELD = (
+    *("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias"),
+    *("out_proj_weight", "out_proj_bias"),
+)
+_ALSO = ("bias_k", "bias_v", "key_padding_mask", "attn_mask")
 
 
 def _projection(

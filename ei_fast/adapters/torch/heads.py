@@ -20,12 +20,13 @@ from torch.overrides import TorchFunctionMode
 from ei_fast.adapters.heads import Columns, Head, Heads, Use
 from ei_fast.adapters.torch.attention import ATTENDS, MULTI_HEAD
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
+from ei_fast.adapters.torch.each import makes_anew
 from ei_fast.adapters.torch.labels import Label, Move, arranged, followed
 from ei_fast.adapters.torch.operands import PER_SOURCE, Operand, Source
 
-# Which arguments are what is projected and the weights, and which are the two that are multiplied.
+# Which arguments are what is projected and the weights.
 _PROJECTS = {"linear": (0, 1), "addmm": (1, 2), "matmul": (0, 1), "mm": (0, 1)}
-_PRODUCTS = {"matmul": (0, 1), "bmm": (0, 1), "baddbmm": (1, 2), "einsum": (1, 2)}
+_PRODUCTS = {"matmul", "bmm", "baddbmm", "einsum"}
 _NONE: Columns = np.empty(0, dtype=np.intp)
 _SAYS_HEADS = ("num_heads", "num_attention_heads", "n_heads", "n_head", "nhead")
 
@@ -67,10 +68,13 @@ class HeadWatch(TorchFunctionMode):
 
     Attributes
     ----------
+    inputs : sequence of tensor
+        What goes into the model.
     blocks : collection of str
         Modules into which is not looked.
     """
 
+    inputs: Sequence[torch.Tensor]
     blocks: Sequence[str]
     _labels: dict[int, Label] = field(default_factory=dict)
     _sources: list[Source] = field(default_factory=list)
@@ -82,8 +86,12 @@ class HeadWatch(TorchFunctionMode):
     _modules: list[str] = field(default_factory=list)
     _found: list[_Attention] = field(default_factory=list)
 
+    # What depends on the model's input; kept, so that none is taken for another that had its place in memory.
+    _depends: dict[int, torch.Tensor] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
         super().__init__()
+        self._depends.update((id(one), one) for one in self.inputs)
 
     def heads(self, model: nn.Module) -> list[Heads]:
         """Of each attention that was seen.
@@ -116,6 +124,8 @@ class HeadWatch(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         call = Call(function, args, kwargs or {})
         result = function(*args, **call.kwargs)
+        if any(id(one) in self._depends for one in call.tensors) and not makes_anew(call.name, (0,)):
+            self._depends.update((id(one), one) for one in tensors_in(result))
         if not any(module in self.blocks for module in self._modules):
             self._follow(call, result)
         return result
@@ -143,7 +153,7 @@ class HeadWatch(TorchFunctionMode):
         for tensor in made:
             if id(tensor) in self._labels and not any(tensor is one for one in call.tensors):
                 del self._labels[id(tensor)]
-        labels = followed(call, made, self._label) if made else None
+        labels = followed(call, made, self._label, self._depends) if made else None
         for label in labels or []:
             self._labels[id(label.tensor)] = label
 
@@ -221,10 +231,9 @@ class HeadWatch(TorchFunctionMode):
 
     def _multiplies(self, call: Call, result: torch.Tensor) -> bool:
         """Follow a product of two values that have labels; whether it is one."""
-        at = _PRODUCTS[call.name]
-        pair = [call.args[k] for k in at] if len(call.args) > max(at) else call.tensors
-        labels = [self._label(one) for one in pair]
-        if len(pair) != 2 or labels[0] is None or labels[1] is None:
+        pair = [one for one in call.tensors if self._label(one) is not None]
+        labels = [label for one in pair if (label := self._label(one)) is not None]
+        if len(pair) != 2:
             return False
         equation = call.args[0] if call.name == "einsum" else None
         known = equation is None or isinstance(equation, str)
@@ -239,7 +248,10 @@ class HeadWatch(TorchFunctionMode):
             number = int(groups.flat[0]) // PER_SOURCE
             if (groups >= 0).all() and (groups // PER_SOURCE == number).all():
                 q, k = (one.picked(groups % PER_SOURCE) for one in self._scores[number])
-                self._attention((q, k), self._operand(pair[1], second).over(groups.shape), result, back)
+                v = self._operand(pair[1], second).over(groups.shape)
+                self._attention((q, k), v, result, back)
+                if labels[0].is_mixed and self._found:
+                    self._found[-1].qk = "scores have other parts that depend on the model's input"
         return True
 
     def _score(self, q: Operand, k: Operand, result: torch.Tensor, back: Move) -> None:

@@ -1,6 +1,6 @@
 """Labels that numbers of tensors keep while they are moved about or changed one by one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,38 +37,64 @@ class Label:
         Of its shape.
     kind : str
         "place" of a number in what a map gave, "scores" of a group of queries and keys, or "weights" of such.
+    is_mixed : bool
+        Whether something else that depends on the model's input was added to scores.
     """
 
     tensor: torch.Tensor
     labels: torch.Tensor
     kind: str = "place"
+    is_mixed: bool = False
 
 
-def followed(call: Call, made: Sequence[torch.Tensor], label_of: Callable[[Any], Label | None]) -> list[Label] | None:
-    """The labels of what a function made of tensors that have some; None where these are lost."""
+def followed(
+    call: Call, made: Sequence[torch.Tensor], label_of: Callable[[Any], Label | None], depends: Container[int]
+) -> list[Label] | None:
+    """The labels of what a function made of tensors that have some; None where these are lost.
+
+    Parameters
+    ----------
+    depends : collection of int
+        Identities of the tensors that depend on the model's input.
+    """
     known = [label for tensor in call.tensors if (label := label_of(tensor)) is not None]
+    of_scores = [label for label in known if label.kind == "scores"]
+    # What is no score of a product with keys is something else that is added to them.
+    known = of_scores or known
     if not known or len({label.kind for label in known}) > 1:
         return None
-    if call.name in _LEAVE:
-        labels = [known[0].labels] if made[0].shape == known[0].labels.shape else []
-    elif call.name in _RESHAPE:
-        labels = [known[0].labels.reshape(made[0].shape)] if made[0].numel() == known[0].labels.numel() else []
-    elif call.name == "view_as_complex":
-        labels = _in_pairs(known[0].labels)
-    elif call.name == "view_as_real":
-        labels = [torch.stack([known[0].labels, known[0].labels + 1], -1)]
-    elif call.name in _MOVE:
-        labels = _moved(call, label_of)
-    elif call.name in _CHANGE:
-        labels = _changed(call, known, made[0], label_of)
-    else:
-        labels = []
+    labels = _labels_of(call, known, made, label_of)
     if [one.shape for one in labels] != [one.shape for one in made]:
         return None
+    of = {id(label.tensor) for label in known}
+    beside = [one for one in call.tensors if id(one) in depends and id(one) not in of and one.is_floating_point()]
+    is_sum = bool(beside) and call.name in ("add", "sub")
     kind = known[0].kind
+    if is_sum and kind == "place":
+        # As the sum with what goes past the attention.
+        return None
     if kind == "scores" and call.name == "softmax":
         kind = "weights" if call.given(1, "dim") in (-1, made[0].dim() - 1) else "lost"
-    return [Label(tensor, one, kind) for tensor, one in zip(made, labels, strict=True)]
+    is_mixed = is_sum or any(label.is_mixed for label in known)
+    return [Label(tensor, one, kind, is_mixed) for tensor, one in zip(made, labels, strict=True)]
+
+
+def _labels_of(
+    call: Call, known: Sequence[Label], made: Sequence[torch.Tensor], label_of: Callable[[Any], Label | None]
+) -> list[torch.Tensor]:
+    """The labels of each tensor that was made; none where these are lost."""
+    first = known[0].labels
+    if call.name in _LEAVE:
+        return [first]
+    if call.name in _RESHAPE:
+        return [first.reshape(made[0].shape)] if made[0].numel() == first.numel() else []
+    if call.name == "view_as_complex":
+        return _in_pairs(first)
+    if call.name == "view_as_real":
+        return [torch.stack([first, first + 1], -1)]
+    if call.name in _MOVE:
+        return _moved(call, label_of)
+    return _changed(known, made[0]) if call.name in _CHANGE else []
 
 
 def _moved(call: Call, label_of: Callable[[Any], Label | None]) -> list[torch.Tensor]:
@@ -96,14 +122,8 @@ def _in_pairs(labels: torch.Tensor) -> list[torch.Tensor]:
     return [labels[..., 0]] if torch.equal(labels[..., 0] + 1, labels[..., 1]) else []
 
 
-def _changed(
-    call: Call, known: Sequence[Label], made: torch.Tensor, label_of: Callable[[Any], Label | None]
-) -> list[torch.Tensor]:
+def _changed(known: Sequence[Label], made: torch.Tensor) -> list[torch.Tensor]:
     """The labels of numbers that were changed one by one, or among those of one row."""
-    beside = [one for one in call.tensors if one.shape == made.shape and label_of(one) is None]
-    if beside and call.name in ("add", "sub") and known[0].kind == "place":
-        # As the sum with what goes past the attention.
-        return []
     labels = [label.labels for label in known if label.labels.shape == made.shape]
     if not labels:
         return []

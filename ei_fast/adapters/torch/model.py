@@ -247,7 +247,7 @@ class _Subject:
         if not isinstance(inputs, Inputs):
             inputs = Inputs.of_one(torch.from_numpy(inputs).to(self.dtype))
         model = self._copy().to(self.dtype)
-        watch = HeadWatch(list(self.ranges))
+        watch = HeadWatch((*inputs.drawn, *inputs.given), list(self.ranges))
         _output(model, inputs, watch)
         return watch.heads(model)
 

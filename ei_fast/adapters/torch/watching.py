@@ -192,13 +192,13 @@ class Watcher(TorchFunctionMode):
     def _in_parts(self, module: str, call: Call, result: Any) -> bool:
         """Write down what `multi_head_attention_forward` does inside; whether that is known."""
         parts = written_out(call, result, self._moved)
-        if parts is None:
+        if parts is None or any(self.number_of(one) is not None for one in parts.held):
             return False
         name = module or "attention"
         for part in parts.inputs:
             self._project(name, part)
         attended = [parts.out.x, *(one for one in result[1:] if one is not None)]
-        self._write(name, Attention(), self._read([part.made for part in parts.inputs]), attended)
+        self._write(name, Attention(), self._read([*(part.made for part in parts.inputs), *parts.also]), attended)
         self._project(name, parts.out)
         if parts.order[0] == 0:
             self._number[id(result[0])] = (self._number[id(parts.out.made)][0], result[0])

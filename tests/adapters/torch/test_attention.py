@@ -209,7 +209,7 @@ def test_a_decoder_layer_attends_twice(norm_first):
     assert net[6].in_range == net[7].in_range == net.ranges()[0][1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "position"])
 def test_attention_that_is_written_out(kind):
     model = _drawn(of_kind(kind))
     net = ef.as_network(model, input_shape=(5, 8))
@@ -219,6 +219,12 @@ def test_attention_that_is_written_out(kind):
         _same_weights(net, [layer.name], [(_numbers(linear.weight).T, _numbers(linear.bias))])
     assert [name for name, _ in net.skipped] == ["attention"]
     assert "use heads=True" in net.skipped[0][1]
+
+
+def test_scores_of_positions_are_a_layer_of_their_own():
+    net = ef.as_network(of_kind("position"), input_shape=(5, 8))
+    assert [(layer.name, layer.n_in, layer.n_out) for layer in net][3] == ("matmul", 4, 5)
+    assert [name for name, _ in net.skipped] == ["attention"]
 
 
 @pytest.mark.parametrize(("kind", "names"), [(NanoGPT, ["c_attn", "c_proj"]), (Timm, ["qkv", "proj"])])
