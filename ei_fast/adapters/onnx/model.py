@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ei_fast.adapters.given import Given
-from ei_fast.adapters.graph import Op, Operation, Recording, Unknown, Values
+from ei_fast.adapters.graph import Op, Operation, Recording, Recurrences, Recurs, Unknown, Values
+from ei_fast.adapters.graph.passages import Passage
 from ei_fast.adapters.onnx.files import check_model, model_in_file
 from ei_fast.adapters.onnx.names import Names
 from ei_fast.adapters.onnx.node import Node
 from ei_fast.adapters.onnx.operations import meaning_of
+from ei_fast.adapters.onnx.recurrent import MOVES, STATES, Sequences, titles
 from ei_fast.adapters.onnx.uses import Uses
-from ei_fast.adapters.runs import check_shape, network_from_runs
+from ei_fast.adapters.runs import check_shape, check_unrolled, network_from_runs
 from ei_fast.adapters.sources import OfShape, as_batch
 from ei_fast.network.network import Network
 
@@ -69,12 +71,17 @@ def read(model: Any, given: Given) -> Network:
         raise ValueError(
             "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
         )
-    shape = graph.input_shape(given.input_shape if examples is None else examples.shape[1:])
-    return network_from_runs(graph.run, OfShape(shape, examples), in_range, given.verify)
+    graph.unroll = given.checked_unroll
+    source = OfShape(graph.input_shape(given.input_shape if examples is None else examples.shape[1:]), examples)
+    probed = graph.run(source.drawn(in_range, 2))
+    check_unrolled(probed, given.unroll)
+    return network_from_runs(graph.run, source, in_range, given.verify, probed=probed)
 
 
 class _Graph:
     """A model that can be run with all its values in sight."""
+
+    unroll: int | None = None
 
     def __init__(self, model: onnx.ModelProto, what: str):
         self._what = what
@@ -99,8 +106,11 @@ class _Graph:
         self._constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         self._outputs = [value.name for value in graph.output]
         self._layer_names = Names(self._nodes, stored)
+        self._titles = titles(self._nodes, self._layer_names)
+        # At all steps, whether that is read or not.
+        steps = {_named_steps(self._nodes[place], place) for place in self._titles}
         # What nobody reads, as the mask of a dropout, need not be there.
-        read = {name for node in self._nodes for name in node.input} | set(self._outputs)
+        read = {name for node in self._nodes for name in node.input} | set(self._outputs) | steps
         self._names = [name for node in self._nodes for name in node.output if name in read]
         self._moving = {self._input}
         for node in self._nodes:
@@ -136,7 +146,8 @@ class _Graph:
         values = Values()
         numbers = {self._input: values.add(found[self._input])}
         ops: list[Op] = []
-        for node in self._nodes:
+        cells = Recurrences(self.unroll)
+        for place, node in enumerate(self._nodes):
             at = tuple(k for k, name in enumerate(node.input) if name in numbers) if self._moved(node) else ()
             written = [name for name in node.output if isinstance(found.get(name), np.ndarray)]
             if not at or not written:
@@ -147,6 +158,11 @@ class _Graph:
             if does is None or not values.are_known_behind([(does, found[written[0]])], reads, len(first)):
                 reason = f"{node.op_type} is no dense layer or convolution, activation or pool"
                 does = Unknown(reason, multiplies=node.op_type in _PRODUCTS)
+            does = cells.taken_for(len(ops), does, reads, node.op_type in MOVES)
+            if place in self._titles and (passages := self._passages(place, numbers, found, len(inputs))) is not None:
+                cells.ran(len(ops), passages)
+                states = tuple(STATES[k] for k, name in enumerate(node.output) if name in written)
+                does = Recurs(self._titles[place], states)
             # All together, so that none of them is taken for one that the node has read.
             apart = [values.stand_apart(does, reads, found[name].shape) for name in written]
             numbers |= {
@@ -154,11 +170,13 @@ class _Graph:
             }
             writes, uses = tuple(numbers[name] for name in written), self._uses.of(node)
             ops.append(Op(self._layer_names.of(node), does, reads, writes, uses))
+            cells.wrote(does, reads, writes)
         outputs = tuple(numbers[name] for name in self._outputs if name in numbers)
         if not outputs:
             raise ValueError(f"{self._what} returns nothing that depends on its input. Export its outputs with it.")
         is_half = any(found[name].dtype == np.float16 for name in numbers if name != self._input)
         arithmetic, held = "float16" if is_half else self._dtype, self._uses.held
+        ops = cells.written(ops, values, outputs)
         return Recording(ops, values, outputs, (), arithmetic, has_blocks=False, held=held)
 
     def _meaning(
@@ -170,6 +188,20 @@ class _Graph:
         attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
         arrays = [found.get(name) for name in node.input]
         return meaning_of(Node(node.op_type, attributes, arrays, at, found[written[0]]))
+
+    def _passages(
+        self, place: int, numbers: Mapping[str, int], found: Mapping[str, Any], rows: int
+    ) -> list[Passage] | None:
+        """What the cells of a node did; None where they are not known."""
+        node, batch = self._nodes[place], self._dims[0] or rows
+        if batch not in (1, rows) and batch < rows:
+            return None
+        attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        inputs, outputs = ([found.get(name) if name else None for name in names] for names in (node.input, node.output))
+        moving = [name in self._moving for name in node.input] + [False] * (8 - len(node.input))
+        batches = rows if batch == 1 else 1
+        sequences = Sequences(node.op_type, self._titles[place], attributes, inputs, outputs, moving, batches)
+        return sequences.passages(tuple(numbers[name] for name in node.input[:1] if name in numbers))
 
     def _moved(self, node: onnx.NodeProto) -> bool:
         """Whether what a node writes depends on the model's input."""
@@ -217,6 +249,13 @@ class _Graph:
             n = len(inputs) * (len(several[0]) // rows) if by_row else 0
             values[name] = np.concatenate(several)[:n] if by_row and n else several[0]
         return values
+
+
+def _named_steps(node: onnx.NodeProto, place: int) -> str:
+    """Name of what a node that takes cells through sequences gives at all steps, which need not be asked for."""
+    if not node.output[0]:
+        node.output[0] = f"steps of node {place}"
+    return str(node.output[0])
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[np.floating]:

@@ -26,6 +26,12 @@ class Names:
             return given
         return self._of_weight(node) or self._of_bias(node) or _scope(node) or given
 
+    def module_of(self, node: onnx.NodeProto) -> str | None:
+        """The module of PyTorch that a node does the work of; None where that is not told."""
+        if "/" in node.name:
+            return node.name.strip("/").rpartition("/")[0].replace("/", ".") or node.op_type.lower()
+        return _scope(node)
+
     def _of_weight(self, node: onnx.NodeProto) -> str | None:
         """As a weight is called that is transposed, or the like, on its way."""
         for name in node.input:
