@@ -79,6 +79,8 @@ class Recording:
         Whether parts of the model may be named, to be measured as one map.
     read_out : tuple
         What was read out of the values in a way that shows not what becomes of it; see `torch.decisions`.
+    images_first : bool
+        Whether images have their channels first.
     """
 
     ops: list[Op]
@@ -89,6 +91,7 @@ class Recording:
     blocks: frozenset[str] = frozenset()
     has_blocks: bool = True
     read_out: tuple[Any, ...] = ()
+    images_first: bool = True
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Of one sample of a value."""

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.adapters.blocks import check_blocks
+from ei_fast.adapters.blocks import AUTO, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording
 from ei_fast.adapters.keras.numbers import as_numbers
@@ -60,7 +60,8 @@ def read(model: keras.Layer, given: Given) -> Network:
                 _check_same(model, watcher, output, model(x, **options))
         return recording
 
-    return network_from_runs(run, shape, in_range, given.verify, list(ranges))
+    blocks = AUTO if given.blocks == AUTO else list(ranges)
+    return network_from_runs(run, shape, in_range, given.verify, blocks)
 
 
 def _input_shape(model: keras.Layer, given: Sequence[int] | None) -> tuple[int, ...]:

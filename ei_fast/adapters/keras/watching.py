@@ -30,8 +30,10 @@ from ei_fast.adapters.graph import (
     Values,
     no_layer,
 )
+from ei_fast.adapters.graph.by_meaning import ByMeaning
 from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.keras.activations import steps_of
+from ei_fast.adapters.keras.again import CalledAgain
 from ei_fast.adapters.keras.blocks import RunBlock
 from ei_fast.adapters.keras.call import Call
 from ei_fast.adapters.keras.layers import is_bounded, is_quantized, meaning_of_layer
@@ -84,6 +86,9 @@ class Watcher:
     _of: dict[int, _Value] = field(default_factory=dict)
     _path: list[tuple[Any, ...]] = field(default_factory=list)
     _inside: list[str] = field(default_factory=list)
+    # Which of all calls of layers these are.
+    _calls: list[int] = field(default_factory=list)
+    _n_called: int = 0
     _blocks_met: set[str] = field(default_factory=set)
     _coarsest: str = "float64"
     _nodes: dict[int, tuple[keras.Layer, int, int]] = field(default_factory=dict)
@@ -105,7 +110,9 @@ class Watcher:
                 "What the model returns does not depend on its input in a way that could be followed. Measure it as a "
                 "Function of your own."
             )
-        return Recording(self._ops, self._values, reads, tuple(self._path), self._coarsest, frozenset(self._blocks_met))
+        met = frozenset(self._blocks_met)
+        path = tuple(self._path)
+        return Recording(self._ops, self._values, reads, path, self._coarsest, met, images_first=False)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -175,7 +182,8 @@ class Watcher:
         kind = type(op).__name__.lower()
         name = self._inside[-1] if self._inside and self._inside[-1] else kind
         if not hasattr(actual, "shape"):
-            return self._write(name, Unknown(no_layer(kind, len(reads))), reads, actual)
+            again = CalledAgain.of(op, args, kwargs, lambda one: self._of[id(one)].number, self._shape)
+            return self._write(name, Unknown(no_layer(kind, len(reads))), reads, actual, again)
         moving = [k for k, value in enumerate(args) if isinstance(value, keras.KerasTensor)]
         within = len(self._read(kwargs)) or any(
             not isinstance(value, keras.KerasTensor) and self._read(value) for value in args
@@ -186,7 +194,8 @@ class Watcher:
             steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
         if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
-            return self._write(name, Unknown(no_layer(kind, len(reads))), reads, actual)
+            again = CalledAgain.of(op, args, kwargs, lambda one: self._of[id(one)].number, self._shape)
+            return self._write(name, Unknown(no_layer(kind, len(reads))), reads, actual, again)
         for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)
@@ -204,6 +213,8 @@ class Watcher:
             return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
         self._inside.append(name)
+        self._n_called += 1
+        self._calls.append(self._n_called)
         try:
             return layer.call(*args, **kwargs)
         except Refused:
@@ -214,6 +225,7 @@ class Watcher:
             why = f"takes no symbolic tensors ({type(error).__name__}: {_first_line(error)})"
         finally:
             self._inside.pop()
+            self._calls.pop()
         reason = f"{type(layer).__name__} {why}; name it in 'blocks' to measure it as one map"
         written = self._as_it_runs(name, layer, args, kwargs, Unknown(reason))
         if not self._inside:
@@ -298,7 +310,13 @@ class Watcher:
         found = (one for one in keras.tree.flatten(values) if isinstance(one, keras.KerasTensor))
         return tuple(dict.fromkeys(self._of[id(one)].number for one in found))
 
-    def _write(self, name: str, does: Operation, reads: tuple[int, ...], actual: Any) -> Any:
+    def _shape(self, number: int) -> tuple[int, ...]:
+        """Of a sample of a value."""
+        return self._values[number].shape[1:]
+
+    def _write(
+        self, name: str, does: Operation, reads: tuple[int, ...], actual: Any, again: CalledAgain | None = None
+    ) -> Any:
         """Write down an operation, and return symbolic tensors for what it gave."""
 
         def kept(one: Any) -> Any:
@@ -309,7 +327,9 @@ class Watcher:
         symbols = keras.tree.map_structure(kept, actual)
         numbers = self._read(symbols)
         if numbers:
-            self._ops.append(Op(name, does, reads, numbers))
+            meant = ByMeaning(does, tuple((k, self._shape(k)) for k in reads), self._shape(numbers[0]))
+            inside = tuple(zip(self._inside, self._calls, strict=False))[1:]
+            self._ops.append(Op(name, does, reads, numbers, again or meant, inside))
             self._path.append((name, type(does).__name__, reads, numbers))
         return symbols
 
