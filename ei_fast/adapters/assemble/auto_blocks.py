@@ -52,7 +52,7 @@ def _whole(region: Region, recording: Recording, in_range: Range) -> Op | None:
         return None
     seen = float(read.min()), float(read.max())
     shapes = (read.shape[1:], written.shape[1:])
-    block = block_of(function, shapes, seen, recording.arithmetic, images_first=True)
+    block = block_of(function, shapes, seen, recording.arithmetic, recording.images_first)
     low, high = out_range
     what = "residual block" if region.is_sum else "gated unit"
     note = f"a {what}, found and measured as one map; its outputs are binned over ({low:.4g}, {high:.4g}): {rests_on}"

@@ -15,7 +15,7 @@ from ei_fast.adapters.graph import Op, Recording, Role
 _SUMS = {"add", "sub", "rsub", "addcmul", "lerp"}
 _PRODUCTS = {"mul", "glu"}
 # Sums of products over positions, and over time: what they join is measured as layers of its own.
-_OVER_POSITIONS = {"matmul", "bmm", "mm", "baddbmm", "einsum", "tensordot"}
+_OVER_POSITIONS = {"matmul", "bmm", "mm", "baddbmm", "einsum", "tensordot", "dot"}
 _OF_SEQUENCES = {"scaled_dot_product_attention", "multi_head_attention_forward", "lstm", "gru", "rnn_tanh", "rnn_relu"}
 # Maps of its own that a module may have beside the sum or product.
 _MOST_BESIDE = 2

@@ -88,6 +88,8 @@ class Recording:
         What was read out of the values in a way that shows not what becomes of it; see `torch.decisions`.
     held : Held, optional
         The parameters of the model, which operations use by name.
+    images_first : bool
+        Whether images have their channels first.
     """
 
     ops: list[Op]
@@ -100,6 +102,7 @@ class Recording:
     read_out: tuple[Any, ...] = ()
     inputs: tuple[int, ...] = (0,)
     held: Held | None = None
+    images_first: bool = True
 
     @property
     def rows_of_inputs(self) -> int:

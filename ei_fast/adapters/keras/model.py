@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.adapters.blocks import check_blocks
+from ei_fast.adapters.blocks import AUTO, check_blocks
 from ei_fast.adapters.given import Given
 from ei_fast.adapters.graph import Recording, Recurrences
 from ei_fast.adapters.heads import by_head
@@ -71,7 +71,8 @@ def read(model: keras.Layer, given: Given) -> Network:
 
     probed = run(source.drawn(in_range, 2))
     check_unrolled(probed, unroll)
-    network = network_from_runs(run, source, in_range, given.verify, list(ranges), probed)
+    blocks = AUTO if given.blocks == AUTO else list(ranges)
+    network = network_from_runs(run, source, in_range, given.verify, blocks, probed)
     network = by_head(network, heads_in(network, layers)) if given.heads else network
     return network.noted([("example_inputs", one) for one in said]) if said else network
 

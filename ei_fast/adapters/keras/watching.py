@@ -31,8 +31,10 @@ from ei_fast.adapters.graph import (
     Unknown,
     Values,
 )
+from ei_fast.adapters.graph.by_meaning import ByMeaning
 from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.keras.activations import steps_of
+from ei_fast.adapters.keras.again import CalledAgain
 from ei_fast.adapters.keras.attention import unknown
 from ei_fast.adapters.keras.blocks import RunBlock
 from ei_fast.adapters.keras.call import Call
@@ -100,6 +102,9 @@ class Watcher:
     _of: dict[int, _Value] = field(default_factory=dict)
     _path: list[tuple[Any, ...]] = field(default_factory=list)
     _inside: list[str] = field(default_factory=list)
+    # Which of all calls of layers these are.
+    _calls: list[int] = field(default_factory=list)
+    _n_called: int = 0
     _blocks_met: set[str] = field(default_factory=set)
     _coarsest: str = "float64"
     _n_inputs: int = 1
@@ -131,7 +136,8 @@ class Watcher:
             )
         path, met, held = tuple(self._path), frozenset(self._blocks_met), self.uses.held()
         ops, inputs = self.cells.written(self._ops, self._values, reads), tuple(range(self._n_inputs))
-        return Recording(ops, self._values, reads, path, self._coarsest, met, inputs=inputs, held=held)
+        more: Any = {"inputs": inputs, "held": held, "images_first": False}
+        return Recording(ops, self._values, reads, path, self._coarsest, met, **more)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -202,8 +208,9 @@ class Watcher:
         self.uses.by((args, kwargs), self._inside[-1] if self._inside else "")
         name = self._inside[-1] if self._inside and self._inside[-1] else kind
         if not hasattr(actual, "shape"):
+            again = CalledAgain.of(op, args, kwargs, lambda one: self._of[id(one)].number, self._shape)
             does = self.cells.taken_for(len(self._ops), unknown(kind, len(reads)), reads, type(op).__name__ in MOVES)
-            return self._write(name, does, reads, actual)
+            return self._write(name, does, reads, actual, again)
         if self._integers and self._integers.issuperset(reads) and not _is_floating(actual):
             # What is made of integers that were given is taken as it is, as they are.
             self._integers.add(len(self._values))
@@ -218,9 +225,10 @@ class Watcher:
             steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
         if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
+            again = CalledAgain.of(op, args, kwargs, lambda one: self._of[id(one)].number, self._shape)
             moves = type(op).__name__ in MOVES and bool(reads)
             does = self.cells.taken_for(len(self._ops), unknown(kind, len(reads)), reads, moves)
-            return self._write(name, does, reads, actual)
+            return self._write(name, does, reads, actual, again)
         for does, between in steps:
             written = self._write(name, does, reads, between)
             reads = self._read(written)
@@ -244,6 +252,8 @@ class Watcher:
             return self._as_it_runs(name, layer, args, kwargs, does)
         before, met = len(self._ops), set(self._blocks_met)
         self._inside.append(name)
+        self._n_called += 1
+        self._calls.append(self._n_called)
         try:
             return layer.call(*args, **kwargs)
         except Refused:
@@ -254,6 +264,7 @@ class Watcher:
             why = f"takes no symbolic tensors ({type(error).__name__}: {_first_line(error)})"
         finally:
             self._inside.pop()
+            self._calls.pop()
         reason = f"{type(layer).__name__} {why}; name it in 'blocks' to measure it as one map"
         written = self._as_it_runs(name, layer, args, kwargs, Unknown(reason))
         if not self._inside:
@@ -373,7 +384,13 @@ class Watcher:
         found = (one for one in keras.tree.flatten(values) if isinstance(one, keras.KerasTensor))
         return tuple(dict.fromkeys(self._of[id(one)].number for one in found))
 
-    def _write(self, name: str, does: Operation, reads: tuple[int, ...], actual: Any) -> Any:
+    def _shape(self, number: int) -> tuple[int, ...]:
+        """Of a sample of a value."""
+        return self._values[number].shape[1:]
+
+    def _write(
+        self, name: str, does: Operation, reads: tuple[int, ...], actual: Any, again: CalledAgain | None = None
+    ) -> Any:
         """Write down an operation, and return symbolic tensors for what it gave."""
 
         def kept(one: Any) -> Any:
@@ -384,11 +401,20 @@ class Watcher:
         symbols = keras.tree.map_structure(kept, actual)
         numbers = self._read(symbols)
         if numbers:
-            self._note_op(name, does, reads, numbers)
+            self._note_op(name, does, reads, numbers, again)
         return symbols
 
-    def _note_op(self, name: str, does: Operation, reads: tuple[int, ...], writes: tuple[int, ...]) -> None:
-        self._ops.append(Op(name, does, reads, writes, self.uses.now))
+    def _note_op(
+        self,
+        name: str,
+        does: Operation,
+        reads: tuple[int, ...],
+        writes: tuple[int, ...],
+        again: CalledAgain | None = None,
+    ) -> None:
+        meant = ByMeaning(does, tuple((k, self._shape(k)) for k in reads), self._shape(writes[0]))
+        inside = tuple(zip(self._inside, self._calls, strict=False))[1:]
+        self._ops.append(Op(name, does, reads, writes, self.uses.now, again or meant, inside))
         self._path.append((name, type(does).__name__, reads, writes))
         self.cells.wrote(does, reads, writes)
 

@@ -293,7 +293,7 @@ def test_labels_that_are_left_out_are_said():
         ((torch.rand(0, 4), torch.rand(0, 2)), ValueError, "at least one row"),
         ({"x": torch.rand(3, 4), "t": torch.rand(3, 2), "z": torch.rand(3)}, TypeError, "'z', which it does not take"),
     ],
-    ids=str,
+    ids=("text", "a number", "nothing", "one of two", "one by name", "complex", "no rows", "one too many"),
 )
 def test_what_is_no_call_is_refused(given, error, told):
     with pytest.raises(error, match=told) as raised:
