@@ -50,6 +50,11 @@ class Uses:
         if names:
             self._of |= {id(tensor): names for tensor in tensors}
 
+    def let_go(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Tensors are values by themselves, as what was looked up in a table: whoever uses them uses no parameter."""
+        for tensor in tensors:
+            self._of.pop(id(tensor), None)
+
     def held(self) -> Held | None:
         """All that the model holds."""
         if self._model is None:

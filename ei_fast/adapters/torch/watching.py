@@ -150,6 +150,7 @@ class Watcher(TorchFunctionMode):
         if why == "":
             self._given.update((id(tensor), tensor) for tensor in written)
         elif why is not None:
+            self.uses.let_go(written)
             if self.inputs.beyond and why == LOOKED_UP:
                 with self.paused():
                     drawn_beyond(written)
