@@ -63,6 +63,7 @@ BESIDE = (
     "ei_fast.demo.page",
     "ei_fast.callbacks.keras.RecorderCallback",
     "ei_fast.callbacks.lightning.RecorderCallback",
+    "ei_fast.callbacks.skorch.RecorderCallback",
     "ei_fast.callbacks.transformers.RecorderCallback",
 )
 """Public names that are not those of the package itself."""

@@ -35,6 +35,7 @@ def test_importing_loads_no_framework_and_nothing_heavy():
         "bokeh",
         "lightning",
         "transformers",
+        "skorch",
     ]
     code = f"import sys, ei_fast; print(*[name for name in {heavy} if name in sys.modules])"
     assert _python(code) == []

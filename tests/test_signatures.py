@@ -9,6 +9,7 @@ import pytest
 import ei_fast as ef
 from ei_fast.callbacks.keras import RecorderCallback as KerasCallback
 from ei_fast.callbacks.lightning import RecorderCallback as LightningCallback
+from ei_fast.callbacks.skorch import RecorderCallback as SkorchCallback
 from ei_fast.callbacks.transformers import RecorderCallback as TransformersCallback
 from ei_fast.cluster import plan
 from ei_fast.parameters import (
@@ -24,7 +25,15 @@ from ei_fast.parameters import (
 from ei_fast.training.ranges import SAID
 
 ESTIMATOR_METHODS = [getattr(ef.EffectiveInformation, name) for name in ("fit", "check", "choices")]
-READING = [*ESTIMATOR_METHODS, ef.Recorder, plan, KerasCallback, LightningCallback, TransformersCallback]
+READING = [
+    *ESTIMATOR_METHODS,
+    ef.Recorder,
+    plan,
+    KerasCallback,
+    LightningCallback,
+    SkorchCallback,
+    TransformersCallback,
+]
 MEASURES = [ef.analyze, ef.effective_information, ef.sensitivity_matrix, ef.ei_parts_matrix]
 
 

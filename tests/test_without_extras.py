@@ -100,6 +100,7 @@ CALLS = {{
     "batch": batch,
     "callback of keras": lambda: callback("keras"),
     "callback of lightning": lambda: callback("lightning"),
+    "callback of skorch": lambda: callback("skorch"),
     "callback of transformers": lambda: callback("transformers"),
 }}
 said = {{}}
@@ -119,6 +120,7 @@ BROUGHT = {
     "onnx": ("onnx", "onnxruntime"),
     "flax": ("flax", "jax"),
     "lightning": ("lightning",),
+    "skorch": ("skorch", "torch"),
     "transformers": ("transformers", "torch", "accelerate"),
     "pandas": ("pandas",),
     "video": ("imageio_ffmpeg",),
@@ -147,6 +149,7 @@ MESSAGES = {
     "batch": ("A Dask cluster", "dask.distributed", "cluster"),
     "callback of keras": ("ei_fast.callbacks.keras", "Keras 3", "keras"),
     "callback of lightning": ("ei_fast.callbacks.lightning", "Lightning", "lightning"),
+    "callback of skorch": ("ei_fast.callbacks.skorch", "skorch", "skorch"),
     "callback of transformers": ("ei_fast.callbacks.transformers", "transformers", "transformers"),
 }
 """What is wanted, what it needs, and the extra that is named, by the name of the call in the program."""

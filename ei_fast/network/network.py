@@ -77,6 +77,9 @@ class Network:
     ['fc1', 'layer1']
     """
 
+    # Of networks that older versions have pickled.
+    parameters: ParameterCount | None = None
+
     def __init__(
         self,
         layers: Sequence[Block],
