@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.adapters.assemble.boxes import of_one_box
 from ei_fast.adapters.assemble.intervals import interval_of
+from ei_fast.adapters.assemble.patches import patches, spread
 from ei_fast.adapters.assemble.regions import Region, is_join, regions
 from ei_fast.adapters.blocks import range_seen
-from ei_fast.adapters.graph import Op, Pointwise, Recording
+from ei_fast.adapters.graph import Block, Op, Pointwise, Recording
 from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
@@ -53,6 +55,9 @@ def _whole(region: Region, recording: Recording, in_range: Range) -> Op | None:
     seen = float(read.min()), float(read.max())
     shapes = (read.shape[1:], written.shape[1:])
     block = block_of(function, shapes, seen, recording.arithmetic, recording.images_first)
+    if recording.images_first and block.function is function:
+        box = of_one_box(block, shapes)
+        block = box if box.window is None or _is_alike(box, read, written, recording.arithmetic) else block
     low, high = out_range
     what = "residual block" if region.is_sum else "gated unit"
     note = f"a {what}, found and measured as one map; its outputs are binned over ({low:.4g}, {high:.4g}): {rests_on}"
@@ -62,6 +67,18 @@ def _whole(region: Region, recording: Recording, in_range: Range) -> Op | None:
 def _ends_of(op: Op) -> Range:
     """Between which numbers what an operation gives lies, whatever goes in."""
     return op.does.activation.codomain if isinstance(op.does, Pointwise) else (-np.inf, np.inf)
+
+
+def _is_alike(block: Block, read: NDArray[Any], written: NDArray[Any], arithmetic: str) -> bool:
+    """Whether the map of one box is what was seen at other places, neighbours among them."""
+    assert block.window is not None
+    places = np.arange(read[0].size).reshape(read.shape[1:])
+    inputs, at = patches(places, block.window, written.shape[2:])
+    some = np.union1d(np.arange(min(len(at), _TRIED)), spread(len(at), 2 * _TRIED)).astype(np.intp)
+    x = read[0].reshape(-1)[inputs[some]].astype(np.float64)
+    expected = np.moveaxis(written[0], 0, -1).reshape(-1, block.function.n_out)[at[some]]
+    allowed = _ROUNDED.get(arithmetic, 1e-1) * np.max(np.abs(written[0]), initial=0.0)
+    return len(at) > 0 and bool(np.all(np.abs(block.function(x) - expected) <= allowed))
 
 
 def _is_by_row(function: Function, read: NDArray[Any], written: NDArray[Any], arithmetic: str) -> bool:

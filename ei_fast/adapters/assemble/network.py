@@ -26,6 +26,8 @@ from ei_fast.network.network import Network
 
 # Pre-activations for which an activation must be a number.
 _TRIED = 4097
+# Places at which a block that sees a box of an image is compared.
+_MOST_BOXES = 3
 # Products that the verification of a layer takes.
 _MAX_PRODUCTS = 2**31
 
@@ -179,9 +181,16 @@ class _Assembly:
         view, start = entered
         if isinstance(start, Conv):
             return self._convolution(op, start, view)
-        inputs = np.moveaxis(view.places, start.axis, -1).reshape(-1, start.n_in)
         if isinstance(does, Block) and does.note:
             self.notes[len(self.pieces)] = does.note
+        if isinstance(start, Block) and start.window is not None:
+            tail = self._tail(op, start, view.source)
+            inputs, at = patches(view.places, start.window, self.recording.shape(op.writes[0])[1:])
+            # To each of them belongs a run on a whole image.
+            some = spread(len(inputs), _MOST_BOXES)
+            self._add(op, tail, view, inputs[some], at[some])
+            return None
+        inputs = np.moveaxis(view.places, start.axis, -1).reshape(-1, start.n_in)
         self._add(op, self._tail(op, start, view.source), view, inputs)
         return None
 

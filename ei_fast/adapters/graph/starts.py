@@ -69,6 +69,8 @@ class Block(Start):
     axis: int = -1
     # What is to be known of it.
     note: str = ""
+    # What it sees of an image, where it is the map of one box.
+    window: Window | None = None
     alone: ClassVar[str] = "a block whose inputs are scaled and shifted on the way to it"
 
     @property

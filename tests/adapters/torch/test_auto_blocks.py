@@ -212,6 +212,39 @@ def test_convolutional_blocks():
     assert all(np.isfinite(layer.ei) for layer in ef.analyze(net, random_state=0, tol=1.0, pairwise="none"))
 
 
+@pytest.mark.parametrize(("stride", "n_out", "side"), [(1, 2, 5), (2, 3, 7)])
+def test_a_convolutional_block_in_a_large_image_is_the_map_of_the_box_that_a_place_sees(stride, n_out, side):
+    torch.manual_seed(1)
+    block = Basic(2, n_out, stride).eval()
+    block.bn1.running_mean.uniform_(-0.3, 0.3)
+    block.bn2.running_var.uniform_(0.5, 2.0)
+    n_places = 12 // stride
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), block, nn.Flatten(), nn.Linear(n_out * n_places**2, 2)).eval()
+    net = ef.as_network(model, input_shape=(1, 12, 12), blocks="auto")
+    assert names_of(net) == ["0", "1", "3"]
+    assert (net[1].patch, net[1].n_out) == ((2, side, side), n_out)
+    # What the block makes of the box by itself, without padding: two convolutions one after the other.
+    x = RNG.uniform(-1, 1, (7, 2 * side * side))
+    box = torch.from_numpy(x).reshape(-1, 2, side, side)
+    part = copy.deepcopy(block).double()
+    with torch.no_grad():
+        h = F.relu(part.bn1(F.conv2d(box, part.conv1.weight, stride=stride)))
+        inner = box[:, :, 2:-2, 2:-2] if stride == 1 else box[:, :, 3:4, 3:4]
+        y = part.bn2(F.conv2d(h, part.conv2.weight)) + (part.down(inner) if stride > 1 else inner)
+        expected = F.relu(y).flatten(1).numpy()
+    np.testing.assert_allclose(net[1](x), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_block_that_does_not_do_the_same_at_all_places_is_the_map_of_the_whole_image():
+    def up_and_down(s, x):
+        return x + F.interpolate(s.c(x), scale_factor=2)
+
+    block = Does(up_and_down, c=nn.Conv2d(2, 2, 2, stride=2))
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), block, nn.Flatten(), nn.Linear(128, 2))
+    net = ef.as_network(model, input_shape=(1, 8, 8), blocks="auto")
+    assert [(layer.n_in, layer.patch) for layer in net] == [(1, (1, 1, 1)), (128, None), (128, None)]
+
+
 def test_blocks_in_blocks_are_part_of_them():
     def decoder(s, x):
         return x + s.mlp(s.norm(x))
