@@ -9,7 +9,8 @@ query's position to the vector with which the keys' positions are multiplied.
 With biases, OV is x W_V W_O + b_V W_O: what a head writes that attends to one position alone, and, as attention sums
 to 1, b_V W_O is what it adds wherever it attends. The bias of the output projection belongs to no head. QK is
 x W_Q W_K^T + b_Q W_K^T. What b_K adds is the same for all keys of a query, and softmax takes it away. Factors that all
-scores have in common, as 1 / sqrt(d), are left out: ranges that are derived grow and shrink with them.
+scores have in common, as 1 / sqrt(d), are left out: ranges that are derived grow and shrink with them. Keys that are
+put beside those of positions, as PyTorch's bias_k and its zeros, are no position's, and QK says nothing of them.
 """
 
 from collections.abc import Mapping, Sequence

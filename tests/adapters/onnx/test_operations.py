@@ -157,12 +157,16 @@ def test_a_scale_before_a_product_of_two_values_is_not_of_the_weights():
         return s.out(y.transpose(1, 2).reshape(-1, 3, 4))
 
     model = Does(forward, **{name: nn.Linear(4, 4) for name in ("q", "k", "v", "out")})
-    for net in (ef.as_network(model, input_shape=(3, 4)), ef.as_network(_exported(model, 3, 4))):
+    # Of PyTorch it is named with the attention.
+    alone = "a scale and shift that belongs to no layer"
+    reads = (model, {"input_shape": (3, 4)}, "attention mixes positions"), (_exported(model, 3, 4), {}, alone)
+    for source, options, said in reads:
+        net = ef.as_network(source, **options)
         assert [layer.name for layer in net] == ["q", "k", "v", "out"]
         for layer in net:
             weight = getattr(model, layer.name).weight.detach().numpy().T
             np.testing.assert_allclose(layer.weight, weight, rtol=1e-6)
-        assert any("a scale and shift that belongs to no layer" in reason for _, reason in net.skipped)
+        assert any(said in reason for _, reason in net.skipped)
 
 
 def _exported(model, *shape):
