@@ -57,7 +57,7 @@ def description(network: Network) -> str:
     if network.restarts:
         lines.append(
             "* not the outputs of the layer before, one for one: the model's own input, another arrangement of those "
-            "outputs, or the range seen for random inputs"
+            "outputs, the range seen for random inputs, or the one given to layers that are measured each by itself"
         )
     lines += [f"note on {name}: {note}" for name, note in network.notes]
     lines += [f"skipped {name}: {reason}" for name, reason in network.skipped]
