@@ -62,7 +62,7 @@ def description(network: Network, verbose: bool = False) -> str:
     if network.restarts:
         lines.append(
             "* not the outputs of the layer before, one for one: the model's own input, another arrangement of those "
-            "outputs, or the range seen for random inputs"
+            "outputs, the range seen for random inputs, or the one given to layers that are measured each by itself"
         )
     lines += skips_in_lines(network.notes, "note on", verbose)
     lines += skips_in_lines(network.skipped, verbose=verbose)

@@ -13,9 +13,8 @@ from ei_fast.network.chain import feeds as feeds
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
 from ei_fast.network.parameter_count import ParameterCount
-from ei_fast.network.reach import derived_range
+from ei_fast.network.reach import check_reach, outputs_over
 from ei_fast.network.seen import Seen, check_seen, seen_at
-from ei_fast.network.stored import in_memory
 from ei_fast.validation import as_numpy_ships
 
 
@@ -316,7 +315,7 @@ class Network:
                 following = seen_at(self.seen, index, layer, "out_range")
             if index < len(known):
                 current, following = known[index]
-            following = _outputs_over(index, layer, current, following, rule)
+            following = outputs_over(index, layer, current, following, rule)
             result.append((current, following))
             if index + 1 < len(self.layers):
                 current = inputs_from(following, layer, self.layers[index + 1])
@@ -401,27 +400,4 @@ class Network:
         >>> network.check_ranges(network.ranges())
         """
         for index, (layer, (in_range, _)) in enumerate(zip(self.layers, ranges, strict=True)):
-            _check_reach(index, layer, in_range)
-
-
-def _outputs_over(index: int, layer: Block, current: Ranges, given: Ranges | None, rule: str) -> Ranges:
-    """The range of a layer's outputs, derived where none is given; a stored layer is read once, and let go of."""
-    held = in_memory(layer)
-    _check_reach(index, held, current)
-    if given is None:
-        assert isinstance(held, Layer)
-        return derived_range(held, current, rule)
-    return given
-
-
-def _check_reach(index: int, layer: Block, in_range: Ranges) -> None:
-    if not isinstance(layer, Layer):
-        return
-    smallest, largest = layer.preactivation_hull(in_range)
-    with np.errstate(over="ignore", invalid="ignore"):
-        spread = np.max(largest) - np.min(smallest)
-    if not np.isfinite(spread):
-        raise ValueError(
-            f"Layer {index} ({layer.name!r}): its pre-activations overflow on the input range {hull_of(in_range)}. "
-            "Scale its weights down, or give a smaller range."
-        )
+            check_reach(index, layer, in_range)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from ei_fast.kernels.marginals import lower_quantiles
 from ei_fast.network.bins import Ranges, ends_of, hull_of, widened
 from ei_fast.network.column_blocks import blocks_of
+from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
+from ei_fast.network.stored import in_memory
 
 REACH = 1e-4
 """Probability that an output lies below its reach, and that it lies above; docs/ranges.md shows EI against it."""
@@ -20,6 +22,30 @@ REACH = 1e-4
 RULES = ("auto", "hull", "neuron", "seen")
 """Ways to derive an output range: what the layer reaches, what interval arithmetic allows, what each neuron reaches,
 and what was seen while the model ran on examples, which `derived_range` does not know."""
+
+
+def outputs_over(index: int, layer: Layer | Function, in_range: Ranges, given: Ranges | None, rule: str) -> Ranges:
+    """The range of a layer's outputs, derived where none is given; a stored layer is read once, and let go of."""
+    held = in_memory(layer)
+    check_reach(index, held, in_range)
+    if given is None:
+        assert isinstance(held, Layer)
+        return derived_range(held, in_range, rule)
+    return given
+
+
+def check_reach(index: int, layer: Layer | Function, in_range: Ranges) -> None:
+    """Raise ValueError where pre-activations of a layer overflow on its input range."""
+    if not isinstance(layer, Layer):
+        return
+    smallest, largest = layer.preactivation_hull(in_range)
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = np.max(largest) - np.min(smallest)
+    if not np.isfinite(spread):
+        raise ValueError(
+            f"Layer {index} ({layer.name!r}): its pre-activations overflow on the input range {hull_of(in_range)}. "
+            "Scale its weights down, or give a smaller range."
+        )
 
 
 def derived_range(layer: Layer, in_range: Ranges, rule: str) -> Ranges:

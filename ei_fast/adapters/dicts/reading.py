@@ -12,6 +12,7 @@ from ei_fast.adapters.arrays import one_each
 from ei_fast.adapters.dicts.alike import made_alike
 from ei_fast.adapters.dicts.alone import layers_alone
 from ei_fast.adapters.dicts.beside import of_no_weight, refusal_of, stored_otherwise, with_what_stands_beside
+from ei_fast.adapters.dicts.chosen import chosen
 from ei_fast.adapters.dicts.contents import Contents, flattened, under
 from ei_fast.adapters.dicts.copies import Copies, Held, copies_in, tell_an_order
 from ei_fast.adapters.dicts.counted import parameters_in
@@ -20,7 +21,6 @@ from ei_fast.adapters.dicts.normed import without_statistics
 from ei_fast.adapters.dicts.norms import ScaleShift, affine_of, after_outputs, before_inputs, place_of
 from ei_fast.adapters.dicts.options import DictOptions
 from ei_fast.adapters.dicts.order import told_order
-from ei_fast.adapters.dicts.patterns import named_by
 from ei_fast.adapters.dicts.several import several_networks, side_by_side
 from ei_fast.adapters.dicts.training import without_training
 from ei_fast.adapters.dicts.values import numbers_of, type_of
@@ -113,7 +113,7 @@ def layers_from_mapping(
         return ReadLayers(list(alone), [*outside, *skipped], notes)
     contents = Contents.of(entries, options.layout, ordered)
     if options.layers is not None:
-        contents, stated, not_chosen = _chosen(contents, options.layers, stated)
+        contents, stated, not_chosen = chosen(contents, options.layers, stated)
         outside += not_chosen
     if options.order is None:
         _check_one_network(contents, _before(whole, options.prefix))
@@ -126,25 +126,6 @@ def layers_from_mapping(
     _check_places(contents, names, options)
     layers, notes = _layers(contents, names, _activations(contents, names, stated, activation), options)
     return ReadLayers(layers, [*outside, *_left_out(contents, names)], notes, parameters_in(contents, names))
-
-
-def _chosen(
-    contents: Contents, patterns: Sequence[str], stated: Any
-) -> tuple[Contents, str | list[str] | None, list[tuple[str, str]]]:
-    """The layers and batch norms that patterns fit, what the dict says of their activations, and what is left out."""
-    keys_of: dict[str, list[str]] = {name: [] for name in (*contents.dense, *contents.norms)}
-    for key, name in contents.owners.items():
-        keys_of[name].append(key)
-    names = named_by(patterns, keys_of)
-    if stated is not None:
-        of_all = zip(contents.dense, one_each(stated, len(contents.dense)), strict=True)
-        stated = [one for name, one in of_all if name in names]
-    kept = {key: value for key, value in contents.entries.items() if contents.owners.get(key) in names}
-    others = dict.fromkeys(contents.owners.get(key) or module_of(key) for key in contents.entries if key not in kept)
-    dense = {name: where for name, where in contents.dense.items() if name in names}
-    norms = {name: norm for name, norm in contents.norms.items() if name in names}
-    chosen = replace(contents, entries=kept, dense=dense, norms=norms)
-    return chosen, stated, [(name, "not in layers=") for name in others]
 
 
 def _stated_activation(entries: dict[str, Any]) -> str | list[str] | None:

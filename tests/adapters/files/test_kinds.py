@@ -109,7 +109,7 @@ def test_a_file_of_another_kind_is_refused_as_what_it_is(tmp_path, kind, suffix)
     assert said in typed.output
 
 
-@pytest.mark.parametrize("suffix", [".PT", ".bin", ".pth.tar", ""])
+@pytest.mark.parametrize("suffix", [".PT", ".weights", ".pth.tar", ""])
 def test_a_file_of_torch_that_is_renamed_as_the_message_says_is_read(tmp_path, suffix):
     _torch(tmp_path / f"model{suffix}")
     with pytest.raises(ValueError, match=r"Rename it to end in \.pt"):
