@@ -17,6 +17,9 @@ from ei_fast.network.reach import reached
 
 Array = NDArray[np.float64]
 
+# Weights of a convolution at all places of a pool, with 0 for what they do not see: 8 MiB.
+_MAX_AT_ONCE = 2**20
+
 
 @dataclass
 class SoftmaxOf:
@@ -56,17 +59,26 @@ class PooledOf:
     ----------
     linear : Layer
         The convolution at all the `places` that the pool takes in, and its activation; the outputs of the first come
-        first. What a place does not see has weight 0: faster than to pick what it sees.
+        first. What a place does not see has weight 0: faster than to pick what it sees, as long as it is small.
     steps : tuple of Step
         Affine maps, activations and the pool, in their order, with numbers (n_out,).
+    seen : ndarray of int (places, n_in of a patch), optional
+        Of a large one, what each place sees of the box; `linear` is then the convolution at one place.
+    box : tuple of int
+        Shape of what the pool sees.
     """
 
     linear: Layer
     places: int
     steps: tuple[Step, ...]
+    seen: NDArray[np.intp] | None = None
+    box: tuple[int, ...] | None = None
 
     def __call__(self, x: Array) -> Array:
-        y = self.linear(x).reshape(len(x), self.places, -1)
+        if self.seen is None:
+            y = self.linear(x).reshape(len(x), self.places, -1)
+        else:
+            y = np.stack([self.linear(x[:, at]) for at in self.seen], axis=1)
         for step in self.steps:
             if isinstance(step, Pool):
                 y = y.mean(axis=1) if step.mean else y.max(axis=1)
@@ -79,7 +91,8 @@ class PooledOf:
     def size_of_sums(self, x: Array) -> float:
         """Largest sum of the sizes of what a pre-activation adds up, times what the steps make of an error."""
         scales = [np.max(np.abs(step.scale), initial=1.0) for step in self.steps if isinstance(step, Affine)]
-        return float(np.prod(scales)) * self.linear.size_of_sums(x)
+        parts = [x] if self.seen is None else [x[:, at] for at in self.seen]
+        return float(np.prod(scales)) * max(self.linear.size_of_sums(part) for part in parts)
 
     @property
     def activation(self) -> Activation:
@@ -89,6 +102,8 @@ class PooledOf:
     def preactivation_hull(self, in_range: Ranges) -> tuple[Array, Array]:
         """Smallest and largest number that each output's activation can be given; see `Layer.preactivation_hull`."""
         low, high = self.linear.preactivation_hull(in_range)
+        if self.seen is not None:
+            low, high = (np.tile(end, self.places) for end in (low, high))
         for step in self.steps if self.activation is not self.linear.activation else ():
             if isinstance(step, Pointwise):
                 break
@@ -112,8 +127,10 @@ class PooledOf:
         if not low < high:
             low, high = low - 0.5, high + 0.5
         linear = self.linear
-        n_out = linear.n_out // self.places
-        return Function(self, linear.n_in, n_out, (low, high), name=linear.name, patch=linear.patch)
+        box = self.box or linear.patch
+        assert box is not None
+        n_out = linear.n_out // self.places if self.seen is None else linear.n_out
+        return Function(self, prod(box), n_out, (low, high), name=linear.name, patch=box)
 
 
 def pooled(layer: Layer, window: Window, steps: Sequence[Step]) -> PooledOf:
@@ -126,20 +143,45 @@ def pooled(layer: Layer, window: Window, steps: Sequence[Step]) -> PooledOf:
     steps : sequence of Step
         Affine maps, activations and the pool, in their order.
     """
-    assert layer.patch is not None
     pool = next(step for step in steps if isinstance(step, Pool))
+    box, seen = _seen(layer, window, pool)
+    if prod(box) * len(seen) * layer.n_out > _MAX_AT_ONCE:
+        return PooledOf(layer, len(seen), tuple(steps), seen, box)
+    weight = np.zeros((prod(box), len(seen), layer.n_out))
+    for k, at in enumerate(seen):
+        weight[at, k] = layer.weight
+    bias = np.tile(layer.bias, len(seen))
+    linear = Layer(weight.reshape(len(weight), -1), bias, layer.activation, name=layer.name, patch=box)
+    return PooledOf(linear, len(seen), tuple(steps))
+
+
+def averaged(layer: Layer, window: Window, pool: Pool) -> Layer:
+    """A convolution without an activation and a mean of its places, which is a dense map of the box that they see.
+
+    Parameters
+    ----------
+    layer : Layer
+        The convolution of one patch, with what is folded into it.
+    """
+    box, seen = _seen(layer, window, pool)
+    weight = np.zeros((prod(box), layer.n_out))
+    for at in seen:
+        weight[at] += layer.weight / len(seen)
+    return Layer(weight, layer.bias, layer.activation, name=layer.name, patch=box)
+
+
+def _seen(layer: Layer, window: Window, pool: Pool) -> tuple[tuple[int, ...], NDArray[np.intp]]:
+    """The box that a pool sees through the `window` of a convolution, and what of it each place of the pool sees."""
+    assert layer.patch is not None
     box = (layer.patch[0], *window.seen_through(pool.window).size)
     at = np.arange(prod(box)).reshape(box)
-    places = list(np.ndindex(*pool.window.size))
-    weight = np.zeros((prod(box), len(places), layer.n_out))
-    for k, place in enumerate(places):
+    seen = []
+    for place in np.ndindex(*pool.window.size):
         # Where the patch of this place begins in the box, and then every so many values.
         axes = zip(place, pool.window.dilation, window.stride, window.dilation, window.size, strict=True)
-        seen = tuple(
+        of_place = tuple(
             slice(start := index * apart * stride, start + (n - 1) * gap + 1, gap)
             for index, apart, stride, gap, n in axes
         )
-        weight[at[:, *seen].reshape(-1), k] = layer.weight
-    bias = np.tile(layer.bias, len(places))
-    linear = Layer(weight.reshape(len(weight), -1), bias, layer.activation, name=layer.name, patch=box)
-    return PooledOf(linear, len(places), tuple(steps))
+        seen.append(at[:, *of_place].reshape(-1))
+    return box, np.array(seen)

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf, pooled
+from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf, averaged, pooled
 from ei_fast.adapters.graph import (
     Affine,
     Block,
@@ -121,6 +121,9 @@ class Tail:
         patch = (start.channels, *start.window.size) if isinstance(start, Conv) else None
         at_many = patch is None and self._at_many(len(bias))
         layer = Layer(weight, bias, activation, name=self._name, patch=patch, per_position=at_many)
+        pool = steps[0] if steps else None
+        if isinstance(start, Conv) and activation is LINEAR and isinstance(pool, Pool) and pool.mean:
+            return _behind_mean(averaged(layer, start.window, pool), steps[1:])
         if not steps:
             return layer
         if isinstance(step := steps[0], Softmax):
@@ -177,6 +180,17 @@ class Tail:
             return 0
         alike = (isinstance(step, Affine) and step.scales_all_alike for step in reversed(self._steps))
         return sum(1 for _ in takewhile(bool, alike))
+
+
+def _behind_mean(layer: Layer, steps: Sequence[Step]) -> Layer:
+    """A dense map with the affine maps that follow it, and their activation if there is one."""
+    weight, bias, activation = layer.weight, layer.bias, layer.activation
+    for step in steps:
+        if isinstance(step, Affine):
+            weight, bias = folded_after(weight, bias, step.scale, step.shift)
+        elif isinstance(step, Pointwise):
+            activation = step.activation
+    return Layer(weight, bias, activation, name=layer.name, patch=layer.patch)
 
 
 def _n_taken(steps: Sequence[Step]) -> int:
