@@ -1,9 +1,10 @@
 """What would be measured of a model, in words."""
 
+from itertools import groupby
 from typing import Any, Unpack
 
 from ei_fast.adapters import as_network
-from ei_fast.network.bins import Ranges, hull_of
+from ei_fast.network.bins import Ranges, hull_of, is_each
 from ei_fast.network.layer import Layer
 from ei_fast.network.network import Network
 from ei_fast.parameters import ReadingOptions, check_adapter_options, shows_keywords
@@ -12,6 +13,8 @@ from ei_fast.results.skips import skips_in_lines
 from ei_fast.results.tables import lines_in_blocks, lines_of, widths_text
 
 _DESCRIPTION_HEADER = ("layer", "kind", "neurons", "activation", "inputs", "outputs")
+# Ranges of neurons that are shown one after the other, as those of an input, a hidden state and a gate.
+_MOST_RANGES = 3
 
 
 @shows_keywords(as_network)
@@ -70,5 +73,12 @@ def description(network: Network, verbose: bool = False) -> str:
 
 
 def _range_text(ranges: Ranges) -> str:
-    limits = hull_of(ranges)
-    return f"({limits[0]:.4g}, {limits[1]:.4g})"
+    """A range; or several of neurons one after the other, with how many have each, where these are few."""
+    pairs: list[Any] = list(ranges) if is_each(ranges) else [ranges]
+    runs = [(limits, len(list(same))) for limits, same in groupby(pairs)]
+    if len(runs) > _MOST_RANGES:
+        runs = [(hull_of(ranges), 1)]
+    texts = [f"({limits[0]:.4g}, {limits[1]:.4g})" for limits, _ in runs]
+    if len(runs) == 1:
+        return texts[0]
+    return " ".join(f"{n} x {text}" for text, (_, n) in zip(texts, runs, strict=True))

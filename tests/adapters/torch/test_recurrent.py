@@ -431,6 +431,14 @@ def test_a_report_of_an_lstm_classifier():
     assert report[0].in_range == pairs((IN, (0.0, 1.0)), (HIDDEN, UNIT))
 
 
+def test_a_description_shows_both_ranges_of_a_gate(capsys):
+    ef.describe(Does(last, rnn=nn.GRU(IN, HIDDEN, batch_first=True), fc=L(HIDDEN, 2)), input_shape=(TIME, IN))
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}
+    assert "3 x (0, 1) 4 x (-1, 1) *" in lines["rnn.l0.reset_gate"]
+    assert "3 x (0, 1) 4 x (-1, 1) 4 x (0, 1) *" in lines["rnn.l0.new_gate"]
+    assert "  (-1, 1) *" in lines["fc"]
+
+
 def test_ways_of_packing():
     def forward(s, x):
         packed = pack_sequence(list(x.unbind(0)))
