@@ -149,7 +149,7 @@ def test_blocks_and_batches_are_typed(tmp_path, square):
     assert "(-3, 3)" in done.output
     np.save(tmp_path / "batch.npy", np.zeros((4, 3)))
     refused = _run("describe", square, "--example-inputs", tmp_path / "batch.npy")
-    assert "'example_inputs' parameter of as_network is for" in refused.output
+    assert "Give it as many columns" in refused.output
     refused = _run("describe", square, "--example-inputs", square)
     assert "must be a .npy file" in refused.output
 

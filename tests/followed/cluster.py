@@ -381,3 +381,12 @@ def _(said):
     said.typed(*typed, code=1)
     settings.write_text(line)
     said.typed(*typed)
+
+
+@follows("which the file of a plan can hold. Got {} instead. Give an array (rows, ...).")
+def _(said):
+    estimator = ef.EffectiveInformation(random_state=0, in_range="seen", out_range="seen", tol=0.5)
+    folder, x = _checkpoints(said), np.array([[0.0, 0.5], [0.2, 2.0]])
+    said.refused(plan, folder, said.folder / "ei", 1, estimator, example_inputs={"x": x})
+    plan(folder, said.folder / "ei", 1, estimator, example_inputs=x)
+    assert run(said.folder / "ei", 0, processes=1).done == 2

@@ -311,6 +311,11 @@ class _Assembly:
         self.views[tail.end] = View.of(tail.end, self.recording.shape(tail.end))
         self.in_order = tail.in_order
 
+    @property
+    def _drawn(self) -> str:
+        """What the model ran on."""
+        return "random inputs" if self.recording.inputs else "the example inputs"
+
     def _part(self, value: int, places: Places) -> Places | None:
         """Places of a sample of a value, each once; None where they are all."""
         is_whole = places.size == prod(self.recording.shape(value))
@@ -335,7 +340,7 @@ class _Assembly:
                 "range cannot be told. Give an 'in_range' on which they are numbers."
             )
         writer = next((self.parts.name(op) for op in self.recording.ops if value in op.writes), None)
-        seen_range = f"the inputs of {name!r} after it are binned over the range seen for random inputs"
+        seen_range = f"the inputs of {name!r} after it are binned over the range seen for {self._drawn}"
         for place in range(len(self.skipped))[::-1]:
             skipped, reason = self.skipped[place]
             if skipped == writer:

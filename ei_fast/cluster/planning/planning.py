@@ -8,6 +8,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
+
 from ei_fast.adapters import as_network
 from ei_fast.cluster.finding.checkpoints import find_checkpoints
 from ei_fast.cluster.planning.batch import Batch
@@ -173,7 +175,26 @@ def _parameters(estimator: EffectiveInformation) -> dict[str, Any]:
 def _other_than_default(adapter_options: Mapping[str, Any]) -> dict[str, Any]:
     """Options that change how checkpoints are read: those that plans and the names of results have in them."""
     parameters = signature(as_network).parameters
-    return {name: value for name, value in adapter_options.items() if value is not parameters[name].default}
+    given = {name: value for name, value in adapter_options.items() if value is not parameters[name].default}
+    if "example_inputs" in given:
+        given["example_inputs"] = _as_array(given["example_inputs"])
+    return given
+
+
+def _as_array(examples: Any) -> Any:
+    """Example inputs as one array, which a plan can hold."""
+    array = examples.detach().cpu().numpy() if hasattr(examples, "detach") else examples
+    try:
+        array = np.asarray(array) if isinstance(array, list) else array
+    except ValueError:
+        # Lists of several lengths are none.
+        array = None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+        raise ValueError(
+            "The 'example_inputs' parameter of plan must be one array of numbers, which the file of a plan can hold. "
+            f"Got {type(examples).__name__} instead. Give an array (rows, ...)."
+        )
+    return array
 
 
 @dataclass(frozen=True)
