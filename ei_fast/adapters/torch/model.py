@@ -238,8 +238,8 @@ class _Subject:
         # Every run has a copy of its own, since a model may keep something from one to the next.
         model = (self._copies.pop() if self._copies else self._copy()).to(self.dtype)
         held = [*model.parameters(), *model.buffers()]
-        more: Any = {"read_out": ReadOuts(instead or {}), "uses": Uses(model), "cells": Recurrences(self._unroll)}
-        watcher = Watcher(inputs, held, self.ranges, self.dtype, **more)
+        uses, cells, read_out = Uses(model), Recurrences(self._unroll), ReadOuts(instead or {})
+        watcher = Watcher(inputs, held, self.dtype, uses, cells, ranges=self.ranges, read_out=read_out)
         return watcher.recording(_output(model, inputs, watcher))
 
     def heads(self, inputs: NDArray[np.float64] | Inputs) -> list[Heads]:
