@@ -60,7 +60,14 @@ def read(model: keras.Layer, given: Given) -> Network:
 
     def run(inputs: Any) -> Recording:
         x = keras.tree.map_structure(partial(_as_tensor, dtype=model.compute_dtype), inputs)
-        watcher = Watcher(names, ranges, _as_it_is, Uses(model, names), Recurrences(unroll), both_ways)
+        watcher = Watcher(
+            uses=Uses(model, names),
+            cells=Recurrences(unroll),
+            names=names,
+            ranges=ranges,
+            as_it_is=_as_it_is,
+            both_ways=both_ways,
+        )
         with _left_as_it_is(model, x):
             with watcher.taken(), _watched_activations(layers, watcher):
                 output = model(watcher.input(x), **options)

@@ -20,29 +20,25 @@ from ei_fast.adapters.graph import (
     Block,
     Conv,
     Dense,
-    Op,
     Operation,
     Pointwise,
     Recording,
-    Recurrences,
     Recurs,
     Same,
     Softmax,
     Unknown,
-    Values,
 )
-from ei_fast.adapters.graph.by_meaning import ByMeaning
 from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.keras.activations import steps_of
 from ei_fast.adapters.keras.again import CalledAgain
 from ei_fast.adapters.keras.attention import unknown
 from ei_fast.adapters.keras.blocks import RunBlock
+from ei_fast.adapters.keras.book import Book, is_floating
 from ei_fast.adapters.keras.call import Call
 from ei_fast.adapters.keras.layers import call_of, is_bounded, meaning_of_layer
 from ei_fast.adapters.keras.numbers import as_numbers, elementwise
 from ei_fast.adapters.keras.operations import steps_of_call
 from ei_fast.adapters.keras.recurrent import MOVES, Called
-from ei_fast.adapters.keras.uses import Uses
 from ei_fast.network.bins import Range
 from ei_fast.network.layer import Function
 
@@ -56,23 +52,11 @@ AUGMENTING = tuple(
 )
 """What changes images while a model is trained, and calls its backend instead of operations."""
 
-_COARSENESS = {"float64": 0, "float32": 1, "float16": 2, "bfloat16": 3}
-
-
-@dataclass(frozen=True, eq=False)
-class _Value:
-    """What a symbolic tensor stands for; kept with it, so that none is taken for another that had its place."""
-
-    number: int
-    actual: Any
-    symbol: keras.KerasTensor
-
-
 _LOOKED_UP = "a table of vectors, in which the integers of the example inputs are looked up, and no layer"
 
 
-@dataclass(eq=False)
-class Watcher:
+@dataclass(eq=False, kw_only=True)
+class Watcher(Book):
     """Everything that is done to values that depend on the input.
 
     Attributes
@@ -83,61 +67,29 @@ class Watcher:
         Output ranges of the layers that are blocks.
     as_it_is : callable
         Takes a layer that is to be a block, and returns what gives a context in which it is what it is now.
-    uses : Uses
-        Which parameters of the model are used.
-    cells : Recurrences
-        Recurrent cells that the model runs.
     both_ways : frozenset of str
         Names of layers that take cells through sequences in both directions.
     """
 
-    names: dict[int, str]
-    ranges: dict[str, Range | None]
+    names: dict[int, str] = field(default_factory=dict)
+    ranges: dict[str, Range | None] = field(default_factory=dict)
     as_it_is: Callable[[keras.Layer], Callable[[], AbstractContextManager[None]]]
-    uses: Uses
-    cells: Recurrences = field(default_factory=Recurrences)
     both_ways: frozenset[str] = frozenset()
-    _ops: list[Op] = field(default_factory=list)
-    _values: Values = field(default_factory=Values)
-    _of: dict[int, _Value] = field(default_factory=dict)
-    _path: list[tuple[Any, ...]] = field(default_factory=list)
-    _inside: list[str] = field(default_factory=list)
-    # Which of all calls of layers these are.
-    _calls: list[int] = field(default_factory=list)
     _n_called: int = 0
     _blocks_met: set[str] = field(default_factory=set)
-    _coarsest: str = "float64"
-    _n_inputs: int = 1
-    _integers: set[int] = field(default_factory=set)
     _nodes: dict[int, tuple[keras.Layer, int, int]] = field(default_factory=dict)
 
-    def input(self, x: Any) -> Any:
-        """The symbolic tensors that stand for the model's inputs: those of floating numbers have the first numbers."""
-        leaves = [one for one in keras.tree.flatten(x) if hasattr(one, "shape")]
-        floating = [one for one in leaves if _is_floating(one)]
-        symbols = {id(one): self._set(one) for one in floating}
-        symbols |= {id(one): self._set(one) for one in leaves if id(one) not in symbols}
-        self._n_inputs = len(floating)
-        self._integers = set(range(len(floating), len(symbols)))
-        return keras.tree.map_structure(lambda one: symbols.get(id(one), one), x)
-
-    def actual(self, values: Any) -> Any:
-        """What symbolic tensors in nested tuples, lists and dicts stand for, in their places."""
-        return keras.tree.map_structure(
-            lambda value: self._of[id(value)].actual if isinstance(value, keras.KerasTensor) else value, values
-        )
-
     def recording(self, output: Any) -> Recording:
-        reads = self._read(output)
+        reads = self.read(output)
         if not reads:
             raise TypeError(
                 "What the model returns does not depend on its input in a way that could be followed. Measure it as a "
                 "Function of your own."
             )
-        path, met, held = tuple(self._path), frozenset(self._blocks_met), self.uses.held()
-        ops, inputs = self.cells.written(self._ops, self._values, reads), tuple(range(self._n_inputs))
+        path, met, held = tuple(self.path), frozenset(self._blocks_met), self.uses.held()
+        ops, inputs = self.cells.written(self.ops, self.values, reads), tuple(range(self.n_inputs))
         more: Any = {"inputs": inputs, "held": held, "images_first": False}
-        return Recording(ops, self._values, reads, path, self._coarsest, met, **more)
+        return Recording(ops, self.values, reads, path, self.coarsest, met, **more)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -175,74 +127,74 @@ class Watcher:
         def watched(x: Any) -> Any:
             if not isinstance(x, keras.KerasTensor):
                 return function(x)
-            start, before = self._read(x)[0], len(self._ops)
+            start, before = self.read(x)[0], len(self.ops)
             try:
                 y = function(x)
             except Exception:
                 # It takes arrays alone.
-                self._forget(before)
+                self.forget(before)
                 actual = function(self.actual(x))
             else:
                 if y is x:
                     return y
                 actual = self.actual(y)
-                composed = steps_of(self._ops[before:], start, self._read(y), self._values, function_name)
+                composed = steps_of(self.ops[before:], start, self.read(y), self.values, function_name)
                 if composed is not None:
-                    self._forget(before)
-                    return self._write(name, Pointwise(composed), (start,), actual)
-                if not any(isinstance(op.does, Unknown) for op in self._ops[before:]):
+                    self.forget(before)
+                    return self.write(name, Pointwise(composed), (start,), actual)
+                if not any(isinstance(op.does, Unknown) for op in self.ops[before:]):
                     return y
             one_by_one = elementwise(function, self.actual(x), actual, function_name)
-            self._forget(before)
+            self.forget(before)
             reason = "its activation does not map each value by itself; name it in 'blocks' to measure it"
             does = Unknown(reason) if one_by_one is None else Pointwise(one_by_one)
-            return self._write(name, does, (start,), actual)
+            return self.write(name, does, (start,), actual)
 
         return watched
 
     def _operation(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         actual_args, actual_kwargs = self.actual(args), self.actual(kwargs)
         actual = op.call(*actual_args, **actual_kwargs)
-        reads = self._read((args, kwargs))
+        reads = self.read((args, kwargs))
         kind = type(op).__name__.lower()
-        self.uses.by((args, kwargs), self._inside[-1] if self._inside else "")
-        name = self._inside[-1] if self._inside and self._inside[-1] else kind
+        self.uses.by((args, kwargs), self.inside[-1] if self.inside else "")
+        name = self.inside[-1] if self.inside and self.inside[-1] else kind
         if not hasattr(actual, "shape"):
-            again = CalledAgain.of(op, args, kwargs, lambda one: self._of[id(one)].number, self._shape)
-            does = self.cells.taken_for(len(self._ops), unknown(kind, len(reads)), reads, type(op).__name__ in MOVES)
-            return self._write(name, does, reads, actual, again)
-        if self._integers and self._integers.issuperset(reads) and not _is_floating(actual):
+            again = CalledAgain.of(op, args, kwargs, lambda one: self.of[id(one)].number, self.shape)
+            does = self.cells.taken_for(len(self.ops), unknown(kind, len(reads)), reads, type(op).__name__ in MOVES)
+            return self.write(name, does, reads, actual, again)
+        if self.integers and self.integers.issuperset(reads) and not is_floating(actual):
             # What is made of integers that were given is taken as it is, as they are.
-            self._integers.add(len(self._values))
-            return self._set(actual)
+            self.integers.add(len(self.values))
+            return self.set(actual)
         moving = [k for k, value in enumerate(args) if isinstance(value, keras.KerasTensor)]
-        within = len(self._read(kwargs)) or any(
-            not isinstance(value, keras.KerasTensor) and self._read(value) for value in args
+        within = len(self.read(kwargs)) or any(
+            not isinstance(value, keras.KerasTensor) and self.read(value) for value in args
         )
         steps = None
         if not within:
-            operands = tuple(self._read(args[k])[0] for k in moving)
+            operands = tuple(self.read(args[k])[0] for k in moving)
             steps = steps_of_call(Call(op, actual_args, actual_kwargs, tuple(moving), actual))
             reads = operands if steps is not None else reads
-        if steps is None or not self._values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
-            again = CalledAgain.of(op, args, kwargs, lambda one: self._of[id(one)].number, self._shape)
+        if steps is None or not self.values.are_known_behind(steps, reads, actual_args[moving[0]].shape[0]):
+            again = CalledAgain.of(op, args, kwargs, lambda one: self.of[id(one)].number, self.shape)
             moves = type(op).__name__ in MOVES and bool(reads)
-            does = self.cells.taken_for(len(self._ops), unknown(kind, len(reads)), reads, moves)
-            return self._write(name, does, reads, actual, again)
+            does = self.cells.taken_for(len(self.ops), unknown(kind, len(reads)), reads, moves)
+            return self.write(name, does, reads, actual, again)
         for does, between in steps:
-            written = self._write(name, does, reads, between)
-            reads = self._read(written)
+            written = self.write(name, does, reads, between)
+            reads = self.read(written)
         # What the last of them gives is what the operation gave.
         return written
 
     def _layer(self, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         name = self.names.get(id(layer), layer.name)
         self._nodes.setdefault(id(layer), (layer, len(layer._inbound_nodes), len(layer._outbound_nodes)))
-        if name in self.ranges and not any(outer in self.ranges for outer in self._inside):
+        if name in self.ranges and not any(outer in self.ranges for outer in self.inside):
             return self._block(name, layer, args, kwargs)
         if isinstance(layer, keras.layers.Embedding):
             self._check_takes_numbers(name, layer)
-            if self._integers.issuperset(self._read(args)):
+            if self.integers.issuperset(self.read(args)):
                 return self._as_it_runs(name, layer, args, kwargs, Unknown(_LOOKED_UP))
         if isinstance(layer, keras.layers.RNN) and (written := self._recurrent(name, layer, args, kwargs)) is not None:
             return written
@@ -250,24 +202,24 @@ class Watcher:
             return self._at_each_step(name, layer, args[0])
         if (does := meaning_of_layer(layer)) is not None:
             return self._as_it_runs(name, layer, args, kwargs, does)
-        before, met = len(self._ops), set(self._blocks_met)
-        self._inside.append(name)
+        before, met = len(self.ops), set(self._blocks_met)
+        self.inside.append(name)
         self._n_called += 1
-        self._calls.append(self._n_called)
+        self.calls.append(self._n_called)
         try:
             return layer.call(*args, **kwargs)
         except Refused:
             raise
         except Exception as error:
-            self._forget(before)
+            self.forget(before)
             self._blocks_met = met
             why = f"takes no symbolic tensors ({type(error).__name__}: {_first_line(error)})"
         finally:
-            self._inside.pop()
-            self._calls.pop()
+            self.inside.pop()
+            self.calls.pop()
         reason = f"{type(layer).__name__} {why}; name it in 'blocks' to measure it as one map"
         written = self._as_it_runs(name, layer, args, kwargs, Unknown(reason))
-        if not self._inside:
+        if not self.inside:
             raise Refused(
                 f"The Keras model {layer.name!r} cannot be followed: its call {why}. Write it with keras.ops, which "
                 "take them on every backend, or measure a part of it."
@@ -276,7 +228,7 @@ class Watcher:
 
     def _check_takes_numbers(self, name: str, layer: keras.layers.Embedding) -> None:
         """Raise Refused where the model's input is looked up in a table of vectors."""
-        if self._integers or any(isinstance(op.does, (Dense, Conv, Block)) for op in self._ops):
+        if self.integers or any(isinstance(op.does, (Dense, Conv, Block)) for op in self.ops):
             # It chooses by what layers have computed from numbers.
             return
         raise Refused(
@@ -294,13 +246,13 @@ class Watcher:
         actual = call_of(layer)(*self.actual(args), **self.actual(kwargs))
         if isinstance(layer, AUGMENTING) and _same_bits(actual, self.actual(args)[0]):
             does = Same()
-        return self._write(name, does, self._read((args, kwargs)), actual)
+        return self.write(name, does, self.read((args, kwargs)), actual)
 
     def _recurrent(self, name: str, layer: keras.layers.RNN, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Write down the cells of a layer that takes them through sequences; None where they are not known."""
         if len(args) != 1:
             return None
-        outer = self._inside[-1] if self._inside else ""
+        outer = self.inside[-1] if self.inside else ""
         x, more = self.actual(args[0]), self.actual(kwargs)
         actual = layer.call(x, **more)
         # A layer that goes both ways holds two, which are named after it.
@@ -308,15 +260,15 @@ class Watcher:
         ran = Called(layer, title, x, more, actual).cells()
         if ran is None:
             return None
-        inputs, reads = self._read(args[0]), self._read((args, kwargs))
+        inputs, reads = self.read(args[0]), self.read((args, kwargs))
         for one in ran:
             passage, is_last = replace(one.passage, inputs=inputs), one is ran[-1]
-            self.cells.ran(len(self._ops), [passage])
+            self.cells.ran(len(self.ops), [passage])
             does = Recurs(passage.name, ("h", "h", "c"))
             if is_last:
-                return self._write(title, does, reads, actual)
-            inputs = (self._values.add(one.gave),)
-            self._note_op(title, does, reads, inputs)
+                return self.write(title, does, reads, actual)
+            inputs = (self.values.add(one.gave),)
+            self.note(title, does, reads, inputs)
             reads = (*reads, *inputs)
         return None
 
@@ -330,7 +282,7 @@ class Watcher:
         return keras.ops.reshape(y, (*x.shape[:2], *y.shape[1:]))
 
     def _block(self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        reads = self._read((args, kwargs))
+        reads = self.read((args, kwargs))
         given = {key: value for key, value in kwargs.items() if key != "training" and value is not None}
         if len(reads) != 1 or given or not args or not isinstance(args[0], keras.KerasTensor):
             raise Refused(
@@ -358,78 +310,26 @@ class Watcher:
         function = Function(run, n_in, n_out, out_range, name=name)
         read = as_numbers(x)
         seen, shapes = (float(read.min()), float(read.max())), (tuple(x.shape[1:]), tuple(y.shape[1:]))
-        return self._write(name, block_of(function, shapes, seen, dtype, images_first=False), reads, y)
+        return self.write(name, block_of(function, shapes, seen, dtype, images_first=False), reads, y)
 
     def _bounded(self, name: str, layer: keras.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Range | None:
         """The range that the last step inside a block has whatever goes in."""
         if is_bounded(layer):
             return (-1.0, 1.0)
-        before = len(self._ops)
-        self._inside.append(name)
+        before = len(self.ops)
+        self.inside.append(name)
         try:
-            written = self._read(call_of(layer)(*args, **kwargs))[:1]
-            does = next((op.does for op in reversed(self._ops[before:]) if op.writes == written), None)
+            written = self.read(call_of(layer)(*args, **kwargs))[:1]
+            does = next((op.does for op in reversed(self.ops[before:]) if op.writes == written), None)
         except Exception:
             return None
         finally:
-            self._inside.pop()
-            self._forget(before)
+            self.inside.pop()
+            self.forget(before)
         if isinstance(does, Softmax) and not does.log:
             return (0.0, 1.0)
         low, high = getattr(getattr(does, "activation", None), "codomain", (-np.inf, np.inf))
         return (low, high) if np.isfinite(low) and np.isfinite(high) else None
-
-    def _read(self, values: Any) -> tuple[int, ...]:
-        """Numbers of the values among symbolic tensors."""
-        found = (one for one in keras.tree.flatten(values) if isinstance(one, keras.KerasTensor))
-        return tuple(dict.fromkeys(self._of[id(one)].number for one in found))
-
-    def _shape(self, number: int) -> tuple[int, ...]:
-        """Of a sample of a value."""
-        return self._values[number].shape[1:]
-
-    def _write(
-        self, name: str, does: Operation, reads: tuple[int, ...], actual: Any, again: CalledAgain | None = None
-    ) -> Any:
-        """Write down an operation, and return symbolic tensors for what it gave."""
-
-        def kept(one: Any) -> Any:
-            if not hasattr(one, "shape"):
-                return one
-            return self._set(one, self._values.stand_apart(does, reads, tuple(one.shape)))
-
-        symbols = keras.tree.map_structure(kept, actual)
-        numbers = self._read(symbols)
-        if numbers:
-            self._note_op(name, does, reads, numbers, again)
-        return symbols
-
-    def _note_op(
-        self,
-        name: str,
-        does: Operation,
-        reads: tuple[int, ...],
-        writes: tuple[int, ...],
-        again: CalledAgain | None = None,
-    ) -> None:
-        meant = ByMeaning(does, tuple((k, self._shape(k)) for k in reads), self._shape(writes[0]))
-        inside = tuple(zip(self._inside, self._calls, strict=False))[1:]
-        self._ops.append(Op(name, does, reads, writes, self.uses.now, again or meant, inside))
-        self._path.append((name, type(does).__name__, reads, writes))
-        self.cells.wrote(does, reads, writes)
-
-    def _set(self, actual: Any, apart: bool = False) -> keras.KerasTensor:
-        dtype = keras.backend.standardize_dtype(actual.dtype)
-        symbol = keras.KerasTensor(tuple(actual.shape), dtype)
-        self._of[id(symbol)] = _Value(self._values.add(as_numbers(actual), apart), actual, symbol)
-        if dtype in _COARSENESS and _COARSENESS[dtype] > _COARSENESS[self._coarsest]:
-            self._coarsest = dtype
-        return symbol
-
-    def _forget(self, n_ops: int) -> None:
-        """Leave it at so many operations: what came of the later ones is not the model's."""
-        del self._ops[n_ops:], self._path[n_ops:]
-        self.cells.forget(n_ops)
 
 
 class Refused(ValueError):
@@ -447,7 +347,3 @@ def _first_line(error: BaseException) -> str:
     """What an exception says, without what Keras adds about the call, and without colours."""
     lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
     return next((line for line in lines if not line.startswith("Exception encountered")), "")
-
-
-def _is_floating(tensor: Any) -> bool:
-    return "float" in keras.backend.standardize_dtype(tensor.dtype)
