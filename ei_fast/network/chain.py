@@ -5,7 +5,10 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
-from ei_fast.network.bins import Ranges, hull_of, is_each
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.network.bins import Range, Ranges, hull_of, is_each
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
 from ei_fast.network.names import unique_name
@@ -49,6 +52,20 @@ def check_one_place(blocks: Sequence[Block], start: int, stop: int) -> None:
             f"Layers {start} to {stop} do not feed each other place by place: some are the map of one position of a "
             "sample, and others that of all. Name what holds them in 'blocks' of as_network."
         )
+
+
+def joined(blocks: Sequence[Block], in_range: Ranges, out_range: Range) -> Function:
+    """Layers that feed each other, as one map."""
+
+    def through(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        for block in blocks:
+            x = block(x)
+        return x
+
+    name = " -> ".join(str(block.name) for block in blocks)
+    first = blocks[0]
+    of_place = (first.patch, first.per_position)
+    return Function(through, first.n_in, blocks[-1].n_out, out_range, in_range, name, *of_place)
 
 
 def feeds(before: Block, layer: Block) -> bool:

@@ -5,10 +5,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of
-from ei_fast.network.chain import Block, check_chain, check_one_place, inputs_from, with_names
+from ei_fast.network.chain import Block, check_chain, check_one_place, inputs_from, joined, with_names
 from ei_fast.network.chain import feeds as feeds
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
@@ -365,19 +364,8 @@ class Network:
                 f"Layers {start} to {stop} do not feed each other: the model does something between them that is no "
                 "layer. Name it in 'blocks' of as_network."
             )
-        blocks = self.layers[start : stop + 1]
         ranges = self.ranges()
-
-        def through(x: NDArray[np.float64]) -> NDArray[np.float64]:
-            for block in blocks:
-                x = block(x)
-            return x
-
-        name = " -> ".join(str(block.name) for block in blocks)
-        first_one = blocks[0]
-        in_range, out_range = ranges[start][0], hull_of(ranges[stop][1])
-        of_place = (first_one.patch, first_one.per_position)
-        return Function(through, first_one.n_in, blocks[-1].n_out, out_range, in_range, name, *of_place)
+        return joined(self.layers[start : stop + 1], ranges[start][0], hull_of(ranges[stop][1]))
 
     def check_ranges(self, ranges: Sequence[tuple[Ranges, Ranges]]) -> None:
         """Raise ValueError where pre-activations of a layer overflow on its input range.
