@@ -63,8 +63,8 @@ class Recorder:
         happens once on a machine, is not counted. Records that would take more are left out; a warning at the end says
         how many.
     path : str or path, optional
-        An ``.npz`` file that holds the trajectory after every record, whole at any moment. One that exists is continued,
-        with its ranges and seed, and without its steps. While the recorder is open, ``<path>.lock`` keeps others out.
+        An ``.npz`` file that holds the trajectory after every record. One that exists is continued, with its ranges
+        and seed; its steps are not measured again. While the recorder is open, ``<path>.lock`` keeps others out.
     ranges : "each" or "first", default "each"
         Over which ranges outputs of unbounded activations are binned, where no range is given: those that each record
         reaches, every layer on its own scale; or those that the first record reached, which growing weights leave.
