@@ -1,4 +1,4 @@
-"""Models of other people's packages: nearly all of their parameters are measured, and each layer is the module's own."""
+"""Models of other packages: nearly all of their parameters are measured, and each layer is the module's own."""
 
 import numpy as np
 import other_models
