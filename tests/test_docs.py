@@ -21,6 +21,15 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
         exec(compile(block, "README.md", "exec"), namespace)
 
 
+@pytest.mark.filterwarnings("default")
+def test_the_python_of_the_page_of_models_runs():
+    pytest.importorskip("transformers")
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    namespace: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(block, "docs/models.md", "exec"), namespace)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_a_page_names_are_there(page):
     known = [f"/{path.relative_to(ROOT).as_posix()}" for path in ROOT.rglob("*.py") if "build" not in path.parts]

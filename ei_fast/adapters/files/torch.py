@@ -3,7 +3,8 @@
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -66,7 +67,8 @@ def tensors_of_shard(path: Path) -> Entries:
 def _tensors(path: Path, prefix: str) -> tuple[Entries, Skipped]:
     torch = _torch(path)
     _check_archive(path)
-    content = _content(torch, path)
+    with _classes_of_torch_alone(torch):
+        content = _content(torch, path)
     state, skipped = _state_dict(path, content, torch.Tensor, prefix)
     _check_tensors(path, state)
     return state, skipped
@@ -102,6 +104,27 @@ def _content(torch: Any, path: Path) -> Any:
             f"The file {str(path)!r} cannot be read: it is damaged{beside} ({type(error).__name__}). "
             f"{'Save model.state_dict() alone' if names else 'Save it again'}."
         ) from error
+
+
+@contextmanager
+def _classes_of_torch_alone(torch: Any) -> Iterator[None]:
+    """Within this, no class of another library is made of what a file holds.
+
+    Libraries, torch_geometric for one, allow theirs for all files that the process reads from then on.
+    """
+    files = torch.serialization
+    allowed = files.get_safe_globals()
+    try:
+        files.clear_safe_globals()
+        files.add_safe_globals([one for one in allowed if _is_of_torch(one[0] if isinstance(one, tuple) else one)])
+        yield
+    finally:
+        files.clear_safe_globals()
+        files.add_safe_globals(allowed)
+
+
+def _is_of_torch(allowed: Any) -> bool:
+    return str(getattr(allowed, "__module__", "")).split(".")[0] == "torch"
 
 
 def _stand_in(name: str, base: type) -> type:

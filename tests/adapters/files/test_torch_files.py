@@ -70,6 +70,16 @@ def test_what_stands_beside_the_tensors_is_passed_over(tmp_path, what):
     assert_is_model(ef.as_network(tmp_path / "net.ckpt"))
 
 
+def test_what_other_libraries_allow_for_all_files_is_made_of_none(tmp_path):
+    """As torch_geometric does, which whoever imports transformers may have imported."""
+    beside = {"pairs": BESIDE["a default dict"], "options": BESIDE["options"]}
+    torch.save({"state_dict": MODEL.state_dict(), "beside": beside}, tmp_path / "net.ckpt")
+    with torch.serialization.safe_globals([collections.defaultdict, Options]):
+        allowed = torch.serialization.get_safe_globals()
+        assert_is_model(ef.as_network(tmp_path / "net.ckpt"))
+        assert set(torch.serialization.get_safe_globals()) == set(allowed)
+
+
 def test_all_of_it_at_once_and_inside_the_state_dict(tmp_path):
     torch.save(Settings(state_dict=MODEL.state_dict(), beside=BESIDE), tmp_path / "net.ckpt")
     assert_is_model(ef.as_network(tmp_path / "net.ckpt"))
