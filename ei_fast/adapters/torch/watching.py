@@ -30,13 +30,14 @@ from ei_fast.adapters.graph import (
     Values,
 )
 from ei_fast.adapters.graph.attention import Attention
-from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
+from ei_fast.adapters.graph.contractions import CONTRACTIONS
 from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.graph.passages import Passage
 from ei_fast.adapters.torch.again import Again
 from ei_fast.adapters.torch.attention import ATTENDS, MOVING, MULTI_HEAD, MovedRows, Projection, written_out
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
+from ei_fast.adapters.torch.contractions import contracted, over_last_axis
 from ei_fast.adapters.torch.decisions import OF_FINITE, ReadOuts, is_finite
 from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.examples import Inputs
@@ -186,6 +187,8 @@ class Watcher(TorchFunctionMode):
             self._write_turned(module or call.name, dense, call.x, written[0])
             return result
         does, reads = self._meaning(call, reads, written, shapes)
+        if isinstance(does, Unknown) and len(reads) == len(written) == 1 and self._contracts(module, call, written[0]):
+            return result
         does = self.cells.taken_for(len(self._ops), does, reads, call.name in MOVES)
         self._write(module or call.name, does, reads, written, again)
         return result
@@ -324,20 +327,22 @@ class Watcher(TorchFunctionMode):
     def _contraction(self, call: Call, made: torch.Tensor) -> Dense | None:
         """The dense map that a sum of products is of the one value that it reads, if it is one."""
         given = [tensor for tensor in call.tensors if id(tensor) in self._number]
-        if len(given) != 1 or not given[0].is_floating_point():
-            return None
+        return over_last_axis(call, given[0], made) if len(given) == 1 else None
 
-        def replaced(values: Any, x: torch.Tensor) -> Any:
-            if values is given[0]:
-                return x
-            return type(values)(replaced(one, x) for one in values) if type(values) in (list, tuple) else values
-
-        def run(x: NDArray[np.floating]) -> NDArray[np.floating]:
-            of = torch.from_numpy(x).to(given[0].dtype)
-            kwargs = {key: replaced(one, of) for key, one in call.kwargs.items()}
-            return numbers_of(call.function(*replaced(call.args, of), **kwargs), copy=False)
-
-        return dense_of(run, numbers_of(given[0]), numbers_of(made))
+    def _contracts(self, module: str, call: Call, made: torch.Tensor) -> bool:
+        """Write down the dense map that a product over several axes is of a value; whether it is one."""
+        x = next((tensor for tensor in call.tensors if id(tensor) in self._number), None)
+        with self.paused():
+            product = None if x is None else contracted(call, x, made)
+        if x is None or product is None or self._values[self._number[id(x)][0]].shape != tuple(x.shape):
+            return False
+        if not self._is_constant(product.constant) or not self.is_learned(product.constant):
+            return False
+        name, read = self.uses.name_of(product.constant, module) or call.name, x
+        for does, written in product.steps:
+            self._write(name, does, (self._number[id(read)][0],), [written])
+            read = written
+        return True
 
     def _is_constant(self, value: Any) -> bool:
         return isinstance(value, torch.Tensor) and id(value) not in self._number and not self._is_unseen(value)
