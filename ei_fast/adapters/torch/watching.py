@@ -32,6 +32,7 @@ from ei_fast.adapters.graph import (
 from ei_fast.adapters.graph.attention import Attention
 from ei_fast.adapters.graph.contractions import CONTRACTIONS
 from ei_fast.adapters.graph.each_place import block_of
+from ei_fast.adapters.graph.experts import Gathered, Sent
 from ei_fast.adapters.graph.passages import Passage
 from ei_fast.adapters.torch.again import Again
 from ei_fast.adapters.torch.attention import ATTENDS, MOVING, MULTI_HEAD, MovedRows, Projection, written_out
@@ -41,6 +42,7 @@ from ei_fast.adapters.torch.contractions import contracted, over_last_axis
 from ei_fast.adapters.torch.decisions import OF_FINITE, ReadOuts, is_finite
 from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.examples import Inputs
+from ei_fast.adapters.torch.experts import experts, weights_of_experts
 from ei_fast.adapters.torch.given import LOOKED_UP, drawn_beyond, why_followed
 from ei_fast.adapters.torch.operations import COMBINATIONS, dense_of_linear, is_reshaped, meaning_of
 from ei_fast.adapters.torch.products import turned, weights_first
@@ -187,7 +189,7 @@ class Watcher(TorchFunctionMode):
             self._write_turned(module or call.name, dense, call.x, written[0])
             return result
         does, reads = self._meaning(call, reads, written, shapes)
-        if isinstance(does, Unknown) and len(reads) == len(written) == 1 and self._contracts(module, call, written[0]):
+        if isinstance(does, Unknown) and len(written) == 1 and self._has_maps(module, call, reads, written[0]):
             return result
         does = self.cells.taken_for(len(self._ops), does, reads, call.name in MOVES)
         self._write(module or call.name, does, reads, written, again)
@@ -328,6 +330,31 @@ class Watcher(TorchFunctionMode):
         """The dense map that a sum of products is of the one value that it reads, if it is one."""
         given = [tensor for tensor in call.tensors if id(tensor) in self._number]
         return over_last_axis(call, given[0], made) if len(given) == 1 else None
+
+    def _has_maps(self, module: str, call: Call, reads: tuple[int, ...], made: torch.Tensor) -> bool:
+        """Write down the dense maps that a product consists of; whether it does."""
+        weights = weights_of_experts(call)
+        if weights is not None:
+            return self._sent(module, call, weights, reads, made)
+        return len(reads) == 1 and self._contracts(module, call, made)
+
+    def _sent(self, module: str, call: Call, weights: torch.Tensor, reads: tuple[int, ...], made: torch.Tensor) -> bool:
+        """Write down the maps of experts to which rows of a value are sent; whether they are such."""
+        x = self.number_of(call.given(0, "input"))
+        if x is None or not self._is_constant(weights) or not self.is_learned(weights):
+            return False
+        name, gave = self.uses.name_of(weights, module) or call.name, []
+        with self.paused():
+            found = list(experts(call, made))
+        for k, (dense, rows, of_rows) in enumerate(found):
+            # How many rows there are differs from run to run.
+            numbers = [self._values.add(numbers_of(one)) for one in (rows, of_rows)]
+            self._note(name, Sent(), (x,), (numbers[0],))
+            self._note(f"{name}.{k}", dense, (numbers[0],), (numbers[1],))
+            gave.append(numbers[1])
+        apart = self._values.stand_apart(Unknown(""), reads, tuple(made.shape))
+        self._note(module or call.name, Gathered(), (*reads, *gave), (self._set(made, apart),))
+        return True
 
     def _contracts(self, module: str, call: Call, made: torch.Tensor) -> bool:
         """Write down the dense map that a product over several axes is of a value; whether it is one."""
@@ -476,6 +503,11 @@ class Watcher(TorchFunctionMode):
         numbers = tuple(
             self._set(tensor, self._values.stand_apart(does, reads, tuple(tensor.shape))) for tensor in written
         )
+        self._note(name, does, reads, numbers, again)
+
+    def _note(
+        self, name: str, does: Any, reads: tuple[int, ...], numbers: tuple[int, ...], again: Again | None = None
+    ) -> None:
         inside = tuple(zip(self._modules, self._calls, strict=True))[1:]
         self._ops.append(Op(name, does, reads, numbers, self.uses.now, again, inside))
         self._path.append((name, type(does).__name__, reads, numbers))
