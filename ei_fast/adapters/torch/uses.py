@@ -41,6 +41,12 @@ class Uses:
         if call.name in _LOOK_UPS:
             self._tables |= self._made_of([call.given(1, "weight")])
 
+    def by_weights(self, weights: Iterable[torch.Tensor]) -> str:
+        """A layer with these weights is applied; return the name of the first, "" where it is no parameter."""
+        weights = list(weights)
+        self.now = self._made_of(weights)
+        return next(iter(self._made_of(weights[:1])), "")
+
     def by_all_of(self, module: nn.Module) -> None:
         """A module is one map."""
         self.now = self._made_of(module.parameters())

@@ -38,6 +38,7 @@ from ei_fast.adapters.torch.again import Again
 from ei_fast.adapters.torch.attention import ATTENDS, MOVING, MULTI_HEAD, MovedRows, Projection, written_out
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
+from ei_fast.adapters.torch.constants import SAME_FOR_ALL, OfConstants, Steps, layer_of
 from ei_fast.adapters.torch.contractions import contracted, over_last_axis
 from ei_fast.adapters.torch.decisions import OF_FINITE, ReadOuts, is_finite
 from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
@@ -110,6 +111,7 @@ class Watcher(TorchFunctionMode):
     _calls: list[int] = field(default_factory=list)
     _n_called: int = 0
     _pausing: bool = False
+    _of_constants: OfConstants = field(default_factory=OfConstants)
     _block: list[tuple[Call, torch.Tensor]] | None = None
 
     def __post_init__(self) -> None:
@@ -150,15 +152,50 @@ class Watcher(TorchFunctionMode):
         written = tensors_in(call.args)[:1] if call.name in ("setitem", "set") else tensors_in(result)
         self._take_as_constants(written, call.tensors)
         why = why_followed(call, written, self._given, self.is_learned)
-        if why == "":
+        if why is None:
+            self._apply_to_constants(call, written)
+        elif why == "":
             self._given.update((id(tensor), tensor) for tensor in written)
-        elif why is not None:
+        else:
             self.uses.let_go(written)
             if self.inputs.beyond and why == LOOKED_UP:
                 with self.paused():
                     drawn_beyond(written)
             self._write((self._modules[-1] if self._modules else "") or call.name, Unknown(why), (), written)
         return result
+
+    def _apply_to_constants(self, call: Call, written: Sequence[torch.Tensor]) -> None:
+        """Write down a layer that is applied to vectors which are the same for all inputs, and what follows it."""
+        module = self._modules[-1] if self._modules else ""
+        followed = self._of_constants.follows(call, written[0]) if len(written) == 1 else None
+        found = layer_of(call, written[0], self.is_learned) if len(written) == 1 and followed is None else None
+        steps: Steps
+        if followed is not None:
+            x, does = followed
+            name, steps = module or call.name, [(does, written[0])]
+            weight = self.uses.by_weights(one for one in call.tensors if one is not x)
+            weight = weight if isinstance(does, Dense) else self._of_constants.weight_of(x)
+        elif found is not None:
+            x, weights, steps = found
+            weight = self.uses.by_weights(weights)
+            name = (module if call.name == "linear" else self.uses.name_of(weights[0], module)) or call.name
+            self._begin_with(x, name, weight)
+        else:
+            self._of_constants.let_go(written)
+            return
+        for does, gave in steps:
+            number, reads = self._values.add(numbers_of(gave)), (self._of_constants.number_of(x),)
+            self._note(name, does, reads, (number,))
+            self._of_constants.put(gave, number, weight)
+            x = gave
+
+    def _begin_with(self, x: torch.Tensor, name: str, weight: str) -> None:
+        """Write down vectors that are the same for all inputs, and go into a layer."""
+        number, now = self._values.add(numbers_of(x)), self.uses.now
+        self.uses.begin()
+        self._note(f"the inputs of {name}", Unknown(SAME_FOR_ALL), (), (number,))
+        self.uses.now = now
+        self._of_constants.put(x, number, weight)
 
     def _written(
         self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any, again: Again | None
@@ -400,7 +437,8 @@ class Watcher(TorchFunctionMode):
         inputs, path = tuple(range(len(self.inputs.drawn))), tuple(self._path)
         more: Any = {"read_out": read_out, "inputs": inputs, "held": self.uses.held()}
         ops = self.cells.written(self._ops, self._values, reads)
-        return Recording(ops, self._values, reads, path, arithmetic, met, **more)
+        ops, ends = self._of_constants.written(ops, reads)
+        return Recording(ops, self._values, ends, path, arithmetic, met, **more)
 
     def _take_as_constants(self, tensors: Sequence[torch.Tensor], made_of: Sequence[torch.Tensor] = ()) -> None:
         """Take tensors for what does not depend on the input; what is made of learned tensors is learned too."""
