@@ -136,6 +136,12 @@ class Book:
         numbers = tuple(
             self.set(tensor, self.values.stand_apart(does, reads, tuple(tensor.shape))) for tensor in written
         )
+        self.note(name, does, reads, numbers, again)
+
+    def note(
+        self, name: str, does: Any, reads: tuple[int, ...], numbers: tuple[int, ...], again: Again | None = None
+    ) -> None:
+        """Write down what was done to the values `reads`, and the numbers of the values that came of it."""
         inside = tuple(zip(self.modules, self.calls, strict=True))[1:]
         self.ops.append(Op(name, does, reads, numbers, self.uses.now, again, inside))
         self.path.append((name, type(does).__name__, reads, numbers))

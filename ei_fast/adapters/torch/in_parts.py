@@ -1,4 +1,4 @@
-"""One function of PyTorch that is several operations: attention, recurrent cells, products with the weights first."""
+"""One function of PyTorch that is several operations: attention, recurrent cells, experts, sums over several axes."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,10 +7,13 @@ import torch
 
 from ei_fast.adapters.graph import Dense, Operation, Recurs, Unknown
 from ei_fast.adapters.graph.attention import Attention
+from ei_fast.adapters.graph.experts import Gathered, Sent
 from ei_fast.adapters.graph.passages import Passage
 from ei_fast.adapters.torch.attention import MovedRows, Projection, written_out
 from ei_fast.adapters.torch.book import Book
-from ei_fast.adapters.torch.call import Call, tensors_in
+from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
+from ei_fast.adapters.torch.contractions import contracted
+from ei_fast.adapters.torch.experts import experts, weights_of_experts
 from ei_fast.adapters.torch.operations import dense_of_linear
 from ei_fast.adapters.torch.products import turned
 from ei_fast.adapters.torch.recurrent import CELLS, Known, layers_of, run_layers, step_of_cell
@@ -87,3 +90,48 @@ def write_turned(book: Book, name: str, dense: Dense, x: torch.Tensor, y: torch.
         after, _ = turned(y_turned)
     for does, read, written in ((before, x, x_turned), (dense, x_turned, y_turned), (after, y_turned, y)):
         book.write(name, does, (book.numbers[id(read)][0],), [written])
+
+
+def write_maps(book: Book, module: str, call: Call, reads: tuple[int, ...], made: torch.Tensor) -> bool:
+    """Write down the dense maps that a product consists of; whether it does."""
+    weights = weights_of_experts(call)
+    if weights is not None:
+        return _sent(book, module, call, weights, reads, made)
+    return len(reads) == 1 and _contracts(book, module, call, made)
+
+
+def _sent(
+    book: Book, module: str, call: Call, weights: torch.Tensor, reads: tuple[int, ...], made: torch.Tensor
+) -> bool:
+    """Write down the maps of experts to which rows of a value are sent; whether they are such."""
+    x = book.number_of(call.given(0, "input"))
+    if x is None or not book.is_constant(weights) or not book.is_learned(weights):
+        return False
+    name, gave = book.uses.name_of(weights, module) or call.name, []
+    with book.paused():
+        found = list(experts(call, made))
+    for k, (dense, rows, of_rows) in enumerate(found):
+        # How many rows there are differs from run to run.
+        numbers = [book.values.add(numbers_of(one)) for one in (rows, of_rows)]
+        book.note(name, Sent(), (x,), (numbers[0],))
+        book.note(f"{name}.{k}", dense, (numbers[0],), (numbers[1],))
+        gave.append(numbers[1])
+    apart = book.values.stand_apart(Unknown(""), reads, tuple(made.shape))
+    book.note(module or call.name, Gathered(), (*reads, *gave), (book.set(made, apart),))
+    return True
+
+
+def _contracts(book: Book, module: str, call: Call, made: torch.Tensor) -> bool:
+    """Write down the dense map that a product over several axes is of a value; whether it is one."""
+    x = next((tensor for tensor in call.tensors if id(tensor) in book.numbers), None)
+    with book.paused():
+        product = None if x is None else contracted(call, x, made)
+    if x is None or product is None or book.values[book.numbers[id(x)][0]].shape != tuple(x.shape):
+        return False
+    if not book.is_constant(product.constant) or not book.is_learned(product.constant):
+        return False
+    name, read = book.uses.name_of(product.constant, module) or call.name, x
+    for does, written in product.steps:
+        book.write(name, does, (book.numbers[id(read)][0],), [written])
+        read = written
+    return True

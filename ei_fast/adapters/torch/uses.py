@@ -26,6 +26,7 @@ class Uses:
         self._model = model
         named = [] if model is None else list(model.named_parameters())
         self._named = {name: parameter.numel() for name, parameter in named}
+        self._n_axes = {name: parameter.dim() for name, parameter in named}
         # By the identity of tensors: of which parameters they are made.
         self._of = {id(parameter): frozenset({name}) for name, parameter in named}
         self._tables: set[str] = set()
@@ -39,6 +40,12 @@ class Uses:
         self.now = self._made_of(call.tensors)
         if call.name in _LOOK_UPS:
             self._tables |= self._made_of([call.given(1, "weight")])
+
+    def by_weights(self, weights: Iterable[torch.Tensor]) -> str:
+        """A layer with these weights is applied; return the name of the first, "" where it is no parameter."""
+        weights = list(weights)
+        self.now = self._made_of(weights)
+        return next(iter(self._made_of(weights[:1])), "")
 
     def by_all_of(self, module: nn.Module) -> None:
         """A module is one map."""
@@ -69,6 +76,13 @@ class Uses:
             if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
                 tables.add(name)
         return Held(self._named, holders, frozenset(tables))
+
+    def name_of(self, weight: torch.Tensor, module: str) -> str:
+        """What a map with this weight is called: as its module, or as its parameter where the module has several."""
+        [name] = made_of if len(made_of := self._made_of([weight])) == 1 else [""]
+        beside = [one for one in self._named if one.rpartition(".")[0] == name.rpartition(".")[0]]
+        several = sum(self._n_axes[one] >= weight.dim() for one in beside) > 1
+        return name if name and (several or not module) else module
 
     def _made_of(self, tensors: Iterable[Any]) -> frozenset[str]:
         return frozenset().union(*(self._of.get(id(tensor), ()) for tensor in tensors))

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -25,17 +23,19 @@ from ei_fast.adapters.graph import (
     Unknown,
 )
 from ei_fast.adapters.graph.attention import Attention
-from ei_fast.adapters.graph.contractions import CONTRACTIONS, dense_of
+from ei_fast.adapters.graph.contractions import CONTRACTIONS
 from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.torch.again import Again
 from ei_fast.adapters.torch.attention import ATTENDS, MOVING, MULTI_HEAD, MovedRows
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.book import Book
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
+from ei_fast.adapters.torch.constants import SAME_FOR_ALL, OfConstants, Steps, layer_of
+from ei_fast.adapters.torch.contractions import over_last_axis
 from ei_fast.adapters.torch.decisions import OF_FINITE, ReadOuts, is_finite
 from ei_fast.adapters.torch.each import TAKES_FORM, each_by_itself, makes_anew
 from ei_fast.adapters.torch.given import LOOKED_UP, drawn_beyond, why_followed
-from ei_fast.adapters.torch.in_parts import write_attention, write_cells, write_turned
+from ei_fast.adapters.torch.in_parts import write_attention, write_cells, write_maps, write_turned
 from ei_fast.adapters.torch.operations import COMBINATIONS, is_reshaped, meaning_of
 from ei_fast.adapters.torch.products import weights_first
 from ei_fast.adapters.torch.recurrent import (
@@ -71,6 +71,7 @@ class Watcher(Book, TorchFunctionMode):
     _given: dict[int, torch.Tensor] = field(default_factory=dict)
     _moved: MovedRows = field(default_factory=MovedRows)
     _n_called: int = 0
+    _of_constants: OfConstants = field(default_factory=OfConstants)
     _block: list[tuple[Call, torch.Tensor]] | None = None
 
     def __post_init__(self) -> None:
@@ -105,15 +106,50 @@ class Watcher(Book, TorchFunctionMode):
         written = tensors_in(call.args)[:1] if call.name in ("setitem", "set") else tensors_in(result)
         self.take_as_constants(written, call.tensors)
         why = why_followed(call, written, self._given, self.is_learned)
-        if why == "":
+        if why is None:
+            self._apply_to_constants(call, written)
+        elif why == "":
             self._given.update((id(tensor), tensor) for tensor in written)
-        elif why is not None:
+        else:
             self.uses.let_go(written)
             if self.inputs.beyond and why == LOOKED_UP:
                 with self.paused():
                     drawn_beyond(written)
             self.write((self.modules[-1] if self.modules else "") or call.name, Unknown(why), (), written)
         return result
+
+    def _apply_to_constants(self, call: Call, written: Sequence[torch.Tensor]) -> None:
+        """Write down a layer that is applied to vectors which are the same for all inputs, and what follows it."""
+        module = self.modules[-1] if self.modules else ""
+        followed = self._of_constants.follows(call, written[0]) if len(written) == 1 else None
+        found = layer_of(call, written[0], self.is_learned) if len(written) == 1 and followed is None else None
+        steps: Steps
+        if followed is not None:
+            x, does = followed
+            name, steps = module or call.name, [(does, written[0])]
+            weight = self.uses.by_weights(one for one in call.tensors if one is not x)
+            weight = weight if isinstance(does, Dense) else self._of_constants.weight_of(x)
+        elif found is not None:
+            x, weights, steps = found
+            weight = self.uses.by_weights(weights)
+            name = (module if call.name == "linear" else self.uses.name_of(weights[0], module)) or call.name
+            self._begin_with(x, name, weight)
+        else:
+            self._of_constants.let_go(written)
+            return
+        for does, gave in steps:
+            number, reads = self.values.add(numbers_of(gave)), (self._of_constants.number_of(x),)
+            self.note(name, does, reads, (number,))
+            self._of_constants.put(gave, number, weight)
+            x = gave
+
+    def _begin_with(self, x: torch.Tensor, name: str, weight: str) -> None:
+        """Write down vectors that are the same for all inputs, and go into a layer."""
+        number, now = self.values.add(numbers_of(x)), self.uses.now
+        self.uses.begin()
+        self.note(f"the inputs of {name}", Unknown(SAME_FOR_ALL), (), (number,))
+        self.uses.now = now
+        self._of_constants.put(x, number, weight)
 
     def _written(
         self, call: Call, reads: tuple[int, ...], shapes: Sequence[torch.Size], result: Any, again: Again | None
@@ -144,6 +180,8 @@ class Watcher(Book, TorchFunctionMode):
             write_turned(self, module or call.name, dense, call.x, written[0])
             return result
         does, reads = self._meaning(call, reads, written, shapes)
+        if isinstance(does, Unknown) and len(written) == 1 and write_maps(self, module, call, reads, written[0]):
+            return result
         does = self.cells.taken_for(len(self.ops), does, reads, call.name in MOVES)
         self.write(module or call.name, does, reads, written, again)
         return result
@@ -209,20 +247,7 @@ class Watcher(Book, TorchFunctionMode):
     def _contraction(self, call: Call, made: torch.Tensor) -> Dense | None:
         """The dense map that a sum of products is of the one value that it reads, if it is one."""
         given = [tensor for tensor in call.tensors if id(tensor) in self.numbers]
-        if len(given) != 1 or not given[0].is_floating_point():
-            return None
-
-        def replaced(values: Any, x: torch.Tensor) -> Any:
-            if values is given[0]:
-                return x
-            return type(values)(replaced(one, x) for one in values) if type(values) in (list, tuple) else values
-
-        def run(x: NDArray[np.floating]) -> NDArray[np.floating]:
-            of = torch.from_numpy(x).to(given[0].dtype)
-            kwargs = {key: replaced(one, of) for key, one in call.kwargs.items()}
-            return numbers_of(call.function(*replaced(call.args, of), **kwargs), copy=False)
-
-        return dense_of(run, numbers_of(given[0]), numbers_of(made))
+        return over_last_axis(call, given[0], made) if len(given) == 1 else None
 
     def recording(self, output: Any) -> Recording:
         self.uses.begin()
@@ -237,7 +262,8 @@ class Watcher(Book, TorchFunctionMode):
         inputs, path = tuple(range(len(self.inputs.drawn))), tuple(self.path)
         more: Any = {"read_out": read_out, "inputs": inputs, "held": self.uses.held()}
         ops = self.cells.written(self.ops, self.values, reads)
-        return Recording(ops, self.values, reads, path, arithmetic, met, **more)
+        ops, ends = self._of_constants.written(ops, reads)
+        return Recording(ops, self.values, ends, path, arithmetic, met, **more)
 
     def enter(self, name: str) -> None:
         """What follows is done by the module of that name."""

@@ -121,7 +121,7 @@ def test_recurrent_and_other_layers_are_named():
 def test_layers_that_repeat_another_are_one():
     x = keras.Input((50, 3))
     y = L.TimeDistributed(L.Dense(4), name="each")(x)
-    y = L.Bidirectional(L.GRU(3), name="both")(y)
+    y = L.Bidirectional(L.GRU(3, name="gru"), name="both")(y)
     net = ef.as_network(keras.Model(x, L.Dense(2, name="out")(y)))
     ways = [f"both.{way}_gru.{gate}_gate" for way in ("forward", "backward") for gate in ("reset", "update", "new")]
     assert names_of(net) == ["each", *ways, "out"]
