@@ -10,8 +10,10 @@ from math import prod
 
 import numpy as np
 
+from ei_fast.adapters.activations.each_neuron import with_each_neuron
 from ei_fast.adapters.activations.steps import put_together
 from ei_fast.adapters.assemble.auto_blocks import joins_found
+from ei_fast.adapters.assemble.each_neuron import EachNeuronOf
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
 from ei_fast.adapters.assemble.parts import Parts
 from ei_fast.adapters.assemble.patches import MAX_GATHERED, border_patch, patches
@@ -64,7 +66,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
         Where nothing was found that can be measured.
     """
     by_auto = joins_found(recording)
-    recording = put_together(recording)
+    recording = with_each_neuron(put_together(recording))
     ops, dead = recording.alive()
     readers = Readers(ops, recording.outputs)
     found = _Assembly(recording, in_range, readers, Parts.in_recording(recording), by_auto)
@@ -293,7 +295,7 @@ class _Assembly:
             follows = False
         name = self._name_of(op)
         read = self._before(source, name)
-        if isinstance(layer, (SoftmaxOf, PooledOf)):
+        if isinstance(layer, (SoftmaxOf, PooledOf, EachNeuronOf)):
             layer = layer.function(read.range)
         if not follows:
             layer = layer.over(read.range)

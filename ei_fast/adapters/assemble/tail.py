@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from ei_fast.adapters.assemble.each_neuron import EachNeuronOf
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf, pooled
 from ei_fast.adapters.graph import (
     Affine,
@@ -31,6 +32,7 @@ from ei_fast.adapters.graph import (
     View,
     Window,
 )
+from ei_fast.adapters.graph.each_neuron import EachNeuron
 from ei_fast.adapters.graph.fusion import folded_after
 from ei_fast.network.activations import Activation
 from ei_fast.network.layer import Function, Layer
@@ -105,7 +107,7 @@ class Tail:
         return np.moveaxis(at, self.start.axis, -1).reshape(-1, n_out)
 
     @cached_property
-    def layer(self) -> Layer | Function | SoftmaxOf | PooledOf:
+    def layer(self) -> Layer | Function | SoftmaxOf | PooledOf | EachNeuronOf:
         """The map with all that was taken."""
         start, steps = self.start, list(self._steps)
         if isinstance(start, Block):
@@ -125,6 +127,8 @@ class Tail:
             return layer
         if isinstance(step := steps[0], Softmax):
             return SoftmaxOf(layer, step.log)
+        if isinstance(step, EachNeuron) and len(steps) == 1:
+            return EachNeuronOf(layer, step)
         assert isinstance(start, Conv)
         return pooled(layer, start.window, steps)
 

@@ -21,6 +21,7 @@ from ei_fast.adapters.graph import (
     Window,
     conv,
 )
+from ei_fast.adapters.graph.each_neuron import EachNeuron, prelu
 from ei_fast.adapters.graph.fusion import of_batch_norm
 from ei_fast.adapters.onnx.each import COMBINATIONS, activation_named, chosen, number_by_number
 from ei_fast.adapters.onnx.node import Node
@@ -45,7 +46,7 @@ def _of_one(node: Node) -> Operation | None:
     """What a node does with one value."""
     if node.kind in _MEANING and (node.at == (0,) or node.kind in _AFFINE):
         return _MEANING[node.kind](node)
-    return activation_named(node)
+    return activation_named(node) or _prelu(node)
 
 
 def _gemm(node: Node) -> Dense | None:
@@ -59,6 +60,14 @@ def _gemm(node: Node) -> Dense | None:
     alpha, beta = node.number("alpha", 1.0), node.number("beta", 1.0)
     bias = np.zeros(n_out) if bias is None else np.broadcast_to(beta * bias.reshape(-1), n_out)
     return Dense(alpha * weight, bias)
+
+
+def _prelu(node: Node) -> EachNeuron | None:
+    slopes = node.constant(1) if node.kind == "PRelu" and node.at == (0,) else None
+    if slopes is None or node.x.ndim < 2 or slopes.ndim > node.x.ndim:
+        return None
+    slopes = slopes.reshape((1,) * (node.x.ndim - slopes.ndim) + slopes.shape)
+    return prelu(slopes[0]) if len(slopes) == 1 else None
 
 
 def _matmul(node: Node) -> Dense | None:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from ei_fast.adapters.graph import Affine, Dense, Operation, Pad, Pointwise, Pool, Reduce, Same, Softmax, Window, conv
+from ei_fast.adapters.graph.each_neuron import prelu
 from ei_fast.adapters.graph.fusion import of_batch_norm
 from ei_fast.adapters.torch.activations import ACTIVATIONS, Arguments
 from ei_fast.adapters.torch.call import Call
@@ -275,6 +276,14 @@ def _softmax(call: Call, result: torch.Tensor) -> Softmax | None:
     return Softmax(call.name == "log_softmax") if over_neurons else None
 
 
+def _prelu(call: Call, result: torch.Tensor) -> Operation | None:
+    slopes = call.given(1, "weight")
+    if slopes.numel() == 1:
+        return _activation(call, result)
+    # The second axis are channels.
+    return prelu(_array(slopes).reshape(-1, *(1 for _ in result.shape[2:]))) if result.dim() > 1 else None
+
+
 def _activation(call: Call, result: torch.Tensor) -> Pointwise | None:
     try:
         activation = ACTIVATIONS[call.name](call.given)
@@ -292,6 +301,7 @@ _SECOND_TOO = ("add", "mul")
 
 _MEANING: dict[str, Callable[[Call, torch.Tensor], Operation | None]] = {
     **dict.fromkeys(ACTIVATIONS, _activation),
+    "prelu": _prelu,
     **dict.fromkeys(("softmax", "log_softmax"), _softmax),
     **dict.fromkeys(_AFFINE, _affine),
     **dict.fromkeys(("mean", "amax"), _reduced),
