@@ -19,7 +19,20 @@ from ei_fast.adapters.assemble.parts import Parts
 from ei_fast.adapters.assemble.patches import MAX_GATHERED, border_patch, patches
 from ei_fast.adapters.assemble.ranges import Known, Outputs, Ranged
 from ei_fast.adapters.assemble.tail import Tail
-from ei_fast.adapters.graph import Block, Conv, Op, Places, Readers, Recording, Role, Same, Start, View, spread
+from ei_fast.adapters.graph import (
+    Block,
+    Conv,
+    Op,
+    Places,
+    Readers,
+    Recording,
+    Role,
+    Same,
+    Start,
+    Transposed,
+    View,
+    spread,
+)
 from ei_fast.network.bins import Range, Ranges
 from ei_fast.network.chain import feeds
 from ei_fast.network.layer import Function, Layer
@@ -183,6 +196,8 @@ class _Assembly:
         view, start = entered
         if isinstance(start, Conv):
             return self._convolution(op, start, view)
+        if isinstance(start, Transposed):
+            return self._transposed(op, start, view)
         if isinstance(does, Block) and does.note:
             self.notes[len(self.pieces)] = does.note
         if isinstance(start, Block) and start.window is not None:
@@ -215,6 +230,17 @@ class _Assembly:
             "border, of which most is inside; what is padded there is 0 and no input"
         )
         self._add(op, self._tail(op, border, view.source, with_pools=False), view, inputs, at)
+        return None
+
+    def _transposed(self, op: Op, start: Transposed, view: View) -> str | None:
+        tail = self._tail(op, start, view.source)
+        inputs, at = patches(view.places, start.window, start.blocks(tail.shape[1:]))
+        if not len(inputs):
+            remedy = ": name what holds it in 'blocks' to measure it" if self.recording.has_blocks else ""
+            return f"no block of its outputs lies wholly inside and is fed by inputs alone{remedy}"
+        size = "x".join(map(str, start.stride))
+        self.notes[len(self.pieces)] = f"measured is the map from the patch that feeds a block of {size} outputs to all"
+        self._add(op, tail, view, inputs, at)
         return None
 
     def _at_border(self, op: Op, start: Conv, view: View) -> tuple[Conv, View, Places, Places] | None:

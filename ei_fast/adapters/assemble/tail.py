@@ -29,6 +29,7 @@ from ei_fast.adapters.graph import (
     Softmax,
     Start,
     Step,
+    Transposed,
     View,
     Window,
 )
@@ -104,6 +105,8 @@ class Tail:
     def outputs(self, n_out: int) -> Places:
         """Where in a sample of the end the outputs are, (m, n_out)."""
         at = self.view.back(np.arange(self.view.places.size).reshape(self.view.places.shape)).reshape(self.shape)
+        if isinstance(self.start, Transposed):
+            return self.start.outputs(at)
         return np.moveaxis(at, self.start.axis, -1).reshape(-1, n_out)
 
     @cached_property
@@ -113,14 +116,16 @@ class Tail:
         if isinstance(start, Block):
             function = start.function
             return replace(function, per_position=self._at_many(function.n_out) and function.patch is None)
-        assert isinstance(start, (Dense, Conv))
+        assert isinstance(start, (Dense, Conv, Transposed))
+        if isinstance(start, Transposed):
+            steps = [_repeated(step, start.of_channel) for step in steps]
         weight, bias = start.weight, start.bias
         while steps and isinstance(step := steps[0], Affine):
             (weight, bias), steps = folded_after(weight, bias, step.scale, step.shift), steps[1:]
         activation = LINEAR
         if steps and isinstance(step := steps[0], Pointwise):
             activation, steps = step.activation, steps[1:]
-        patch = (start.channels, *start.window.size) if isinstance(start, Conv) else None
+        patch = (start.channels, *start.window.size) if isinstance(start, (Conv, Transposed)) else None
         at_many = patch is None and self._at_many(len(bias))
         layer = Layer(weight, bias, activation, name=self._name, patch=patch, per_position=at_many)
         if not steps:
@@ -181,6 +186,15 @@ class Tail:
             return 0
         alike = (isinstance(step, Affine) and step.scales_all_alike for step in reversed(self._steps))
         return sum(1 for _ in takewhile(bool, alike))
+
+
+def _repeated(step: Step, times: int) -> Step:
+    """A step of channels, as one of outputs of which so many belong to each channel."""
+    if isinstance(step, Affine):
+        return Affine(*(np.repeat(part, times) for part in (step.scale, step.shift)))
+    if isinstance(step, EachNeuron):
+        return EachNeuron(step.function, tuple(np.repeat(part, times) for part in step.parameters))
+    return step
 
 
 def _n_taken(steps: Sequence[Step]) -> int:

@@ -20,6 +20,7 @@ from ei_fast.adapters.graph import (
     Softmax,
     Window,
     conv,
+    transposed,
 )
 from ei_fast.adapters.graph.each_neuron import EachNeuron, prelu
 from ei_fast.adapters.graph.fusion import of_batch_norm
@@ -80,6 +81,16 @@ def _conv(node: Node) -> Operation | None:
     if kernel is None or kernel.ndim < 3:
         return None
     return conv(kernel, node.constant(2), node.attributes.get("group", 1), _window(node, kernel.shape[2:]))
+
+
+def _transposed_convolution(node: Node) -> Operation | None:
+    kernel = node.constant(1)
+    attributes = node.attributes
+    if kernel is None or kernel.ndim < 3 or attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
+        return None
+    if "output_shape" in attributes:
+        return None
+    return transposed(kernel, node.constant(2), attributes.get("group", 1), _window(node, kernel.shape[2:]))
 
 
 def _pool(node: Node) -> Pool:
@@ -173,6 +184,7 @@ _MEANING: dict[str, Callable[[Node], Operation | None]] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Conv": _conv,
+    "ConvTranspose": _transposed_convolution,
     "MaxPool": _pool,
     "AveragePool": _pool,
     "GlobalAveragePool": _global_pool,

@@ -7,7 +7,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ei_fast.adapters.graph import Affine, Dense, Operation, Pad, Pointwise, Pool, Reduce, Same, Softmax, Window, conv
+from ei_fast.adapters.graph import (
+    Affine,
+    Dense,
+    Operation,
+    Pad,
+    Pointwise,
+    Pool,
+    Reduce,
+    Same,
+    Softmax,
+    Window,
+    conv,
+    transposed,
+)
 from ei_fast.adapters.graph.each_neuron import prelu
 from ei_fast.adapters.graph.fusion import of_batch_norm
 from ei_fast.adapters.torch.activations import ACTIVATIONS, Arguments
@@ -156,6 +169,15 @@ def _convolution(call: Call, result: torch.Tensor) -> Operation | None:
         padding = tuple(ends)
     window = Window.over(size, window.stride, dilation, padding)
     return conv(_array(weight), None if bias is None else _array(bias), given(6, "groups", 1), window)
+
+
+def _transposed_convolution(call: Call, result: torch.Tensor) -> Operation | None:
+    given = call.given
+    x, weight, bias = given(0, "input"), given(1, "weight"), given(2, "bias")
+    if x.dim() != weight.dim():
+        return None
+    window = Window.over(weight.shape[2:], given(3, "stride", 1), given(7, "dilation", 1), given(4, "padding", 0))
+    return transposed(_array(weight), None if bias is None else _array(bias), given(6, "groups", 1), window)
 
 
 def _pool(call: Call, result: torch.Tensor) -> Pool | None:
@@ -308,6 +330,7 @@ _MEANING: dict[str, Callable[[Call, torch.Tensor], Operation | None]] = {
     "pad": _padded,
     **dict.fromkeys(_POOLS, _pool),
     **dict.fromkeys(_CONVOLUTIONS, _convolution),
+    **{f"conv_transpose{n}d": _transposed_convolution for n in (1, 2, 3)},
     **dict.fromkeys(_DENSE, _dense_map),
     **dict.fromkeys(_REARRANGED, _rearranged),
     **dict.fromkeys(_SAME, _same),
