@@ -16,7 +16,7 @@ from ei_fast.adapters.graph import (
     conv,
     transposed,
 )
-from ei_fast.adapters.keras.call import Call, Steps
+from ei_fast.adapters.keras.call import Call, Steps, done
 from ei_fast.adapters.keras.numbers import as_numbers
 
 
@@ -96,7 +96,7 @@ def _cut_off(call: Call, window: Window) -> tuple[int, ...]:
     x = np.zeros((1, 1, *many) if axes[0] == 2 else (1, *many, 1), dtype="float32")
     x[(0, *(-1 for _ in range(x.ndim - 1)))] = 1.0
     ones = np.ones((*window.size, 1, 1), dtype="float32")
-    made = call.op.call(keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(ones))
+    made = done(call.op, (keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(ones)), {})
     begin = [int(np.nonzero(as_numbers(made))[axis].min()) for axis in axes]
     return tuple((n - 1) * step - at for n, step, at in zip(many, window.stride, begin, strict=True))
 

@@ -28,6 +28,15 @@ def _bent(s, slopes):
     return np.where(s > 0, s, slopes * s)
 
 
+class Does(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
 class Snake(nn.Module):
     def __init__(self, frequencies):
         super().__init__()
@@ -156,6 +165,15 @@ def test_snake_of_channels(kind, n_axes):
     x = np.random.default_rng(0).uniform(-2, 2, (50, 3))
     s, a = x @ weight.reshape(4, 3).T + bias, np.exp(a) if kind is BigVGANSnake else a
     np.testing.assert_allclose(net[0](x), s + np.sin(a * s) ** 2 / a, rtol=1e-5, atol=1e-6)
+
+
+def test_a_gate_with_a_scale_of_each_neuron():
+    dense = nn.Linear(3, 4)
+    net = ef.as_network(nn.Sequential(dense, Does(lambda y: y * (torch.sigmoid(y) * torch.arange(4)))))
+    weight, bias = _of(dense)
+    x = np.random.default_rng(0).uniform(-2, 2, (50, 3))
+    s = x @ weight.T + bias
+    np.testing.assert_allclose(net[0](x), s / (1 + np.exp(-s)) * np.arange(4), rtol=1e-5, atol=1e-6)
 
 
 def test_at_every_position():

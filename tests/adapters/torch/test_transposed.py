@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from networks import names_of
+from onnx import helper
+from onnx_models import onnx_model, weight_of
 from torch import nn
 
 import ei_fast as ef
@@ -109,3 +111,15 @@ def test_where_no_block_lies_inside_the_remedy_works():
     whole = nn.Sequential(nn.Sequential(*model[:2]), *model[2:])
     block = ef.as_network(whole, input_shape=(2, 2, 2), blocks=["0"])
     assert names_of(block) == ["0", "2"]
+
+
+def test_onnx():
+    kernel = weight_of(2, 3, 4)
+    nodes = [helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2], pads=[1, 1])]
+    net = ef.as_network(onnx_model(nodes, {"w": kernel}, shape=("batch", 2, 6)))
+    conv = nn.ConvTranspose1d(2, 3, 4, stride=2, padding=1, bias=False)
+    with torch.no_grad():
+        conv.weight.copy_(torch.from_numpy(kernel))
+    expected = ef.as_network(nn.Sequential(conv), input_shape=(2, 6))
+    assert net[0].patch == (2, 2)
+    np.testing.assert_array_equal(net[0].weight, expected[0].weight)
