@@ -14,10 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.network.bins import Range
 from ei_fast.network.formulas import ALIASES, FAMILIES, Formula, Map
-from ei_fast.network.step_functions import StepFunction, steps_by_pieces, steps_on_grid
+from ei_fast.network.step_functions import StepFunction, TooFast, steps_by_pieces, steps_on_grid
 from ei_fast.validation import as_float, as_numpy_ships, check_unmasked
 
 _GRID = 2**15
+# How many times finer it is made where the function is too fast for it, which is told by this share of wrong bins.
+_FINER = (1, 4, 16)
+_TOO_FAST = 2.0**-10
 
 
 class Activation:
@@ -34,7 +37,8 @@ class Activation:
     codomain : (float, float), optional
         Infimum and supremum of the values of a user's function; infinite where unbounded. The steps of such a function
         are searched on a grid of 32,768 intervals over the pre-activations that a layer can reach, and then refined to
-        rounding: a bin that is entered and left between two neighbouring points is not seen.
+        rounding: a bin that is entered and left between two neighbouring points is not seen. Where that is so at more
+        than one point in a thousand, as of a sine of many periods, the grid is made up to 16 times finer.
     **params : float or str
         Parameters of the named activation.
 
@@ -275,6 +279,11 @@ class Activation:
         StepFunction
             Breakpoints of the pre-activation, and the bin of each interval between them.
 
+        Raises
+        ------
+        ValueError
+            Where a user's function goes up and down too often to be searched, or leaves the codomain that was stated.
+
         Examples
         --------
         >>> import ei_fast as ef
@@ -285,10 +294,20 @@ class Activation:
         if self.formula is not None:
             return _steps_of_named(self, out_range, out_bins, drop)
         # Searched anew at every call, since what the function returns may have changed.
-        grid = np.linspace(*reach, _GRID + 1)
-        values = self(grid)
-        self.check_codomain(grid, values)
-        return steps_on_grid(self, grid, values, out_range, out_bins, drop)
+        for finer in _FINER:
+            grid = np.linspace(*reach, finer * _GRID + 1)
+            values = self(grid)
+            self.check_codomain(grid, values)
+            steps = steps_on_grid(self, grid, values, out_range, out_bins, drop)
+            between = grid[:-1] + np.random.default_rng(0).random(len(grid) - 1) * np.diff(grid)
+            if steps.differs(between, self(between), out_range, drop) <= _TOO_FAST:
+                return steps
+        raise TooFast(
+            f"The activation {self.name!r} goes up and down too often between {reach[0]:.6g} and {reach[1]:.6g}, which "
+            f"the pre-activations of the layer reach, for {_FINER[-1] * _GRID} intervals to show all of its steps. "
+            "Give an 'in_range' that is smaller, or measure the layer as a function: "
+            "Function(layer, layer.n_in, layer.n_out, out_range)."
+        )
 
     def _key(self) -> tuple[Any, ...]:
         # A user's function equals itself alone: it need not be hashable, nor define equality.

@@ -14,6 +14,7 @@ from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, hull_of, is_each
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
+from ei_fast.network.step_functions import TooFast
 from ei_fast.network.steps import StepTable
 from ei_fast.network.stored import StoredLayer, in_memory
 
@@ -206,7 +207,10 @@ class BinnedLayer:
         ranges: Sequence[Range] = self.out_range if is_each(self.out_range) else [self.out_range]  # type: ignore[assignment, list-item]
         # Only a user's function is searched for its steps.
         reach = (-np.inf, np.inf) if layer.activation.is_named else self.reach
-        functions = [layer.activation.steps(of_output, self.out_bins, reach, drop) for of_output in ranges]
+        try:
+            functions = [layer.activation.steps(of_output, self.out_bins, reach, drop) for of_output in ranges]
+        except TooFast as error:
+            raise TooFast(f"Layer {layer.name!r}: {error}") from None
         return StepTable.of(functions, layer.n_out, drop).scaled(self._coordinates.exponent)
 
     @cached_property

@@ -15,6 +15,10 @@ from ei_fast.network.formulas import Formula, Map
 _SIGN = np.int64(-(2**63))
 
 
+class TooFast(ValueError):
+    """An activation goes up and down too often for its steps to be found."""
+
+
 @dataclass(frozen=True)
 class StepFunction:
     """A binned activation: the bin is ``codes[k]`` where ``breaks[k - 1] <= s < breaks[k]``.
@@ -42,6 +46,18 @@ class StepFunction:
         """Output bin at each pre-activation of `s`, in the same shape."""
         return self.codes[np.searchsorted(self.breaks, s, side="right")]
 
+    def differs(self, s: NDArray[np.float64], values: NDArray[np.float64], out_range: Range, drop: bool) -> float:
+        """Share of some pre-activations for which it has another bin than the activation's `values` there."""
+        passed = np.searchsorted(_counted_edges(out_range, self.n_bins, drop), values, side="right")
+        return float(np.mean(self(s) != _codes(passed, self.n_bins, drop)))
+
+
+def _codes(passed: NDArray[np.intp], out_bins: int, drop: bool) -> NDArray[np.intp]:
+    """Bins from the numbers of edges that outputs have passed."""
+    if drop:
+        return np.where((passed == 0) | (passed == out_bins + 1), out_bins, passed - 1)
+    return passed
+
 
 def _counted_edges(out_range: Range, out_bins: int, drop: bool) -> NDArray[np.float64]:
     """The edges of which the number below a value gives its bin: the inner edges, and both ends under dropping."""
@@ -68,9 +84,7 @@ def _step_function(breaks: list[float], counts: list[int], out_bins: int, drop: 
     # Two steps at the same place may cancel each other.
     keep = [k for k in range(len(at)) if passed[k + 1] != passed[k]]
     passed, at = [passed[0], *(passed[k + 1] for k in keep)], [at[k] for k in keep]
-    codes = np.array(passed)
-    if drop:
-        codes = np.where((codes == 0) | (codes == out_bins + 1), out_bins, codes - 1)
+    codes = _codes(np.array(passed), out_bins, drop)
     step = StepFunction(np.array(at, dtype=np.float64), codes.astype(np.uint16), out_bins)
     step.breaks.flags.writeable = step.codes.flags.writeable = False
     return step

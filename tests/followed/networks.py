@@ -160,3 +160,13 @@ def _(said):
     ef.Activation("tanh")
     message = said.refused(ef.Activation, "leaky_relu", slope=0.1)
     ef.Activation("leaky_relu", **{message.split("It has ")[1].split(". Use")[0]: 0.1})
+
+
+@follows("or measure the layer as a function: Function(layer, layer.n_in, layer.n_out, out_range).")
+def _(said):
+    layer = ef.Layer(np.full((2, 3), 3e6), None, ef.Activation(np.sin, (-1.0, 1.0)), name="wave")
+    network = ef.Network([layer], (-1.0, 1.0))
+    said.refused(ef.analyze, network, **QUICK)
+    ef.analyze(network.over((-0.01, 0.01)), **QUICK)
+    function = ef.Function(layer, layer.n_in, layer.n_out, (-1.0, 1.0))
+    assert ef.analyze(ef.Network([function], (-1.0, 1.0)), **QUICK)[0].ei >= 0

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 
+from ei_fast.adapters.assemble.each_neuron import image_of
 from ei_fast.adapters.graph import Affine, Pointwise, Pool, Step, Window
+from ei_fast.adapters.graph.each_neuron import EachNeuron
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Ranges, hull_of
 from ei_fast.network.layer import Function, Layer
@@ -86,6 +88,8 @@ class PooledOf:
                 y = y * step.scale + step.shift
             elif isinstance(step, Pointwise):
                 y = step.activation(y)
+            elif isinstance(step, EachNeuron):
+                y = step.function(y, *step.parameters)
         return y
 
     def size_of_sums(self, x: Array) -> float:
@@ -119,6 +123,8 @@ class PooledOf:
             if isinstance(step, Affine):
                 ends = np.stack([step.scale * low + step.shift, step.scale * high + step.shift])
                 low, high = float(ends.min()), float(ends.max())
+            elif isinstance(step, EachNeuron):
+                low, high = image_of(step, *(np.full(len(step.parameters[0]), end) for end in (low, high)))
             elif isinstance(step, Pointwise):
                 smallest, largest = step.activation.codomain
                 if not (np.isfinite(smallest) and np.isfinite(largest)):

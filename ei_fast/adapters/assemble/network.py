@@ -10,14 +10,29 @@ from math import prod
 
 import numpy as np
 
+from ei_fast.adapters.activations.each_neuron import with_each_neuron
 from ei_fast.adapters.activations.steps import put_together
 from ei_fast.adapters.assemble.auto_blocks import joins_found
+from ei_fast.adapters.assemble.each_neuron import EachNeuronOf
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf
 from ei_fast.adapters.assemble.parts import Parts
 from ei_fast.adapters.assemble.patches import MAX_GATHERED, border_patch, patches
 from ei_fast.adapters.assemble.ranges import Known, Outputs, Ranged
 from ei_fast.adapters.assemble.tail import Tail
-from ei_fast.adapters.graph import Block, Conv, Op, Places, Readers, Recording, Role, Same, Start, View, spread
+from ei_fast.adapters.graph import (
+    Block,
+    Conv,
+    Op,
+    Places,
+    Readers,
+    Recording,
+    Role,
+    Same,
+    Start,
+    Transposed,
+    View,
+    spread,
+)
 from ei_fast.network.bins import Range, Ranges
 from ei_fast.network.chain import feeds
 from ei_fast.network.layer import Function, Layer
@@ -64,7 +79,7 @@ def assemble(recording: Recording, in_range: Range) -> tuple[Network, list[Piece
         Where nothing was found that can be measured.
     """
     by_auto = joins_found(recording)
-    recording = put_together(recording)
+    recording = with_each_neuron(put_together(recording))
     ops, dead = recording.alive()
     readers = Readers(ops, recording.outputs)
     found = _Assembly(recording, in_range, readers, Parts.in_recording(recording), by_auto)
@@ -181,6 +196,8 @@ class _Assembly:
         view, start = entered
         if isinstance(start, Conv):
             return self._convolution(op, start, view)
+        if isinstance(start, Transposed):
+            return self._transposed(op, start, view)
         if isinstance(does, Block) and does.note:
             self.notes[len(self.pieces)] = does.note
         if isinstance(start, Block) and start.window is not None:
@@ -213,6 +230,17 @@ class _Assembly:
             "border, of which most is inside; what is padded there is 0 and no input"
         )
         self._add(op, self._tail(op, border, view.source, with_pools=False), view, inputs, at)
+        return None
+
+    def _transposed(self, op: Op, start: Transposed, view: View) -> str | None:
+        tail = self._tail(op, start, view.source)
+        inputs, at = patches(view.places, start.window, start.blocks(tail.shape[1:]))
+        if not len(inputs):
+            remedy = ": name what holds it in 'blocks' to measure it" if self.recording.has_blocks else ""
+            return f"no block of its outputs lies wholly inside and is fed by inputs alone{remedy}"
+        size = "x".join(map(str, start.stride))
+        self.notes[len(self.pieces)] = f"measured is the map from the patch that feeds a block of {size} outputs to all"
+        self._add(op, tail, view, inputs, at)
         return None
 
     def _at_border(self, op: Op, start: Conv, view: View) -> tuple[Conv, View, Places, Places] | None:
@@ -293,7 +321,7 @@ class _Assembly:
             follows = False
         name = self._name_of(op)
         read = self._before(source, name)
-        if isinstance(layer, (SoftmaxOf, PooledOf)):
+        if isinstance(layer, (SoftmaxOf, PooledOf, EachNeuronOf)):
             layer = layer.function(read.range)
         if not follows:
             layer = layer.over(read.range)

@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from ei_fast.adapters.assemble.each_neuron import EachNeuronOf
 from ei_fast.adapters.assemble.functions import PooledOf, SoftmaxOf, averaged, pooled
 from ei_fast.adapters.graph import (
     Affine,
@@ -28,9 +29,11 @@ from ei_fast.adapters.graph import (
     Softmax,
     Start,
     Step,
+    Transposed,
     View,
     Window,
 )
+from ei_fast.adapters.graph.each_neuron import EachNeuron
 from ei_fast.adapters.graph.fusion import folded_after
 from ei_fast.network.activations import Activation
 from ei_fast.network.layer import Function, Layer
@@ -102,23 +105,27 @@ class Tail:
     def outputs(self, n_out: int) -> Places:
         """Where in a sample of the end the outputs are, (m, n_out)."""
         at = self.view.back(np.arange(self.view.places.size).reshape(self.view.places.shape)).reshape(self.shape)
+        if isinstance(self.start, Transposed):
+            return self.start.outputs(at)
         return np.moveaxis(at, self.start.axis, -1).reshape(-1, n_out)
 
     @cached_property
-    def layer(self) -> Layer | Function | SoftmaxOf | PooledOf:
+    def layer(self) -> Layer | Function | SoftmaxOf | PooledOf | EachNeuronOf:
         """The map with all that was taken."""
         start, steps = self.start, list(self._steps)
         if isinstance(start, Block):
             function = start.function
             return replace(function, per_position=self._at_many(function.n_out) and function.patch is None)
-        assert isinstance(start, (Dense, Conv))
+        assert isinstance(start, (Dense, Conv, Transposed))
+        if isinstance(start, Transposed):
+            steps = [_repeated(step, start.of_channel) for step in steps]
         weight, bias = start.weight, start.bias
         while steps and isinstance(step := steps[0], Affine):
             (weight, bias), steps = folded_after(weight, bias, step.scale, step.shift), steps[1:]
         activation = LINEAR
         if steps and isinstance(step := steps[0], Pointwise):
             activation, steps = step.activation, steps[1:]
-        patch = (start.channels, *start.window.size) if isinstance(start, Conv) else None
+        patch = (start.channels, *start.window.size) if isinstance(start, (Conv, Transposed)) else None
         at_many = patch is None and self._at_many(len(bias))
         layer = Layer(weight, bias, activation, name=self._name, patch=patch, per_position=at_many)
         pool = steps[0] if steps else None
@@ -128,6 +135,8 @@ class Tail:
             return layer
         if isinstance(step := steps[0], Softmax):
             return SoftmaxOf(layer, step.log)
+        if isinstance(step, EachNeuron) and len(steps) == 1:
+            return EachNeuronOf(layer, step)
         assert isinstance(start, Conv)
         return pooled(layer, start.window, steps)
 
@@ -191,6 +200,15 @@ def _behind_mean(layer: Layer, steps: Sequence[Step]) -> Layer:
         elif isinstance(step, Pointwise):
             activation = step.activation
     return Layer(weight, bias, activation, name=layer.name, patch=layer.patch)
+
+
+def _repeated(step: Step, times: int) -> Step:
+    """A step of channels, as one of outputs of which so many belong to each channel."""
+    if isinstance(step, Affine):
+        return Affine(*(np.repeat(part, times) for part in (step.scale, step.shift)))
+    if isinstance(step, EachNeuron):
+        return EachNeuron(step.function, tuple(np.repeat(part, times) for part in step.parameters))
+    return step
 
 
 def _n_taken(steps: Sequence[Step]) -> int:

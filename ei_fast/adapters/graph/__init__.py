@@ -8,6 +8,7 @@ from ei_fast.adapters.graph.recurrences import Recurrences
 from ei_fast.adapters.graph.recurrent import Moved, Recurs
 from ei_fast.adapters.graph.starts import Block, Conv, Dense, conv
 from ei_fast.adapters.graph.steps import Affine, Line, Pointwise, Pool, Reduce, Softmax
+from ei_fast.adapters.graph.transposed import Transposed, transposed
 from ei_fast.adapters.graph.values import Values
 from ei_fast.adapters.graph.view import View
 from ei_fast.adapters.graph.window import Places, Window, spread
@@ -15,5 +16,6 @@ from ei_fast.adapters.graph.window import Places, Window, spread
 __all__ = [
     "Affine", "Block", "Combine", "Conv", "Dense", "Line", "Moved", "Op", "Operation", "Pad", "Places", "Pointwise",
     "Pool", "Readers", "Recording", "Recurrences", "Recurs", "Reduce", "Role", "Same", "Softmax", "Start", "Step",
-    "Unknown", "Values", "View", "Window", "conv", "convolution_first", "no_layer", "spread",
+    "Transposed", "Unknown", "Values", "View", "Window", "conv", "convolution_first", "no_layer", "spread",
+    "transposed",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from ei_fast.adapters.graph.held import Held
 from ei_fast.adapters.graph.opaque import Unknown
 from ei_fast.adapters.graph.operation import Operation, Role
 from ei_fast.adapters.graph.starts import Conv, Dense
+from ei_fast.adapters.graph.transposed import Transposed
 from ei_fast.adapters.graph.view import Array
 from ei_fast.adapters.graph.window import Places
 
@@ -190,7 +191,7 @@ def convolution_first(recording: Recording) -> str | None:
         if isinstance(op.does, Dense):
             # It takes the model's own inputs, and tells how many.
             return None
-        if isinstance(op.does, Conv) or unknown:
+        if isinstance(op.does, (Conv, Transposed)) or unknown:
             found = found or op.name
         elif op.does.role is not Role.STARTS:
             reached.update(op.writes)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -15,6 +15,19 @@ from ei_fast.network.layer import Function
 
 # 256 MiB.
 _MAX_GROUPED = 2**25
+
+
+class _Weighted(Protocol):
+    """A map that has weights."""
+
+    @property
+    def weight(self) -> Array: ...
+
+    @property
+    def bias(self) -> Array: ...
+
+    @property
+    def axis(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +47,8 @@ class Dense(Start):
 
     def entered(self, view: View, here: View) -> "tuple[View, Dense]":
         # What was padded is no output of the layer before.
-        folded = None if view.is_padded else _folded(self, view)
-        return (here, self) if folded is None else (view, Dense(*folded))
+        taken_in = None if view.is_padded else folded(self, view)
+        return (here, self) if taken_in is None else (view, Dense(*taken_in))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +70,8 @@ class Conv(Start):
         return len(self.weight) // prod(self.window.size)
 
     def entered(self, view: View, here: View) -> "tuple[View, Conv]":
-        folded = _folded(self, view)
-        return (here, self) if folded is None else (view, Conv(*folded, self.window))
+        taken_in = folded(self, view)
+        return (here, self) if taken_in is None else (view, Conv(*taken_in, self.window))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +98,7 @@ class Block(Start):
         return None if view.scale is not None else (here if view.is_padded else view, self)
 
 
-def _folded(start: Dense | Conv, view: View) -> tuple[Array, Array] | None:
+def folded(start: "_Weighted", view: View) -> tuple[Array, Array] | None:
     """Weights and bias with the affine maps on the way folded in; None where these differ from place to place."""
     if view.scale is None or view.shift is None:
         return start.weight, start.bias

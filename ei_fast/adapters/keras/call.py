@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,3 +56,16 @@ class Call:
         if value is None or position in self.at:
             return None
         return np.asarray(as_numbers(value) if hasattr(value, "shape") else value, dtype=np.float64)
+
+
+def done(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What an operation gives.
+
+    Called alone, a transposed convolution takes its padding for another parameter.
+    """
+    if type(op).__name__ != "ConvTranspose":
+        return op.call(*args, **kwargs)
+    return keras.ops.conv_transpose(
+        *args, **kwargs, strides=op.strides, padding=op.padding, output_padding=op.output_padding,
+        data_format=op.data_format, dilation_rate=op.dilation_rate
+    )  # fmt: skip

@@ -14,8 +14,10 @@ from ei_fast.adapters.graph import (
     Same,
     Window,
     conv,
+    transposed,
 )
-from ei_fast.adapters.keras.call import Call, Steps
+from ei_fast.adapters.keras.call import Call, Steps, done
+from ei_fast.adapters.keras.numbers import as_numbers
 
 
 def _with_channels_first(call: Call, does: Callable[[Any], Operation | None], output: Any) -> Steps | None:
@@ -72,6 +74,33 @@ def _convolution(call: Call) -> Steps | None:
     return _with_channels_first(call, does, call.output)
 
 
+def _transposed(call: Call) -> Steps | None:
+    kernel = call.constant(1, "kernel")
+    if kernel is None:
+        return None
+    # (..., n_channels, channels) here, (channels, n_channels, ...) there.
+    ordered = np.moveaxis(kernel, (-1, -2), (0, 1))
+    window = Window.over(ordered.shape[2:], call.op.strides, getattr(call.op, "dilation_rate", 1))
+    padding = _cut_off(call, window)
+
+    def does(x: Any) -> Operation:
+        return transposed(ordered, None, 1, Window(window.size, window.stride, window.dilation, padding))
+
+    return _with_channels_first(call, does, call.output)
+
+
+def _cut_off(call: Call, window: Window) -> tuple[int, ...]:
+    """How many outputs are left out before the first, as a single input among zeros shows it: backends differ there."""
+    many = [n * gap + 4 for n, gap in zip(window.size, window.dilation, strict=True)]
+    axes = range(2, 2 + len(many)) if _data_format(call) == "channels_first" else range(1, 1 + len(many))
+    x = np.zeros((1, 1, *many) if axes[0] == 2 else (1, *many, 1), dtype="float32")
+    x[(0, *(-1 for _ in range(x.ndim - 1)))] = 1.0
+    ones = np.ones((*window.size, 1, 1), dtype="float32")
+    made = done(call.op, (keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(ones)), {})
+    begin = [int(np.nonzero(as_numbers(made))[axis].min()) for axis in axes]
+    return tuple((n - 1) * step - at for n, step, at in zip(many, window.stride, begin, strict=True))
+
+
 def _by_channel(call: Call, kernel: NDArray[np.float64], output: Any) -> Steps | None:
     """A convolution of every channel by itself; kernel (..., channels, multiplier)."""
     spread = kernel.reshape(*kernel.shape[:-2], 1, -1)
@@ -126,6 +155,7 @@ def _adaptive_pool(call: Call) -> Steps | None:
 
 SEVERAL: dict[str, Callable[[Call], Steps | None]] = {
     "Conv": _convolution,
+    "ConvTranspose": _transposed,
     "DepthwiseConv": _depthwise,
     "SeparableConv": _separable,
     "MaxPool": _pool,

@@ -18,9 +18,6 @@ from ei_fast.adapters.keras.numbers import as_numbers
 _REPEATING = (keras.layers.RNN, keras.layers.TimeDistributed)
 """What calls a layer again and again, at every step of a sequence: no one operation of its own is a layer."""
 
-_TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
-"""Whose operation Keras does not do alone: it takes the padding for another parameter."""
-
 _RECURRENT = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
 
 
@@ -29,7 +26,7 @@ def meaning_of_layer(layer: keras.Layer) -> Operation | None:
 
     Those that prepare data call their backend and no operations; others have a reason to be no layer.
     """
-    if isinstance(layer, (*_REPEATING, *_TRANSPOSED)):
+    if isinstance(layer, _REPEATING):
         return Unknown(no_layer(type(layer).__name__, 1))
     if is_quantized(layer):
         return Unknown("its weights are quantized, and its inputs may be; name it in 'blocks' to measure it as one map")

@@ -34,7 +34,7 @@ from ei_fast.adapters.keras.again import CalledAgain
 from ei_fast.adapters.keras.attention import unknown
 from ei_fast.adapters.keras.blocks import RunBlock
 from ei_fast.adapters.keras.book import Book, is_floating
-from ei_fast.adapters.keras.call import Call
+from ei_fast.adapters.keras.call import Call, done
 from ei_fast.adapters.keras.layers import call_of, is_bounded, meaning_of_layer
 from ei_fast.adapters.keras.numbers import as_numbers, elementwise
 from ei_fast.adapters.keras.operations import steps_of_call
@@ -154,7 +154,7 @@ class Watcher(Book):
 
     def _operation(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         actual_args, actual_kwargs = self.actual(args), self.actual(kwargs)
-        actual = op.call(*actual_args, **actual_kwargs)
+        actual = done(op, actual_args, actual_kwargs)
         reads = self.read((args, kwargs))
         kind = type(op).__name__.lower()
         self.uses.by((args, kwargs), self.inside[-1] if self.inside else "")

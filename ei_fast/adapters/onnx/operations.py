@@ -20,7 +20,9 @@ from ei_fast.adapters.graph import (
     Softmax,
     Window,
     conv,
+    transposed,
 )
+from ei_fast.adapters.graph.each_neuron import EachNeuron, prelu
 from ei_fast.adapters.graph.fusion import of_batch_norm
 from ei_fast.adapters.onnx.each import COMBINATIONS, activation_named, chosen, number_by_number
 from ei_fast.adapters.onnx.node import Node
@@ -45,7 +47,7 @@ def _of_one(node: Node) -> Operation | None:
     """What a node does with one value."""
     if node.kind in _MEANING and (node.at == (0,) or node.kind in _AFFINE):
         return _MEANING[node.kind](node)
-    return activation_named(node)
+    return activation_named(node) or _prelu(node)
 
 
 def _gemm(node: Node) -> Dense | None:
@@ -61,6 +63,14 @@ def _gemm(node: Node) -> Dense | None:
     return Dense(alpha * weight, bias)
 
 
+def _prelu(node: Node) -> EachNeuron | None:
+    slopes = node.constant(1) if node.kind == "PRelu" and node.at == (0,) else None
+    if slopes is None or node.x.ndim < 2 or slopes.ndim > node.x.ndim:
+        return None
+    slopes = slopes.reshape((1,) * (node.x.ndim - slopes.ndim) + slopes.shape)
+    return prelu(slopes[0]) if len(slopes) == 1 else None
+
+
 def _matmul(node: Node) -> Dense | None:
     weight = node.constant(1)
     return Dense(weight, np.zeros(weight.shape[1])) if weight is not None and weight.ndim == 2 else None
@@ -71,6 +81,16 @@ def _conv(node: Node) -> Operation | None:
     if kernel is None or kernel.ndim < 3:
         return None
     return conv(kernel, node.constant(2), node.attributes.get("group", 1), _window(node, kernel.shape[2:]))
+
+
+def _transposed_convolution(node: Node) -> Operation | None:
+    kernel = node.constant(1)
+    attributes = node.attributes
+    if kernel is None or kernel.ndim < 3 or attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
+        return None
+    if "output_shape" in attributes:
+        return None
+    return transposed(kernel, node.constant(2), attributes.get("group", 1), _window(node, kernel.shape[2:]))
 
 
 def _pool(node: Node) -> Pool:
@@ -164,6 +184,7 @@ _MEANING: dict[str, Callable[[Node], Operation | None]] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Conv": _conv,
+    "ConvTranspose": _transposed_convolution,
     "MaxPool": _pool,
     "AveragePool": _pool,
     "GlobalAveragePool": _global_pool,

@@ -7,7 +7,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ei_fast.adapters.graph import Affine, Dense, Operation, Pad, Pointwise, Pool, Reduce, Same, Softmax, Window, conv
+from ei_fast.adapters.graph import (
+    Affine,
+    Dense,
+    Operation,
+    Pad,
+    Pointwise,
+    Pool,
+    Reduce,
+    Same,
+    Softmax,
+    Window,
+    conv,
+    transposed,
+)
+from ei_fast.adapters.graph.each_neuron import prelu
 from ei_fast.adapters.graph.fusion import of_batch_norm
 from ei_fast.adapters.torch.activations import ACTIVATIONS, Arguments
 from ei_fast.adapters.torch.call import Call
@@ -157,6 +171,15 @@ def _convolution(call: Call, result: torch.Tensor) -> Operation | None:
     return conv(_array(weight), None if bias is None else _array(bias), given(6, "groups", 1), window)
 
 
+def _transposed_convolution(call: Call, result: torch.Tensor) -> Operation | None:
+    given = call.given
+    x, weight, bias = given(0, "input"), given(1, "weight"), given(2, "bias")
+    if x.dim() != weight.dim():
+        return None
+    window = Window.over(weight.shape[2:], given(3, "stride", 1), given(7, "dilation", 1), given(4, "padding", 0))
+    return transposed(_array(weight), None if bias is None else _array(bias), given(6, "groups", 1), window)
+
+
 def _pool(call: Call, result: torch.Tensor) -> Pool | None:
     given, name = call.given, call.name
     x, mean = given(0, "input"), "avg" in name
@@ -275,6 +298,14 @@ def _softmax(call: Call, result: torch.Tensor) -> Softmax | None:
     return Softmax(call.name == "log_softmax") if over_neurons else None
 
 
+def _prelu(call: Call, result: torch.Tensor) -> Operation | None:
+    slopes = call.given(1, "weight")
+    if slopes.numel() == 1:
+        return _activation(call, result)
+    # The second axis are channels.
+    return prelu(_array(slopes).reshape(-1, *(1 for _ in result.shape[2:]))) if result.dim() > 1 else None
+
+
 def _activation(call: Call, result: torch.Tensor) -> Pointwise | None:
     try:
         activation = ACTIVATIONS[call.name](call.given)
@@ -292,12 +323,14 @@ _SECOND_TOO = ("add", "mul")
 
 _MEANING: dict[str, Callable[[Call, torch.Tensor], Operation | None]] = {
     **dict.fromkeys(ACTIVATIONS, _activation),
+    "prelu": _prelu,
     **dict.fromkeys(("softmax", "log_softmax"), _softmax),
     **dict.fromkeys(_AFFINE, _affine),
     **dict.fromkeys(("mean", "amax"), _reduced),
     "pad": _padded,
     **dict.fromkeys(_POOLS, _pool),
     **dict.fromkeys(_CONVOLUTIONS, _convolution),
+    **{f"conv_transpose{n}d": _transposed_convolution for n in (1, 2, 3)},
     **dict.fromkeys(_DENSE, _dense_map),
     **dict.fromkeys(_REARRANGED, _rearranged),
     **dict.fromkeys(_SAME, _same),

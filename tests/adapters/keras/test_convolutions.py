@@ -81,10 +81,3 @@ def test_pools_to_a_number_of_places(pool, data_format):
     assert not net.skipped
     # Windows of different sizes.
     assert len(ef.as_network(model(3)).skipped) == 1
-
-
-def test_transposed_convolutions_are_named():
-    model = sequential(L.Conv2DTranspose(3, 2, name="t"), L.Flatten(), L.Dense(2, name="d"), shape=(4, 4, 2))
-    net = ef.as_network(model)
-    assert names_of(net) == ["d"]
-    assert dict(net.skipped)["t"].startswith("Conv2DTranspose is no dense layer")

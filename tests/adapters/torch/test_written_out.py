@@ -90,12 +90,11 @@ def test_a_convolution_before_an_activation_written_out():
         lambda x: torch.roll(x, 1, 1),
         lambda x: x - x.mean(-1, keepdim=True),
         lambda x: F.normalize(x, dim=-1),
-        lambda x: x + torch.sin(x * torch.arange(1, 6)) ** 2,
         lambda x: F.dropout(x, 0.5, training=True),
         lambda x: torch.renorm(x, 2, 0, 50.0),
         lambda x: torch.cat([x[:1] * 0, x[1:]]),
     ],
-    ids=["cumsum", "flip", "roll", "mean", "normalize", "by neuron", "dropout", "renorm", "first row"],
+    ids=["cumsum", "flip", "roll", "mean", "normalize", "dropout", "renorm", "first row"],
 )
 def test_what_reads_more_than_one_number_is_no_activation_and_the_layer_before_is_named(function):
     torch.manual_seed(0)
