@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters.graph import Op, Operation, Recording, Unknown
+from ei_fast.adapters.graph.attention import Attention
 from ei_fast.adapters.sources import random_inputs
 from ei_fast.network.bins import Range
 
@@ -84,6 +85,8 @@ def _mixing(run: Run, inputs: NDArray[np.float64], usual: Recording, in_range: R
 
 def _is_of_sequences(does: Operation) -> bool:
     """Whether an operation that makes rows of others does so since it takes them for a sequence."""
+    if isinstance(does, Attention):
+        return True
     if isinstance(does, Unknown):
         return does.reason.split(" ")[0] in _OF_SEQUENCES
     return not does.is_by_row

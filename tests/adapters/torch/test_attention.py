@@ -180,7 +180,8 @@ def test_encoder_layers(norm_first, activation):
             linear = model.layers[n].get_submodule(part)
             _same_weights(net, [f"layers.{n}.{part}"], [(_numbers(linear.weight).T, _numbers(linear.bias))])
     assert _attention_skipped(net) == ["layers.0.self_attn", "layers.1.self_attn"]
-    skipped = [name for name, _ in net.skipped]
+    # Of the two sums of a layer one may be found by blocks='auto'.
+    skipped = [name for name, reason in net.skipped if not reason.startswith("add ")]
     assert len(skipped) == len(set(skipped))
 
 
