@@ -111,12 +111,14 @@ def test_verification_sees_what_was_taken_for_an_activation(monkeypatch):
         ef.as_network(model)
 
 
-def test_slopes_that_are_learned_for_each_neuron_are_no_activation_even_before_they_are_trained():
+@pytest.mark.parametrize("slopes", [torch.full((5,), 0.25), torch.arange(5) / 5.0], ids=["as they begin", "trained"])
+def test_slopes_that_are_learned_for_each_neuron_make_a_function_even_before_they_are_trained(slopes):
     model = Does(lambda s, x: s.b(F.prelu(s.a(x), 2 * s.slope)), a=nn.Linear(4, 5), b=nn.Linear(5, 3))
-    model.slope = nn.Parameter(torch.full((5,), 0.25))
+    model.slope = nn.Parameter(slopes)
     net = ef.as_network(model)
-    assert net.restarts == {1}
-    assert any("layer 'a' is measured without it" in reason for _, reason in net.skipped)
+    assert [type(layer) for layer in net] == [ef.Function, ef.Layer]
+    assert not net.restarts
+    assert not net.skipped
 
 
 def test_an_activation_that_is_no_number_everywhere_is_named():
