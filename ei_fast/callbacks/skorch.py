@@ -57,7 +57,9 @@ class RecorderCallback(Callback):
     on_error : "warn" or "raise", default "warn"
         An epoch that cannot be recorded, because weights are no longer finite or a disk is full, is left out with one
         warning, and training goes on; or ends the training.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+    order, prefix, layout, norm_place, norm_eps, chain, layers : optional
+        How a dict or file of weights is read: see `as_network`.
+    blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
         How the module is read: see `as_network`.
 
     Attributes
@@ -115,7 +117,13 @@ class RecorderCallback(Callback):
         return self._epochs.recorder
 
     def initialize(self) -> "RecorderCallback":
-        """Begin anew, where parameters have been set to something else."""
+        """Begin anew, where parameters have been set to something else.
+
+        Returns
+        -------
+        RecorderCallback
+            The callback itself.
+        """
         given = {name: getattr(self, name) for name in self._names}
         if given.keys() != self._made_of.keys() or any(self._made_of[name] is not given[name] for name in given):
             self._epochs = EpochRecorder(**given, part_of=_part_of, part_type=torch.nn.Module)
@@ -123,17 +131,53 @@ class RecorderCallback(Callback):
         return self
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Open the file; refuse a module that cannot be measured."""
+        """Open the file; refuse a module that cannot be measured.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            That trains; its `module_` is measured.
+        X, y : array or dataset, optional
+            What it trains on; not looked at.
+        **kwargs
+            What else the net tells; not looked at.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a module, or a part of it, that cannot be measured, or that has other layers than the trajectory that
+            is continued.
+        """
         self._epochs.begin()
         self._epochs.check(net.module_)
 
     def on_epoch_end(self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any) -> None:
-        """Measure, if the epoch's turn has come."""
+        """Measure, if the epoch's turn has come.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            That trains; its `module_` is measured.
+        dataset_train, dataset_valid : dataset, optional
+            What it trains and validates on; not looked at.
+        **kwargs
+            What else the net tells; not looked at.
+        """
         entry = net.history[-1]
         self._epochs.record(net.module_, int(entry["epoch"]) - 1, _metrics_in(entry))
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Close the file; say what was left out."""
+        """Close the file; say what was left out.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            That trains; its `module_` is measured.
+        X, y : array or dataset, optional
+            What it trains on; not looked at.
+        **kwargs
+            What else the net tells; not looked at.
+        """
         self._epochs.end()
 
 

@@ -57,7 +57,9 @@ class RecorderCallback(TrainerCallback):
     on_error : "warn" or "raise", default "warn"
         An epoch that cannot be recorded, because weights are no longer finite or a disk is full, is left out with one
         warning, and training goes on; or ends the training.
-    order, prefix, layout, norm_place, norm_eps, blocks, verify, input_shape, example_inputs, names : optional
+    order, prefix, layout, norm_place, norm_eps, chain, layers : optional
+        How a dict or file of weights is read: see `as_network`.
+    blocks, heads, verify, input_shape, example_inputs, unroll, names : optional
         How the model is read: see `as_network`.
 
     Attributes
@@ -111,7 +113,25 @@ class RecorderCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Open the file; refuse a model that cannot be measured."""
+        """Open the file; refuse a model that cannot be measured.
+
+        Parameters
+        ----------
+        args : transformers.TrainingArguments
+            Of the trainer.
+        state : transformers.TrainerState
+            Where the training is.
+        control : transformers.TrainerControl
+            What the trainer does next; left as it is.
+        **kwargs
+            What else the trainer tells; its `model` is measured.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a model, or a part of it, that cannot be measured, of which every process holds a part, or that has
+            other layers than the trajectory that is continued.
+        """
         self._logged, self._ended = {}, None
         if _spreads_weights(args, kwargs["model"]):
             raise ValueError(
@@ -133,7 +153,19 @@ class RecorderCallback(TrainerCallback):
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Begin to gather what is logged."""
+        """Begin to gather what is logged.
+
+        Parameters
+        ----------
+        args : transformers.TrainingArguments
+            Of the trainer.
+        state : transformers.TrainerState
+            Where the training is.
+        control : transformers.TrainerControl
+            What the trainer does next; left as it is.
+        **kwargs
+            What else the trainer tells; its `model` is measured.
+        """
         self._record(state, kwargs["model"])
         self._logged = {}
 
@@ -145,20 +177,58 @@ class RecorderCallback(TrainerCallback):
         logs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Keep what is logged; the loss of an epoch is, once it has ended."""
+        """Keep what is logged; the loss of an epoch is, once it has ended.
+
+        Parameters
+        ----------
+        args : transformers.TrainingArguments
+            Of the trainer.
+        state : transformers.TrainerState
+            Where the training is.
+        control : transformers.TrainerControl
+            What the trainer does next; left as it is.
+        logs : mapping of str to number, optional
+            Metrics by name.
+        **kwargs
+            What else the trainer tells; its `model` is measured.
+        """
         kept = {name: value for name, value in (logs or {}).items() if _is_metric(name, value)}
         self._logged |= kept
         if not control.should_evaluate:
             self._record(state, kwargs["model"])
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Measure, if an epoch was evaluated whose turn has come."""
+        """Measure, if an epoch was evaluated whose turn has come.
+
+        Parameters
+        ----------
+        args : transformers.TrainingArguments
+            Of the trainer.
+        state : transformers.TrainerState
+            Where the training is.
+        control : transformers.TrainerControl
+            What the trainer does next; left as it is.
+        **kwargs
+            What else the trainer tells; its `model` is measured.
+        """
         self._record(state, kwargs["model"])
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Measure, if the epoch's turn has come, as soon as its losses are known."""
+        """Measure, if the epoch's turn has come, as soon as its losses are known.
+
+        Parameters
+        ----------
+        args : transformers.TrainingArguments
+            Of the trainer.
+        state : transformers.TrainerState
+            Where the training is.
+        control : transformers.TrainerControl
+            What the trainer does next; left as it is.
+        **kwargs
+            What else the trainer tells; its `model` is measured.
+        """
         if not state.is_world_process_zero:
             return
         # The share of an epoch that is done is part of `epoch`; an epoch is over at a whole number, to rounding.
@@ -168,13 +238,37 @@ class RecorderCallback(TrainerCallback):
             self._record(state, kwargs["model"])
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Measure what has not been measured yet."""
+        """Measure what has not been measured yet.
+
+        Parameters
+        ----------
+        args : transformers.TrainingArguments
+            Of the trainer.
+        state : transformers.TrainerState
+            Where the training is.
+        control : transformers.TrainerControl
+            What the trainer does next; left as it is.
+        **kwargs
+            What else the trainer tells; its `model` is measured.
+        """
         self._record(state, kwargs["model"])
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Close the file; say what was left out."""
+        """Close the file; say what was left out.
+
+        Parameters
+        ----------
+        args : transformers.TrainingArguments
+            Of the trainer.
+        state : transformers.TrainerState
+            Where the training is.
+        control : transformers.TrainerControl
+            What the trainer does next; left as it is.
+        **kwargs
+            What else the trainer tells; its `model` is measured.
+        """
         if state.is_world_process_zero:
             self._record(state, kwargs["model"])
             self._epochs.end()
