@@ -145,7 +145,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
 
 
 @pytest.mark.slow
-def test_bert_is_read_in_two_gigabytes_above_the_model():
+def test_bert_is_read_in_little_more_than_two_gigabytes_above_the_model():
     pytest.importorskip("transformers")
     done = subprocess.run([sys.executable, "-c", _BERT], check=True, capture_output=True, text=True)
     n_layers, n_weights, gigabytes = done.stdout.split()
