@@ -64,9 +64,11 @@ def test_inside_a_process_pool(tmp_path, method):
 
 
 _LONG = """
-import sys, threading
+import signal, sys, threading
 import numpy as np
 import ei_fast as ef
+# What is started in the background may have it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 weight = np.random.default_rng(0).normal(size=(60, 12))
 # Whatever has to be compiled is: an interruption of the compiler is Numba's to deal with.
 ef.analyze(weight, tol=1e-6, random_state=0, n_jobs=2)
