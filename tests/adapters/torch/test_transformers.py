@@ -125,7 +125,8 @@ def check(of, config, options, given):
     model = getattr(transformers, of)(getattr(transformers, config)(**options)).eval()
     net = ef.as_network(model, example_inputs=given)
     parts = dict(model.named_modules())
-    found = [(layer, parts[layer.name.partition("#")[0]]) for layer in net]
+    # Experts, and weights that a module holds itself, are no modules of their own.
+    found = [(layer, parts.get(layer.name.partition("#")[0])) for layer in net]
     linear = [(layer, part) for layer, part in found if isinstance(part, nn.Linear)]
     # Nothing is missing, and what is there has the model's own weights: scales on the way may be taken in.
     missing = set(linear_layers(model)) - {layer.name.partition("#")[0] for layer in net}
