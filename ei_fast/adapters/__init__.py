@@ -8,7 +8,7 @@ from ei_fast.adapters.arrays import check_activation
 from ei_fast.adapters.dicts.options import DictOptions, Layout, Place
 from ei_fast.adapters.given import WHOSE, Given
 from ei_fast.adapters.names import check_names, renamed
-from ei_fast.adapters.table import adapter_of
+from ei_fast.adapters.table import Adapter, adapter_of
 from ei_fast.network.activations import Activation
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network
@@ -160,12 +160,7 @@ def as_network(
         **{"chain": None if chain is True else chain, "layers": layers, "blocks": blocks or None},
         **{"heads": heads or None, "input_shape": input_shape, "example_inputs": example_inputs, "unroll": unroll},
     }
-    for option, value in options.items():
-        if value is not None and option not in adapter.takes:
-            what = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
-            raise ValueError(
-                f"The {option!r} parameter of as_network is for {WHOSE[option]}. Got it for {what}. Leave it out."
-            )
+    _check_options(model, adapter, options)
     check_activation(activation)
     if not isinstance(heads, bool):
         raise TypeError(f"The 'heads' parameter of as_network must be True or False. Got {heads!r} instead.")
@@ -173,3 +168,17 @@ def as_network(
     given = Given(activation, in_range, of_dicts, blocks, verify, input_shape, example_inputs, heads, unroll)
     network = adapter.read(model, given)
     return network if called is None else renamed(network, called)
+
+
+def _check_options(model: Any, adapter: Adapter, options: Mapping[str, Any]) -> None:
+    """Raise ValueError for options that are not for a model, or that say the same."""
+    for option, value in options.items():
+        if value is not None and option not in adapter.takes:
+            what = str(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
+            raise ValueError(
+                f"The {option!r} parameter of as_network is for {WHOSE[option]}. Got it for {what}. Leave it out."
+            )
+    if options["input_shape"] is not None and options["example_inputs"] is not None:
+        raise ValueError(
+            "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
+        )

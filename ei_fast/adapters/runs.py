@@ -16,7 +16,6 @@ from ei_fast.adapters.graph import Recording, Recurs, Unknown
 from ei_fast.adapters.graph.recording import PathStep
 from ei_fast.adapters.seen import with_seen
 from ei_fast.adapters.sources import ROWS, OfShape, Source, range_beyond
-from ei_fast.adapters.sources import random_inputs as random_inputs
 from ei_fast.adapters.verify import verify
 from ei_fast.network.bins import Range
 from ei_fast.network.network import Network

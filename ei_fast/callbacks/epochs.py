@@ -197,3 +197,15 @@ def attribute_at(model: Any, path: str) -> Any:
         if found is None:
             return None
     return found
+
+
+def named_part(module: Any, path: str, kind: type) -> Any:
+    """The part of a module of PyTorch that a path leads to, of this kind; ValueError where there is none."""
+    part = attribute_at(module, path)
+    if isinstance(part, kind):
+        return part
+    names = [name for name, _ in module.named_modules() if name]
+    raise ValueError(
+        f"The 'module' parameter of RecorderCallback must name a part of the {type(module).__name__}. "
+        f"Got {path!r}; it has {', '.join(names) or 'none'}."
+    )

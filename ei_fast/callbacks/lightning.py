@@ -15,7 +15,7 @@ except ImportError as error:
     raise missing_extra("ei_fast.callbacks.lightning", "Lightning", "lightning") from error
 
 from ei_fast.adapters import as_network
-from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, attribute_at, log_entries
+from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, log_entries, named_part
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.parameters import AdapterOptions, check_adapter_options, shows_keywords
 from ei_fast.training.recorder import Recorder
@@ -270,14 +270,8 @@ def _is_complete(module: pl.LightningModule) -> bool:
 def _part_of(module: pl.LightningModule, path: str | None) -> torch.nn.Module:
     """The part of a module that a path leads to; without one what can be run and learns."""
     if path is not None:
-        part = attribute_at(module, path)
-        if isinstance(part, torch.nn.Module):
-            return part
-        names = [name for name, _ in module.named_modules() if name]
-        raise ValueError(
-            f"The 'module' parameter of RecorderCallback must name a part of the {type(module).__name__}. "
-            f"Got {path!r}; it has {', '.join(names) or 'none'}."
-        )
+        part: torch.nn.Module = named_part(module, path, torch.nn.Module)
+        return part
     if _runs(module):
         return _uncompiled(module)
     # A loss or a metric can be run as well, and has nothing to learn.

@@ -13,7 +13,7 @@ except ImportError as error:
     raise missing_extra("ei_fast.callbacks.skorch", "skorch", "skorch") from error
 
 from ei_fast.adapters import as_network
-from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, attribute_at
+from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, named_part
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.parameters import AdapterOptions, check_adapter_options, shows_keywords
 from ei_fast.training.recorder import Recorder
@@ -192,11 +192,4 @@ def _metrics_in(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _part_of(module: torch.nn.Module, path: str | None) -> torch.nn.Module:
     """The part of a module that a path leads to; without one the module itself."""
-    part = module if path is None else attribute_at(module, path)
-    if isinstance(part, torch.nn.Module):
-        return part
-    names = [name for name, _ in module.named_modules() if name]
-    raise ValueError(
-        f"The 'module' parameter of RecorderCallback must name a part of the {type(module).__name__}. "
-        f"Got {path!r}; it has {', '.join(names) or 'none'}."
-    )
+    return module if path is None else named_part(module, path, torch.nn.Module)

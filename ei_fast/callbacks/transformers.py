@@ -16,7 +16,7 @@ except ImportError as error:
     raise missing_extra("ei_fast.callbacks.transformers", "transformers", "transformers") from error
 
 from ei_fast.adapters import as_network
-from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, attribute_at, log_entries
+from ei_fast.callbacks.epochs import OWN_PARAMETERS, EpochRecorder, log_entries, named_part
 from ei_fast.estimator import EffectiveInformation
 from ei_fast.parameters import AdapterOptions, check_adapter_options, shows_keywords
 from ei_fast.training.recorder import Recorder
@@ -298,16 +298,7 @@ def _spreads_weights(args: TrainingArguments, model: torch.nn.Module) -> bool:
 
 def _part_of(model: torch.nn.Module, path: str | None) -> torch.nn.Module:
     """The part of a model that a path leads to; without one the model, with the forward of its class."""
-    if path is None:
-        return _as_written(model)
-    part = attribute_at(model, path)
-    if isinstance(part, torch.nn.Module):
-        return part
-    names = [name for name, _ in model.named_modules() if name]
-    raise ValueError(
-        f"The 'module' parameter of RecorderCallback must name a part of the {type(model).__name__}. "
-        f"Got {path!r}; it has {', '.join(names) or 'none'}."
-    )
+    return _as_written(model) if path is None else named_part(model, path, torch.nn.Module)
 
 
 def _as_written(model: torch.nn.Module) -> torch.nn.Module:

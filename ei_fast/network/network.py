@@ -8,7 +8,6 @@ import numpy as np
 
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of
 from ei_fast.network.chain import Block, check_chain, check_one_place, inputs_from, joined, with_names
-from ei_fast.network.chain import feeds as feeds
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
 from ei_fast.network.parameter_count import ParameterCount

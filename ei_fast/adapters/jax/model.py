@@ -130,10 +130,6 @@ class _Subject:
 
     def input_shape(self, given: Sequence[int] | None, example: Any) -> tuple[int, ...]:
         """Shape of a sample that the model takes."""
-        if given is not None and example is not None:
-            raise ValueError(
-                "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
-            )
         if example is not None:
             return self._shape_of(example)
         if given is not None:

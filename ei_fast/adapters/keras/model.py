@@ -89,10 +89,6 @@ def _source(model: keras.Layer, given: Given) -> tuple[Source, list[str]]:
     _check_built(model)
     if given.example_inputs is None:
         return OfShape(_input_shape(model, given.input_shape)), []
-    if given.input_shape is not None:
-        raise ValueError(
-            "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
-        )
     return examples_of(given.example_inputs, model)
 
 

@@ -67,10 +67,6 @@ def read(model: Any, given: Given) -> Network:
     check_model(model, what, folder)
     graph = _Graph(model, what)
     examples = None if given.example_inputs is None else as_batch(given.example_inputs)
-    if examples is not None and given.input_shape is not None:
-        raise ValueError(
-            "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
-        )
     graph.unroll = given.checked_unroll
     source = OfShape(graph.input_shape(given.input_shape if examples is None else examples.shape[1:]), examples)
     probed = graph.run(source.drawn(in_range, 2))

@@ -143,10 +143,6 @@ class _Subject:
     ) -> tuple[Source, Recording, list[tuple[str, str]]]:
         """What the model is run on, a run on a little of it, and what is to be said of it."""
         if examples is not None:
-            if shape is not None:
-                raise ValueError(
-                    "The parameters 'input_shape' and 'example_inputs' of as_network say the same. Got both. Give one."
-                )
             found, said = examples_of(examples, self._model)
             of_examples, probed = self._probed(found, in_range)
             return of_examples, probed, [("example_inputs", one) for one in said]

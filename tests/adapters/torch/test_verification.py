@@ -9,7 +9,7 @@ from torch import nn
 import ei_fast as ef
 from ei_fast.adapters import graph
 from ei_fast.adapters.assemble.network import assemble
-from ei_fast.adapters.runs import random_inputs
+from ei_fast.adapters.sources import random_inputs
 from ei_fast.adapters.torch import operations as torch_ops
 from ei_fast.adapters.torch.model import _Subject
 from ei_fast.adapters.verify import verify
