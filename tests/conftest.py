@@ -2,6 +2,7 @@
 
 import os
 
+import absent
 import matplotlib
 import numpy as np
 import pytest
@@ -31,3 +32,32 @@ def no_work(monkeypatch):
         pytest.fail("work was begun before the input was checked")
 
     monkeypatch.setattr("ei_fast.estimator.layers.measure_layer", work)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Skip a file that imports a framework that is not installed."""
+    report = yield
+    return _skipped_without_framework(report, collector.path, str(report.longrepr))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Skip a test that imports a framework that is not installed."""
+    report = yield
+    is_import = call.excinfo is not None and isinstance(call.excinfo.value, ImportError)
+    return _skipped_without_framework(report, item.path, str(call.excinfo.value) if is_import else "")
+
+
+def _skipped_without_framework(report, path, said):
+    why = absent.why_skipped(said) if report.failed else None
+    if why is not None:
+        report.outcome, report.longrepr = "skipped", (str(path), 0, f"Skipped: {why}")
+    return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say for each reason how often tests were skipped, and how to run them."""
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    for line in absent.summary(told[2].removeprefix("Skipped: ") for told in skipped if isinstance(told, tuple)):
+        terminalreporter.write_line(line)

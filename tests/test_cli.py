@@ -10,11 +10,8 @@ from shutil import which
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
-from models import export_onnx
 from slow_cases import some_slow
-from torch import nn
 
 import ei_fast as ef
 from ei_fast.cli import main
@@ -159,6 +156,10 @@ def test_describe_and_analyze_of_a_state_dict(tmp_path):
 
 
 def test_whole_models(tmp_path):
+    import torch
+    from models import export_onnx
+    from torch import nn
+
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8, 2))
     path = export_onnx(model, tmp_path / "net.onnx", 1, 4, 4)

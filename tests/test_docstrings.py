@@ -73,7 +73,12 @@ def _of_callbacks():
     """What the callbacks do when their frameworks call them, by full names."""
     for name in BESIDE[1:]:
         module, _, callback = name.rpartition(".")
-        for member, value in vars(vars(importlib.import_module(module))[callback]).items():
+        try:
+            found = vars(importlib.import_module(module))[callback]
+        except ei_fast.MissingExtra:
+            # Its tests are skipped.
+            continue
+        for member, value in vars(found).items():
             if not member.startswith("_") and (inspect.isroutine(value) or isinstance(value, property)):
                 yield f"{name}.{member}"
 
@@ -88,6 +93,9 @@ def _errors(name):
 
 @pytest.mark.parametrize("name", [*_public(), *BESIDE, *_of_callbacks()])
 def test_public_docstrings_are_complete(name):
+    if name.startswith("ei_fast.callbacks."):
+        # Raises where its framework is not installed, for which the test is skipped.
+        importlib.import_module(".".join(name.split(".")[:3]))
     assert _errors(name) == []
 
 

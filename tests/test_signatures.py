@@ -1,16 +1,14 @@
 """Functions that hand keywords on say which, in their signatures and to type checkers."""
 
 import pydoc
+from contextlib import suppress
+from importlib import import_module
 from inspect import Parameter, signature
 from typing import Literal, get_args, get_origin
 
 import pytest
 
 import ei_fast as ef
-from ei_fast.callbacks.keras import RecorderCallback as KerasCallback
-from ei_fast.callbacks.lightning import RecorderCallback as LightningCallback
-from ei_fast.callbacks.skorch import RecorderCallback as SkorchCallback
-from ei_fast.callbacks.transformers import RecorderCallback as TransformersCallback
 from ei_fast.cluster import plan
 from ei_fast.parameters import (
     CONSTRAINTS,
@@ -24,15 +22,20 @@ from ei_fast.parameters import (
 )
 from ei_fast.training.ranges import SAID
 
+
+def _callbacks():
+    """Those of the frameworks that are installed."""
+    for framework in ("keras", "lightning", "skorch", "transformers"):
+        with suppress(ef.MissingExtra):
+            yield import_module(f"ei_fast.callbacks.{framework}").RecorderCallback
+
+
 ESTIMATOR_METHODS = [getattr(ef.EffectiveInformation, name) for name in ("fit", "check", "choices")]
 READING = [
     *ESTIMATOR_METHODS,
     ef.Recorder,
     plan,
-    KerasCallback,
-    LightningCallback,
-    SkorchCallback,
-    TransformersCallback,
+    *_callbacks(),
 ]
 MEASURES = [ef.analyze, ef.effective_information, ef.sensitivity_matrix, ef.ei_parts_matrix]
 

@@ -1,9 +1,10 @@
 """Every model of these tests is drawn anew, and the same."""
 
 import pytest
-import torch
 
 
 @pytest.fixture(autouse=True)
 def _seeded():
+    import torch
+
     torch.manual_seed(0)
