@@ -35,6 +35,8 @@ myst_heading_anchors = 4
 # A word in single backticks is code, and a link where it names something public.
 default_role = "py:obj"
 add_module_names = False
+# Of options of the command line two hyphens would become a dash.
+smartquotes = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 # Frameworks that a callback needs may be missing where the site is built.

@@ -31,6 +31,8 @@ class Commands(SphinxDirective):
         records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
         options = nodes.definition_list(classes=["options"])
         for option, said in filter(None, records):
+            if not said:
+                continue  # an argument, which the usage names
             term = nodes.term("", "", nodes.literal(text=option))
             options += nodes.definition_list_item("", term, nodes.definition("", nodes.paragraph(text=said)))
         section += options
