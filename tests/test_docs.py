@@ -1,12 +1,16 @@
 """What the README and the pages of the site show is what happens; docstrings are tested in test_docstrings.py."""
 
 import re
+import shlex
+from configparser import ConfigParser
 from pathlib import Path
 
+import click
 import matplotlib.pyplot as plt
 import pytest
 
 import ei_fast
+from ei_fast.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -101,3 +105,36 @@ def test_the_readme_begins_with_two_commands():
     commands = [line for line in lines if line.startswith("pip install ")]
     assert commands[0] == "pip install . && ei-fast demo iris"
     assert 'pip install ".[test,frameworks]" && pytest' in commands
+
+
+def _commands(page):
+    """Lines of shell in which ``ei-fast`` is called, without what stands before it."""
+    shell = re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    return re.findall(r"(?:^|&& )(ei-fast [^\n]*)", "\n".join(shell), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _commands(page)], ids=_relative)
+def test_commands_of_a_page_are_understood(page):
+    for line in _commands(page):
+        command, context, arguments = main, click.Context(main), shlex.split(line, comments=True)[1:]
+        while isinstance(command, click.Group) and not arguments[0].startswith("--"):
+            command = command.commands[arguments.pop(0)]
+            context = click.Context(command, parent=context)
+        given, left, _ = command.make_parser(context).parse_args(arguments)
+        assert not left, line
+        missing = [one.name for one in command.params if one.required and given.get(one.name) in (None, ())]
+        assert not missing or "--help" in arguments, f"{line}: {missing}"
+
+
+def test_extras_that_pages_name_are_there():
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    for page in PAGES:
+        for extras in re.findall(r"(?:ei_fast|\.)\[([a-z,]+)\]", page.read_text("utf-8")):
+            assert set(extras.split(",")) <= set(setup["options.extras_require"]), f"{extras} in {_relative(page)}"
+
+
+def test_times_of_the_readme_are_those_of_the_page_about_them():
+    ratios = re.findall(r"[\d,.]+×", README.read_text("utf-8"))
+    assert ratios
+    assert set(ratios) <= set(re.findall(r"[\d,.]+×", (DOCS / "speed.md").read_text("utf-8")))
