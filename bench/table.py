@@ -1,4 +1,4 @@
-"""From stored benchmarks to the README's table and the plot of growth.
+"""From stored benchmarks to the table of docs/speed.md, of which the README has some lines, and the plot of growth.
 
 pytest bench -n 0 --benchmark-enable --benchmark-json=bench.json && python bench/table.py bench.json
 """

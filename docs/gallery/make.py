@@ -63,14 +63,14 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
 INTRODUCTION = """\
 # Gallery
 
-Every script in [examples](../../examples), as it stands, with the pictures that it leaves. This page and its pictures
+Every script in `examples/`, as it stands, with the pictures that it leaves. This page and its pictures
 are made by `python docs/gallery/make.py`; with names, as in `make.py numpy_loop`, only those scripts are run again.
 """
 
 SLURM = """\
 ## Many checkpoints, in Slurm
 
-[examples/slurm](../../examples/slurm) measures stored checkpoints on a cluster:
+What is in `examples/slurm/` measures stored checkpoints on a cluster:
 [submit.sh](../../examples/slurm/submit.sh) plans the work and submits an array job that shares it
 ([array.sbatch](../../examples/slurm/array.sbatch)), and one that merges what was measured
 ([merge.sbatch](../../examples/slurm/merge.sbatch)). The trajectory is then drawn as those above are.
