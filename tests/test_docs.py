@@ -104,7 +104,7 @@ def test_the_readme_begins_with_two_commands():
     lines = README.read_text("utf-8").splitlines()
     commands = [line for line in lines if line.startswith("pip install ")]
     assert commands[0] == "pip install . && ei-fast demo iris"
-    assert 'pip install ".[test,frameworks]" && pytest' in commands
+    assert 'pip install ".[test]" && pytest' in commands
 
 
 def _commands(page):
