@@ -43,6 +43,7 @@ _TRIED = np.linspace(-6.0, 6.0, 241)
 class Ran:
     """A cell that has run: what it gave at each step, of some samples, and its passage."""
 
+    cell: keras.Layer
     gave: Array
     passage: Passage
 
@@ -92,7 +93,8 @@ class Called:
             taken = [Step(rows, x[rows, t], outputs[rows, t]) for t, rows in enumerate(steps)]
             # Of the last one the layer tells how it ends.
             h_end = self._end(mask) if number + 1 == len(known) else None
-            ran.append(Ran(outputs, Passage(cell, name, (name, id(held[number])), (), taken, h, c, h_end)))
+            passage = Passage(cell, name, (name, id(held[number])), (), taken, h, c, h_end)
+            ran.append(Ran(held[number], outputs, passage))
             x = outputs
         return ran
 

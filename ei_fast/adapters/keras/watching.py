@@ -264,6 +264,7 @@ class Watcher(Book):
         for one in ran:
             passage, is_last = replace(one.passage, inputs=inputs), one is ran[-1]
             self.cells.ran(len(self.ops), [passage])
+            self.uses.by_all_of(one.cell)
             does = Recurs(passage.name, ("h", "h", "c"))
             if is_last:
                 return self.write(title, does, reads, actual)
