@@ -13,6 +13,7 @@ from ei_fast.kernels.marginals import extent_of
 from ei_fast.kernels.one_output import characteristic_of_centres, entropies_at
 from ei_fast.measures.constants import (
     FEWEST_CENTRES,
+    FEWEST_INPUTS,
     MOST_CENTRES,
     ONE_OUTPUT_ERROR,
     ONE_OUTPUT_POINTS,
@@ -39,6 +40,8 @@ class OneOutput:
         component = problem.component
         if component is None or len(component.outputs) > 1:
             return "it is no component with a single output"
+        if len(component.inputs) < FEWEST_INPUTS:
+            return "the entropy inside cells of so few inputs is too rough a function of their centres"
         return "samples are dropped" if problem.binned.joint_steps.drops else None
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
