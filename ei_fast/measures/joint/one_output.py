@@ -6,6 +6,8 @@ that holds all that C reaches, and beyond both ends all that a cell does, h is a
 over frequencies t = 2 pi m / T of the coefficient times the characteristic function of C, a product over inputs.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -96,22 +98,36 @@ def _mean_entropy(
         return 0.0
     codes = codes[met[0] : met[-1] + 2]
     half_period = of_centres + 2 * of_cell
-    n = FEWEST_CENTRES
+    n, entropies = FEWEST_CENTRES, np.empty(0)
     while n <= MOST_CENTRES:
-        centres = half_period * (2 * np.arange(n) / n - 1)
-        entropies = np.empty(n)
-        entropies_at(inside, centres, breaks[met], codes, n_bins + 1, entropies)
+        entropies = _twice_as_many(entropies, n, half_period, inside, breaks[met], codes, n_bins + 1)
         coefficients = np.fft.rfft(entropies) / n
+        sizes = 2 * np.abs(coefficients)
         # Those of the highest octave say how many bits are in what is beyond.
-        if 2 * float(np.abs(coefficients[n // 4 :]).sum()) <= ONE_OUTPUT_ERROR:
-            phi = np.empty(n // 2 + 1)
+        if float(sizes[n // 4 :].sum()) <= ONE_OUTPUT_ERROR / 2:
+            # No more are needed than leave as little behind.
+            left = np.cumsum(sizes[::-1])[::-1]
+            phi = np.empty(int(np.count_nonzero(left > ONE_OUTPUT_ERROR / 2)) or 1)
             characteristic_of_centres(half_steps, bins, np.pi / half_period, phi)
             # The first centre is half a period before 0.
             phi[1::2] *= -1
-            phi[1:-1] *= 2
-            return float((coefficients.real * phi).sum())
+            phi[1:] *= 2
+            return float((coefficients.real[: len(phi)] * phi).sum())
         n *= 2
     return None
+
+
+def _twice_as_many(entropies: Array, n: int, half_period: float, *given: Any) -> Array:
+    """Entropies (n,) at n centres over a period, of which every other one is known where any are."""
+    centres = half_period * (2 * np.arange(n) / n - 1)
+    result, missing = np.empty(n), slice(1, None, 2) if len(entropies) else slice(None)
+    if len(entropies):
+        result[::2] = entropies
+    inside, *rest = given
+    found = np.empty(len(centres[missing]))
+    entropies_at(inside, centres[missing].copy(), *rest, found)
+    result[missing] = found
+    return result
 
 
 def _extent_of_centres(half_steps: Array, bins: int) -> float:
