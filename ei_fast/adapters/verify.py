@@ -71,7 +71,7 @@ def _made_and_allowed(layer: Layer | Function, x: Array, expected: Array, arithm
         with np.errstate(over="ignore", invalid="ignore"):
             return layer(x), allowed
     with np.errstate(all="ignore"):
-        sums = x @ layer.weight + layer.bias
+        sums = layer.preactivations(x)
         made = layer.activation(sums)
         # A steep activation makes more of an error than there was. Just beyond the sums it may be no number.
         activation = layer.activation.function or layer.activation

@@ -39,7 +39,7 @@ _GRID_ROUNDS = 9
 
 
 @jit
-def _extent(half_widths):
+def extent_of(half_widths):
     """Return how far a sum of uniforms gets from its centre: its support, or `FAR` standard deviations if that is less.
 
     `half_widths` are in falling order, and at least one.
@@ -61,7 +61,7 @@ def _series_terms(half_widths, extent):
 
 
 @jit
-def _characteristic(half_widths, extent, phi):
+def characteristic(half_widths, extent, phi):
     """Write the characteristic function of the sum at the frequencies pi (m + 1) / extent into `phi` (terms,)."""
     for m in range(phi.shape[0]):
         t = np.pi * (m + 1) / extent
@@ -110,6 +110,25 @@ def _cdf_without_series(half_widths, positions, cdf):
 
 
 @jit
+def sum_cdf_terms(half_widths, extent):
+    """Return the terms of the series that `sum_cdf` takes; 0 where it takes none."""
+    terms = _series_terms(half_widths, extent)
+    return terms if terms <= MAX_TERMS else 0
+
+
+@jit
+def sum_cdf(half_widths, phi, extent, positions, out):
+    """Write P(S < position) into `out` (K,), the sum's characteristic function having as many terms as the series."""
+    if phi.shape[0]:
+        for k in range(positions.shape[0]):
+            out[k] = _cdf_by_series(phi, extent, positions[k])
+        return
+    cdf = np.empty((1, positions.shape[0]), np.float64)
+    _cdf_without_series(half_widths, positions, cdf)
+    out[:] = cdf[0]
+
+
+@jit
 def marginal_cdf(weight, order, centre, range_width, breaks, out):
     """Write P(pre-activation < breakpoint) of one output into `out`, all inputs uniform over their range.
 
@@ -132,17 +151,10 @@ def marginal_cdf(weight, order, centre, range_width, breaks, out):
         for k in range(breaks.shape[0]):
             out[k] = 1.0 if centre < breaks[k] else 0.0
         return
-    extent = _extent(half_widths)
-    terms = _series_terms(half_widths, extent)
-    if terms <= MAX_TERMS:
-        phi = np.empty(terms, np.float64)
-        _characteristic(half_widths, extent, phi)
-        for k in range(breaks.shape[0]):
-            out[k] = _cdf_by_series(phi, extent, breaks[k] - centre)
-        return
-    cdf = np.empty((1, breaks.shape[0]), np.float64)
-    _cdf_without_series(half_widths, breaks - centre, cdf)
-    out[:] = cdf[0]
+    extent = extent_of(half_widths)
+    phi = np.empty(sum_cdf_terms(half_widths, extent), np.float64)
+    characteristic(half_widths, extent, phi)
+    sum_cdf(half_widths, phi, extent, breaks - centre, out)
 
 
 @jit
@@ -170,7 +182,7 @@ def marginal_cdfs(weights, orders, centres, range_width, breaks, sizes, rows, ou
 def _quantile_by_series(half_widths, extent, terms, level):
     """Return the `level` quantile of a sum whose CDF has a series of `terms` terms, by bisection."""
     phi = np.empty(terms, np.float64)
-    _characteristic(half_widths, extent, phi)
+    characteristic(half_widths, extent, phi)
     low, high = -extent, 0.0
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
@@ -204,7 +216,7 @@ def _quantile_without_series(half_widths, extent, level):
 @jit
 def _lower_quantile(half_widths, level):
     """Return where the CDF of a centred sum of at least two uniforms reaches `level` < 1/2: a position below 0."""
-    extent = _extent(half_widths)
+    extent = extent_of(half_widths)
     terms = _series_terms(half_widths, extent)
     if terms <= MAX_TERMS:
         return _quantile_by_series(half_widths, extent, terms, level)

@@ -327,3 +327,14 @@ WORK_OF_SITE = 400
 """The same for a site of expectation propagation that is chosen anew."""
 WORK_OF_INTERVAL = 400
 """The same for an interval of a normal distribution and a draw from it."""
+
+ONE_OUTPUT_ERROR = 1e-8
+"""Bits, at the most, by which the exact H(Y | X) of a single output may be off."""
+FEWEST_INPUTS = 3
+"""Inputs without which the Fourier series never falls fast enough: its terms fall as a power of one more than these."""
+FEWEST_CENTRES = 2**9
+"""Centres of cells at which the entropy of a single output is computed, at first."""
+MOST_CENTRES = 2**14
+"""The same in the end, where its Fourier series falls slowly: the cells of few inputs, or of one that dominates."""
+ONE_OUTPUT_POINTS = 2**16
+"""Points that take as long. It changes no figure."""

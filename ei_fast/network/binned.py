@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, hull_of, is_each
 from ei_fast.network.function import Function
+from ei_fast.network.grouped import spread_out
 from ei_fast.network.layer import Layer
 from ei_fast.network.step_functions import TooFast
 from ei_fast.network.steps import StepTable
@@ -46,6 +47,24 @@ class Component:
     bias: NDArray[np.float64]
     inputs: NDArray[np.intp]
     outputs: NDArray[np.intp]
+
+
+def _connected(
+    weight: NDArray[np.float64], bias: NDArray[np.float64], first: int, outputs: NDArray[np.intp]
+) -> list[Component]:
+    """Connected components of some outputs and their inputs, which begin with number `first`."""
+    is_edge = weight != 0
+    if is_edge.all():
+        return [Component(weight, bias, first + np.arange(len(weight)), outputs)]
+    edges = coo_array(is_edge.astype(np.int8))
+    n_in, n_out = edges.shape
+    graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
+    _, label = connected_components(graph, directed=False)
+    result = []
+    for number in dict.fromkeys(label[n_in:].tolist()):
+        rows, columns = np.flatnonzero(label[:n_in] == number), np.flatnonzero(label[n_in:] == number)
+        result.append(Component(weight[np.ix_(rows, columns)], bias[columns], first + rows, outputs[columns]))
+    return result
 
 
 def reach_of(
@@ -148,8 +167,20 @@ class BinnedLayer:
 
     @property
     def weight(self) -> NDArray[np.float64]:
-        """Weights (n_in, n_out) of a dense layer whose inputs move over `span`."""
-        return self._coordinates.weight
+        """Weights (n_in, n_out) of a dense layer whose inputs move over `span`; made anew of a layer of groups."""
+        columns, groups = self.columns, self.groups
+        return columns if groups == 1 else spread_out(columns, groups)
+
+    @property
+    def columns(self) -> NDArray[np.float64]:
+        """Of these the weights from the inputs of each output's group, (n_in / groups, n_out): all where it is one."""
+        return self._coordinates.columns
+
+    @property
+    def groups(self) -> int:
+        """Number of groups of a dense layer's neurons that are known to share no edge."""
+        assert isinstance(self.layer, Layer)
+        return self.layer.groups
 
     @property
     def bias(self) -> NDArray[np.float64]:
@@ -226,7 +257,7 @@ class BinnedLayer:
     @cached_property
     def marginals(self) -> NDArray[np.float64]:
         """Exact probability of the bins of a dense layer's outputs, (n_out, out_bins + 1); last: of being dropped."""
-        return probabilities_of(self.weight, self.bias, self.span, self.steps)
+        return probabilities_of(self.columns, self.bias, self.span, self.steps)
 
     @property
     def holds_its_codomain(self) -> bool:
@@ -238,7 +269,7 @@ class BinnedLayer:
     def share_outside(self) -> float:
         """Probability that an output of a dense layer lies outside its range, averaged over the outputs."""
         steps = self.steps if self.drop else self._steps(drop=True)
-        return float(probabilities_of(self.weight, self.bias, self.span, steps)[:, -1].mean())
+        return float(probabilities_of(self.columns, self.bias, self.span, steps)[:, -1].mean())
 
     def ceiling(self, inputs: NDArray[np.intp] | None = None, outputs: NDArray[np.intp] | None = None) -> float:
         """Upper bound on joint EI in bits, of all neurons or subsets: min(n_in log2 in_bins, n_out log2 out_bins)."""
@@ -263,26 +294,19 @@ class BinnedLayer:
         list of Component
             Components in the order of their first outputs; none where no output leaves its bin.
         """
-        weight, bias, moves = self.weight, self.bias, self.outputs_that_move()
+        weight, bias, moves = self.columns, self.bias, self.outputs_that_move()
         measured = np.arange(len(bias)) if outputs is None else outputs
+        per_group = len(bias) // self.groups
+        group_of = measured // per_group
         columns = np.vstack([weight, bias, self.steps.rows])[:, measured].T + 0.0  # -0.0 is 0.0
-        firsts: dict[bytes, int] = {}
-        for j, column in zip(measured.tolist(), columns, strict=True):
+        firsts: list[dict[bytes, int]] = [{} for _ in range(self.groups)]
+        for j, group, column in zip(measured.tolist(), group_of.tolist(), columns, strict=True):
             if moves[j]:
-                firsts.setdefault(column.tobytes(), j)
-        kept = np.array(sorted(firsts.values()), np.intp)
-        if not kept.size:
-            return []
-        if (weight[:, kept] != 0).all():
-            return [Component(weight[:, kept], bias[kept], np.arange(len(weight)), kept)]
-        edges = coo_array((weight[:, kept] != 0).astype(np.int8))
-        n_in, n_out = edges.shape
-        graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
-        _, label = connected_components(graph, directed=False)
+                firsts[group].setdefault(column.tobytes(), j)
         result = []
-        for number in dict.fromkeys(label[n_in:].tolist()):
-            rows, columns = np.flatnonzero(label[:n_in] == number), kept[label[n_in:] == number]
-            result.append(Component(weight[np.ix_(rows, columns)], bias[columns], rows, columns))
+        for group, found in enumerate(firsts):
+            kept = np.array(sorted(found.values()), np.intp)
+            result += _connected(weight[:, kept], bias[kept], group * len(weight), kept) if kept.size else []
         return result
 
     def outputs_that_move(self) -> NDArray[np.bool_]:
@@ -302,8 +326,9 @@ class BinnedLayer:
     def _steps_met(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Number of breakpoints below each output's smallest pre-activation, and below its largest, (n_out,) each."""
         low, high = self.span
-        centre = self.bias + 0.5 * (low + high) * self.weight.sum(axis=0)
-        reach = np.maximum(reach_of(self.weight, self.bias, self.span, high - low), 0.0)
+        columns = self.columns
+        centre = self.bias + 0.5 * (low + high) * columns.sum(axis=0)
+        reach = np.maximum(reach_of(columns, self.bias, self.span, high - low), 0.0)
         passed = self.steps.passed(centre - reach, side="right")
         return passed, np.maximum(passed, self.steps.passed(centre + reach, side="left"))
 
@@ -312,7 +337,7 @@ class BinnedLayer:
 class _Coordinates:
     """A dense layer in coordinates in which all inputs move over the same range."""
 
-    weight: NDArray[np.float64]
+    columns: NDArray[np.float64]
     bias: NDArray[np.float64]
     span: Range
     baselines: NDArray[np.float64]
@@ -324,10 +349,11 @@ class _Coordinates:
         if is_each(in_range):
             low, high = ends_of(in_range, layer.n_in)
             width = high - low
-            weight, bias = layer.weight * width[:, None], layer.bias + (low[:, None] * layer.weight).sum(axis=0)
+            columns = layer.columns
+            weight, bias = columns * layer.of_inputs(width), layer.bias + (layer.of_inputs(low) * columns).sum(axis=0)
             span, baselines = (0.0, 1.0), (baseline - low) / width
         else:
-            weight, bias, span = layer.weight, layer.bias, hull_of(in_range)
+            weight, bias, span = layer.columns, layer.bias, hull_of(in_range)
             baselines = np.full(layer.n_in, baseline)
         of_inputs = -_exponent_of(max(map(abs, span)))
         of_weights, of_bias = float(np.abs(weight).max()), float(np.abs(bias).max())

@@ -136,6 +136,64 @@ class Layer:
         object.__setattr__(self, "per_position", check_per_position(per_position, self.patch, owner))
 
     @property
+    def groups(self) -> int:
+        """Number of groups of neurons that share no edge, by the way in which the layer was made."""
+        return 1
+
+    @property
+    def columns(self) -> NDArray[np.float64]:
+        """Weights into each output from the inputs of its group, (n_in / groups, n_out)."""
+        return self.weight
+
+    def of_inputs(self, values: NDArray[np.float64], outputs: slice = slice(None)) -> NDArray[np.float64]:
+        """Return one number for each input as it is to be multiplied with the `columns` of some outputs.
+
+        Parameters
+        ----------
+        values : ndarray (n_in,)
+            One for each input.
+        outputs : slice, optional
+            The outputs; all where not given.
+
+        Returns
+        -------
+        ndarray (n_in / groups, 1 or number of these outputs)
+            Read-only where it is a view.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Layer([[1.0], [-1.0]]).of_inputs(np.array([2.0, 3.0]))
+        array([[2.],
+               [3.]])
+        """
+        return values[:, None]
+
+    def preactivations(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return x @ weight + bias.
+
+        Parameters
+        ----------
+        x : ndarray (m, n_in)
+            Inputs.
+
+        Returns
+        -------
+        ndarray (m, n_out)
+            Pre-activations.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> ef.Layer([[1.0], [-1.0]], bias=[0.5]).preactivations(np.ones((1, 2)))
+        array([[0.5]])
+        """
+        sums: NDArray[np.float64] = x @ self.weight + self.bias
+        return sums
+
+    @property
     def activation_name(self) -> str:
         """Name of the activation in reports, with the parameters that differ from their defaults."""
         return str(self.activation)
@@ -152,7 +210,7 @@ class Layer:
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs (m, n_out) at the inputs `x` (m, n_in)."""
-        return self.activation(x @ self.weight + self.bias)
+        return self.activation(self.preactivations(x))
 
     def size_of_sums(self, x: NDArray[np.float64]) -> float:
         """Return the largest sum of absolute terms of any pre-activation: the scale of its rounding error.
@@ -204,14 +262,14 @@ class Layer:
         """
         low: Any
         high: Any
-        if isinstance(in_range, tuple) and not is_each(in_range):
-            low, high = in_range
-        else:
-            low, high = (end[:, None] for end in ends_of(in_range, self.n_in))
+        is_common = isinstance(in_range, tuple) and not is_each(in_range)
+        ends: Any = in_range if is_common else ends_of(in_range, self.n_in)
+        columns = self.columns
         smallest, largest = np.empty(self.n_out), np.empty(self.n_out)
         with np.errstate(over="ignore", invalid="ignore"):
-            for some in blocks_of(self.n_out, self.n_in):
-                positive, negative = np.maximum(self.weight[:, some], 0.0), np.minimum(self.weight[:, some], 0.0)
+            for some in blocks_of(self.n_out, len(columns)):
+                low, high = ends if is_common else (self.of_inputs(end, some) for end in ends)
+                positive, negative = np.maximum(columns[:, some], 0.0), np.minimum(columns[:, some], 0.0)
                 smallest[some] = self.bias[some] + (positive * low + negative * high).sum(axis=0)
                 largest[some] = self.bias[some] + (positive * high + negative * low).sum(axis=0)
         return smallest, largest

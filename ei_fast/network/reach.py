@@ -88,13 +88,13 @@ def reached(layer: Layer, in_range: Ranges) -> tuple[NDArray[np.float64], NDArra
     moves an output, the whole interval of its values is returned.
     """
     low, high = ends_of(in_range, layer.n_in)
-    width = (high - low)[:, None]
-    weight, blocks = layer.weight, list(blocks_of(layer.n_out, layer.n_in))
+    width, weight = high - low, layer.columns
+    blocks = list(blocks_of(layer.n_out, len(weight)))
     # Relative to the largest, so that intermediate values overflow only where the result does.
-    scale = max(float(np.abs(weight[:, some] * width).max()) for some in blocks) or 1.0
+    scale = max(float(np.abs(weight[:, some] * layer.of_inputs(width, some)).max()) for some in blocks) or 1.0
     below, alone = np.empty(layer.n_out), np.empty(layer.n_out, bool)
     for some in blocks:
-        weights = np.ascontiguousarray((weight[:, some] * width / scale).T)
+        weights = np.ascontiguousarray((weight[:, some] * layer.of_inputs(width, some) / scale).T)
         orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
         lower_quantiles(weights, orders, 1.0, REACH, below[some])
         alone[some] = np.count_nonzero(weights, axis=1) <= 1

@@ -63,7 +63,8 @@ def border_patch(start: Conv, places: Places, extent: Sequence[int]) -> tuple[Co
     kept = [np.flatnonzero(of_axis[k]) for of_axis, k in zip(inside, which, strict=True)]
     along = [at[k][of] for at, k, of in zip(start.window.coordinates(extent), which, kept, strict=True)]
     channels = np.arange(len(places))
-    rows = np.arange(start.n_in).reshape(len(places), *start.window.size)[np.ix_(channels, *kept)]
+    of_group = np.arange(len(places) // start.groups)
+    rows = np.arange(len(start.weight)).reshape(len(of_group), *start.window.size)[np.ix_(of_group, *kept)]
     window = replace(start.window, size=tuple(len(of_axis) for of_axis in kept))
     border = replace(start, weight=start.weight[rows.reshape(-1)], window=window)
     number = np.ravel_multi_index(which, tuple(extent))

@@ -125,9 +125,12 @@ class Tail:
         activation = LINEAR
         if steps and isinstance(step := steps[0], Pointwise):
             activation, steps = step.activation, steps[1:]
-        patch = (start.channels, *start.window.size) if isinstance(start, (Conv, Transposed)) else None
-        at_many = patch is None and self._at_many(len(bias))
-        layer = Layer(weight, bias, activation, name=self._name, patch=patch, per_position=at_many)
+        if isinstance(start, Conv):
+            layer = replace(start, weight=weight, bias=bias).layer(activation, self._name)
+        else:
+            patch = (start.channels, *start.window.size) if isinstance(start, Transposed) else None
+            at_many = patch is None and self._at_many(len(bias))
+            layer = Layer(weight, bias, activation, name=self._name, patch=patch, per_position=at_many)
         pool = steps[0] if steps else None
         if isinstance(start, Conv) and activation is LINEAR and isinstance(pool, Pool) and pool.mean:
             return _behind_mean(averaged(layer, start.window, pool), steps[1:])

@@ -109,7 +109,7 @@ def _conv(does: Conv, given: Sequence[Array], shape: Shape) -> Array:
     seen = np.where(outside, x[0].size, places[tuple(at)]).reshape(prod(shape[1:]), -1)
     flat = np.concatenate([x.reshape(len(x), -1), np.zeros((len(x), 1))], axis=1)
     step = max(1, _MOST_AT_ONCE // seen.size)
-    parts = [flat[k : k + step][:, seen] @ does.weight + does.bias for k in range(0, len(x), step)]
+    parts = [does.of_patches(flat[k : k + step][:, seen]) for k in range(0, len(x), step)]
     return np.moveaxis(np.concatenate(parts), 2, 1).reshape(len(x), *shape)
 
 

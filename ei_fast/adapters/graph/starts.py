@@ -7,14 +7,12 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from ei_fast.adapters.graph.fusion import folded_before
-from ei_fast.adapters.graph.opaque import Unknown
 from ei_fast.adapters.graph.operation import Start
 from ei_fast.adapters.graph.view import Array, View, per_neuron
 from ei_fast.adapters.graph.window import Window
-from ei_fast.network.layer import Function
-
-# 256 MiB.
-_MAX_GROUPED = 2**25
+from ei_fast.network.activations import Activation
+from ei_fast.network.grouped import GroupedLayer, at_columns
+from ei_fast.network.layer import Function, Layer
 
 
 class _Weighted(Protocol):
@@ -29,6 +27,12 @@ class _Weighted(Protocol):
     @property
     def axis(self) -> int: ...
 
+    @property
+    def n_in(self) -> int: ...
+
+    @property
+    def groups(self) -> int: ...
+
 
 @dataclass(frozen=True, eq=False)
 class Dense(Start):
@@ -36,6 +40,7 @@ class Dense(Start):
 
     weight: Array
     bias: Array
+    groups: ClassVar[int] = 1
 
     @property
     def n_in(self) -> int:
@@ -53,25 +58,46 @@ class Dense(Start):
 
 @dataclass(frozen=True, eq=False)
 class Conv(Start):
-    """A dense map of every window of a value (channels, ...); weight (channels * window, n_out), see `conv`."""
+    """A dense map of every window of a value (channels, ...).
+
+    Attributes
+    ----------
+    weight : ndarray (channels / groups * window, n_out)
+        Of each output from the channels of its group; see `conv`.
+    """
 
     weight: Array
     bias: Array
     window: Window
+    groups: int = 1
     axis = 0
 
     @property
     def n_in(self) -> int:
-        return len(self.weight)
+        return len(self.weight) * self.groups
 
     @property
     def channels(self) -> int:
         """Of the value that it reads."""
-        return len(self.weight) // prod(self.window.size)
+        return self.n_in // prod(self.window.size)
 
     def entered(self, view: View, here: View) -> "tuple[View, Conv]":
         taken_in = folded(self, view)
-        return (here, self) if taken_in is None else (view, Conv(*taken_in, self.window))
+        return (here, self) if taken_in is None else (view, Conv(*taken_in, self.window, self.groups))
+
+    def of_patches(self, seen: Array) -> Array:
+        """What it makes (..., n_out) of patches (..., n_in)."""
+        if self.groups == 1:
+            return np.asarray(seen @ self.weight + self.bias)
+        made = self.layer("linear").preactivations(seen.reshape(-1, self.n_in))
+        return made.reshape(*seen.shape[:-1], -1)
+
+    def layer(self, activation: str | Activation, name: str | None = None) -> Layer:
+        """The map of one patch."""
+        patch = (self.channels, *self.window.size)
+        if self.groups == 1:
+            return Layer(self.weight, self.bias, activation, name, patch=patch)
+        return GroupedLayer(self.weight, self.groups, self.bias, activation, name, patch=patch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,20 +131,18 @@ def folded(start: "_Weighted", view: View) -> tuple[Array, Array] | None:
     scale, shift = (per_neuron(part, start.axis) for part in (view.scale, view.shift))
     if scale is None or shift is None:
         return None
-    per_channel = len(start.weight) // len(scale)
-    return folded_before(start.weight, start.bias, np.repeat(scale, per_channel), np.repeat(shift, per_channel))
+    per_channel = start.n_in // len(scale)
+    scale, shift = np.repeat(scale, per_channel), np.repeat(shift, per_channel)
+    if start.groups == 1:
+        return folded_before(start.weight, start.bias, scale, shift)
+    n_out = len(start.bias)
+    scale, shift = (at_columns(part, start.groups, n_out) for part in (scale, shift))
+    return scale * start.weight, start.bias + (shift * start.weight).sum(axis=0)
 
 
-def conv(kernel: Array, bias: Array | None, groups: int, window: Window) -> "Conv | Unknown":
-    """A convolution from a kernel (n_out, channels / groups, ...): what is in another group has weight 0."""
-    n_out, per_group = kernel.shape[:2]
-    n_weights = groups * kernel.size
-    if groups > 1 and n_weights > _MAX_GROUPED:
-        why = f"its {groups} groups side by side would take {n_weights} weights, more than {_MAX_GROUPED}"
-        return Unknown(why, is_convolution=True)
-    by_group = kernel.reshape(groups, n_out // groups, -1)
-    weight = np.zeros((groups, by_group.shape[2], groups, n_out // groups))
-    for group in range(groups):
-        weight[group, :, group] = by_group[group].T
-    n_in = groups * per_group * prod(kernel.shape[2:])
-    return Conv(weight.reshape(n_in, n_out), np.zeros(n_out) if bias is None else bias, window)
+def conv(kernel: Array, bias: Array | None, groups: int, window: Window) -> Conv:
+    """A convolution from a kernel (n_out, channels / groups, ...)."""
+    n_out = len(kernel)
+    # Row by row, as sums over inputs are taken.
+    weight = np.ascontiguousarray(kernel.reshape(n_out, -1).T)
+    return Conv(weight, np.zeros(n_out) if bias is None else bias, window, groups)

@@ -7,6 +7,7 @@ first weight of an input falls.
 
 from dataclasses import dataclass
 from math import ceil, gcd, prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,6 +42,7 @@ class Transposed(Start):
     stride: tuple[int, ...]
     first: tuple[int, ...]
     axis = 0
+    groups: ClassVar[int] = 1
 
     @property
     def n_in(self) -> int:

@@ -43,8 +43,9 @@ class EdgeEstimate:
     @classmethod
     def not_measured(cls, n_in: int, n_out: int) -> "EdgeEstimate":
         """NaN for every edge."""
-        matrix = np.full((n_in, n_out), np.nan, matrix_type(n_in, n_out))
-        return cls(matrix=matrix, stderr=np.nan, bias=0.0, n_samples=0)
+        # One number, seen at every edge.
+        matrix = np.broadcast_to(np.array(np.nan, matrix_type(n_in, n_out)), (n_in, n_out))
+        return cls(matrix=matrix, stderr=np.nan, bias=0.0, n_samples=0, estimated_total=np.nan)
 
     @property
     def total(self) -> float:

@@ -91,8 +91,9 @@ def strata_of(binned: BinnedLayer, n_edges: int) -> list[Stratum]:
     n_in, n_out = binned.layer.n_in, binned.layer.n_out
     n_strata = max(1, min(-(-n_in * n_out // STRATUM_EDGES), n_edges // STRATUM_DRAWS, n_out))
     firsts = [n_out * s // n_strata for s in range(n_strata + 1)]
-    blocks = range(0, n_in, max(1, STRATUM_EDGES // n_out))
-    of_outputs = sum(np.count_nonzero(binned.weight[i : i + blocks.step], axis=0) for i in blocks)
+    blocks = range(0, n_in // binned.groups, max(1, STRATUM_EDGES // n_out))
+    columns = binned.columns
+    of_outputs = sum(np.count_nonzero(columns[i : i + blocks.step], axis=0) for i in blocks)
     counts = [int(np.sum(of_outputs[begin:end])) for begin, end in pairwise(firsts)]
     before = [0, *accumulate(counts)]
     shares = [n_edges * count // max(before[-1], 1) for count in before]

@@ -12,6 +12,7 @@ from ei_fast.measures.joint.counted_or_annealed import CountedOrAnnealed
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.exact import Exact
 from ei_fast.measures.joint.gaussian import Gaussian
+from ei_fast.measures.joint.one_output import OneOutput
 from ei_fast.measures.joint.plugin import PlugIn
 from ei_fast.measures.joint.problem import JointChoice, JointMethod, JointProblem, Neurons
 from ei_fast.measures.options import MeasureOptions
@@ -25,6 +26,8 @@ METHODS: dict[str, JointMethod] = {
 
 _AUTO: tuple[JointChoice, ...] = (METHODS["exact"], CountedOrAnnealed(), METHODS["conditional"])
 """What is tried in this order."""
+_AUTO_OF_SEVERAL: tuple[JointChoice, ...] = (_AUTO[0], OneOutput(), *_AUTO[1:])
+"""The same for a component of several, whose errors add up: a depthwise convolution has one for each channel."""
 
 
 def joint_ei(
@@ -65,12 +68,14 @@ def joint_ei(
     4. A dense layer is split into components that share no neuron; outputs that stay in one bin, repeated outputs and
        inputs that nothing listens to are left out. The EI of the components adds up, and `tol` is shared out.
     5. A component with one input is exact: its outputs are step functions of one number.
-    6. Any other goes to the method that was asked for. "auto" counts, as "conditional" does: every input cell is
+    6. Under "auto" one of several components that has one output is exact to 1e-8 bits, where the entropy inside cells
+       is smooth enough and no number of points is given: inputs of a depthwise convolution's channel are such.
+    7. Any other goes to the method that was asked for. "auto" counts, as "conditional" does: every input cell is
        visited where the cells are few (4,096, and fewer where points are given), otherwise cells are drawn.
-    7. Where counting does not resolve both entropies, "auto" anneals: each entropy, or H(Y) alone where H(Y | X)
+    8. Where counting does not resolve both entropies, "auto" anneals: each entropy, or H(Y) alone where H(Y | X)
        is counted to within `tol`. The result is "gaussian" where the Gaussian's own error is known to be the smaller
        one (three inputs an output at least), and annealed states, where the work allows any, do not contradict it.
-    8. Functions, dropped samples, states that are not intervals of the pre-activation, and layers too wide for the
+    9. Functions, dropped samples, states that are not intervals of the pre-activation, and layers too wide for the
        effort have bounds only: EI is bracketed, and the result is undersampled.
     """
     asked = METHODS.get(options.joint)
@@ -95,7 +100,8 @@ def _shared_out(
     layer: JointProblem, options: MeasureOptions
 ) -> tuple[list[tuple[JointChoice, JointProblem]], MeasureOptions]:
     """Components with the method for each, exact ones first, in the order of the sum; and the options for each."""
-    chosen = [(chosen_method(problem, options), problem) for problem in components(layer)]
+    problems = components(layer)
+    chosen = [(chosen_method(problem, options, len(problems) > 1), problem) for problem in problems]
     chosen.sort(key=lambda pair: pair[0].name != "exact")
     return chosen, options.shared_by(sum(method.name != "exact" for method, _ in chosen))
 
@@ -134,9 +140,10 @@ def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) 
     return "; ".join(f"{count} of {len(chosen)} components {reason}" for reason, count in reasons.items())
 
 
-def chosen_method(problem: JointProblem, options: MeasureOptions) -> JointChoice:
+def chosen_method(problem: JointProblem, options: MeasureOptions, is_one_of_several: bool = False) -> JointChoice:
     """The method for a component, or for a layer as it stands: exact where that is possible, else as asked for."""
-    methods: tuple[JointChoice, ...] = _AUTO if options.joint == "auto" else (METHODS["exact"], METHODS[options.joint])
+    auto = _AUTO_OF_SEVERAL if is_one_of_several else _AUTO
+    methods: tuple[JointChoice, ...] = auto if options.joint == "auto" else (METHODS["exact"], METHODS[options.joint])
     refusals = []
     for method in methods:
         refusal = method.refusal(problem)

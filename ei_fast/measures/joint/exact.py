@@ -48,7 +48,7 @@ class Exact:
 
     def explain(self, figures: Mapping[str, Any]) -> str:
         """In a sentence."""
-        return "EI is exact to rounding: the layer falls into components that one input each determines."
+        return "EI is exact to rounding: the layer falls into components of one input or of one output each."
 
 
 def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:

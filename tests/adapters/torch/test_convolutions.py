@@ -297,12 +297,13 @@ def test_means_that_are_no_pool():
         assert "mean" in [name for name, _ in net.skipped]
 
 
-@pytest.mark.slow
-def test_groups_that_would_take_too_much():
-    model = nn.Sequential(nn.Conv2d(2048, 2048, 3, groups=2048), nn.Conv2d(2048, 2, 1))
+def test_as_many_groups_as_there_are_channels():
+    model = nn.Sequential(nn.Conv2d(2048, 2048, 3, groups=2048), nn.Conv2d(2048, 2, 1)).double()
     net = ef.as_network(model, input_shape=(2048, 3, 3))
-    assert [layer.name for layer in net] == ["1"]
-    assert "2048 groups side by side would take" in dict(net.skipped)["0"]
+    assert [(layer.name, layer.n_in, layer.groups) for layer in net] == [("0", 9 * 2048, 2048), ("1", 2048, 1)]
+    x = torch.rand(2, 2048, 3, 3, dtype=torch.float64)
+    expected = torch.einsum("nchw,chw->nc", x, model[0].weight[:, 0]) + model[0].bias
+    np.testing.assert_allclose(net[0](x.reshape(2, -1).numpy()), expected.detach().numpy(), atol=1e-12)
 
 
 def test_a_pool_that_always_sees_padding():
