@@ -127,11 +127,11 @@ class DenseIntervention(Intervention):
     def _spread(
         self, width: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-        """Weights times the width in which each input moves, scaled for float32; the scale; and the reach."""
+        """Weights (n_out, n_in) times the width each input moves in, scaled for float32; the scale; and the reach."""
         moves = self.weight * width[:, None]
         scale = np.ldexp(1.0, -np.frexp(np.abs(moves).max(axis=0))[1])
         reach = reach_of(self.weight, self.bias, self.in_range, width)
-        return (moves * scale).astype(np.float32), scale, reach
+        return (moves * scale).astype(np.float32).T.copy(), scale, reach
 
     def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
         scaled, scale, reach = self._anywhere if cells is None else self._inside
