@@ -16,6 +16,7 @@ from ei_fast.kernels.uniforms import GAMMA
 from ei_fast.network.binned import probabilities_of, reach_of
 from ei_fast.network.bins import Range, bin_edges
 from ei_fast.network.steps import StepTable
+from ei_fast.runtime.threads import Threads
 
 
 class DenseIntervention(Intervention):
@@ -99,6 +100,12 @@ class DenseIntervention(Intervention):
     def output_probabilities(self) -> NDArray[np.float64]:
         """Exact probability of the bins of every output anywhere, (n_out, n_bins + 1); last: of being dropped."""
         return probabilities_of(self.weight, self.bias, self.in_range, self.steps)
+
+    def know_outputs(self, threads: Threads) -> None:
+        """Have threads compute the `output_probabilities` before they are asked for."""
+        if "output_probabilities" not in self.__dict__:
+            found = probabilities_of(self.weight, self.bias, self.in_range, self.steps, threads)
+            self.__dict__["output_probabilities"] = found
 
     @cached_property
     def output_surprise(self) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.do import Cells, Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import (
@@ -85,6 +86,8 @@ def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
         if inside.n_effective < MIN_EFFECTIVE_CELLS:
             conditional_low = 0.0
     else:
+        if isinstance(intervention, DenseIntervention):
+            yield InThreads(intervention.know_outputs)
         share = _affordable_share(intervention)
         outputs, inside_outputs = yield SingleOutputs(intervention, share)
         # One sample serves all outputs, so that their errors may add up.

@@ -176,5 +176,7 @@ def controls_of(do: Intervention, threads: Threads) -> Controls:
     if do.drop:
         return Controls(KeptControl(do), None)
     cheap = do.n_in**1.5 * do.n_out * do.in_bins < MAX_CONTROL_WORK
+    if OutputControl.is_open_to(do):
+        do.know_outputs(threads)
     output = OutputControl(do) if OutputControl.is_open_to(do) else None
     return Controls(CellControl(do, threads) if cheap else None, output)
