@@ -16,6 +16,7 @@ from ei_fast.kernels.uniforms import GAMMA
 from ei_fast.network.binned import probabilities_of, reach_of
 from ei_fast.network.bins import Range, bin_edges
 from ei_fast.network.steps import StepTable
+from ei_fast.runtime.threads import Threads
 
 
 class DenseIntervention(Intervention):
@@ -100,6 +101,12 @@ class DenseIntervention(Intervention):
         """Exact probability of the bins of every output anywhere, (n_out, n_bins + 1); last: of being dropped."""
         return probabilities_of(self.weight, self.bias, self.in_range, self.steps)
 
+    def know_outputs(self, threads: Threads) -> None:
+        """Have threads compute the `output_probabilities` before they are asked for."""
+        if "output_probabilities" not in self.__dict__:
+            found = probabilities_of(self.weight, self.bias, self.in_range, self.steps, threads)
+            self.__dict__["output_probabilities"] = found
+
     @cached_property
     def output_surprise(self) -> NDArray[np.float64]:
         """-log2 of each of these, bits; 0 where there is none."""
@@ -127,11 +134,11 @@ class DenseIntervention(Intervention):
     def _spread(
         self, width: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-        """Weights times the width in which each input moves, scaled for float32; the scale; and the reach."""
+        """Weights (n_out, n_in) times the width each input moves in, scaled for float32; the scale; and the reach."""
         moves = self.weight * width[:, None]
         scale = np.ldexp(1.0, -np.frexp(np.abs(moves).max(axis=0))[1])
         reach = reach_of(self.weight, self.bias, self.in_range, width)
-        return (moves * scale).astype(np.float32), scale, reach
+        return (moves * scale).astype(np.float32).T.copy(), scale, reach
 
     def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
         scaled, scale, reach = self._anywhere if cells is None else self._inside

@@ -107,9 +107,9 @@ class Intervention(ABC):
         """Bins (len(outputs), count) of one of the `output_groups` in the first samples over the whole input range."""
         return self._bins_of(outputs, self.restricted(outputs).keys_anywhere(stream, 0, count))
 
-    def bins_inside(self, outputs: range, stream: Stream, cells: Cells, m: int) -> Keys:
-        """Bins (len(outputs), r, m) of one of the `output_groups` in m samples inside each cell (r, n_in)."""
-        return self._bins_of(outputs, self.restricted(outputs).keys_inside(stream, 0, cells, m))
+    def bins_inside(self, outputs: range, stream: Stream, cells: Cells, m: int, first: int = 0) -> Keys:
+        """Bins (len(outputs), r, m) of one of the `output_groups` in the samples whose keys `keys_inside` returns."""
+        return self._bins_of(outputs, self.restricted(outputs).keys_inside(stream, first, cells, m))
 
     def _bins_of(self, outputs: range, keys: Keys) -> Keys:
         mask = np.uint64((1 << self.code_width) - 1)

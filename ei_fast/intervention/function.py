@@ -111,8 +111,8 @@ class FunctionIntervention(Intervention):
     def bins_anywhere(self, outputs: range, stream: Stream, count: int) -> Keys:
         return self.codes_anywhere(stream, 0, count)[1].astype(np.uint64)
 
-    def bins_inside(self, outputs: range, stream: Stream, cells: Cells, m: int) -> Keys:
-        return self.codes_inside(stream, 0, cells, m).astype(np.uint64)
+    def bins_inside(self, outputs: range, stream: Stream, cells: Cells, m: int, first: int = 0) -> Keys:
+        return self.codes_inside(stream, first, cells, m).astype(np.uint64)
 
     def codes_inside(self, stream: Stream, first: int, cells: Cells, m: int) -> Codes:
         """Bins of the outputs (n_out, r, m) of the samples whose keys `keys_inside` returns."""

@@ -135,7 +135,7 @@ def _end(factor, weight, low, high, n_draws, key, x, noise):
 
 @jit
 def anneal(
-    covariance, weight, inverse, low, high, x, tables, guides, noises, n_mirrors, n_draws, keys, forward, reverse
+    covariance, weight, inverse, low, high, x, tables, guides, noises, n_mirrors, n_draws, keys, first, forward, reverse
 ):
     """Write the logs of the weights of forward and reverse chains for sampled output states.
 
@@ -153,8 +153,10 @@ def anneal(
         Draws at the Gaussian level for each chain.
     keys : (r,) uint64
         Of the stream of uniforms of each state.
+    first : int
+        Number of the first forward chain: each has a stream of its own.
     forward, reverse : (r, K), (r, L) float64, output
-        ln of the weights of K forward and L reverse chains for each state.
+        ln of the weights of forward chains number `first` ... first + K - 1, and of L reverse ones, for each state.
     """
     n_in, n_out = weight.shape
     chosen = np.empty(n_out, np.int64)
@@ -173,7 +175,7 @@ def anneal(
                 own_weight[i, j], own_inverse[i, j] = weight[i, order[j]], inverse[i, order[j]]
         noise = np.empty((n_forward, m), np.float64)
         for k in range(n_forward):
-            forward_keys[k] = mix64(keys[r] + GAMMA * np.uint64(2 * k + 1))
+            forward_keys[k] = mix64(keys[r] + GAMMA * np.uint64(2 * (first + k) + 1))
             forward[r, k] = _begin(
                 factor, own_weight, lowest, highest, noises[0], n_draws, forward_keys[k], forward_x[k], noise[k]
             )

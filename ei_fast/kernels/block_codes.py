@@ -6,43 +6,44 @@ The notes of `dense` say what a sample goes through.
 import numpy as np
 
 from ei_fast.kernels.jit import jit
-from ei_fast.kernels.preactivations import TOGETHER, preactivations
+from ei_fast.kernels.lanes import LANES, codes_of_lanes
+from ei_fast.kernels.products import TOGETHER, weighted_sums
 from ei_fast.kernels.search import count_at_most
 
-_COUNTED_THRESHOLDS = 48
-"""Thresholds up to which all are compared with every sample, which vectorises over samples. More are searched by
-bisection, sample by sample."""
+_COUNTED_THRESHOLDS = 128
+"""Thresholds up to which all are compared with every sample, sixteen samples at once. More are searched by bisection,
+sample by sample."""
 
 
 @jit
-def step_codes(sums, thresholds, n_passed, codes, index, out):
-    """Write the output bins of samples into `out`: out[t] = codes[n_passed + number of thresholds <= sums[t]].
+def step_codes(sums, k, start, stop, thresholds, rises, count, n_passed, codes, out, j):
+    """Write the output bins of some samples into `out`: those after n_passed + number of thresholds <= sums[k, t].
 
     Parameters
     ----------
-    sums : (m,) float32
-        Pre-activations relative to their centre.
-    thresholds : (n,) float32
+    sums : (any, ROW) float32
+        Pre-activations relative to their centre, those of row k.
+    start, stop : int
+        Samples `start` ... `stop` - 1 of the row.
+    thresholds : (>= count,) float32
         Breakpoints within reach, relative to the centre and in rising order.
-    n_passed : int32
+    rises : (>= count,) int32
+        What each adds to the code.
+    count : int
+        Number of thresholds, at least one.
+    n_passed : int
         Breakpoints that all samples have passed.
-    codes : (> n_passed + n,) uint16
+    codes : (> n_passed + count,) uint16
         Output bins between all breakpoints.
-    index : (m,) int32, scratch
-    out : (m,) uint16, output
+    out : (any, ROW) uint16, output
+        Row j; up to `LANES` - 1 entries after those of the samples are overwritten too.
     """
-    m = sums.shape[0]
-    if thresholds.shape[0] <= _COUNTED_THRESHOLDS:
-        index[:] = n_passed
-        for k in range(thresholds.shape[0]):
-            threshold = thresholds[k]
-            for t in range(m):
-                index[t] += np.int32(sums[t] >= threshold)
+    if count <= _COUNTED_THRESHOLDS:
+        for t in range(start, stop, LANES):
+            codes_of_lanes(sums, k, t, thresholds, rises, count, np.int32(codes[n_passed]), out, j)
     else:
-        for t in range(m):
-            index[t] = n_passed + np.int32(count_at_most(thresholds, sums[t]))
-    for t in range(m):
-        out[t] = codes[np.uint32(index[t])]
+        for t in range(start, stop):
+            out[j, t] = codes[n_passed + count_at_most(thresholds[:count], sums[k, t])]
 
 
 @jit
@@ -94,38 +95,36 @@ def block_codes(
     origin,
     size,
     sums,
-    index,
     thresholds,
+    rises,
     out,
 ):
     """Write the output bins of one block of samples into `out`; see the module's notes.
 
     Parameters
     ----------
-    uniforms : (n_in, BLOCK) float32
-        Of the block's samples.
+    uniforms : (n_in, ROW) float32
+        Of the block's samples; what follows them must be numbers too.
     scaled, scale, reach, breaks, sizes, codes, rows
         As of `dense_keys`.
     centre : (r, n_out) float64
         Pre-activations in the middle of each cell.
     m, origin, size : int
         Sample t of cell c is number c * m + t; the block has numbers origin ... origin + size - 1.
-    sums, index, thresholds : (4, BLOCK) float32, (BLOCK,) int32, (K,) float32, scratch
-    out : (n_out, >= size) uint16, output
+    sums, thresholds, rises : (min(n_out, TOGETHER), ROW) float32, (K,) float32, (K,) int32, scratch
+    out : (n_out, ROW) uint16, output
+        What follows the block's samples in a row may be overwritten too.
     """
     moving = np.empty(out.shape[0], np.int64)
     n_moving = _fill_constant_codes(centre, reach, breaks, sizes, codes, rows, m, origin, size, moving, out)
-    group = 0
-    while group < n_moving:
-        # Four outputs together; one or two that are left over are faster one by one.
-        n_left = n_moving - group
-        chosen = moving[group : min(group + TOGETHER, n_moving) if n_left > 2 else group + 1]
-        group += chosen.shape[0]
-        preactivations(scaled, chosen, uniforms, size, sums)
-        for k in range(chosen.shape[0]):
-            j = chosen[k]
+    for first in range(0, n_moving, TOGETHER):
+        count = min(TOGETHER, n_moving - first)
+        weighted_sums(scaled, moving, first, count, uniforms, size, sums)
+        for k in range(count):
+            j = moving[first + k]
             # Written out here: as a function of its own this loop made whole layers up to a third slower.
             own_breaks, own_codes = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]]
+            # In rising order: what is written after the samples of a cell belongs to the next ones.
             for cell in range(origin // m, (origin + size - 1) // m + 1):
                 start, stop = _samples_of_cell(cell, m, origin, size)
                 in_middle = centre[cell, j]
@@ -134,16 +133,11 @@ def block_codes(
                 while (
                     n_passed + n_within < own_breaks.shape[0] and own_breaks[n_passed + n_within] < in_middle + reach[j]
                 ):
-                    thresholds[n_within] = np.float32((own_breaks[n_passed + n_within] - in_middle) * scale[j])
+                    at = n_passed + n_within
+                    thresholds[n_within] = np.float32((own_breaks[at] - in_middle) * scale[j])
+                    rises[n_within] = np.int32(own_codes[at + 1]) - np.int32(own_codes[at])
                     n_within += 1
                 if n_within == 0:
                     out[j, start:stop] = own_codes[n_passed]
                 else:
-                    step_codes(
-                        sums[k, start:stop],
-                        thresholds[:n_within],
-                        np.int32(n_passed),
-                        own_codes,
-                        index[start:stop],
-                        out[j, start:stop],
-                    )
+                    step_codes(sums, k, start, stop, thresholds, rises, n_within, n_passed, own_codes, out, j)

@@ -21,7 +21,8 @@ import numpy as np
 from ei_fast.kernels.block_codes import block_codes
 from ei_fast.kernels.jit import jit
 from ei_fast.kernels.keys import pack_codes
-from ei_fast.kernels.preactivations import BLOCK, TOGETHER, cell_centres
+from ei_fast.kernels.preactivations import cell_centres
+from ei_fast.kernels.products import BLOCK, ROW, TOGETHER
 from ei_fast.kernels.uniforms import fill_uniforms, fill_uniforms_of_cells
 
 _HALF_RANGE = np.float32(2.0**23 - 0.5)
@@ -56,8 +57,8 @@ def dense_keys(
         Key of every input neuron's own stream of uniforms.
     firsts : (r,) int64
         Number in the streams of each cell's first sample: sample t of cell c is number firsts[c] + t.
-    scaled : (n_in, n_out) float32
-        Weights times the width over which the input moves inside a cell, times `scale`.
+    scaled : (n_out, n_in) float32
+        Transposed weights times the width over which the input moves inside a cell, times `scale`.
     scale : (n_out,) float64
         For each output a power of two that keeps its pre-activations well inside the range of float32.
     weight, bias : (n_in, n_out), (n_out,) float64
@@ -80,11 +81,10 @@ def dense_keys(
     centre = np.empty((n_cells, n_out), np.float64)
     cell_centres(weight, bias, middles, cells, centre)
     flat_keys = keys.reshape(-1)
-    uniforms = np.empty((n_in, BLOCK), np.float32)
-    sums = np.empty((TOGETHER, BLOCK), np.float32)
-    index = np.empty(BLOCK, np.int32)
-    thresholds = np.empty(breaks.shape[1], np.float32)
-    y_codes = np.empty((n_out, BLOCK), np.uint16)
+    uniforms = np.zeros((n_in, ROW), np.float32)
+    sums = np.empty((min(n_out, TOGETHER), ROW), np.float32)
+    thresholds, rises = np.empty(breaks.shape[1], np.float32), np.empty(breaks.shape[1], np.int32)
+    y_codes = np.empty((n_out, ROW), np.uint16)
     for origin in range(0, flat_keys.shape[0], BLOCK):
         size = min(BLOCK, flat_keys.shape[0] - origin)
         fill_uniforms_of_cells(stream_keys, firsts, m, origin, size, uniforms)
@@ -102,8 +102,8 @@ def dense_keys(
             origin,
             size,
             sums,
-            index,
             thresholds,
+            rises,
             y_codes,
         )
         pack_codes(y_codes, code_width, outside, flat_keys[origin : origin + size])
@@ -164,12 +164,12 @@ def dense_codes(
     x_codes, y_codes : (n_in, m), (n_out, m) uint16, output
     """
     n_in, m = x_codes.shape
-    uniforms = np.empty((n_in, BLOCK), np.float32)
-    sums = np.empty((TOGETHER, BLOCK), np.float32)
-    index = np.empty(BLOCK, np.int32)
-    thresholds = np.empty(breaks.shape[1], np.float32)
+    n_out = y_codes.shape[0]
+    uniforms = np.zeros((n_in, ROW), np.float32)
+    sums = np.empty((min(n_out, TOGETHER), ROW), np.float32)
+    thresholds, rises = np.empty(breaks.shape[1], np.float32), np.empty(breaks.shape[1], np.int32)
     # Whole blocks of their own: slices of the results would not be contiguous, and their loops not vectorised.
-    x_block, y_block = np.empty((n_in, BLOCK), np.uint16), np.empty((y_codes.shape[0], BLOCK), np.uint16)
+    x_block, y_block = np.empty((n_in, ROW), np.uint16), np.empty((n_out, ROW), np.uint16)
     for origin in range(0, m, BLOCK):
         size = min(BLOCK, m - origin)
         fill_uniforms(stream_keys, first + origin, size, uniforms)
@@ -188,8 +188,8 @@ def dense_codes(
             origin,
             size,
             sums,
-            index,
             thresholds,
+            rises,
             y_block,
         )
         x_codes[:, origin : origin + size] = x_block[:, :size]

@@ -61,6 +61,14 @@ STATES_A_SAMPLE_OF_SMALL_TABLE = 16
 SMALL_TABLE = 2**22
 """Entries of the largest table of counts that is said to be small. It changes no figure."""
 
+LARGE_MULTIPLICITY = 2**16
+"""Samples in a state from which on multiplicities are not tallied in a table. It changes no figure."""
+FEWEST_SHARED_KEYS = 2**17
+"""Keys, or states, that are not shared out among threads where there are fewer. It changes no figure."""
+SHARES = 64
+"""Parts into which what is done for many keys is divided, and the tasks of one stage at the least where each is worth a
+thread's while. It changes no figure."""
+
 MIN_EXPLAINED = 0.2
 """Share of the variance over cells below which a control variate is not used: far above what a few dozen cells show by
 chance."""
@@ -72,7 +80,11 @@ MIN_EFFECTIVE_CELLS = 8
 """Cells of equal weight, or as good as that, without which their average has no error to speak of."""
 
 TASK_POINTS = 2**16
-"""Points of one thread's task. It changes no figure."""
+"""Points of one thread's task, at the most. It changes no figure."""
+LEAST_TASK_WORK = 2**23
+"""Multiply-adds that one thread's task has at least, about 0.2 ms. It changes no figure."""
+MOVING_TASK_CELLS = 256
+"""Cells of one thread's task of which it is found out whether they can move. It changes no figure."""
 
 MAX_ENUMERATED_CELLS = 2**12
 """Cells beyond which not every one is visited."""
@@ -259,6 +271,8 @@ STATES_A_TASK = 64
 MIN_TASKS = 16
 """Tasks that a stage of scored states is divided into, at the least."""
 
+TASKS_A_THREAD = 4
+"""Tasks for each thread without which the chains of a state are led by several of them. It changes no figure."""
 CHAINS, FEWEST_CHAINS = 6, 2
 """Forward chains for each annealed state, to one reverse chain; and where there is no work for so many. For 64 -> 32
 tanh, at equal work over 100, 200 and 400 levels, the error was 0.50, 0.17 and 0.15 bits with 1, 0.19, 0.12 and 0.11

@@ -10,7 +10,7 @@ from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.occupancy import Occupancy
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.quantities import EDGE_MEASURES
-from ei_fast.measures.stages import Method, Named
+from ei_fast.measures.stages import InThreads, Method, Named
 from ei_fast.network.binned import BinnedLayer
 
 MEASURES_OF_LAYER = ("joint", *EDGE_MEASURES)
@@ -57,6 +57,8 @@ def measure_layer(binned: BinnedLayer, options: MeasureOptions, seed: int) -> Me
     joint, sensitivity, ei_parts = yield tuple(
         Named(name, one_measure(binned, name, options, seed)) for name in MEASURES_OF_LAYER
     )
+    # What a report asks for in any case.
+    yield InThreads(binned.know_marginals)
     return LayerMeasures(
         joint=joint,
         sensitivity=sensitivity,

@@ -7,7 +7,7 @@ here, in threads; others drive the same method and keep the arrays of every part
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -76,7 +76,7 @@ class SimulationStage(Stage):
 
 
 Method = Generator[Any, Any, Result]
-"""Yields a `Stage`, another method, a `Named` one, or a tuple of such; returns the result."""
+"""Yields a `Stage`, `InThreads`, another method, a `Named` one, or a tuple of such; returns the result."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,16 @@ class Named:
 
     name: str
     method: Method[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class InThreads:
+    """A plain call inside a method: it gets the threads that there are, and its result is kept in no file.
+
+    Every job of a split measure calls it, at every attempt.
+    """
+
+    function: Callable[[Threads], Any]
 
 
 def below_each_other(parts: Sequence[Arrays]) -> Arrays:
@@ -135,6 +145,8 @@ class Runner:
     def _answer(self, request: Any) -> Any:
         if isinstance(request, Stage):
             return self.arrays_of(request)
+        if isinstance(request, InThreads):
+            return request.function(self.threads)
         if isinstance(request, tuple):
             # All of them, even where one is unfinished: they are independent.
             answers = [self._answer(one) for one in request]

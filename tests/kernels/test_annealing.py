@@ -112,6 +112,7 @@ def test_weights_are_unbiased_both_ways(name):
         2,
         4,
         np.arange(n, dtype=np.uint64),
+        0,
         forward,
         reverse,
     )
@@ -167,7 +168,7 @@ def test_a_state_without_edges_is_certain():
     weight = np.ones((3, 2)) * [1.0, 2.0]
     anneal(
         np.eye(2), weight, 1 / weight, -ends, ends, np.zeros((1, 3)), TABLES, GUIDES, np.zeros(5), 1, 2,
-        np.zeros(1, np.uint64), forward, reverse,
+        np.zeros(1, np.uint64), 0, forward, reverse,
     )  # fmt: skip
     assert forward.tolist() == [[0.0, 0.0]]
     assert reverse.tolist() == [[0.0]]

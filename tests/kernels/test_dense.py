@@ -9,13 +9,9 @@ from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.kernels.block_codes import _fill_constant_codes, _samples_of_cell, step_codes
 from ei_fast.kernels.cells import moving_cells, open_cells
 from ei_fast.kernels.dense import dense_keys, input_codes
-from ei_fast.kernels.preactivations import (
-    BLOCK,
-    _single_preactivation,
-    cell_centres,
-    centre_of_cell,
-    preactivations,
-)
+from ei_fast.kernels.lanes import LANES
+from ei_fast.kernels.preactivations import cell_centres, centre_of_cell
+from ei_fast.kernels.products import _INPUTS, BLOCK, ROW, weighted_sums
 from ei_fast.kernels.search import count_at_most
 from ei_fast.network.activations import Activation
 from ei_fast.network.steps import StepTable
@@ -132,33 +128,38 @@ def _sum_in_order(weight, uniforms):
     return total
 
 
-@pytest.mark.parametrize("n_in", [1, 2, 3, 4, 5, 9])
-@pytest.mark.parametrize("m", [1, 100, BLOCK])
-def test_preactivations_to_the_last_bit(n_in, m):
+@pytest.mark.parametrize("n_in", [1, 2, 9, _INPUTS, _INPUTS + 3])
+@pytest.mark.parametrize("m", [1, 17, 100, BLOCK])
+def test_weighted_sums_to_the_last_bit(n_in, m):
     rng = np.random.default_rng(n_in)
-    weight = rng.normal(size=(n_in, 6)).astype(np.float32)
-    uniforms = rng.uniform(-0.5, 0.5, (n_in, BLOCK)).astype(np.float32)
-    for chosen in ([2], [5, 0], [1, 2, 4], [5, 3, 0, 1]):
-        sums = np.full((4, BLOCK), np.nan, np.float32)
-        preactivations(weight, np.array(chosen), uniforms, m, sums)
-        for k, j in enumerate(chosen):
-            np.testing.assert_array_equal(sums[k, :m], _sum_in_order(weight[:, j], uniforms[:, :m]))
-    sums = np.zeros(m, np.float32)
-    _single_preactivation(weight, 3, uniforms, sums)
-    np.testing.assert_array_equal(sums, _sum_in_order(weight[:, 3], uniforms[:, :m]))
+    weight = rng.normal(size=(15, n_in)).astype(np.float32)
+    uniforms = rng.uniform(-0.5, 0.5, (n_in, ROW)).astype(np.float32)
+    # Of every rest that sixes leave, in any order.
+    chosen = rng.permutation(15)
+    for first, count in [(14, 1), (3, 2), (0, 3), (5, 4), (1, 5), (9, 6), (2, 13), (0, 15)]:
+        sums = np.full((count, ROW), np.nan, np.float32)
+        weighted_sums(weight, chosen, first, count, uniforms, m, sums)
+        for k, j in enumerate(chosen[first : first + count]):
+            np.testing.assert_array_equal(sums[k, :m], _sum_in_order(weight[j], uniforms[:, :m]))
 
 
-@pytest.mark.parametrize("n_thresholds", [1, 5, 48, 49, 200])
-def test_step_codes(n_thresholds):
+@pytest.mark.parametrize("n_thresholds", [1, 5, 128, 129, 200])
+@pytest.mark.parametrize(("start", "stop"), [(0, 300), (7, 12), (500, BLOCK)])
+def test_step_codes(n_thresholds, start, stop):
     rng = np.random.default_rng(n_thresholds)
-    sums = rng.normal(size=300).astype(np.float32)
+    sums = rng.normal(size=(3, ROW)).astype(np.float32)
     thresholds = np.sort(rng.normal(size=n_thresholds)).astype(np.float32)
     # A sample on a threshold has passed it.
-    sums[:n_thresholds] = thresholds
-    codes = rng.integers(0, 1000, n_thresholds + 4).astype(np.uint16)
-    out = np.zeros(300, np.uint16)
-    step_codes(sums, thresholds, np.int32(3), codes, np.empty(300, np.int32), out)
-    np.testing.assert_array_equal(out, codes[3 + np.searchsorted(thresholds, sums, side="right")])
+    sums[1, start : start + n_thresholds] = thresholds[: ROW - start]
+    codes = rng.integers(0, 65_536, n_thresholds + 4).astype(np.uint16)
+    rises = np.diff(codes[3:].astype(np.int32))
+    out = np.full((2, ROW), 9, np.uint16)
+    step_codes(sums, 1, start, stop, thresholds, rises, n_thresholds, 3, codes, out, 1)
+    expected = codes[3 + np.searchsorted(thresholds, sums[1, start:stop], side="right")]
+    np.testing.assert_array_equal(out[1, start:stop], expected)
+    assert (out[0] == 9).all()
+    assert (out[1, :start] == 9).all()
+    assert (out[1, stop + LANES - 1 :] == 9).all()
 
 
 def test_centres_of_cells():
@@ -272,7 +273,7 @@ def test_outputs_of_step_functions_of_their_own_and_samples_that_are_dropped():
     # Bins 0, 1 and 2 of (-1, 1); 3 stands for the middle of the range, around which inputs move as far as in a bin.
     middles, width = np.array([-2 / 3, 0.0, 2 / 3, 0.0]), 2 / 3
     scale = np.array([0.5, 1.0, 2.0, 0.25])
-    scaled = (weight * width * scale).astype(np.float32)
+    scaled = (weight * width * scale).astype(np.float32).T.copy()
     reach = np.abs(weight).sum(axis=0) * width / 2
     keys = np.empty((3, m), np.uint64)
     arguments = (scaled, scale, weight, bias, middles, cells, reach, *STEPS.values())

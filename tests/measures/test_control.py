@@ -12,6 +12,7 @@ from ei_fast.measures.entropies import controls as control
 from ei_fast.measures.entropies import drawn_cells, every_cell
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.network.steps import StepTable
+from ei_fast.runtime.threads import Threads
 
 LAYERS = [(2, 3, 4.0, "sigmoid"), (4, 3, 5.0, "tanh"), (5, 4, 2.0, "relu"), (6, 3, 3.0, "gelu")]
 
@@ -27,7 +28,7 @@ def _intervention(weight, activation, seed=0):
 @pytest.mark.parametrize(("n_in", "n_out", "scale", "activation"), LAYERS)
 def test_the_mean_over_cells_is_exact(random_weight, n_in, n_out, scale, activation):
     do = _intervention(random_weight(n_in, n_out, scale), activation)
-    controls = control.CellControl(do)
+    controls = control.CellControl(do, Threads(1))
     n_cells = 8**n_in
     values = np.concatenate([controls(do.enumerated_cells(k, min(4096, n_cells - k))) for k in range(0, n_cells, 4096)])
     assert controls.mean == pytest.approx(values.mean(), abs=1e-9)
@@ -51,7 +52,7 @@ def test_neither_moves_the_target(random_weight, monkeypatch, name):
     every = ef.analyze(weight, **params)[0]
     monkeypatch.setattr(every_cell, "MAX_ENUMERATED_CELLS", 1)
     controlled = ef.analyze(weight, **params)[0]
-    monkeypatch.setattr(drawn_cells, "controls_of", lambda intervention: control.NO_CONTROLS)
+    monkeypatch.setattr(drawn_cells, "controls_of", lambda intervention, threads: control.NO_CONTROLS)
     plain = ef.analyze(weight, **params)[0]
     for one in (controlled, plain):
         half = 4 * np.hypot(one.ei_stderr, every.ei_stderr) + (0.0 if name == "auto" else 0.01)
@@ -74,7 +75,7 @@ def test_unbiased_where_the_answer_is_known():
 
 def test_what_is_gained(random_weight):
     do = _intervention(random_weight(25, 6, 1.0), "sigmoid")
-    controls = control.controls_of(do)
+    controls = control.controls_of(do, Threads(1))
     cells = do.drawn_cells(Stream.CELLS, 0, 512)
     excess = controls.cells(cells) - controls.cells.mean
     keys = do.keys_inside(Stream.POINTS, 0, cells, 512)

@@ -7,20 +7,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.kernels.counting import merged, run_lengths, tabulated
-from ei_fast.measures.constants import SMALL_TABLE, STATES_A_SAMPLE, STATES_A_SAMPLE_OF_SMALL_TABLE
+from ei_fast.measures.constants import (
+    LARGE_MULTIPLICITY,
+    SMALL_TABLE,
+    STATES_A_SAMPLE,
+    STATES_A_SAMPLE_OF_SMALL_TABLE,
+)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """States in rising order, (K,), and the number of samples in each, (K,)."""
+    """States in rising order, (K,), and the number of samples in each, (K,).
+
+    Attributes
+    ----------
+    states, counts : ndarray (K,)
+    tally : tuple of ndarray, optional
+        What `multiplicities` returns, where it is known.
+    """
 
     states: NDArray[np.uint64]
     counts: NDArray[np.int64]
+    tally: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     @property
     def total(self) -> int:
         """Number of samples counted: those that were kept."""
-        return int(self.counts.sum())
+        return int(self.counts.sum() if self.tally is None else self.tally[0] @ self.tally[1])
 
     @classmethod
     def of(cls, keys: NDArray[np.uint64], in_place: bool = True) -> "Counts":
@@ -28,7 +41,7 @@ class Counts:
         largest = int(keys.max(initial=0))
         most = min(len(keys), largest + 1)
         states, counts = np.empty(most, np.uint64), np.empty(most, np.int64)
-        if largest < max(STATES_A_SAMPLE * len(keys), min(STATES_A_SAMPLE_OF_SMALL_TABLE * len(keys), SMALL_TABLE)):
+        if fits_a_table(largest, len(keys)):
             n_states = tabulated(keys, np.zeros(largest + 1, np.int32), states, counts)
         else:
             if in_place:
@@ -51,7 +64,9 @@ class Counts:
 
         It is all that an entropy depends on, and much shorter than the counts.
         """
-        small = self.counts < 2**16
+        if self.tally is not None:
+            return self.tally
+        small = self.counts < LARGE_MULTIPLICITY
         n_states = np.bincount(self.counts[small])
         multiplicity = np.flatnonzero(n_states)
         if small.all():
@@ -61,6 +76,11 @@ class Counts:
             np.concatenate([multiplicity, larger]),
             np.concatenate([n_states[multiplicity], n_states_larger]),
         )
+
+
+def fits_a_table(largest: int, n: int) -> bool:
+    """Whether a table with an entry for every key up to the largest is faster than sorting n keys."""
+    return largest < max(STATES_A_SAMPLE * n, min(STATES_A_SAMPLE_OF_SMALL_TABLE * n, SMALL_TABLE))
 
 
 def _together(first: Counts, second: Counts) -> Counts:

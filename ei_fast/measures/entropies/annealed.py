@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.kernels.annealing import anneal
-from ei_fast.measures.constants import CHAIN_DRAWS, CHAINS, LN2, MAX_NATS_BELOW, MIRRORS, NOISE, STUDENT_T
+from ei_fast.measures.constants import (
+    CHAIN_DRAWS,
+    CHAINS,
+    LN2,
+    MAX_NATS_BELOW,
+    MIRRORS,
+    NOISE,
+    STUDENT_T,
+    TASKS_A_THREAD,
+)
 from ei_fast.measures.entropies.estimate import EntropyEstimate, ExpectedBounds
 from ei_fast.measures.entropies.path import tables_of
 from ei_fast.measures.entropies.scored import Scores, StatesStage
@@ -54,9 +63,10 @@ class AnnealedStates(StatesStage):
         problem, (tables, guides) = self.rectangles, tables_of(self.n_levels)
         noises = self.noise * (1 - np.arange(self.n_levels + 1) / self.n_levels) ** 2
 
-        def annealed(k: int) -> NDArray[np.float64]:
+        def annealed(task: tuple[int, int, int, int]) -> NDArray[np.float64]:
+            k, first, n_forward, n_reverse = task
             states, keys = problem.sampled(self.first + k, 1), problem.keys(self.first + k, 1)
-            forward, reverse = np.empty((1, self.n_chains)), np.empty((1, 1))
+            forward, reverse = np.empty((1, n_forward)), np.empty((1, n_reverse))
             anneal(
                 problem.covariance,
                 problem.weight,
@@ -70,13 +80,26 @@ class AnnealedStates(StatesStage):
                 MIRRORS,
                 CHAIN_DRAWS,
                 keys,
+                first,
                 forward,
                 reverse,
             )
             return np.concatenate([forward, reverse], axis=1)
 
-        found = threads.map(annealed, range(begin, end), title=f"annealing over {self.n_levels} levels")
-        return (np.concatenate([np.empty((0, self.n_chains + 1)), *found]),)
+        tasks = [(k, *chains) for k in range(begin, end) for chains in self._tasks_a_state(end - begin, threads.n_jobs)]
+        found = threads.map(annealed, tasks, title=f"annealing over {self.n_levels} levels")
+        return (np.concatenate([np.empty((1, 0)), *found], axis=1).reshape(-1, self.n_chains + 1),)
+
+    def _tasks_a_state(self, n_states: int, n_threads: int) -> list[tuple[int, int, int]]:
+        """First forward chain, and numbers of forward and of reverse chains, of each task of a state.
+
+        All chains of a state are led together, unless threads would then have less than a few tasks each.
+        """
+        n_chains, wanted = self.n_chains, -(-TASKS_A_THREAD * n_threads // max(n_states, 1))
+        if n_threads == 1 or wanted == 1:
+            return [(0, n_chains, 1)]
+        per_task = max(1, n_chains // max(wanted - 1, 1))
+        return [(k, min(per_task, n_chains - k), 0) for k in range(0, n_chains, per_task)] + [(0, 0, 1)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -264,9 +264,14 @@ def _numbers(
 def _clipped(
     pilot: EntropyPilot, n_controls: float, n_scored: float, n_annealed: int, effort: float
 ) -> tuple[int, int]:
-    scored = int(np.clip(n_scored, max(n_annealed, MIN_SCORED), MAX_SCORED * effort))
-    controls = int(np.clip(n_controls, scored, CONTROLS_A_SCORE * scored)) if pilot.explained else 0
+    scored = _between(n_scored, max(n_annealed, MIN_SCORED), MAX_SCORED * effort)
+    controls = _between(n_controls, scored, CONTROLS_A_SCORE * scored) if pilot.explained else 0
     return controls, scored
+
+
+def _between(number: float, low: float, high: float) -> int:
+    """The number as a whole one within its ends, of which `high` goes first."""
+    return int(min(max(number, low), high))
 
 
 def _sizes(
@@ -288,11 +293,11 @@ def _sizes(
         spreads[:, 2:] = 0.0
     sizes = []
     for pilot, n_levels, numbers in zip(
-        pilots, levels, _numbers_of_kinds(spreads, costs, wanted, aim.ceiling), strict=True
+        pilots, levels, _numbers_of_kinds(spreads, costs, wanted, aim.ceiling).tolist(), strict=True
     ):
-        n_annealed = int(np.clip(numbers[3], MIN_ANNEALED, MAX_ANNEALED * aim.effort))
+        n_annealed = _between(numbers[3], MIN_ANNEALED, MAX_ANNEALED * aim.effort)
         controls, scored = _clipped(pilot, numbers[0], numbers[1], n_annealed, aim.effort)
-        propagated = int(np.clip(numbers[2], n_annealed, scored))
+        propagated = _between(numbers[2], n_annealed, scored)
         sizes.append(AnnealingSizes(n_levels, n_chains, controls, scored, propagated, n_annealed))
     flat = np.array([(size.n_controls, size.n_scored, size.n_propagated, size.n_annealed) for size in sizes], float)
     variance = float(np.sum(spreads**2 / np.maximum(flat, 1)))

@@ -6,12 +6,14 @@ coincide (the Renyi entropy of order 2). Single outputs are mostly well sampled 
 so are a few of them together, whose EI is a lower bound on that of all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.intervention.do import Intervention, Keys
+from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.intervention.do import Cells, Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import (
     BOUNDS_WORK,
@@ -30,12 +32,15 @@ from ei_fast.measures.constants import (
     Z95,
 )
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
-from ei_fast.measures.counting.sampled import SampledEntropy, entropy_of_keys
+from ei_fast.measures.counting.in_threads import counted
+from ei_fast.measures.counting.sampled import SampledEntropy, entropy_of_counts
 from ei_fast.measures.entropies.bounds_of_kept import bounds_of_kept
-from ei_fast.measures.entropies.ends import cells_of_keys, least_ei, most_entropy
+from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
+from ei_fast.measures.entropies.ends import cells_of_statistics, least_ei, most_entropy
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.sample import Sample
-from ei_fast.measures.stages import Arrays, Method, SimulationStage, below_each_other
+from ei_fast.measures.entropies.tasks import points_a_task
+from ei_fast.measures.stages import Arrays, InThreads, Method, SimulationStage, below_each_other
 from ei_fast.runtime.threads import Threads
 
 _INSIDE_SINGLES = OUTPUT_CELLS * OUTPUT_POINTS_A_CELL
@@ -81,12 +86,17 @@ def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
         if inside.n_effective < MIN_EFFECTIVE_CELLS:
             conditional_low = 0.0
     else:
+        if isinstance(intervention, DenseIntervention):
+            yield InThreads(intervention.know_outputs)
         share = _affordable_share(intervention)
         outputs, inside_outputs = yield SingleOutputs(intervention, share)
         # One sample serves all outputs, so that their errors may add up.
         output_high, inside_sum = float(outputs.sum()), inside_outputs.sum(axis=0)
         conditional_high = float(inside_sum.mean() + Z95 * inside_sum.std(ddof=1) / np.sqrt(len(inside_sum)))
-        least, n_tries = _ei_of_a_subset(intervention, share, outputs, inside_outputs.mean(axis=1))
+        inside_means = inside_outputs.mean(axis=1)
+        least, n_tries = yield InThreads(
+            lambda threads: _ei_of_a_subset(intervention, share, outputs, inside_means, threads)
+        )
         of_singles = _OF_SINGLES if intervention.output_entropies is None else _INSIDE_SINGLES
         n_samples += int(share * (len(intervention.output_groups()) * of_singles + n_tries * _OF_A_SUBSET))
     return Bounds(
@@ -117,7 +127,11 @@ def _affordable_share(intervention: Intervention) -> float:
 
 
 def _ei_of_a_subset(
-    intervention: Intervention, share: float, outputs: NDArray[np.float64], inside_outputs: NDArray[np.float64]
+    intervention: Intervention,
+    share: float,
+    outputs: NDArray[np.float64],
+    inside_outputs: NDArray[np.float64],
+    threads: Threads,
 ) -> tuple[float, int]:
     """Lower bound on EI: that of the outputs with most EI each, as many as can be counted together; and tries.
 
@@ -139,13 +153,35 @@ def _ei_of_a_subset(
     while n > 0:
         n_tries += 1
         watched = intervention.restricted(np.sort(order[:n]))
-        output = entropy_of_keys(watched.keys_anywhere(Stream.BOUND_MARGINAL, 0, n_points), ZHANG_UNSEEN)
-        keys = watched.keys_inside(Stream.BOUND_POINTS, 0, cells, SUBSET_POINTS_A_CELL)
-        inside = cells_of_keys(keys, keys.size)
+        output = _output_of(watched, n_points, threads)
+        inside = _inside(watched, cells, threads)
         if output.resolved and inside.resolved:
             return least_ei(output, inside), n_tries
         n = n * 3 // 4
     return 0.0, n_tries
+
+
+def _output_of(watched: Intervention, n_points: int, threads: Threads) -> SampledEntropy:
+    """Entropy of the outputs that are watched, from so many points anywhere."""
+    keys, per_task = np.empty(n_points, np.uint64), points_a_task(watched, n_points, n_points)
+    threads.map(
+        lambda first: watched.fill_anywhere(Stream.BOUND_MARGINAL, first, keys[first : first + per_task]),
+        range(0, n_points, per_task),
+    )
+    return entropy_of_counts(counted(keys, threads), n_points, ZHANG_UNSEEN)
+
+
+def _inside(watched: Intervention, cells: Cells, threads: Threads) -> CellEntropies:
+    """Entropies inside cells of the outputs that are watched."""
+    m = SUBSET_POINTS_A_CELL
+    per_task = max(1, points_a_task(watched, len(cells) * m, len(cells) * m) // m)
+
+    def statistics_of(first: int) -> NDArray[np.float64]:
+        keys = watched.keys_inside(Stream.BOUND_POINTS, first * m, cells[first : first + per_task], m)
+        return CellStatistics.of_keys(keys, ZHANG_UNSEEN).array
+
+    statistics = np.concatenate(threads.map(statistics_of, range(0, len(cells), per_task)))
+    return cells_of_statistics(statistics, m, len(cells) * m)
 
 
 @dataclass(frozen=True)
@@ -175,22 +211,49 @@ class SingleOutputs(SimulationStage):
         # What no sample can exceed stands in where an output alone has more bins than the sample can see.
         most, known = float(np.log2(do.out_bins)), do.output_entropies
 
-        def bounds_of(outputs: range) -> Arrays:
-            inside = do.bins_inside(outputs, Stream.BOUND_POINTS, cells, OUTPUT_POINTS_A_CELL)
+        def anywhere(outputs: range) -> NDArray[np.float64]:
             if known is not None:
-                anywhere = known[outputs.start : outputs.stop] + _ROUNDING
-            else:
-                bins = do.bins_anywhere(outputs, Stream.BOUND_MARGINAL, n_points)
-                anywhere = np.array([most_entropy(of_output, most) for of_output in bins])
-            return anywhere, np.array([_most_inside(of_output, most) for of_output in inside])
+                return known[outputs.start : outputs.stop] + _ROUNDING
+            bins = do.bins_anywhere(outputs, Stream.BOUND_MARGINAL, n_points)
+            return np.array([most_entropy(of_output, most) for of_output in bins])
 
+        groups = do.output_groups()[begin:end]
         nothing = np.empty(0), np.empty((0, len(cells)))
-        groups = threads.map(bounds_of, do.output_groups()[begin:end])
-        return below_each_other([nothing, *groups])
+        inside = _statistics_of_outputs(do, groups, cells, threads)
+        return below_each_other(
+            [
+                nothing,
+                *zip(
+                    threads.map(anywhere, groups),
+                    threads.map(lambda found: _most_inside(found, most), inside),
+                    strict=True,
+                ),
+            ]
+        )
 
 
-def _most_inside(bins: Keys, most: float) -> NDArray[np.float64]:
-    """Upper bound on the entropy of one output inside each cell, (r,), from its bins there (r, m)."""
-    cell = cells_of_keys(bins, bins.size)
-    is_safe = 1 - cell.statistics.once / bins.shape[1] > SAFE_COVERAGE
-    return np.where(is_safe, cell.corrected, most)
+def _statistics_of_outputs(
+    do: Intervention, groups: Sequence[range], cells: Cells, threads: Threads
+) -> list[NDArray[np.float64]]:
+    """What was counted of every output of each group inside cells, (outputs, r, 7)."""
+    m = OUTPUT_POINTS_A_CELL
+    per_task = max(1, min(points_a_task(do, len(groups) * len(cells) * m, len(cells) * m) // m, len(cells)))
+    firsts = range(0, len(cells), per_task)
+
+    def statistics_of(task: tuple[range, int]) -> NDArray[np.float64]:
+        outputs, first = task
+        bins = do.bins_inside(outputs, Stream.BOUND_POINTS, cells[first : first + per_task], m, first * m)
+        return np.stack([CellStatistics.of_keys(of_output, ZHANG_UNSEEN).array for of_output in bins])
+
+    found = threads.map(statistics_of, [(outputs, first) for outputs in groups for first in firsts])
+    return [np.concatenate(found[k : k + len(firsts)], axis=1) for k in range(0, len(found), len(firsts))]
+
+
+def _most_inside(statistics: NDArray[np.float64], most: float) -> NDArray[np.float64]:
+    """Upper bounds on the entropies of outputs inside cells, (outputs, r), from what was counted (outputs, r, 7)."""
+    bounds = np.empty(statistics.shape[:2])
+    for k, of_output in enumerate(statistics):
+        cell = cells_of_statistics(of_output, OUTPUT_POINTS_A_CELL, of_output.shape[0] * OUTPUT_POINTS_A_CELL)
+        is_safe = 1 - cell.statistics.once / OUTPUT_POINTS_A_CELL > SAFE_COVERAGE
+        bounds[k] = np.where(is_safe, cell.corrected, most)
+    return bounds

@@ -26,6 +26,7 @@ from ei_fast.kernels.controls import (
 from ei_fast.kernels.keys import WORD_BITS
 from ei_fast.measures.constants import MAX_CONTROL_WORK
 from ei_fast.measures.counting.counts import Counts
+from ei_fast.runtime.threads import Threads
 
 _PAD = 8.0
 """Standard deviations beyond what the sum reaches at which its entropy is faded out to 0."""
@@ -33,6 +34,8 @@ _STEP = 0.2
 """Grid of the Fourier series, in standard deviations: g has no finer detail."""
 _NEGLIGIBLE = 1e-12
 """Terms of the series below this share of the largest are left out."""
+_FEWEST_SHARED_EDGES = 256
+"""Edges of a layer from which on the outputs' means are shared out among threads."""
 
 
 def _spreads_inside(do: DenseIntervention) -> NDArray[np.float64]:
@@ -51,15 +54,18 @@ class CellControl:
         Its exact average over all cells.
     """
 
-    def __init__(self, do: DenseIntervention):
+    def __init__(self, do: DenseIntervention, threads: Threads):
         self._do = do
         width = (do.in_range[1] - do.in_range[0]) / do.in_bins
         self._spreads = _spreads_inside(do)
         centre = do.bias + 0.5 * sum(do.in_range) * do.weight.sum(axis=0)
-        self.mean = sum(
-            self._mean_of_output(do.weight[:, j] * width, centre[j], self._spreads[j], do.steps.breaks_of(j))
-            for j in range(do.n_out)
-        )
+
+        def mean_of(j: int) -> float:
+            return self._mean_of_output(do.weight[:, j] * width, centre[j], self._spreads[j], do.steps.breaks_of(j))
+
+        # Outputs of small layers are done before a thread has begun to help.
+        at_once = None if do.n_in * do.n_out >= _FEWEST_SHARED_EDGES else 1
+        self.mean = sum(threads.map(mean_of, range(do.n_out), at_once))
 
     def __call__(self, cells: Cells) -> NDArray[np.float64]:
         """The control in each cell, (r,)."""
@@ -163,12 +169,14 @@ class Controls:
 NO_CONTROLS = Controls(None, None)
 
 
-def controls_of(do: Intervention) -> Controls:
+def controls_of(do: Intervention, threads: Threads) -> Controls:
     """The controls of a dense layer, where they cost less than they save."""
     if not isinstance(do, DenseIntervention) or not do.whole_cells:
         return NO_CONTROLS
     if do.drop:
         return Controls(KeptControl(do), None)
     cheap = do.n_in**1.5 * do.n_out * do.in_bins < MAX_CONTROL_WORK
+    if OutputControl.is_open_to(do):
+        do.know_outputs(threads)
     output = OutputControl(do) if OutputControl.is_open_to(do) else None
-    return Controls(CellControl(do) if cheap else None, output)
+    return Controls(CellControl(do, threads) if cheap else None, output)

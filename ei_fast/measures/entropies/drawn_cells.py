@@ -5,6 +5,7 @@ Where samples are dropped the cells weigh by what is kept: they are drawn throug
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from ei_fast.measures.constants import (
     MIN_KEPT,
     MIN_PILOT_CELLS,
     MIN_POINTS,
+    MOVING_TASK_CELLS,
     PILOT_CELLS,
     PILOT_POINTS_ANYWHERE,
     POINTS_FOR_BOUNDS,
@@ -37,14 +39,16 @@ from ei_fast.measures.constants import (
 )
 from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import EntropyEstimator
+from ei_fast.measures.counting.in_threads import counted, tallied
 from ei_fast.measures.counting.sampled import SampledEntropy, entropy_of_counts
 from ei_fast.measures.entropies.allocation import Demand, Sizes, best_sizes, points_a_cell
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.measures.entropies.controls import NO_CONTROLS, Controls, controls_of
 from ei_fast.measures.entropies.kept import cells_of_kept, keys_of_kept
 from ei_fast.measures.entropies.sample import Sample, points_ceiling
+from ei_fast.measures.entropies.tasks import points_a_task
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Arrays, Method, SimulationStage, Stage, below_each_other
+from ei_fast.measures.stages import Arrays, InThreads, Method, SimulationStage, Stage, below_each_other
 from ei_fast.runtime.threads import Threads
 
 
@@ -120,19 +124,19 @@ class PointsAnywhere(SimulationStage):
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         # One array for them all, sorted in place: fresh memory costs more than what is written into it.
-        keys = np.empty(end - begin, np.uint64)
+        keys, per_task = np.empty(end - begin, np.uint64), points_a_task(self.intervention, end - begin, TASK_POINTS)
 
         def visit(first: int) -> None:
-            block = keys[first - begin : first - begin + TASK_POINTS]
+            block = keys[first - begin : first - begin + per_task]
             self.intervention.fill_anywhere(self.stream, self.first + first, block)
 
-        threads.map(visit, range(begin, end, TASK_POINTS))
-        counted = Counts.of(keys)
-        return counted.states, counted.counts
+        threads.map(visit, range(begin, end, per_task))
+        counts = counted(keys, threads)
+        return counts.states, counts.counts
 
     def join(self, parts: Sequence[Arrays]) -> Arrays:
-        counted = Counts.sum([Counts(states, counts) for states, counts in parts])
-        return counted.states, counted.counts
+        together = Counts.sum([Counts(states, counts) for states, counts in parts])
+        return together.states, together.counts
 
 
 @dataclass(frozen=True)
@@ -164,8 +168,10 @@ class DrawnCells(Stage):
         return self.draws.intervention.is_thread_safe
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
-        per_task, visit = max(1, TASK_POINTS // self.m), self._visit
+        per_task = max(1, points_a_task(self.draws.intervention, (end - begin) * self.m, TASK_POINTS) // self.m)
+        visit = self._visit
         if self.draws.intervention.drop:
+            per_task = max(1, TASK_POINTS // self.m)
             per_task = int(np.clip(int(per_task * self.stride / self.draws.kept), 1, TASK_POINTS // 4))
             visit = self._visit_kept
         tasks = [(first, min(first + per_task, end)) for first in range(begin, end, per_task)]
@@ -202,7 +208,8 @@ def sample_drawn_cells(draws: CellDraws, sizes: Sizes, slope: float | None, numb
         PointsAnywhere(do, Stream.MARGINAL, sizes.n, number),
         DrawnCells(draws, (Stream.CELLS, Stream.POINTS), sizes.n_draws, sizes.m, sizes.stride, number),
     )
-    output = draws.output(Counts(states, counts), sizes.n)
+    counted_states = yield InThreads(lambda threads: tallied(Counts(states, counts), threads))
+    output = draws.output(counted_states, sizes.n)
     inside = draws.entropies(drawn, sizes.m)
     inside = inside.regressed() if slope is None else replace(inside, slope=slope)
     n_samples = inside.n_points + sizes.n + (sizes.n_draws if do.drop else 0)
@@ -216,11 +223,13 @@ def sample_given_points(intervention: Intervention, options: MeasureOptions, n_s
     draws = CellDraws(intervention, options.estimator)
     if intervention.drop:
         return (yield from _given_points_among_kept(draws, n_samples, n_cells, m))
-    n_cells = _cells_for_so_many_moving(intervention, n_cells)
+    n_cells = yield from _cells_for_so_many_moving(intervention, n_cells)
     # Where a few more move than should, each takes fewer points.
-    m = max(2, min(m, n_samples // 2 // max(_n_moving(intervention, Stream.CELLS, n_cells), 1)))
+    n_moving = yield _n_moving(intervention, Stream.CELLS, n_cells)
+    m = max(2, min(m, n_samples // 2 // max(n_moving, 1)))
     if n_cells >= MIN_PILOT_CELLS:
-        draws = replace(draws, controls=controls_of(intervention))
+        controls = yield InThreads(partial(controls_of, intervention))
+        draws = replace(draws, controls=controls)
     return (yield from sample_drawn_cells(draws, Sizes(n_cells, m, max(4, n_samples // 2)), None))
 
 
@@ -229,26 +238,32 @@ def _given_points_among_kept(draws: CellDraws, n_samples: int, n_cells: int, m: 
     n_pilot = n_samples // 16
     _, counts = yield PointsAnywhere(draws.intervention, Stream.PILOT_MARGINAL, n_pilot, is_shared=False)
     kept = max(int(counts.sum()), 1) / max(n_pilot, 1)
-    draws = replace(draws, controls=controls_of(draws.intervention), kept=kept, rounds=ROUNDS_OF_GIVEN_POINTS)
+    controls = yield InThreads(partial(controls_of, draws.intervention))
+    draws = replace(draws, controls=controls, kept=kept, rounds=ROUNDS_OF_GIVEN_POINTS)
     n_cells = max(2, n_cells // min(int(np.ceil(1 / kept)), ROUNDS_OF_GIVEN_POINTS))
     n_draws = max(2, min(n_samples // 4, int(CELLS_TO_FIND * n_cells / kept)))
     stride = max(1, int(n_draws * kept) // n_cells)
     return (yield from sample_drawn_cells(draws, Sizes(n_draws, m, n_samples // 2, stride), None))
 
 
-def _cells_for_so_many_moving(intervention: Intervention, wanted: int) -> int:
+def _cells_for_so_many_moving(intervention: Intervention, wanted: int) -> Method[int]:
     """Cells to be drawn so that about as many as are wanted can move: the others take no points."""
     tried = wanted
     while True:
-        moving = _n_moving(intervention, Stream.PILOT_CELLS, tried)
+        moving: int = yield _n_moving(intervention, Stream.PILOT_CELLS, tried)
         if 2 * moving >= wanted or 4 * tried > MAX_TRIED:
             return min(wanted * tried // max(moving, 1), max(wanted, MAX_TRIED))
         tried *= 4
 
 
-def _n_moving(intervention: Intervention, stream: Stream, n_cells: int) -> int:
+def _n_moving(intervention: Intervention, stream: Stream, n_cells: int) -> InThreads:
     """How many of the first cells of a stream can move."""
-    return int(np.count_nonzero(intervention.moving(intervention.drawn_cells(stream, 0, n_cells))))
+
+    def of_cells(first: int) -> int:
+        cells = intervention.drawn_cells(stream, first, min(MOVING_TASK_CELLS, n_cells - first))
+        return int(np.count_nonzero(intervention.moving(cells)))
+
+    return InThreads(lambda threads: sum(threads.map(of_cells, range(0, n_cells, MOVING_TASK_CELLS))))
 
 
 def sample_to_tol(
@@ -261,7 +276,7 @@ def sample_to_tol(
     """
     demand = Demand(options.tol, points_ceiling(intervention, options.effort))
     draws = CellDraws(intervention, options.estimator)
-    output, counted = yield from _pilot_output(draws, demand)
+    output, counts = yield from _pilot_output(draws, demand)
     if not output.n_kept:
         nothing = CellEntropies(CellStatistics.none(), MIN_POINTS, options.estimator, 0)
         return Sample(output, nothing, 0.0, output.n_samples)
@@ -273,7 +288,8 @@ def sample_to_tol(
         if stops_if_hopeless:
             return None
         return (yield from sample_drawn_cells(draws, _sizes_for_bounds(intervention, demand), 0.0))
-    draws = replace(draws, controls=controls_of(intervention))
+    controls = yield InThreads(partial(controls_of, intervention))
+    draws = replace(draws, controls=controls)
     pilot, m = yield from _pilot_cells(draws, demand)
     if pilot.n_cells < 2:
         # So little is kept that no cell was found which keeps anything: all that is left are bounds.
@@ -281,7 +297,7 @@ def sample_to_tol(
     # Where samples are dropped, what a pilot knows of EI is too little to relax the aim.
     tol = demand.tol if intervention.drop else options.tol_of(output.value - pilot.mean(pilot.entropies))
     demand = replace(demand, tol=tol, cost_of_finding=_cost_of_finding(draws))
-    sizes, output = yield from _sizes_from_pilots(draws, demand, pilot, m, counted, output.n_samples)
+    sizes, output = yield from _sizes_from_pilots(draws, demand, pilot, m, counts, output.n_samples)
     enough = DEAR_COVERAGE if 2 * sizes.n > demand.ceiling else UNRESOLVED_COVERAGE
     if stops_if_hopeless and output.coverage < enough and sizes.n > output.n_samples:
         # H(Y) is another method's; H(Y | X) may be of use to it.
@@ -298,15 +314,15 @@ def sample_to_tol(
 def _pilot_output(draws: CellDraws, demand: Demand) -> Method[tuple[SampledEntropy, Counts]]:
     """The output's entropy from the fewest points that show enough samples outside the commonest state."""
     n, most, number = PILOT_POINTS_ANYWHERE, min(MAX_FOR_EVENTS, demand.ceiling), 0
-    counted = yield from _pilot_counts(draws, 0, n, "output-0")
+    counts = yield from _pilot_counts(draws, 0, n, "output-0")
     while True:
-        output = entropy_of_counts(counted, n, draws.estimator)
+        output = entropy_of_counts(counts, n, draws.estimator)
         if output.n_kept < MIN_KEPT:
             most = demand.ceiling // 2
         if (output.departures >= MIN_EVENTS and output.n_kept >= MIN_KEPT) or 4 * n > most:
-            return output, counted
+            return output, counts
         number += 1
-        counted = Counts.sum([counted, (yield from _pilot_counts(draws, n, 4 * n, f"output-{number}"))])
+        counts = Counts.sum([counts, (yield from _pilot_counts(draws, n, 4 * n, f"output-{number}"))])
         n *= 4
 
 
@@ -358,17 +374,17 @@ def _cost_of_finding(draws: CellDraws) -> float:
 
 
 def _sizes_from_pilots(
-    draws: CellDraws, demand: Demand, pilot: CellEntropies, m: int, counted: Counts, n_counted: int
+    draws: CellDraws, demand: Demand, pilot: CellEntropies, m: int, counts: Counts, n_counted: int
 ) -> Method[tuple[Sizes, SampledEntropy]]:
     """The best sizes, from a pilot of the output that is long enough to be believed; and what that found.
 
-    `counted` are the first `n_counted` points of that pilot.
+    `counts` are of the first `n_counted` points of that pilot.
     """
-    output = draws.output(counted, n_counted)
+    output = draws.output(counts, n_counted)
     sizes, number = best_sizes(pilot, m, output, demand), 0
     while (n := sizes.n // BEYOND_PILOT) > output.n_samples:
         # States that few points met, and what is added for those not met, make a short pilot too noisy.
-        counted = Counts.sum([counted, (yield from _pilot_counts(draws, n_counted, n, f"sizes-{number}"))])
-        n_counted, output = n, entropy_of_counts(counted, n, draws.estimator, draws.controls.output)
+        counts = Counts.sum([counts, (yield from _pilot_counts(draws, n_counted, n, f"sizes-{number}"))])
+        n_counted, output = n, entropy_of_counts(counts, n, draws.estimator, draws.controls.output)
         sizes, number = best_sizes(pilot, m, output, demand), number + 1
     return sizes, output

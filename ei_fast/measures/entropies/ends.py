@@ -1,6 +1,7 @@
 """The ends of brackets: bounds on an entropy, and on the EI of a few outputs, from samples that see enough of them."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Keys
 from ei_fast.measures.constants import SAFE_COVERAGE, Z95
@@ -20,7 +21,12 @@ def most_entropy(keys: Keys, most: float) -> float:
 
 def cells_of_keys(keys: Keys, n_points: int) -> CellEntropies:
     """Entropies inside cells of the keys (r, m) of the points in each, of so many points that were simulated."""
-    return CellEntropies(CellStatistics.of_keys(keys, ZHANG_UNSEEN), keys.shape[1], ZHANG_UNSEEN, n_points)
+    return cells_of_statistics(CellStatistics.of_keys(keys, ZHANG_UNSEEN).array, keys.shape[1], n_points)
+
+
+def cells_of_statistics(statistics: NDArray[np.float64], m: int, n_points: int) -> CellEntropies:
+    """The same from what was counted in each, (r, 7), of m points in each."""
+    return CellEntropies(CellStatistics(statistics), m, ZHANG_UNSEEN, n_points)
 
 
 def least_ei(output: SampledEntropy, inside: CellEntropies) -> float:

@@ -21,6 +21,7 @@ from ei_fast.measures.constants import (
 )
 from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import EntropyEstimator, digamma_bits, digamma_table
+from ei_fast.measures.counting.in_threads import counted, tallied
 from ei_fast.measures.counting.sampled import (
     SampledEntropy,
     entropy_of_counts,
@@ -30,7 +31,7 @@ from ei_fast.measures.counting.sampled import (
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.measures.entropies.sample import Sample, points_ceiling
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Arrays, Method, SimulationStage
+from ei_fast.measures.stages import Arrays, InThreads, Method, SimulationStage
 from ei_fast.runtime.threads import Threads
 
 
@@ -100,7 +101,7 @@ def _round(
     keys, statistics = yield VisitedCells(intervention, cells, m, estimator, number)
     n_samples = len(cells) * m
     inside = CellEntropies(CellStatistics(statistics), m, estimator, n_samples, are_all=True)
-    counts = Counts.of(keys.reshape(-1), in_place=False)
+    counts = yield InThreads(lambda threads: tallied(counted(keys.reshape(-1), threads, in_place=False), threads))
     output = entropy_of_counts(counts, n_samples, estimator)
     (variances,) = yield InformationVariance.of(intervention, keys, counts, output, inside, number)
     # Only what varies inside the cells is an error.

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.rectangles import Rectangles
 from ei_fast.kernels.rectangles import log_rectangles
-from ei_fast.measures.constants import INPUTS_AN_OUTPUT, LN2, MIN_TASKS, SCORE_DRAWS, STATES_A_TASK, STUDENT_T
+from ei_fast.measures.constants import (
+    INPUTS_AN_OUTPUT,
+    LN2,
+    MIN_TASKS,
+    SCORE_DRAWS,
+    STATES_A_TASK,
+    STUDENT_T,
+    TASKS_A_THREAD,
+)
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.stages import Arrays, Stage
 from ei_fast.runtime.threads import Threads
@@ -51,7 +59,8 @@ class StatesStage(Stage):
     ) -> Arrays:
         """What a function makes of so many samples from number `first` on, in tasks; `nothing` is that of none."""
         begin, end = items
-        per_task = int(np.clip((end - begin) // MIN_TASKS, 1, STATES_A_TASK))
+        n_tasks = max(MIN_TASKS, TASKS_A_THREAD * threads.n_jobs)
+        per_task = min(max((end - begin) // n_tasks, 1), STATES_A_TASK)
         tasks = [(self.first + k, min(per_task, end - k)) for k in range(begin, end, per_task)]
         return (np.concatenate([nothing, *threads.map(lambda task: of_samples(*task), tasks, title=title)]),)
 
@@ -182,6 +191,10 @@ def surrogate_error(rectangles: Rectangles) -> float | None:
     if n_in < INPUTS_AN_OUTPUT * m or rectangles.is_singular:
         return None
     axes, _ = np.linalg.qr(weight)
-    total = sum(float(((axes[k : k + 256] @ axes.T) ** 4).sum()) for k in range(0, n_in, 256))
+    total = 0.0
+    for k in range(0, n_in, 256):
+        # The fourth power by squares: as a power it takes ten times as long as the product.
+        squares = (axes[k : k + 256] @ axes.T) ** 2
+        total += float((squares**2).sum())
     # Rounded: the last digits depend on how many threads BLAS has.
     return float(f"{1.44 / 48 * total / LN2:.3g}")

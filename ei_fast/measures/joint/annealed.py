@@ -40,7 +40,7 @@ from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.joint.gaussian import dense_intervention, points_of_all_work, refusal_without_rectangles
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Method
+from ei_fast.measures.stages import InThreads, Method
 
 
 class Annealed:
@@ -95,6 +95,7 @@ def annealed_ei(
         Whether the cross-entropies alone are taken where their error is known to be the smaller one.
     """
     missing = [inside for inside, known in ((False, output), (True, conditional)) if known is None]
+    yield InThreads(do.know_outputs)
     problems = [Rectangles(do, inside) for inside in missing]
     ceiling = work_ceiling(do.n_in, do.n_out, options.effort)
     pilots = yield tuple(_pilot(problem, PILOT_SHARE * ceiling) for problem in problems)

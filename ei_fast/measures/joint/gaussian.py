@@ -24,12 +24,12 @@ from ei_fast.measures.entropies.annealing_sizes import Costs, EntropyPilot, best
 from ei_fast.measures.entropies.bounds import least_entropy
 from ei_fast.measures.entropies.drawn_cells import PointsAnywhere
 from ei_fast.measures.entropies.estimate import EntropyEstimate, ExpectedBounds
-from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores, surrogate_error
+from ei_fast.measures.entropies.scored import ControlValues, ScoredStates, Scores
 from ei_fast.measures.joint.conditional import conditional_ei
 from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Method
+from ei_fast.measures.stages import InThreads, Method
 
 
 class Gaussian:
@@ -44,14 +44,14 @@ class Gaussian:
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
         """What is known of its error."""
-        error = surrogate_error(Rectangles(dense_intervention(problem), inside=False))
+        error = problem.surrogate_error
         if error is None:
             return "sampled states are scored by a Gaussian, whose error is not known"
         return f"sampled states are scored by a Gaussian, which is off by at most about {error:.2g} bits"
 
     def is_certified(self, problem: JointProblem) -> bool:
         """Whether the Gaussian's error is known."""
-        return surrogate_error(Rectangles(dense_intervention(problem), inside=False)) is not None
+        return problem.surrogate_error is not None
 
     def is_affordable(self, problem: JointProblem, options: MeasureOptions) -> bool:
         """Whether the fewest scores do not take more work than there is."""
@@ -73,6 +73,7 @@ class Gaussian:
         do = dense_intervention(problem)
         if not self.is_affordable(problem, options):
             return (yield from conditional_ei(do, options))
+        yield InThreads(do.know_outputs)
         problems = [Rectangles(do, inside) for inside in (False, True)]
         pilots = yield tuple(_pilot(rectangles) for rectangles in problems)
         tol = options.tol_of(pilots[0].bits - pilots[1].bits)
@@ -86,7 +87,7 @@ class Gaussian:
             *(_cross_entropy(rectangles, *size) for rectangles, size in zip(problems, sizes, strict=True)),
         )
         least = least_entropy(entropy_of_counts(Counts(states, counts), PILOT_POINTS_ANYWHERE, ZHANG_UNSEEN))
-        error = surrogate_error(problems[0])
+        error = problem.surrogate_error
         # Both cross-entropies are too high, by at most `error` each.
         output = replace(output, bias=error or 0.0, expected=_below(output, least))
         conditional = replace(conditional, expected=_below(conditional, 0.0))

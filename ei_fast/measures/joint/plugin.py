@@ -17,6 +17,7 @@ from ei_fast.kernels.keys import DROPPED, NEVER, pack_codes
 from ei_fast.measures.constants import (
     BYTES_A_JOINT_POINT,
     BYTES_A_STATE,
+    FEWEST_SHARED_KEYS,
     JOINT_POINTS,
     JOINT_TASK_POINTS,
     MAX_BYTES,
@@ -24,12 +25,13 @@ from ei_fast.measures.constants import (
 )
 from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import PLUGIN, EntropyEstimator
+from ei_fast.measures.counting.in_threads import counted, tallied
 from ei_fast.measures.counting.sampled import SampledEntropy, entropy_of_counts
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Arrays, Method, SimulationStage, below_each_other
+from ei_fast.measures.stages import Arrays, InThreads, Method, SimulationStage
 from ei_fast.runtime.threads import Threads
 
 
@@ -64,7 +66,9 @@ class PlugIn:
         n_samples = options.n_samples or JOINT_POINTS
         estimator = PLUGIN if options.estimator.adds_unseen else options.estimator
         arrays = yield JointStates(problem.intervention, n_samples)
-        counted = [Counts(*arrays[2 * k : 2 * k + 2]) for k in range(3)]
+        counted = yield InThreads(
+            lambda threads: [tallied(Counts(arrays[2 * k], arrays[2 * k + 1]), threads) for k in range(3)]
+        )
         of_inputs, of_outputs, of_pairs = (entropy_of_counts(counts, n_samples, estimator) for counts in counted)
         if of_outputs.n_kept == 0:
             return JointEI.undefined(n_samples, self.name)
@@ -124,26 +128,29 @@ class JointStates(SimulationStage):
         return self.n_points
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
-        nothing = np.empty(0, np.uint64)
-        tasks = [(first, min(first + JOINT_TASK_POINTS, end)) for first in range(begin, end, JOINT_TASK_POINTS)]
-        keys = below_each_other([(nothing, nothing, nothing), *threads.map(self._keys, tasks)])
-        return _flat(threads.map(Counts.of, keys))
+        keys = [np.empty(end - begin, np.uint64) for _ in range(3)]
 
-    def _keys(self, task: tuple[int, int]) -> Arrays:
-        """Keys of inputs, outputs and pairs of samples `first` to `end` - 1; dropped ones are dropped in all three."""
-        do, (first, end) = self.intervention, task
-        x_codes, y_codes = do.codes_anywhere(Stream.PLUGIN, first, end - first)
-        keys = np.empty((3, end - first), np.uint64)
+        def visit(first: int) -> None:
+            self._fill(first, [of_all[first - begin : first - begin + JOINT_TASK_POINTS] for of_all in keys])
+
+        threads.map(visit, range(begin, end, JOINT_TASK_POINTS))
+        if end - begin < FEWEST_SHARED_KEYS:
+            return _flat(threads.map(Counts.of, keys))
+        return _flat([counted(keys.pop(0), threads) for _ in range(3)])
+
+    def _fill(self, first: int, keys: Sequence[NDArray[np.uint64]]) -> None:
+        """Keys of inputs, outputs and pairs of samples number `first`, ...; dropped ones are dropped in all three."""
+        do = self.intervention
+        x_codes, y_codes = do.codes_anywhere(Stream.PLUGIN, first, len(keys[0]))
         pack_codes(x_codes, max(1, (do.in_bins - 1).bit_length()), NEVER, keys[0])
         pack_codes(y_codes, do.code_width, do.outside, keys[1])
         # The pair's key is a hash of both: two odd multipliers, mixed.
-        keys[2] = _mixed(keys[0] * np.uint64(0x9E3779B97F4A7C15) ^ _mixed(keys[1]))
+        keys[2][:] = _mixed(keys[0] * np.uint64(0x9E3779B97F4A7C15) ^ _mixed(keys[1]))
         dropped = keys[1] == DROPPED
         keys[0][dropped] = keys[2][dropped] = DROPPED
-        return keys[0], keys[1], keys[2]
 
     def join(self, parts: Sequence[Arrays]) -> Arrays:
-        return _flat([Counts.sum([Counts(*arrays[2 * k : 2 * k + 2]) for arrays in parts]) for k in range(3)])
+        return _flat([Counts.sum([Counts(arrays[2 * k], arrays[2 * k + 1]) for arrays in parts]) for k in range(3)])
 
 
 def check_memory(n_samples: int, joint: str) -> None:

@@ -8,8 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.of_layer import intervention_on, intervention_on_component
+from ei_fast.intervention.rectangles import Rectangles
+from ei_fast.measures.entropies.scored import surrogate_error
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method
@@ -46,6 +49,12 @@ class JointProblem:
         if self.component is not None:
             return intervention_on_component(self.binned, self.component, self.seed, self.inputs)
         return intervention_on(self.binned, self.seed, inputs=self.inputs, outputs=self.outputs)
+
+    @cached_property
+    def surrogate_error(self) -> float | None:
+        """Bits by which Gaussian cross-entropies of a dense component are off at the most; None where not known."""
+        assert isinstance(self.intervention, DenseIntervention)
+        return surrogate_error(Rectangles(self.intervention, inside=False))
 
     @property
     def has_one_input(self) -> bool:
