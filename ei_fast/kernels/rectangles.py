@@ -30,6 +30,9 @@ bits, since sums of uniforms have lighter tails than the Gaussian."""
 NO_EDGE = 1e150
 """Where an interval has no end."""
 
+_ROWS = 32
+"""Rows of a covariance that are summed together. It changes no figure."""
+
 _MIN_VARIANCE = 1e-14
 """Of an output given those before it; less is rounding."""
 
@@ -39,11 +42,14 @@ def covariance_of(weight, out):
     """Write the covariance of x @ weight into `out` (m, m), each x_i with variance 1/12, independent; symmetric."""
     n, m = weight.shape
     out[:] = 0.0
-    for i in range(n):
-        for j in range(m):
-            share = weight[i, j] / 12.0
-            for k in range(j + 1):
-                out[j, k] += share * weight[i, k]
+    # Some rows at a time, which stay in a cache; each number adds up in the order of the inputs.
+    for first in range(0, m, _ROWS):
+        last = min(first + _ROWS, m)
+        for i in range(n):
+            for j in range(first, last):
+                share = weight[i, j] / 12.0
+                for k in range(j + 1):
+                    out[j, k] += share * weight[i, k]
     for j in range(m):
         for k in range(j):
             out[k, j] = out[j, k]
@@ -53,15 +59,19 @@ def covariance_of(weight, out):
 def cholesky_of(covariance, ridge, factor):
     """Write the Cholesky factor of a covariance, with `ridge` added to its diagonal, into the lower triangle."""
     m = covariance.shape[0]
+    # The factor transposed: a column lies in one piece, and all its numbers are worked on side by side.
+    columns, left = np.empty((m, m), np.float64), np.empty(m, np.float64)
     for j in range(m):
         for i in range(j, m):
-            left = covariance[i, j]
-            for k in range(j):
-                left -= factor[i, k] * factor[j, k]
-            if i == j:
-                factor[j, j] = np.sqrt(max(left + ridge, _MIN_VARIANCE))
-            else:
-                factor[i, j] = left / factor[j, j]
+            left[i] = covariance[i, j]
+        for k in range(j):
+            own = columns[k, j]
+            for i in range(j, m):
+                left[i] -= columns[k, i] * own
+        pivot = np.sqrt(max(left[j] + ridge, _MIN_VARIANCE))
+        columns[j, j] = factor[j, j] = pivot
+        for i in range(j + 1, m):
+            columns[j, i] = factor[i, j] = left[i] / pivot
 
 
 @jit

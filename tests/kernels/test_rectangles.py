@@ -179,3 +179,23 @@ def test_what_outputs_have_in_common(ridge):
     excess_of_squares(factor, weight, x, out)
     z = x @ weight
     np.testing.assert_allclose(out, (z * np.linalg.solve(whole, z.T).T).sum(axis=1) - (z**2).sum(axis=1), atol=1e-12)
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 1), (5, 7), (9, 40), (70, 33)])
+def test_covariances_and_their_factors_add_up_in_order(n, m):
+    weight = np.random.default_rng(n).normal(size=(n, m))
+    covariance, factor, expected = np.empty((m, m)), np.zeros((m, m)), np.zeros((m, m))
+    covariance_of(weight, covariance)
+    for row in weight:
+        expected += (row / 12.0)[:, None] * row
+    np.testing.assert_array_equal(np.tril(covariance), np.tril(expected))
+    np.testing.assert_array_equal(covariance, covariance.T)
+    cholesky_of(covariance, 1e-3, factor)
+    by_number = np.zeros((m, m))
+    for j in range(m):
+        for i in range(j, m):
+            left = covariance[i, j]
+            for k in range(j):
+                left -= by_number[i, k] * by_number[j, k]
+            by_number[i, j] = np.sqrt(max(left + 1e-3, 1e-14)) if i == j else left / by_number[j, j]
+    np.testing.assert_array_equal(factor, by_number)
