@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from math import frexp
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, hull_of, is_each
+from ei_fast.network.column_blocks import blocks_of
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
 from ei_fast.network.step_functions import TooFast
@@ -94,11 +96,13 @@ def probabilities_of(
         Binned activation of every output.
     """
     low, high = in_range
-    weights = np.ascontiguousarray(weight.T)
-    orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
     centres = bias + 0.5 * (low + high) * weight.sum(axis=0)
-    cdfs = np.empty((len(weights), steps.breaks.shape[1]))
-    marginal_cdfs(weights, orders, centres, high - low, steps.breaks, steps.sizes, steps.rows, cdfs)
+    cdfs = np.empty((weight.shape[1], steps.breaks.shape[1]))
+    for some in blocks_of(weight.shape[1], len(weight)):
+        weights = np.ascontiguousarray(weight[:, some].T)
+        orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+        rows = steps.rows[some]
+        marginal_cdfs(weights, orders, centres[some], high - low, steps.breaks, steps.sizes, rows, cdfs[some])
     return steps.probabilities(cdfs)
 
 
@@ -265,16 +269,13 @@ class BinnedLayer:
         """
         weight, bias, moves = self.weight, self.bias, self.outputs_that_move()
         measured = np.arange(len(bias)) if outputs is None else outputs
-        columns = np.vstack([weight, bias, self.steps.rows])[:, measured].T + 0.0  # -0.0 is 0.0
-        firsts: dict[bytes, int] = {}
-        for j, column in zip(measured.tolist(), columns, strict=True):
-            if moves[j]:
-                firsts.setdefault(column.tobytes(), j)
-        kept = np.array(sorted(firsts.values()), np.intp)
+        kept = self._first_of_each(measured[moves[measured]])
         if not kept.size:
             return []
-        if (weight[:, kept] != 0).all():
-            return [Component(weight[:, kept], bias[kept], np.arange(len(weight)), kept)]
+        is_all = len(kept) == len(bias)
+        if all((weight[:, some] != 0).all() for some in _in_parts(kept, len(weight))):
+            of_kept = weight if is_all else weight[:, kept]
+            return [Component(of_kept, bias[kept], np.arange(len(weight)), kept)]
         edges = coo_array((weight[:, kept] != 0).astype(np.int8))
         n_in, n_out = edges.shape
         graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
@@ -284,6 +285,17 @@ class BinnedLayer:
             rows, columns = np.flatnonzero(label[:n_in] == number), kept[label[n_in:] == number]
             result.append(Component(weight[np.ix_(rows, columns)], bias[columns], rows, columns))
         return result
+
+    def _first_of_each(self, outputs: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Of outputs whose weights, bias and range are the same, the first in their order; in ascending order."""
+        firsts: dict[bytes, int] = {}
+        for some in _in_parts(outputs, self.layer.n_in):
+            below = np.vstack([self.bias[some], self.steps.rows[some]])
+            columns = np.vstack([self.weight[:, some], below]).T + 0.0  # -0.0 is 0.0
+            for j, column in zip(some.tolist(), columns, strict=True):
+                # A digest of 256 bits: no two columns that differ have the same.
+                firsts.setdefault(sha256(column.tobytes()).digest(), j)
+        return np.array(sorted(firsts.values()), np.intp)
 
     def outputs_that_move(self) -> NDArray[np.bool_]:
         """Whether each output of a dense layer takes more than one bin on the input range, (n_out,)."""
@@ -308,6 +320,11 @@ class BinnedLayer:
         return passed, np.maximum(passed, self.steps.passed(centre + reach, side="left"))
 
 
+def _in_parts(outputs: NDArray[np.intp], n_in: int) -> list[NDArray[np.intp]]:
+    """Numbers of outputs, in order, of which no part has more weights than are looked at in one go."""
+    return [outputs[some] for some in blocks_of(len(outputs), n_in)] if len(outputs) else []
+
+
 @dataclass(frozen=True, eq=False)
 class _Coordinates:
     """A dense layer in coordinates in which all inputs move over the same range."""
@@ -330,7 +347,9 @@ class _Coordinates:
             weight, bias, span = layer.weight, layer.bias, hull_of(in_range)
             baselines = np.full(layer.n_in, baseline)
         of_inputs = -_exponent_of(max(map(abs, span)))
-        of_weights, of_bias = float(np.abs(weight).max()), float(np.abs(bias).max())
+        # Without a copy of them all.
+        of_weights = float(max(abs(weight.max()), abs(weight.min())))
+        of_bias = float(np.abs(bias).max())
         sizes = [_exponent_of(of_weights) - of_inputs] if of_weights else []
         exponent = -max([*sizes, *([_exponent_of(of_bias)] if of_bias else [])], default=0)
         of_inputs, exponent = (0 if abs(power) <= _ORDINARY else power for power in (of_inputs, exponent))
