@@ -286,8 +286,7 @@ def of_keras(size: int = 96) -> dict[str, Callable[[], Any]]:
 
     names = (
         *("MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0", "EfficientNetV2B0"),
-        *("ResNet50", "ResNet50V2", "DenseNet121", "ConvNeXtTiny", "VGG16", "Xception", "InceptionV3"),
-        *("InceptionResNetV2", "NASNetMobile"),
+        *("ResNet50", "ResNet50V2", "DenseNet121", "ConvNeXtTiny", "VGG16"),
     )
     return {
         name: lambda name=name: getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=10)
