@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ PROCESSES = (1, 2, 8)
 
 
 def _network(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    return {f"w{k}": rng.normal(size=shape) for k, shape in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False))}
+    return {f"w{k}": rng.normal(size=shape) for k, shape in enumerate(pairwise(WIDTHS))}
 
 
 def _run_shard(folder: str, shard: int) -> None:

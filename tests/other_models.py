@@ -237,13 +237,56 @@ def of_torch() -> dict[str, Callable[[], Called]]:
     }
 
 
-def of_keras(size: int = 64) -> dict[str, Callable[[], Any]]:
-    """Models of keras.applications, with random weights."""
+def of_skorch() -> dict[str, Callable[[], tuple[Any, Any]]]:
+    """Nets of skorch, initialised."""
+    import skorch
+
+    nn = torch.nn
+
+    class Residual(nn.Module):
+        """A layer with a shortcut."""
+
+        def __init__(self, width: int):
+            super().__init__()
+            self.norm, self.dense = nn.LayerNorm(width), nn.Linear(width, width)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.relu(self.dense(self.norm(x)))
+
+    def layered() -> torch.nn.Module:
+        return nn.Sequential(
+            *(nn.Linear(20, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Dropout(), nn.Linear(64, 32), nn.ReLU()),
+            nn.Linear(32, 3),
+        )
+
+    def images() -> torch.nn.Module:
+        return nn.Sequential(
+            *(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.BatchNorm2d(16)),
+            *(nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)),
+        )
+
+    def net(kind: type, module: torch.nn.Module, inputs: torch.Tensor) -> tuple[Any, torch.Tensor]:
+        torch.manual_seed(0)
+        return kind(module, verbose=0, train_split=None).initialize(), inputs
+
+    return {
+        "NeuralNetClassifier": lambda: net(skorch.NeuralNetClassifier, layered(), torch.rand(8, 20)),
+        "NeuralNetClassifier of images": lambda: net(skorch.NeuralNetClassifier, images(), torch.rand(8, 1, 16, 16)),
+        "NeuralNetRegressor": lambda: net(
+            skorch.NeuralNetRegressor,
+            nn.Sequential(nn.Linear(20, 64), Residual(64), nn.Linear(64, 1)),
+            torch.rand(8, 20),
+        ),
+    }
+
+
+def of_keras(size: int = 96) -> dict[str, Callable[[], Any]]:
+    """Models of keras.applications, with random weights, for images of `size` by `size`."""
     import keras
 
     names = (
-        *("MobileNet", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ResNet50"),
-        *("ResNet50V2", "DenseNet121", "ConvNeXtTiny", "VGG16"),
+        *("MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0", "EfficientNetV2B0"),
+        *("ResNet50", "ResNet50V2", "DenseNet121", "ConvNeXtTiny", "VGG16"),
     )
     return {
         name: lambda name=name: getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3), classes=10)

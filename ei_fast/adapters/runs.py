@@ -14,7 +14,7 @@ from ei_fast.adapters.assemble.network import assemble
 from ei_fast.adapters.blocks import AUTO
 from ei_fast.adapters.graph import Recording, Recurs, Unknown
 from ei_fast.adapters.graph.recording import PathStep
-from ei_fast.adapters.seen import with_seen
+from ei_fast.adapters.seen import ends_in, with_seen
 from ei_fast.adapters.sources import ROWS, OfShape, Source, range_beyond
 from ei_fast.adapters.verify import verify
 from ei_fast.network.bins import Range
@@ -59,11 +59,16 @@ def network_from_runs(
     probed = probed or run(source.drawn(in_range, 2))
     finds, block_names = block_names == AUTO, () if block_names == AUTO else block_names
     if not check and not block_names and not finds and _tells_all(probed):
-        network, pieces = assemble(probed, in_range)
-        return with_seen(network, pieces, run, source, probed.outline)
+        outline, (network, pieces) = probed.outline, assemble(probed, in_range)
+        probed.forget()
+        return with_seen(network, pieces, run, source, outline)
     rows = source.rows_for(sum(prod(probed.shape(value)) for value in probed.values))
-    probed.forget()
-    recording = run(source.drawn(in_range, rows))
+    if rows == probed.rows_of_inputs:
+        # The same numbers are drawn whenever they are.
+        recording = probed
+    else:
+        probed.forget()
+        recording = run(source.drawn(in_range, rows))
     network, pieces = assemble(with_blocks_found(recording, in_range) if finds else recording, in_range)
     missing = [name for name in block_names if name not in recording.blocks]
     if missing:
@@ -72,10 +77,12 @@ def network_from_runs(
             "which it does not run, or runs inside another block."
         )
     outline = recording.outline
+    ends = ends_in(recording, pieces) if source.is_as_given(rows) else None
     if check:
         verify(pieces, recording)
-        # Before there is another.
-        recording.forget()
+    # Before there is another.
+    recording.forget()
+    if check:
         beyond = _run_beyond(run, in_range, rows, source)
         if beyond.path != outline.path:
             raise ValueError(
@@ -85,7 +92,7 @@ def network_from_runs(
             )
         verify(pieces, beyond)
         del beyond
-    return with_seen(network, pieces, run, source, outline)
+    return with_seen(network, pieces, run, source, outline, ends)
 
 
 def _run_beyond(run: Run, in_range: Range, rows: int, source: Source) -> Recording:

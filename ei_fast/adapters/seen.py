@@ -18,8 +18,16 @@ _OTHERWISE = (
 )
 
 
+Ends = list[list[Range | None]]
+
+
 def with_seen(
-    network: Network, pieces: Sequence[Piece], run: Callable[[Any], Recording], source: Source, outline: Outline
+    network: Network,
+    pieces: Sequence[Piece],
+    run: Callable[[Any], Recording],
+    source: Source,
+    outline: Outline,
+    ends: Ends | None = None,
 ) -> Network:
     """The network with the ranges seen at the ends of its layers, where there are examples.
 
@@ -29,20 +37,29 @@ def with_seen(
         The layers, and where they are in the model.
     outline : Outline
         Of the run in which these were found.
+    ends : list, optional
+        What was seen in that run, where it was one on the examples as they are.
     """
-    ends: list[list[Range | None]] = [[None, None] for _ in pieces]
-    n_runs = 0
-    for inputs in source.as_given(outline.rows):
-        recording = run(inputs)
-        n_runs += 1
-        if recording.path != outline.path:
-            return network.noted([("example_inputs", _OTHERWISE)])
-        for of_layer, piece in zip(ends, pieces, strict=True):
-            for end, (value, places) in enumerate(((piece.start, piece.reads), (piece.end, piece.writes))):
-                of_layer[end] = _hull(of_layer[end], recording, value, places)
-    if not n_runs:
+    if ends is None:
+        for inputs in source.as_given(outline.rows):
+            recording = run(inputs)
+            if recording.path != outline.path:
+                return network.noted([("example_inputs", _OTHERWISE)])
+            ends = ends_in(recording, pieces, ends)
+            # Before there is another.
+            recording.forget()
+    if ends is None:
         return network
     return network.with_seen([(a, b) if a and b and np.isfinite((a, b)).all() else None for a, b in ends])
+
+
+def ends_in(recording: Recording, pieces: Sequence[Piece], before: Ends | None = None) -> Ends:
+    """The hulls of what stood at both ends of each layer in a run, and of what was seen before."""
+    ends = before or [[None, None] for _ in pieces]
+    for of_layer, piece in zip(ends, pieces, strict=True):
+        for end, (value, places) in enumerate(((piece.start, piece.reads), (piece.end, piece.writes))):
+            of_layer[end] = _hull(of_layer[end], recording, value, places)
+    return ends
 
 
 def _hull(before: Range | None, recording: Recording, value: int, places: Any) -> Range | None:

@@ -41,6 +41,9 @@ class Source(Protocol):
     def as_given(self, rows: int) -> Iterator[Any]:
         """The examples themselves, in parts of so many rows; none where a shape is all that is known."""
 
+    def is_as_given(self, rows: int) -> bool:
+        """Whether inputs that are drawn, of so many rows, are all of the examples as they are."""
+
 
 @dataclass(frozen=True, eq=False)
 class OfShape:
@@ -83,6 +86,9 @@ class OfShape:
         n = len(self.examples)
         for first in range(0, n, rows):
             yield self.examples[(first + np.arange(rows)) % n]
+
+    def is_as_given(self, rows: int) -> bool:
+        return False
 
 
 def range_beyond(in_range: Range) -> Range:

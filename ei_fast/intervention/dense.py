@@ -15,6 +15,7 @@ from ei_fast.kernels.preactivations import cell_centres
 from ei_fast.kernels.uniforms import GAMMA
 from ei_fast.network.binned import probabilities_of, reach_of
 from ei_fast.network.bins import Range, bin_edges
+from ei_fast.network.column_blocks import blocks_of
 from ei_fast.network.steps import StepTable
 from ei_fast.runtime.threads import Threads
 
@@ -39,8 +40,8 @@ class DenseIntervention(Intervention):
         super().__init__(
             n_in, n_out, in_bins=in_bins, out_bins=steps.n_bins, drop=drop, inputs=inputs, seed=seed, place=place
         )
-        # Copies: kernels are compiled for writable arrays, and once.
-        self.weight, self.bias = weight.copy(), bias.copy()
+        # Kernels are compiled for writable arrays, and once; none of them writes to its inputs.
+        self.weight, self.bias = as_writable(weight), bias.copy()
         self.steps = steps
         self.in_range = in_range
         edges = bin_edges(in_range, in_bins)
@@ -48,7 +49,12 @@ class DenseIntervention(Intervention):
         width = np.full(n_in, in_range[1] - in_range[0])
         self._anywhere = self._spread(width)
         width[self.inputs] /= in_bins
-        self._inside = self._spread(width)
+        if self.whole_cells and in_bins & (in_bins - 1) == 0:
+            # All inputs move as much less by a power of two, which their scale takes back to the last bit.
+            scaled, scale, _ = self._anywhere
+            self._inside = scaled, scale * in_bins, self._reach(width)
+        else:
+            self._inside = self._spread(width)
 
     def restricted(self, outputs: Outputs) -> "DenseIntervention":
         return DenseIntervention(
@@ -135,10 +141,15 @@ class DenseIntervention(Intervention):
         self, width: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
         """Weights (n_out, n_in) times the width each input moves in, scaled for float32; the scale; and the reach."""
-        moves = self.weight * width[:, None]
-        scale = np.ldexp(1.0, -np.frexp(np.abs(moves).max(axis=0))[1])
-        reach = reach_of(self.weight, self.bias, self.in_range, width)
-        return (moves * scale).astype(np.float32).T.copy(), scale, reach
+        scaled, scale = np.empty((self.n_out, self.n_in), np.float32), np.empty(self.n_out)
+        for some in blocks_of(self.n_out, self.n_in):
+            moves = self.weight[:, some] * width[:, None]
+            scale[some] = np.ldexp(1.0, -np.frexp(np.abs(moves).max(axis=0))[1])
+            scaled[some] = (moves * scale[some]).T
+        return scaled, scale, self._reach(width)
+
+    def _reach(self, width: NDArray[np.float64]) -> NDArray[np.float64]:
+        return reach_of(self.weight, self.bias, self.in_range, width)
 
     def _fill_keys(self, stream_keys: Keys, firsts: NDArray[np.int64], cells: Cells | None, keys: Keys) -> None:
         scaled, scale, reach = self._anywhere if cells is None else self._inside
@@ -192,3 +203,21 @@ class DenseIntervention(Intervention):
         single_input_codes(
             weight, constants, low, high - low, uniforms, steps.breaks, steps.sizes, steps.codes, steps.rows, y_codes
         )
+
+
+class _Place:
+    """Where the numbers of an array are in memory, to be shown once more."""
+
+    def __init__(self, array: NDArray[np.float64]):
+        # It is kept as long as anybody looks at its numbers.
+        self.array = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+
+
+def as_writable(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same numbers as an array that is said to be writable, for who writes nothing; a copy only where they do not
+    stand in rows one after the other.
+    """
+    if not array.flags.c_contiguous:
+        return array.copy()
+    return array if array.flags.writeable else np.asarray(_Place(array))

@@ -104,8 +104,8 @@ class Rectangles:
 
     def bounded_outputs(self, first: int, count: int) -> float:
         """Outputs with an edge that matters, on average over samples number first, ..."""
-        states = self.sampled(first, count)
-        return float(((states.low > -FAR) | (states.high < FAR)).sum(axis=1).mean())
+        _, _, low, high = self._ends(first, count)
+        return float(((low > -FAR) | (high < FAR)).sum(axis=1).mean())
 
     @cached_property
     def outputs(self) -> NDArray[np.intp]:
@@ -162,6 +162,11 @@ class Rectangles:
 
     def sampled(self, first: int, count: int) -> SampledStates:
         """Samples number first, first + 1, ..."""
+        x, codes, low, high = self._ends(first, count)
+        return SampledStates(x, low, high, self._control(x, codes, low, high))
+
+    def _ends(self, first: int, count: int) -> tuple[Rows, NDArray[np.uint16], Rows, Rows]:
+        """Inputs, codes and ends of intervals of samples number first, first + 1, ..."""
         do = self._do
         stream = Stream.ANNEALED_POINTS if self.is_inside else Stream.ANNEALED
         if self.is_inside:
@@ -188,7 +193,7 @@ class Rectangles:
         )
         self._intersect(low, high)
         low, high = (np.ascontiguousarray(ends[:, self.outputs]) for ends in (low, high))
-        return SampledStates(x, low, high, self._control(x, codes, low, high))
+        return x, codes, low, high
 
     def _control(self, x: Rows, codes: NDArray[np.uint16], low: Rows, high: Rows) -> NDArray[np.float64]:
         if not self.is_inside:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from math import frexp
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, hull_of, is_each
+from ei_fast.network.column_blocks import blocks_of
 from ei_fast.network.function import Function
 from ei_fast.network.grouped import spread_out
 from ei_fast.network.layer import Layer
@@ -54,20 +56,20 @@ class Component:
 
 
 def _connected(
-    weight: NDArray[np.float64], bias: NDArray[np.float64], first: int, outputs: NDArray[np.intp]
+    columns: NDArray[np.float64], bias: NDArray[np.float64], first: int, outputs: NDArray[np.intp]
 ) -> list[Component]:
-    """Connected components of some outputs and their inputs, which begin with number `first`."""
-    is_edge = weight != 0
-    if is_edge.all():
-        return [Component(weight, bias, first + np.arange(len(weight)), outputs)]
-    edges = coo_array(is_edge.astype(np.int8))
+    """Connected components of some of a layer's outputs and their inputs, which begin with number `first`."""
+    if all((columns[:, some] != 0).all() for some in _in_parts(outputs, len(columns))):
+        of_outputs = columns if len(outputs) == len(bias) else columns[:, outputs]
+        return [Component(of_outputs, bias[outputs], first + np.arange(len(columns)), outputs)]
+    edges = coo_array((columns[:, outputs] != 0).astype(np.int8))
     n_in, n_out = edges.shape
     graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
     _, label = connected_components(graph, directed=False)
     result = []
     for number in dict.fromkeys(label[n_in:].tolist()):
-        rows, columns = np.flatnonzero(label[:n_in] == number), np.flatnonzero(label[n_in:] == number)
-        result.append(Component(weight[np.ix_(rows, columns)], bias[columns], first + rows, outputs[columns]))
+        rows, ours = np.flatnonzero(label[:n_in] == number), outputs[label[n_in:] == number]
+        result.append(Component(columns[np.ix_(rows, ours)], bias[ours], first + rows, ours))
     return result
 
 
@@ -123,24 +125,21 @@ def probabilities_of(
         Share the outputs out.
     """
     low, high = in_range
-    weights = np.ascontiguousarray(weight.T)
     centres = bias + 0.5 * (low + high) * weight.sum(axis=0)
-    cdfs = np.empty((len(weights), steps.breaks.shape[1]))
+    cdfs = np.empty((weight.shape[1], steps.breaks.shape[1]))
 
-    def fill(first: int) -> None:
-        part = slice(first, first + per_task)
-        orders = np.argsort(-np.abs(weights[part]), axis=1, kind="stable")
-        marginal_cdfs(
-            weights[part], orders, centres[part], high - low, steps.breaks, steps.sizes, steps.rows[part], cdfs[part]
-        )
+    def fill(some: slice) -> None:
+        weights = np.ascontiguousarray(weight[:, some].T)
+        orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+        rows = steps.rows[some]
+        marginal_cdfs(weights, orders, centres[some], high - low, steps.breaks, steps.sizes, rows, cdfs[some])
 
-    per_task = max(1, _WEIGHTS_A_TASK // max(len(weight), 1)) if threads else max(len(weights), 1)
-    firsts = range(0, len(weights), per_task)
-    if threads is not None:
-        threads.map(fill, firsts)
+    if threads is None:
+        for some in blocks_of(weight.shape[1], len(weight)):
+            fill(some)
     else:
-        for first in firsts:
-            fill(first)
+        per_task = max(1, _WEIGHTS_A_TASK // len(weight))
+        threads.map(fill, [slice(first, first + per_task) for first in range(0, weight.shape[1], per_task)])
     return steps.probabilities(cdfs)
 
 
@@ -285,7 +284,7 @@ class BinnedLayer:
     def know_marginals(self, threads: Threads) -> None:
         """Have threads compute the `marginals` of a dense layer before they are asked for."""
         if self.layer.kind == "dense" and "marginals" not in self.__dict__:
-            self.__dict__["marginals"] = probabilities_of(self.weight, self.bias, self.span, self.steps, threads)
+            self.__dict__["marginals"] = probabilities_of(self.columns, self.bias, self.span, self.steps, threads)
 
     @property
     def holds_its_codomain(self) -> bool:
@@ -322,20 +321,29 @@ class BinnedLayer:
         list of Component
             Components in the order of their first outputs; none where no output leaves its bin.
         """
-        weight, bias, moves = self.columns, self.bias, self.outputs_that_move()
+        columns, bias, moves = self.columns, self.bias, self.outputs_that_move()
         measured = np.arange(len(bias)) if outputs is None else outputs
+        kept = self._first_of_each(measured[moves[measured]])
         per_group = len(bias) // self.groups
-        group_of = measured // per_group
-        columns = np.vstack([weight, bias, self.steps.rows])[:, measured].T + 0.0  # -0.0 is 0.0
-        firsts: list[dict[bytes, int]] = [{} for _ in range(self.groups)]
-        for j, group, column in zip(measured.tolist(), group_of.tolist(), columns, strict=True):
-            if moves[j]:
-                firsts[group].setdefault(column.tobytes(), j)
-        result = []
-        for group, found in enumerate(firsts):
-            kept = np.array(sorted(found.values()), np.intp)
-            result += _connected(weight[:, kept], bias[kept], group * len(weight), kept) if kept.size else []
-        return result
+        of_groups = np.split(kept, np.searchsorted(kept, per_group * np.arange(1, self.groups)))
+        return [
+            component
+            for group, outputs in enumerate(of_groups)
+            if outputs.size
+            for component in _connected(columns, bias, group * len(columns), outputs)
+        ]
+
+    def _first_of_each(self, outputs: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Of outputs with the same inputs, weights, bias and range the first in their order; in ascending order."""
+        firsts: dict[bytes, int] = {}
+        columns, per_group = self.columns, len(self.bias) // self.groups
+        for some in _in_parts(outputs, len(columns)):
+            below = np.vstack([self.bias[some], self.steps.rows[some], some // per_group])
+            numbers = np.vstack([columns[:, some], below]).T + 0.0  # -0.0 is 0.0
+            for j, of_output in zip(some.tolist(), numbers, strict=True):
+                # A digest of 256 bits: no two outputs that differ have the same.
+                firsts.setdefault(sha256(of_output.tobytes()).digest(), j)
+        return np.array(sorted(firsts.values()), np.intp)
 
     def outputs_that_move(self) -> NDArray[np.bool_]:
         """Whether each output of a dense layer takes more than one bin on the input range, (n_out,)."""
@@ -361,6 +369,11 @@ class BinnedLayer:
         return passed, np.maximum(passed, self.steps.passed(centre + reach, side="left"))
 
 
+def _in_parts(outputs: NDArray[np.intp], n_in: int) -> list[NDArray[np.intp]]:
+    """Numbers of outputs, in order, of which no part has more weights than are looked at in one go."""
+    return [outputs[some] for some in blocks_of(len(outputs), n_in)] if len(outputs) else []
+
+
 @dataclass(frozen=True, eq=False)
 class _Coordinates:
     """A dense layer in coordinates in which all inputs move over the same range."""
@@ -384,7 +397,9 @@ class _Coordinates:
             weight, bias, span = layer.columns, layer.bias, hull_of(in_range)
             baselines = np.full(layer.n_in, baseline)
         of_inputs = -_exponent_of(max(map(abs, span)))
-        of_weights, of_bias = float(np.abs(weight).max()), float(np.abs(bias).max())
+        # Without a copy of them all.
+        of_weights = float(max(abs(weight.max()), abs(weight.min())))
+        of_bias = float(np.abs(bias).max())
         sizes = [_exponent_of(of_weights) - of_inputs] if of_weights else []
         exponent = -max([*sizes, *([_exponent_of(of_bias)] if of_bias else [])], default=0)
         of_inputs, exponent = (0 if abs(power) <= _ORDINARY else power for power in (of_inputs, exponent))

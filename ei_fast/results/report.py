@@ -10,6 +10,7 @@ from ei_fast.measures.quantities import EDGE_MEASURES, NAMES, QUANTITIES
 from ei_fast.network.bins import hull_of
 from ei_fast.network.parameter_count import ParameterCount
 from ei_fast.results.blocks import in_blocks
+from ei_fast.results.flags import Flag
 
 # Most imports take all three from here, and pickles of older versions look for a layer's report here.
 from ei_fast.results.layer_report import ENDS as ENDS
@@ -260,8 +261,20 @@ class Report(Sequence[LayerReport]):
         lines = table(_HEADER, [_row(layer) for layer in self._layers], right=range(3, len(_HEADER) - 1))
         if self.provenance.get("convention"):
             lines.append(f"ranges of unbounded outputs: those of {_RANGES[self.provenance['convention']]}")
+        lines += self._bounds()
         lines += skips_in_lines(self.skipped, verbose=verbose)
         return "\n".join([*lines, *self._share()])
+
+    def _bounds(self) -> list[str]:
+        """The line that says of which layers bounds are all that is known, where there are such."""
+        n = sum(Flag.UNDERSAMPLED in layer.flags and layer.joint_method != "plugin" for layer in self._layers)
+        if not n:
+            return []
+        layers = "1 layer" if n == 1 else f"{n} layers"
+        return [
+            f"undersampled ({layers}): EI lies between the two ends of its interval, and no estimate of where can be "
+            "trusted: the EI shown is their middle, as is what is computed of it. A larger 'effort' may narrow them."
+        ]
 
     def _share(self) -> list[str]:
         """The line that says how many of the model's parameters were measured, where that can be asked."""
@@ -282,7 +295,7 @@ class Report(Sequence[LayerReport]):
                 f'<abbr title="{escape(layer.meaning(flag))}">{escape(flag)}</abbr>' for flag in layer.flags
             )
             lines.append(f"<tr>{''.join(figures)}<td>{flags}</td></tr>")
-        told = [*skips_in_lines(self.skipped), *self._share()]
+        told = [*self._bounds(), *skips_in_lines(self.skipped), *self._share()]
         skipped = "".join(f"<p>{escape(line)}</p>" for line in told)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>{skipped}"
 

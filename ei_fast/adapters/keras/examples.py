@@ -60,6 +60,9 @@ class Examples:
         for first in range(0, self.rows, rows):
             yield self._made(rows, None, first)
 
+    def is_as_given(self, rows: int) -> bool:
+        return self.rows <= rows and not any(map(is_floating, self.leaves))
+
     def _made(self, rows: int, draw: Callable[[Sequence[int]], NDArray[np.float64]] | None, first: int = 0) -> Any:
         at = (first + np.arange(rows)) % self.rows
 

@@ -21,10 +21,17 @@ _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 
 class MovedRows:
-    """Tensors in which the rows of the input are not the first axis, as where time comes first, and which they were."""
+    """Tensors in which the rows of the input are not the first axis, as where time comes first, and which they were.
+
+    Attributes
+    ----------
+    known : dict of int to (tensor, tensor, tuple of int)
+        By the identity of such a tensor, itself, the one before its axes were moved, and the order into which they
+        were.
+    """
 
     def __init__(self) -> None:
-        self._of: dict[int, tuple[torch.Tensor, torch.Tensor, tuple[int, ...]]] = {}
+        self.known: dict[int, tuple[torch.Tensor, torch.Tensor, tuple[int, ...]]] = {}
 
     def note(self, call: Call, made: torch.Tensor) -> None:
         """A function has moved the axes of its first argument."""
@@ -37,11 +44,11 @@ class MovedRows:
 
     def put(self, made: torch.Tensor, first: torch.Tensor, order: tuple[int, ...]) -> None:
         """That `made` is ``first.permute(order)``."""
-        self._of[id(made)] = (made, first, order)
+        self.known[id(made)] = (made, first, order)
 
     def first(self, tensor: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
         """The tensor before its axes were moved, and the order into which they were."""
-        known = self._of.get(id(tensor))
+        known = self.known.get(id(tensor))
         return (tensor, tuple(range(tensor.dim()))) if known is None else known[1:]
 
 

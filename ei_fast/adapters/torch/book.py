@@ -10,8 +10,10 @@ import torch
 
 from ei_fast.adapters.graph import Op, Recurrences, Unknown, Values
 from ei_fast.adapters.torch.again import Again
+from ei_fast.adapters.torch.attention import MovedRows
 from ei_fast.adapters.torch.call import numbers_of, tensors_in
 from ei_fast.adapters.torch.examples import Inputs
+from ei_fast.adapters.torch.kept import Copies, Tensors
 from ei_fast.adapters.torch.uses import Uses
 
 
@@ -35,9 +37,10 @@ class Book:
         What was done, and that by which runs are compared.
     values : Values
         What depends on the input, by number.
-    numbers : dict of int to (int, tensor)
-        By the identity of a tensor, its number and itself: it is kept, so that none is taken for another that had its
-        place in memory.
+    numbers : Tensors
+        By the identity of a tensor, its number and itself.
+    moved : MovedRows
+        Tensors in which the rows of the input are not the first axis.
     modules, calls : list
         Modules that are running, from the outermost on, and which of all calls of modules theirs are.
     """
@@ -50,13 +53,15 @@ class Book:
     ops: list[Op] = field(default_factory=list)
     path: list[tuple[Any, ...]] = field(default_factory=list)
     values: Values = field(init=False)
-    numbers: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
+    numbers: Tensors = field(default_factory=Tensors)
+    moved: MovedRows = field(default_factory=MovedRows)
     modules: list[str] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
     _constants: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     # Of constants: what the model holds, and what is made of that.
     _learned: set[int] = field(default_factory=set)
     _pausing: bool = False
+    _copies: Copies = field(default_factory=Copies)
 
     def __post_init__(self) -> None:
         self.coarsest = self.dtype
@@ -149,8 +154,20 @@ class Book:
 
     def set(self, tensor: torch.Tensor, apart: bool = False) -> int:
         """Write down a tensor's values; their number is its own until it is changed in place."""
-        number = self.values.add(numbers_of(tensor), apart)
+        if self.numbers.written(tensor):
+            self.let_go(self.numbers.let_go(self.moved.known))
+        number = self.values.add(self._copies.of(tensor), apart)
         self.numbers[id(tensor)] = (number, tensor)
         if tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(self.coarsest).eps:
             self.coarsest = tensor.dtype
         return number
+
+    def let_go(self, identities: Sequence[int]) -> None:
+        """Tensors with these identities are gone; others may have them."""
+
+    def close(self) -> None:
+        """Nothing more is written: let go of all tensors."""
+        self.numbers.clear()
+        self.moved.known.clear()
+        self._constants.clear()
+        self._copies = Copies()

@@ -7,7 +7,7 @@ no answer at all, since they are, wherever anything is measured.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -108,6 +108,10 @@ class ReadOuts:
         by_place = name == "where" and len(given) == 1
         if name in _CHOOSING or by_mask or by_place or any(id(one) in self._chosen for one in given):
             self._chosen.update(id(one) for one in written if one.dim())
+
+    def let_go(self, identities: Iterable[int]) -> None:
+        """Tensors with these identities are gone; others may have them."""
+        self._chosen.difference_update(identities)
 
 
 def _place_in_code() -> str:

@@ -146,6 +146,9 @@ class Examples:
         for first in range(0, n, rows) if not self.keeps_rows else (0,):
             yield self._inputs(n if self.keeps_rows else rows, None, first=first)
 
+    def is_as_given(self, rows: int) -> bool:
+        return self.rows <= rows and not any(is_drawn(tensor, name) for name, tensor in self.leaves)
+
     def _inputs(
         self, rows: int, draw: Callable[[Sequence[int]], Any] | None, row: int | None = None, first: int = 0
     ) -> Inputs:

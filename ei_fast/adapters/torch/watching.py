@@ -26,7 +26,7 @@ from ei_fast.adapters.graph.attention import Attention
 from ei_fast.adapters.graph.contractions import CONTRACTIONS
 from ei_fast.adapters.graph.each_place import block_of
 from ei_fast.adapters.torch.again import Again
-from ei_fast.adapters.torch.attention import ATTENDS, MOVING, MULTI_HEAD, MovedRows
+from ei_fast.adapters.torch.attention import ATTENDS, MOVING, MULTI_HEAD
 from ei_fast.adapters.torch.blocks import RunBlock, bounded_by, ends_of_block
 from ei_fast.adapters.torch.book import Book
 from ei_fast.adapters.torch.call import Call, numbers_of, tensors_in
@@ -69,7 +69,6 @@ class Watcher(Book, TorchFunctionMode):
     _blocks_met: set[str] = field(default_factory=set)
     # Integers that the user has given, and what is made of such.
     _given: dict[int, torch.Tensor] = field(default_factory=dict)
-    _moved: MovedRows = field(default_factory=MovedRows)
     _n_called: int = 0
     _of_constants: OfConstants = field(default_factory=OfConstants)
     _block: list[tuple[Call, torch.Tensor]] | None = None
@@ -168,7 +167,7 @@ class Watcher(Book, TorchFunctionMode):
         if not written:
             return self.read_out.answered(module, call.name, call.tensors, result)
         self.read_out.made(call.name, call.tensors, written)
-        if call.name == MULTI_HEAD and write_attention(self, self._moved, module, call, result):
+        if call.name == MULTI_HEAD and write_attention(self, self.moved, module, call, result):
             return result
         if (told := of_lengths(call, written)) and all(self.is_constant(one) for one in call.tensors[1:]):
             self.take_as_constants(told)
@@ -208,8 +207,8 @@ class Watcher(Book, TorchFunctionMode):
         """What a function did, and which values it reads for that."""
         does: Operation | None = None
         if len(written) == 1 and call.name in MOVING and len(shapes) == 1:
-            self._moved.note(call, written[0])
-            first, order = self._moved.first(written[0])
+            self.moved.note(call, written[0])
+            first, order = self.moved.first(written[0])
             if order == tuple(range(len(order))) and first is not call.given(0, "input"):
                 return Same(), self.read(first)
         if len(written) == 1:
@@ -263,7 +262,12 @@ class Watcher(Book, TorchFunctionMode):
         more: Any = {"read_out": read_out, "inputs": inputs, "held": self.uses.held()}
         ops = self.cells.written(self.ops, self.values, reads)
         ops, ends = self._of_constants.written(ops, reads)
+        self.close()
         return Recording(ops, self.values, ends, path, arithmetic, met, **more)
+
+    def let_go(self, identities: Sequence[int]) -> None:
+        """Tensors with these identities are gone; others may have them."""
+        self.read_out.let_go(identities)
 
     def enter(self, name: str) -> None:
         """What follows is done by the module of that name."""

@@ -95,9 +95,12 @@ def annealed_ei(
         Whether the cross-entropies alone are taken where their error is known to be the smaller one.
     """
     missing = [inside for inside, known in ((False, output), (True, conditional)) if known is None]
+    ceiling = work_ceiling(do.n_in, do.n_out, options.effort)
+    if _cost_of_pilot(Costs(do.n_in, do.n_out, 0.0)) > PILOT_SHARE * ceiling:
+        # Not even where no output has an edge that matters; told before anything as large as the weights is made.
+        return None
     yield InThreads(do.know_outputs)
     problems = [Rectangles(do, inside) for inside in missing]
-    ceiling = work_ceiling(do.n_in, do.n_out, options.effort)
     pilots = yield tuple(_pilot(problem, PILOT_SHARE * ceiling) for problem in problems)
     if any(pilot is None for pilot in pilots):
         return None

@@ -19,6 +19,7 @@ def _models():
         "x_transformers": other_models.of_x_transformers,
         "torch_geometric": other_models.of_torch_geometric,
         "torch": other_models.of_torch,
+        "skorch": other_models.of_skorch,
     }
     for package, models in packages.items():
         pytest.importorskip(package)
@@ -31,6 +32,8 @@ def _models():
 def test_nearly_all_parameters_are_measured(name, make):
     model, called_with = make()
     network = ef.as_network(model, example_inputs=called_with)
+    # A net of skorch holds the module.
+    model = getattr(model, "module_", model)
     # Every layer was compared with the model; here, that what is counted is what the modules hold.
     count = network.parameters
     assert count.total == sum(parameter.numel() for parameter in model.parameters())
