@@ -63,7 +63,7 @@ SMALL_TABLE = 2**22
 
 LARGE_MULTIPLICITY = 2**16
 """Samples in a state from which on multiplicities are not tallied in a table. It changes no figure."""
-FEWEST_SHARED_KEYS = 2**17
+FEWEST_SHARED_KEYS = 2**18
 """Keys, or states, that are not shared out among threads where there are fewer. It changes no figure."""
 SHARES = 64
 """Parts into which what is done for many keys is divided, and the tasks of one stage at the least where each is worth a
