@@ -83,8 +83,9 @@ TASK_POINTS = 2**16
 """Points of one thread's task, at the most. It changes no figure."""
 LEAST_TASK_WORK = 2**23
 """Multiply-adds that one thread's task has at least, about 0.2 ms. It changes no figure."""
-MOVING_TASK_CELLS = 256
-"""Cells of one thread's task of which it is found out whether they can move. It changes no figure."""
+MOVING_TASK_WORK = 2**20
+"""Multiply-adds for the cells of one thread's task of which it is found out whether they can move. It changes no
+figure."""
 
 MAX_ENUMERATED_CELLS = 2**12
 """Cells beyond which not every one is visited."""
