@@ -12,7 +12,8 @@ import ei_fast as ef
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.counting.estimators import estimator_named
-from ei_fast.measures.counting.sampled import entropy_of_keys
+from ei_fast.measures.counting.in_threads import counted, tallied
+from ei_fast.measures.counting.sampled import entropy_of_counts
 from ei_fast.measures.entropies.cells import CellStatistics
 from ei_fast.network.steps import StepTable
 from ei_fast.runtime.threads import Threads
@@ -101,8 +102,12 @@ def conditional(case: Case, samples: int) -> float:
         case.weight, np.zeros(case.n_out), table, in_range=(0.0, 1.0), in_bins=case.bins, seed=0, place=(0, 0)
     )
     auto, task = estimator_named("auto"), 2**14
+    keys = np.empty(-(-(samples // 2) // task) * task, np.uint64)
     with Threads(2) as threads:
-        keys = threads.map(lambda first: do.keys_anywhere(Stream.MARGINAL, first, task), range(0, samples // 2, task))
+        threads.map(
+            lambda first: do.fill_anywhere(Stream.MARGINAL, first, keys[first : first + task]),
+            range(0, samples // 2, task),
+        )
         inside = threads.map(
             lambda first: (
                 CellStatistics.of_keys(
@@ -112,7 +117,8 @@ def conditional(case: Case, samples: int) -> float:
             ),
             range(0, samples // 2, task),
         )
-    return entropy_of_keys(np.concatenate(keys), auto).value - float(np.concatenate(inside).mean())
+        counts = tallied(counted(keys, threads), threads)
+    return entropy_of_counts(counts, len(keys), auto).value - float(np.concatenate(inside).mean())
 
 
 def _counted(case: Case) -> float:

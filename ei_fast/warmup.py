@@ -199,9 +199,11 @@ def _call_every_kernel() -> None:
     from ei_fast.kernels.histograms import histogram_information
     from ei_fast.measures.counting.counts import Counts
     from ei_fast.measures.counting.estimators import PLUGIN
+    from ei_fast.measures.counting.in_threads import counted_in_ranges, counted_in_tables, tallied
     from ei_fast.network.function import Function
     from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
+    from ei_fast.runtime.threads import Threads
 
     rng = np.random.default_rng(0)
     # Where samples are dropped, of one that is kept often and of one that is kept seldom.
@@ -217,6 +219,12 @@ def _call_every_kernel() -> None:
     _measure(Layer(rng.normal(size=(6, 6))), joint="annealed", n_samples=512)
     _measure(Function(np.tanh, 2, 2, (-1.0, 1.0)), (-1.0, 1.0))
     Counts.sum([Counts(np.arange(2, dtype=np.uint64), np.ones(2, np.int64))] * 2)
+    # Of samples that are large enough to be shared out: keys that tables have, and some that they have not.
+    spread = np.arange(64, dtype=np.uint64) << np.uint64(40)
+    threads = Threads(1)
+    tallied(counted_in_tables(np.arange(4, dtype=np.uint64), 2, 3, threads), threads, fewest=1)
+    for keys in (spread, np.arange(64, dtype=np.uint64)):
+        counted_in_ranges(keys, 2, threads)
     histogram_information(np.ones((2, 2), np.int32), *PLUGIN.histogram_tables(4096))
     # What an unbounded activation reaches.
     Network([Layer(rng.normal(size=(3, 2)), activation="relu")]).ranges()

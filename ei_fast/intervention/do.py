@@ -119,7 +119,7 @@ class Intervention(ABC):
         """Input cells number first, first + 1, ... of a stream, each uniform over all cells: (count, n_in)."""
         drawn = np.empty((count, self.n_in), np.int32)
         fill_cells(self._keys_of(stream), first, self.in_bins, drawn)
-        return self.held(drawn[:, self.inputs])
+        return drawn if self.whole_cells else self.held(drawn[:, self.inputs])
 
     def enumerated_cells(self, first: int, count: int) -> Cells:
         """Input cells number first, first + 1, ... of all there are, the last neuron counting fastest."""

@@ -63,6 +63,54 @@ def sort_into_ranges(keys, shift, firsts, splitters, places, out):
 
 
 @jit
+def sort_evenly(keys, lowest, shift, ends, most, out):
+    """Sort keys that are spread about evenly: by their bucket, and each small bucket by insertion.
+
+    Parameters
+    ----------
+    keys : (n,) uint64
+        None of them dropped.
+    lowest : uint64
+        Not above any key.
+    shift : uint64
+        ``(key - lowest) >> shift`` is the number of a key's bucket; at most 63.
+    ends : (buckets + 1,) int64, scratch
+        All zero on entry.
+    most : int
+        Keys of the largest bucket that is sorted.
+    out : (n,) uint64, output
+        The keys in rising order.
+
+    Returns
+    -------
+    bool
+        False, and nothing is written, where a bucket would be larger.
+    """
+    for key in keys:
+        ends[((key - lowest) >> shift) + np.uint64(1)] += 1
+    for bucket in range(1, ends.shape[0]):
+        if ends[bucket] > most:
+            return False
+    for bucket in range(1, ends.shape[0]):
+        ends[bucket] += ends[bucket - 1]
+    # The end of the bucket before moves on with every key, to where the bucket itself ends.
+    for key in keys:
+        bucket = (key - lowest) >> shift
+        out[ends[bucket]] = key
+        ends[bucket] += 1
+    begin = 0
+    for bucket in range(ends.shape[0] - 1):
+        for k in range(begin + 1, ends[bucket]):
+            key, place = out[k], k
+            while place > begin and out[place - 1] > key:
+                out[place] = out[place - 1]
+                place -= 1
+            out[place] = key
+        begin = ends[bucket]
+    return True
+
+
+@jit
 def add_to_table(keys, lowest, table):
     """Add the number of keys with each value to `table`: entry k is that of the key lowest + k.
 

@@ -63,7 +63,7 @@ SMALL_TABLE = 2**22
 
 LARGE_MULTIPLICITY = 2**16
 """Samples in a state from which on multiplicities are not tallied in a table. It changes no figure."""
-FEWEST_SHARED_KEYS = 2**17
+FEWEST_SHARED_KEYS = 2**18
 """Keys, or states, that are not shared out among threads where there are fewer. It changes no figure."""
 SHARES = 64
 """Parts into which what is done for many keys is divided, and the tasks of one stage at the least where each is worth a
@@ -83,8 +83,9 @@ TASK_POINTS = 2**16
 """Points of one thread's task, at the most. It changes no figure."""
 LEAST_TASK_WORK = 2**23
 """Multiply-adds that one thread's task has at least, about 0.2 ms. It changes no figure."""
-MOVING_TASK_CELLS = 256
-"""Cells of one thread's task of which it is found out whether they can move. It changes no figure."""
+MOVING_TASK_WORK = 2**20
+"""Multiply-adds for the cells of one thread's task of which it is found out whether they can move. It changes no
+figure."""
 
 MAX_ENUMERATED_CELLS = 2**12
 """Cells beyond which not every one is visited."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ei_fast.kernels.counting import run_lengths
 from ei_fast.kernels.keys import DROPPED
-from ei_fast.kernels.ranges import add_to_table, count_in_ranges, sort_into_ranges, states_of_tables, tally
+from ei_fast.kernels.ranges import add_to_table, count_in_ranges, sort_evenly, sort_into_ranges, states_of_tables, tally
 from ei_fast.measures.constants import FEWEST_SHARED_KEYS, LARGE_MULTIPLICITY, SHARES
 from ei_fast.measures.counting.counts import Counts, fits_a_table
 from ei_fast.runtime.threads import Threads
@@ -23,6 +23,8 @@ _BUCKETS = 2**12
 """Values of the leading bits that say which ranges a key may be in."""
 _SAMPLED = 64
 """Keys that are looked at for each range, so that ranges hold about as many each: to within an eighth or so."""
+_KEYS_A_BUCKET, _LARGEST_BUCKET = 4, 64
+"""Keys of a bucket that is sorted by insertion, about; and at the most, beyond which all are sorted as they are."""
 _ENTRIES_A_STATE = 4
 """Entries of a table for each key of a range up to which the table is faster than sorting."""
 
@@ -42,14 +44,14 @@ def counted(keys: Keys, threads: Threads, in_place: bool = True) -> Counts:
     return counted_in_ranges(keys if in_place else keys.copy(), SHARES, threads)
 
 
-def tallied(counted: Counts, threads: Threads) -> Counts:
+def tallied(counted: Counts, threads: Threads, fewest: int = FEWEST_SHARED_KEYS) -> Counts:
     """The same counts with their multiplicities, so that nothing is left to be done for every state."""
-    if len(counted.counts) < FEWEST_SHARED_KEYS:
+    if len(counted.counts) < fewest:
         return counted
 
     def of_share(share: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         counts = counted.counts[share]
-        largest = int(counts.max())
+        largest = int(counts.max(initial=0))
         n_states = np.zeros(min(largest + 1, LARGE_MULTIPLICITY), np.int64)
         tally(counts, n_states)
         return n_states, counts[counts >= LARGE_MULTIPLICITY] if largest >= LARGE_MULTIPLICITY else counts[:0]
@@ -102,7 +104,7 @@ def counted_in_ranges(keys: Keys, n_ranges: int, threads: Threads) -> Counts:
     # States take the place of the keys that they were, and counts that of the keys as they came.
     counts = keys.view(np.int64)
     parts = [slice(*ends[k : k + 2]) for k in range(len(ends) - 1)]
-    found = threads.map(lambda part: _count_range(sorted_out[part], counts[part]), parts)
+    found = threads.map(lambda part: _count_range(sorted_out[part], keys[part], counts[part]), parts)
     return _joined(sorted_out, counts, [part.start for part in parts], found, threads)
 
 
@@ -118,8 +120,11 @@ def _ranges_of(keys: Keys, n_ranges: int) -> tuple[np.uint64, NDArray[np.int64],
     return np.uint64(shift), firsts, splitters
 
 
-def _count_range(keys: Keys, counts: NDArray[np.int64]) -> int:
-    """Write the states of some keys over them, and how often each occurred; return how many states there are."""
+def _count_range(keys: Keys, scratch: Keys, counts: NDArray[np.int64]) -> int:
+    """Write the states of some keys over them, and how often each occurred; return how many states there are.
+
+    `counts` may be the memory of `scratch`, since a state is read before its count is written.
+    """
     if not len(keys):
         return 0
     lowest = keys.min()
@@ -129,8 +134,15 @@ def _count_range(keys: Keys, counts: NDArray[np.int64]) -> int:
         add_to_table(keys, lowest, table[0])
         n_states: int = states_of_tables(table, 0, size, lowest, keys, counts)
         return n_states
-    keys.sort()
-    n_states = run_lengths(keys, keys, counts)
+    # Two at the least: a key has no 64 bits to be shifted by.
+    n_buckets = 2 << (len(keys) // (2 * _KEYS_A_BUCKET)).bit_length()
+    shift = max(0, (size - 1).bit_length() - n_buckets.bit_length() + 1)
+    ends = np.zeros(n_buckets + 1, np.int64)
+    if sort_evenly(keys, lowest, np.uint64(shift), ends, _LARGEST_BUCKET, scratch):
+        n_states = run_lengths(scratch, keys, counts)
+    else:
+        keys.sort()
+        n_states = run_lengths(keys, keys, counts)
     return n_states
 
 

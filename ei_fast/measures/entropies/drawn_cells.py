@@ -28,7 +28,7 @@ from ei_fast.measures.constants import (
     MIN_KEPT,
     MIN_PILOT_CELLS,
     MIN_POINTS,
-    MOVING_TASK_CELLS,
+    MOVING_TASK_WORK,
     PILOT_CELLS,
     PILOT_POINTS_ANYWHERE,
     POINTS_FOR_BOUNDS,
@@ -258,12 +258,13 @@ def _cells_for_so_many_moving(intervention: Intervention, wanted: int) -> Method
 
 def _n_moving(intervention: Intervention, stream: Stream, n_cells: int) -> InThreads:
     """How many of the first cells of a stream can move."""
+    per_task = max(1, MOVING_TASK_WORK // intervention.work)
 
     def of_cells(first: int) -> int:
-        cells = intervention.drawn_cells(stream, first, min(MOVING_TASK_CELLS, n_cells - first))
+        cells = intervention.drawn_cells(stream, first, min(per_task, n_cells - first))
         return int(np.count_nonzero(intervention.moving(cells)))
 
-    return InThreads(lambda threads: sum(threads.map(of_cells, range(0, n_cells, MOVING_TASK_CELLS))))
+    return InThreads(lambda threads: sum(threads.map(of_cells, range(0, n_cells, per_task))))
 
 
 def sample_to_tol(

@@ -13,4 +13,5 @@ def points_a_task(intervention: Intervention, n_points: int, most: int) -> int:
     if not intervention.is_thread_safe:
         return most
     least = max(1, LEAST_TASK_WORK // intervention.work // BLOCK) * BLOCK
-    return max(1, min(most, max(least, -(-n_points // SHARES))))
+    n_tasks = min(max(n_points // least, 1), SHARES)
+    return max(1, min(most, -(-n_points // n_tasks)))
