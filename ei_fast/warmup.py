@@ -216,8 +216,11 @@ def _call_every_kernel() -> None:
     _measure(Function(np.tanh, 2, 2, (-1.0, 1.0)), (-1.0, 1.0))
     Counts.sum([Counts(np.arange(2, dtype=np.uint64), np.ones(2, np.int64))] * 2)
     histogram_information(np.ones((2, 2), np.int32), *PLUGIN.histogram_tables(4096))
-    # What an unbounded activation reaches.
+    # What an unbounded activation reaches, and what outputs do that one input dominates.
     Network([Layer(rng.normal(size=(3, 2)), activation="relu")]).ranges()
+    dominated = Layer(np.vstack([rng.normal(size=(9, 2)), [[1e4, 1e4]]]), activation="relu")
+    Network([dominated]).ranges()
+    _measure(dominated, joint="plugin")
 
 
 def _measure(layer: Any, out_range: tuple[float, float] = (0.0, 1.0), drop: bool = False, **methods: Any) -> None:

@@ -6,7 +6,7 @@ The notes of `parts` say what they are CDFs of, and where another route is taken
 import numpy as np
 
 from ei_fast.kernels.jit import jit
-from ei_fast.kernels.uniform_sums import sinc
+from ei_fast.kernels.uniform_sums import sinc, support_of
 
 MAX_TERMS = 8192
 """Terms of a Fourier series beyond which another route is taken. Work and memory grow with terms times inputs; fewer
@@ -199,8 +199,9 @@ def dominated_cdf(half_widths, spacing, in_bins, positions, terms, cdf):
     """
     own = half_widths[0] / in_bins
     others = half_widths[1:]
-    peeled = own if own > _PEELED_SHARE * others.sum() else 0.0
-    support = others.sum() if peeled > 0.0 else others.sum() + own
+    of_others = support_of(others)
+    peeled = own if own > _PEELED_SHARE * of_others else 0.0
+    support = of_others if peeled > 0.0 else of_others + own
     period = 2 * support
     phi = np.empty((1, terms), np.float64)
     for m in range(terms):

@@ -82,6 +82,15 @@ def half_widths_of(weight, order, range_width):
 
 
 @jit
+def support_of(half_widths):
+    """Return how far the sum of centred uniforms with these half widths, (n,) float64, gets from 0."""
+    support = 0.0
+    for a in half_widths:
+        support += a
+    return support
+
+
+@jit
 def suffix_moments(half_widths, moments):
     """Write support and central moments of the sums of the last n - k of n uniforms into moments[k], k = 0 ... n.
 
@@ -102,7 +111,8 @@ def suffix_moments(half_widths, moments):
     mu6 = k6 + 15 k4 k2 + 15 k2**3.
     """
     n = half_widths.shape[0]
-    moments[n] = 0.0
+    for column in range(moments.shape[1]):
+        moments[n, column] = 0.0
     cumulant_2, cumulant_4, cumulant_6 = 0.0, 0.0, 0.0
     for k in range(n - 1, -1, -1):
         a = half_widths[k]
