@@ -218,7 +218,7 @@ def _call_every_kernel() -> None:
     histogram_information(np.ones((2, 2), np.int32), *PLUGIN.histogram_tables(4096))
     # What an unbounded activation reaches, and what outputs do that one input dominates.
     Network([Layer(rng.normal(size=(3, 2)), activation="relu")]).ranges()
-    dominated = Layer(np.vstack([rng.normal(size=(9, 2)), [[1e4, 1e4]]]), activation="relu")
+    dominated = Layer(np.vstack([rng.normal(size=(9, 2)), [[5e3, 5e3]]]), activation="relu")
     Network([dominated]).ranges()
     _measure(dominated, joint="plugin")
 

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from functools import cache
+from inspect import signature
+from typing import Any
 
 import numba
 import numpy as np
@@ -22,24 +24,9 @@ from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
 from ei_fast.warmup import compile_kernels
 
-if TYPE_CHECKING:
 
-    class BaseEstimator:
-        """What is used here of scikit-learn's class, which has no types."""
-
-        @classmethod
-        def _get_param_names(cls) -> list[str]: ...
-
-        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
-
-        def set_params(self, **params: Any) -> Self: ...
-
-else:
-    from sklearn.base import BaseEstimator
-
-
-class MeasuresNetworks(BaseEstimator):
-    """An estimator whose parameters say how the networks of a training, or of a batch, are measured alike.
+class MeasuresNetworks:
+    """What has parameters that say how the networks of a training, or of a batch, are measured alike.
 
     Attributes
     ----------
@@ -48,6 +35,32 @@ class MeasuresNetworks(BaseEstimator):
     """
 
     verbose: int
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        return sorted(list(signature(cls).parameters))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, as scikit-learn's estimators do.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            Without meaning here: no parameter has parameters of its own.
+
+        Returns
+        -------
+        dict
+            Values of the parameters by their names, which are sorted.
+
+        Examples
+        --------
+        >>> import ei_fast as ef
+        >>> ef.EffectiveInformation(bins=4).get_params()["bins"]
+        4
+        """
+        return {name: getattr(self, name) for name in self._get_param_names()}
 
     def binned_layers(
         self, network: Network, settings: Settings, ranges: Sequence[tuple[Ranges, Ranges]]

@@ -5,7 +5,7 @@ The notes of `dense` say what a sample goes through.
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner
 from ei_fast.kernels.preactivations import TOGETHER, preactivations
 from ei_fast.kernels.search import count_at_most
 
@@ -14,7 +14,7 @@ _COUNTED_THRESHOLDS = 48
 bisection, sample by sample."""
 
 
-@jit
+@inner
 def step_codes(sums, thresholds, n_passed, codes, index, out):
     """Write the output bins of samples into `out`: out[t] = codes[n_passed + number of thresholds <= sums[t]].
 
@@ -45,13 +45,13 @@ def step_codes(sums, thresholds, n_passed, codes, index, out):
         out[t] = codes[np.uint32(index[t])]
 
 
-@jit
+@inner
 def _samples_of_cell(cell, m, origin, size):
     """Return where in the block of samples origin ... origin + size - 1 those of a cell, m to a cell, begin and end."""
     return max(0, cell * m - origin), min(size, (cell + 1) * m - origin)
 
 
-@jit
+@inner
 def _fill_constant_codes(centre, reach, breaks, sizes, codes, rows, m, origin, size, moving, out):
     """Write the codes of outputs that are constant in every cell of a block into `out`; return how many are not.
 
@@ -79,7 +79,7 @@ def _fill_constant_codes(centre, reach, breaks, sizes, codes, rows, m, origin, s
     return n_moving
 
 
-@jit
+@inner
 def block_codes(
     uniforms,
     scaled,

@@ -18,10 +18,13 @@ A quantile is where the CDF reaches a level, found by searching the CDF. Each ro
 those are compiled that are taken.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ei_fast.kernels.closed_form import closed_cdf
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.series import MAX_TERMS, dominated_cdf
 from ei_fast.kernels.uniform_sums import CLOSED_FORM_INPUTS, half_widths_of, sinc, support_of, terms_needed
 
@@ -39,7 +42,7 @@ _GRID_ROUNDS = 9
 """Rounds in which the interval that holds a quantile shrinks to one of _GRID + 1 pieces: 65**9 is as much as 2**54."""
 
 
-@jit
+@inner
 def _extent(half_widths):
     """Return how far a sum of uniforms gets from its centre: its support, or `FAR` standard deviations if that is less.
 
@@ -53,7 +56,7 @@ def _extent(half_widths):
     return half_widths[0] * min(support, FAR * np.sqrt(squares / 3))
 
 
-@jit
+@inner
 def _series_terms(half_widths, extent):
     """Return the terms that the series with period 2 * `extent` takes; more than MAX_TERMS where it is not used."""
     if half_widths.shape[0] <= CLOSED_FORM_INPUTS:
@@ -61,7 +64,7 @@ def _series_terms(half_widths, extent):
     return terms_needed(half_widths, np.int64(0), half_widths[0], 2 * extent, MAX_TERMS)
 
 
-@jit
+@inner
 def _characteristic(half_widths, extent, phi):
     """Write the characteristic function of the sum at the frequencies pi (m + 1) / extent into `phi` (terms,)."""
     for m in range(phi.shape[0]):
@@ -71,7 +74,7 @@ def _characteristic(half_widths, extent, phi):
             phi[m] *= sinc(t * half_widths[k])
 
 
-@jit
+@inner
 def _cdf_by_series(phi, extent, z):
     """Return P(S < z) as 1/2 + z / (2 extent) + (1 / pi) * sum over m >= 1 of phi_m sin(m pi z / extent) / m.
 
@@ -117,7 +120,7 @@ def _cdfs_by_series(weights, orders, centres, range_width, breaks, sizes, rows, 
             out[j, k] = _cdf_by_series(phi, extent, breaks[rows[j], k] - centres[j])
 
 
-@jit
+@inner
 def _terms_without_the_widest(half_widths):
     """Return the terms of the series of all uniforms but the widest, 0 where there are too many or few uniforms."""
     if half_widths.shape[0] <= CLOSED_FORM_INPUTS:
@@ -156,7 +159,16 @@ def _cdfs_in_closed_form(weights, orders, centres, range_width, breaks, sizes, r
                 out[j, k] = cdf[0, k]
 
 
-def marginal_cdfs(weights, orders, centres, range_width, breaks, sizes, rows, out):
+def marginal_cdfs(
+    weights: NDArray[np.float64],
+    orders: NDArray[np.int64],
+    centres: NDArray[np.float64],
+    range_width: float,
+    breaks: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
     """Write P(pre-activation < breakpoint) of several outputs, all inputs uniform over their range, into `out`.
 
     Parameters
@@ -179,7 +191,11 @@ def marginal_cdfs(weights, orders, centres, range_width, breaks, sizes, rows, ou
     _write_without_series(layer, out, peeled_terms)
 
 
-def _write_without_series(layer, out, peeled_terms):
+def _write_without_series(
+    layer: tuple[Any, ...],
+    out: NDArray[np.float64],
+    peeled_terms: NDArray[np.int64],
+) -> None:
     """What outputs without a series have, by the ways of `parts`."""
     if (peeled_terms > 0).any():
         _cdfs_without_the_widest(*layer, out, peeled_terms)
@@ -207,7 +223,7 @@ def _quantiles_by_series(weights, orders, range_width, level, extents, out, peel
             peeled_terms[j] = _terms_without_the_widest(half_widths)
 
 
-@jit
+@inner
 def _quantile_by_series(half_widths, extent, terms, level):
     """Return the `level` quantile of a sum whose CDF has a series of `terms` terms, by bisection."""
     phi = np.empty(terms, np.float64)
@@ -222,7 +238,14 @@ def _quantile_by_series(half_widths, extent, terms, level):
     return high
 
 
-def _quantiles_without_series(weights, orders, range_width, level, extents, peeled_terms):
+def _quantiles_without_series(
+    weights: NDArray[np.float64],
+    orders: NDArray[np.int64],
+    range_width: float,
+    level: float,
+    extents: NDArray[np.float64],
+    peeled_terms: NDArray[np.int64],
+) -> NDArray[np.float64]:
     """The `level` quantiles of sums whose CDFs have no series, by finer and finer grids, (n_out,)."""
     n_out = len(weights)
     low, high, every = -extents, np.zeros(n_out), np.arange(n_out)
@@ -240,7 +263,13 @@ def _quantiles_without_series(weights, orders, range_width, level, extents, peel
     return high
 
 
-def lower_quantiles(weights, orders, range_width, level, out):
+def lower_quantiles(
+    weights: NDArray[np.float64],
+    orders: NDArray[np.int64],
+    range_width: float,
+    level: float,
+    out: NDArray[np.float64],
+) -> None:
     """Write how far below its centre the `level` quantile of each output's pre-activation lies into `out`.
 
     The distribution is symmetric: the 1 - level quantile lies as far above the centre. Where a single input moves an

@@ -28,15 +28,16 @@ own, so that only those are compiled that are taken:
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ei_fast.kernels.closed_form import closed_cdf
 from ei_fast.kernels.edges import table_information
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.series import MAX_TERMS, dominated_cdf, series_cdf, trigonometry
 from ei_fast.kernels.uniform_sums import CLOSED_FORM_INPUTS, half_widths_of, leave_one_out, support_of, terms_needed
 
 
-@jit
+@inner
 def information_of_cdf(cdf, codes, outside, table):
     """Return the information in bits of an edge, from CDFs of the pre-activation given the input's bin.
 
@@ -90,7 +91,7 @@ def _series_terms(weights, orders, range_width, in_bins, terms, peeled_terms):
             peeled_terms[j] = needed
 
 
-@jit
+@inner
 def _information_by_series(
     first, peeled, terms, weight, order, half_widths, centre, range_width, in_bins, breaks, codes, outside, n_codes, out
 ):
@@ -209,7 +210,20 @@ def _parts_in_closed_form(
                 out[j, i] = information_of_cdf(cdf, codes[rows[j]], outside, table)
 
 
-def edges_parts(weights, orders, centres, range_width, in_bins, breaks, sizes, codes, rows, outside, n_codes, out):
+def edges_parts(
+    weights: NDArray[np.float64],
+    orders: NDArray[np.int64],
+    centres: NDArray[np.float64],
+    range_width: float,
+    in_bins: int,
+    breaks: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    codes: NDArray[np.uint16],
+    rows: NDArray[np.int64],
+    outside: int,
+    n_codes: int,
+    out: NDArray[np.float64],
+) -> None:
     """Write I(X_i; Y_j) of every edge into several outputs into `out`, in bits, each output by its route.
 
     Parameters

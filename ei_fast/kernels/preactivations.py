@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 
 BLOCK = 512
 """Samples that go through a layer together. A row of a block, 2 KiB of float32, stays in the first-level cache while it
@@ -60,7 +60,7 @@ def preactivations(weight, chosen, uniforms, m, sums):
             flat[3 * BLOCK + t] = flat[3 * BLOCK + t] + a3 * u[t]
 
 
-@jit
+@inner
 def _single_preactivation(weight, j, uniforms, sums):
     """Add sum over i of weight[i, j] * uniforms[i, t] to sums[t], (m,) float32, in the order of the inputs."""
     n_in = weight.shape[0]
@@ -104,7 +104,7 @@ def cell_centres(weight, bias, middles, cells, centre):
                 centre[r, j] += x * weight[i, j]
 
 
-@jit
+@inner
 def centre_of_cell(weight, bias, middles, cell, j):
     """Return the pre-activation of output j in the middle of one cell (n_in,)."""
     centre = bias[j]

@@ -4,8 +4,9 @@ The inputs that are narrow at all frequencies of a series enter its characterist
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.parts import edges_parts, information_of_cdf
 from ei_fast.kernels.series import MAX_TERMS, series_cdf, trigonometry
 from ei_fast.kernels.uniform_sums import CLOSED_FORM_INPUTS, leave_one_out, sinc, support_of, terms_needed
@@ -30,7 +31,7 @@ _LOG_SINC = np.array(
 what further entries would add is below 1e-14 u**2."""
 
 
-@jit
+@inner
 def multiply_by_narrow(half_widths, period, product):
     """Multiply a characteristic function by those of many narrow uniforms.
 
@@ -47,7 +48,8 @@ def multiply_by_narrow(half_widths, period, product):
     """
     terms, n_powers = product.shape[0], _LOG_SINC.shape[0]
     last = 2 * np.pi * terms / period
-    sums = np.zeros(n_powers, np.float64)
+    sums = np.empty(n_powers, np.float64)
+    sums[:] = 0.0
     for k in range(half_widths.shape[0]):
         square = (half_widths[k] * last) ** 2
         power = 1.0
@@ -63,7 +65,7 @@ def multiply_by_narrow(half_widths, period, product):
         product[m] *= np.exp(logarithm)
 
 
-@jit
+@inner
 def _divide(half_widths, last, place, wide, narrow):
     """Divide uniforms into those that are wide at the last frequency and the others; return how many are wide.
 
@@ -89,7 +91,7 @@ def _divide(half_widths, last, place, wide, narrow):
     return n_wide
 
 
-@jit
+@inner
 def _scattered_by_series(
     weight, half_widths, inputs, centre, spacing, in_bins, terms, breaks, codes, outside, n_codes, out
 ):
@@ -186,7 +188,7 @@ def _scattered_parts_by_series(
         stop = first + 1
         while stop < outputs.shape[0] and outputs[stop] == j:
             stop += 1
-        widest, n_wide = 0, 0
+        widest, n_wide = np.int64(0), 0
         for i in range(half_widths.shape[0]):
             half_widths[i] = abs(weights[j, i]) * (range_width / 2)
             if half_widths[i] > half_widths[widest]:
@@ -216,8 +218,20 @@ def _scattered_parts_by_series(
 
 
 def scattered_parts(
-    weights, centres, range_width, in_bins, breaks, sizes, codes, rows, outside, n_codes, outputs, inputs, out
-):
+    weights: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    range_width: float,
+    in_bins: int,
+    breaks: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    codes: NDArray[np.uint16],
+    rows: NDArray[np.int64],
+    outside: int,
+    n_codes: int,
+    outputs: NDArray[np.int64],
+    inputs: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
     """Write I(X_i; Y_j) of some edges, scattered over several outputs, into `out`, in bits.
 
     Parameters
