@@ -163,7 +163,7 @@ class Measurement(MeasuresNetworks):
     ) -> tuple[Network, Settings, RangesAndSeed, list[BinnedLayer]]:
         """What `check` returns, and the layers with their bins."""
         check_adapter_options(adapter_options, f"{OWNER}.{method}")
-        settings = Settings.checked(self.get_params(deep=False))
+        settings = Settings.checked(self.parameters)
         if getattr(model, "ndim", None) == 2 and 0 in model.shape:
             raise ValueError(
                 f"The 'model' parameter of {OWNER}.fit must be a weight array (n_in, n_out), at least one of each. Got "

@@ -41,25 +41,9 @@ class MeasuresNetworks:
     def _get_param_names(cls) -> list[str]:
         return sorted(list(signature(cls).parameters))
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, as scikit-learn's estimators do.
-
-        Parameters
-        ----------
-        deep : bool, default True
-            Without meaning here: no parameter has parameters of its own.
-
-        Returns
-        -------
-        dict
-            Values of the parameters by their names, which are sorted.
-
-        Examples
-        --------
-        >>> import ei_fast as ef
-        >>> ef.EffectiveInformation(bins=4).get_params()["bins"]
-        4
-        """
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by their names, which are sorted: what `get_params` of a scikit-learn estimator returns."""
         return {name: getattr(self, name) for name in self._get_param_names()}
 
     def binned_layers(
@@ -155,7 +139,7 @@ class MeasuresNetworks:
         layers = [replace(one, flags=(*one.flags, Flag.INTEGERS)) if one.name in noted else one for one in layers]
         provenance = {
             "ei_fast": __version__,
-            "parameters": plain(self.get_params(deep=False)),
+            "parameters": plain(self.parameters),
             "seed": ranges_and_seed.seed,
             "convention": ranges_and_seed.convention if isinstance(settings.out_range, str) else "",
             "libraries": {"numpy": np.__version__, "numba": numba.__version__},

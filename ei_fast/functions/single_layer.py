@@ -110,7 +110,7 @@ def effective_information(
     """
     parameters, reading = measuring_and_reading(params, "effective_information")
     estimator = Measurement(**parameters)
-    settings = Settings.checked(estimator.get_params(deep=False))
+    settings = Settings.checked(estimator.parameters)
     binned = _only_layer(layer, estimator, settings, reading)
     a = _group(inputs, "inputs", binned.layer.n_in)
     b = _group(outputs, "outputs", binned.layer.n_out)
@@ -211,7 +211,7 @@ def ei_parts_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
 def _edges(layer: Any, params: MeasuringOptions, measure: str) -> EdgeEstimate:
     parameters, reading = measuring_and_reading(params, f"{measure}_matrix")
     estimator = Measurement(**parameters)
-    settings = Settings.checked(estimator.get_params(deep=False))
+    settings = Settings.checked(estimator.parameters)
     binned = _only_layer(layer, estimator, settings, reading)
     seed = resolve_seed(estimator.random_state, OWNER)
     with Threads(settings.n_jobs) as threads:

@@ -19,7 +19,7 @@ Samples of all cells follow each other and go through these steps in blocks of `
 import numpy as np
 
 from ei_fast.kernels.block_codes import block_codes
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.keys import pack_codes
 from ei_fast.kernels.preactivations import BLOCK, TOGETHER
 from ei_fast.kernels.uniforms import fill_uniforms, fill_uniforms_of_cells
@@ -186,8 +186,12 @@ def dense_codes(
         )
         # Number by number: to compile what NumPy says of slices that do not fit takes seconds.
         for i in range(n_in):
-            for t in range(size):
-                x_codes[i, origin + t] = x_block[i, t]
+            _copy(x_block[i, :size], x_codes[i, origin : origin + size])
         for j in range(y_codes.shape[0]):
-            for t in range(size):
-                y_codes[j, origin + t] = y_block[j, t]
+            _copy(y_block[j, :size], y_codes[j, origin : origin + size])
+
+
+@inner
+def _copy(codes, out):
+    for t in range(codes.shape[0]):
+        out[t] = codes[t]

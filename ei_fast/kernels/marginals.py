@@ -18,8 +18,6 @@ A quantile is where the CDF reaches a level, found by searching the CDF. Each ro
 those are compiled that are taken.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -188,15 +186,6 @@ def marginal_cdfs(
     out.fill(1.0)
     peeled_terms = np.empty(len(weights), np.int64)
     _cdfs_by_series(*layer, out, peeled_terms)
-    _write_without_series(layer, out, peeled_terms)
-
-
-def _write_without_series(
-    layer: tuple[Any, ...],
-    out: NDArray[np.float64],
-    peeled_terms: NDArray[np.int64],
-) -> None:
-    """What outputs without a series have, by the ways of `parts`."""
     if (peeled_terms > 0).any():
         _cdfs_without_the_widest(*layer, out, peeled_terms)
     if (peeled_terms == 0).any():
@@ -238,29 +227,50 @@ def _quantile_by_series(half_widths, extent, terms, level):
     return high
 
 
-def _quantiles_without_series(
-    weights: NDArray[np.float64],
-    orders: NDArray[np.int64],
-    range_width: float,
-    level: float,
-    extents: NDArray[np.float64],
-    peeled_terms: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """The `level` quantiles of sums whose CDFs have no series, by finer and finer grids, (n_out,)."""
-    n_out = len(weights)
-    low, high, every = -extents, np.zeros(n_out), np.arange(n_out)
-    cdfs, sizes = np.empty((n_out, _GRID)), np.full(n_out, _GRID)
-    for _ in range(_GRID_ROUNDS):
-        grids = low[:, None] + (high - low)[:, None] * np.arange(1, _GRID + 1) / (_GRID + 1)
-        _write_without_series((weights, orders, np.zeros(n_out), range_width, grids, sizes, every), cdfs, peeled_terms)
-        is_below = cdfs < level
-        n_below = np.where(is_below.all(axis=1), _GRID, np.argmin(is_below, axis=1))
-        last, next_one = np.maximum(n_below - 1, 0), np.minimum(n_below, _GRID - 1)
-        low, high = (
-            np.where(n_below > 0, grids[every, last], low),
-            np.where(n_below < _GRID, grids[every, next_one], high),
-        )
-    return high
+@inner
+def _write_grid(low, high, positions):
+    """Write positions (n,) that divide an interval into n + 1 equal pieces."""
+    for k in range(_GRID):
+        positions[k] = low + (high - low) * (k + 1) / (_GRID + 1)
+
+
+@inner
+def _piece(low, high, positions, cdf, level):
+    """Return the ends of the piece of an interval that holds the `level` quantile, by a CDF (1, n) at `positions`."""
+    n_below = 0
+    while n_below < _GRID and cdf[0, n_below] < level:
+        n_below += 1
+    return positions[n_below - 1] if n_below > 0 else low, positions[n_below] if n_below < _GRID else high
+
+
+@jit
+def _quantiles_without_the_widest(weights, orders, range_width, level, extents, out, peeled_terms):
+    """Write the quantiles of the outputs whose `peeled_terms` are above 0 into `out`, by finer and finer grids."""
+    positions, cdf = np.empty(_GRID, np.float64), np.empty((1, _GRID), np.float64)
+    for j in range(weights.shape[0]):
+        if peeled_terms[j] > 0:
+            half_widths = half_widths_of(weights[j], orders[j], range_width)
+            low, high = -extents[j], 0.0
+            for _ in range(_GRID_ROUNDS):
+                _write_grid(low, high, positions)
+                dominated_cdf(half_widths, 0.0, np.int64(1), positions, peeled_terms[j], cdf)
+                low, high = _piece(low, high, positions, cdf, level)
+            out[j] = high
+
+
+@jit
+def _quantiles_in_closed_form(weights, orders, range_width, level, extents, out, peeled_terms):
+    """Write the quantiles of the outputs whose `peeled_terms` are 0 into `out`, by finer and finer grids."""
+    positions, cdf = np.empty(_GRID, np.float64), np.empty((1, _GRID), np.float64)
+    for j in range(weights.shape[0]):
+        if peeled_terms[j] == 0:
+            half_widths = half_widths_of(weights[j], orders[j], range_width)
+            low, high = -extents[j], 0.0
+            for _ in range(_GRID_ROUNDS):
+                _write_grid(low, high, positions)
+                closed_cdf(np.int64(0), half_widths, positions, np.int64(1), 0.0, cdf)
+                low, high = _piece(low, high, positions, cdf, level)
+            out[j] = high
 
 
 def lower_quantiles(
@@ -288,8 +298,8 @@ def lower_quantiles(
     """
     extents, peeled_terms = np.empty(len(weights)), np.empty(len(weights), np.int64)
     _quantiles_by_series(weights, orders, range_width, level, extents, out, peeled_terms)
-    left = np.flatnonzero(peeled_terms >= 0)
-    if left.size:
-        out[left] = _quantiles_without_series(
-            weights[left], orders[left], range_width, level, extents[left], peeled_terms[left]
-        )
+    layer = (weights, orders, range_width, level, extents, out, peeled_terms)
+    if (peeled_terms > 0).any():
+        _quantiles_without_the_widest(*layer)
+    if (peeled_terms == 0).any():
+        _quantiles_in_closed_form(*layer)
