@@ -52,7 +52,7 @@ _HOMES = {
     "CannotWrite": "errors",
     "CausalPlaneDisplay": "figures.plane",
     "CompileCacheWarning": "errors",
-    "EffectiveInformation": "estimator",
+    "EffectiveInformation": "estimator.effective_information",
     "Function": "network.function",
     "GroupEI": "functions",
     "Incomplete": "errors",

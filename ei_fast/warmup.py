@@ -226,8 +226,11 @@ def _call_every_kernel() -> None:
     for keys in (spread, np.arange(64, dtype=np.uint64)):
         counted_in_ranges(keys, 2, threads)
     histogram_information(np.ones((2, 2), np.int32), *PLUGIN.histogram_tables(4096))
-    # What an unbounded activation reaches.
+    # What an unbounded activation reaches, and what outputs do that one input dominates.
     Network([Layer(rng.normal(size=(3, 2)), activation="relu")]).ranges()
+    dominated = Layer(np.vstack([rng.normal(size=(9, 2)), [[5e3, 5e3]]]), activation="relu")
+    Network([dominated]).ranges()
+    _measure(dominated, joint="plugin")
 
 
 def _measure(layer: Any, out_range: tuple[float, float] = (0.0, 1.0), drop: bool = False, **methods: Any) -> None:

@@ -16,7 +16,7 @@ MAX_LINES_OF_A_FILE = 400
 """What can be read in one sitting."""
 
 BY_NAME = {
-    *(("effective_information.py", "__init__"), ("recorder.py", "__init__"), ("trajectory.py", "__init__")),
+    *(("measurement.py", "__init__"), ("recorder.py", "__init__"), ("trajectory.py", "__init__")),
     *(("layer.py", "__init__"), ("epochs.py", "__init__"), ("keras.py", "__init__"), ("lightning.py", "__init__")),
     *(("transformers.py", "__init__"), ("skorch.py", "__init__")),
     *(("plane.py", "__init__"), ("runs.py", "run_demo")),

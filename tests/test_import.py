@@ -43,7 +43,7 @@ def test_importing_loads_no_framework_and_nothing_heavy():
 
 @pytest.mark.slow
 def test_measuring_arrays_loads_no_framework():
-    frameworks = ["torch", "keras", "tensorflow", "onnx", "jax", "flax", "safetensors"]
+    frameworks = ["torch", "keras", "tensorflow", "onnx", "jax", "flax", "safetensors", "sklearn", "pandas"]
     code = (
         "import sys, ei_fast, numpy as np; ei_fast.analyze({'w0': np.ones((2, 2))}, random_state=0); "
         f"print(*[name for name in {frameworks} if name in sys.modules])"

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from functools import cache
+from inspect import signature
+from typing import Any
 
 import numba
 import numpy as np
@@ -22,24 +24,9 @@ from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
 from ei_fast.warmup import compile_kernels
 
-if TYPE_CHECKING:
 
-    class BaseEstimator:
-        """What is used here of scikit-learn's class, which has no types."""
-
-        @classmethod
-        def _get_param_names(cls) -> list[str]: ...
-
-        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
-
-        def set_params(self, **params: Any) -> Self: ...
-
-else:
-    from sklearn.base import BaseEstimator
-
-
-class MeasuresNetworks(BaseEstimator):
-    """An estimator whose parameters say how the networks of a training, or of a batch, are measured alike.
+class MeasuresNetworks:
+    """What has parameters that say how the networks of a training, or of a batch, are measured alike.
 
     Attributes
     ----------
@@ -48,6 +35,16 @@ class MeasuresNetworks(BaseEstimator):
     """
 
     verbose: int
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        return sorted(list(signature(cls).parameters))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by their names, which are sorted: what `get_params` of a scikit-learn estimator returns."""
+        return {name: getattr(self, name) for name in self._get_param_names()}
 
     def binned_layers(
         self, network: Network, settings: Settings, ranges: Sequence[tuple[Ranges, Ranges]]
@@ -142,7 +139,7 @@ class MeasuresNetworks(BaseEstimator):
         layers = [replace(one, flags=(*one.flags, Flag.INTEGERS)) if one.name in noted else one for one in layers]
         provenance = {
             "ei_fast": __version__,
-            "parameters": plain(self.get_params(deep=False)),
+            "parameters": plain(self.parameters),
             "seed": ranges_and_seed.seed,
             "convention": ranges_and_seed.convention if isinstance(settings.out_range, str) else "",
             "libraries": {"numpy": np.__version__, "numba": numba.__version__},

@@ -3,12 +3,12 @@
 from typing import Any, Unpack
 
 from ei_fast.adapters import as_network
-from ei_fast.estimator.effective_information import EffectiveInformation
+from ei_fast.estimator.measurement import Measurement
 from ei_fast.parameters import MeasuringOptions, measuring_and_reading, shows_keywords
 from ei_fast.results.report import Report
 
 
-@shows_keywords(EffectiveInformation, as_network)
+@shows_keywords(Measurement, as_network)
 def analyze(model: Any, **params: Unpack[MeasuringOptions]) -> Report:
     """Measure every layer of `model`.
 
@@ -50,4 +50,4 @@ def analyze(model: Any, **params: Unpack[MeasuringOptions]) -> Report:
     (4.0, 0.0)
     """
     parameters, reading = measuring_and_reading(params, "analyze")
-    return EffectiveInformation(**parameters).fit(model, **reading).report_
+    return Measurement(**parameters).fit(model, **reading).report_

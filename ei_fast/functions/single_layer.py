@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.adapters import as_network
-from ei_fast.estimator import EffectiveInformation, flags_of
+from ei_fast.estimator import flags_of
+from ei_fast.estimator.measurement import Measurement
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.edges.auto import edge_measure
 from ei_fast.measures.edges.estimate import EdgeEstimate, Matrix
@@ -59,7 +60,7 @@ class GroupEI:
         return self.value
 
 
-@shows_keywords(EffectiveInformation, as_network)
+@shows_keywords(Measurement, as_network)
 @as_numpy_ships
 def effective_information(
     layer: Any,
@@ -108,8 +109,8 @@ def effective_information(
     3.0
     """
     parameters, reading = measuring_and_reading(params, "effective_information")
-    estimator = EffectiveInformation(**parameters)
-    settings = Settings.checked(estimator.get_params(deep=False))
+    estimator = Measurement(**parameters)
+    settings = Settings.checked(estimator.parameters)
     binned = _only_layer(layer, estimator, settings, reading)
     a = _group(inputs, "inputs", binned.layer.n_in)
     b = _group(outputs, "outputs", binned.layer.n_out)
@@ -120,7 +121,7 @@ def effective_information(
     return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), flags, joint.bounds)
 
 
-@shows_keywords(EffectiveInformation, as_network)
+@shows_keywords(Measurement, as_network)
 def sensitivity_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
     """Measure the sensitivity of every edge of a layer.
 
@@ -163,7 +164,7 @@ def sensitivity_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix
     return _edges(layer, params, "sensitivity").matrix
 
 
-@shows_keywords(EffectiveInformation, as_network)
+@shows_keywords(Measurement, as_network)
 def ei_parts_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
     """Measure EI_parts of every edge of a layer.
 
@@ -209,17 +210,15 @@ def ei_parts_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
 @as_numpy_ships
 def _edges(layer: Any, params: MeasuringOptions, measure: str) -> EdgeEstimate:
     parameters, reading = measuring_and_reading(params, f"{measure}_matrix")
-    estimator = EffectiveInformation(**parameters)
-    settings = Settings.checked(estimator.get_params(deep=False))
+    estimator = Measurement(**parameters)
+    settings = Settings.checked(estimator.parameters)
     binned = _only_layer(layer, estimator, settings, reading)
     seed = resolve_seed(estimator.random_state, OWNER)
     with Threads(settings.n_jobs) as threads:
         return run_here(edge_measure(binned, measure, settings.options, seed), threads)
 
 
-def _only_layer(
-    layer: Any, estimator: EffectiveInformation, settings: Settings, reading: AdapterOptions
-) -> BinnedLayer:
+def _only_layer(layer: Any, estimator: Measurement, settings: Settings, reading: AdapterOptions) -> BinnedLayer:
     network = as_network(layer, activation=estimator.activation, in_range=settings.range_of_model, **reading)
     if len(network) != 1:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from tqdm import tqdm
 
 from ei_fast.adapters import as_network
-from ei_fast.estimator import EffectiveInformation
+from ei_fast.estimator.measurement import Measurement
 from ei_fast.measures.quantities import NAMES
 from ei_fast.parameters import CONSTRAINTS, SweepOptions, check_no_files, measuring_and_reading, shows_keywords
 from ei_fast.results.report import ENDS, LayerReport
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SWEEP_COLUMNS = ("ei", "ei_stderr", *NAMES[1:])
 
 
-@shows_keywords(EffectiveInformation, as_network)
+@shows_keywords(Measurement, as_network)
 def bin_sweep(
     model: Any, bins: Sequence[int | tuple[int, int]] = (4, 8, 16, 32, 64), **params: Unpack[SweepOptions]
 ) -> "DataFrame":
@@ -70,7 +70,7 @@ def bin_sweep(
     frame_of([], [], "ei_fast.bin_sweep")
     _check_several(bins)
     parameters, reading = measuring_and_reading(params, "bin_sweep")
-    estimators = [EffectiveInformation(**parameters, bins=n_bins) for n_bins in bins]
+    estimators = [Measurement(**parameters, bins=n_bins) for n_bins in bins]
     # What a model that runs is seen to do depends on its range.
     in_range = CONSTRAINTS["in_range"].checked("in_range", params.get("in_range", "auto"))
     network = as_network(
@@ -82,7 +82,8 @@ def bin_sweep(
         compile_kernels()
     rows: list[dict[str, Any]] = []
     for estimator in tqdm(estimators, desc="sweeping bins") if params.get("verbose", 0) else estimators:
-        rows += map(_swept, estimator.set_params(verbose=0).fit(network).report_)
+        estimator.verbose = 0
+        rows += map(_swept, estimator.fit(network).report_)
     return frame_of(rows, ["in_bins", "out_bins", "layer", *_SWEEP_COLUMNS, "flags", *ENDS], "ei_fast.bin_sweep")
 
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.function import FunctionIntervention
-from ei_fast.network.binned import BinnedLayer, Component
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.components import Component
 
 Neurons = NDArray[np.intp]
 

@@ -6,7 +6,7 @@ The notes of `chains` say what a chain does.
 import numpy as np
 
 from ei_fast.kernels.chains import forward_chains, reverse_chains
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.levels import ROOT_12
 from ei_fast.kernels.normal import normal_between, normal_quantile
 from ei_fast.kernels.rectangles import (
@@ -22,7 +22,7 @@ NO_WEIGHT = 1e200
 """One over a weight of 0."""
 
 
-@jit
+@inner
 def _apply(factor, z, k, s):
     """Write the pre-activations of draw k of z (m, R) into `s` (m,)."""
     for j in range(s.shape[0]):
@@ -31,7 +31,7 @@ def _apply(factor, z, k, s):
             s[j] += factor[j, i] * z[i, k]
 
 
-@jit
+@inner
 def _solve(factor, s):
     """Solve covariance @ y = s in place, the covariance being factor @ factor.T."""
     m = s.shape[0]
@@ -45,7 +45,7 @@ def _solve(factor, s):
             s[i] -= factor[j, i] * s[j]
 
 
-@jit
+@inner
 def _inputs_of(factor, weight, noise_sd, s, key, number, x, noise):
     """Draw Gaussian inputs and noise that lead to the pre-activations s.
 
@@ -77,7 +77,7 @@ def _inputs_of(factor, weight, noise_sd, s, key, number, x, noise):
             noise[j] = s[j] - noise[j]
 
 
-@jit
+@inner
 def _preactivations(weight, x, s):
     """Write x @ weight into `s`."""
     s[:] = 0.0
@@ -86,7 +86,7 @@ def _preactivations(weight, x, s):
             s[j] += weight[i, j] * x[i]
 
 
-@jit
+@inner
 def _begin(factor, weight, low, high, noise_sd, n_draws, key, x, noise):
     """Draw the beginning of a forward chain; return the log of its weight.
 

@@ -5,7 +5,7 @@ The notes of `dense` say what a sample goes through.
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner
 from ei_fast.kernels.lanes import LANES, codes_of_lanes
 from ei_fast.kernels.products import TOGETHER, weighted_sums
 from ei_fast.kernels.search import count_at_most
@@ -15,7 +15,7 @@ _COUNTED_THRESHOLDS = 128
 sample by sample."""
 
 
-@jit
+@inner
 def step_codes(sums, k, start, stop, thresholds, rises, count, n_passed, codes, out, j):
     """Write the output bins of some samples into `out`: those after n_passed + number of thresholds <= sums[k, t].
 
@@ -46,13 +46,13 @@ def step_codes(sums, k, start, stop, thresholds, rises, count, n_passed, codes, 
             out[j, t] = codes[n_passed + count_at_most(thresholds[:count], sums[k, t])]
 
 
-@jit
+@inner
 def _samples_of_cell(cell, m, origin, size):
     """Return where in the block of samples origin ... origin + size - 1 those of a cell, m to a cell, begin and end."""
     return max(0, cell * m - origin), min(size, (cell + 1) * m - origin)
 
 
-@jit
+@inner
 def _fill_constant_codes(centre, reach, breaks, sizes, codes, rows, m, origin, size, moving, out):
     """Write the codes of outputs that are constant in every cell of a block into `out`; return how many are not.
 
@@ -80,7 +80,7 @@ def _fill_constant_codes(centre, reach, breaks, sizes, codes, rows, m, origin, s
     return n_moving
 
 
-@jit
+@inner
 def block_codes(
     uniforms,
     scaled,

@@ -11,7 +11,9 @@ def moving_cells(weight, bias, middles, cells, reach, breaks, sizes, rows, movin
 
     Parameters
     ----------
-    weight, bias, middles, cells, reach, breaks, sizes, rows
+    weight, bias, middles, cells
+        As of `cell_centres`.
+    reach, breaks, sizes, rows
         As of `dense_keys`.
     moving : (r,) bool, output
         False only where all outputs are constant.
@@ -34,7 +36,9 @@ def open_cells(weight, bias, middles, cells, reach, breaks, sizes, codes, rows, 
 
     Parameters
     ----------
-    weight, bias, middles, cells, reach, breaks, sizes, codes, rows
+    weight, bias, middles, cells
+        As of `cell_centres`.
+    reach, breaks, sizes, codes, rows
         As of `dense_keys`.
     outside : int
         Code of an output outside its range.

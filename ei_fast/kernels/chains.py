@@ -29,7 +29,7 @@ deviation `noise` is added to every output, in units of the output's own; it is 
 import numpy as np
 
 from ei_fast.kernels.extrema import larger, smaller
-from ei_fast.kernels.jit import inlined, jit
+from ei_fast.kernels.jit import inlined, inner, jit
 from ei_fast.kernels.levels import END, GRID, ROOT_12, density, draw_between, mass_between, place_of
 from ei_fast.kernels.normal import normal_between
 from ei_fast.kernels.rectangles import uniform_of
@@ -79,7 +79,7 @@ def _place(weight, x, noise, low, high, below, above):
             _move(weight, i, x[c, i], below, above, c)
 
 
-@jit
+@inner
 def _mirror(tables, level, weight, inverse, is_forward, keys, number, x, below, above):
     """Mirror every input of every chain once in the interval that is left to it, where the densities accept that."""
     n_chains, n = x.shape
@@ -110,7 +110,7 @@ def _redraw(tables, guides, level, is_forward, low, high, uniform):
     return ratio, draw_between(tables, guides, level - 1, first, last, old, uniform) / GRID - END
 
 
-@jit
+@inner
 def _redraw_first(tables, guides, is_forward, low, high, uniform):
     """Return what `_redraw` does for level 1, before which there is the Gaussian itself."""
     first, last = place_of(low), place_of(high)
@@ -122,7 +122,7 @@ def _redraw_first(tables, guides, is_forward, low, high, uniform):
     return ratio, draw_between(tables, guides, 1, first, last, mass, uniform) / GRID - END
 
 
-@jit
+@inner
 def _redraw_all(tables, guides, level, is_forward, weight, inverse, keys, number, x, below, above, log_weights):
     """Draw every input of every chain anew, and multiply the chains' weights by the ratios of both levels."""
     n_chains, n = x.shape
@@ -149,7 +149,7 @@ def _redraw_all(tables, guides, level, is_forward, weight, inverse, keys, number
         log_weights[c] += np.log(factors[c])
 
 
-@jit
+@inner
 def _noise_ratio(old, new, low, high):
     """Return ln of what a noise of standard deviation `new` has between low and high over what one of `old` has."""
     log_old, _ = normal_between(low / old, high / old, 0.5)
@@ -159,7 +159,7 @@ def _noise_ratio(old, new, low, high):
     return -log_old if low <= 0.0 <= high else -np.inf
 
 
-@jit
+@inner
 def _change_noise(old, new, is_forward, key, number, noise, below, above):
     """Lead the noise of all outputs from one level to the next or back; return the log of the weight's factor."""
     m = noise.shape[0]
@@ -181,7 +181,7 @@ def _change_noise(old, new, is_forward, key, number, noise, below, above):
     return log_weight
 
 
-@jit
+@inner
 def _change_noises(old, new, is_forward, keys, number, noise, below, above, log_weights):
     """Lead the noise of all chains from one level to the next or back."""
     for c in range(log_weights.shape[0]):
@@ -234,7 +234,7 @@ def forward_chains(tables, guides, noises, weight, inverse, low, high, n_mirrors
                 number += n
 
 
-@jit
+@inner
 def reverse_chains(tables, guides, noises, weight, inverse, low, high, n_mirrors, keys, number, x, noise, log_weights):
     """Lead chains from the box to the Gaussian, all that `forward_chains` does undone in the opposite order.
 

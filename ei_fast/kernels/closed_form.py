@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner
 from ei_fast.kernels.uniform_sums import few_uniforms_cdf, suffix_moments
 
 _EXACT_IN_CLOSED_FORM = 6
@@ -10,7 +10,7 @@ _EXACT_IN_CLOSED_FORM = 6
 seven uniforms, of which the last stands for all further inputs."""
 
 
-@jit
+@inner
 def _widest_and_lumped(i, half_widths, in_bins):
     """Return up to seven half widths, in falling order, that stand for all inputs on the edge of input i.
 
@@ -40,7 +40,7 @@ def _widest_and_lumped(i, half_widths, in_bins):
     return chosen
 
 
-@jit
+@inner
 def closed_cdf(i, half_widths, positions, in_bins, spacing, cdf):
     """Write the CDFs of an edge into `cdf`, in closed form.
 

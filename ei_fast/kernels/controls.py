@@ -27,7 +27,7 @@ from math import erf
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.search import count_at_most
 
 _FAR = 8.0
@@ -43,7 +43,7 @@ _IN_PHASE = 1e-9
 1e-18, whereas of the quotient rounding would leave nothing at a multiple of pi."""
 
 
-@jit
+@inner
 def gaussian_entropy(mean, sd, breaks):
     """Return the entropy in bits of the intervals between breakpoints under a Gaussian.
 
@@ -88,7 +88,7 @@ def add_gaussian_entropies(centres, sds, breaks, sizes, rows, out):
                 out[r] += gaussian_entropy(centres[r, j], sds[j], breaks[rows[j], : sizes[rows[j]]])
 
 
-@jit
+@inner
 def _add_code_probabilities(mean, sd, breaks, codes, first, outside, probabilities):
     """Add to `probabilities` those of the codes that a Gaussian meets within `_FAR` standard deviations.
 
@@ -187,7 +187,7 @@ def faded_entropies(mean, sd, breaks, reach, half, out):
             out[q] /= 1.0 + np.exp(1.0 / (1.0 - x) - 1.0 / x)
 
 
-@jit
+@inner
 def _multiply_by_sines(h_step, bins, out):
     """Multiply out[q] by sin(bins h) / (bins sin h), h = q * h_step."""
     for q in range(out.shape[0]):
@@ -199,7 +199,7 @@ def _multiply_by_sines(h_step, bins, out):
             out[q] *= np.cos(bins * (q * h_step)) / np.cos(q * h_step)
 
 
-@jit
+@inner
 def _multiply_by_recurrence(h_step, bins, twice_cosine, previous, current, out):
     """Multiply out[q] by sin(bins h) / (bins sin h), h = q * h_step, from cosines alone.
 

@@ -18,7 +18,7 @@ Chao and Shen's estimator has a formula of its own (`chao_shen_entropy`).
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.keys import DROPPED
 from ei_fast.kernels.search import count_at_most
 
@@ -35,7 +35,7 @@ N_COLUMNS = 7
 """Number of these columns."""
 
 
-@jit
+@inner
 def _count_states(keys, slot_keys, slot_counts, used):
     """Count the states of one cell in a hash table with open addressing, and return how many states there are.
 
@@ -69,7 +69,7 @@ def _count_states(keys, slot_keys, slot_counts, used):
     return n_states
 
 
-@jit
+@inner
 def _are_equal(keys):
     """Return whether all keys (m,) of a cell are the same."""
     for t in range(1, keys.shape[0]):
@@ -78,7 +78,7 @@ def _are_equal(keys):
     return True
 
 
-@jit
+@inner
 def _table_size(m):
     """Return how many slots a hash table for m keys has: a power of two, of which at most half are taken."""
     size = _SMALLEST_TABLE
@@ -87,7 +87,7 @@ def _table_size(m):
     return size
 
 
-@jit
+@inner
 def chao_shen_entropy(counts, n, n_singletons):
     """Return the entropy in bits by the estimator of Chao & Shen.
 
@@ -136,7 +136,8 @@ def cell_entropies(keys, log2_table, digamma_table, total_table, count_table, st
     n_cells, m = keys.shape
     size = _table_size(m)
     slot_keys = np.empty(size, np.uint64)
-    slot_counts = np.zeros(size, np.int64)
+    slot_counts = np.empty(size, np.int64)
+    slot_counts[:] = 0
     used, counts = np.empty(m, np.int64), np.empty(m, np.int64)
     for r in range(n_cells):
         out[r] = 0.0
@@ -144,7 +145,8 @@ def cell_entropies(keys, log2_table, digamma_table, total_table, count_table, st
             out[r, KEPT] = 0 if keys[r, 0] == DROPPED else m
             continue
         n_states = _count_states(keys[r], slot_keys, slot_counts, used)
-        n = 0
+        # A literal 0 would be another type, for which all that it is passed to would be compiled again.
+        n = np.int64(0)
         count_sum, digamma_sum, log2_sum = 0.0, 0.0, 0.0
         for k in range(n_states):
             c = slot_counts[used[k]]
@@ -198,7 +200,8 @@ def information_variance(keys, states, output_influence, total_table, cell_influ
     n_cells, m = keys.shape
     size = _table_size(m)
     slot_keys = np.empty(size, np.uint64)
-    slot_counts = np.zeros(size, np.int64)
+    slot_counts = np.empty(size, np.int64)
+    slot_counts[:] = 0
     used = np.empty(m, np.int64)
     for r in range(n_cells):
         out[r] = 0.0

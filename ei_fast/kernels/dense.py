@@ -19,9 +19,8 @@ Samples of all cells follow each other and go through these steps in blocks of `
 import numpy as np
 
 from ei_fast.kernels.block_codes import block_codes
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.keys import pack_codes
-from ei_fast.kernels.preactivations import cell_centres
 from ei_fast.kernels.products import BLOCK, ROW, TOGETHER
 from ei_fast.kernels.uniforms import fill_uniforms, fill_uniforms_of_cells
 
@@ -36,10 +35,7 @@ def dense_keys(
     firsts,
     scaled,
     scale,
-    weight,
-    bias,
-    middles,
-    cells,
+    centre,
     reach,
     breaks,
     sizes,
@@ -61,11 +57,8 @@ def dense_keys(
         Transposed weights times the width over which the input moves inside a cell, times `scale`.
     scale : (n_out,) float64
         For each output a power of two that keeps its pre-activations well inside the range of float32.
-    weight, bias : (n_in, n_out), (n_out,) float64
-    middles : (in_bins + 1,) float64
-        Middle of each input bin, and last that of the whole range.
-    cells : (r, n_in) int32
-        Bin of every input; in_bins where the input moves over the whole range.
+    centre : (r, n_out) float64
+        Pre-activations in the middle of each cell, as of `cell_centres`.
     reach : (n_out,) float64
         How far from its centre a pre-activation gets inside a cell; breakpoints beyond are not met.
     breaks, sizes, codes, rows : (R, K) float64, (R,) int64, (R, K + 1) uint16, (n_out,) int64
@@ -76,10 +69,8 @@ def dense_keys(
     keys : (r, m) uint64, output
         Of m samples inside each cell.
     """
-    n_in, n_out = weight.shape
-    n_cells, m = keys.shape
-    centre = np.empty((n_cells, n_out), np.float64)
-    cell_centres(weight, bias, middles, cells, centre)
+    n_out, n_in = scaled.shape
+    m = keys.shape[1]
     flat_keys = keys.reshape(-1)
     uniforms = np.zeros((n_in, ROW), np.float32)
     sums = np.empty((min(n_out, TOGETHER), ROW), np.float32)
@@ -192,5 +183,14 @@ def dense_codes(
             rises,
             y_block,
         )
-        x_codes[:, origin : origin + size] = x_block[:, :size]
-        y_codes[:, origin : origin + size] = y_block[:, :size]
+        # Number by number: to compile what NumPy says of slices that do not fit takes seconds.
+        for i in range(n_in):
+            _copy(x_block[i, :size], x_codes[i, origin : origin + size])
+        for j in range(y_codes.shape[0]):
+            _copy(y_block[j, :size], y_codes[j, origin : origin + size])
+
+
+@inner
+def _copy(codes, out):
+    for t in range(codes.shape[0]):
+        out[t] = codes[t]

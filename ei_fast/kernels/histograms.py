@@ -3,7 +3,7 @@
 import numpy as np
 
 from ei_fast.kernels.counting import chao_shen_entropy
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.search import count_at_most
 
 
@@ -79,7 +79,7 @@ def _entropy(counts, count_table, parity, state_term, is_chao_shen):
     is_chao_shen : bool
         Whether the estimator is that of Chao and Shen instead.
     """
-    n, n_states, n_singletons = 0, 0, 0
+    n, n_states, n_singletons = np.int64(0), 0, np.int64(0)
     count_sum = 0.0
     for c in counts:
         if c > 0:
@@ -114,7 +114,9 @@ def histogram_information(histogram, count_table, parity, state_term, is_chao_sh
         Samples in the histogram.
     """
     n_x, n_y = histogram.shape
-    x_counts, y_counts = np.zeros(n_x, np.int64), np.zeros(n_y, np.int64)
+    x_counts, y_counts = np.empty(n_x, np.int64), np.empty(n_y, np.int64)
+    x_counts[:] = 0
+    y_counts[:] = 0
     kept = 0
     for x in range(n_x):
         for y in range(n_y):
@@ -150,7 +152,7 @@ def histograms_information(histograms, count_table, parity, state_term, is_chao_
             )
 
 
-@jit
+@inner
 def _pointwise_information(histogram, x_counts, y_counts, bits):
     """Write log2 of p(x, y) / (p(x) p(y)) of one histogram into `bits`, 0 where no sample is; return mean and samples.
 

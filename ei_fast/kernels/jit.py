@@ -1,9 +1,13 @@
 """How every kernel is compiled: one decorator, one set of options."""
 
+import gc
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numba
+from numba.core import event
+from numba.core.registry import CPUDispatcher
 
 from ei_fast.kernels.kept import REMEDY, KeptCode, tell
 
@@ -22,7 +26,44 @@ _OPTIONS: Any = {
 """Options of Numba's compiler that all kernels share."""
 
 KERNELS: list[Any] = []
-"""Every kernel of the modules imported so far."""
+"""Every kernel that Python calls, of the modules imported so far."""
+
+
+class _CollectsLater(event.Listener):
+    """Collects no garbage while a kernel is compiled: to look for it among what Numba builds takes a tenth of that."""
+
+    def __init__(self) -> None:
+        # Numba compiles in one thread at a time, a kernel and within that what it calls.
+        self._kernel: Any = None
+        self._was_on = False
+
+    def on_start(self, event: event.Event) -> None:
+        """Compiling begins."""
+        kernel = event.data["dispatcher"]
+        if self._kernel is None and any(kernel is one for one in KERNELS):
+            self._kernel, self._was_on = kernel, gc.isenabled()
+            gc.disable()
+
+    def on_end(self, event: event.Event) -> None:
+        """Compiling has ended."""
+        if event.data["dispatcher"] is self._kernel:
+            self._kernel = None
+            if self._was_on:
+                gc.enable()
+
+
+event.register("numba:compile", _CollectsLater())
+
+
+class _Inner(CPUDispatcher):
+    """A function that kernels call. Called from Python, as tests do, it is compiled once more, so that Python can."""
+
+    @cached_property
+    def _for_python(self) -> Any:
+        return numba.njit(**_OPTIONS)(self.py_func)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._for_python(*arguments)
 
 
 def jit(function: Callable) -> Any:
@@ -41,20 +82,7 @@ def jit(function: Callable) -> Any:
     numba dispatcher
         Also appended to `KERNELS`.
     """
-    return _compiled(function)
-
-
-def inlined(function: Callable) -> Any:
-    """Return `function` as a kernel that becomes part of the kernels that call it.
-
-    For a few operations inside a loop: a call that LLVM does not dissolve by itself counts the references of its
-    arrays, which takes some 20 ns.
-    """
-    return _compiled(function, forceinline=True)
-
-
-def _compiled(function: Callable, **options: Any) -> Any:
-    kernel = numba.njit(**_OPTIONS, **options)(function)
+    kernel = numba.njit(**_OPTIONS)(function)
     if hasattr(kernel, "enable_caching"):
         try:
             kernel._cache = KeptCode(function)  # noqa: SLF001
@@ -62,3 +90,30 @@ def _compiled(function: Callable, **options: Any) -> Any:
             tell(f"Compiled code cannot be kept: {error}", REMEDY)
     KERNELS.append(kernel)
     return kernel
+
+
+def inner(function: Callable) -> Any:
+    """Return `function` as one that only kernels call.
+
+    Its code is part of theirs, on disk too. What Python would call it by, a good part of a function of many arrays,
+    is not compiled.
+    """
+    return _inner(function)
+
+
+def inlined(function: Callable) -> Any:
+    """Return `function` as one that becomes part of the loops of the kernels that call it.
+
+    For a few operations inside a loop: a call that LLVM does not dissolve by itself counts the references of its
+    arrays, which takes some 20 ns.
+    """
+    return _inner(function, forceinline=True)
+
+
+def _inner(function: Callable, **options: Any) -> Any:
+    options = _OPTIONS | {"no_cpython_wrapper": True} | options
+    compiled = numba.njit(**options)(function)
+    if isinstance(compiled, CPUDispatcher):
+        # Without that code a call from Python would end the process.
+        compiled.__class__ = _Inner
+    return compiled

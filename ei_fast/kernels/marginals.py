@@ -14,15 +14,17 @@ about the centre. Its standard deviation is sd = sqrt(sum of a_k**2 / 3).
    the number of inputs, whose support grows as n_in but whose standard deviation as sqrt(n_in).
 4. Few inputs, and inputs of which one dominates, go the ways of `parts`.
 
-A quantile is where the CDF reaches a level, found by searching the CDF.
+A quantile is where the CDF reaches a level, found by searching the CDF. Each route is a kernel of its own, so that only
+those are compiled that are taken.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ei_fast.kernels.closed_form import closed_cdf
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.series import MAX_TERMS, dominated_cdf
-from ei_fast.kernels.uniform_sums import CLOSED_FORM_INPUTS, half_widths_of, sinc, terms_needed
+from ei_fast.kernels.uniform_sums import CLOSED_FORM_INPUTS, half_widths_of, sinc, support_of, terms_needed
 
 FAR = 8.6
 """Standard deviations beyond which a sum of uniforms has a probability of at most 2 exp(-8.6**2 / 2) = 2e-16, the
@@ -52,15 +54,15 @@ def extent_of(half_widths):
     return half_widths[0] * min(support, FAR * np.sqrt(squares / 3))
 
 
-@jit
+@inner
 def _series_terms(half_widths, extent):
     """Return the terms that the series with period 2 * `extent` takes; more than MAX_TERMS where it is not used."""
     if half_widths.shape[0] <= CLOSED_FORM_INPUTS:
         return MAX_TERMS + 1
-    return terms_needed(half_widths, 0, half_widths[0], 2 * extent, MAX_TERMS)
+    return terms_needed(half_widths, np.int64(0), half_widths[0], 2 * extent, MAX_TERMS)
 
 
-@jit
+@inner
 def characteristic(half_widths, extent, phi):
     """Write the characteristic function of the sum at the frequencies pi (m + 1) / extent into `phi` (terms,)."""
     for m in range(phi.shape[0]):
@@ -70,7 +72,7 @@ def characteristic(half_widths, extent, phi):
             phi[m] *= sinc(t * half_widths[k])
 
 
-@jit
+@inner
 def _cdf_by_series(phi, extent, z):
     """Return P(S < z) as 1/2 + z / (2 extent) + (1 / pi) * sum over m >= 1 of phi_m sin(m pi z / extent) / m.
 
@@ -91,32 +93,49 @@ def _cdf_by_series(phi, extent, z):
 
 
 @jit
-def _cdf_without_series(half_widths, positions, cdf):
-    """Write P(S < position) into `cdf` (1, K) where the series of S itself converges too slowly.
+def _cdfs_by_series(weights, orders, centres, range_width, breaks, sizes, rows, out, peeled_terms):
+    """Write the CDFs of outputs that have a series, or no input, into `out`; see `marginal_cdfs`.
 
-    The widest input is integrated out where the others then have a series. Otherwise, and with few inputs, it is in
-    closed form.
+    `peeled_terms`, (n_out,) int64, is for all others: the terms of a series without the widest input, and 0 where there
+    is none; for those that are written it is -1.
     """
-    # A literal 1 would be another type, for which all that it is passed to would be compiled again.
-    single_bin = np.int64(1)
+    for j in range(weights.shape[0]):
+        half_widths = half_widths_of(weights[j], orders[j], range_width)
+        n_breaks = sizes[rows[j]]
+        peeled_terms[j] = -1
+        if half_widths.shape[0] == 0:
+            for k in range(n_breaks):
+                out[j, k] = 1.0 if centres[j] < breaks[rows[j], k] else 0.0
+            continue
+        extent = extent_of(half_widths)
+        terms = _series_terms(half_widths, extent)
+        if terms > MAX_TERMS:
+            peeled_terms[j] = _terms_without_the_widest(half_widths)
+            continue
+        phi = np.empty(terms, np.float64)
+        characteristic(half_widths, extent, phi)
+        for k in range(n_breaks):
+            out[j, k] = _cdf_by_series(phi, extent, breaks[rows[j], k] - centres[j])
+
+
+@inner
+def _terms_without_the_widest(half_widths):
+    """Return the terms of the series of all uniforms but the widest, 0 where there are too many or few uniforms."""
+    if half_widths.shape[0] <= CLOSED_FORM_INPUTS:
+        return 0
     others = half_widths[1:]
-    terms = MAX_TERMS + 1
-    if half_widths.shape[0] > CLOSED_FORM_INPUTS:
-        terms = terms_needed(others, 0, others[0], 2 * others.sum(), MAX_TERMS)
-    if terms <= MAX_TERMS:
-        dominated_cdf(half_widths, 0.0, single_bin, positions, terms, cdf)
-    else:
-        closed_cdf(np.int64(0), half_widths, positions, single_bin, 0.0, cdf)
+    terms = terms_needed(others, np.int64(0), others[0], 2 * support_of(others), MAX_TERMS)
+    return terms if terms <= MAX_TERMS else 0
 
 
-@jit
+@inner
 def sum_cdf_terms(half_widths, extent):
     """Return the terms of the series that `sum_cdf` takes; 0 where it takes none."""
     terms = _series_terms(half_widths, extent)
     return terms if terms <= MAX_TERMS else 0
 
 
-@jit
+@inner
 def sum_cdf(half_widths, phi, extent, positions, out):
     """Write P(S < position) into `out` (K,), the sum's characteristic function having as many terms as the series."""
     if phi.shape[0]:
@@ -124,47 +143,62 @@ def sum_cdf(half_widths, phi, extent, positions, out):
             out[k] = _cdf_by_series(phi, extent, positions[k])
         return
     cdf = np.empty((1, positions.shape[0]), np.float64)
-    _cdf_without_series(half_widths, positions, cdf)
-    out[:] = cdf[0]
+    peeled_terms = _terms_without_the_widest(half_widths)
+    # A literal 1 would be another type, for which all that it is passed to would be compiled again.
+    if peeled_terms > 0:
+        dominated_cdf(half_widths, 0.0, np.int64(1), positions, peeled_terms, cdf)
+    else:
+        closed_cdf(np.int64(0), half_widths, positions, np.int64(1), 0.0, cdf)
+    for k in range(positions.shape[0]):
+        out[k] = cdf[0, k]
 
 
 @jit
-def marginal_cdf(weight, order, centre, range_width, breaks, out):
-    """Write P(pre-activation < breakpoint) of one output into `out`, all inputs uniform over their range.
-
-    Parameters
-    ----------
-    weight : (n_in,) float64
-        Weights from all inputs.
-    order : (n_in,) int64
-        Inputs by falling size of their weights.
-    centre : float
-        Pre-activation with every input in the middle of its range.
-    range_width : float
-        Width of the input range.
-    breaks : (K,) float64
-        Breakpoints of the binned activation.
-    out : (K,) float64, output
-    """
-    half_widths = half_widths_of(weight, order, range_width)
-    if half_widths.shape[0] == 0:
-        for k in range(breaks.shape[0]):
-            out[k] = 1.0 if centre < breaks[k] else 0.0
-        return
-    extent = extent_of(half_widths)
-    phi = np.empty(sum_cdf_terms(half_widths, extent), np.float64)
-    characteristic(half_widths, extent, phi)
-    sum_cdf(half_widths, phi, extent, breaks - centre, out)
+def _cdfs_without_the_widest(weights, orders, centres, range_width, breaks, sizes, rows, out, peeled_terms):
+    """Write the CDFs of the outputs whose `peeled_terms` are above 0 into `out`; see `marginal_cdfs`."""
+    for j in range(weights.shape[0]):
+        if peeled_terms[j] > 0:
+            half_widths = half_widths_of(weights[j], orders[j], range_width)
+            n_breaks = sizes[rows[j]]
+            cdf = np.empty((1, n_breaks), np.float64)
+            positions = breaks[rows[j], :n_breaks] - centres[j]
+            dominated_cdf(half_widths, 0.0, np.int64(1), positions, peeled_terms[j], cdf)
+            for k in range(n_breaks):
+                out[j, k] = cdf[0, k]
 
 
 @jit
-def marginal_cdfs(weights, orders, centres, range_width, breaks, sizes, rows, out):
-    """Write P(pre-activation < breakpoint) of several outputs into `out`.
+def _cdfs_in_closed_form(weights, orders, centres, range_width, breaks, sizes, rows, out, peeled_terms):
+    """Write the CDFs of the outputs whose `peeled_terms` are 0 into `out`; see `marginal_cdfs`."""
+    for j in range(weights.shape[0]):
+        if peeled_terms[j] == 0:
+            half_widths = half_widths_of(weights[j], orders[j], range_width)
+            n_breaks = sizes[rows[j]]
+            cdf = np.empty((1, n_breaks), np.float64)
+            positions = breaks[rows[j], :n_breaks] - centres[j]
+            closed_cdf(np.int64(0), half_widths, positions, np.int64(1), 0.0, cdf)
+            for k in range(n_breaks):
+                out[j, k] = cdf[0, k]
+
+
+def marginal_cdfs(
+    weights: NDArray[np.float64],
+    orders: NDArray[np.int64],
+    centres: NDArray[np.float64],
+    range_width: float,
+    breaks: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    out: NDArray[np.float64],
+) -> None:
+    """Write P(pre-activation < breakpoint) of several outputs, all inputs uniform over their range, into `out`.
 
     Parameters
     ----------
-    weights, orders, centres : (n_out, n_in) float64, (n_out, n_in) int64, (n_out,) float64
-        For each output what `marginal_cdf` takes.
+    weights, orders : (n_out, n_in) float64, int64
+        Weights into each output, and its inputs by falling size of their weights.
+    centres : (n_out,) float64
+        Pre-activations with every input in the middle of its range.
     range_width : float
         Width of the input range.
     breaks, sizes, rows : (R, K) float64, (R,) int64, (n_out,) int64
@@ -172,13 +206,37 @@ def marginal_cdfs(weights, orders, centres, range_width, breaks, sizes, rows, ou
     out : (n_out, K) float64, output
         1 beyond an output's own breakpoints.
     """
-    for j in range(weights.shape[0]):
-        n = sizes[rows[j]]
-        out[j, n:] = 1.0
-        marginal_cdf(weights[j], orders[j], centres[j], range_width, breaks[rows[j], :n], out[j, :n])
+    layer = (weights, orders, centres, range_width, breaks, sizes, rows)
+    out.fill(1.0)
+    peeled_terms = np.empty(len(weights), np.int64)
+    _cdfs_by_series(*layer, out, peeled_terms)
+    if (peeled_terms > 0).any():
+        _cdfs_without_the_widest(*layer, out, peeled_terms)
+    if (peeled_terms == 0).any():
+        _cdfs_in_closed_form(*layer, out, peeled_terms)
 
 
 @jit
+def _quantiles_by_series(weights, orders, range_width, level, extents, out, peeled_terms):
+    """Write the quantiles of outputs that have a series, or at most one input, into `out`; see `lower_quantiles`.
+
+    `peeled_terms` is as in `_cdfs_by_series`; `extents`, (n_out,) float64, is where it is not negative.
+    """
+    for j in range(weights.shape[0]):
+        half_widths = half_widths_of(weights[j], orders[j], range_width)
+        peeled_terms[j], extents[j] = -1, 0.0
+        if half_widths.shape[0] < 2:
+            out[j] = -half_widths[0] if half_widths.shape[0] == 1 else 0.0
+            continue
+        extents[j] = extent_of(half_widths)
+        terms = _series_terms(half_widths, extents[j])
+        if terms <= MAX_TERMS:
+            out[j] = _quantile_by_series(half_widths, extents[j], terms, level)
+        else:
+            peeled_terms[j] = _terms_without_the_widest(half_widths)
+
+
+@inner
 def _quantile_by_series(half_widths, extent, terms, level):
     """Return the `level` quantile of a sum whose CDF has a series of `terms` terms, by bisection."""
     phi = np.empty(terms, np.float64)
@@ -193,38 +251,59 @@ def _quantile_by_series(half_widths, extent, terms, level):
     return high
 
 
-@jit
-def _quantile_without_series(half_widths, extent, level):
-    """Return the `level` quantile of a sum whose CDF has no series, by finer and finer grids."""
-    low, high = -extent, 0.0
-    positions = np.empty(_GRID, np.float64)
-    cdf = np.empty((1, _GRID), np.float64)
-    for _ in range(_GRID_ROUNDS):
-        for k in range(_GRID):
-            positions[k] = low + (high - low) * (k + 1) / (_GRID + 1)
-        _cdf_without_series(half_widths, positions, cdf)
-        n_below = 0
-        while n_below < _GRID and cdf[0, n_below] < level:
-            n_below += 1
-        if n_below < _GRID:
-            high = positions[n_below]
-        if n_below > 0:
-            low = positions[n_below - 1]
-    return high
+@inner
+def _write_grid(low, high, positions):
+    """Write positions (n,) that divide an interval into n + 1 equal pieces."""
+    for k in range(_GRID):
+        positions[k] = low + (high - low) * (k + 1) / (_GRID + 1)
+
+
+@inner
+def _piece(low, high, positions, cdf, level):
+    """Return the ends of the piece of an interval that holds the `level` quantile, by a CDF (1, n) at `positions`."""
+    n_below = 0
+    while n_below < _GRID and cdf[0, n_below] < level:
+        n_below += 1
+    return positions[n_below - 1] if n_below > 0 else low, positions[n_below] if n_below < _GRID else high
 
 
 @jit
-def _lower_quantile(half_widths, level):
-    """Return where the CDF of a centred sum of at least two uniforms reaches `level` < 1/2: a position below 0."""
-    extent = extent_of(half_widths)
-    terms = _series_terms(half_widths, extent)
-    if terms <= MAX_TERMS:
-        return _quantile_by_series(half_widths, extent, terms, level)
-    return _quantile_without_series(half_widths, extent, level)
+def _quantiles_without_the_widest(weights, orders, range_width, level, extents, out, peeled_terms):
+    """Write the quantiles of the outputs whose `peeled_terms` are above 0 into `out`, by finer and finer grids."""
+    positions, cdf = np.empty(_GRID, np.float64), np.empty((1, _GRID), np.float64)
+    for j in range(weights.shape[0]):
+        if peeled_terms[j] > 0:
+            half_widths = half_widths_of(weights[j], orders[j], range_width)
+            low, high = -extents[j], 0.0
+            for _ in range(_GRID_ROUNDS):
+                _write_grid(low, high, positions)
+                dominated_cdf(half_widths, 0.0, np.int64(1), positions, peeled_terms[j], cdf)
+                low, high = _piece(low, high, positions, cdf, level)
+            out[j] = high
 
 
 @jit
-def lower_quantiles(weights, orders, range_width, level, out):
+def _quantiles_in_closed_form(weights, orders, range_width, level, extents, out, peeled_terms):
+    """Write the quantiles of the outputs whose `peeled_terms` are 0 into `out`, by finer and finer grids."""
+    positions, cdf = np.empty(_GRID, np.float64), np.empty((1, _GRID), np.float64)
+    for j in range(weights.shape[0]):
+        if peeled_terms[j] == 0:
+            half_widths = half_widths_of(weights[j], orders[j], range_width)
+            low, high = -extents[j], 0.0
+            for _ in range(_GRID_ROUNDS):
+                _write_grid(low, high, positions)
+                closed_cdf(np.int64(0), half_widths, positions, np.int64(1), 0.0, cdf)
+                low, high = _piece(low, high, positions, cdf, level)
+            out[j] = high
+
+
+def lower_quantiles(
+    weights: NDArray[np.float64],
+    orders: NDArray[np.int64],
+    range_width: float,
+    level: float,
+    out: NDArray[np.float64],
+) -> None:
     """Write how far below its centre the `level` quantile of each output's pre-activation lies into `out`.
 
     The distribution is symmetric: the 1 - level quantile lies as far above the centre. Where a single input moves an
@@ -241,11 +320,10 @@ def lower_quantiles(weights, orders, range_width, level, out):
     out : (n_out,) float64, output
         At most 0, in units of the pre-activation.
     """
-    for j in range(weights.shape[0]):
-        half_widths = half_widths_of(weights[j], orders[j], range_width)
-        if half_widths.shape[0] == 0:
-            out[j] = 0.0
-        elif half_widths.shape[0] == 1:
-            out[j] = -half_widths[0]
-        else:
-            out[j] = _lower_quantile(half_widths, level)
+    extents, peeled_terms = np.empty(len(weights)), np.empty(len(weights), np.int64)
+    _quantiles_by_series(weights, orders, range_width, level, extents, out, peeled_terms)
+    layer = (weights, orders, range_width, level, extents, out, peeled_terms)
+    if (peeled_terms > 0).any():
+        _quantiles_without_the_widest(*layer)
+    if (peeled_terms == 0).any():
+        _quantiles_in_closed_form(*layer)

@@ -4,7 +4,7 @@ from math import erfc
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner
 
 _ROOT_HALF = np.sqrt(0.5)
 _LOG_ROOT_TWO_PI = 0.5 * np.log(2 * np.pi)
@@ -85,13 +85,13 @@ _FAR_TAIL_BELOW = (
 )
 
 
-@jit
+@inner
 def normal_cdf(x):
     """Return P(Z < x) of a standard normal Z."""
     return 0.5 * erfc(-x * _ROOT_HALF)
 
 
-@jit
+@inner
 def rough_cdf(x):
     """Return P(Z < x) to 2e-6, from a table: for choices that need no accuracy."""
     place = (x + _END) * _GRID
@@ -103,7 +103,7 @@ def rough_cdf(x):
     return _CDF[k] + (place - k) * (_CDF[k + 1] - _CDF[k])
 
 
-@jit
+@inner
 def _polynomial(coefficients, x):
     """Return the polynomial with these coefficients, the highest power first, by Horner's rule."""
     value = coefficients[0]
@@ -112,14 +112,14 @@ def _polynomial(coefficients, x):
     return value
 
 
-@jit
+@inner
 def _central_quantile(q):
     """Return the quantile of 1/2 + q for |q| <= 0.425."""
     r = 0.180625 - q * q
     return q * _polynomial(_CENTRAL_ABOVE, r) / _polynomial(_CENTRAL_BELOW, r)
 
 
-@jit
+@inner
 def _tail_quantile(p):
     """Return minus the quantile of p for p < 0.075."""
     r = np.sqrt(-np.log(p))
@@ -128,7 +128,7 @@ def _tail_quantile(p):
     return _polynomial(_FAR_TAIL_ABOVE, r - 5.0) / _polynomial(_FAR_TAIL_BELOW, r - 5.0)
 
 
-@jit
+@inner
 def normal_quantile(p):
     """Return z with P(Z < z) = p for 0 < p < 1, to about 1e-15.
 
@@ -142,7 +142,7 @@ def normal_quantile(p):
     return -_tail_quantile(p) if q < 0.0 else _tail_quantile(1.0 - p)
 
 
-@jit
+@inner
 def normal_between(low, high, uniform):
     """Return ln P(low < Z < high), and the point of the interval below which that share `uniform` of its mass lies.
 
@@ -177,7 +177,7 @@ def normal_between(low, high, uniform):
     return log_mass, -z if mirrored else z
 
 
-@jit
+@inner
 def normal_moments(low, high):
     """Return ln P(low < Z < high) of a standard normal Z, and the mean and variance of Z in there.
 

@@ -1,6 +1,6 @@
 """Pre-activations in the middle of cells."""
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 
 
 @jit
@@ -27,7 +27,7 @@ def cell_centres(weight, bias, middles, cells, centre):
                 centre[r, j] += x * weight[i, j]
 
 
-@jit
+@inner
 def centre_of_cell(weight, bias, middles, cell, j):
     """Return the pre-activation of output j in the middle of one cell (n_in,)."""
     centre = bias[j]

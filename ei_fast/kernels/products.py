@@ -1,6 +1,6 @@
 """Pre-activations of a block of samples: weighted sums of their uniforms."""
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner
 from ei_fast.kernels.lanes import LANES, products_of_four, products_of_one, products_of_six, products_of_two
 
 BLOCK = 512
@@ -20,7 +20,7 @@ _INPUTS = 96
 _SAMPLES = 4 * LANES
 
 
-@jit
+@inner
 def weighted_sums(weights, chosen, first, count, uniforms, m, sums):
     """Write weighted sums of uniforms of several outputs into `sums`, each added in the order of the inputs.
 

@@ -20,7 +20,7 @@ sites is a, and the mean is moved from c by d. Then the cavity has the precision
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.normal import normal_moments
 from ei_fast.kernels.rectangles import bounded_outputs, cholesky_of
 
@@ -31,7 +31,7 @@ _LEAST_SHARE = 1e-9
 """Of a cavity: an input that no output listens to has none."""
 
 
-@jit
+@inner
 def _site(precision, mean, low, high):
     """Return the site of an interval in a cavity, and ln of the part of the cavity that is in the interval.
 
@@ -46,7 +46,7 @@ def _site(precision, mean, low, high):
     return log_mass, site_precision, (both * (mean + scale * middle) - precision * mean) / site_precision
 
 
-@jit
+@inner
 def _renew_sites(low, high, shares, moves, precisions, centres):
     """Choose the site of every number anew, whose share and move under all sites are given.
 
@@ -66,7 +66,7 @@ def _renew_sites(low, high, shares, moves, precisions, centres):
     return excess
 
 
-@jit
+@inner
 def _add_products(weight, scales, out):
     """Add the sum over inputs of scale * weight_j * weight_k to the lower triangle of `out` (m, m)."""
     n, m = weight.shape
@@ -77,7 +77,7 @@ def _add_products(weight, scales, out):
                 out[j, k] += share * weight[i, k]
 
 
-@jit
+@inner
 def _invert(factor, root, inverse):
     """Write the transpose of factor^-1 diag(root), factor lower-triangular, into the upper triangle of `inverse`."""
     m = factor.shape[0]
@@ -90,7 +90,7 @@ def _invert(factor, root, inverse):
             inverse[j, k] = left / factor[k, k]
 
 
-@jit
+@inner
 def _factored(weight, scales, root, inverse):
     """Factor A = 1 + R W^T C W R, C and R diagonal with `scales` (n,) and `root` (m,).
 
@@ -114,7 +114,7 @@ def _factored(weight, scales, root, inverse):
     return half
 
 
-@jit
+@inner
 def _innovations(weight, x_centres, s_centres, inverse, out):
     """Write L^-1 R (centres of the outputs' sites - means by the inputs' sites) into `out` (m,)."""
     n, m = weight.shape
@@ -128,7 +128,7 @@ def _innovations(weight, x_centres, s_centres, inverse, out):
             out[k] += inverse[j, k] * missing[j]
 
 
-@jit
+@inner
 def _shares_of_inputs(weight, scales, inverse, innovations, shares, moves):
     """Write share and move of every input: the squared length of L^-1 R W^T C, and its product with innovations."""
     n, m = weight.shape
@@ -146,7 +146,7 @@ def _shares_of_inputs(weight, scales, inverse, innovations, shares, moves):
         shares[i] /= scales[i]
 
 
-@jit
+@inner
 def _shares_of_outputs(precisions, inverse, innovations, shares, moves):
     """Write share and move of every output: the diagonal of A^-1, and minus R^-1 L^-T innovations."""
     m = precisions.shape[0]
@@ -159,7 +159,7 @@ def _shares_of_outputs(precisions, inverse, innovations, shares, moves):
         moves[j] /= precisions[j]
 
 
-@jit
+@inner
 def _log_probability(weight, low, high, n_rounds):
     """Return ln of the probability of one rectangle (m,), all of whose outputs have an edge that matters.
 

@@ -18,7 +18,7 @@ means (Gibson, Glasbey & Elston 1994): it leaves the products with the least var
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.normal import normal_between, normal_cdf, rough_cdf
 from ei_fast.kernels.search import count_at_most
 from ei_fast.kernels.uniforms import GAMMA, fill_uniforms, mix64
@@ -175,7 +175,7 @@ def bounded_outputs(low, high, chosen):
     return n
 
 
-@jit
+@inner
 def select_outputs(covariance, low, high, chosen, noise, factor, lowest, highest):
     """Write what belongs to the chosen outputs (m,): covariance, with a noise on each output, and intervals."""
     m = chosen.shape[0]
@@ -186,7 +186,7 @@ def select_outputs(covariance, low, high, chosen, noise, factor, lowest, highest
         factor[j, j] += noise * noise
 
 
-@jit
+@inner
 def _least_probable(first, mean, variance, low, high):
     """Return the output from `first` on whose interval holds least, given means and variances."""
     best, least = first, 2.0
@@ -198,7 +198,7 @@ def _least_probable(first, mean, variance, low, high):
     return best
 
 
-@jit
+@inner
 def _swap(k, best, factor, mean, variance, low, high, order):
     """Exchange two outputs in all that is kept of them."""
     for array in (mean, variance, low, high):
@@ -210,7 +210,7 @@ def _swap(k, best, factor, mean, variance, low, high, order):
         factor[i, k], factor[i, best] = factor[i, best], factor[i, k]
 
 
-@jit
+@inner
 def factor_in_order(factor, low, high, order):
     """Order outputs by their intervals and factor their covariance, in place.
 
@@ -253,7 +253,7 @@ def factor_in_order(factor, low, high, order):
             mean[j] += factor[j, k] * middle
 
 
-@jit
+@inner
 def ordered_rectangle(covariance, noise, low, high, chosen):
     """Return the chosen outputs (m,) in their new order, the factor of their covariance, and their intervals.
 
@@ -270,14 +270,14 @@ def ordered_rectangle(covariance, noise, low, high, chosen):
     return order, factor, lowest, highest
 
 
-@jit
+@inner
 def uniform_of(key, number):
     """Return uniform number `number` of a stream of its own: in (0, 1), with 53 bits."""
     word = mix64(key + GAMMA * np.uint64(number))
     return (np.float64(word >> np.uint64(11)) + 0.5) * 2.0**-53
 
 
-@jit
+@inner
 def draw_in_rectangle(factor, low, high, key, antithetic, z, log_weights):
     """Draw from the intervals one after the other, R times.
 
@@ -315,7 +315,7 @@ def draw_in_rectangle(factor, low, high, key, antithetic, z, log_weights):
             log_weights[r] += log_mass
 
 
-@jit
+@inner
 def log_mean_exp(values):
     """Return ln of the mean of exp(values) (n,), and the relative variance of that mean were they independent."""
     largest = values.max()

@@ -1,9 +1,9 @@
 """Searching: how many entries of a sorted array a value has reached."""
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner
 
 
-@jit
+@inner
 def count_at_most(breaks, value):
     """Return how many entries of `breaks` (K,), in rising order, are <= `value`, by bisection."""
     low, high = 0, breaks.shape[0]

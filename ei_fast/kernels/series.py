@@ -5,8 +5,8 @@ The notes of `parts` say what they are CDFs of, and where another route is taken
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
-from ei_fast.kernels.uniform_sums import sinc
+from ei_fast.kernels.jit import inner
+from ei_fast.kernels.uniform_sums import sinc, support_of
 
 MAX_TERMS = 8192
 """Terms of a Fourier series beyond which another route is taken. Work and memory grow with terms times inputs; fewer
@@ -18,7 +18,7 @@ out on its own edge too. Integrating out divides by the half width, so that the 
 1 / 0.05 = 20 times; a narrower uniform hardly slows the series and stays in it."""
 
 
-@jit
+@inner
 def trigonometry(positions, peeled, period, terms):
     """Return sines and cosines of every frequency times every position at which a series is summed.
 
@@ -49,7 +49,7 @@ def trigonometry(positions, peeled, period, terms):
     return sines, cosines
 
 
-@jit
+@inner
 def _series_sums(phi, period, spacing, in_bins, sines, cosines, integrated, sums):
     """Write the sums over a Fourier series, at every position less the shift of every input bin, into `sums`.
 
@@ -97,7 +97,7 @@ def _series_sums(phi, period, spacing, in_bins, sines, cosines, integrated, sums
                     sums_of_position[p] += position_sine * shift_cosine[p] - position_cosine * shift_sine[p]
 
 
-@jit
+@inner
 def _integration_constant(phi, period):
     """Return what the integrated series must be raised by to be 0 at -period / 2.
 
@@ -110,7 +110,7 @@ def _integration_constant(phi, period):
     return constant
 
 
-@jit
+@inner
 def _cdf_of_series(z, period, support, series):
     """Return the CDF 1/2 + z / period + `series` at z, 0 and 1 beyond the support, and never outside [0, 1]."""
     if z >= support:
@@ -120,7 +120,7 @@ def _cdf_of_series(z, period, support, series):
     return min(max(0.5 + z / period + series, 0.0), 1.0)
 
 
-@jit
+@inner
 def _integrated_cdf_of_series(z, period, support, series):
     """Return the integral up to z of a CDF 1/2 + y / period + oscillations, `series` being that of the oscillations.
 
@@ -134,7 +134,7 @@ def _integrated_cdf_of_series(z, period, support, series):
     return (z + half) / 2 + (z * z - half * half) / (2 * period) + series
 
 
-@jit
+@inner
 def series_cdf(phi, period, support, peeled, positions, spacing, in_bins, sines, cosines, sums, cdf):
     """Write the CDFs of an edge into `cdf`, by Fourier series.
 
@@ -175,7 +175,7 @@ def series_cdf(phi, period, support, peeled, positions, spacing, in_bins, sines,
                 cdf[p, k] = min(max((above - below) / (2 * peeled), 0.0), 1.0)
 
 
-@jit
+@inner
 def dominated_cdf(half_widths, spacing, in_bins, positions, terms, cdf):
     """Write the CDFs of the edge of the widest input into `cdf`, by Fourier series.
 
@@ -199,8 +199,9 @@ def dominated_cdf(half_widths, spacing, in_bins, positions, terms, cdf):
     """
     own = half_widths[0] / in_bins
     others = half_widths[1:]
-    peeled = own if own > _PEELED_SHARE * others.sum() else 0.0
-    support = others.sum() if peeled > 0.0 else others.sum() + own
+    of_others = support_of(others)
+    peeled = own if own > _PEELED_SHARE * of_others else 0.0
+    support = of_others if peeled > 0.0 else of_others + own
     period = 2 * support
     phi = np.empty((1, terms), np.float64)
     for m in range(terms):

@@ -34,7 +34,7 @@ uniforms are lost by cancellation. Here they enter by their moments.
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner
 
 TOLERANCE = 1e-13
 """Probability that the Fourier series may leave out: some hundred times the rounding of a number near 1, which its sum
@@ -55,7 +55,7 @@ _MAX_OPEN = 16
 to seven uniforms at most eight are open at once."""
 
 
-@jit
+@inner
 def half_widths_of(weight, order, range_width):
     """Return the half widths of all inputs' contributions to one pre-activation.
 
@@ -81,7 +81,16 @@ def half_widths_of(weight, order, range_width):
     return half_widths
 
 
-@jit
+@inner
+def support_of(half_widths):
+    """Return how far the sum of centred uniforms with these half widths, (n,) float64, gets from 0."""
+    support = 0.0
+    for a in half_widths:
+        support += a
+    return support
+
+
+@inner
 def suffix_moments(half_widths, moments):
     """Write support and central moments of the sums of the last n - k of n uniforms into moments[k], k = 0 ... n.
 
@@ -102,7 +111,8 @@ def suffix_moments(half_widths, moments):
     mu6 = k6 + 15 k4 k2 + 15 k2**3.
     """
     n = half_widths.shape[0]
-    moments[n] = 0.0
+    for column in range(moments.shape[1]):
+        moments[n, column] = 0.0
     cumulant_2, cumulant_4, cumulant_6 = 0.0, 0.0, 0.0
     for k in range(n - 1, -1, -1):
         a = half_widths[k]
@@ -116,7 +126,7 @@ def suffix_moments(half_widths, moments):
     return moments
 
 
-@jit
+@inner
 def _integrated_cdf_above_support(z, moments, order):
     """Return the CDF of a sum, integrated `order` times, at a position above the sum's support.
 
@@ -144,7 +154,7 @@ def _integrated_cdf_above_support(z, moments, order):
     return value
 
 
-@jit
+@inner
 def few_uniforms_cdf(z, half_widths, moments):
     """Return P(S < z) of a sum S of up to seven uniforms, in closed form; see the module's notes.
 
@@ -180,7 +190,7 @@ def few_uniforms_cdf(z, half_widths, moments):
     return value
 
 
-@jit
+@inner
 def log_remainder(half_widths, replaced, replacement, t):
     """Return the natural logarithm of the bound on what the Fourier series of the CDF has beyond frequency t.
 
@@ -216,7 +226,7 @@ def log_remainder(half_widths, replaced, replacement, t):
     return log_bound - np.log(np.pi * max(n_falling, 1))
 
 
-@jit
+@inner
 def terms_needed(half_widths, replaced, replacement, period, max_terms):
     """Return after how many terms the Fourier series of the CDF is exact to `TOLERANCE`.
 
@@ -245,13 +255,13 @@ def terms_needed(half_widths, replaced, replacement, period, max_terms):
     return high
 
 
-@jit
+@inner
 def sinc(u):
     """Return sin(u) / u, 1 at u = 0."""
     return 1.0 - u * u / 6 if abs(u) < _SINC_TAYLOR else np.sin(u) / u
 
 
-@jit
+@inner
 def leave_one_out(half_widths, in_bins, period, phi):
     """Write the characteristic functions of n sums, in each of which one input is held inside a bin, into `phi`.
 

@@ -20,7 +20,7 @@ lanes of a vector unit.
 
 import numpy as np
 
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 
 PAGE = 1024
 """Samples whose uniforms come from one output of SplitMix64. Longer pages spread its cost over more samples; shorter
@@ -50,7 +50,7 @@ _GRID_CENTRE = np.float32(2.0**23 - 0.5)
 """The middle of the integers 0 ... 2**24 - 1."""
 
 
-@jit
+@inner
 def mix64(z):
     """Return the finaliser of SplitMix64 of `z` (uint64): a bijection in which every output bit depends on all."""
     z = (z ^ (z >> _SHIFT_30)) * _MIX_MULTIPLIER_1
@@ -58,14 +58,14 @@ def mix64(z):
     return z ^ (z >> _SHIFT_31)
 
 
-@jit
+@inner
 def _page_keys(stream_key, page):
     """Return the two 32-bit halves of a page's key, `start_key` and `round_key`; see the module's notes."""
     page_key = mix64(stream_key + GAMMA * np.uint64(page))
     return np.uint32(page_key >> _SHIFT_32), np.uint32(page_key)
 
 
-@jit
+@inner
 def word_of(start_key, round_key, offset):
     """Return the 32 random bits (uint32) of a sample at `offset` in the page that has these keys.
 
@@ -84,7 +84,7 @@ def word_of(start_key, round_key, offset):
     return np.uint32(z ^ (z >> _SHIFT_15))
 
 
-@jit
+@inner
 def _fill_within_page(start_key, round_key, out):
     """Write the uniforms of offsets 0, 1, ... counted from `start_key` on into `out` (n,), float32."""
     for t in range(out.shape[0]):
@@ -113,7 +113,7 @@ def fill_uniforms(stream_keys, first, m, out):
     fill_uniforms_at(stream_keys, first, m, out, np.int64(0))
 
 
-@jit
+@inner
 def fill_uniforms_at(stream_keys, first, m, out, column):
     """Write what `fill_uniforms` writes into out[:, column : column + m] instead."""
     for i in range(stream_keys.shape[0]):
@@ -149,9 +149,10 @@ def fill_uniforms_of_cells(stream_keys, firsts, m, origin, size, out):
     cell, last = origin // m, (origin + size - 1) // m
     if firsts[last] - firsts[cell] == (last - cell) * m:
         # Cells rise in the stream without sharing samples, so that these follow each other without a gap.
-        fill_uniforms(stream_keys, firsts[cell] + origin - cell * m, size, out)
+        fill_uniforms_at(stream_keys, firsts[cell] + origin - cell * m, size, out, np.int64(0))
         return
-    t = 0
+    # A literal 0 would be another type, for which what it is passed to would be compiled again.
+    t = np.int64(0)
     while t < size:
         cell = (origin + t) // m
         sample = origin + t - cell * m

@@ -8,12 +8,11 @@ from math import frexp
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from ei_fast.kernels.marginals import marginal_cdfs
 from ei_fast.network.bins import Range, Ranges, bin_edges, ends_of, hull_of, is_each
-from ei_fast.network.column_blocks import blocks_of
+from ei_fast.network.column_blocks import blocks_of, in_parts
+from ei_fast.network.components import Component, connected
 from ei_fast.network.function import Function
 from ei_fast.network.grouped import spread_out
 from ei_fast.network.layer import Layer
@@ -33,44 +32,6 @@ _WEIGHTS_A_TASK = 2**11
 
 _ORDINARY = 100
 """Largest exponent of two, of either sign, at which the sixth power of a number neither overflows nor underflows."""
-
-
-@dataclass(frozen=True, eq=False)
-class Component:
-    """A connected component of a dense layer: it shares no neuron with the others, so that their EI adds up.
-
-    Attributes
-    ----------
-    weight : ndarray (n_in, n_out), float64
-        Weights between the component's neurons.
-    bias : ndarray (n_out,), float64
-        Biases of its outputs.
-    inputs, outputs : ndarray of int
-        Numbers of the component's neurons in the layer.
-    """
-
-    weight: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    inputs: NDArray[np.intp]
-    outputs: NDArray[np.intp]
-
-
-def _connected(
-    columns: NDArray[np.float64], bias: NDArray[np.float64], first: int, outputs: NDArray[np.intp]
-) -> list[Component]:
-    """Connected components of some of a layer's outputs and their inputs, which begin with number `first`."""
-    if all((columns[:, some] != 0).all() for some in _in_parts(outputs, len(columns))):
-        of_outputs = columns if len(outputs) == len(bias) else columns[:, outputs]
-        return [Component(of_outputs, bias[outputs], first + np.arange(len(columns)), outputs)]
-    edges = coo_array((columns[:, outputs] != 0).astype(np.int8))
-    n_in, n_out = edges.shape
-    graph = coo_array((edges.data, (edges.row, edges.col + n_in)), shape=(n_in + n_out, n_in + n_out))
-    _, label = connected_components(graph, directed=False)
-    result = []
-    for number in dict.fromkeys(label[n_in:].tolist()):
-        rows, ours = np.flatnonzero(label[:n_in] == number), outputs[label[n_in:] == number]
-        result.append(Component(columns[np.ix_(rows, ours)], bias[ours], first + rows, ours))
-    return result
 
 
 def reach_of(
@@ -330,14 +291,14 @@ class BinnedLayer:
             component
             for group, outputs in enumerate(of_groups)
             if outputs.size
-            for component in _connected(columns, bias, group * len(columns), outputs)
+            for component in connected(columns, bias, group * len(columns), outputs)
         ]
 
     def _first_of_each(self, outputs: NDArray[np.intp]) -> NDArray[np.intp]:
         """Of outputs with the same inputs, weights, bias and range the first in their order; in ascending order."""
         firsts: dict[bytes, int] = {}
         columns, per_group = self.columns, len(self.bias) // self.groups
-        for some in _in_parts(outputs, len(columns)):
+        for some in in_parts(outputs, len(columns)):
             below = np.vstack([self.bias[some], self.steps.rows[some], some // per_group])
             numbers = np.vstack([columns[:, some], below]).T + 0.0  # -0.0 is 0.0
             for j, of_output in zip(some.tolist(), numbers, strict=True):
@@ -367,11 +328,6 @@ class BinnedLayer:
         reach = np.maximum(reach_of(columns, self.bias, self.span, high - low), 0.0)
         passed = self.steps.passed(centre - reach, side="right")
         return passed, np.maximum(passed, self.steps.passed(centre + reach, side="left"))
-
-
-def _in_parts(outputs: NDArray[np.intp], n_in: int) -> list[NDArray[np.intp]]:
-    """Numbers of outputs, in order, of which no part has more weights than are looked at in one go."""
-    return [outputs[some] for some in blocks_of(len(outputs), n_in)] if len(outputs) else []
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from math import ceil
 
+import numpy as np
+from numpy.typing import NDArray
+
 _NUMBERS = 2**15
 """Of a block: 256 KiB."""
 
@@ -16,3 +19,8 @@ def blocks_of(n_columns: int, n_rows: int) -> Iterator[slice]:
     n = max(1, min(ceil(n_columns / wide), n_columns // 2))
     for k in range(n):
         yield slice(n_columns * k // n, n_columns * (k + 1) // n)
+
+
+def in_parts(columns: NDArray[np.intp], n_rows: int) -> list[NDArray[np.intp]]:
+    """Numbers of columns, in order, in parts that are as large as a block at the most."""
+    return [columns[some] for some in blocks_of(len(columns), n_rows)] if len(columns) else []

@@ -4,6 +4,7 @@ import hashlib
 import pkgutil
 import sys
 from importlib import import_module
+from importlib.resources import files
 from os import listdir
 from pathlib import Path
 from typing import Any, Self
@@ -39,7 +40,9 @@ class KernelCache:
         self.lock = folder / "ei_fast.lock"
         # Sorted: kernels come in the order in which their modules happen to be imported.
         stamps = sorted({repr(kernel._cache._impl.locator.get_source_stamp()) for kernel in KERNELS})
-        software = _digest(sys.version, numba.__version__, np.__version__, __version__, *stamps)
+        # Some files have only functions that kernels of other files call.
+        sources = [file.read_bytes() for file in files(kernels).iterdir() if file.name.endswith(".py")]
+        software = _digest(sys.version, numba.__version__, np.__version__, __version__, *stamps, *sorted(sources))
         self._ours = f"ei_fast-{_PYTHON}-{software}-"
         self._marker = f"{self._ours}{_digest(*_codegen().magic_tuple())}.warm"
 

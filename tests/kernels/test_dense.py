@@ -276,7 +276,7 @@ def test_outputs_of_step_functions_of_their_own_and_samples_that_are_dropped():
     scaled = (weight * width * scale).astype(np.float32).T.copy()
     reach = np.abs(weight).sum(axis=0) * width / 2
     keys = np.empty((3, m), np.uint64)
-    arguments = (scaled, scale, weight, bias, middles, cells, reach, *STEPS.values())
+    arguments = (scaled, scale, middles[cells] @ weight + bias, reach, *STEPS.values())
     dense_keys(stream_keys, np.array(firsts), *arguments, 3, 4, keys)
     dropped = 0
     for r in range(3):

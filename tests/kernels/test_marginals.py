@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 
-from ei_fast.kernels.marginals import lower_quantiles, marginal_cdf, marginal_cdfs
+from ei_fast.kernels.marginals import lower_quantiles, marginal_cdfs
 
 WEIGHTS = {
     "one input": [2.0],
@@ -29,9 +29,11 @@ def test_cdf(name):
     widths = np.abs(weights[0]) * 3.0 / 2
     spread = np.sqrt((widths**2).sum() / 3)
     at = np.linspace(-1.2, 1.2, 25) * min(widths.sum(), 9 * spread)
-    out = np.empty(25)
-    marginal_cdf(weights[0], orders[0], 0.25, 3.0, at + 0.25, out)
-    np.testing.assert_allclose(out, naive.uniform_sum_cdf(at, widths), atol=2e-10 if name == "one dominates" else 1e-12)
+    out, first = np.empty((1, 25)), np.array([0])
+    marginal_cdfs(weights, orders, np.array([0.25]), 3.0, at[None] + 0.25, np.array([25]), first, out)
+    np.testing.assert_allclose(
+        out[0], naive.uniform_sum_cdf(at, widths), atol=2e-10 if name == "one dominates" else 1e-12
+    )
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
@@ -61,9 +63,11 @@ def test_every_output_has_its_own_breakpoints():
     rows, out = np.array([1, 0, 0]), np.empty((3, 3))
     marginal_cdfs(weights, orders, centres, 1.0, breaks, sizes, rows, out)
     for j in range(3):
-        one = np.empty(sizes[rows[j]])
-        marginal_cdf(weights[j], orders[j], centres[j], 1.0, breaks[rows[j], : sizes[rows[j]]], one)
-        np.testing.assert_array_equal(out[j, : len(one)], one)
+        one, n, its = np.empty((1, 3)), sizes[rows[j]], slice(j, j + 1)
+        marginal_cdfs(weights[its], orders[its], centres[its], 1.0, breaks, sizes, rows[its], one)
+        expected = naive.uniform_sum_cdf(breaks[rows[j], :n] - centres[j], np.abs(weights[j]) / 2) if j < 2 else one[0]
+        np.testing.assert_allclose(one[0, :n], expected[:n], rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(out[j], one[0])
     assert out[0, 2] == 1.0
     # Without inputs the pre-activation is its centre.
     assert out[2].tolist() == [0.0, 0.0, 1.0]

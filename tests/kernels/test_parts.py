@@ -7,7 +7,7 @@ from slow_cases import some_slow
 
 from ei_fast.kernels import parts
 from ei_fast.kernels.closed_form import _widest_and_lumped, closed_cdf
-from ei_fast.kernels.parts import column_parts, edges_parts, information_of_cdf
+from ei_fast.kernels.parts import edges_parts, information_of_cdf
 from ei_fast.kernels.series import (
     _cdf_of_series,
     _integrated_cdf_of_series,
@@ -182,44 +182,59 @@ def test_dominated_cdf(widest, in_bins):
     )
 
 
-def _route_of(monkeypatch, weight, order, centre, breaks):
-    """The functions of `parts` that one output's edges go through, in plain Python."""
+def _routes_of(monkeypatch):
+    """The routes of `parts` that outputs go through from now on: a set that grows."""
     called = set()
-    for name in ("closed_cdf", "dominated_cdf", "_information_by_series"):
+    for name in ("_parts_by_series", "_parts_without_the_widest", "_parts_in_closed_form"):
         kernel = getattr(parts, name)
 
         def noted(*arguments, name=name, kernel=kernel):
-            called.add((name, arguments[5] > 0.0) if name == "_information_by_series" else name)
+            called.add(name)
             return kernel(*arguments)
 
         monkeypatch.setattr(parts, name, noted)
-    out = np.empty(len(weight))
-    getattr(column_parts, "py_func", column_parts)(weight, order, centre, 1.5, IN_BINS, breaks, CODES, OUTSIDE, 4, out)
     return called
 
 
 ROUTES = {
-    "no input": set(),
-    "single input": {"closed_cdf"},
-    "closed form": {"closed_cdf"},
-    "series": {("_information_by_series", False)},
-    "series, of which one input leads": {("_information_by_series", False)},
-    "widest integrated out": {"dominated_cdf", ("_information_by_series", True)},
-    "narrow ones lumped": {"closed_cdf"},
+    "no input": "_parts_in_closed_form",
+    "single input": "_parts_in_closed_form",
+    "closed form": "_parts_in_closed_form",
+    "series": "_parts_by_series",
+    "series, of which one input leads": "_parts_by_series",
+    "widest integrated out": "_parts_without_the_widest",
+    "narrow ones lumped": "_parts_in_closed_form",
 }
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_column_parts(name, monkeypatch):
-    weight = np.array(WEIGHTS[name])
+def test_edges_of_one_output(name, monkeypatch):
+    weight, centre = np.array(WEIGHTS[name]), np.array([0.1])
     order = np.argsort(-np.abs(weight), kind="stable")
-    centre, breaks = 0.1, BREAKS * max(np.abs(weight).sum() / 2, 1.0)
-    out = np.full(len(weight), np.nan)
-    column_parts(weight, order, centre, 1.5, IN_BINS, breaks, CODES, OUTSIDE, 4, out)
+    breaks = BREAKS * max(np.abs(weight).sum() / 2, 1.0)
+    out, row, called = np.full((1, len(weight)), np.nan), np.array([0]), _routes_of(monkeypatch)
+    table = (breaks[None], np.array([len(breaks)]), CODES[None], row)
+    edges_parts(weight[None], order[None], centre, 1.5, IN_BINS, *table, OUTSIDE, 4, out)
     expected = _expected_parts(weight, centre, 1.5, IN_BINS, breaks, CODES, OUTSIDE)
-    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12)
-    assert (out[weight == 0] == 0).all()
-    assert _route_of(monkeypatch, weight, order, centre, breaks) == ROUTES[name]
+    np.testing.assert_allclose(out[0], expected, rtol=0, atol=1e-12)
+    assert (out[0, weight == 0] == 0).all()
+    assert called == {ROUTES[name]}
+
+
+def test_outputs_of_one_layer_go_by_different_routes(monkeypatch):
+    names = ["closed form", "series", "widest integrated out", "narrow ones lumped"]
+    weights = np.zeros((4, 10))
+    for j, name in enumerate(names):
+        weights[j, : len(WEIGHTS[name])] = WEIGHTS[name]
+    orders = np.argsort(-np.abs(weights), axis=1, kind="stable")
+    rest = (1.5, IN_BINS, BREAKS[None], np.array([len(BREAKS)]), CODES[None])
+    together, alone, called = np.empty((4, 10)), np.empty((1, 10)), _routes_of(monkeypatch)
+    edges_parts(weights, orders, np.zeros(4), *rest, np.zeros(4, np.int64), OUTSIDE, 4, together)
+    assert called == {ROUTES[name] for name in names}
+    for j in range(4):
+        one = slice(j, j + 1)
+        edges_parts(weights[one], orders[one], np.zeros(1), *rest, np.zeros(1, np.int64), OUTSIDE, 4, alone)
+        np.testing.assert_array_equal(together[j], alone[0])
 
 
 def test_every_output_has_its_own_step_function():

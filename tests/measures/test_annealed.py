@@ -13,7 +13,8 @@ from ei_fast.measures.entropies.scored import Scores, surrogate_error
 from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import run_here
-from ei_fast.network.binned import BinnedLayer, Component
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.components import Component
 from ei_fast.runtime.threads import Threads
 
 LITTLE = {"effort": 0.1, "pairwise": "none"}

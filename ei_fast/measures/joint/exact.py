@@ -11,7 +11,8 @@ from ei_fast.measures.joint.estimate import EXACT, JointEI
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method
-from ei_fast.network.binned import BinnedLayer, Component
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.components import Component
 
 _U = np.uint64
 

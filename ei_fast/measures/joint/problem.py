@@ -16,7 +16,8 @@ from ei_fast.measures.entropies.scored import surrogate_error
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Method
-from ei_fast.network.binned import BinnedLayer, Component
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.components import Component
 
 Neurons = NDArray[np.intp]
 
