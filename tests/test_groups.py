@@ -174,6 +174,27 @@ def test_mutual_information_of_vectors(entropy):
     assert got == pytest.approx(naive.information_by(entropy, counts), abs=1e-12)
 
 
+def test_pairs_outside_their_ranges_are_dropped_on_request():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=500), rng.normal(size=500)
+    y += x
+    limits = ((-1.0, 1.0), (-1.5, 0.5))
+    table, _, _ = np.histogram2d(x, y, bins=(8, 4), range=limits)
+    p = table / table.sum()
+    expected = np.nansum(p * np.log2(p / (p.sum(1, keepdims=True) * p.sum(0)), where=p > 0, out=np.zeros_like(p)))
+    got = ef.mutual_information(x, y, bins=(8, 4), range=limits, out_of_range="drop")
+    assert got == pytest.approx(expected, abs=1e-12)
+    assert got != ef.mutual_information(x, y, bins=(8, 4), range=limits)
+    assert ef.mutual_information(x, y, out_of_range="drop") == ef.mutual_information(x, y)
+    # Ends belong to their range; integers of any size are compared as they are.
+    assert ef.mutual_information([0, 0, 1, 1, 5], [0, 0, 1, 1, 0], 2, ((0, 1), (0, 1)), out_of_range="drop") == 1.0
+    large = [2**60, 2**60, 2**60 + 1, 2**60 + 1, 2**70]
+    limits = ((2**60, 2**60 + 1), (0, 1))
+    assert ef.mutual_information(large, [0, 0, 1, 1, 0], 2, limits, out_of_range="drop") == 1.0
+    with pytest.raises(ValueError, match="'out_of_range' parameter of mutual_information must be 'clip' or 'drop'"):
+        ef.mutual_information(x, y, out_of_range="cut")
+
+
 def test_mutual_information_over_the_vectors_own_ranges():
     x = np.repeat(np.arange(4), 25)
     assert ef.mutual_information(x, x[::-1], bins=4) == pytest.approx(2.0, abs=1e-12)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ei_fast.adapters.arrays import check_activation
+from ei_fast.adapters.arrays import checked_activation
 from ei_fast.adapters.dicts.options import DictOptions, Layout, Place
 from ei_fast.adapters.given import WHOSE, Given
 from ei_fast.adapters.names import check_names, renamed
@@ -161,7 +161,7 @@ def as_network(
         **{"heads": heads or None, "input_shape": input_shape, "example_inputs": example_inputs, "unroll": unroll},
     }
     _check_options(model, adapter, options)
-    check_activation(activation)
+    activation = checked_activation(activation)
     if not isinstance(heads, bool):
         raise TypeError(f"The 'heads' parameter of as_network must be True or False. Got {heads!r} instead.")
     of_dicts = DictOptions.checked(order, prefix, layout, norm_place, norm_eps, chain=chain, layers=layers)

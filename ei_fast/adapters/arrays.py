@@ -10,6 +10,7 @@ from ei_fast.adapters.plain import seen_by_layers
 from ei_fast.network.activations import Activation
 from ei_fast.network.layer import Function, Layer
 from ei_fast.network.network import Network
+from ei_fast.network.torch_modules import named_by_module
 
 _ACCEPTED = (
     "a Network, a Layer, a Function, a 2-D weight array (n_in, n_out), a list of them or of "
@@ -59,15 +60,27 @@ def _layer(name: str, weight: Any, bias: Any, activation: Any, *, default: Any) 
     return Layer(weight, bias, default if activation is None else activation, name=name)
 
 
-def check_activation(activation: Any) -> None:
-    """Raise where `activation` is no activation, nor a sequence of them, whether it will be needed or not."""
-    for one in activation if isinstance(activation, (list, tuple, np.ndarray)) else [activation]:
+def checked_activation(activation: Any) -> Any:
+    """The `activation` parameter, modules of PyTorch in it as the activations that they are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where it is no activation, nor a sequence of them, whether it will be needed or not.
+    """
+    is_sequence = isinstance(activation, (list, tuple, np.ndarray))
+    found = [
+        one if named_by_module(one) is None else Activation(one)
+        for one in (activation if is_sequence else [activation])
+    ]
+    for one in found:
         if not isinstance(one, (str, Activation)):
             raise TypeError(
                 "The 'activation' parameter must be a name, an Activation or a sequence of them. "
                 f"Got {activation!r} instead. A function of your own is Activation(function, codomain)."
             )
         Activation(one)
+    return found if is_sequence else found[0]
 
 
 def one_each(activation: Any, n_layers: int) -> Sequence[Any]:

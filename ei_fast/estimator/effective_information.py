@@ -30,7 +30,7 @@ class EffectiveInformation(BaseEstimator, Measurement):
         Number of equal bins over the range of each neuron, from 2 to 32,768; or one number for the inputs and one
         for the outputs of a layer.
     activation : str, Activation, or a sequence of one for each layer, default "sigmoid"
-        Activation of layers that come as bare arrays.
+        Activation of layers that come as bare arrays; a module of PyTorch too, as for `Activation`.
     in_range : "auto", "seen" or (float, float), default "auto"
         Range of the first layer's inputs. ``"auto"`` is the network's own range, (0, 1) unless it says otherwise.
         ``"seen"``, with `example_inputs`: of every layer, the smallest and largest number that it received while the

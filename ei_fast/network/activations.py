@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ei_fast.network.bins import Range
 from ei_fast.network.formulas import ALIASES, FAMILIES, Formula, Map
 from ei_fast.network.step_functions import StepFunction, TooFast, steps_by_pieces, steps_on_grid
+from ei_fast.network.torch_modules import named_by_module
 from ei_fast.validation import as_float, as_numpy_ships, check_unmasked
 
 _GRID = 2**15
@@ -33,7 +34,7 @@ class Activation:
         ``"prelu"`` (negative_slope=0.25), ``"elu"`` (alpha=1), ``"selu"``, ``"gelu"`` (approximate="none" or "tanh"),
         ``"silu"``, ``"mish"``, ``"softplus"`` (beta=1), ``"softsign"``, ``"log_sigmoid"``, ``"hard_sigmoid"``
         (slope 1/6), ``"hard_tanh"`` (min_val=-1, max_val=1) or ``"hard_silu"``; or a user's function, vectorised over
-        arrays.
+        arrays; or a module of PyTorch that is one of these, as ``torch.nn.LeakyReLU(0.2)``.
     codomain : (float, float), optional
         Infimum and supremum of the values of a user's function; infinite where unbounded. The steps of such a function
         are searched on a grid of 32,768 intervals over the pre-activations that a layer can reach, and then refined to
@@ -125,6 +126,9 @@ class Activation:
             raise ValueError(
                 f"A function of your own takes no parameters here. Got {sorted(params)}. Bind them beforehand."
             )
+        named = named_by_module(function)
+        if named is not None:
+            return self._from_name(named[0], codomain, named[1])
         try:
             low, high = (as_float(end) for end in codomain)  # type: ignore[union-attr]
         except (TypeError, ValueError):

@@ -29,7 +29,7 @@ class Layer:
     bias : array-like (n_out,), optional
         Real and finite; zero where not given.
     activation : str or Activation, default "sigmoid"
-        The elementwise activation.
+        The elementwise activation; or what `Activation` makes one of, as a module of PyTorch.
     name : str, optional
         Name in reports. A network names its layers ``layer0, layer1, ...`` where they have no name.
     out_range : (float, float), optional

@@ -96,6 +96,14 @@ def _(said):
     ef.Activation(np.tanh, (-1.0, 1.0))
 
 
+@follows("Give wider ranges, or out_of_range='clip'.")
+def _(said):
+    x, y = [5, 6, 7, 8], [0, 1, 0, 1]
+    said.refused(ef.mutual_information, x, y, 2, ((0, 1), (0, 1)), out_of_range="drop")
+    assert ef.mutual_information(x, y, 4, ((5, 8), (0, 1)), out_of_range="drop") == 1.0
+    assert ef.mutual_information(x, y, 2, ((0, 1), (0, 1)), out_of_range="clip") == 0.0
+
+
 @follows("Measure an earlier checkpoint.")
 def _(said):
     earlier, now = np.eye(2), np.eye(2) * np.nan

@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from peak import PEAK, reads_proc
 from weight_files import SUFFIXES, state_of_all, write_file
 
 import ei_fast as ef
@@ -140,16 +141,13 @@ def _make_malicious(folder):
     torch.save({f"{k}.weight": torch.ones(1_000).expand(1_000, 1_000) for k in range(200)}, folder / "strides.pt")
 
 
-_MEASURE = """
+_MEASURE = (
+    PEAK
+    + """
 import json, sys
 from pathlib import Path
 import numpy as np, torch, safetensors
 import ei_fast as ef
-
-def peak():
-    # Not ru_maxrss, which a process inherits from the one that starts it.
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
 
 for path in json.loads(sys.argv[1]):
     ef.as_network(path)
@@ -164,10 +162,11 @@ for path in json.loads(sys.argv[2]):
 np.ones(300 * 2**17)
 print(json.dumps([result, peak() - before]))
 """
+)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@reads_proc
 def test_files_cannot_exhaust_memory(tmp_path):
     warm = [str(write_file(tmp_path, suffix)) for suffix in (".npz", ".safetensors", ".pt")]
     folder = tmp_path / "malicious"

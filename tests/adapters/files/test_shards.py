@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 from click.testing import CliRunner
+from peak import PEAK, reads_proc
 from weight_files import BIASES, NAMES, WEIGHTS, state_of_all
 
 import ei_fast as ef
@@ -126,14 +127,13 @@ def test_batches_read_only_what_patterns_fit(tmp_path, monkeypatch, held):
 # How much is in memory
 
 _WIDTH, _N_LAYERS = 4096, 64
-_READS = """
-import resource, sys
+_READS = (
+    PEAK
+    + """
+import sys
 import numpy as np
 import ei_fast as ef
 from ei_fast.network.stored import StoredLayer
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 ef.as_network([np.eye(3)], "linear").ranges()
 before = peak()
@@ -145,6 +145,7 @@ for layer in network:
 network.ranges()
 print(len(network), read - before, peak() - before)
 """
+)
 
 
 def _save_large(folder):
@@ -159,6 +160,7 @@ def _save_large(folder):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
 
 
+@reads_proc
 @pytest.mark.slow
 def test_of_a_large_checkpoint_one_layer_is_in_memory(tmp_path):
     _save_large(tmp_path)

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from peak import PEAK, reads_proc
 from torch import nn
 from torch.nn import functional as F
 
@@ -100,8 +101,9 @@ def test_outputs_that_overflow_are_told_when_the_model_is_read():
     assert ranges.Outputs(layer, ranges.Known((0.0, 0.1))).widest[1] == pytest.approx(4e307)
 
 
-_WIDE = """
-import resource
+_WIDE = (
+    PEAK
+    + """
 import torch
 from torch import nn
 import ei_fast as ef
@@ -109,20 +111,22 @@ import ei_fast as ef
 # What is loaded once is no part of it.
 ef.as_network(nn.Linear(3, 2))
 model = nn.Sequential(*(nn.Linear(1000, 1000) for _ in range(32)))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 network = ef.as_network(model, input_shape=(8, 1000))
-taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(taken * 1024 / sum(layer.weight.nbytes for layer in network))
+print((peak() - before) / sum(layer.weight.nbytes for layer in network))
 """
+)
 
 
+@reads_proc
 def test_reading_takes_the_layers_a_copy_of_the_model_and_what_a_run_keeps():
     done = subprocess.run([sys.executable, "-c", _WIDE], check=True, capture_output=True, text=True)
     assert float(done.stdout) < 4.5
 
 
-_BERT = """
-import resource
+_BERT = (
+    PEAK
+    + """
 import torch
 from torch import nn
 from transformers import BertConfig, BertModel
@@ -137,13 +141,15 @@ class Entered(nn.Module):
         return self.bert(inputs_embeds=x).last_hidden_state
 
 model = Entered()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 network = ef.as_network(model, input_shape=(16, 768))
 print(len(network), sum(layer.weight.size for layer in network))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
+print((peak() - before) / 2**30)
 """
+)
 
 
+@reads_proc
 @pytest.mark.slow
 def test_bert_is_read_in_little_more_than_two_gigabytes_above_the_model():
     pytest.importorskip("transformers")

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from peak import PEAK, reads_proc
 from torch import nn
 
 import ei_fast as ef
@@ -115,8 +116,9 @@ def test_layers_are_the_same_however_often_tensors_are_let_go(monkeypatch):
     np.testing.assert_array_equal(one[0].weight, weight)
 
 
-_LONG = """
-import resource
+_LONG = (
+    PEAK
+    + """
 import torch
 from torch import nn
 import ei_fast as ef
@@ -135,13 +137,15 @@ class Turns(nn.Module):
         return self.last(x)
 
 ef.as_network(nn.Linear(3, 2), example_inputs=torch.rand(4, 3))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 network = ef.as_network(Turns(), example_inputs=torch.rand(4, 500, 256), verify=False)
 assert [layer.name for layer in network] == ["first", "last"]
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (7 * 500 * 256 * 8))
+print((peak() - before) / (7 * 500 * 256 * 8))
 """
+)
 
 
+@reads_proc
 def test_a_run_keeps_each_number_once():
     done = subprocess.run([sys.executable, "-c", _LONG], check=True, capture_output=True, text=True)
     # In arrays as large as one value: the exponentials are 40, moved about the same numbers would be 160 more, and as
