@@ -158,9 +158,9 @@ for path in json.loads(sys.argv[2]):
         raised = str(ef.as_network(path))
     except BaseException as error:
         raised = f"{type(error).__name__}: {error}"
-    result[Path(path).name] = raised, peak() - before
+    result[Path(path).name] = raised, (peak() - before) / 2**20
 np.ones(300 * 2**17)
-print(json.dumps([result, peak() - before]))
+print(json.dumps([result, (peak() - before) / 2**20]))
 """
 )
 
