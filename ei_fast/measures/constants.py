@@ -344,7 +344,7 @@ WORK_OF_INTERVAL = 400
 """The same for an interval of a normal distribution and a draw from it."""
 
 ONE_OUTPUT_ERROR = 1e-8
-"""Bits, at the most, by which the exact H(Y | X) of a single output may be off."""
+"""Bits by which the exact H(Y | X) of a single output may be off, as the decay of its Fourier coefficients tells."""
 FEWEST_INPUTS = 3
 """Inputs without which the Fourier series never falls fast enough: its terms fall as a power of one more than these."""
 FEWEST_CENTRES = 2**9
