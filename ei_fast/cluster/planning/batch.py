@@ -106,23 +106,25 @@ class Batch:
         """Says what is measured and how."""
         return EffectiveInformation(**{name: as_given(value) for name, value in self.parameters.items()})
 
+    @cached_property
+    def settings(self) -> Settings:
+        """The estimator's parameters, checked."""
+        return Settings.checked(self.estimator.get_params(deep=False))
+
     def ranges_and_seed(self, run: str) -> RangesAndSeed:
         """What all measurements of a run share."""
         return RangesAndSeed(self.ranges[run], self.seed, self.convention)
 
     def ranges_and_seed_of(self, checkpoint: Checkpoint, network: Network) -> RangesAndSeed:
         """What a checkpoint is measured with: the ranges of its run, and its own where that has none."""
-        settings = Settings.checked(self.estimator.get_params(deep=False))
         known = self.ranges[checkpoint.run][: self.waiting.get(checkpoint.run, {}).get(checkpoint.path)]
-        ranges = tuple(network.ranges(settings.in_range, settings.out_range, known))
+        ranges = tuple(network.ranges(self.settings.in_range, self.settings.out_range, known))
         return RangesAndSeed(ranges, self.seed, self.convention)
 
     def network(self, checkpoint: Checkpoint) -> Network:
         """What a checkpoint holds, read as all of them are."""
-        settings = Settings.checked(self.estimator.get_params(deep=False))
-        return as_network(
-            self.base / checkpoint.path, self.estimator.activation, settings.range_of_model, **self.reading
-        )
+        path, activation = self.base / checkpoint.path, self.estimator.activation
+        return as_network(path, activation, self.settings.range_of_model, **self.reading)
 
     def settings_hash(self, run: str) -> str:
         """Of all but the weights that figures depend on."""

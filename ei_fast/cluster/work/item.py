@@ -3,7 +3,7 @@
 import platform
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from ei_fast.cluster.finding.checkpoint import Checkpoint
@@ -19,7 +19,7 @@ from ei_fast.errors import BatchWarning, CannotWrite
 from ei_fast.measures.layer import one_measure
 from ei_fast.measures.stages import UNFINISHED, Runner
 from ei_fast.network.network import Network
-from ei_fast.parameters import RangesAndSeed, Settings
+from ei_fast.parameters import RangesAndSeed
 from ei_fast.runtime.threads import Threads
 from ei_fast.training.continuation import widths_of
 from ei_fast.warmup import warmup
@@ -99,7 +99,7 @@ class _Item:
     def __init__(self, batch: Batch, checkpoint: Checkpoint, place: Place, content: str, n_jobs: int):
         self._batch, self._checkpoint, self._place, self._n_jobs = batch, checkpoint, place, n_jobs
         self._content, self._key = content, place.key(content)
-        self._settings = Settings.checked(batch.estimator.get_params(deep=False) | {"n_jobs": n_jobs})
+        self._settings = replace(batch.settings, n_jobs=n_jobs)
 
     def do(self, part: Part | None, to_the_end: bool) -> tuple[State, bool]:
         """Measure it all, or a part, and put all together after the last one: state, and whether it is unfinished."""
@@ -136,21 +136,20 @@ class _Item:
             to_the_end,
         )
 
-    def _network(self) -> Network:
+    def _read(self) -> tuple[Network, RangesAndSeed]:
+        """What the checkpoint holds, and what it is measured with, both checked."""
         network = self._batch.network(self._checkpoint)
         widths = widths_of(network)
         if widths != self._batch.layers:
             raise ValueError(f"Its layers must be those of the plan, {self._batch.layers}. They are {widths}.")
-        network.check_ranges(self._ranges_and_seed(network).ranges)
-        return network
-
-    def _ranges_and_seed(self, network: Network) -> RangesAndSeed:
-        return self._batch.ranges_and_seed_of(self._checkpoint, network)
+        ranges_and_seed = self._batch.ranges_and_seed_of(self._checkpoint, network)
+        network.check_ranges(ranges_and_seed.ranges)
+        return network, ranges_and_seed
 
     def _measure(self, runner: Runner) -> None:
         started = time.perf_counter()
-        network = self._network()
-        report = self._batch.estimator.measure(network, self._settings, self._ranges_and_seed(network), runner)
+        network, ranges_and_seed = self._read()
+        report = self._batch.estimator.measure(network, self._settings, ranges_and_seed, runner)
         content = {
             "checkpoint": self._checkpoint.path,
             "content": self._content,
@@ -164,8 +163,7 @@ class _Item:
 
     def _do_part(self, part: Part, to_the_end: bool) -> tuple[int, bool]:
         """How many parts of stages were computed now, and whether the measure is finished."""
-        network = self._network()
-        ranges_and_seed = self._ranges_and_seed(network)
+        network, ranges_and_seed = self._read()
         binned = self._batch.estimator.binned_layers(network, self._settings, ranges_and_seed.ranges)[part.layer]
         runner = self._runner(part.k, to_the_end)
         with runner.threads:
