@@ -74,6 +74,6 @@ class Flag(StrEnum):
 _BY_VALUE = {flag.value: flag for flag in Flag}
 
 
-def meaning_of(flag: str, share_outside: float) -> str:
+def explanation_of(flag: str, share_outside: float) -> str:
     """What a flag means for a layer of whose outputs this share lies outside their range."""
     return _BY_VALUE[flag].meaning.format(share_outside=share_outside)

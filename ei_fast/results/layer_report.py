@@ -6,7 +6,7 @@ from typing import Any
 from ei_fast.measures.edges.estimate import Matrix
 from ei_fast.measures.joint.auto import METHODS
 from ei_fast.network.bins import Ranges
-from ei_fast.results.flags import meaning_of
+from ei_fast.results.flags import explanation_of
 from ei_fast.results.tables import shape_of
 
 ENDS = {
@@ -219,4 +219,4 @@ class LayerReport:
         >>> layer.meaning(layer.flags[0])
         'No output leaves its bin anywhere on the input range, so that everything is exactly 0.'
         """
-        return meaning_of(flag, self.share_outside)
+        return explanation_of(flag, self.share_outside)

@@ -114,7 +114,7 @@ class _Called:
         return self.function(s)
 
 
-def steps_of(
+def as_steps(
     ops: Sequence[Op], start: int, end: tuple[int, ...], values: dict[int, NDArray[np.floating]], name: str
 ) -> Activation | None:
     """The activation that operations make of the value `start`, number by number, if they are all of what is there."""

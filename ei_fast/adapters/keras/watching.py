@@ -29,7 +29,7 @@ from ei_fast.adapters.graph import (
     Unknown,
 )
 from ei_fast.adapters.graph.each_place import block_of
-from ei_fast.adapters.keras.activations import steps_of
+from ei_fast.adapters.keras.activations import as_steps
 from ei_fast.adapters.keras.again import CalledAgain
 from ei_fast.adapters.keras.attention import unknown
 from ei_fast.adapters.keras.blocks import RunBlock
@@ -138,7 +138,7 @@ class Watcher(Book):
                 if y is x:
                     return y
                 actual = self.actual(y)
-                composed = steps_of(self.ops[before:], start, self.read(y), self.values, function_name)
+                composed = as_steps(self.ops[before:], start, self.read(y), self.values, function_name)
                 if composed is not None:
                     self.forget(before)
                     return self.write(name, Pointwise(composed), (start,), actual)
