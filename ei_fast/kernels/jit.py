@@ -39,17 +39,22 @@ class _CollectsLater(event.Listener):
 
     def on_start(self, event: event.Event) -> None:
         """Compiling begins."""
-        kernel = event.data["dispatcher"]
+        kernel = _compiled_in(event)
         if self._kernel is None and any(kernel is one for one in KERNELS):
             self._kernel, self._was_on = kernel, gc.isenabled()
             gc.disable()
 
     def on_end(self, event: event.Event) -> None:
         """Compiling has ended."""
-        if event.data["dispatcher"] is self._kernel:
+        if self._kernel is not None and _compiled_in(event) is self._kernel:
             self._kernel = None
             if self._was_on:
                 gc.enable()
+
+
+def _compiled_in(event: event.Event) -> Any:
+    """What is compiled; None where whoever tells of it does not say."""
+    return (event.data or {}).get("dispatcher")
 
 
 event.register("numba:compile", _CollectsLater())
