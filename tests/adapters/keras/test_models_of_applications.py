@@ -84,12 +84,14 @@ def _after(layer):
 
 
 def _before(layer):
-    """What a layer reads, and what was there before that was scaled."""
-    found = [layer.input]
-    while isinstance(
-        scaled := found[-1]._keras_history.operation, (keras.layers.Rescaling, keras.layers.Normalization)
-    ):
-        found.append(scaled.input)
+    """What a layer reads, and what was there before that was scaled, padded with zeros as it is."""
+    found, value, padding = [layer.input], layer.input, None
+    if isinstance(value._keras_history.operation, keras.layers.ZeroPadding2D):
+        padding = keras.layers.ZeroPadding2D(value._keras_history.operation.padding)
+        value = value._keras_history.operation.input
+    while isinstance(scaled := value._keras_history.operation, (keras.layers.Rescaling, keras.layers.Normalization)):
+        value = scaled.input
+        found.append(value if padding is None else padding(value))
     return found
 
 
