@@ -49,21 +49,23 @@ def _assert_as_keras_runs(model, layers):
     """One window of each convolution, or one row of each dense layer, cut out of what Keras has at its input."""
     assert len(layers) > 2
     behind = [[layer.output for layer in _after(one)] for one, _ in layers]
+    pooled = [_pooled(one) for one, _ in layers]
     before = [_before(one) for one, _ in layers]
-    watched = keras.Model(model.inputs, [before, behind])
+    watched = keras.Model(model.inputs, [before, behind, pooled])
     x = np.random.default_rng(1).uniform(0, 1, (2, SIZE, SIZE, 3)).astype("float32")
-    given, made = keras.tree.map_structure(keras.ops.convert_to_numpy, watched([x], training=False))
+    given, made, pools = keras.tree.map_structure(keras.ops.convert_to_numpy, watched([x], training=False))
     n_compared = 0
-    for (layer, found), reads, writes in zip(layers, given, made, strict=True):
+    for (layer, found), reads, writes, pool in zip(layers, given, made, pools, strict=True):
         off = []
         for read in reads:
             rows = _rows(layer, read, found)
-            if rows is None:
+            of_pool = _rows_of_pool(layer, read, found) if pool else None
+            if rows is None and of_pool is None:
                 continue
-            inputs, (at, of) = rows
+            inputs, (at, of) = rows or of_pool
             outputs = found(inputs)
             # With what stands before it, or follows it, and is taken in: one of these is the same.
-            candidates = [one[:, at, of] if one.ndim == 4 else one for one in writes]
+            candidates = [one[:, at, of] if one.ndim == 4 else one for one in (writes if rows else pool)]
             off += [np.abs(one - outputs).max() / max(np.abs(one).max(), 1e-3) for one in candidates]
         if off:
             assert min(off) < 1e-3, (layer.name, off)
@@ -95,11 +97,31 @@ def _before(layer):
     return found
 
 
+def _pooled(layer):
+    """What a max pool of 2 x 2 makes of a layer and its activation, if one follows."""
+    nodes = _after(layer)[-1]._outbound_nodes
+    pools = [node.operation for node in nodes if isinstance(node.operation, keras.layers.MaxPooling2D)]
+    return [pool.output for pool in pools if pool.pool_size == (2, 2) == pool.strides and pool.padding == "valid"]
+
+
+def _rows_of_pool(layer, reads, found):
+    """The same as `_rows`, of a layer that is measured with the pool behind it: inputs of the second window of that."""
+    size = tuple(one + 1 for one in layer.kernel_size)
+    if layer.strides != (1, 1) or layer.padding != "same" or found.patch != (reads.shape[-1], *size):
+        return None
+    (top, side), (high, wide) = (2 - (one - 1) // 2 for one in layer.kernel_size), size
+    window = reads[:, top : top + high, side : side + wide]
+    return np.moveaxis(window, -1, 1).reshape(len(window), -1).astype(float), (1, 1)
+
+
 def _rows(layer, reads, found):
     """Inputs of a layer (rows, n_in) at one place, and where that place is in the output; None at borders."""
     if reads.ndim == 2:
         return reads.astype(float), (0, 0)
-    if layer.groups > 1 or found.patch is None:
+    if isinstance(layer, keras.layers.Dense):
+        # At each position alike.
+        return reads[:, 0, 0].astype(float), (0, 0)
+    if found.patch is None:
         return None
     (high, wide), (down, right) = layer.kernel_size, layer.strides
     if found.patch != (reads.shape[-1], high, wide):
