@@ -247,7 +247,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"The settings {str(path)!r} are no TOML: {error}. Write lines like bins = 8.") from error
-    known = [*EffectiveInformation().get_params(), *NAMES]
+    known = [*EffectiveInformation().parameters, *NAMES]
     for name in values:
         if name not in known:
             raise ValueError(

@@ -11,6 +11,7 @@ from ei_fast.measures.constants import TABLE_OF_COUNTS
 from ei_fast.measures.counting.estimators import estimator_named
 from ei_fast.network.bins import Range, check_bins
 from ei_fast.network.vectors import as_vector, codes_of, two_ranges
+from ei_fast.parameters import CONSTRAINTS, OutOfRange
 from ei_fast.validation import as_numpy_ships
 
 _OWNER = "mutual_information"
@@ -26,7 +27,7 @@ def mutual_information(
     range: tuple[Range, Range] | None = None,
     entropy: HistogramEstimator = "plugin",
     *,
-    out_of_range: Literal["clip", "drop"] = "clip",
+    out_of_range: OutOfRange = "clip",
 ) -> float:
     """Estimate the mutual information of two sample vectors, from their joint histogram.
 
@@ -76,10 +77,7 @@ def mutual_information(
             f"The 'entropy' parameter of {_OWNER} must be one of {', '.join(map(repr, _ESTIMATORS))}. "
             f"Got {entropy!r} instead."
         )
-    if not isinstance(out_of_range, str) or out_of_range not in ("clip", "drop"):
-        raise ValueError(
-            f"The 'out_of_range' parameter of {_OWNER} must be 'clip' or 'drop'. Got {out_of_range!r} instead."
-        )
+    CONSTRAINTS["out_of_range"].checked("out_of_range", out_of_range, _OWNER)
     n_bins = check_bins(bins, _OWNER)
     ranges = [None, None] if range is None else two_ranges(range, _OWNER)
     codes = [codes_of(*given, _OWNER) for given in zip(vectors, ranges, n_bins, strict=True)]

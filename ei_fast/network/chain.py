@@ -13,12 +13,12 @@ from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
 from ei_fast.network.names import unique_name
 
-Block = Layer | Function
+AnyLayer = Layer | Function
 
 
-def with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
+def with_names(layers: Sequence[AnyLayer]) -> tuple[AnyLayer, ...]:
     """Each layer under a name that no other has: ``layer0`` where it has none, ``fc1#2`` where ``fc1`` comes twice."""
-    result: list[Block] = []
+    result: list[AnyLayer] = []
     taken: set[str] = set()
     for index, layer in enumerate(layers):
         unique = unique_name(layer.name or f"layer{index}", taken)
@@ -27,7 +27,7 @@ def with_names(layers: Sequence[Block]) -> tuple[Block, ...]:
     return tuple(result)
 
 
-def inputs_from(ranges: Ranges, before: Block, layer: Block) -> Ranges:
+def inputs_from(ranges: Ranges, before: AnyLayer, layer: AnyLayer) -> Ranges:
     """The ranges of a layer's inputs, given the ranges of the outputs of the layer `before`."""
     if not is_each(ranges):
         return ranges
@@ -40,7 +40,7 @@ def inputs_from(ranges: Ranges, before: Block, layer: Block) -> Ranges:
     return hull_of(ranges)
 
 
-def check_one_place(blocks: Sequence[Block], start: int, stop: int) -> None:
+def check_one_place(blocks: Sequence[AnyLayer], start: int, stop: int) -> None:
     """Raise ValueError where what one of several layers makes of one place is not all that the next one takes."""
     if len(blocks) > 1 and any(block.patch for block in blocks):
         raise ValueError(
@@ -54,7 +54,7 @@ def check_one_place(blocks: Sequence[Block], start: int, stop: int) -> None:
         )
 
 
-def joined(blocks: Sequence[Block], in_range: Ranges, out_range: Range) -> Function:
+def joined(blocks: Sequence[AnyLayer], in_range: Ranges, out_range: Range) -> Function:
     """Layers that feed each other, as one map."""
 
     def through(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,7 +68,7 @@ def joined(blocks: Sequence[Block], in_range: Ranges, out_range: Range) -> Funct
     return Function(through, first.n_in, blocks[-1].n_out, out_range, in_range, name, *of_place)
 
 
-def feeds(before: Block, layer: Block) -> bool:
+def feeds(before: AnyLayer, layer: AnyLayer) -> bool:
     """Whether the outputs of the layer `before` can be the inputs of `layer`.
 
     Of convolutions, and of layers per position, those in the whole model.
@@ -81,12 +81,12 @@ def feeds(before: Block, layer: Block) -> bool:
     return before.n_out % layer.n_in == 0 if _spreads(before, layer) else layer.n_in == before.n_out
 
 
-def _spreads(before: Block, layer: Block) -> bool:
+def _spreads(before: AnyLayer, layer: AnyLayer) -> bool:
     """Whether the outputs of a layer on whole samples are those of several positions of the next."""
     return layer.per_position and not before.per_position
 
 
-def check_chain(layers: Sequence[Block], restarts: Collection[int]) -> None:
+def check_chain(layers: Sequence[AnyLayer], restarts: Collection[int]) -> None:
     """Raise ValueError where a layer does not feed the next."""
     for index in range(1, len(layers)):
         before, layer = layers[index - 1], layers[index]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ei_fast.network.bins import Range, Ranges, check_range, hull_of
-from ei_fast.network.chain import Block, check_chain, check_one_place, inputs_from, joined, with_names
+from ei_fast.network.chain import AnyLayer, check_chain, check_one_place, inputs_from, joined, with_names
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
 from ei_fast.network.parameter_count import ParameterCount
@@ -79,7 +79,7 @@ class Network:
 
     def __init__(
         self,
-        layers: Sequence[Block],
+        layers: Sequence[AnyLayer],
         in_range: Range = (0.0, 1.0),
         restarts: Collection[int] = (),
         *,
@@ -99,7 +99,7 @@ class Network:
                     "The 'layers' parameter of Network must hold Layer or Function objects. "
                     f"Got {type(layer).__name__} at index {index} instead. Use ei_fast.as_network for bare arrays."
                 )
-        self.layers: tuple[Block, ...] = with_names(layers)
+        self.layers: tuple[AnyLayer, ...] = with_names(layers)
         self.in_range = check_range(in_range, "in_range", "Network")
         self.skipped = list(skipped)
         self.notes = list(notes)
@@ -122,10 +122,10 @@ class Network:
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[AnyLayer]:
         return iter(self.layers)
 
-    def __getitem__(self, index: int) -> Block:
+    def __getitem__(self, index: int) -> AnyLayer:
         return self.layers[index]
 
     def __repr__(self) -> str:

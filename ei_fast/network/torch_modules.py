@@ -3,27 +3,28 @@
 from collections.abc import Callable
 from typing import Any
 
-_HOME = "torch.nn.modules.activation"
+_HOMES = {"torch.nn.modules.activation", "torch.nn.modules.linear"}
 
-_PARAMETERS: dict[str, tuple[str, dict[str, str]]] = {
-    "Sigmoid": ("sigmoid", {}),
-    "Tanh": ("tanh", {}),
-    "ReLU": ("relu", {}),
-    "ReLU6": ("relu6", {}),
-    "LeakyReLU": ("leaky_relu", {"negative_slope": "negative_slope"}),
-    "ELU": ("elu", {"alpha": "alpha"}),
-    "SELU": ("selu", {}),
-    "GELU": ("gelu", {"approximate": "approximate"}),
-    "SiLU": ("silu", {}),
-    "Mish": ("mish", {}),
-    "Softplus": ("softplus", {"beta": "beta"}),
-    "Softsign": ("softsign", {}),
-    "LogSigmoid": ("log_sigmoid", {}),
-    "Hardsigmoid": ("hard_sigmoid", {}),
-    "Hardtanh": ("hard_tanh", {"min_val": "min_val", "max_val": "max_val"}),
-    "Hardswish": ("hard_silu", {}),
+_NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "Identity": ("linear", ()),
+    "Sigmoid": ("sigmoid", ()),
+    "Tanh": ("tanh", ()),
+    "ReLU": ("relu", ()),
+    "ReLU6": ("relu6", ()),
+    "LeakyReLU": ("leaky_relu", ("negative_slope",)),
+    "ELU": ("elu", ("alpha",)),
+    "SELU": ("selu", ()),
+    "GELU": ("gelu", ("approximate",)),
+    "SiLU": ("silu", ()),
+    "Mish": ("mish", ()),
+    "Softplus": ("softplus", ("beta",)),
+    "Softsign": ("softsign", ()),
+    "LogSigmoid": ("log_sigmoid", ()),
+    "Hardsigmoid": ("hard_sigmoid", ()),
+    "Hardtanh": ("hard_tanh", ("min_val", "max_val")),
+    "Hardswish": ("hard_silu", ()),
 }
-"""By class: the activation's name here, and which attribute of the module each of its parameters is."""
+"""By class: the activation's name here, and its parameters, which are attributes of the module."""
 
 _ALLOWED: dict[str, Callable[[Any], bool]] = {
     # Above its threshold PyTorch's is linear; at 20 and more the two differ by less than 3e-9.
@@ -52,14 +53,11 @@ def named_by_module(module: Any) -> tuple[str, dict[str, Any]] | None:
     True
     """
     kind = type(module)
-    if kind.__module__ == "torch.nn.modules.linear" and kind.__name__ == "Identity":
-        name, attributes = "linear", dict[str, str]()
-    elif kind.__module__ == _HOME and kind.__name__ in _PARAMETERS:
-        name, attributes = _PARAMETERS[kind.__name__]
-    else:
+    if kind.__module__ not in _HOMES or kind.__name__ not in _NAMES:
         return None
+    name, parameters = _NAMES[kind.__name__]
     own = vars(module)
     is_hooked = own.get("_forward_hooks") or own.get("_forward_pre_hooks") or "forward" in own
     if is_hooked or not _ALLOWED.get(kind.__name__, lambda module: True)(module):
         return None
-    return name, {key: getattr(module, attribute) for key, attribute in attributes.items()}
+    return name, {parameter: getattr(module, parameter) for parameter in parameters}

@@ -104,7 +104,7 @@ def provenance_of(estimator: EffectiveInformation, frozen: RangesAndSeed, layers
     """How a recording is made, as plain values: all that `continued` needs to know."""
     return {
         "ei_fast": __version__,
-        "parameters": plain(estimator.get_params(deep=False)),
+        "parameters": plain(estimator.parameters),
         "seed": frozen.seed,
         "convention": frozen.convention,
         "ranges": plain(frozen.ranges),
@@ -153,7 +153,7 @@ def continued(
         before = {"effort": 1.0} | dict(known["parameters"]) | {"ei_fast": known["ei_fast"]}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{named} does not say how it was recorded, and cannot be continued. Begin anew.") from None
-    now = plain(estimator.get_params(deep=False)) | {"ei_fast": __version__}
+    now = plain(estimator.parameters) | {"ei_fast": __version__}
     if "convention" in known:
         before, now = before | {"ranges": known["convention"]}, now | {"ranges": convention}
     differing = [name for name in now if name not in FREE and now[name] != before.get(name)]

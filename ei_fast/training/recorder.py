@@ -120,7 +120,7 @@ class Recorder:
             )
         # A copy, so that later changes of the caller's estimator do not change a recording half-way.
         self._estimator: EffectiveInformation = clone(estimator)
-        self._settings = Settings.checked(self._estimator.get_params(deep=False))
+        self._settings = Settings.checked(self._estimator.parameters)
         check_no_files(self._settings, "Recorder")
         self._schedule = Schedule(_EVERY.checked("every", every, "Recorder"))
         self._budget = TimeBudget(

@@ -41,9 +41,9 @@ def remeasured(
     convention = _CONVENTION.checked("ranges", ranges or provenance.get("convention", "each"), "Trajectory.remeasure")
     as_recorded = {name: as_given(value) for name, value in provenance.get("parameters", {}).items()}
     estimator = EffectiveInformation(**(as_recorded | dict(params)))
-    settings = Settings.checked(estimator.get_params(deep=False))
+    settings = Settings.checked(estimator.parameters)
     check_no_files(settings, "Trajectory.remeasure")
-    settings_at_last = Settings.checked(estimator.get_params(deep=False) | dict(params_at_last or {}))
+    settings_at_last = Settings.checked(estimator.parameters | dict(params_at_last or {}))
     seed = provenance.get("seed")
     if seed is None or "random_state" in params:
         seed = resolve_seed(estimator.random_state, OWNER)

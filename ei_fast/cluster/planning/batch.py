@@ -109,7 +109,7 @@ class Batch:
     @cached_property
     def settings(self) -> Settings:
         """The estimator's parameters, checked."""
-        return Settings.checked(self.estimator.get_params(deep=False))
+        return Settings.checked(self.estimator.parameters)
 
     def ranges_and_seed(self, run: str) -> RangesAndSeed:
         """What all measurements of a run share."""

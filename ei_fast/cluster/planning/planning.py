@@ -158,7 +158,7 @@ def plan(
 
 def _settings_in_a_file(estimator: EffectiveInformation) -> Settings:
     """The settings of a batch, which a plan can hold: it is a file, and files hold no functions."""
-    settings = Settings.checked(estimator.get_params(deep=False))
+    settings = Settings.checked(estimator.parameters)
     check_no_files(settings, "plan")
     activation = estimator.activation
     names = activation if isinstance(activation, (list, tuple)) else [activation]
@@ -169,7 +169,7 @@ def _settings_in_a_file(estimator: EffectiveInformation) -> Settings:
 
 def _parameters(estimator: EffectiveInformation) -> dict[str, Any]:
     """Those that figures depend on."""
-    return {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
+    return {name: value for name, value in estimator.parameters.items() if name not in FREE}
 
 
 def _other_than_default(adapter_options: Mapping[str, Any]) -> dict[str, Any]:
