@@ -13,6 +13,8 @@ from ei_fast.network.layer import Function, Layer
 _ALONE = 8
 # Of how many rows, the largest, it is told by how much sums may be rounded.
 _LARGEST = 16
+# Multiply-adds from which on not all rows of a layer are compared; rows that are, and samples of each place.
+_MUCH_WORK, _ENOUGH_ROWS, _FEWEST_SAMPLES = 2**26, 61, 3
 # What rounding may make of a sum of products, as a share of the sum of their sizes.
 _DIGITS = {"float64": 1e-8, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
 # What rounding may make of an output, as a share of it.
@@ -23,7 +25,9 @@ def verify(pieces: Sequence[Piece], recording: Recording) -> None:
     """Raise ValueError where a layer does not do what the model was seen to do."""
     for piece in pieces:
         layer = piece.layer
-        x, expected = recording.rows(piece.start, piece.inputs), recording.rows(piece.end, piece.outputs)
+        compared = _compared(piece, recording)
+        x = recording.rows(piece.start, piece.inputs, compared)
+        expected = recording.rows(piece.end, piece.outputs, compared)
         # What overflows in the model's arithmetic shows nothing, and makes everything look small.
         shown = np.isfinite(x).all(axis=1) & np.isfinite(expected).all(axis=1)
         x, expected = x[shown], expected[shown]
@@ -45,6 +49,17 @@ def verify(pieces: Sequence[Piece], recording: Recording) -> None:
     for op in recording.ops:
         if isinstance(op.does, Recurs):
             _check_steps(op.does, recording)
+
+
+def _compared(piece: Piece, recording: Recording) -> int:
+    """Samples of a run on which a layer is compared: all, or of a large one as many as say the same.
+
+    A row is an answer to every weight, and each place that a layer is at is compared in a few samples.
+    """
+    samples, n_places = recording.rows_of_inputs, len(piece.inputs)
+    if isinstance(piece.layer, Function) or samples * n_places * piece.layer.n_in * piece.layer.n_out < _MUCH_WORK:
+        return samples
+    return min(samples, max(_FEWEST_SAMPLES, -(-_ENOUGH_ROWS // n_places)))
 
 
 def _check_steps(does: Recurs, recording: Recording) -> None:

@@ -57,7 +57,7 @@ class DenseIntervention(Intervention):
             self._inside = self._spread(width)
 
     def restricted(self, outputs: Outputs) -> "DenseIntervention":
-        return DenseIntervention(
+        restricted = DenseIntervention(
             self.weight[:, outputs],
             self.bias[outputs],
             self.steps.of_outputs(outputs),
@@ -68,6 +68,10 @@ class DenseIntervention(Intervention):
             drop=self.drop,
             inputs=self.inputs.tolist(),
         )
+        known = self.__dict__.get("output_probabilities")
+        if known is not None:
+            restricted.__dict__["output_probabilities"] = known[outputs]
+        return restricted
 
     def centres(self, cells: Cells) -> NDArray[np.float64]:
         """Pre-activations (r, n_out) at the middle of each cell."""

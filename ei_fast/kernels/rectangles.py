@@ -199,20 +199,45 @@ def _least_probable(first, mean, variance, low, high):
 
 
 @inner
-def _swap(k, best, factor, mean, variance, low, high, order):
-    """Exchange two outputs in all that is kept of them."""
+def _swap(k, best, columns, mean, variance, low, high, order, places):
+    """Exchange two outputs in all that is kept of them; `columns` have rows up to number k only."""
     for array in (mean, variance, low, high):
         array[k], array[best] = array[best], array[k]
-    order[k], order[best] = order[best], order[k]
-    for i in range(factor.shape[0]):
-        factor[k, i], factor[best, i] = factor[best, i], factor[k, i]
-    for i in range(factor.shape[0]):
-        factor[i, k], factor[i, best] = factor[i, best], factor[i, k]
+    for numbers in (order, places):
+        numbers[k], numbers[best] = numbers[best], numbers[k]
+    for i in range(k):
+        columns[i, k], columns[i, best] = columns[i, best], columns[i, k]
+
+
+@inner
+def _subtract_columns(columns, k):
+    """Subtract from column k of the factor, below its diagonal, what the columns before it explain.
+
+    Four columns at a time, one after the other, so that the sum is loaded and stored a quarter as often.
+    """
+    m, column = columns.shape[0], columns[k]
+    whole = k - k % 4
+    for i in range(0, whole, 4):
+        a, b, c, d = columns[i], columns[i + 1], columns[i + 2], columns[i + 3]
+        share_a, share_b, share_c, share_d = a[k], b[k], c[k], d[k]
+        for j in range(k + 1, m):
+            left = column[j] - share_a * a[j]
+            left -= share_b * b[j]
+            left -= share_c * c[j]
+            column[j] = left - share_d * d[j]
+    for i in range(whole, k):
+        a = columns[i]
+        share = a[k]
+        for j in range(k + 1, m):
+            column[j] -= share * a[j]
 
 
 @inner
 def factor_in_order(factor, low, high, order):
     """Order outputs by their intervals and factor their covariance, in place.
+
+    A column of the factor is made when its output is chosen, from the columns before it: a third of the work, and of
+    the memory moved far less, than if all that is left of the covariance were brought up to date at every choice.
 
     Parameters
     ----------
@@ -224,24 +249,21 @@ def factor_in_order(factor, low, high, order):
         Numbers of the outputs; on return in the new order.
     """
     m = factor.shape[0]
-    mean, variance = np.zeros(m, np.float64), np.empty(m, np.float64)
+    mean, variance, places = np.zeros(m, np.float64), np.empty(m, np.float64), np.empty(m, np.int64)
+    columns = np.empty((m, m), np.float64)
     for j in range(m):
-        variance[j] = factor[j, j]
+        variance[j], places[j] = factor[j, j], j
     for k in range(m):
         best = _least_probable(k, mean, variance, low, high)
         if best != k:
-            _swap(k, best, factor, mean, variance, low, high, order)
+            _swap(k, best, columns, mean, variance, low, high, order, places)
         pivot = np.sqrt(max(variance[k], _MIN_VARIANCE))
-        factor[k, k] = pivot
         inverse = 1.0 / pivot
+        column, row = columns[k], factor[places[k]]
+        column[k] = pivot
         for j in range(k + 1, m):
-            factor[j, k] *= inverse
-            factor[k, j] = factor[j, k]
-        for j in range(k + 1, m):
-            share = factor[j, k]
-            variance[j] -= share * share
-            for i in range(k + 1, m):
-                factor[j, i] -= share * factor[k, i]
+            column[j] = row[places[j]]
+        _subtract_columns(columns, k)
         # The mean of the standard normal inside the interval.
         lowest, highest = (low[k] - mean[k]) * inverse, (high[k] - mean[k]) * inverse
         middle = min(max(0.0, lowest), highest)
@@ -250,7 +272,12 @@ def factor_in_order(factor, low, high, order):
             middle = (np.exp(-0.5 * lowest * lowest) - np.exp(-0.5 * highest * highest)) / (np.sqrt(2 * np.pi) * mass)
             middle = min(max(middle, lowest), highest)
         for j in range(k + 1, m):
-            mean[j] += factor[j, k] * middle
+            column[j] *= inverse
+            variance[j] -= column[j] * column[j]
+            mean[j] += column[j] * middle
+    for j in range(m):
+        for i in range(j + 1):
+            factor[j, i] = columns[i, j]
 
 
 @inner

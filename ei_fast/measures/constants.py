@@ -141,8 +141,19 @@ POINTS_FOR_BOUNDS = 2**18
 """Points anywhere, at the most, where bounds are all there will be: they gain little from more."""
 HOPELESS_WORK = 2**32
 """Multiply-adds that are spent where bounds are all there will be."""
+LEAST_FOR_BOUNDS = 2**12
+"""Points anywhere, and points inside cells, that bounds take however wide the layer."""
+FEWEST_IF_CEILING = 2**16
+"""Ceiling of points up to which LEAST_FOR_BOUNDS points, no two in one state, say that no sample will do."""
 BOUNDED_CELLS = 256
-"""Cells for a lower bound on H(Y | X)."""
+"""Cells for a lower bound on H(Y | X), at the most."""
+BOUNDED_POINTS_A_CELL = 64
+"""Points in each of them, at the least."""
+SHARE_FOR_BOUNDS = 0.25
+"""Part of a layer's work that a lower bound from some of the outputs may take where a Gaussian gives the figure."""
+TOL_OF_BOUNDS = 0.25
+"""Bits that stand in for `tol` where some of the outputs are annealed for a lower bound: what is left between the
+bounds of all is a hundred times as much."""
 
 MAX_NEW = 0.01
 """Share of a cell's points, at the most, that may be in states which no other point has met, where points run short."""
@@ -322,6 +333,11 @@ MAX_ANNEALED = 128
 """States that are annealed for an entropy, at the most."""
 MIN_SCORED = 128
 """States that are scored for an entropy, at the least."""
+FEWEST_SCORED, SHORT_PILOT = 32, 16
+"""States that are scored for an entropy, and in a pilot of it, where a Gaussian is all there is and work is short: for
+1536 -> 384 the standard error is then 0.7 bits of 660, where bounds are 400 apart."""
+LAST_RESORT = 3.0
+"""Times the work of a layer that a Gaussian may take where nothing else gives a figure."""
 MAX_SCORED = 2**14
 """States that are scored for an entropy, at the most."""
 CONTROLS_A_SCORE = 32

@@ -119,9 +119,9 @@ class Recording:
         """Of one sample of a value."""
         return self.values[value].shape[1:]
 
-    def rows(self, value: int, places: Places) -> Array:
-        """What stands at `places` (m, n) of each sample, as (rows * m, n) in float64."""
-        values = self.values[value]
+    def rows(self, value: int, places: Places, n_samples: int | None = None) -> Array:
+        """What stands at `places` (m, n) of each sample, or of the first of them, as (samples * m, n) in float64."""
+        values = self.values[value][:n_samples]
         found = values.reshape(len(values), -1)[:, places].reshape(-1, places.shape[1])
         return found.astype(np.float64, copy=False)
 

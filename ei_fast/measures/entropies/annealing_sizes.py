@@ -73,8 +73,9 @@ class Costs:
 
     @property
     def _factor(self) -> float:
-        """Ordering and factoring the covariance, with a constant for small ones."""
-        return 1.5 * self.n_bounded**3 + 60.0 * self.n_bounded**2 + 20_000.0
+        """Ordering and factoring the covariance: what takes time is a constant, the ordering, and last the factor."""
+        m = self.n_bounded
+        return min(1.5 * m**3, 0.25 * m**3 + 125.0 * m**2) + 60.0 * m**2 + 20_000.0
 
     def _draws(self, count: int) -> float:
         return count * (0.5 * self.n_bounded**2 + WORK_OF_INTERVAL * self.n_bounded)
@@ -238,14 +239,17 @@ def _best_with(n_chains: int, pilots: Sequence[EntropyPilot], aim: Aim) -> tuple
 
 
 def best_scoring_sizes(
-    pilots: Sequence[EntropyPilot], tol: float, ceiling: float, effort: float
+    pilots: Sequence[EntropyPilot], tol: float, ceiling: float, effort: float, fewest: int
 ) -> list[tuple[int, int]]:
-    """Numbers of controls and of scored states for each of some cross-entropies, within `tol` or the ceiling."""
+    """Numbers of controls and of scored states for each of some cross-entropies, within `tol` or the ceiling.
+
+    So many states are scored at the least.
+    """
     spreads = np.array([(pilot.explained, pilot.residual) for pilot in pilots])
     costs = np.array([(pilot.costs.control, pilot.costs.score) for pilot in pilots])
     numbers = _numbers(spreads, costs, tol**2, ceiling)
     return [
-        _clipped(pilot, controls, scored, 0, effort)
+        _clipped(pilot, controls, scored, fewest, effort)
         for pilot, (controls, scored) in zip(pilots, numbers.tolist(), strict=True)
     ]
 
@@ -261,10 +265,8 @@ def _numbers(
     return np.asarray(scale * spreads / np.sqrt(costs))
 
 
-def _clipped(
-    pilot: EntropyPilot, n_controls: float, n_scored: float, n_annealed: int, effort: float
-) -> tuple[int, int]:
-    scored = _between(n_scored, max(n_annealed, MIN_SCORED), MAX_SCORED * effort)
+def _clipped(pilot: EntropyPilot, n_controls: float, n_scored: float, fewest: int, effort: float) -> tuple[int, int]:
+    scored = _between(n_scored, fewest, MAX_SCORED * effort)
     controls = _between(n_controls, scored, CONTROLS_A_SCORE * scored) if pilot.explained else 0
     return controls, scored
 
@@ -296,7 +298,7 @@ def _sizes(
         pilots, levels, _numbers_of_kinds(spreads, costs, wanted, aim.ceiling).tolist(), strict=True
     ):
         n_annealed = _between(numbers[3], MIN_ANNEALED, MAX_ANNEALED * aim.effort)
-        controls, scored = _clipped(pilot, numbers[0], numbers[1], n_annealed, aim.effort)
+        controls, scored = _clipped(pilot, numbers[0], numbers[1], max(n_annealed, MIN_SCORED), aim.effort)
         propagated = _between(numbers[2], n_annealed, scored)
         sizes.append(AnnealingSizes(n_levels, n_chains, controls, scored, propagated, n_annealed))
     flat = np.array([(size.n_controls, size.n_scored, size.n_propagated, size.n_annealed) for size in sizes], float)

@@ -89,7 +89,7 @@ def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
         if isinstance(intervention, DenseIntervention):
             yield InThreads(intervention.know_outputs)
         share = _affordable_share(intervention)
-        outputs, inside_outputs = yield SingleOutputs(intervention, share)
+        outputs, inside_outputs = yield SingleOutputs(intervention, min(share, _share_inside(intervention)))
         # One sample serves all outputs, so that their errors may add up.
         output_high, inside_sum = float(outputs.sum()), inside_outputs.sum(axis=0)
         conditional_high = float(inside_sum.mean() + Z95 * inside_sum.std(ddof=1) / np.sqrt(len(inside_sum)))
@@ -97,8 +97,10 @@ def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
         least, n_tries = yield InThreads(
             lambda threads: _ei_of_a_subset(intervention, share, outputs, inside_means, threads)
         )
-        of_singles = _OF_SINGLES if intervention.output_entropies is None else _INSIDE_SINGLES
-        n_samples += int(share * (len(intervention.output_groups()) * of_singles + n_tries * _OF_A_SUBSET))
+        n_inside = inside_outputs.shape[1] * OUTPUT_POINTS_A_CELL
+        n_anywhere = int(share * OUTPUT_POINTS) if intervention.output_entropies is None else 0
+        of_singles = len(intervention.output_groups()) * (n_inside + n_anywhere)
+        n_samples += of_singles + int(share * n_tries * _OF_A_SUBSET)
     return Bounds(
         EntropyEstimate.bounded(max(float(output_low), 0.0), output_high, n_samples=output.n_samples),
         EntropyEstimate.bounded(max(conditional_low, 0.0), conditional_high, n_samples=inside.n_points),
@@ -124,6 +126,11 @@ def _affordable_share(intervention: Intervention) -> float:
         return 1.0
     points = len(intervention.output_groups()) * _OF_SINGLES + _OF_A_SUBSET
     return min(1.0, BOUNDS_WORK / (points * intervention.work))
+
+
+def _share_inside(intervention: Intervention) -> float:
+    """Share of the usual cells for single outputs: of a very wide layer even one of them says much."""
+    return min(1.0, BOUNDS_WORK / (_INSIDE_SINGLES * intervention.work))
 
 
 def _ei_of_a_subset(

@@ -15,11 +15,14 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import (
     BEYOND_PILOT,
     BOUNDED_CELLS,
+    BOUNDED_POINTS_A_CELL,
     CELLS_TO_FIND,
     CONTROL_WORK,
     DEAR_COVERAGE,
+    FEWEST_IF_CEILING,
     HOPELESS_COVERAGE,
     HOPELESS_WORK,
+    LEAST_FOR_BOUNDS,
     MAX_FOR_EVENTS,
     MAX_POINTS_A_CELL,
     MAX_TRIED,
@@ -283,12 +286,8 @@ def sample_to_tol(
         return Sample(output, nothing, 0.0, output.n_samples)
     kept = output.n_kept / output.n_samples
     draws, demand = replace(draws, kept=kept), replace(demand, kept=kept)
-    if output.coverage < HOPELESS_COVERAGE and output.n_kept >= MIN_FOR_HOPELESS:
-        # Bounds are all there will be, and they gain little from more points. (Of few samples hardly any are in a state
-        # that another has met, which says nothing yet.)
-        if stops_if_hopeless:
-            return None
-        return (yield from sample_drawn_cells(draws, _sizes_for_bounds(intervention, demand), 0.0))
+    if _is_hopeless(output, demand):
+        return None if stops_if_hopeless else (yield from _sample_for_bounds(draws, demand))
     controls = yield InThreads(partial(controls_of, intervention))
     draws = replace(draws, controls=controls)
     pilot, m = yield from _pilot_cells(draws, demand)
@@ -315,12 +314,17 @@ def sample_to_tol(
 def _pilot_output(draws: CellDraws, demand: Demand) -> Method[tuple[SampledEntropy, Counts]]:
     """The output's entropy from the fewest points that show enough samples outside the commonest state."""
     n, most, number = PILOT_POINTS_ANYWHERE, min(MAX_FOR_EVENTS, demand.ceiling), 0
+    if _may_be_hopeless_early(draws, demand):
+        n = LEAST_FOR_BOUNDS
     counts = yield from _pilot_counts(draws, 0, n, "output-0")
     while True:
         output = entropy_of_counts(counts, n, draws.estimator)
         if output.n_kept < MIN_KEPT:
             most = demand.ceiling // 2
-        if (output.departures >= MIN_EVENTS and output.n_kept >= MIN_KEPT) or 4 * n > most:
+        if _is_hopeless(output, demand):
+            return output, counts
+        is_whole = n >= PILOT_POINTS_ANYWHERE
+        if is_whole and ((output.departures >= MIN_EVENTS and output.n_kept >= MIN_KEPT) or 4 * n > most):
             return output, counts
         number += 1
         counts = Counts.sum([counts, (yield from _pilot_counts(draws, n, 4 * n, f"output-{number}"))])
@@ -335,9 +339,37 @@ def _pilot_counts(draws: CellDraws, first: int, end: int, number: str) -> Method
     return Counts(states, counts)
 
 
-def _sizes_for_bounds(intervention: Intervention, demand: Demand) -> Sizes:
-    n = min(demand.ceiling // 2, POINTS_FOR_BOUNDS, max(2**14, HOPELESS_WORK // intervention.work))
-    return Sizes(demand.draws(BOUNDED_CELLS), max(MIN_POINTS, n // BOUNDED_CELLS), n)
+def _may_be_hopeless_early(draws: CellDraws, demand: Demand) -> bool:
+    """Whether a first look at LEAST_FOR_BOUNDS points may tell that no sample will do."""
+    return demand.ceiling <= FEWEST_IF_CEILING and not draws.intervention.drop
+
+
+def _is_hopeless(output: SampledEntropy, demand: Demand) -> bool:
+    """Whether a pilot shows that the output's states will not be resolved: bounds are then all there will be.
+
+    Of few samples hardly any are in a state that another has met, which says nothing yet, unless there will never be
+    many.
+    """
+    if output.n_kept >= MIN_FOR_HOPELESS:
+        return output.coverage < HOPELESS_COVERAGE
+    return demand.ceiling <= FEWEST_IF_CEILING and output.n_kept >= LEAST_FOR_BOUNDS and output.collisions == 0
+
+
+def sample_for_bounds(intervention: Intervention, options: MeasureOptions) -> Method[Sample]:
+    """A sample of a layer whose states no sample resolves: bounds gain little from more points.
+
+    Where samples are dropped it takes a pilot to know how many are kept: see `sample_to_tol`.
+    """
+    demand = Demand(options.tol, points_ceiling(intervention, options.effort))
+    return (yield from _sample_for_bounds(CellDraws(intervention, options.estimator), demand))
+
+
+def _sample_for_bounds(draws: CellDraws, demand: Demand) -> Method[Sample]:
+    most = max(LEAST_FOR_BOUNDS, HOPELESS_WORK // draws.intervention.work)
+    n = min(demand.ceiling // 2, POINTS_FOR_BOUNDS, most)
+    n_cells = min(BOUNDED_CELLS, n // BOUNDED_POINTS_A_CELL)
+    sizes = Sizes(demand.draws(n_cells), max(BOUNDED_POINTS_A_CELL, n // n_cells), n)
+    return (yield from sample_drawn_cells(draws, sizes, 0.0))
 
 
 def _pilot_cells(draws: CellDraws, demand: Demand) -> Method[tuple[CellEntropies, int]]:

@@ -6,8 +6,9 @@ import numpy as np
 
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.rectangles import states_are_rectangles
-from ei_fast.measures.constants import PILOT_POINTS_ANYWHERE
+from ei_fast.measures.constants import PILOT_POINTS_ANYWHERE, SHARE_FOR_BOUNDS, TOL_OF_BOUNDS
 from ei_fast.measures.entropies.annealing_sizes import Costs
+from ei_fast.measures.entropies.drawn_cells import sample_for_bounds
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.every_cell import cells_to_visit
 from ei_fast.measures.entropies.sample import Sample, points_ceiling
@@ -17,7 +18,7 @@ from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.gaussian import Gaussian, dense_intervention, points_of_all_work
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Method, Named
+from ei_fast.measures.stages import InThreads, Method, Named
 
 
 class CountedOrAnnealed:
@@ -64,19 +65,21 @@ class CountedOrAnnealed:
         found = yield from annealed_ei(do, options, None, _counted_conditional(do, sample, options), True)
         if found is not None:
             return found
-        least = yield from _ei_of_some_outputs(do, options)
         gaussian = Gaussian()
         if gaussian.is_affordable(problem, options) and gaussian.is_certified(problem):
+            least = yield from _ei_of_some_outputs(do, replace(options, effort=SHARE_FOR_BOUNDS * options.effort))
             found = yield from gaussian.estimate(problem, options)
             return replace(found, bounds=(max(found.bounds[0], least), max(found.bounds[1], least)))
+        least = yield from _ei_of_some_outputs(do, options)
         if sample is None:
-            sample = yield from sampled(do, options)
-        assert sample is not None
+            sample = yield from sample_for_bounds(do, options)
         return (yield from bracketed_ei(do, sample, least))
 
 
 def _ei_of_some_outputs(do: DenseIntervention, options: MeasureOptions) -> Method[float]:
     """Lower bound on EI: that of some of the outputs, as many as the effort suffices for; the most informed ones."""
+    options = replace(options, tol=max(options.tol, TOL_OF_BOUNDS))
+    yield InThreads(do.know_outputs)
     count = do.n_out // 2
     while count > 1 and not is_affordable(Costs(do.n_in, count, float(count)), options):
         count //= 2

@@ -1,7 +1,7 @@
 """Joint EI of wide layers by Gaussian cross-entropies alone: fast, and as good as the pre-activations are Gaussian."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,14 @@ from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import (
     ANNEALING_PILOT,
+    FEWEST_SCORED,
+    LAST_RESORT,
+    LEAST_FOR_BOUNDS,
     MAX_SCORED,
     MIN_SCORED,
     PILOT_FIRST,
     PILOT_POINTS_ANYWHERE,
+    SHORT_PILOT,
 )
 from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
@@ -55,9 +59,7 @@ class Gaussian:
 
     def is_affordable(self, problem: JointProblem, options: MeasureOptions) -> bool:
         """Whether the fewest scores do not take more work than there is."""
-        do = dense_intervention(problem)
-        costs = Costs(do.n_in, do.n_out, float(do.n_out))
-        return 2 * MIN_SCORED * costs.score <= work_ceiling(do.n_in, do.n_out, options.effort)
+        return _least_scores(problem, options) is not None
 
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Its work, in points of a simulation: MAX_SCORED states of both entropies, as far as they are allowed."""
@@ -70,26 +72,26 @@ class Gaussian:
 
         Where the effort does not suffice for the fewest scores there are bounds alone.
         """
-        do = dense_intervention(problem)
-        if not self.is_affordable(problem, options):
+        do, least = dense_intervention(problem), _least_scores(problem, options)
+        if least is None:
             return (yield from conditional_ei(do, options))
         yield InThreads(do.know_outputs)
         problems = [Rectangles(do, inside) for inside in (False, True)]
-        pilots = yield tuple(_pilot(rectangles) for rectangles in problems)
+        pilots = yield tuple(_pilot(rectangles, least.of_pilot) for rectangles in problems)
         tol = options.tol_of(pilots[0].bits - pilots[1].bits)
-        ceiling = work_ceiling(do.n_in, do.n_out, options.effort)
-        sizes = best_scoring_sizes(pilots, tol, ceiling, options.effort)
+        sizes = best_scoring_sizes(pilots, tol, least.ceiling, options.effort, least.scored)
         if options.n_samples is not None:
             half = options.n_samples // 2
             sizes = [(0, half), (half, max(half // 4, MIN_SCORED // 2))]
+        n_anywhere = PILOT_POINTS_ANYWHERE if least.scored == MIN_SCORED else LEAST_FOR_BOUNDS
         (states, counts), output, conditional = yield (
-            PointsAnywhere(do, Stream.BOUND_MARGINAL, PILOT_POINTS_ANYWHERE),
+            PointsAnywhere(do, Stream.BOUND_MARGINAL, n_anywhere),
             *(_cross_entropy(rectangles, *size) for rectangles, size in zip(problems, sizes, strict=True)),
         )
-        least = least_entropy(entropy_of_counts(Counts(states, counts), PILOT_POINTS_ANYWHERE, ZHANG_UNSEEN))
+        counted = least_entropy(entropy_of_counts(Counts(states, counts), n_anywhere, ZHANG_UNSEEN))
         error = problem.surrogate_error
         # Both cross-entropies are too high, by at most `error` each.
-        output = replace(output, bias=error or 0.0, expected=_below(output, least))
+        output = replace(output, bias=error or 0.0, expected=_below(output, counted))
         conditional = replace(conditional, expected=_below(conditional, 0.0))
         n_samples = output.n_samples + conditional.n_samples
         found = compose(output, conditional, method=self.name, n_samples=n_samples)
@@ -101,6 +103,26 @@ class Gaussian:
             f"EI = H(Y) - H(Y|X), each the mean, over {figures['n_samples']:,} sampled states in all, of -log2 of "
             "their probability under Gaussian pre-activations."
         )
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """States of each entropy that are scored at the least, and in its pilot; and multiply-adds of both at the most."""
+
+    of_pilot: int
+    scored: int
+    ceiling: float
+
+
+def _least_scores(problem: JointProblem, options: MeasureOptions) -> _Scores | None:
+    """The fewest scores that there is work for; None where there is for none. Very wide layers get by with fewer."""
+    do = dense_intervention(problem)
+    score = Costs(do.n_in, do.n_out, float(do.n_out)).score
+    ceiling = work_ceiling(do.n_in, do.n_out, options.effort)
+    if 2 * MIN_SCORED * score <= ceiling:
+        return _Scores(ANNEALING_PILOT, MIN_SCORED, ceiling)
+    left = LAST_RESORT * ceiling - 2 * SHORT_PILOT * score
+    return _Scores(SHORT_PILOT, FEWEST_SCORED, left) if 2 * FEWEST_SCORED * score <= left else None
 
 
 def points_of_all_work(problem: JointProblem, options: MeasureOptions) -> float:
@@ -131,8 +153,8 @@ def _below(entropy: EntropyEstimate, least: float) -> ExpectedBounds:
     return ExpectedBounds(least, 0.0, entropy.value, entropy.stderr)
 
 
-def _pilot(rectangles: Rectangles) -> Method[EntropyPilot]:
-    (table,) = yield ScoredStates(rectangles, noise_of(rectangles), ANNEALING_PILOT, PILOT_FIRST, is_shared=False)
+def _pilot(rectangles: Rectangles, n_scored: int) -> Method[EntropyPilot]:
+    (table,) = yield ScoredStates(rectangles, noise_of(rectangles), n_scored, PILOT_FIRST, is_shared=False)
     return EntropyPilot.of_scores(Costs.of(rectangles), Scores(table, np.empty(0), rectangles.control_mean))
 
 
