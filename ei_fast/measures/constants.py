@@ -150,7 +150,7 @@ BOUNDED_CELLS = 256
 BOUNDED_POINTS_A_CELL = 64
 """Points in each of them, at the least."""
 SHARE_FOR_BOUNDS = 0.25
-"""Part of a layer's work that a lower bound from some of the outputs may take where a Gaussian gives the figure."""
+"""Part of a layer's work that a lower bound from some of the outputs may take where a Gaussian is the last resort."""
 TOL_OF_BOUNDS = 0.25
 """Bits that stand in for `tol` where some of the outputs are annealed for a lower bound: what is left between the
 bounds of all is a hundred times as much."""

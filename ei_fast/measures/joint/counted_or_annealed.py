@@ -65,12 +65,15 @@ class CountedOrAnnealed:
         found = yield from annealed_ei(do, options, None, _counted_conditional(do, sample, options), True)
         if found is not None:
             return found
-        gaussian = Gaussian()
+        gaussian, roughly = Gaussian(), replace(options, tol=max(options.tol, TOL_OF_BOUNDS))
         if gaussian.is_affordable(problem, options) and gaussian.is_certified(problem):
-            least = yield from _ei_of_some_outputs(do, replace(options, effort=SHARE_FOR_BOUNDS * options.effort))
+            if gaussian.is_last_resort(problem, options):
+                least = yield from _ei_of_some_outputs(do, replace(roughly, effort=SHARE_FOR_BOUNDS * options.effort))
+            else:
+                least = yield from _ei_of_some_outputs(do, options)
             found = yield from gaussian.estimate(problem, options)
             return replace(found, bounds=(max(found.bounds[0], least), max(found.bounds[1], least)))
-        least = yield from _ei_of_some_outputs(do, options)
+        least = yield from _ei_of_some_outputs(do, roughly)
         if sample is None:
             sample = yield from sample_for_bounds(do, options)
         return (yield from bracketed_ei(do, sample, least))
@@ -78,7 +81,6 @@ class CountedOrAnnealed:
 
 def _ei_of_some_outputs(do: DenseIntervention, options: MeasureOptions) -> Method[float]:
     """Lower bound on EI: that of some of the outputs, as many as the effort suffices for; the most informed ones."""
-    options = replace(options, tol=max(options.tol, TOL_OF_BOUNDS))
     yield InThreads(do.know_outputs)
     count = do.n_out // 2
     while count > 1 and not is_affordable(Costs(do.n_in, count, float(count)), options):

@@ -61,6 +61,11 @@ class Gaussian:
         """Whether the fewest scores do not take more work than there is."""
         return _least_scores(problem, options) is not None
 
+    def is_last_resort(self, problem: JointProblem, options: MeasureOptions) -> bool:
+        """Whether there is work for few scores only, and more is spent on them than on other methods."""
+        least = _least_scores(problem, options)
+        return least is not None and least.scored < MIN_SCORED
+
     def cost(self, problem: JointProblem, options: MeasureOptions) -> float:
         """Its work, in points of a simulation: MAX_SCORED states of both entropies, as far as they are allowed."""
         do = dense_intervention(problem)
