@@ -15,15 +15,8 @@ from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.do import Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.annealing import NO_WEIGHT
-from ei_fast.kernels.rectangles import (
-    FAR,
-    cholesky_of,
-    covariance_of,
-    excess_of_squares,
-    marginal_surprise,
-    sample_rectangles,
-    trace_of_inverse,
-)
+from ei_fast.kernels.covariances import cholesky_of, covariance_of, excess_of_squares, trace_of_inverse
+from ei_fast.kernels.rectangles import FAR, marginal_surprise, sample_rectangles
 
 Rows = NDArray[np.float64]
 

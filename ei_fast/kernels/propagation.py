@@ -20,9 +20,10 @@ sites is a, and the mean is moved from c by d. Then the cavity has the precision
 
 import numpy as np
 
+from ei_fast.kernels.covariances import cholesky_of
 from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.normal import normal_moments
-from ei_fast.kernels.rectangles import bounded_outputs, cholesky_of
+from ei_fast.kernels.rectangles import bounded_outputs
 
 _LEAST_PRECISION = 1e-4
 """Of a site, that of an input or output with variance 1 being 1: less could not be divided by, and means nothing."""

@@ -18,6 +18,7 @@ means (Gibson, Glasbey & Elston 1994): it leaves the products with the least var
 
 import numpy as np
 
+from ei_fast.kernels.covariances import MIN_VARIANCE
 from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.normal import normal_between, normal_cdf, rough_cdf
 from ei_fast.kernels.search import count_at_most
@@ -29,87 +30,6 @@ bits, since sums of uniforms have lighter tails than the Gaussian."""
 
 NO_EDGE = 1e150
 """Where an interval has no end."""
-
-_ROWS = 32
-"""Rows of a covariance that are summed together. It changes no figure."""
-
-_MIN_VARIANCE = 1e-14
-"""Of an output given those before it; less is rounding."""
-
-
-@jit
-def covariance_of(weight, out):
-    """Write the covariance of x @ weight into `out` (m, m), each x_i with variance 1/12, independent; symmetric."""
-    n, m = weight.shape
-    out[:] = 0.0
-    # Some rows at a time, which stay in a cache; each number adds up in the order of the inputs.
-    for first in range(0, m, _ROWS):
-        last = min(first + _ROWS, m)
-        for i in range(n):
-            for j in range(first, last):
-                share = weight[i, j] / 12.0
-                for k in range(j + 1):
-                    out[j, k] += share * weight[i, k]
-    for j in range(m):
-        for k in range(j):
-            out[k, j] = out[j, k]
-
-
-@jit
-def cholesky_of(covariance, ridge, factor):
-    """Write the Cholesky factor of a covariance, with `ridge` added to its diagonal, into the lower triangle."""
-    m = covariance.shape[0]
-    # The factor transposed: a column lies in one piece, and all its numbers are worked on side by side.
-    columns, left = np.empty((m, m), np.float64), np.empty(m, np.float64)
-    for j in range(m):
-        for i in range(j, m):
-            left[i] = covariance[i, j]
-        for k in range(j):
-            own = columns[k, j]
-            for i in range(j, m):
-                left[i] -= columns[k, i] * own
-        pivot = np.sqrt(max(left[j] + ridge, _MIN_VARIANCE))
-        columns[j, j] = factor[j, j] = pivot
-        for i in range(j + 1, m):
-            columns[j, i] = factor[i, j] = left[i] / pivot
-
-
-@jit
-def excess_of_squares(factor, weight, x, out):
-    """Write z^T K^-1 z - z^T z for the pre-activations z = x @ weight of some inputs (r, n) into `out` (r,).
-
-    K = factor @ factor.T. Up to a constant it is twice the part of -ln q, q the density of a Gaussian, that comes from
-    outputs depending on each other.
-    """
-    m = factor.shape[0]
-    z = np.empty(m, np.float64)
-    for r in range(x.shape[0]):
-        z[:] = 0.0
-        for i in range(x.shape[1]):
-            for j in range(m):
-                z[j] += x[r, i] * weight[i, j]
-        out[r] = 0.0
-        for j in range(m):
-            out[r] -= z[j] * z[j]
-            for k in range(j):
-                z[j] -= factor[j, k] * z[k]
-            z[j] /= factor[j, j]
-            out[r] += z[j] * z[j]
-
-
-@jit
-def trace_of_inverse(factor):
-    """Return the trace of the inverse of factor @ factor.T: the sum of the squares of the factor's inverse."""
-    m = factor.shape[0]
-    column, total = np.empty(m, np.float64), 0.0
-    for k in range(m):
-        for j in range(k, m):
-            left = 1.0 if j == k else 0.0
-            for i in range(k, j):
-                left -= factor[j, i] * column[i]
-            column[j] = left / factor[j, j]
-            total += column[j] * column[j]
-    return total
 
 
 @jit
@@ -191,7 +111,7 @@ def _least_probable(first, mean, variance, low, high):
     """Return the output from `first` on whose interval holds least, given means and variances."""
     best, least = first, 2.0
     for j in range(first, mean.shape[0]):
-        scale = 1.0 / np.sqrt(max(variance[j], _MIN_VARIANCE))
+        scale = 1.0 / np.sqrt(max(variance[j], MIN_VARIANCE))
         p = rough_cdf((high[j] - mean[j]) * scale) - rough_cdf((low[j] - mean[j]) * scale)
         if p < least:
             best, least = j, p
@@ -257,7 +177,7 @@ def factor_in_order(factor, low, high, order):
         best = _least_probable(k, mean, variance, low, high)
         if best != k:
             _swap(k, best, columns, mean, variance, low, high, order, places)
-        pivot = np.sqrt(max(variance[k], _MIN_VARIANCE))
+        pivot = np.sqrt(max(variance[k], MIN_VARIANCE))
         inverse = 1.0 / pivot
         column, row = columns[k], factor[places[k]]
         column[k] = pivot

@@ -6,21 +6,18 @@ import pytest
 from scipy.special import ndtr
 from scipy.stats import multivariate_normal
 
+from ei_fast.kernels.covariances import cholesky_of, covariance_of, excess_of_squares, trace_of_inverse
 from ei_fast.kernels.rectangles import (
     FAR,
     NO_EDGE,
     bounded_outputs,
-    cholesky_of,
-    covariance_of,
     draw_in_rectangle,
-    excess_of_squares,
     factor_in_order,
     log_mean_exp,
     log_rectangles,
     marginal_surprise,
     sample_rectangles,
     select_outputs,
-    trace_of_inverse,
     uniform_of,
 )
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
-from ei_fast.measures.entropies import drawn_cells, every_cell, sample
+from ei_fast.measures.entropies import every_cell, sample, to_tol
 from ei_fast.measures.entropies.allocation import Sizes
 
 BINS = 8
@@ -79,7 +79,7 @@ def test_a_pilot_that_is_just_too_short_ends(random_weight, monkeypatch, beyond)
         assert len(asked) < 3
         return Sizes(64, 64, 8 * 2**14 + beyond)
 
-    monkeypatch.setattr(drawn_cells, "best_sizes", sizes)
+    monkeypatch.setattr(to_tol, "best_sizes", sizes)
     ef.analyze(random_weight(6, 4, 2.0), random_state=0, tol=0.5)
     assert asked == [2**14]
 

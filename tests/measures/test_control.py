@@ -9,7 +9,7 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.measures.counting.estimators import estimator_named
 from ei_fast.measures.counting.sampled import entropy_of_keys
 from ei_fast.measures.entropies import controls as control
-from ei_fast.measures.entropies import drawn_cells, every_cell
+from ei_fast.measures.entropies import every_cell, to_tol
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.network.steps import StepTable
 from ei_fast.runtime.threads import Threads
@@ -52,7 +52,7 @@ def test_neither_moves_the_target(random_weight, monkeypatch, name):
     every = ef.analyze(weight, **params)[0]
     monkeypatch.setattr(every_cell, "MAX_ENUMERATED_CELLS", 1)
     controlled = ef.analyze(weight, **params)[0]
-    monkeypatch.setattr(drawn_cells, "controls_of", lambda intervention, threads: control.NO_CONTROLS)
+    monkeypatch.setattr(to_tol, "controls_of", lambda intervention, threads: control.NO_CONTROLS)
     plain = ef.analyze(weight, **params)[0]
     for one in (controlled, plain):
         half = 4 * np.hypot(one.ei_stderr, every.ei_stderr) + (0.0 if name == "auto" else 0.01)

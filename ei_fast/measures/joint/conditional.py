@@ -13,9 +13,10 @@ from ei_fast.intervention.do import Intervention
 from ei_fast.measures.constants import EXPECTED_POINTS
 from ei_fast.measures.counting.estimators import ESTIMATORS
 from ei_fast.measures.entropies.bounds import bounds_on
-from ei_fast.measures.entropies.drawn_cells import sample_given_points, sample_to_tol
+from ei_fast.measures.entropies.drawn_cells import sample_given_points
 from ei_fast.measures.entropies.every_cell import cells_to_visit, first_points_a_cell, sample_every_cell
 from ei_fast.measures.entropies.sample import Sample, points_ceiling
+from ei_fast.measures.entropies.to_tol import sample_to_tol
 from ei_fast.measures.joint.estimate import JointEI, compose
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions

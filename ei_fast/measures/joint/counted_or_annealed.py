@@ -8,10 +8,10 @@ from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.rectangles import states_are_rectangles
 from ei_fast.measures.constants import PILOT_POINTS_ANYWHERE, SHARE_FOR_BOUNDS, TOL_OF_BOUNDS
 from ei_fast.measures.entropies.annealing_sizes import Costs
-from ei_fast.measures.entropies.drawn_cells import sample_for_bounds
 from ei_fast.measures.entropies.estimate import EntropyEstimate
 from ei_fast.measures.entropies.every_cell import cells_to_visit
 from ei_fast.measures.entropies.sample import Sample, points_ceiling
+from ei_fast.measures.entropies.to_tol import sample_for_bounds
 from ei_fast.measures.joint.annealed import annealed_ei, is_affordable
 from ei_fast.measures.joint.conditional import Conditional, bracketed_ei, conditional_ei, ei_of_sample, sampled
 from ei_fast.measures.joint.estimate import JointEI
