@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.kernels.uniforms import fill_uniforms
+from ei_fast.measures.noise.control import Control, mean_and_error
 from ei_fast.measures.noise.gaussian_noise import GaussianNoise
 from ei_fast.measures.noise.maps import DenseBlock, MapChain
 from ei_fast.measures.noise.mean_slopes import mean_log_slopes
@@ -36,7 +37,7 @@ LEAST_SAMPLES = 256
 _COMPARED = 256
 """Samples on which differences of two steps are compared."""
 
-_WORK = 4e10
+_WORK = 1e11
 """Multiply-adds, roughly, that a map may take at effort 1: some seconds on two cores."""
 
 _NUMBERS = 2**21
@@ -124,48 +125,69 @@ def exact_log_volume(layer: Layer, in_range: Ranges, noise: GaussianNoise, threa
 
 def sampled_log_volume(chain: MapChain, noise: GaussianNoise, sampling: Sampling) -> LogVolume:
     """That of any map, from counter-based samples: the same for any number of threads."""
+    control = Control.of(chain, noise, sampling.threads)
     most = sampling.n_samples or _ceiling(chain, sampling.effort)
-    logs = _sample(chain, noise, sampling, 0, min(most, sampling.n_samples or PILOT))
+    sample = _sample(chain, noise, sampling, range(min(most, sampling.n_samples or PILOT)), control)
     if sampling.n_samples is None:
-        regular = logs[np.isfinite(logs)]
-        spread = float(regular.std(ddof=1)) if len(regular) > 1 else 0.0
+        pilot = sample.estimated(np.inf)
         # Some more than are needed, since the spread is known from the pilot alone.
-        wanted = 1.1 * (spread / sampling.tol) ** 2 * len(logs) / max(1, len(regular))
-        further = _sample(chain, noise, sampling, len(logs), int(min(ceil(wanted), most)))
-        logs = np.concatenate([logs, further])
-    return _estimated(logs, sampling.tol if sampling.n_samples is None else np.inf)
+        wanted = 0.0 if np.isnan(pilot.regular_stderr) else 1.1 * (pilot.regular_stderr / sampling.tol) ** 2 * sample.n
+        further = range(sample.n, max(sample.n, min(ceil(wanted), most)))
+        sample = sample.with_further(_sample(chain, noise, sampling, further, control))
+    return sample.estimated(sampling.tol if sampling.n_samples is None else np.inf)
 
 
 def _ceiling(chain: MapChain, effort: float) -> int:
     return int(min(max(effort * _WORK / chain.work, LEAST_SAMPLES), MOST_SAMPLES))
 
 
-def _sample(chain: MapChain, noise: GaussianNoise, sampling: Sampling, begin: int, end: int) -> Array:
-    """Log volumes of samples number `begin` to `end`, in blocks whose size depends on the map alone."""
+@dataclass(frozen=True)
+class _Sample:
+    """Log volumes (n,) at inputs drawn from the cube, and a control (n,) there; 0 where there is none."""
+
+    logs: Array
+    controls: Array
+
+    @property
+    def n(self) -> int:
+        return len(self.logs)
+
+    def with_further(self, other: "_Sample") -> "_Sample":
+        return _Sample(np.concatenate([self.logs, other.logs]), np.concatenate([self.controls, other.controls]))
+
+    def estimated(self, tol: float) -> LogVolume:
+        """The mean over the regular ones, and how many there are."""
+        is_regular = np.isfinite(self.logs)
+        share = float(1.0 - is_regular.mean())
+        mean = error = np.nan
+        if is_regular.any():
+            # Where some are singular the control's mean over the others is not known.
+            mean, error = mean_and_error(self.logs[is_regular], self.controls if share == 0 else None)
+        value, stderr = (-np.inf, np.nan) if share > 0 else (mean, error)
+        return LogVolume(value, stderr, mean, error, share, self.n, not error > tol)
+
+
+def _sample(
+    chain: MapChain, noise: GaussianNoise, sampling: Sampling, numbers: range, control: Control | None = None
+) -> _Sample:
+    """Samples of these numbers, in blocks whose size depends on the map alone."""
     size = int(min(max(_NUMBERS // chain.numbers, 1), 4096))
-    bounds = [*range(begin, end, size), end] if end > begin else []
+    bounds = [*numbers[::size], numbers.stop] if numbers else []
     keys = neuron_keys(sampling.seed, (0, 0), Stream.JACOBIAN, chain.n_in)
     threads = sampling.threads if chain.is_thread_safe else sampling.threads.alone()
-    found = threads.map(partial(_block, chain, noise, keys), list(pairwise(bounds)))
-    return np.concatenate([np.empty(0), *found])
+    found = threads.map(partial(_block, chain, noise, keys, control), list(pairwise(bounds)))
+    logs, controls = zip(*found, strict=True) if found else ((), ())
+    return _Sample(np.concatenate([np.empty(0), *logs]), np.concatenate([np.empty(0), *controls]))
 
 
-def _block(chain: MapChain, noise: GaussianNoise, keys: NDArray[np.uint64], bounds: tuple[int, int]) -> Array:
+def _block(
+    chain: MapChain, noise: GaussianNoise, keys: NDArray[np.uint64], control: Control | None, bounds: tuple[int, int]
+) -> tuple[Array, Array]:
     begin, end = bounds
     uniforms = np.empty((chain.n_in, end - begin), np.float32)
     fill_uniforms(keys, begin, end - begin, uniforms)
-    return chain.log_volumes(np.ascontiguousarray(uniforms.T, np.float64) + 0.5, noise)
-
-
-def _estimated(logs: Array, tol: float) -> LogVolume:
-    regular = logs[np.isfinite(logs)]
-    n, share = len(regular), 1.0 - len(regular) / len(logs)
-    mean = float(regular.mean()) if n else np.nan
-    error = float(regular.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
-    reached = not error > tol
-    if share > 0:
-        return LogVolume(-np.inf, np.nan, mean, error, share, len(logs), reached)
-    return LogVolume(mean, error, mean, error, 0.0, len(logs), reached)
+    u = np.ascontiguousarray(uniforms.T, np.float64) + 0.5
+    return chain.log_volumes(u, noise), np.zeros(len(u)) if control is None else control(u)
 
 
 class Differenced(Protocol):
@@ -191,7 +213,7 @@ def step_of_differences(found: Differenced, noise: GaussianNoise, sampling: Samp
 
 
 def _change(found: Differenced, step: float, noise: GaussianNoise, sampling: Sampling) -> float:
-    near, far = (_sample(found.chain_with(of), noise, sampling, 0, _COMPARED) for of in (step, COARSER * step))
+    near, far = (_sample(found.chain_with(of), noise, sampling, range(_COMPARED)).logs for of in (step, COARSER * step))
     is_regular = np.isfinite(near)
     if (is_regular != np.isfinite(far)).any():
         return np.inf
