@@ -5,8 +5,7 @@ Notes
 A matrix is given as exp(log_rows) times `matrix`, row by row: slopes of saturated neurons are smaller than any float.
 Scaling rows by numbers that are not 0 changes no rank, so that the rank is that of `matrix` without the rows whose
 scale is 0. The volume of a square matrix is the product of the scales times |det matrix|. That of a taller one is the
-product of the diagonal of R in a QR decomposition; where its rows differ much in size, of one with the rows sorted by
-size and the columns pivoted, which is accurate row by row (Cox & Higham 1998).
+product of the diagonal of R in a QR decomposition, unless rows differ so much in size that this drowns small ones.
 """
 
 import numpy as np
@@ -48,11 +47,8 @@ def log_volumes(matrices: Array, log_rows: Array, wants_basis: bool = False) -> 
     has_too_few_rows = (log_rows > -np.inf).sum(axis=1) < n
     logs[has_too_few_rows] = -np.inf
     for k in np.flatnonzero(_is_suspicious(diagonals) & ~has_too_few_rows):
-        if is_singular(matrices[k][log_rows[k] > -np.inf]):
-            logs[k] = -np.inf
-        else:
-            volume, basis[k] = _graded(scaled[k])
-            logs[k] = n * largest[k, 0] + volume
+        volume, basis[k] = _graded(matrices[k], log_rows[k] - largest[k])
+        logs[k] = n * largest[k, 0] + volume
     return logs, basis if wants_basis else None
 
 
@@ -77,29 +73,56 @@ def _is_suspicious(diagonals: Array) -> NDArray[np.bool_]:
 
 
 def is_singular(matrix: Array) -> bool:
-    """Whether a matrix (d, n) has a rank below n, within rounding, once its rows and columns have one size."""
-    d, n = matrix.shape
-    scaled = matrix.copy()
-    for _ in range(3):
-        for axis in (1, 0):
-            sizes = np.abs(scaled).max(axis=axis, keepdims=True, initial=0.0)
-            # By powers of 2, which round nothing.
-            scaled = np.ldexp(scaled, -np.frexp(sizes)[1])
-    scaled = scaled[np.abs(scaled).max(axis=1, initial=0.0) > 0]
-    if len(scaled) < n:
+    """Whether a square matrix is singular, within rounding, once its rows and columns have one size."""
+    scaled, _ = _balanced(matrix)
+    if not scaled.any(axis=0).all() or not scaled.any(axis=1).all():
         return True
     values = np.linalg.svd(scaled, compute_uv=False)
-    return bool(values[-1] <= max(d, n) * np.finfo(np.float64).eps * values[0])
+    return bool(values[-1] <= len(matrix) * np.finfo(np.float64).eps * values[0])
 
 
-def _graded(matrix: Array) -> tuple[float, Array]:
-    """ln of the volume of a matrix whose rows differ much in size, and a basis."""
-    # Its import takes long, and hardly any matrix needs it.
-    from scipy.linalg import qr
+def _balanced(matrix: Array) -> tuple[Array, NDArray[np.intp]]:
+    """A matrix whose rows and columns have about one size, and the powers of 2 by which columns were divided."""
+    scaled, exponents = matrix, np.zeros(matrix.shape[1], np.intp)
+    for _ in range(3):
+        scaled = np.ldexp(scaled, -np.frexp(np.abs(scaled).max(axis=1, keepdims=True))[1])
+        of_columns = np.frexp(np.abs(scaled).max(axis=0))[1]
+        scaled, exponents = np.ldexp(scaled, -of_columns), exponents + of_columns
+    return scaled, exponents
 
-    order = np.argsort(-np.abs(matrix).max(axis=1), kind="stable")
-    q, r, _ = qr(matrix[order], mode="economic", pivoting=True)
-    basis = np.empty_like(q)
-    basis[order] = q
+
+def _graded(matrix: Array, log_rows: Array) -> tuple[float, Array]:
+    """ln of the volume of a matrix whose rows differ much in size, and a basis; -inf where it is singular.
+
+    By Gaussian elimination with complete pivoting, A = L U: the volume of A is that of L, which is benign, times
+    |det U|. What is left of a row is 0 where it is no larger than its rounding, so that a row that is a multiple of a larger one
+    does not hide a third that is much smaller than both.
+    """
+    d, n = matrix.shape
+    _, exponents = _balanced(matrix)
+    rows = np.ldexp(matrix, -exponents)
+    sizes = np.abs(rows).max(axis=1, keepdims=True)
+    # Row k of what is eliminated is exp(logs[k]) times rows[k], whose entries are at most 1.
+    rows = np.divide(rows, sizes, out=np.zeros_like(rows), where=sizes > 0)
     with np.errstate(divide="ignore"):
-        return float(np.log(np.abs(np.diag(r))).sum()), basis
+        logs = log_rows + np.log(sizes[:, 0])
+    lower, pivots = np.zeros((d, n)), []
+    is_left = np.ones(d, np.bool_)
+    for k in range(n):
+        with np.errstate(divide="ignore"):
+            left = np.where(is_left, logs + np.log(np.abs(rows).max(axis=1)), -np.inf)
+        pivot = int(np.argmax(left))
+        column = int(np.argmax(np.abs(rows[pivot])))
+        if left[pivot] == -np.inf:
+            return -np.inf, np.eye(d, n)
+        pivots.append(float(left[pivot]))
+        factors = np.where(is_left, rows[:, column] / rows[pivot, column], 0.0)
+        lower[:, k] = factors * np.exp(np.minimum(logs - logs[pivot], 700.0))
+        is_left[pivot] = False
+        factors[pivot] = 0.0
+        rows = rows - factors[:, None] * rows[pivot]
+        rows[:, column] = 0.0
+        rows[np.abs(rows).max(axis=1) <= 8 * n * np.finfo(np.float64).eps] = 0.0
+    basis, r = np.linalg.qr(lower)
+    volume = float(np.log(np.abs(np.diag(r))).sum()) + sum(pivots)
+    return volume + float(exponents.sum()) * float(np.log(2.0)), basis
