@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from ei_fast.adapters import as_network
 from ei_fast.adapters.table import adapter_of
 from ei_fast.measures.noise.chains import chain_of, chain_of_jacobian, is_differenced, links_of
-from ei_fast.measures.noise.maps import MapChain
+from ei_fast.measures.noise.log_volume import STEPS
+from ei_fast.measures.noise.maps import DifferencedBlock, MapChain
 from ei_fast.network.bins import Range, Ranges, check_ranges, ends_of, hull_of
-from ei_fast.network.chain import AnyLayer, check_one_place
+from ei_fast.network.chain import AnyLayer, Through, check_one_place
 from ei_fast.network.function import Function
 from ei_fast.network.network import Network
 from ei_fast.network.seen import seen_at
@@ -23,6 +24,14 @@ from ei_fast.validation import check_unmasked, without_gradient
 
 Array = NDArray[np.float64]
 OWNER = "jacobian_ei"
+
+_WHOSE = {
+    "given": "Entry [j, i] of what 'jacobian' returns must be the derivative of output j by input i.",
+    "autodiff": "It keeps gradients from passing, as detach does. Give it as a Function of arrays.",
+}
+
+_DIFFERENCED = 16
+"""Points at which a Jacobian is compared with differences."""
 
 _COMPARED = 32
 """Points at which a network is compared with the module that it was read from."""
@@ -84,11 +93,7 @@ def differentiable(
     is_one_map = not network.skipped and not network.restarts
     if jacobian is not None:
         check_one_map(network, is_one_map)
-        n_in, n_out = layers[0].n_in, layers[-1].n_out
-        checked = CheckedJacobian(jacobian, n_in, n_out)
-        found = DifferentiableMap(
-            name, n_in, n_out, ranges, (), chain_of_jacobian(n_in, n_out, ranges, checked, "given")
-        )
+        found = _with_jacobian(name, Through(tuple(layers)), jacobian, (layers[0].n_in, layers[-1].n_out), ranges)
     elif adapter_of(model).module == "torch.model":
         found = _of_module(model, layers if is_one_map else [], network, ranges, reading)
     else:
@@ -143,8 +148,7 @@ def _of_module(
         )
     module = TorchMap(model, (first.n_in,) if shape is None else shape)
     n_in = first.n_in if shape is None else prod(shape)
-    if shape is not None and not isinstance(ranges[0], tuple):
-        ranges = hull_of(ranges)
+    ranges = ranges if n_in == first.n_in else hull_of(ranges)
     low, high = ends_of(ranges, n_in)
     points = low + (high - low) * np.random.default_rng(0).random((_COMPARED, n_in))
     outputs = module(points)
@@ -156,9 +160,36 @@ def _of_module(
             x = layer(x)
         if x.shape == outputs.shape and np.allclose(x, outputs, rtol=1e-9, atol=1e-9 * np.abs(outputs).max()):
             return DifferentiableMap(name, n_in, layers[-1].n_out, ranges, layers)
-    n_out = outputs.shape[1]
-    chain = chain_of_jacobian(n_in, n_out, ranges, CheckedJacobian(module.jacobian, n_in, n_out), "autodiff")
-    return DifferentiableMap(name, n_in, n_out, ranges, (), chain)
+    return _with_jacobian(name, module, module.jacobian, (n_in, outputs.shape[1]), ranges, "autodiff")
+
+
+def _with_jacobian(
+    name: str,
+    outputs: Callable[[Array], Array],
+    jacobian: Callable[[Array], Any],
+    widths: tuple[int, int],
+    ranges: Ranges,
+    derivative: str = "given",
+) -> DifferentiableMap:
+    """A map with a function that returns its Jacobian, compared with differences of its outputs at a few points."""
+    n_in, n_out = widths
+    checked = CheckedJacobian(jacobian, n_in, n_out)
+    low, high = ends_of(ranges, n_in)
+    # Well inside, so that differences of any step stay inside too.
+    points = low + (high - low) * (0.05 + 0.9 * np.random.default_rng(0).random((_DIFFERENCED, n_in)))
+    told = checked(points)
+    agree = np.zeros(len(points), np.bool_)
+    for step in STEPS:
+        seen = DifferencedBlock(n_in, n_out, outputs, low, high, step).linear(points)
+        # Of a map in single precision the differences are only some digits right.
+        allowed = 0.02 * np.abs(told).max(axis=(1, 2)) + 1e-6 * (np.abs(seen[0]).max(axis=1) / (high - low).max())
+        agree |= np.abs(told - seen[2]).max(axis=(1, 2)) <= allowed
+    if 2 * agree.sum() < len(points):
+        raise ValueError(
+            f"The Jacobian of {name!r} is not that of its outputs: at {(~agree).sum()} of {len(points)} points "
+            f"differences of the outputs say otherwise. {_WHOSE[derivative]}"
+        )
+    return DifferentiableMap(name, n_in, n_out, ranges, (), chain_of_jacobian(n_in, n_out, ranges, checked, derivative))
 
 
 def _check_widths(found: DifferentiableMap) -> None:

@@ -28,7 +28,8 @@ MEANINGS = {
     ),
     NUMERICAL: (
         "Slopes are central differences, since no formula is known for a part of the map; what points further apart "
-        "change is in the standard error. Kinks are smoothed over the distance of the points."
+        "change is in the standard error. Kinks are smoothed over the distance of the points, and where rounding makes "
+        "outputs constant the Jacobian counts as singular."
     ),
     NOT_REACHED: "The standard error is above 'tol': the ceiling of work was met first. A larger 'effort' raises it.",
 }

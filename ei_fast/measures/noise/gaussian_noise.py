@@ -31,9 +31,9 @@ class GaussianNoise:
     @classmethod
     def correlated(cls, covariance: Array) -> "GaussianNoise | None":
         """Noise of this covariance (n_out, n_out); None where it is not positive definite."""
-        deviations = np.sqrt(np.diag(covariance))
-        if not (deviations > 0).all():
+        if not (np.diag(covariance) > 0).all():
             return None
+        deviations = np.sqrt(np.diag(covariance))
         if not np.count_nonzero(covariance - np.diag(np.diag(covariance))):
             return cls.independent(deviations)
         try:

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_ROUNDINGS = 64.0
+"""By how many times the rounding of a matrix of its size a singular Jacobian may differ from one, having been computed.
+"""
+
 _UNSUSPICIOUS = 1e-6
 """Ratio of the smallest to the largest entry of R's diagonal above which a matrix is not looked at again."""
 
@@ -63,7 +67,7 @@ def _of_square(matrices: Array, log_rows: Array) -> Array:
     diagonals = np.abs(np.diagonal(np.linalg.qr(matrices, mode="r"), axis1=1, axis2=2))
     logs = np.asarray(np.linalg.slogdet(matrices)[1] + log_rows.sum(axis=1), np.float64)
     for k in np.flatnonzero(_is_suspicious(diagonals)):
-        if is_singular(matrices[k]):
+        if _is_singular(matrices[k], _ROUNDINGS):
             logs[k] = -np.inf
     return logs
 
@@ -72,13 +76,18 @@ def _is_suspicious(diagonals: Array) -> NDArray[np.bool_]:
     return np.asarray(diagonals.min(axis=1) <= _UNSUSPICIOUS * diagonals.max(axis=1), np.bool_)
 
 
-def is_singular(matrix: Array) -> bool:
-    """Whether a square matrix is singular, within rounding, once its rows and columns have one size."""
+def log_determinant(matrix: Array) -> float:
+    """ln|det| of a square matrix that is known exactly; -inf where it is singular, within rounding."""
+    return -np.inf if _is_singular(matrix, 1.0) else float(np.linalg.slogdet(matrix)[1])
+
+
+def _is_singular(matrix: Array, roundings: float) -> bool:
+    """Whether a square matrix is singular, within so many roundings, once its rows and columns have one size."""
     scaled, _ = _balanced(matrix)
     if not scaled.any(axis=0).all() or not scaled.any(axis=1).all():
         return True
     values = np.linalg.svd(scaled, compute_uv=False)
-    return bool(values[-1] <= len(matrix) * np.finfo(np.float64).eps * values[0])
+    return bool(values[-1] <= roundings * len(matrix) * np.finfo(np.float64).eps * values[0])
 
 
 def _balanced(matrix: Array) -> tuple[Array, NDArray[np.intp]]:
@@ -95,8 +104,8 @@ def _graded(matrix: Array, log_rows: Array) -> tuple[float, Array]:
     """ln of the volume of a matrix whose rows differ much in size, and a basis; -inf where it is singular.
 
     By Gaussian elimination with complete pivoting, A = L U: the volume of A is that of L, which is benign, times
-    |det U|. What is left of a row is 0 where it is no larger than its rounding, so that a row that is a multiple of a larger one
-    does not hide a third that is much smaller than both.
+    |det U|. What is left of a row is 0 where it is no larger than its rounding, so that a row that is a multiple of a
+    larger one does not hide a third that is much smaller than both.
     """
     d, n = matrix.shape
     _, exponents = _balanced(matrix)
@@ -122,7 +131,7 @@ def _graded(matrix: Array, log_rows: Array) -> tuple[float, Array]:
         factors[pivot] = 0.0
         rows = rows - factors[:, None] * rows[pivot]
         rows[:, column] = 0.0
-        rows[np.abs(rows).max(axis=1) <= 8 * n * np.finfo(np.float64).eps] = 0.0
+        rows[np.abs(rows).max(axis=1) <= _ROUNDINGS * n * np.finfo(np.float64).eps] = 0.0
     basis, r = np.linalg.qr(lower)
     volume = float(np.log(np.abs(np.diag(r))).sum()) + sum(pivots)
     return volume + float(exponents.sum()) * float(np.log(2.0)), basis

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.measures.noise.gaussian_noise import GaussianNoise
-from ei_fast.measures.noise.log_volumes import log_volumes, scaled_by_rows
+from ei_fast.measures.noise.log_volumes import log_determinant, log_volumes, scaled_by_rows
 from ei_fast.measures.noise.unit_cube import Array, UnitCubeLayer
 from ei_fast.network.slopes import STEP
 
@@ -63,8 +63,7 @@ class DenseBlock:
     @cached_property
     def log_determinant(self) -> float:
         """ln|det weight| of as many outputs as inputs; -inf where the weights are singular."""
-        log_rows = np.zeros((1, self.n_out))
-        return float(log_volumes(self.layer.weight.T[None], log_rows)[0][0])
+        return log_determinant(self.layer.weight)
 
     def linear(self, x: Array) -> tuple[Array, Array, Array]:
         s = x @ self.layer.weight + self.layer.bias
