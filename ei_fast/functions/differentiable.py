@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 OWNER = "jacobian_ei"
 
 _WHOSE = {
-    "given": "Entry [j, i] of what 'jacobian' returns must be the derivative of output j by input i.",
+    "given": "Let entry [j, i] of what 'jacobian' returns be the derivative of output j by input i.",
     "autodiff": "It keeps gradients from passing, as detach does. Give it as a Function of arrays.",
 }
 
