@@ -127,8 +127,8 @@ def check_one_map(network: Network, is_one_map: bool) -> None:
         named = ", ".join(name for name, _ in network.skipped[:3]) or "what is between its layers"
         raise ValueError(
             f"The 'model' parameter of {OWNER} must be one map from inputs to outputs, of which every step is a layer. "
-            f"Got a model of which {named} is none. Give a layer of it, as_network(model)[0], or the whole map as a "
-            "Function."
+            f"Got a model of which {named} is none. Give a layer of it, as_network(model).between(0, 0), or the whole "
+            "map as a Function."
         )
 
 

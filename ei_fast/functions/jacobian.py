@@ -38,7 +38,7 @@ def jacobian_ei(model: Any, noise: ArrayLike, *, jacobian: Any = None, **params:
     ----------
     model : Layer, Function, Network, array, list, dict, path, or a model of a framework
         Whatever `as_network` accepts. Several layers are measured as one map, from the first one's inputs to the last
-        one's outputs; a layer by itself as ``network[0]``.
+        one's outputs; a layer by itself, over its own range, as ``network.between(1, 1)``.
     noise : float, array-like (n_out,) or array-like (n_out, n_out)
         Standard deviation of the noise on every output, or on each; or the covariance of the noise.
     jacobian : callable, optional
@@ -126,8 +126,8 @@ def _measured(found: DifferentiableMap, noise: GaussianNoise, sampling: Sampling
     if change > sampling.tol:
         raise ValueError(
             f"{found.name!r} cannot be differentiated numerically to the {sampling.tol / _LN2:.3g} bits of 'tol': "
-            f"points further apart change EI by {change / _LN2:.3g} bits. It computes in single precision, or is steep "
-            "or flat on too small a scale. Give 'jacobian', which returns its derivatives."
+            f"points further apart change EI by {change / _LN2:.3g} bits. It computes in single precision, is steep or "
+            "flat on too small a scale, or is singular. Give 'jacobian', which returns its derivatives."
         )
     sampled = sampled_log_volume(found.chain_with(step), noise, sampling)
     return sampled.off_by(change).singular_if(is_singular), "sampled", derivative

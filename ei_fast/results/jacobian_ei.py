@@ -54,7 +54,7 @@ class JacobianEI:
         Differential entropy of the inputs, the sum of the log2 of the widths of their ranges.
     log_determinant : float
         The mean of 1/2 log2 det(J' C^-1 J), J being the Jacobian and C the noise's covariance; with as many outputs as
-        inputs that of log2 |det J| less 1/2 log2 det C.
+        inputs that of ``log2 |det J|`` less 1/2 log2 det C.
     share_singular : float
         Share of the sampled inputs at which the Jacobian is singular, within the accuracy of a float64.
     regular_value, regular_stderr : float

@@ -10,13 +10,13 @@ QUICK = {"noise": 0.01, "random_state": 0, "n_samples": 256}
 TANH = ef.Function(np.tanh, 2, 2, (-1.0, 1.0))
 
 
-@follows("Give a layer of it, as_network(model)[0], or the whole map as a Function.")
+@follows("Give a layer of it, as_network(model).between(0, 0), or the whole map as a Function.")
 def _(said):
     model = ef.Network(
         [ef.Layer(np.eye(2)), ef.Layer(np.eye(2), in_range=(0.0, 1.0))], restarts=[1], skipped=[("norm", "is no layer")]
     )
     said.refused(ef.jacobian_ei, model, **QUICK)
-    ef.jacobian_ei(ef.as_network(model)[0], **QUICK)
+    ef.jacobian_ei(ef.as_network(model).between(0, 0), **QUICK)
     ef.jacobian_ei(ef.Function(lambda x: model[1](model[0](x)), 2, 2, (0.0, 1.0)), **QUICK)
 
 
@@ -89,7 +89,7 @@ def _(said):
     ef.jacobian_ei(root, jacobian=jacobian, in_range=(0.6, 1.0), **QUICK)
 
 
-@follows("or flat on too small a scale. Give 'jacobian', which returns its derivatives.")
+@follows("flat on too small a scale, or is singular. Give 'jacobian', which returns its derivatives.")
 def _(said):
     def rough(x):
         return x + np.float64(1e-4) * np.round(x * 1e4 % 1, 1)

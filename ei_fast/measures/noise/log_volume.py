@@ -32,7 +32,7 @@ PILOT = 4096
 """Samples from whose spread the number of all is found."""
 
 MOST_SAMPLES = 2**21
-LEAST_SAMPLES = 256
+LEAST_SAMPLES = 64
 
 _COMPARED = 256
 """Samples on which differences of two steps are compared."""
