@@ -148,6 +148,28 @@ class TestClosedForm:
         result = ef.jacobian_ei(ef.Layer(weight, activation="tanh"), 0.01)
         assert result.value == pytest.approx(total / np.log(2) - n * np.log2(0.01) - n * GAUSSIAN, abs=2e-4 * n)
 
+    @pytest.mark.parametrize(("n", "points"), [(2, 200), (3, 60), (5, 16)])
+    @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "silu"])
+    def test_many_inputs_to_eight_digits(self, n, points, activation):
+        # Of smooth functions the product of Gauss-Legendre rules is right to more than that.
+        weight = np.random.default_rng(n).normal(size=(n, n)) / np.sqrt(n)
+        bias = np.full(n, 1.5 if activation == "silu" else 0.2)
+        nodes, weights = np.polynomial.legendre.leggauss(points)
+        log_slope = {
+            "tanh": lambda s: -2 * np.log(np.cosh(s)),
+            "sigmoid": lambda s: np.log(expit(s) * expit(-s)),
+            "silu": lambda s: np.log(expit(s) * (1 + s * expit(-s))),
+        }[activation]
+        total = np.log(abs(np.linalg.det(weight)))
+        for j in range(n):
+            s = sum(weight[i, j] * 0.5 * (nodes + 1).reshape([-1 if k == i else 1 for k in range(n)]) for i in range(n))
+            mean = log_slope(s + bias[j])
+            for _ in range(n):
+                mean = mean @ weights / 2
+            total += mean
+        result = ef.jacobian_ei(ef.Layer(weight, bias, activation), 0.01)
+        assert result.value == pytest.approx(total / np.log(2) - n * np.log2(0.01) - n * GAUSSIAN, abs=1e-8)
+
     def test_it_is_what_samples_say(self):
         weight = np.random.default_rng(0).normal(size=(8, 8))
         exact = ef.jacobian_ei(ef.Layer(weight), 0.01)
@@ -187,6 +209,7 @@ CASES = {
     "6 to 9, tanh": ([(6, 9, "tanh")], (-1.0, 1.0)),
     "4 to 6, sigmoid": ([(4, 6, "sigmoid")], (0.0, 1.0)),
     "5 to 5 to 5": ([(5, 5, "tanh"), (5, 5, "sigmoid")], (-1.0, 1.0)),
+    "3 to 3 to 5": ([(3, 3, "tanh"), (3, 5, "sigmoid")], (-1.0, 1.0)),
     "4 to 7 to 4": ([(4, 7, "gelu"), (7, 4, "linear")], (0.0, 2.0)),
     "3 to 5 to 3 to 4": ([(3, 5, "softplus"), (5, 3, "tanh"), (3, 4, "silu")], (-1.0, 1.0)),
 }
