@@ -17,8 +17,9 @@ _ROUNDINGS = 64.0
 """By how many times the rounding of a matrix of its size a singular Jacobian may differ from one, having been computed.
 """
 
-_UNSUSPICIOUS = 1e-6
-"""Ratio of the smallest to the largest entry of R's diagonal above which a matrix is not looked at again."""
+_UNSUSPICIOUS = 1e-10
+"""Ratio of the smallest to the largest entry of R's diagonal above which a matrix is not looked at again: rounding
+changes the volume of such a one by at most some 1e-5 of it."""
 
 
 def log_volumes(matrices: Array, log_rows: Array, wants_basis: bool = False) -> tuple[Array, Array | None]:
@@ -50,9 +51,10 @@ def log_volumes(matrices: Array, log_rows: Array, wants_basis: bool = False) -> 
         logs = n * largest[:, 0] + np.log(diagonals).sum(axis=1)
     has_too_few_rows = (log_rows > -np.inf).sum(axis=1) < n
     logs[has_too_few_rows] = -np.inf
-    for k in np.flatnonzero(_is_suspicious(diagonals) & ~has_too_few_rows):
-        volume, basis[k] = _graded(matrices[k], log_rows[k] - largest[k])
-        logs[k] = n * largest[k, 0] + volume
+    looked_at = np.flatnonzero(_is_suspicious(diagonals) & ~has_too_few_rows)
+    if len(looked_at):
+        volumes, basis[looked_at] = _graded(matrices[looked_at], log_rows[looked_at] - largest[looked_at])
+        logs[looked_at] = n * largest[looked_at, 0] + volumes
     return logs, basis if wants_basis else None
 
 
@@ -66,9 +68,9 @@ def scaled_by_rows(matrices: Array, log_rows: Array) -> tuple[Array, Array]:
 def _of_square(matrices: Array, log_rows: Array) -> Array:
     diagonals = np.abs(np.diagonal(np.linalg.qr(matrices, mode="r"), axis1=1, axis2=2))
     logs = np.asarray(np.linalg.slogdet(matrices)[1] + log_rows.sum(axis=1), np.float64)
-    for k in np.flatnonzero(_is_suspicious(diagonals)):
-        if _is_singular(matrices[k], _ROUNDINGS):
-            logs[k] = -np.inf
+    looked_at = np.flatnonzero(_is_suspicious(diagonals))
+    if len(looked_at):
+        logs[looked_at[_are_singular(matrices[looked_at], _ROUNDINGS)]] = -np.inf
     return logs
 
 
@@ -78,60 +80,64 @@ def _is_suspicious(diagonals: Array) -> NDArray[np.bool_]:
 
 def log_determinant(matrix: Array) -> float:
     """ln|det| of a square matrix that is known exactly; -inf where it is singular, within rounding."""
-    return -np.inf if _is_singular(matrix, 1.0) else float(np.linalg.slogdet(matrix)[1])
+    return -np.inf if _are_singular(matrix[None], 1.0)[0] else float(np.linalg.slogdet(matrix)[1])
 
 
-def _is_singular(matrix: Array, roundings: float) -> bool:
-    """Whether a square matrix is singular, within so many roundings, once its rows and columns have one size."""
-    scaled, _ = _balanced(matrix)
-    if not scaled.any(axis=0).all() or not scaled.any(axis=1).all():
-        return True
+def _are_singular(matrices: Array, roundings: float) -> NDArray[np.bool_]:
+    """Whether square matrices are singular, within so many roundings, once their rows and columns have one size."""
+    scaled, _ = _balanced(matrices)
     values = np.linalg.svd(scaled, compute_uv=False)
-    return bool(values[-1] <= roundings * len(matrix) * np.finfo(np.float64).eps * values[0])
+    allowed = roundings * matrices.shape[-1] * np.finfo(np.float64).eps
+    return np.asarray(values[:, -1] <= allowed * values[:, 0], np.bool_)
 
 
-def _balanced(matrix: Array) -> tuple[Array, NDArray[np.intp]]:
-    """A matrix whose rows and columns have about one size, and the powers of 2 by which columns were divided."""
-    scaled, exponents = matrix, np.zeros(matrix.shape[1], np.intp)
+def _balanced(matrices: Array) -> tuple[Array, NDArray[np.intp]]:
+    """Matrices whose rows and columns have about one size, and the powers of 2 by which columns were divided."""
+    scaled, exponents = matrices, np.zeros((len(matrices), 1, matrices.shape[2]), np.intp)
     for _ in range(3):
-        scaled = np.ldexp(scaled, -np.frexp(np.abs(scaled).max(axis=1, keepdims=True))[1])
-        of_columns = np.frexp(np.abs(scaled).max(axis=0))[1]
+        scaled = np.ldexp(scaled, -np.frexp(np.abs(scaled).max(axis=2, keepdims=True))[1])
+        of_columns = np.frexp(np.abs(scaled).max(axis=1, keepdims=True))[1]
         scaled, exponents = np.ldexp(scaled, -of_columns), exponents + of_columns
     return scaled, exponents
 
 
-def _graded(matrix: Array, log_rows: Array) -> tuple[float, Array]:
-    """ln of the volume of a matrix whose rows differ much in size, and a basis; -inf where it is singular.
+def _graded(matrices: Array, log_rows: Array) -> tuple[Array, Array]:
+    """ln of the volumes of matrices whose rows differ much in size, and bases; -inf where they are singular.
 
     By Gaussian elimination with complete pivoting, A = L U: the volume of A is that of L, which is benign, times
     |det U|. What is left of a row is 0 where it is no larger than its rounding, so that a row that is a multiple of a
     larger one does not hide a third that is much smaller than both.
     """
-    d, n = matrix.shape
-    _, exponents = _balanced(matrix)
-    rows = np.ldexp(matrix, -exponents)
-    sizes = np.abs(rows).max(axis=1, keepdims=True)
+    s, d, n = matrices.shape
+    each = np.arange(s)
+    _, exponents = _balanced(matrices)
+    rows = np.ldexp(matrices, -exponents)
+    sizes = np.abs(rows).max(axis=2)
     # Row k of what is eliminated is exp(logs[k]) times rows[k], whose entries are at most 1.
-    rows = np.divide(rows, sizes, out=np.zeros_like(rows), where=sizes > 0)
-    with np.errstate(divide="ignore"):
-        logs = log_rows + np.log(sizes[:, 0])
-    lower, pivots = np.zeros((d, n)), []
-    is_left = np.ones(d, np.bool_)
+    rows = np.divide(rows, sizes[:, :, None], out=np.zeros_like(rows), where=sizes[:, :, None] > 0)
+    logs = log_rows + _log(sizes)
+    lower, volumes = np.zeros((s, d, n)), float(np.log(2.0)) * exponents.sum(axis=(1, 2))
+    is_left = np.ones((s, d), np.bool_)
     for k in range(n):
-        with np.errstate(divide="ignore"):
-            left = np.where(is_left, logs + np.log(np.abs(rows).max(axis=1)), -np.inf)
-        pivot = int(np.argmax(left))
-        column = int(np.argmax(np.abs(rows[pivot])))
-        if left[pivot] == -np.inf:
-            return -np.inf, np.eye(d, n)
-        pivots.append(float(left[pivot]))
-        factors = np.where(is_left, rows[:, column] / rows[pivot, column], 0.0)
-        lower[:, k] = factors * np.exp(np.minimum(logs - logs[pivot], 700.0))
-        is_left[pivot] = False
-        factors[pivot] = 0.0
-        rows = rows - factors[:, None] * rows[pivot]
-        rows[:, column] = 0.0
-        rows[np.abs(rows).max(axis=1) <= _ROUNDINGS * n * np.finfo(np.float64).eps] = 0.0
+        left = np.where(is_left, logs + _log(np.abs(rows).max(axis=2)), -np.inf)
+        pivots = np.argmax(left, axis=1)
+        volumes = volumes + left[each, pivots]
+        of_pivots = rows[each, pivots]
+        columns = np.argmax(np.abs(of_pivots), axis=1)
+        divisors = of_pivots[each, columns]
+        factors = np.where(is_left, rows[each, :, columns] / np.where(divisors == 0, 1.0, divisors)[:, None], 0.0)
+        relative = logs - np.maximum(logs[each, pivots], -np.finfo(np.float64).max)[:, None]
+        lower[:, :, k] = factors * np.exp(np.minimum(relative, 700.0))
+        is_left[each, pivots] = False
+        factors[each, pivots] = 0.0
+        rows -= factors[:, :, None] * of_pivots[:, None, :]
+        rows[each, :, columns] = 0.0
+        rows[np.abs(rows).max(axis=2) <= _ROUNDINGS * n * np.finfo(np.float64).eps] = 0.0
+    lower[volumes == -np.inf] = np.eye(d, n)
     basis, r = np.linalg.qr(lower)
-    volume = float(np.log(np.abs(np.diag(r))).sum()) + sum(pivots)
-    return volume + float(exponents.sum()) * float(np.log(2.0)), basis
+    return volumes + np.log(np.abs(np.diagonal(r, axis1=1, axis2=2))).sum(axis=1), basis
+
+
+def _log(sizes: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(sizes), np.float64)
