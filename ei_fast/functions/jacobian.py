@@ -94,7 +94,7 @@ def jacobian_ei(model: Any, noise: ArrayLike, *, jacobian: Any = None, **params:
     >>> ef.jacobian_ei(ef.Layer(np.diag([1.0, 4.0]), activation="linear"), noise=0.01)
     JacobianEI(value=11.193521, stderr=0, per_dimension=5.596761, 2 -> 2, closed form)
     >>> ef.jacobian_ei(ef.Layer([[3.0, 1.0], [-1.0, 2.0]], activation="tanh"), noise=[0.01, 0.02], in_range=(-1.0, 1.0))
-    JacobianEI(value=7.8766843, stderr=0, per_dimension=3.938342, 2 -> 2, closed form)
+    JacobianEI(value=8.4235632, stderr=0, per_dimension=4.211782, 2 -> 2, closed form)
     """
     check_adapter_options(params, OWNER, ("model", "noise", "jacobian", *_OWN))
     defaults = Measurement().parameters

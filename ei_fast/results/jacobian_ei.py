@@ -163,7 +163,7 @@ class JacobianEI:
         >>> import ei_fast as ef
         >>> frame = ef.jacobian_ei(ef.Layer(np.eye(2), activation="linear"), noise=0.01).to_frame()
         >>> frame["per_dimension"].round(6).tolist()
-        [4.596751]
+        [4.596761]
         """
         row: dict[str, Any] = {"name": self.name}
         row |= {field.name: getattr(self, field.name) for field in fields(self)}
