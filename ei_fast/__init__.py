@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         describe,
         effective_information,
         ei_parts_matrix,
+        jacobian_ei,
         mutual_information,
         sensitivity_matrix,
     )
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
     from ei_fast.network.parameter_count import ParameterCount
+    from ei_fast.results.jacobian_ei import JacobianEI
     from ei_fast.results.layer_report import LayerReport
     from ei_fast.results.report import Report
     from ei_fast.training.recorder import Recorder
@@ -56,6 +58,7 @@ _HOMES = {
     "Function": "network.function",
     "GroupEI": "functions",
     "Incomplete": "errors",
+    "JacobianEI": "results.jacobian_ei",
     "Layer": "network.layer",
     "LayerReport": "results.layer_report",
     "MissingExtra": "errors",
@@ -72,6 +75,7 @@ _HOMES = {
     "describe": "functions",
     "effective_information": "functions",
     "ei_parts_matrix": "functions",
+    "jacobian_ei": "functions",
     "mutual_information": "functions",
     "plot_bins": "figures.bins",
     "plot_edges": "figures.edges",
@@ -91,6 +95,7 @@ __all__ = [
     "Function",
     "GroupEI",
     "Incomplete",
+    "JacobianEI",
     "Layer",
     "LayerReport",
     "MissingExtra",
@@ -107,6 +112,7 @@ __all__ = [
     "describe",
     "effective_information",
     "ei_parts_matrix",
+    "jacobian_ei",
     "mutual_information",
     "plot_bins",
     "plot_edges",

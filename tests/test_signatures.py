@@ -111,6 +111,16 @@ def test_what_reads_a_model_shows_the_options_of_as_network(function, names):
         assert (parameter.default, parameter.annotation) == (expected[name].default, expected[name].annotation)
 
 
+def test_noise_form_shows_what_it_has_of_the_estimator():
+    expected = _all_keywords()
+    own = ["activation", "in_range", "n_samples", "tol", "effort", "random_state", "n_jobs"]
+    keywords = _keywords(ef.jacobian_ei)
+    assert list(keywords) == ["jacobian", *own, *AdapterOptions.__annotations__]
+    for name in [*own, *AdapterOptions.__annotations__]:
+        assert keywords[name].default == expected[name].default
+        assert name == "in_range" or keywords[name].annotation == expected[name].annotation
+
+
 def test_measuring_anew_shows_that_parameters_stay_as_recorded():
     keywords = _keywords(ef.Trajectory.remeasure)
     assert list(keywords) == list(Parameters.__annotations__)

@@ -51,6 +51,8 @@ class Stream(IntEnum):
     """Draws in the rectangles of their states, and chains."""
     EDGES = 17
     """Edges of which the sums of per-edge measures are estimated."""
+    JACOBIAN = 24
+    """Samples over the whole input range at which a map's Jacobian is taken."""
 
 
 @lru_cache(maxsize=256)

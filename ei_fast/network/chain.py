@@ -1,6 +1,7 @@
 """Which layers may feed each other: by their widths, and by whether they map one place of a sample or all of it."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -54,18 +55,30 @@ def check_one_place(blocks: Sequence[AnyLayer], start: int, stop: int) -> None:
         )
 
 
-def joined(blocks: Sequence[AnyLayer], in_range: Ranges, out_range: Range) -> Function:
-    """Layers that feed each other, as one map."""
+@dataclass(frozen=True)
+class Through:
+    """The map through layers that feed each other.
 
-    def through(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        for block in blocks:
+    Attributes
+    ----------
+    blocks : tuple of Layer or Function
+    """
+
+    blocks: tuple[AnyLayer, ...]
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs (m, n_out) of the last at the inputs `x` (m, n_in) of the first."""
+        for block in self.blocks:
             x = block(x)
         return x
 
+
+def joined(blocks: Sequence[AnyLayer], in_range: Ranges, out_range: Range) -> Function:
+    """Layers that feed each other, as one map."""
     name = " -> ".join(str(block.name) for block in blocks)
     first = blocks[0]
     of_place = (first.patch, first.per_position)
-    return Function(through, first.n_in, blocks[-1].n_out, out_range, in_range, name, *of_place)
+    return Function(Through(tuple(blocks)), first.n_in, blocks[-1].n_out, out_range, in_range, name, *of_place)
 
 
 def feeds(before: AnyLayer, layer: AnyLayer) -> bool:

@@ -83,3 +83,15 @@ class MeasuringOptions(Parameters, AdapterOptions, total=False):
 
 class SweepOptions(ParametersBesideBins, AdapterOptions, total=False):
     """The same of functions that measure at several numbers of bins."""
+
+
+class JacobianOptions(AdapterOptions, total=False):
+    """Keywords of `jacobian_ei`: those parameters of the estimator that it has, and options of `as_network`."""
+
+    activation: Activations
+    in_range: InRange | Sequence[Range]
+    n_samples: NumberOfSamples
+    tol: float
+    effort: float
+    random_state: RandomState
+    n_jobs: int | None

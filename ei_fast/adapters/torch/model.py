@@ -87,6 +87,11 @@ def read(model: nn.Module, given: Given) -> Network:
     return network.noted(notes, skipped=decided)
 
 
+def copied(model: nn.Module) -> nn.Module:
+    """A copy of the model in evaluation mode, on the CPU and in double precision, without its owner's hooks."""
+    return _Subject(_unwrapped(model), ())._copies[0]
+
+
 def _check_initialised(model: nn.Module) -> None:
     """Raise ValueError where a layer waits for data to tell its shape."""
     for name, module in model.named_modules():
