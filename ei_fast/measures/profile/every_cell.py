@@ -1,0 +1,142 @@
+"""Both figures of every input where every input cell is visited: from the points that EI was counted from.
+
+All cells hold as many points, so that the points of the cells with one bin of input i are a sample of Y given that bin,
+and those of the cells that differ in input i alone a sample of Y given all others. EI, and what each input tells, then
+come from the same points, and what they have in common is taken into account where one is divided by another.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ei_fast.intervention.do import Cells, Intervention, Keys
+from ei_fast.measures.constants import SECOND_ORDER_VARIANCE
+from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
+from ei_fast.measures.entropies.every_cell import VisitedCells
+from ei_fast.measures.profile.component import ComponentProfile, InputFigures
+from ei_fast.measures.profile.constants import LINES_POINTS
+from ei_fast.measures.profile.figure import Figure, total
+from ei_fast.measures.profile.freed import entropies_of
+from ei_fast.measures.profile.pairs import Information, PooledStates
+from ei_fast.measures.stages import InThreads, Method
+from ei_fast.runtime.threads import Threads
+
+Values = NDArray[np.float64]
+
+
+def of_every_cell(do: Intervention, cells: Cells, m: int) -> Method[ComponentProfile]:
+    """Both figures of every input, from m points in each of all cells: the first m that EI was counted from."""
+    keys, _ = yield VisitedCells(do, cells, m, ZHANG_UNSEEN, -1)
+    found: ComponentProfile = yield InThreads(lambda threads: _profile(keys, do.n_in, do.in_bins, threads))
+    return found
+
+
+@dataclass(frozen=True)
+class _Given:
+    """I(X_i; Y | X_others) in bits, the bias that is left, and the freedom of its second order."""
+
+    value: float
+    bias: float
+    freedom: float
+
+
+def _profile(keys: Keys, n_in: int, bins: int, threads: Threads) -> ComponentProfile:
+    n_cells, m = keys.shape
+    states = PooledStates.of(keys.reshape(-1))
+    _ = states.output_of_halves, states.influence_of_outputs
+    index = np.unravel_index(np.arange(n_cells), (bins,) * n_in)
+
+    def of_input(i: int) -> tuple[Information, _Given]:
+        codes = np.repeat(index[i].astype(np.uint16), m)
+        alone, _ = states.information(codes, bins, 0)
+        return alone, _given(_lines(keys, i, bins), bins)
+
+    found = threads.map(of_input, range(n_in))
+    some = states.numbers.reshape(n_cells, m)[:, : max(2, LINES_POINTS // n_cells)]
+    covariance = _covariance(some, n_in, bins) / (n_cells * m)
+    n_random = float(np.sum(states_in_rows(keys) - 1))
+    alone = [
+        Figure.estimated(
+            one.value, _stderr(covariance[1 + i], 1 + i, min(one.freedom, n_random), n_cells * m), one.model_error
+        )
+        for i, (one, _) in enumerate(found)
+    ]
+    given = [
+        Figure.estimated(
+            one.value, _stderr(covariance[1 + n_in + i], 1 + n_in + i, min(one.freedom, n_random), n_cells * m), one.bias
+        )
+        for i, (_, one) in enumerate(found)
+    ]
+    return ComponentProfile(
+        _together(alone, covariance, slice(1, 1 + n_in)), _together(given, covariance, slice(1 + n_in, None))
+    )
+
+
+def _stderr(row: Values, k: int, freedom: float, n: int) -> float:
+    """Of a figure, from its row of the covariances, and the second order, which is all there is of what tells nothing."""
+    return float(np.sqrt(row[k] + SECOND_ORDER_VARIANCE * freedom / n**2))
+
+
+def _together(figures: list[Figure], covariance: Values, rows: slice) -> InputFigures:
+    """Figures of all inputs, and their sum with what they have in common."""
+    second_order = sum(f.variance for f in figures) - float(np.trace(covariance[rows, rows]))
+    variance = float(covariance[rows, rows].sum()) + second_order
+    return InputFigures(figures, total(figures, float(np.sqrt(max(variance, 0.0)))), float(covariance[0, rows].sum()))
+
+
+def _lines(keys: Keys, i: int, bins: int) -> Keys:
+    """Keys (lines, bins, m): a line holds the cells that differ in input i alone."""
+    n_cells, m = keys.shape
+    after = bins ** (round(np.log(n_cells) / np.log(bins)) - i - 1)
+    lines = keys.reshape(-1, bins, after, m).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(lines).reshape(-1, bins, m)
+
+
+def _given(lines: Keys, bins: int) -> _Given:
+    of_lines, of_cells = entropies_of(lines.reshape(len(lines), -1)), entropies_of(lines.reshape(len(lines) * bins, -1))
+    value = float(of_lines.corrected.mean() - of_cells.corrected.mean())
+    freedom = float((bins - 1) * np.sum(states_in_rows(lines.reshape(len(lines), -1)) - 1))
+    return _Given(value, of_lines.unseen.model_error + of_cells.unseen.model_error, freedom)
+
+
+def states_in_rows(keys: Keys) -> NDArray[np.int64]:
+    """Number of different keys in each row."""
+    in_order = np.sort(keys, axis=1)
+    return 1 + np.count_nonzero(in_order[:, 1:] != in_order[:, :-1], axis=1)
+
+
+def _covariance(states: NDArray[np.int32], n_in: int, bins: int) -> Values:
+    """Covariances, bits**2, of the influences of a point on EI, on what each input tells, and on what it adds to others.
+
+    Parameters
+    ----------
+    states : ndarray (n_cells, m)
+        Numbers of the states of some points in each cell.
+
+    Returns
+    -------
+    ndarray (1 + 2 n_in, 1 + 2 n_in)
+        Inside cells, on average: what differs from cell to cell is no error.
+    """
+    n_cells, m = states.shape
+    cell = np.repeat(np.arange(n_cells), m)
+    state, n_states = states.reshape(-1).astype(np.int64), int(states.max(initial=0)) + 1
+    output, inside = _surprise(state), _surprise(cell * n_states + state)
+    index = np.unravel_index(cell, (bins,) * n_in)
+    influences = [output - inside]
+    influences += [output - _surprise(index[i] * n_states + state) for i in range(n_in)]
+    for i in range(n_in):
+        line = cell - index[i] * bins ** (n_in - 1 - i)
+        influences.append(_surprise(line * n_states + state) - inside)
+    table = np.array(influences).reshape(len(influences), n_cells, m)
+    table -= table.mean(axis=2, keepdims=True)
+    flat = table.reshape(len(influences), -1)
+    return np.einsum("ak,bk->ab", flat, flat) / (n_cells * (m - 1))
+
+
+def _surprise(groups: NDArray[np.int64]) -> Values:
+    """-log2 of how many points are in the group of each."""
+    _, numbers, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    surprise: Values = -np.log2(counts)[numbers]
+    return surprise
