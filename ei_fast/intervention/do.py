@@ -166,7 +166,7 @@ class Intervention(ABC):
         uniforms, codes = np.empty((1, count), np.float32), np.empty((1, count), np.uint16)
         fill_uniforms(self._keys_of(stream)[i : i + 1], first, count, uniforms)
         input_codes(uniforms, self.in_bins, count, codes)
-        return codes[0]
+        return codes.reshape(-1)
 
     def codes_alone(
         self, i: int, baseline: NDArray[np.float64], stream: Stream, first: int, count: int, n: int

@@ -110,7 +110,9 @@ def _all_inputs(
         for i, figure in zip(inputs, which(profile).each, strict=True):
             each[i] = figure.within(0.0, most)
     sums = [which(profile).sum for _, profile in parts]
-    return InputFigures(each, total(sums), sum(which(profile).with_ei for _, profile in parts))
+    is_ei = bool(parts) and all(which(profile).times_ei == 1 for _, profile in parts)
+    with_ei = sum(which(profile).with_ei for _, profile in parts)
+    return InputFigures(each, total(sums), with_ei, times_ei=1 if is_ei else None)
 
 
 def _outputs(
@@ -124,6 +126,6 @@ def _outputs(
         # Others that move are its copies, with the same error.
         figure, count = Figure.of_ei(ei), int(moves.sum())
         each = [figure if one else Figure.exact(0.0) for one in moves]
-        return InputFigures(each, total(each, count * figure.stderr), count * figure.variance), 0
+        return InputFigures(each, total(each, count * figure.stderr), count * figure.variance, times_ei=count), 0
     each, n_samples = yield from of_outputs(binned, options, seed)
     return InputFigures.independent(each), n_samples

@@ -66,8 +66,7 @@ def _least(outputs: Codes, codes: Codes, out_bins: int, in_bins: int) -> float:
         found, influence = PooledStates.of(keys).information(codes, in_bins, min(len(keys), 2**14))
         if found.coverage >= MIN_COVERAGE and not found.without_end:
             stderr = float(np.sqrt(influence.var() / len(keys)))
-            bias = max(found.model_error, abs(found.change))
-            return max(Figure.estimated(found.value, stderr, bias).low, 0.0)
+            return max(Figure.estimated(found.value, stderr, found.model_error).low, 0.0)
     return 0.0
 
 

@@ -18,11 +18,14 @@ class InputFigures:
         Of these; errors that inputs share are in its error.
     with_ei : float
         Covariance of the sum's error with that of EI, bits**2: not 0 only where both are from the same points.
+    times_ei : int or None
+        How many times EI the sum is, where it is nothing else; None otherwise.
     """
 
     each: Sequence[Figure]
     sum: Figure
     with_ei: float = 0.0
+    times_ei: int | None = None
 
     @classmethod
     def independent(cls, each: Sequence[Figure]) -> "InputFigures":

@@ -39,6 +39,8 @@ class LayerProfile:
     @cached_property
     def synergy(self) -> Figure:
         """EI less the sum of what each input tells alone."""
+        if self.alone.times_ei == 1:
+            return Figure.exact(0.0)
         return difference(self.ei, self.alone.sum, self.alone.with_ei).within(0.0, max(self.ei.high, 0.0))
 
     @cached_property
@@ -57,6 +59,8 @@ class LayerProfile:
         return self._over_ei(self.outputs, 0.0, float(len(self.outputs.each)))
 
     def _over_ei(self, figures: InputFigures, least: float, most: float) -> Figure:
+        if figures.times_ei is not None and self.ei.low > 0.0:
+            return Figure.exact(float(figures.times_ei))
         return ratio(figures.sum, self.ei, figures.with_ei, (least, most))
 
     @property

@@ -26,7 +26,7 @@ Values = NDArray[np.float64]
 
 
 def of_every_cell(do: Intervention, cells: Cells, m: int) -> Method[ComponentProfile]:
-    """Both figures of every input, from m points in each of all cells: the first m that EI was counted from."""
+    """Both figures of every input, from m points in each of all cells: those that EI was counted from."""
     keys, _ = yield VisitedCells(do, cells, m, ZHANG_UNSEEN, -1)
     found: ComponentProfile = yield InThreads(lambda threads: _profile(keys, do.n_in, do.in_bins, threads))
     return found
@@ -44,7 +44,7 @@ class _Given:
 def _profile(keys: Keys, n_in: int, bins: int, threads: Threads) -> ComponentProfile:
     n_cells, m = keys.shape
     states = PooledStates.of(keys.reshape(-1))
-    _ = states.output_of_halves, states.influence_of_outputs
+    _ = states.influence_of_outputs
     index = np.unravel_index(np.arange(n_cells), (bins,) * n_in)
 
     def of_input(i: int) -> tuple[Information, _Given]:
@@ -64,7 +64,9 @@ def _profile(keys: Keys, n_in: int, bins: int, threads: Threads) -> ComponentPro
     ]
     given = [
         Figure.estimated(
-            one.value, _stderr(covariance[1 + n_in + i], 1 + n_in + i, min(one.freedom, n_random), n_cells * m), one.bias
+            one.value,
+            _stderr(covariance[1 + n_in + i], 1 + n_in + i, min(one.freedom, n_random), n_cells * m),
+            one.bias,
         )
         for i, (_, one) in enumerate(found)
     ]
@@ -74,7 +76,7 @@ def _profile(keys: Keys, n_in: int, bins: int, threads: Threads) -> ComponentPro
 
 
 def _stderr(row: Values, k: int, freedom: float, n: int) -> float:
-    """Of a figure, from its row of the covariances, and the second order, which is all there is of what tells nothing."""
+    """Of a figure, from its row of covariances; and the second order, which is all there is of what tells nothing."""
     return float(np.sqrt(row[k] + SECOND_ORDER_VARIANCE * freedom / n**2))
 
 
@@ -103,11 +105,12 @@ def _given(lines: Keys, bins: int) -> _Given:
 def states_in_rows(keys: Keys) -> NDArray[np.int64]:
     """Number of different keys in each row."""
     in_order = np.sort(keys, axis=1)
-    return 1 + np.count_nonzero(in_order[:, 1:] != in_order[:, :-1], axis=1)
+    n_states: NDArray[np.int64] = 1 + np.count_nonzero(in_order[:, 1:] != in_order[:, :-1], axis=1)
+    return n_states
 
 
 def _covariance(states: NDArray[np.int32], n_in: int, bins: int) -> Values:
-    """Covariances, bits**2, of the influences of a point on EI, on what each input tells, and on what it adds to others.
+    """Covariances, bits**2, of a point's influences on EI, on what each input tells, and on what it adds to others.
 
     Parameters
     ----------
@@ -132,7 +135,8 @@ def _covariance(states: NDArray[np.int32], n_in: int, bins: int) -> Values:
     table = np.array(influences).reshape(len(influences), n_cells, m)
     table -= table.mean(axis=2, keepdims=True)
     flat = table.reshape(len(influences), -1)
-    return np.einsum("ak,bk->ab", flat, flat) / (n_cells * (m - 1))
+    covariance: Values = np.einsum("ak,bk->ab", flat, flat) / (n_cells * (m - 1))
+    return covariance
 
 
 def _surprise(groups: NDArray[np.int64]) -> Values:

@@ -18,7 +18,7 @@ from ei_fast.measures.stages import InThreads, Method
 def of_one_input(ei: JointEI) -> ComponentProfile:
     """Both figures of the only input are EI."""
     figure = Figure.of_ei(ei)
-    figures = InputFigures([figure], figure, figure.variance)
+    figures = InputFigures([figure], figure, figure.variance, times_ei=1)
     return ComponentProfile(figures, figures)
 
 

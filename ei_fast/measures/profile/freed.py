@@ -165,14 +165,17 @@ class Freed:
 
 
 def freed(do: Intervention, options: MeasureOptions) -> Method[Freed | None]:
-    """As many cells, and points in each, as it takes to know the sum over inputs; None where states cannot be counted."""
+    """As many cells, and points in each, as the sum over inputs takes; None where states cannot be counted."""
     bins, ceiling = do.in_bins, points_ceiling(do, options.effort)
     if options.n_samples is not None:
         m = FREED_POINTS_A_BIN
         n_cells = max(2, options.n_samples // (do.n_in * bins * m))
         return (yield from _freed_in(do, m, n_cells))
-    m = yield from _points_a_bin(do)
-    if m is None or do.n_in * bins * m * PROBED_CELLS > ceiling:
+    enough = yield from _points_a_bin(do)
+    if enough is None:
+        return None
+    m = enough
+    if do.n_in * bins * m * PROBED_CELLS > ceiling:
         return None
     n_cells = max(PROBED_CELLS, min(FEWEST_FREED_CELLS, ceiling // (do.n_in * bins * m)))
     found = yield from _freed_in(do, m, n_cells)
@@ -200,12 +203,12 @@ def aim_of_given(options: MeasureOptions, bits: float) -> float:
 
 
 def _points_a_bin(do: Intervention) -> Method[int | None]:
-    """Points in a bin with which the states inside it can be counted, from a few cells of one input; None if none do."""
+    """Points in a bin with which its states can be counted, from a few cells of one input; None if none do."""
     m = FREED_POINTS_A_BIN
     while m <= MAX_FREED_POINTS_A_BIN:
         _, _, coverage = yield FreedInputs(do, m, PROBED_CELLS, [0])
         if coverage[0] >= MIN_COVERAGE:
-            return m
+            return m  # type: ignore[no-any-return]
         if coverage[0] < HOPELESS_CELLS:
             return None
         m *= 2

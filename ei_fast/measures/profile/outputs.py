@@ -27,8 +27,9 @@ def of_outputs(binned: BinnedLayer, options: MeasureOptions, seed: int) -> Metho
         exact = yield InThreads(lambda threads: _in_threads(of_one, n_out, threads))
     left = [j for j in range(n_out) if exact[j] is None]
     sampled = yield tuple(joint_ei(binned, options, _seed_of(seed, j), outputs=np.array([j])) for j in left)
-    found = dict(zip(left, sampled, strict=True))
-    figures = [Figure.of_ei(found.get(j) or exact[j]) for j in range(n_out)]
+    for j, ei in zip(left, sampled, strict=True):
+        exact[j] = ei
+    figures = [Figure.of_ei(ei) for ei in exact if ei is not None]
     return figures, sum(ei.n_samples for ei in sampled)
 
 
@@ -37,7 +38,7 @@ def _in_threads(function: Callable[[int], JointEI | None], n: int, threads: Thre
 
 
 def _exactly(binned: BinnedLayer, is_free: bool) -> Callable[[int], JointEI | None]:
-    """EI onto an output of a dense layer: exact, or None where it takes samples; `is_free` where these are not given."""
+    """EI onto an output of a dense layer: exact, or None where it takes samples, as it does where these are given."""
 
     def of_output(j: int) -> JointEI | None:
         outputs: NDArray[np.intp] = np.array([j])

@@ -1,8 +1,8 @@
 """I(X_i; Y) from points whose output states are known, grouped by the bin of an input.
 
 I(X_i; Y) = H(Y) + H(X_i) - H(X_i, Y), each entropy by Zhang's estimator with what is unseen: most of the bias of H(X_i,
-Y), whose states are many times those of Y, is taken off. What is left of it shows in halves of the points, which leave
-about twice as much.
+Y), whose states are many times those of Y, is taken off, and what is left is small beside what the model of unseen
+states allows to be wrong, since H(Y) and H(X_i, Y) miss nearly the same.
 """
 
 from dataclasses import dataclass
@@ -99,13 +99,6 @@ class PairCounts:
         pairs, found = np.unique(states.astype(np.int64) * bins + codes, return_counts=True)
         return cls(found.astype(np.int32), bins, pairs)
 
-    def __add__(self, other: "PairCounts") -> "PairCounts":
-        if self.pairs is None or other.pairs is None:
-            return PairCounts(self.counts + other.counts, self.bins)
-        pairs, where = np.unique(np.concatenate([self.pairs, other.pairs]), return_inverse=True)
-        counts = np.bincount(where, np.concatenate([self.counts, other.counts]))
-        return PairCounts(counts.astype(np.int32), self.bins, pairs)
-
     def tallies(self) -> tuple[Tally, Tally]:
         """Of the pairs, and of the input."""
         if self.pairs is None:
@@ -122,17 +115,16 @@ class PairCounts:
 class Information(NamedTuple):
     """I(X_i; Y) in bits from one pool.
 
-    `change` is by how much halves of the points have more; `model_error` what of the unseen states may be wrong;
-    `coverage` that of the pairs; `without_end` whether there is no end to new pairs; and `freedom` the degrees of
-    freedom of the chi-square that the estimate is where the input tells nothing.
+    `model_error` is what of the unseen states may be wrong; `coverage` that of the pairs; `without_end` whether there
+    is no end to new pairs; and `freedom` the degrees of freedom of the chi-square that the estimate is where the input
+    tells nothing.
     """
 
     value: float
-    change: float
     model_error: float
     coverage: float
     without_end: bool
-    freedom: float
+    freedom: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,32 +167,16 @@ class PooledStates:
         """H(Y)."""
         return Tally.of(self.counts.astype(np.int32))[0]
 
-    @cached_property
-    def output_of_halves(self) -> list[Tally]:
-        """H(Y) of the first and of the second half of the points."""
-        return [Tally.of(np.bincount(self.numbers[half]).astype(np.int32))[0] for half in self._halves]
-
-    @property
-    def _halves(self) -> tuple[slice, slice]:
-        middle = len(self) // 2
-        return slice(0, middle), slice(middle, len(self))
-
     def information(self, codes: Codes, bins: int, count: int) -> tuple[Information, NDArray[np.float64]]:
         """I(X_i; Y) of the input that has these bins (n,); and influence (count,) of the first points, to a constant.
 
         The influence is the jackknife's, in bits.
         """
-        halves = [PairCounts.of(self.numbers[half], codes[half], self.n_states, bins) for half in self._halves]
-        counts = halves[0] + halves[1]
+        counts = PairCounts.of(self.numbers, codes, self.n_states, bins)
         pairs, of_input = counts.tallies()
         value = self.output.entropy + of_input.zhang - pairs.entropy
-        in_halves = 0.0
-        for half, output in zip(halves, self.output_of_halves, strict=True):
-            pairs_of_half, input_of_half = half.tallies()
-            in_halves += 0.5 * (output.entropy + input_of_half.zhang - pairs_of_half.entropy)
         found = Information(
             value,
-            in_halves - value,
             pairs.unseen.model_error + self.output.unseen.model_error,
             pairs.coverage,
             pairs.unseen.without_end,
@@ -215,4 +191,3 @@ class PooledStates:
     def influence_of_outputs(self) -> NDArray[np.float64]:
         """Of a point in each state (K,) on H(Y), in bits, up to a constant."""
         return jackknife_influence(self.counts, self.output.unseen)
-

@@ -20,11 +20,11 @@ from ei_fast.measures.profile.component import InputFigures
 from ei_fast.measures.profile.constants import (
     FEWEST_POOLED,
     HOPELESS_POOL,
-    LEAST_OF_MODEL_ERROR,
     MAX_POOLED,
     MAX_POOLED_PAIRS,
     MIN_COVERAGE_OF_PAIRS,
     MOST_TIMES_LARGER,
+    POOL_BIAS_LEFT,
 )
 from ei_fast.measures.profile.figure import Figure, total
 from ei_fast.measures.profile.pairs import Information, PooledStates
@@ -61,7 +61,7 @@ class PooledKeys(SimulationStage):
 
 @dataclass(frozen=True, eq=False)
 class GroupedPool(SimulationStage):
-    """Of each input the figures of an `Information`, (n_in, 6), and the influence of some points on it, (n_in, L)."""
+    """Of each input the figures of an `Information`, (n_in, 5), and the influence of some points on it, (n_in, L)."""
 
     intervention: Intervention
     states: PooledStates
@@ -77,7 +77,7 @@ class GroupedPool(SimulationStage):
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         do, states = self.intervention, self.states
         # What all inputs read is made before threads ask for it.
-        _ = states.output_of_halves, states.influence_of_outputs
+        _ = states.influence_of_outputs
 
         def of_input(i: int) -> tuple[Information, NDArray[np.float64]]:
             codes = do.input_codes_anywhere(i, Stream.POOL, 0, len(states))
@@ -119,19 +119,12 @@ class Pooled:
     @property
     def figures(self) -> InputFigures:
         """What is known of each input, and of the sum."""
-        n = len(self.states)
-        model_error = sum(one.model_error for one in self.inputs)
-        change = abs(sum(one.change for one in self.inputs))
-        # Halves leave about twice the bias, so that it is about what they have more. They are noisy, and it may have
-        # another sign in each input: it is taken to be some of what the model of unseen states allows, at the least.
-        bias = min(max(change, LEAST_OF_MODEL_ERROR * model_error), model_error)
-        share = bias / model_error if model_error > 0.0 else 0.0
         each = [
-            Figure.estimated(one.value, self._stderr(self.influence[i], one.freedom), share * one.model_error)
+            Figure.estimated(one.value, self._stderr(self.influence[i], one.freedom), POOL_BIAS_LEFT * one.model_error)
             for i, one in enumerate(self.inputs)
         ]
         stderr = self._stderr(self.influence.sum(axis=0), sum(one.freedom for one in self.inputs))
-        return InputFigures(each, total(each, stderr, bias)) if n else InputFigures.independent(each)
+        return InputFigures(each, total(each, stderr))
 
     def _stderr(self, influence: NDArray[np.float64], freedom: float) -> float:
         """Standard error of the sum over some inputs, from the influence of points on it.
@@ -176,5 +169,5 @@ def _pool_of(do: Intervention, n: int) -> Method[Pooled]:
     (keys,) = yield PooledKeys(do, n)
     states = PooledStates.of(keys)
     figures, influence = yield GroupedPool(do, states)
-    inputs = [Information(*row[:4].tolist(), bool(row[4]), float(row[5])) for row in figures]
+    inputs = [Information(*row[:3].tolist(), bool(row[3]), int(row[4])) for row in figures]
     return Pooled(states, inputs, influence)
