@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from ei_fast.figures.edges import plot_edges
     from ei_fast.figures.measures import plot_measures
     from ei_fast.figures.plane import CausalPlaneDisplay
+    from ei_fast.figures.profile import plot_profile
     from ei_fast.functions import (
         GroupEI,
         bin_sweep,
         describe,
         effective_information,
         ei_parts_matrix,
+        information_profile,
         mutual_information,
         sensitivity_matrix,
     )
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
     from ei_fast.network.parameter_count import ParameterCount
+    from ei_fast.results.information_profile import InformationProfile
     from ei_fast.results.layer_report import LayerReport
     from ei_fast.results.report import Report
     from ei_fast.training.recorder import Recorder
@@ -56,6 +59,7 @@ _HOMES = {
     "Function": "network.function",
     "GroupEI": "functions",
     "Incomplete": "errors",
+    "InformationProfile": "results.information_profile",
     "Layer": "network.layer",
     "LayerReport": "results.layer_report",
     "MissingExtra": "errors",
@@ -72,10 +76,12 @@ _HOMES = {
     "describe": "functions",
     "effective_information": "functions",
     "ei_parts_matrix": "functions",
+    "information_profile": "functions",
     "mutual_information": "functions",
     "plot_bins": "figures.bins",
     "plot_edges": "figures.edges",
     "plot_measures": "figures.measures",
+    "plot_profile": "figures.profile",
     "sensitivity_matrix": "functions",
     "warmup": "warmup",
 }
@@ -91,6 +97,7 @@ __all__ = [
     "Function",
     "GroupEI",
     "Incomplete",
+    "InformationProfile",
     "Layer",
     "LayerReport",
     "MissingExtra",
@@ -107,10 +114,12 @@ __all__ = [
     "describe",
     "effective_information",
     "ei_parts_matrix",
+    "information_profile",
     "mutual_information",
     "plot_bins",
     "plot_edges",
     "plot_measures",
+    "plot_profile",
     "sensitivity_matrix",
     "warmup",
 ]

@@ -1,6 +1,7 @@
 """The measures as functions: of groups of neurons, of edges, of two vectors, over several bins; and `describe`."""
 
 from ei_fast.functions.description import describe, description
+from ei_fast.functions.profile import information_profile
 from ei_fast.functions.single_layer import GroupEI, effective_information, ei_parts_matrix, sensitivity_matrix
 from ei_fast.functions.sweep import bin_sweep
 from ei_fast.functions.vectors import mutual_information
@@ -12,6 +13,7 @@ __all__ = [
     "description",
     "effective_information",
     "ei_parts_matrix",
+    "information_profile",
     "mutual_information",
     "sensitivity_matrix",
 ]

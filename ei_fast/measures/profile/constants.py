@@ -22,8 +22,8 @@ MIN_COVERAGE_OF_PAIRS = 0.8
 H(Y) and H(X_i, Y) miss is nearly the same: at 0.82 the sum over the inputs of 25 -> 6, scale 5, was 0.02 bits off."""
 POOL_BIAS_LEFT = 0.2
 """Share, of what the model of unseen states may have wrong in H(Y) and in H(X_i, Y), that may be wrong in what they
-differ by. Of the sum over inputs it was 0.10 to 0.13 for 25 -> 6, scale 5, with 2**16 to 2**19 points, and 0.1 or less, as far as
-twelve seeds tell, for 25 -> 6, scale 1, 12 -> 5, scale 3, and 6 -> 6, scale 5."""
+differ by. Of the sum over inputs it was 0.10 to 0.13 for 25 -> 6, scale 5, with 2**16 to 2**19 points, and 0.1 or less,
+as far as twelve seeds tell, for 25 -> 6, scale 1, 12 -> 5, scale 3, and 6 -> 6, scale 5."""
 
 GIVEN_TOL = 2.0
 """Error aimed for in the sum of I(X_i; Y | X_others), relative to the sum, in units of `tol`: half of it takes four

@@ -5,7 +5,7 @@ and those of the cells that differ in input i alone a sample of Y given all othe
 come from the same points, and what they have in common is taken into account where one is divided by another.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from ei_fast.measures.profile.component import ComponentProfile, InputFigures
 from ei_fast.measures.profile.constants import LINES_POINTS
 from ei_fast.measures.profile.figure import Figure, total
 from ei_fast.measures.profile.freed import entropies_of
-from ei_fast.measures.profile.pairs import Information, PooledStates
+from ei_fast.measures.profile.pairs import PairCounts, PooledStates
+from ei_fast.measures.profile.strata import Strata
 from ei_fast.measures.stages import InThreads, Method
 from ei_fast.runtime.threads import Threads
 
@@ -32,55 +33,39 @@ def of_every_cell(do: Intervention, cells: Cells, m: int) -> Method[ComponentPro
     return found
 
 
-@dataclass(frozen=True)
-class _Given:
-    """I(X_i; Y | X_others) in bits, the bias that is left, and the freedom of its second order."""
-
-    value: float
-    bias: float
-    freedom: float
-
-
 def _profile(keys: Keys, n_in: int, bins: int, threads: Threads) -> ComponentProfile:
     n_cells, m = keys.shape
+    n_points = n_cells * m
     states = PooledStates.of(keys.reshape(-1))
-    _ = states.influence_of_outputs
+    strata, covariance = Strata.of(states, n_cells), _covariance(states, n_cells, n_in, bins)
     index = np.unravel_index(np.arange(n_cells), (bins,) * n_in)
+    # Each bin of an input has as many points: its entropy is known.
+    known = float(np.log2(bins) + states.output.entropy - strata.excess(np.zeros(n_cells, np.int64), n_points))
 
-    def of_input(i: int) -> tuple[Information, _Given]:
-        codes = np.repeat(index[i].astype(np.uint16), m)
-        alone, _ = states.information(codes, bins, 0)
-        return alone, _given(_lines(keys, i, bins), bins)
+    def of_input(i: int) -> tuple[Figure, Figure]:
+        counts = PairCounts.of(states.numbers, np.repeat(index[i].astype(np.uint16), m), states.n_states, bins)
+        pairs, _ = counts.tallies()
+        freedom = min(max(pairs.n_states - states.n_states - bins + 1, 0), strata.freedom)
+        stderr = _stderr(covariance, 1 + i, freedom, n_points)
+        alone = known - pairs.entropy + strata.excess(index[i], n_points)
+        error = states.output.unseen.model_error + pairs.unseen.model_error
+        lines = _lines(keys, i, bins)
+        given, left, freedom = _given(lines, strata, np.arange(n_cells) - index[i] * bins ** (n_in - 1 - i))
+        of_given = _stderr(covariance, 1 + n_in + i, min(freedom, strata.freedom), n_points)
+        return Figure.estimated(alone, stderr, error), Figure.estimated(given, of_given, left)
 
-    found = threads.map(of_input, range(n_in))
-    some = states.numbers.reshape(n_cells, m)[:, : max(2, LINES_POINTS // n_cells)]
-    covariance = _covariance(some, n_in, bins) / (n_cells * m)
-    n_random = float(np.sum(states_in_rows(keys) - 1))
-    alone = [
-        Figure.estimated(
-            one.value, _stderr(covariance[1 + i], 1 + i, min(one.freedom, n_random), n_cells * m), one.model_error
-        )
-        for i, (one, _) in enumerate(found)
-    ]
-    given = [
-        Figure.estimated(
-            one.value,
-            _stderr(covariance[1 + n_in + i], 1 + n_in + i, min(one.freedom, n_random), n_cells * m),
-            one.bias,
-        )
-        for i, (_, one) in enumerate(found)
-    ]
+    alone, given = zip(*threads.map(of_input, range(n_in)), strict=True)
     return ComponentProfile(
         _together(alone, covariance, slice(1, 1 + n_in)), _together(given, covariance, slice(1 + n_in, None))
     )
 
 
-def _stderr(row: Values, k: int, freedom: float, n: int) -> float:
-    """Of a figure, from its row of covariances; and the second order, which is all there is of what tells nothing."""
-    return float(np.sqrt(row[k] + SECOND_ORDER_VARIANCE * freedom / n**2))
+def _stderr(covariance: Values, k: int, freedom: int, n: int) -> float:
+    """Of a figure, from its variance; and the second order, which is all there is of what tells nothing."""
+    return float(np.sqrt(covariance[k, k] + SECOND_ORDER_VARIANCE * freedom / n**2))
 
 
-def _together(figures: list[Figure], covariance: Values, rows: slice) -> InputFigures:
+def _together(figures: Sequence[Figure], covariance: Values, rows: slice) -> InputFigures:
     """Figures of all inputs, and their sum with what they have in common."""
     second_order = sum(f.variance for f in figures) - float(np.trace(covariance[rows, rows]))
     variance = float(covariance[rows, rows].sum()) + second_order
@@ -95,11 +80,14 @@ def _lines(keys: Keys, i: int, bins: int) -> Keys:
     return np.ascontiguousarray(lines).reshape(-1, bins, m)
 
 
-def _given(lines: Keys, bins: int) -> _Given:
-    of_lines, of_cells = entropies_of(lines.reshape(len(lines), -1)), entropies_of(lines.reshape(len(lines) * bins, -1))
-    value = float(of_lines.corrected.mean() - of_cells.corrected.mean())
-    freedom = float((bins - 1) * np.sum(states_in_rows(lines.reshape(len(lines), -1)) - 1))
-    return _Given(value, of_lines.unseen.model_error + of_cells.unseen.model_error, freedom)
+def _given(lines: Keys, strata: Strata, line_of_cell: NDArray[np.int64]) -> tuple[float, float, int]:
+    """I(X_i; Y | X_others) in bits, what of unseen states may be wrong, and the freedom of its second order."""
+    n_lines, bins, m = lines.shape
+    of_lines, of_cells = entropies_of(lines.reshape(n_lines, -1)), entropies_of(lines.reshape(-1, m))
+    excess = strata.excess(line_of_cell, bins * m) / n_lines
+    value = float(of_lines.corrected.mean() - of_cells.corrected.mean()) - excess
+    freedom = int((bins - 1) * np.sum(states_in_rows(lines.reshape(n_lines, -1)) - 1))
+    return value, of_lines.unseen.model_error + of_cells.unseen.model_error, freedom
 
 
 def states_in_rows(keys: Keys) -> NDArray[np.int64]:
@@ -109,20 +97,13 @@ def states_in_rows(keys: Keys) -> NDArray[np.int64]:
     return n_states
 
 
-def _covariance(states: NDArray[np.int32], n_in: int, bins: int) -> Values:
-    """Covariances, bits**2, of a point's influences on EI, on what each input tells, and on what it adds to others.
+def _covariance(pooled: PooledStates, n_cells: int, n_in: int, bins: int) -> Values:
+    """Covariances, bits**2, of EI, of what each input tells, and of what it adds to others: (1 + 2 n_in, 1 + 2 n_in).
 
-    Parameters
-    ----------
-    states : ndarray (n_cells, m)
-        Numbers of the states of some points in each cell.
-
-    Returns
-    -------
-    ndarray (1 + 2 n_in, 1 + 2 n_in)
-        Inside cells, on average: what differs from cell to cell is no error.
+    They are those inside cells, of the influences of some points: what differs from cell to cell is no error.
     """
-    n_cells, m = states.shape
+    states = pooled.numbers.reshape(n_cells, -1)[:, : max(2, LINES_POINTS // n_cells)]
+    m = states.shape[1]
     cell = np.repeat(np.arange(n_cells), m)
     state, n_states = states.reshape(-1).astype(np.int64), int(states.max(initial=0)) + 1
     output, inside = _surprise(state), _surprise(cell * n_states + state)
@@ -135,7 +116,7 @@ def _covariance(states: NDArray[np.int32], n_in: int, bins: int) -> Values:
     table = np.array(influences).reshape(len(influences), n_cells, m)
     table -= table.mean(axis=2, keepdims=True)
     flat = table.reshape(len(influences), -1)
-    covariance: Values = np.einsum("ak,bk->ab", flat, flat) / (n_cells * (m - 1))
+    covariance: Values = np.einsum("ak,bk->ab", flat, flat) / (n_cells * (m - 1)) / len(pooled)
     return covariance
 
 

@@ -118,7 +118,7 @@ class Freed:
     @property
     def n_cells(self) -> int:
         """Cells of each input."""
-        return self.values.shape[1]
+        return len(self.values[0])
 
     @property
     def _corrected(self) -> NDArray[np.float64]:
@@ -208,7 +208,7 @@ def _points_a_bin(do: Intervention) -> Method[int | None]:
     while m <= MAX_FREED_POINTS_A_BIN:
         _, _, coverage = yield FreedInputs(do, m, PROBED_CELLS, [0])
         if coverage[0] >= MIN_COVERAGE:
-            return m  # type: ignore[no-any-return]
+            return m
         if coverage[0] < HOPELESS_CELLS:
             return None
         m *= 2

@@ -169,5 +169,7 @@ def _pool_of(do: Intervention, n: int) -> Method[Pooled]:
     (keys,) = yield PooledKeys(do, n)
     states = PooledStates.of(keys)
     figures, influence = yield GroupedPool(do, states)
-    inputs = [Information(*row[:3].tolist(), bool(row[3]), int(row[4])) for row in figures]
+    inputs = [
+        Information(value, error, coverage, bool(end), int(freedom)) for value, error, coverage, end, freedom in figures
+    ]
     return Pooled(states, inputs, influence)
