@@ -37,6 +37,8 @@ MAX_FREED_POINTS_A_BIN = 512
 FREED_BIAS_TAKEN_OFF, FREED_BIAS_LEFT = 0.75, 0.5
 """Of what halves of the points have more: what is taken off, and what may be left. The bias of all points was between
 0.47 and 1.5 of it for 25 -> 6, scales 1 and 5, and 6 -> 6, scale 5, with 32 and 64 points a bin."""
+FREED_GROUPS = 16
+"""Groups of cells, at the most, each of which is left out once to know the error."""
 PROBED_CELLS = 8
 """Cells in which it is found out whether points inside cells can be counted at all."""
 HOPELESS_CELLS = 0.5

@@ -40,7 +40,8 @@ def _profile(keys: Keys, n_in: int, bins: int, threads: Threads) -> ComponentPro
     strata, covariance = Strata.of(states, n_cells), _covariance(states, n_cells, n_in, bins)
     index = np.unravel_index(np.arange(n_cells), (bins,) * n_in)
     # Each bin of an input has as many points: its entropy is known.
-    known = float(np.log2(bins) + states.output.entropy - strata.excess(np.zeros(n_cells, np.int64), n_points))
+    excess = strata.excess(np.zeros(n_cells, np.int64), n_points)
+    known = float(np.log2(bins)) + states.output.entropy - excess
 
     def of_input(i: int) -> tuple[Figure, Figure]:
         counts = PairCounts.of(states.numbers, np.repeat(index[i].astype(np.uint16), m), states.n_states, bins)
@@ -55,8 +56,10 @@ def _profile(keys: Keys, n_in: int, bins: int, threads: Threads) -> ComponentPro
         return Figure.estimated(alone, stderr, error), Figure.estimated(given, of_given, left)
 
     alone, given = zip(*threads.map(of_input, range(n_in)), strict=True)
+    # EI has the excess in it; what is made of both may be wrong by it.
     return ComponentProfile(
-        _together(alone, covariance, slice(1, 1 + n_in)), _together(given, covariance, slice(1 + n_in, None))
+        _together(alone, covariance, slice(1, 1 + n_in), excess),
+        _together(given, covariance, slice(1 + n_in, None), excess),
     )
 
 
@@ -65,11 +68,13 @@ def _stderr(covariance: Values, k: int, freedom: int, n: int) -> float:
     return float(np.sqrt(covariance[k, k] + SECOND_ORDER_VARIANCE * freedom / n**2))
 
 
-def _together(figures: Sequence[Figure], covariance: Values, rows: slice) -> InputFigures:
+def _together(figures: Sequence[Figure], covariance: Values, rows: slice, excess: float) -> InputFigures:
     """Figures of all inputs, and their sum with what they have in common."""
     second_order = sum(f.variance for f in figures) - float(np.trace(covariance[rows, rows]))
     variance = float(covariance[rows, rows].sum()) + second_order
-    return InputFigures(figures, total(figures, float(np.sqrt(max(variance, 0.0)))), float(covariance[0, rows].sum()))
+    bias = sum(figure.bias for figure in figures) + abs(excess)
+    together = total(figures, float(np.sqrt(max(variance, 0.0))), bias)
+    return InputFigures(figures, together, float(covariance[0, rows].sum()))
 
 
 def _lines(keys: Keys, i: int, bins: int) -> Keys:

@@ -8,13 +8,15 @@ tells of another, and the sum would be known less well from the same cells.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.intervention.do import Intervention, Keys
 from ei_fast.intervention.streams import Stream
-from ei_fast.measures.constants import MIN_COVERAGE, NONE_SEEN, SKEWNESS, STDERR_SHARE, STUDENT_T
+from ei_fast.kernels.counting import KEPT, ONCE, THRICE, TWICE, ZHANG
+from ei_fast.measures.constants import LN2, MIN_COVERAGE, NONE_SEEN, SKEWNESS, STDERR_SHARE, STUDENT_T
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.measures.entropies.sample import points_ceiling
@@ -24,6 +26,7 @@ from ei_fast.measures.profile.constants import (
     FEWEST_FREED_CELLS,
     FREED_BIAS_LEFT,
     FREED_BIAS_TAKEN_OFF,
+    FREED_GROUPS,
     FREED_POINTS_A_BIN,
     GIVEN_TOL,
     HOPELESS_CELLS,
@@ -34,16 +37,21 @@ from ei_fast.measures.profile.figure import Figure, total
 from ei_fast.measures.stages import Arrays, Method, SimulationStage
 from ei_fast.runtime.threads import Threads
 
+Values = NDArray[np.float64]
+
 _CELLS_AN_INPUT, _POINTS_AN_INPUT = 2**30, 2**44
 """Numbers of the streams that each input has for itself."""
+
+_SUMMED = [ZHANG, KEPT, ONCE, TWICE, THRICE]
 
 
 @dataclass(frozen=True, eq=False)
 class FreedInputs(SimulationStage):
     """The first r cells of some inputs, with m points in each bin of the input that moves.
 
-    Its arrays are I(X_i; Y) in bits inside each cell, (n_in, r); by how much halves of the points have more, (n_in, r);
-    and of each input the coverage inside bins, (n_in,).
+    Its arrays are sums over groups of cells, (n_in, groups, 4, 5), of the columns `_SUMMED` of what is counted in each
+    cell, in each of its bins, and in the same for each half of the points; and what input i tells inside each cell,
+    (n_in, r), bits, what is unseen not included.
     """
 
     intervention: Intervention
@@ -60,32 +68,39 @@ class FreedInputs(SimulationStage):
         return len(self.inputs)
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
-        rows = threads.map(self._of_input, self.inputs[begin:end])
-        values, changes, coverage = zip(*rows, strict=True)
-        return np.array(values), np.array(changes), np.array(coverage)
+        sums, values = zip(*threads.map(self._of_input, self.inputs[begin:end]), strict=True)
+        return np.array(sums), np.array(values)
 
-    def _of_input(self, i: int) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    def _of_input(self, i: int) -> tuple[Values, Values]:
         do, m, r, bins = self.intervention, self.m, self.n_cells, self.intervention.in_bins
         cells = np.repeat(do.drawn_cells(Stream.FREED_CELLS, i * _CELLS_AN_INPUT, r), bins, axis=0)
         cells[:, i] = np.tile(np.arange(bins), r)
-        keys = do.keys_inside(Stream.FREED_POINTS, i * _POINTS_AN_INPUT, cells, m).reshape(r, bins, m)
-        values, coverage = information_inside(keys)
+        keys = do.keys_inside(Stream.FREED_POINTS, i * _POINTS_AN_INPUT, cells, m)
         # The first and the second half of the points of each bin.
-        halves = keys.reshape(r, bins, 2, m // 2).transpose(0, 2, 1, 3).reshape(2 * r, bins, m // 2)
-        in_halves, _ = information_inside(np.ascontiguousarray(halves))
-        return values, in_halves.reshape(r, 2).mean(axis=1) - values, coverage
-
-
-def information_inside(keys: Keys) -> tuple[NDArray[np.float64], float]:
-    """I(X_i; Y) in bits in each of r cells, from the keys (r, bins, m) in each bin; and the coverage inside bins."""
-    r, bins, m = keys.shape
-    of_cell, of_bins = (entropies_of(keys.reshape(shape)) for shape in ((r, bins * m), (r * bins, m)))
-    return of_cell.corrected - of_bins.corrected.reshape(r, bins).mean(axis=1), of_bins.coverage
+        halves = np.ascontiguousarray(keys.reshape(r, bins, 2, m // 2).transpose(0, 2, 1, 3))
+        shapes = ((keys, bins * m), (keys, m), (halves, bins * m // 2), (halves, m // 2))
+        counted = [
+            CellStatistics.of_keys(of_all.reshape(-1, n), ZHANG_UNSEEN).array[:, _SUMMED].reshape(r, -1, 5).sum(axis=1)
+            for of_all, n in shapes
+        ]
+        by_cell = np.stack(counted, axis=1)
+        firsts = r * np.arange(min(r, FREED_GROUPS)) // min(r, FREED_GROUPS)
+        return np.add.reduceat(by_cell, firsts, axis=0), by_cell[:, 0, 0] - by_cell[:, 1, 0] / bins
 
 
 def entropies_of(keys: Keys) -> CellEntropies:
     """Entropies inside cells, from the keys (r, m) of the points in each."""
     return CellEntropies(CellStatistics.of_keys(keys, ZHANG_UNSEEN), keys.shape[1], ZHANG_UNSEEN, keys.size)
+
+
+def _entropy(sums: Values, points: Values) -> Values:
+    """Mean entropy in bits of cells with so many points each, from sums (..., 5) over them; see `UnseenStates`."""
+    zhang, kept, once, twice, thrice = np.moveaxis(sums, -1, 0)
+    decay = 2 * (twice + 1) / np.maximum(once - 1, 1.0)
+    growth = np.maximum(decay * (1 + decay) - 6 * thrice / np.maximum(once, 1.0), 0.0) / decay**2
+    unseen = once / kept * (1 + 2 * growth) / (1 + 3 * growth) / (decay * LN2)
+    entropy: Values = zhang * points / kept + np.where(once < 2, 0.0, unseen)
+    return entropy
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,21 +109,29 @@ class Freed:
 
     Attributes
     ----------
-    values, changes : ndarray (n_in, r)
-        Bits inside cells, and by how much halves of the points have more.
-    coverage : float
-        Inside bins, on average over the inputs.
-    most : float
-        Bits that an input can tell at the most.
-    n_points : int
-        Points simulated.
+    sums : ndarray (n_in, groups, 4, 5)
+    values : ndarray (n_in, r)
+    m : int
+        Points in each bin.
+    bins : int
+        Of an input.
     """
 
-    values: NDArray[np.float64]
-    changes: NDArray[np.float64]
-    coverage: float
-    most: float
-    n_points: int
+    sums: Values
+    values: Values
+    m: int
+    bins: int
+
+    @property
+    def n_points(self) -> int:
+        """Points simulated."""
+        return self.values.size * self.bins * self.m
+
+    @property
+    def coverage(self) -> float:
+        """Inside bins, on average."""
+        _, kept, once, _, _ = self.sums[:, :, 1].sum(axis=(0, 1)).tolist()
+        return float(1.0 - once / kept)
 
     @property
     def resolved(self) -> bool:
@@ -120,14 +143,30 @@ class Freed:
         """Cells of each input."""
         return len(self.values[0])
 
-    @property
-    def _corrected(self) -> NDArray[np.float64]:
-        return self.values - FREED_BIAS_TAKEN_OFF * self.changes
+    def _estimates(self, sums: Values) -> tuple[Values, Values]:
+        """Bits that inputs tell, what halves show of the bias taken off, and how much halves have more."""
+        points = self.m * np.array([self.bins, 1, self.bins / 2, 0.5])
+        of_cells, of_bins, of_halves, of_half_bins = np.moveaxis(_entropy(sums, points), -1, 0)
+        value = of_cells - of_bins
+        change = of_halves - of_half_bins - value
+        return value - FREED_BIAS_TAKEN_OFF * change, change
+
+    @cached_property
+    def _variances(self) -> Values:
+        """Of each input, (n_in,), by leaving out one group of cells after the other.
+
+        The cells of an input share what is estimated of unseen states, so that their spread is not all of the error.
+        """
+        groups = self.sums.shape[1]
+        without, _ = self._estimates(self.sums.sum(axis=1, keepdims=True) - self.sums)
+        deviations = without - without.mean(axis=1, keepdims=True)
+        variances: Values = (deviations**2).sum(axis=1) * (groups - 1) / groups
+        return variances
 
     @property
     def bias_of_rare_cells(self) -> float:
-        """Bits by which the sum may be off since no cell of some inputs, or few, tell anything."""
-        return float(sum(self._rare(self._corrected[[i]]) for i in np.flatnonzero(~self._is_told)))
+        """Bits by which the sum may be off since no cell of some inputs tells anything."""
+        return float(np.count_nonzero(~self._is_told)) * self._none_seen
 
     @property
     def _is_told(self) -> NDArray[np.bool_]:
@@ -135,30 +174,33 @@ class Freed:
         return told
 
     @property
+    def _none_seen(self) -> float:
+        return min(NONE_SEEN / self.n_cells, 1.0) * float(np.log2(self.bins))
+
+    @property
     def figures(self) -> InputFigures:
         """What is known of each input, and of the sum."""
-        corrected, halves = self._corrected, FREED_BIAS_LEFT * self.changes.mean(axis=1)
+        corrected, change = self._estimates(self.sums.sum(axis=1))
+        is_told, freedom = self._is_told, max(self.sums.shape[1] - 1, 1)
+        stderr = np.sqrt(self._variances) * (1 + STUDENT_T / freedom)
         each = [
             Figure.estimated(
-                float(corrected[i].mean()),
-                self._stderr(corrected[[i]]),
-                abs(float(halves[i])) + self._rare(corrected[[i]]),
+                float(corrected[i]),
+                float(stderr[i]),
+                FREED_BIAS_LEFT * abs(float(change[i]))
+                + (self._skewness(self.values[[i]]) if is_told[i] else self._none_seen),
             )
             for i in range(len(corrected))
         ]
-        told = corrected[self._is_told]
-        bias = abs(float(halves.sum())) + self.bias_of_rare_cells + (self._rare(told) if len(told) else 0.0)
-        return InputFigures(each, total(each, self._stderr(corrected), bias))
+        bias = FREED_BIAS_LEFT * abs(float(change.sum())) + self.bias_of_rare_cells
+        if is_told.any():
+            bias += self._skewness(self.values[is_told])
+        freedom *= max(int(np.count_nonzero(is_told)), 1)
+        of_sum = float(np.sqrt(self._variances.sum())) * (1 + STUDENT_T / freedom)
+        return InputFigures(each, total(each, of_sum, bias))
 
-    def _stderr(self, values: NDArray[np.float64]) -> float:
-        """Standard error of the sum over inputs of the mean of values (inputs, r)."""
-        freedom = max(self.n_cells - 1, 1)
-        return float(np.sqrt(values.var(axis=1, ddof=1).sum() / self.n_cells)) * (1 + STUDENT_T / freedom)
-
-    def _rare(self, values: NDArray[np.float64]) -> float:
-        """Bits by which a sum may be off since few of the cells differ, or none."""
-        if not values.any():
-            return min(NONE_SEEN / self.n_cells, 1.0) * self.most
+    def _skewness(self, values: Values) -> float:
+        """Bits by which the sum over inputs of the mean of values (inputs, r) may be off since few cells differ."""
         deviations = values - values.mean(axis=1, keepdims=True)
         squares = float(np.sum(deviations**2))
         return SKEWNESS * abs(float(np.sum(deviations**3))) / max(squares, 1e-300) / self.n_cells
@@ -206,10 +248,11 @@ def _points_a_bin(do: Intervention) -> Method[int | None]:
     """Points in a bin with which its states can be counted, from a few cells of one input; None if none do."""
     m = FREED_POINTS_A_BIN
     while m <= MAX_FREED_POINTS_A_BIN:
-        _, _, coverage = yield FreedInputs(do, m, PROBED_CELLS, [0])
-        if coverage[0] >= MIN_COVERAGE:
+        (sums, values) = yield FreedInputs(do, m, PROBED_CELLS, [0])
+        coverage = Freed(sums, values, m, do.in_bins).coverage
+        if coverage >= MIN_COVERAGE:
             return m
-        if coverage[0] < HOPELESS_CELLS:
+        if coverage < HOPELESS_CELLS:
             return None
         m *= 2
     return None
@@ -217,6 +260,5 @@ def _points_a_bin(do: Intervention) -> Method[int | None]:
 
 def _freed_in(do: Intervention, m: int, n_cells: int) -> Method[Freed]:
     """From so many cells of each input, with m points in each bin."""
-    values, changes, coverage = yield FreedInputs(do, m, n_cells, range(do.n_in))
-    n_points = values.size * do.in_bins * m
-    return Freed(values, changes, float(coverage.mean()), float(np.log2(do.in_bins)), n_points)
+    sums, values = yield FreedInputs(do, m, n_cells, range(do.n_in))
+    return Freed(sums, values, m, do.in_bins)
