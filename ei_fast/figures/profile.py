@@ -66,11 +66,15 @@ def plot_profile(profile: InformationProfile, ax: Axes | None = None) -> Figure:
     _draw(of_inputs, profile, "conditional_information", given, "all others known")
     _draw(of_inputs, profile, "input_information", alone, "alone")
     _draw(of_outputs, profile, "output_information", alone, "alone")
-    most = np.log2([max(profile.in_bins, 2), max(profile.out_bins, 2)])
-    for panel, side, bits in ((of_inputs, "input", most[0]), (of_outputs, "output", most[1])):
+    for panel, side, name in (
+        (of_inputs, "input", "conditional_information"),
+        (of_outputs, "output", "output_information"),
+    ):
         quiet(panel)
         panel.set_xlabel(side, fontsize=SMALL)
-        panel.set_ylim(-0.03 * bits, 1.06 * bits)
+        # With room for the legend above.
+        most = float(getattr(profile, f"{name}_interval").max()) or 1.0
+        panel.set_ylim(-0.03 * most, 1.25 * most)
         panel.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     of_inputs.set_ylabel("information [bits]", fontsize=SMALL)
     of_inputs.set_title(_title_of_inputs(profile), loc="left", fontsize=SMALL, parse_math=False)
