@@ -12,7 +12,7 @@ from ei_fast.measures.joint.auto import shared_out
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.profile.brackets import LeastOfInputs, bracketed
+from ei_fast.measures.profile.brackets import LeastOfInputs, bracketed, least_given
 from ei_fast.measures.profile.component import ComponentProfile, InputFigures
 from ei_fast.measures.profile.estimate import LayerProfile
 from ei_fast.measures.profile.every_cell import of_every_cell
@@ -87,7 +87,8 @@ def _of_drawn(do: Intervention, ei: JointEI, options: MeasureOptions) -> Method[
     if not pool.resolved or given is None:
         (least,) = yield LeastOfInputs(do, options.n_samples)
     if given is None:
-        given = InputFigures.independent(bracketed(least, [min(most, ei.high)] * do.n_in))
+        least_of_given = np.maximum(least, (yield from least_given(do, options)))
+        given = InputFigures.independent(bracketed(least_of_given, [min(most, ei.high)] * do.n_in))
     if not pool.resolved:
         each = bracketed(least, [min(one.high, most, ei.high) for one in given.each])
         alone = InputFigures(each, total(each).within(0.0, ei.high))

@@ -13,10 +13,18 @@ from numpy.typing import NDArray
 from ei_fast.intervention.do import Codes, Intervention
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import MIN_COVERAGE
-from ei_fast.measures.profile.constants import BRACKET_BITS, BRACKET_CODES, BRACKET_POINTS
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.profile.constants import (
+    BRACKET_BITS,
+    BRACKET_CODES,
+    BRACKET_POINTS,
+    FEWEST_BRACKET_POINTS,
+    MAX_BRACKET_PAIRS,
+)
 from ei_fast.measures.profile.figure import Figure
+from ei_fast.measures.profile.freed import Freed, freed
 from ei_fast.measures.profile.pairs import PooledStates
-from ei_fast.measures.stages import Arrays, SimulationStage
+from ei_fast.measures.stages import Arrays, Method, Named, SimulationStage
 from ei_fast.runtime.threads import Threads
 
 
@@ -38,7 +46,9 @@ class LeastOfInputs(SimulationStage):
     @property
     def n_points(self) -> int:
         """Points of the pool."""
-        return min(self.n_samples or BRACKET_POINTS, BRACKET_POINTS, BRACKET_CODES // self.intervention.n_out)
+        do, wanted = self.intervention, self.n_samples or BRACKET_POINTS
+        most = max(FEWEST_BRACKET_POINTS, MAX_BRACKET_PAIRS // do.n_in)
+        return min(wanted, BRACKET_POINTS, most, max(FEWEST_BRACKET_POINTS, BRACKET_CODES // do.n_out))
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         do, n = self.intervention, self.n_points
@@ -68,6 +78,20 @@ def _least(outputs: Codes, codes: Codes, out_bins: int, in_bins: int) -> float:
             stderr = float(np.sqrt(influence.var() / len(keys)))
             return max(Figure.estimated(found.value, stderr, found.model_error).low, 0.0)
     return 0.0
+
+
+def least_given(do: Intervention, options: MeasureOptions) -> Method[NDArray[np.float64]]:
+    """Lower bounds (n_in,), bits, on I(X_i; Y | X_others): of the outputs with most entropy, as many as are counted."""
+    entropies = do.output_entropies
+    order = np.arange(do.n_out) if entropies is None else np.argsort(-entropies, kind="stable")
+    count = do.n_out // 2
+    while count:
+        some = do.restricted(np.sort(order[:count]))
+        cells: Freed | None = yield Named(f"some-{count}-outputs", freed(some, options))
+        if cells is not None and cells.resolved:
+            return np.array([max(figure.low, 0.0) for figure in cells.figures.each])
+        count //= 2
+    return np.zeros(do.n_in)
 
 
 def bracketed(least: NDArray[np.float64], most: list[float]) -> list[Figure]:

@@ -13,6 +13,8 @@ MAX_POOLED = 2**23
 """Points of a pool, at the most: they are kept."""
 MAX_POOLED_PAIRS = 2**28
 """Points of a pool times inputs, at the most: 1.5 seconds of one core."""
+FEWEST_INFLUENCES, MAX_INFLUENCES = 2**8, 2**24
+"""Points of a pool whose influence on inputs is looked at, at the least; and times inputs, at the most: 128 MiB."""
 MOST_TIMES_LARGER = 16
 """By how much a pool is larger than the one before, at the most: what a small one knows of its bias is little."""
 HOPELESS_POOL = 0.25
@@ -44,11 +46,16 @@ PROBED_CELLS = 8
 HOPELESS_CELLS = 0.5
 """Coverage inside cells below which MAX_FREED_POINTS_A_BIN points a bin will not do."""
 
+MOST_EXACT_INPUTS = 2**10
+"""Inputs of a single output, at the most, each of which is exact once all others are known: it takes their square."""
+
 LINES_POINTS = 2**18
 """Points whose influence is looked at where every cell is visited."""
 
 BRACKET_POINTS = 2**17
 """Points that bound what an input tells where the states of all outputs cannot be counted."""
+FEWEST_BRACKET_POINTS, MAX_BRACKET_PAIRS = 2**13, 2**28
+"""The same at the least; and times inputs, at the most."""
 BRACKET_CODES = 2**27
 """Bins of outputs that are kept of them, at the most."""
 BRACKET_BITS = 17.0

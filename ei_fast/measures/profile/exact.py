@@ -11,6 +11,7 @@ from ei_fast.measures.joint.one_output import one_output_ei
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.profile.component import ComponentProfile, InputFigures
+from ei_fast.measures.profile.constants import MOST_EXACT_INPUTS
 from ei_fast.measures.profile.figure import Figure
 from ei_fast.measures.stages import InThreads, Method
 
@@ -27,7 +28,7 @@ def has_one_output(problem: JointProblem, options: MeasureOptions) -> bool:
     component = problem.component
     if component is None or len(component.outputs) > 1 or options.n_samples is not None:
         return False
-    return len(component.inputs) >= FEWEST_INPUTS
+    return FEWEST_INPUTS <= len(component.inputs) <= MOST_EXACT_INPUTS
 
 
 def of_one_output(problem: JointProblem, parts: NDArray[np.float64]) -> Method[ComponentProfile | None]:

@@ -164,6 +164,12 @@ class Freed:
         return variances
 
     @property
+    def is_unseen_noise(self) -> bool:
+        """Whether most of the error is in what states that were not met are estimated to add, not in cells that differ."""
+        of_cells = float(self.values.var(axis=1, ddof=1).sum()) / self.n_cells
+        return float(self._variances.sum()) > 2 * of_cells
+
+    @property
     def bias_of_rare_cells(self) -> float:
         """Bits by which the sum may be off since no cell of some inputs tells anything."""
         return float(np.count_nonzero(~self._is_told)) * self._none_seen
@@ -226,17 +232,22 @@ def freed(do: Intervention, options: MeasureOptions) -> Method[Freed | None]:
         aim = aim_of_given(options, sum_of_all.value)
         if found.resolved and sum_of_all.error <= aim:
             return found
-        n_cells = found.n_cells
-        rare = found.bias_of_rare_cells
-        if not found.resolved or sum_of_all.bias - rare > STDERR_SHARE * aim:
-            m *= 2
-        wanted = n_cells * max((sum_of_all.stderr / (STDERR_SHARE * aim)) ** 2, 2 * rare / aim, 1.0)
-        most = ceiling // (do.n_in * bins * m)
-        n_cells = int(min(wanted, most))
-        is_same = m * bins * found.n_cells * do.n_in == found.n_points
-        if m > MAX_FREED_POINTS_A_BIN or n_cells < found.n_cells or (is_same and n_cells < 1.05 * found.n_cells):
+        larger = _larger(found, sum_of_all, aim, ceiling // (do.n_in * bins))
+        if larger is None:
             return found
-        found = yield from _freed_in(do, m, n_cells)
+        found = yield from _freed_in(do, *larger)
+
+
+def _larger(found: Freed, sum_of_all: Figure, aim: float, most: int) -> tuple[int, int] | None:
+    """Points a bin and cells of each input with which the sum is known better; None beyond `most` of both together."""
+    m, n_cells, rare = found.m, found.n_cells, found.bias_of_rare_cells
+    is_biased = not found.resolved or sum_of_all.bias - rare > STDERR_SHARE * aim
+    if m < MAX_FREED_POINTS_A_BIN and (is_biased or found.is_unseen_noise):
+        # Of what is left then, more cells may be asked for in another round.
+        return (2 * m, n_cells) if 2 * m * n_cells <= most else None
+    wanted = n_cells * max((sum_of_all.stderr / (STDERR_SHARE * aim)) ** 2, 2 * rare / aim)
+    enlarged = int(min(wanted, most // m))
+    return (m, enlarged) if enlarged >= 1.05 * n_cells else None
 
 
 def aim_of_given(options: MeasureOptions, bits: float) -> float:

@@ -18,8 +18,10 @@ from ei_fast.measures.entropies.tasks import points_a_task
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.profile.component import InputFigures
 from ei_fast.measures.profile.constants import (
+    FEWEST_INFLUENCES,
     FEWEST_POOLED,
     HOPELESS_POOL,
+    MAX_INFLUENCES,
     MAX_POOLED,
     MAX_POOLED_PAIRS,
     MIN_COVERAGE_OF_PAIRS,
@@ -78,10 +80,11 @@ class GroupedPool(SimulationStage):
         do, states = self.intervention, self.states
         # What all inputs read is made before threads ask for it.
         _ = states.influence_of_outputs
+        count = min(len(states), INFLUENCE_POINTS, max(FEWEST_INFLUENCES, MAX_INFLUENCES // do.n_in))
 
         def of_input(i: int) -> tuple[Information, NDArray[np.float64]]:
             codes = do.input_codes_anywhere(i, Stream.POOL, 0, len(states))
-            return states.information(codes, do.in_bins, min(len(states), INFLUENCE_POINTS))
+            return states.information(codes, do.in_bins, count)
 
         found = threads.map(of_input, range(begin, end))
         return np.array([information for information, _ in found]), np.array([influence for _, influence in found])
