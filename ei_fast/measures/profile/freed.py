@@ -165,7 +165,7 @@ class Freed:
 
     @property
     def is_unseen_noise(self) -> bool:
-        """Whether most of the error is in what states that were not met are estimated to add, not in cells that differ."""
+        """Whether most of the error is in what unseen states are estimated to add, not in cells that differ."""
         of_cells = float(self.values.var(axis=1, ddof=1).sum()) / self.n_cells
         return float(self._variances.sum()) > 2 * of_cells
 
