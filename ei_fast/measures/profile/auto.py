@@ -53,6 +53,7 @@ def profile_of(binned: BinnedLayer, options: MeasureOptions, seed: int) -> Metho
         _all_inputs(found, n_in, most, lambda profile: profile.given),
         outputs,
         ei.n_samples + n_outputs + sum(profile.n_samples for profile in profiles),
+        sum(profile.ei_excess for profile in profiles),
     )
 
 

@@ -43,8 +43,11 @@ class ComponentProfile:
         I(X_i; Y), and I(X_i; Y | X_others).
     n_samples : int
         Points simulated for them, beside those of EI.
+    ei_excess : float
+        Bits that EI is too large by, as it was counted; see `Strata`.
     """
 
     alone: InputFigures
     given: InputFigures
     n_samples: int = 0
+    ei_excess: float = 0.0

@@ -1,7 +1,7 @@
 """The profile of a layer: EI, what each neuron tells, and the figures that are made of these."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ei_fast.measures.joint.estimate import JointEI
@@ -23,6 +23,8 @@ class LayerProfile:
         I(X_i; Y) and I(X_i; Y | X_others) of every input, I(X; Y_j) of every output.
     n_samples : int
         Points simulated, those of EI included.
+    ei_excess : float
+        Bits that EI may be too large by, beside its error; what is made of it may be wrong by so much.
     """
 
     joint: JointEI
@@ -30,6 +32,7 @@ class LayerProfile:
     given: InputFigures
     outputs: InputFigures
     n_samples: int
+    ei_excess: float = 0.0
 
     @cached_property
     def ei(self) -> Figure:
@@ -41,7 +44,7 @@ class LayerProfile:
         """EI less the sum of what each input tells alone."""
         if self.alone.times_ei == 1:
             return Figure.exact(0.0)
-        return difference(self.ei, self.alone.sum, self.alone.with_ei).within(0.0, max(self.ei.high, 0.0))
+        return difference(self._compared, self.alone.sum, self.alone.with_ei).within(0.0, max(self.ei.high, 0.0))
 
     @cached_property
     def redundancy_degree(self) -> Figure:
@@ -58,10 +61,14 @@ class LayerProfile:
         """What all inputs tell about each output alone, over EI: between 0 and the number of outputs."""
         return self._over_ei(self.outputs, 0.0, float(len(self.outputs.each)))
 
+    @property
+    def _compared(self) -> Figure:
+        return replace(self.ei, bias=self.ei.bias + self.ei_excess)
+
     def _over_ei(self, figures: InputFigures, least: float, most: float) -> Figure:
         if figures.times_ei is not None and self.ei.low > 0.0:
             return Figure.exact(float(figures.times_ei))
-        return ratio(figures.sum, self.ei, figures.with_ei, (least, most))
+        return ratio(figures.sum, self._compared, figures.with_ei, (least, most))
 
     @property
     def undersampled(self) -> bool:

@@ -56,11 +56,9 @@ def _profile(keys: Keys, n_in: int, bins: int, threads: Threads) -> ComponentPro
         return Figure.estimated(alone, stderr, error), Figure.estimated(given, of_given, left)
 
     alone, given = zip(*threads.map(of_input, range(n_in)), strict=True)
-    # EI has the excess in it; what is made of both may be wrong by it.
-    return ComponentProfile(
-        _together(alone, covariance, slice(1, 1 + n_in), excess),
-        _together(given, covariance, slice(1 + n_in, None), excess),
-    )
+    of_alone = _together(alone, covariance, slice(1, 1 + n_in))
+    of_given = _together(given, covariance, slice(1 + n_in, None))
+    return ComponentProfile(of_alone, of_given, ei_excess=abs(excess))
 
 
 def _stderr(covariance: Values, k: int, freedom: int, n: int) -> float:
@@ -68,12 +66,11 @@ def _stderr(covariance: Values, k: int, freedom: int, n: int) -> float:
     return float(np.sqrt(covariance[k, k] + SECOND_ORDER_VARIANCE * freedom / n**2))
 
 
-def _together(figures: Sequence[Figure], covariance: Values, rows: slice, excess: float) -> InputFigures:
+def _together(figures: Sequence[Figure], covariance: Values, rows: slice) -> InputFigures:
     """Figures of all inputs, and their sum with what they have in common."""
     second_order = sum(f.variance for f in figures) - float(np.trace(covariance[rows, rows]))
     variance = float(covariance[rows, rows].sum()) + second_order
-    bias = sum(figure.bias for figure in figures) + abs(excess)
-    together = total(figures, float(np.sqrt(max(variance, 0.0))), bias)
+    together = total(figures, float(np.sqrt(max(variance, 0.0))))
     return InputFigures(figures, together, float(covariance[0, rows].sum()))
 
 
