@@ -77,9 +77,11 @@ class LayerProfile:
         return self.joint.undersampled or any(one.is_bracket for one in sums)
 
     def reaches(self, options: MeasureOptions) -> bool:
-        """Whether the errors of all sums are as small as was aimed for."""
-        if self.joint.error > options.tol_of(self.joint.value):
-            return False
-        ei = self.joint.value
-        aims = ((self.alone, ei), (self.given, GIVEN_TOL * self.given.sum.value), (self.outputs, ei))
-        return all(figures.sum.error <= options.tol * max(1.0, bits) for figures, bits in aims)
+        """Whether the errors of EI, of both sums over inputs and of every output are as small as was aimed for."""
+        ei, given = self.joint.value, self.given.sum
+        return (
+            self.joint.error <= options.tol_of(ei)
+            and self.alone.sum.error <= options.tol * max(1.0, ei)
+            and given.error <= options.tol * max(1.0, GIVEN_TOL * given.value)
+            and all(one.error <= options.tol_of(one.value) for one in self.outputs.each)
+        )

@@ -170,9 +170,10 @@ class Freed:
         return float(self._variances.sum()) > 2 * of_cells
 
     @property
-    def bias_of_rare_cells(self) -> float:
-        """Bits by which the sum may be off since no cell of some inputs tells anything."""
-        return float(np.count_nonzero(~self._is_told)) * self._none_seen
+    def bias_of_points(self) -> float:
+        """Bits by which the sum may be off since points in a bin are few; what it has beside comes of few cells."""
+        _, change = self._estimates(self.sums.sum(axis=1))
+        return FREED_BIAS_LEFT * abs(float(change.sum()))
 
     @property
     def _is_told(self) -> NDArray[np.bool_]:
@@ -198,7 +199,7 @@ class Freed:
             )
             for i in range(len(corrected))
         ]
-        bias = FREED_BIAS_LEFT * abs(float(change.sum())) + self.bias_of_rare_cells
+        bias = self.bias_of_points + float(np.count_nonzero(~is_told)) * self._none_seen
         if is_told.any():
             bias += self._skewness(self.values[is_told])
         freedom *= max(int(np.count_nonzero(is_told)), 1)
@@ -240,12 +241,12 @@ def freed(do: Intervention, options: MeasureOptions) -> Method[Freed | None]:
 
 def _larger(found: Freed, sum_of_all: Figure, aim: float, most: int) -> tuple[int, int] | None:
     """Points a bin and cells of each input with which the sum is known better; None beyond `most` of both together."""
-    m, n_cells, rare = found.m, found.n_cells, found.bias_of_rare_cells
-    is_biased = not found.resolved or sum_of_all.bias - rare > STDERR_SHARE * aim
+    m, n_cells, of_points = found.m, found.n_cells, found.bias_of_points
+    is_biased = not found.resolved or of_points > STDERR_SHARE * aim
     if m < MAX_FREED_POINTS_A_BIN and (is_biased or found.is_unseen_noise):
         # Of what is left then, more cells may be asked for in another round.
         return (2 * m, n_cells) if 2 * m * n_cells <= most else None
-    wanted = n_cells * max((sum_of_all.stderr / (STDERR_SHARE * aim)) ** 2, 2 * rare / aim)
+    wanted = n_cells * max((sum_of_all.stderr / (STDERR_SHARE * aim)) ** 2, 2 * (sum_of_all.bias - of_points) / aim)
     enlarged = int(min(wanted, most // m))
     return (m, enlarged) if enlarged >= 1.05 * n_cells else None
 
