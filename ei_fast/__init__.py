@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from ei_fast.figures.edges import plot_edges
     from ei_fast.figures.measures import plot_measures
     from ei_fast.figures.plane import CausalPlaneDisplay
+    from ei_fast.figures.profile import plot_profile
     from ei_fast.functions import (
         GroupEI,
         bin_sweep,
         describe,
         effective_information,
         ei_parts_matrix,
+        information_profile,
         jacobian_ei,
         mutual_information,
         sensitivity_matrix,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
     from ei_fast.network.parameter_count import ParameterCount
+    from ei_fast.results.information_profile import InformationProfile
     from ei_fast.results.jacobian_ei import JacobianEI
     from ei_fast.results.layer_report import LayerReport
     from ei_fast.results.report import Report
@@ -58,6 +61,7 @@ _HOMES = {
     "Function": "network.function",
     "GroupEI": "functions",
     "Incomplete": "errors",
+    "InformationProfile": "results.information_profile",
     "JacobianEI": "results.jacobian_ei",
     "Layer": "network.layer",
     "LayerReport": "results.layer_report",
@@ -75,11 +79,13 @@ _HOMES = {
     "describe": "functions",
     "effective_information": "functions",
     "ei_parts_matrix": "functions",
+    "information_profile": "functions",
     "jacobian_ei": "functions",
     "mutual_information": "functions",
     "plot_bins": "figures.bins",
     "plot_edges": "figures.edges",
     "plot_measures": "figures.measures",
+    "plot_profile": "figures.profile",
     "sensitivity_matrix": "functions",
     "warmup": "warmup",
 }
@@ -95,6 +101,7 @@ __all__ = [
     "Function",
     "GroupEI",
     "Incomplete",
+    "InformationProfile",
     "JacobianEI",
     "Layer",
     "LayerReport",
@@ -112,11 +119,13 @@ __all__ = [
     "describe",
     "effective_information",
     "ei_parts_matrix",
+    "information_profile",
     "jacobian_ei",
     "mutual_information",
     "plot_bins",
     "plot_edges",
     "plot_measures",
+    "plot_profile",
     "sensitivity_matrix",
     "warmup",
 ]

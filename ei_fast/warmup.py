@@ -231,6 +231,7 @@ def _call_every_kernel() -> None:
     dominated = Layer(np.vstack([rng.normal(size=(9, 2)), [[5e3, 5e3]]]), activation="relu")
     Network([dominated]).ranges()
     _measure(dominated, joint="plugin")
+    _profile(Layer(rng.normal(size=(6, 6))))
 
 
 def _measure(layer: Any, out_range: tuple[float, float] = (0.0, 1.0), drop: bool = False, **methods: Any) -> None:
@@ -244,6 +245,17 @@ def _measure(layer: Any, out_range: tuple[float, float] = (0.0, 1.0), drop: bool
     measures = run_here(measure_layer(binned, MeasureOptions(**({"n_samples": 2**15} | methods)), 0), Threads(1))
     # What a report asks for as well.
     _ = measures.occupancy.share_outside, measures.occupancy.output_entropy
+
+
+def _profile(layer: Any) -> None:
+    from ei_fast.measures.options import MeasureOptions
+    from ei_fast.measures.profile.auto import profile_of
+    from ei_fast.measures.stages import run_here
+    from ei_fast.network.binned import BinnedLayer
+    from ei_fast.runtime.threads import Threads
+
+    binned = BinnedLayer(layer, 0, (0.0, 1.0), (0.0, 1.0), 8, 8)
+    run_here(profile_of(binned, MeasureOptions(n_samples=2**12), 0), Threads(1))
 
 
 class _CallableModule(ModuleType):

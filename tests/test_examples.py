@@ -18,8 +18,12 @@ LEAVES = {
     "keras_fit": ["keras_fit.gif"],
     "flax_loop": ["flax_loop.png"],
     "lightning_trainer": ["lightning_trainer.html"],
+    "information_profile": ["information_profile.png"],
     "sklearn_partial_fit": ["sklearn_partial_fit.png", "sklearn_edges.png", "sklearn_bins.png"],
 }
+
+NO_TRAINING = {"information_profile"}
+"""What is watched there is no training."""
 
 # It takes minutes: thirty records of layers that are annealed.
 MARKS = {"digits": pytest.mark.endurance}
@@ -37,10 +41,11 @@ def test_an_example(name, tmp_path, monkeypatch):
     assert len(source.read_text(encoding="utf-8").splitlines()) < 40
     monkeypatch.chdir(tmp_path)
     variables = runpy.run_path(str(source))
-    recorder = variables["recorder"] if "recorder" in variables else variables["callback"].recorder
-    assert len(recorder.trajectory_) > 10
-    loss = recorder.trajectory_.metrics["loss"]
-    assert loss[-1] < loss[0]
+    if name not in NO_TRAINING:
+        recorder = variables["recorder"] if "recorder" in variables else variables["callback"].recorder
+        assert len(recorder.trajectory_) > 10
+        loss = recorder.trajectory_.metrics["loss"]
+        assert loss[-1] < loss[0]
     for left in LEAVES[name]:
         path = tmp_path / left
         if path.suffix == ".html":

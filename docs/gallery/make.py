@@ -58,6 +58,13 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
             "digits_measures.png": "Curves of the five measures of three layers, and of the loss",
         },
     ),
+    "information_profile": (
+        "What inputs tell",
+        {
+            "information_profile.png": "Of each of 30 inputs two points, alone and with all others known, far apart; "
+            "beside them a point for each of six outputs"
+        },
+    ),
 }
 
 INTRODUCTION = """\

@@ -1,7 +1,8 @@
-"""The measures as functions: of groups of neurons, of edges, of two vectors, over bins, in noise form; `describe`."""
+"""The measures as functions: of groups of neurons, of edges, of vectors, over bins, profiles, in noise form; `describe`."""
 
 from ei_fast.functions.description import describe, description
 from ei_fast.functions.jacobian import jacobian_ei
+from ei_fast.functions.profile import information_profile
 from ei_fast.functions.single_layer import GroupEI, effective_information, ei_parts_matrix, sensitivity_matrix
 from ei_fast.functions.sweep import bin_sweep
 from ei_fast.functions.vectors import mutual_information
@@ -13,6 +14,7 @@ __all__ = [
     "description",
     "effective_information",
     "ei_parts_matrix",
+    "information_profile",
     "jacobian_ei",
     "mutual_information",
     "sensitivity_matrix",

@@ -161,6 +161,13 @@ class Intervention(ABC):
         self._fill_codes(self._keys_of(stream), first, x_codes, y_codes)
         return x_codes, y_codes
 
+    def input_codes_anywhere(self, i: int, stream: Stream, first: int, count: int) -> Codes:
+        """Bins (count,) of input i in the samples whose keys `keys_anywhere` returns."""
+        uniforms, codes = np.empty((1, count), np.float32), np.empty((1, count), np.uint16)
+        fill_uniforms(self._keys_of(stream)[i : i + 1], first, count, uniforms)
+        input_codes(uniforms, self.in_bins, count, codes)
+        return codes.reshape(-1)
+
     def codes_alone(
         self, i: int, baseline: NDArray[np.float64], stream: Stream, first: int, count: int, n: int
     ) -> tuple[Codes, Codes]:

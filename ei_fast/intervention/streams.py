@@ -53,6 +53,12 @@ class Stream(IntEnum):
     """Edges of which the sums of per-edge measures are estimated."""
     JACOBIAN = 24
     """Samples over the whole input range at which a map's Jacobian is taken."""
+    POOL = 32
+    """Samples over the whole input range that are grouped by each input, for a profile."""
+    FREED_CELLS = 33
+    """Input cells in which one input after the other is set free, for a profile."""
+    FREED_POINTS = 34
+    """Samples inside these cells."""
 
 
 @lru_cache(maxsize=256)

@@ -91,12 +91,12 @@ def joint_ei(
 
 def _of_components(layer: JointProblem, options: MeasureOptions) -> Method[JointEI]:
     """The sum over independent components, each by the method that is open to it."""
-    chosen, share = _shared_out(layer, options)
+    chosen, share = shared_out(layer, options)
     estimates = yield tuple(method.estimate(problem, share) for method, problem in chosen)
     return JointEI.sum(estimates, layer.binned.ceiling(layer.inputs, layer.outputs))
 
 
-def _shared_out(
+def shared_out(
     layer: JointProblem, options: MeasureOptions
 ) -> tuple[list[tuple[JointChoice, JointProblem]], MeasureOptions]:
     """Components with the method for each, exact ones first, in the order of the sum; and the options for each."""
@@ -114,7 +114,7 @@ def joint_cost(binned: BinnedLayer, options: MeasureOptions) -> Cost:
         return _cost_of(asked, layer, options)
     if binned.layer.kind == "dense" and _never_kept(binned, None):
         return Cost()
-    chosen, share = _shared_out(layer, options)
+    chosen, share = shared_out(layer, options)
     return Cost.sum(_cost_of(method, problem, share) for method, problem in chosen)
 
 
@@ -131,7 +131,7 @@ def explain_choice(binned: BinnedLayer, options: MeasureOptions, seed: int = 0) 
         return f"{asked.name}: {asked.reason(layer, options)}"
     if binned.layer.kind == "dense" and _never_kept(binned, None):
         return "undefined: an output is outside its range, and dropped, whatever the input"
-    chosen, share = _shared_out(layer, options)
+    chosen, share = shared_out(layer, options)
     reasons = Counter(f"{method.name}: {method.reason(problem, share)}" for method, problem in chosen)
     if not reasons:
         return "exact: no output leaves its bin"
