@@ -1,4 +1,4 @@
-"""The measures as functions: of groups of neurons, of edges, of vectors, over bins, profiles, in noise form; `describe`."""
+"""The measures as functions: of groups, edges, vectors, over bins; profiles; EI in noise form; and `describe`."""
 
 from ei_fast.functions.description import describe, description
 from ei_fast.functions.jacobian import jacobian_ei
