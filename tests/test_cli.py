@@ -208,6 +208,19 @@ def test_the_report_is_written(net, tmp_path):
     assert content["provenance"]["seed"] == 0
 
 
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_report_is_printed_for_other_programs(net, tmp_path, form):
+    done = _run("analyze", net, "--tol", 0.1, "--format", form, "--out", tmp_path / f"report.{form}")
+    assert done.exit_code == 0, done.output
+    # The same as in the file, and nothing else.
+    if form == "csv":
+        assert done.stdout == (tmp_path / "report.csv").read_text()
+    else:
+        printed, written = json.loads(done.stdout), json.loads((tmp_path / "report.json").read_text())
+        assert printed == written
+    assert f"wrote {tmp_path / 'report'}" in done.stderr
+
+
 def test_options_of_analyze_are_parameters(net):
     options = {
         "out_of_range": "drop",
@@ -235,6 +248,7 @@ def test_options_of_analyze_are_parameters(net):
         (("--joint", "best"), "'joint' parameter"),
         (("--n-samples", 3), "'n_samples' parameter"),
         (("--effort", 0), "'effort' parameter"),
+        (("--format", "csv", "--explain"), "are for reading. Got them with --format csv. Leave them out."),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(net, monkeypatch, args, message):

@@ -152,3 +152,14 @@ def test_a_notebook_shows_the_table(report):
     assert f"{report[0].ei:.3f}" in html
     assert '<abbr title="No output leaves its bin' in html
     assert "comes &lt;before&gt; the network" in html
+
+
+def test_scalars_are_what_was_measured(random_weight):
+    report = ef.analyze([random_weight(4, 3, 5.0), random_weight(3, 2, 5.0)], tol=0.1, random_state=0)
+    scalars = report.scalars("causal")
+    measures = ("ei", "sensitivity", "degeneracy", "ei_parts", "phi_ff")
+    expected = {f"causal/{layer.name}/{name}": getattr(layer, name) for layer in report for name in measures}
+    assert scalars == expected
+    assert all(type(value) is float for value in scalars.values())
+    alone = ef.analyze([random_weight(4, 3, 5.0)], tol=0.1, pairwise="none").scalars()
+    assert list(alone) == ["ei_fast/layer0/ei"]

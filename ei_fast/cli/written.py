@@ -71,19 +71,25 @@ def _holds_weights(path: Path) -> bool:
     return True
 
 
-def _write_csv(report: Report, path: Path) -> None:
+def csv_of(report: Report) -> str:
+    """Comma-separated columns of `Report.to_frame`, nothing where there is no number."""
     rows = report.rows()
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     # As pandas has it: nothing where there is no number.
     writer.writerows({name: "" if value != value else value for name, value in row.items()} for row in rows)
-    write_whole(path, text.getvalue().encode())
+    return text.getvalue()
 
 
-def _write_json(report: Report, path: Path) -> None:
+def json_of(report: Report) -> str:
+    """The same rows, what was skipped, and the provenance; null where there is no finite number."""
     content = {"layers": report.rows(), "skipped": report.skipped, "provenance": report.provenance}
-    write_whole(path, json.dumps(_without_nan(plain(content)), indent=1, allow_nan=False).encode())
+    return json.dumps(_without_nan(plain(content)), indent=1, allow_nan=False)
+
+
+def _writes(text_of: Callable[[Report], str]) -> Callable[[Report, Path], None]:
+    return lambda report, path: write_whole(path, text_of(report).encode())
 
 
 def _without_nan(value: Any) -> Any:
@@ -95,4 +101,8 @@ def _without_nan(value: Any) -> Any:
     return [_without_nan(entry) for entry in value] if isinstance(value, list) else value
 
 
-_WRITERS: dict[str, Callable[[Report, Path], None]] = {".npz": Report.save, ".csv": _write_csv, ".json": _write_json}
+_WRITERS: dict[str, Callable[[Report, Path], None]] = {
+    ".npz": Report.save,
+    ".csv": _writes(csv_of),
+    ".json": _writes(json_of),
+}

@@ -145,6 +145,41 @@ class Report(Sequence[LayerReport]):
         rows = self.rows()
         return frame_of(rows, list(rows[0]), "Report.to_frame")
 
+    def scalars(self, prefix: str = "ei_fast") -> dict[str, float]:
+        """Return the measures of every layer under names that TensorBoard and Weights & Biases group by.
+
+        Parameters
+        ----------
+        prefix : str
+            What every name begins with.
+
+        Returns
+        -------
+        dict of str to float
+            ``"ei_fast/fc1/ei"`` and so on, bits: EI, sensitivity, degeneracy, EI_parts and phi_ff of each layer. What
+            was not measured is left out.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ei_fast as ef
+        >>> report = ef.analyze([np.eye(2)], activation="linear", bins=4)
+        >>> report.scalars()["ei_fast/layer0/ei"]
+        4.0
+
+        With Weights & Biases, and with TensorBoard::
+
+            wandb.log(report.scalars(), step=step)
+            for name, value in report.scalars().items():
+                writer.add_scalar(name, value, step)
+        """
+        figures = {
+            f"{prefix}/{layer.name}/{measure}": float(getattr(layer, measure))
+            for layer in self._layers
+            for measure in NAMES
+        }
+        return {name: value for name, value in figures.items() if value == value}
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report as ``.npz``: plain arrays and text, no Python objects.
 
