@@ -1,6 +1,8 @@
 """The measures as functions: of groups of neurons, of edges, of two vectors, over several bins; and `describe`."""
 
+from ei_fast.functions.comparing import compare
 from ei_fast.functions.description import describe, description
+from ei_fast.functions.nulls import null_report
 from ei_fast.functions.single_layer import GroupEI, effective_information, ei_parts_matrix, sensitivity_matrix
 from ei_fast.functions.sweep import bin_sweep
 from ei_fast.functions.vectors import mutual_information
@@ -8,10 +10,12 @@ from ei_fast.functions.vectors import mutual_information
 __all__ = [
     "GroupEI",
     "bin_sweep",
+    "compare",
     "describe",
     "description",
     "effective_information",
     "ei_parts_matrix",
     "mutual_information",
+    "null_report",
     "sensitivity_matrix",
 ]
