@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         RecordingWarning,
     )
     from ei_fast.estimator import EffectiveInformation, analyze
+    from ei_fast.figures.ablations import plot_ablation, plot_ablation_curve
     from ei_fast.figures.animation import animate_causal_plane
     from ei_fast.figures.bins import plot_bins
     from ei_fast.figures.comparisons import plot_comparison, plot_null
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ei_fast.figures.plane import CausalPlaneDisplay
     from ei_fast.functions import (
         GroupEI,
+        ablation,
+        ablation_curve,
         bin_sweep,
         compare,
         describe,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
     from ei_fast.network.parameter_count import ParameterCount
+    from ei_fast.results.ablation import Ablation, AblationCurve
     from ei_fast.results.comparison import Comparison, LayerComparison
     from ei_fast.results.differences import Difference
     from ei_fast.results.layer_report import LayerReport
@@ -53,6 +57,8 @@ if TYPE_CHECKING:
     from ei_fast.warmup import warmup
 
 _HOMES = {
+    "Ablation": "results.ablation",
+    "AblationCurve": "results.ablation",
     "Activation": "network.activations",
     "BatchWarning": "errors",
     "Busy": "errors",
@@ -79,6 +85,8 @@ _HOMES = {
     "Report": "results.report",
     "Trajectory": "training.trajectory",
     "TrajectoryComparison": "training.comparison",
+    "ablation": "functions",
+    "ablation_curve": "functions",
     "analyze": "estimator",
     "animate_causal_plane": "figures.animation",
     "as_network": "adapters",
@@ -89,6 +97,8 @@ _HOMES = {
     "ei_parts_matrix": "functions",
     "mutual_information": "functions",
     "null_report": "functions",
+    "plot_ablation": "figures.ablations",
+    "plot_ablation_curve": "figures.ablations",
     "plot_bins": "figures.bins",
     "plot_comparison": "figures.comparisons",
     "plot_edges": "figures.edges",
@@ -99,6 +109,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Ablation",
+    "AblationCurve",
     "Activation",
     "BatchWarning",
     "Busy",
@@ -125,6 +137,8 @@ __all__ = [
     "Report",
     "Trajectory",
     "TrajectoryComparison",
+    "ablation",
+    "ablation_curve",
     "analyze",
     "animate_causal_plane",
     "as_network",
@@ -135,6 +149,8 @@ __all__ = [
     "ei_parts_matrix",
     "mutual_information",
     "null_report",
+    "plot_ablation",
+    "plot_ablation_curve",
     "plot_bins",
     "plot_comparison",
     "plot_edges",

@@ -37,7 +37,15 @@ READING = [
     plan,
     *_callbacks(),
 ]
-MEASURES = [ef.analyze, ef.compare, ef.null_report, ef.effective_information, ef.sensitivity_matrix, ef.ei_parts_matrix]
+MEASURES = [
+    ef.analyze,
+    ef.ablation,
+    ef.compare,
+    ef.null_report,
+    ef.effective_information,
+    ef.sensitivity_matrix,
+    ef.ei_parts_matrix,
+]
 
 
 def _types(function, leaving_out=()):

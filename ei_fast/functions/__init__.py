@@ -1,5 +1,6 @@
 """The measures as functions: of groups of neurons, of edges, of two vectors, over several bins; and `describe`."""
 
+from ei_fast.functions.ablating import ablation, ablation_curve
 from ei_fast.functions.comparing import compare
 from ei_fast.functions.description import describe, description
 from ei_fast.functions.nulls import null_report
@@ -9,6 +10,8 @@ from ei_fast.functions.vectors import mutual_information
 
 __all__ = [
     "GroupEI",
+    "ablation",
+    "ablation_curve",
     "bin_sweep",
     "compare",
     "describe",

@@ -16,6 +16,8 @@ class Purpose(IntEnum):
     """Measurements of networks that are drawn by chance."""
     WEIGHTS = 103
     """The weights of these networks."""
+    ORDERS = 104
+    """Orders in which edges or neurons are left out."""
 
 
 def seed_for(seed: int, purpose: Purpose, *place: int) -> int:

@@ -111,7 +111,7 @@ def effective_information(
     parameters, reading = measuring_and_reading(params, "effective_information")
     estimator = Measurement(**parameters)
     settings = Settings.checked(estimator.parameters)
-    binned = _only_layer(layer, estimator, settings, reading)
+    binned = only_layer(layer, estimator, settings, reading)
     a = _group(inputs, "inputs", binned.layer.n_in)
     b = _group(outputs, "outputs", binned.layer.n_out)
     seed = resolve_seed(estimator.random_state, OWNER)
@@ -212,13 +212,13 @@ def _edges(layer: Any, params: MeasuringOptions, measure: str) -> EdgeEstimate:
     parameters, reading = measuring_and_reading(params, f"{measure}_matrix")
     estimator = Measurement(**parameters)
     settings = Settings.checked(estimator.parameters)
-    binned = _only_layer(layer, estimator, settings, reading)
+    binned = only_layer(layer, estimator, settings, reading)
     seed = resolve_seed(estimator.random_state, OWNER)
     with Threads(settings.n_jobs) as threads:
         return run_here(edge_measure(binned, measure, settings.options, seed), threads)
 
 
-def _only_layer(layer: Any, estimator: Measurement, settings: Settings, reading: AdapterOptions) -> BinnedLayer:
+def only_layer(layer: Any, estimator: Measurement, settings: Settings, reading: AdapterOptions) -> BinnedLayer:
     network = as_network(layer, activation=estimator.activation, in_range=settings.range_of_model, **reading)
     if len(network) != 1:
         raise ValueError(
