@@ -42,6 +42,13 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
             "chance_trainings.png": "Differences of EI between two trainings: three lines, away from 0 at all steps",
         },
     ),
+    "ablation": (
+        "Who carries it?",
+        {
+            "ablation.png": "A map of 24 edges: without most of those of two inputs EI rises by about a bit",
+            "ablation_curve.png": "EI and loss against the share of edges left out, in three orders, that cross",
+        },
+    ),
     "pytorch_loop": (
         "PyTorch",
         {"pytorch_loop.png": "Curves of the five measures of two layers, and of two losses"},

@@ -7,6 +7,7 @@ from truths import OUT_RANGES
 
 import ei_fast as ef
 from ei_fast.functions.ablating import ablation
+from ei_fast.measures.ablation import counted
 from ei_fast.measures.ablation.variants import NOTHING, gone_of
 
 WHAT = ("inputs", "outputs", "edges")
@@ -324,7 +325,7 @@ def test_intervals_hold_the_truth(case, what):
             )
         truth, error = truth - whole, 0.0005
     else:
-        many = [ablation(layer, what, random_state=10_000 + k, tol=1e-6, effort=8.0, pairwise="none") for k in range(4)]
+        many = [ablation(layer, what, random_state=10_000 + k, tol=1e-6, effort=3.0, pairwise="none") for k in range(4)]
         changes = np.array([one.ei_change for one in many])
         truth, error = changes.mean(axis=0), changes.std(axis=0, ddof=1).max() / 2
     held, z = [], []
@@ -336,3 +337,12 @@ def test_intervals_hold_the_truth(case, what):
     print(f"{case} {what}: held {np.mean(held):.3f}, least {np.mean(held, axis=0).min():.3f}, sd of z {np.std(z):.2f}")
     assert np.mean(held) >= 0.93
     assert np.std(z) < 1.2
+
+
+def test_more_cells_than_the_control_has(monkeypatch):
+    weight = _weight(4, 3, 4.0)
+    many = ef.ablation(weight, "inputs", random_state=0, pairwise="none")
+    monkeypatch.setattr(counted, "CONTROL_CELLS", 256)
+    few = ef.ablation(weight, "inputs", random_state=0, pairwise="none")
+    assert (many.ei_change_stderr < few.ei_change_stderr).all()
+    assert (np.abs(many.ei_change - few.ei_change) < 4 * few.ei_change_stderr).all()

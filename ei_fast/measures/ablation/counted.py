@@ -114,7 +114,7 @@ class SharedSamples:
     """
 
     def __init__(self, binned: BinnedLayer, component: Component, seed: int, values: Values):
-        self._weight, self._bias = np.ascontiguousarray(component.weight), component.bias.copy()
+        self._weight, self._bias = np.array(component.weight, order="C"), component.bias.copy()
         self._values = values[component.inputs].copy()
         self._steps = binned.steps.of_outputs(component.outputs)
         self._in_bins = binned.in_bins
@@ -187,6 +187,9 @@ class SharedSamples:
         """The change of EI, its standard error and the bias that may be left."""
         of_points = one.influence - whole.influence
         of_cells = one.inside.entropies - whole.inside.entropies
+        if len(of_cells) > len(control):
+            # So many cells need none.
+            control = np.zeros(len(of_cells))
         slope, excess = _regressed(of_cells, control)
         change = one.ei - whole.ei + slope * excess
         variance = slope**2 * float(np.var(control)) / len(control)
