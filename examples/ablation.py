@@ -1,4 +1,4 @@
-"""Which inputs carry the information of a layer that has learnt, and what is left of it and of the loss without edges."""
+"""Which edges carry the information of a layer that has learnt, and what is left of it, and of the loss, without them."""
 
 import numpy as np
 from sklearn.datasets import load_iris
