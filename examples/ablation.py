@@ -1,4 +1,4 @@
-"""Which edges carry the information of a layer that has learnt, and what is left of it, and of the loss, without them."""
+"""Which edges carry what a layer tells after training, and what is left of it, and of the loss, without them."""
 
 import numpy as np
 from sklearn.datasets import load_iris

@@ -89,6 +89,10 @@ def test_every_parameter_is_checked_and_typed_as_it_is_checked():
             assert get_args(Parameters.__annotations__[name]) == constraint.options
 
 
+def test_a_curve_shows_them_behind_keywords_of_its_own():
+    assert list(_keywords(ef.ablation_curve)) == ["n_random", "held_at", *_all_keywords()]
+
+
 @pytest.mark.parametrize("function", MEASURES, ids=lambda function: function.__name__)
 def test_functions_show_the_parameters_of_the_estimator_with_their_defaults(function):
     expected = _all_keywords()
