@@ -39,7 +39,7 @@ def _(said):
     said.refused(ef.ablation_curve, 3 * WIDE, "inputs", orders=["ei"], **two)
     ef.ablation_curve(3 * WIDE, "inputs", orders=["magnitude"], **two)
     small = np.random.default_rng(0).normal(size=(2, 2))
-    ef.ablation_curve(small, "inputs", orders=["ei"], joint="annealed", **two)
+    ef.ablation_curve(small, "inputs", orders=["ei"], joint="annealed", **(two | {"effort": 1.0, "tol": 0.5}))
 
 
 @follows("Make one first: ef.ablation(layer).")

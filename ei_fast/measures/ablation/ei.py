@@ -19,6 +19,8 @@ from ei_fast.runtime.threads import Threads
 SHARED = "shared samples"
 UNRESOLVED = "none"
 GAUSSIAN = "gaussian"
+TOL_ALONE = 1.5
+"""By how much the aim is relaxed where each layer is measured by itself: they are many."""
 _BY_SAMPLES = ("auto", "conditional")
 
 
@@ -94,7 +96,7 @@ def _of_component(problem: AblationProblem, component: Component, variants: Vari
     if options.joint == "conditional" or len(component.inputs) < INPUTS_AN_OUTPUT * len(component.outputs):
         nan = np.full(len(variants), np.nan)
         return Changes(nan, nan, nan, nan, np.zeros(len(variants), dtype=bool)), UNRESOLVED
-    problem = replace(problem, options=replace(options, joint=GAUSSIAN))
+    problem = replace(problem, options=replace(options, joint=GAUSSIAN, tol=TOL_ALONE * options.tol))
     return _separately(problem, component, variants, problem.joint(component)), GAUSSIAN
 
 
