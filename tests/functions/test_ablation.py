@@ -346,3 +346,9 @@ def test_more_cells_than_the_control_has(monkeypatch):
     few = ef.ablation(weight, "inputs", random_state=0, pairwise="none")
     assert many.ei_change_stderr.sum() < few.ei_change_stderr.sum()
     assert (np.abs(many.ei_change - few.ei_change) < 4 * np.hypot(many.ei_change_stderr, few.ei_change_stderr)).all()
+
+
+def test_an_output_that_stays_in_its_bin_can_go():
+    found = ef.ablation(ef.Layer(_weight(4, 3, 4.0), [0.0, -60.0, 0.0]), "outputs", random_state=0)
+    assert found.ei_change[1] == found.ei_change_high[1] == found.ei_change_stderr[1] == 0.0
+    assert (found.ei_change[[0, 2]] < 0).all()

@@ -166,13 +166,15 @@ class SharedSamples:
         self._coverage = whole.output.coverage
         if not whole.resolved:
             return None
+        # Of an edge and of an output one output alone is concerned.
+        most = self.most if variants.outputs[0] == NOTHING else self.most / len(self._bias)
         tasks = [slice(first, first + _LAYERS_A_TASK) for first in range(0, len(variants), _LAYERS_A_TASK)]
 
         def compared(some: slice) -> list[tuple[float, float, float, bool]]:
             counted = self._counted(variants.at(some), n)
             controls = self._control.changes(self._weight, self._values, variants.at(some))
             return [
-                (*self._change(whole, one, control), one.resolved)
+                (*_change(whole, one, control, most), one.resolved)
                 for one, control in zip(counted, controls, strict=True)
             ]
 
@@ -182,29 +184,6 @@ class SharedSamples:
             return None
         half = Z95 * stderr + bias
         return Changes(change, stderr, change - half, change + half, np.zeros(len(change), dtype=bool))
-
-    def _change(self, whole: _Counted, one: _Counted, control: Values) -> tuple[float, float, float]:
-        """The change of EI, its standard error and the bias that may be left."""
-        of_points = one.influence - whole.influence
-        of_cells = one.inside.entropies - whole.inside.entropies
-        if len(of_cells) > len(control):
-            # So many cells need none.
-            control = np.zeros(len(of_cells))
-        slope, excess = _regressed(of_cells, control)
-        change = one.ei - whole.ei + slope * excess
-        variance = slope**2 * float(np.var(control)) / len(control)
-        bias = abs(one.output.unseen.model_error - whole.output.unseen.model_error)
-        bias += abs(one.inside.unseen.model_error - whole.inside.unseen.model_error)
-        for differences in (of_points, of_cells - slope * control[: len(of_cells)]):
-            n, deviations = len(differences), differences - differences.mean()
-            squares = float(np.sum(deviations * deviations))
-            variance += squares / (n - 1) / n
-            if not differences.any():
-                # Of what no sample has met there may be a little.
-                bias += min(NONE_SEEN / n, 1.0) * self.most
-            elif squares:
-                bias += SKEWNESS * abs(float(np.sum(deviations * deviations * deviations))) / squares / n
-        return change, float(np.sqrt(variance)), bias
 
     def _counted(self, variants: Variants, n: int) -> list[_Counted]:
         """What is counted of each layer, of n points anywhere and as many inside cells."""
@@ -249,6 +228,30 @@ class SharedSamples:
         middles = np.repeat(self._middles[cells.T], POINTS_IN_CELL, axis=1)
         inputs: Values = middles + self._width / self._in_bins * self._uniforms(Stream.POINTS, first)
         return inputs
+
+
+def _change(whole: _Counted, one: _Counted, control: Values, most: float) -> tuple[float, float, float]:
+    """The change of EI, by `most` bits at the most, its standard error and the bias that may be left."""
+    of_points = one.influence - whole.influence
+    of_cells = one.inside.entropies - whole.inside.entropies
+    if len(of_cells) > len(control):
+        # So many cells need none.
+        control = np.zeros(len(of_cells))
+    slope, excess = _regressed(of_cells, control)
+    change = one.ei - whole.ei + slope * excess
+    variance = slope**2 * float(np.var(control)) / len(control)
+    bias = abs(one.output.unseen.model_error - whole.output.unseen.model_error)
+    bias += abs(one.inside.unseen.model_error - whole.inside.unseen.model_error)
+    for differences in (of_points, of_cells - slope * control[: len(of_cells)]):
+        n, deviations = len(differences), differences - differences.mean()
+        squares = float(np.sum(deviations * deviations))
+        variance += squares / (n - 1) / n
+        if not differences.any():
+            # Of what no sample has met there may be a little.
+            bias += min(NONE_SEEN / n, 1.0) * most
+        elif squares:
+            bias += SKEWNESS * abs(float(np.sum(deviations * deviations * deviations))) / squares / n
+    return change, float(np.sqrt(variance)), bias
 
 
 def _regressed(values: Values, control: Values) -> tuple[float, float]:

@@ -64,6 +64,9 @@ def ei_changes(problem: AblationProblem, what: What) -> tuple[Changes, NDArray[n
     found, methods = Changes.none(len(variants)), np.full(len(variants), EXACT, dtype="<U16")
     for component in connected(weight, problem.binned.bias, 0, np.arange(n_out)):
         places = _places_in(component, variants, weight)
+        if what == "outputs":
+            # An output that stays in its bin tells nothing.
+            places = places[problem.binned.outputs_that_move()[places]]
         if len(places):
             changes, method = _of_component(problem, component, variants.at(places))
             found.put(places, changes)
