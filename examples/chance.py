@@ -19,7 +19,7 @@ for seed in (0, 1):
 
 null = ef.null_report(model, n=100, random_state=0)  # by the rule that scikit-learn itself draws weights by
 print(null)
-ef.plot_null(null).savefig("chance.png", dpi=200)
+ef.plot_null(null).savefig("chance.png", dpi=250)
 
 comparison = trainings[0].compare(trainings[1])
 print(comparison)
