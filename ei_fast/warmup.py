@@ -197,9 +197,12 @@ def _call_every_kernel() -> None:
     """Small measurements that call all kernels, with arguments of all types that they are called with."""
     # A process that finds a warm cache need not wait for these to be imported.
     from ei_fast.kernels.histograms import histogram_information
+    from ei_fast.measures.ablation.ei import AblationProblem, ei_changes
     from ei_fast.measures.counting.counts import Counts
     from ei_fast.measures.counting.estimators import PLUGIN
     from ei_fast.measures.counting.in_threads import counted_in_ranges, counted_in_tables, tallied
+    from ei_fast.measures.options import MeasureOptions
+    from ei_fast.network.binned import BinnedLayer
     from ei_fast.network.function import Function
     from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
@@ -226,6 +229,9 @@ def _call_every_kernel() -> None:
     for keys in (spread, np.arange(64, dtype=np.uint64)):
         counted_in_ranges(keys, 2, threads)
     histogram_information(np.ones((2, 2), np.int32), *PLUGIN.histogram_tables(4096))
+    # Layers that lack a neuron.
+    binned = BinnedLayer(Layer(rng.normal(size=(3, 2))), 0, (0.0, 1.0), (0.0, 1.0), 8, 8)
+    ei_changes(AblationProblem(binned, 0.0, MeasureOptions(tol=100.0), 0, threads), "inputs")
     # What an unbounded activation reaches, and what outputs do that one input dominates.
     Network([Layer(rng.normal(size=(3, 2)), activation="relu")]).ranges()
     dominated = Layer(np.vstack([rng.normal(size=(9, 2)), [[5e3, 5e3]]]), activation="relu")

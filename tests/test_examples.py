@@ -14,6 +14,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 LEAVES = {
     "numpy_loop": ["numpy_loop.png"],
     "digits": ["digits.png", "digits_measures.png"],
+    "ablation": ["ablation.png", "ablation_curve.png"],
+    "chance": ["chance.png", "chance_trainings.png"],
     "pytorch_loop": ["pytorch_loop.png"],
     "keras_fit": ["keras_fit.gif"],
     "flax_loop": ["flax_loop.png"],

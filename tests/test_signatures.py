@@ -37,7 +37,16 @@ READING = [
     plan,
     *_callbacks(),
 ]
-MEASURES = [ef.analyze, ef.effective_information, ef.information_profile, ef.sensitivity_matrix, ef.ei_parts_matrix]
+MEASURES = [
+    ef.analyze,
+    ef.ablation,
+    ef.compare,
+    ef.null_report,
+    ef.effective_information,
+    ef.information_profile,
+    ef.sensitivity_matrix,
+    ef.ei_parts_matrix,
+]
 
 
 def _types(function, leaving_out=()):
@@ -79,6 +88,10 @@ def test_every_parameter_is_checked_and_typed_as_it_is_checked():
     for name, constraint in CONSTRAINTS.items():
         if isinstance(constraint, OneOf):
             assert get_args(Parameters.__annotations__[name]) == constraint.options
+
+
+def test_a_curve_shows_them_behind_keywords_of_its_own():
+    assert list(_keywords(ef.ablation_curve)) == ["n_random", "held_at", *_all_keywords()]
 
 
 @pytest.mark.parametrize("function", MEASURES, ids=lambda function: function.__name__)

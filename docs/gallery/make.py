@@ -35,6 +35,20 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
             "sklearn_bins.png": "EI and sensitivity of three layers at 4, 8, 16 and 32 bins: all go on rising",
         },
     ),
+    "chance": (
+        "More than chance?",
+        {
+            "chance.png": "EI of two layers, each beside a hundred drawn by chance: both lie above most of these",
+            "chance_trainings.png": "Differences of EI between two trainings: three lines, away from 0 at all steps",
+        },
+    ),
+    "ablation": (
+        "Who carries it?",
+        {
+            "ablation.png": "A map of 24 edges: without most of those of two inputs EI rises by about a bit",
+            "ablation_curve.png": "EI and loss against the share of edges left out, in three orders, that cross",
+        },
+    ),
     "pytorch_loop": (
         "PyTorch",
         {"pytorch_loop.png": "Curves of the five measures of two layers, and of two losses"},

@@ -1,7 +1,10 @@
 """The measures as functions: of groups, edges, vectors, over bins; profiles; EI in noise form; and `describe`."""
 
+from ei_fast.functions.ablating import ablation, ablation_curve
+from ei_fast.functions.comparing import compare
 from ei_fast.functions.description import describe, description
 from ei_fast.functions.jacobian import jacobian_ei
+from ei_fast.functions.nulls import null_report
 from ei_fast.functions.profile import information_profile
 from ei_fast.functions.single_layer import GroupEI, effective_information, ei_parts_matrix, sensitivity_matrix
 from ei_fast.functions.sweep import bin_sweep
@@ -9,7 +12,10 @@ from ei_fast.functions.vectors import mutual_information
 
 __all__ = [
     "GroupEI",
+    "ablation",
+    "ablation_curve",
     "bin_sweep",
+    "compare",
     "describe",
     "description",
     "effective_information",
@@ -17,5 +23,6 @@ __all__ = [
     "information_profile",
     "jacobian_ei",
     "mutual_information",
+    "null_report",
     "sensitivity_matrix",
 ]

@@ -22,7 +22,7 @@ from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.keys import DROPPED
 from ei_fast.kernels.search import count_at_most
 
-_HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """2**64 divided by the golden ratio, to an odd number: the upper bits of key times it are the key's slot in a hash
 table (Fibonacci hashing: Knuth, The Art of Computer Programming 3, section 6.4)."""
 
@@ -58,7 +58,7 @@ def _count_states(keys, slot_keys, slot_counts, used):
     for key in keys:
         if key == DROPPED:
             continue
-        slot = np.int64((key * _HASH_MULTIPLIER) >> shift)
+        slot = np.int64((key * HASH_MULTIPLIER) >> shift)
         while slot_counts[slot] > 0 and slot_keys[slot] != key:
             slot = (slot + 1) & (size - 1)
         if slot_counts[slot] == 0:

@@ -11,6 +11,7 @@ from ei_fast.parameters import Parameters, Unchanged, shows_keywords
 from ei_fast.results.report import Report
 from ei_fast.results.tables import frame_of
 from ei_fast.training.columns import COLUMNS, MEASURES, MEASURES_OF_FORMAT_1, column_of
+from ei_fast.training.comparison import Comparable
 from ei_fast.training.contents import (
     Contents,
     at_steps,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-class Trajectory(Stored):
+class Trajectory(Comparable, Stored):
     """Measures of every layer over training steps, with the metrics that were recorded beside them.
 
     Parameters

@@ -1,0 +1,1 @@
+"""What a layer lacks without one of its inputs, outputs or edges."""
