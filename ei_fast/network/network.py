@@ -10,6 +10,7 @@ from ei_fast.network.bins import Range, Ranges, check_range, hull_of
 from ei_fast.network.chain import AnyLayer, check_chain, check_one_place, inputs_from, joined, with_names
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
+from ei_fast.network.notebook import network_in_html
 from ei_fast.network.parameter_count import ParameterCount
 from ei_fast.network.reach import check_reach, outputs_over
 from ei_fast.network.seen import Seen, check_seen, seen_at
@@ -131,6 +132,9 @@ class Network:
     def __repr__(self) -> str:
         widths = " -> ".join(str(n) for n in [self.layers[0].n_in, *(layer.n_out for layer in self.layers)])
         return f"Network({widths}, in_range={self.in_range})"
+
+    def _repr_html_(self) -> str:
+        return network_in_html(self)
 
     def over(self, in_range: Range) -> "Network":
         """Return the same network with another range of the first layer's inputs.
