@@ -35,7 +35,7 @@ nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
-suppress_warnings = ["mystnb.unknown_mime_type"]
+nb_render_markdown_format = "gfm"
 
 # Pages are read at GitHub too: what both understand is preferred to directives.
 myst_enable_extensions = ["colon_fence", "dollarmath"]

@@ -279,7 +279,7 @@ class Network:
         ----------
         in_range : (float, float) or "seen", optional
             Range of the first layer's inputs; or the ranges seen at the inputs of every layer.
-        out_range : (float, float), "auto", "hull", "neuron" or "seen", default "auto"
+        out_range : (float, float), "auto", "hull", "neuron", "dynamic" or "seen", default "auto"
             Range of the outputs of every layer; how ranges are derived, as of `EffectiveInformation`, for layers
             that have none of their own; or the ranges seen at the outputs of every layer.
         known : sequence of (range, range), default ()
@@ -288,8 +288,8 @@ class Network:
         Returns
         -------
         list of (range, range)
-            Input and output range of every layer. A range is (low, high); under ``"neuron"`` a tuple of one such
-            pair for each neuron.
+            Input and output range of every layer. A range is (low, high); under ``"neuron"`` and
+            ``"dynamic"`` a tuple of one such pair for each neuron.
 
         Raises
         ------

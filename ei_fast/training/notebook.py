@@ -72,7 +72,7 @@ def _plane(trajectory: "Trajectory", runs: list[tuple[str, list[int]]], colours:
     for run, places in runs:
         for j, (layer, colour) in enumerate(zip(trajectory.layers, colours, strict=True)):
             xs, ys = across[places, j].tolist(), up[places, j].tolist()  # type: ignore[index]
-            said = f"{layer}, run {run}" if run else layer
+            said = f"{layer} ({run})" if run else layer
             axes.line(xs, ys, said, stroke=colour, opacity=0.75)
             axes.mark(xs[0], ys[0], f"{said}: step {trajectory.steps[places[0]]}", colour, filled=False)
             axes.mark(xs[-1], ys[-1], f"{said}: step {trajectory.steps[places[-1]]}", colour)
@@ -89,7 +89,7 @@ def _ei_over_steps(trajectory: "Trajectory", runs: list[tuple[str, list[int]]], 
         steps = trajectory.steps[places].tolist()
         for j, (layer, colour) in enumerate(zip(trajectory.layers, colours, strict=True)):
             ei = trajectory.ei[places, j].tolist()
-            axes.line(steps, ei, f"{layer}, run {run}" if run else layer, stroke=colour)
+            axes.line(steps, ei, f"{layer} ({run})" if run else layer, stroke=colour)
             if len(places) == 1:
                 axes.mark(steps[0], ei[0], layer, colour)
     return axes.svg()
