@@ -7,8 +7,8 @@ from ei_fast.network.network import Network
 from ei_fast.network.rows import HEADER, RESTARTED, rows_of
 from ei_fast.network.shares import share_in_lines
 from ei_fast.parameters import ReadingOptions, check_adapter_options, shows_keywords
+from ei_fast.results.skips import skips_in_lines
 from ei_fast.results.tables import lines_in_blocks, lines_of
-from ei_fast.shown.skips import skips_in_lines
 
 
 @shows_keywords(as_network)

@@ -15,9 +15,9 @@ from ei_fast.results.flags import Flag
 from ei_fast.results.layer_report import ENDS as ENDS
 from ei_fast.results.layer_report import LayerReport as LayerReport
 from ei_fast.results.notebook import report_in_html
+from ei_fast.results.skips import skips_in_lines
 from ei_fast.results.tables import frame_of, lines_in_blocks, lines_of, shape_of, widths_text
 from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
-from ei_fast.shown.skips import skips_in_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
