@@ -11,7 +11,7 @@ from ei_fast.measures.quantities import QUANTITIES
 from ei_fast.network.rows import widths_text
 from ei_fast.shown.blocks import in_blocks
 from ei_fast.shown.colours import colours_of
-from ei_fast.shown.drawing import Axes, map_of, scale_of, spread
+from ei_fast.shown.drawing import Axes, map_of, scale_of, spread, values_beside
 from ei_fast.shown.page import explained, lines, named, page, pictures, table
 from ei_fast.shown.tags import Html, tag, together
 
@@ -83,16 +83,10 @@ def plane_axes(points: Sequence[tuple[float, float]]) -> Axes | None:
 
 
 def _ei_of_each(layers: "Sequence[LayerReport]", colours: Sequence[str]) -> Html | None:
-    """EI of the layers side by side, with intervals; None where it is of none."""
-    if not any(isfinite(layer.ei) for layer in layers):
-        return None
-    ends = [end for layer in layers for end in (layer.ei, *layer.ei_interval)]
-    axes = Axes((-0.5, len(layers) - 0.5), spread(ends, 0.0), "EI of each layer", "layer", "EI, bits", whole=True)
-    for k, (layer, colour) in enumerate(zip(layers, colours, strict=True)):
-        low, high = layer.ei_interval
-        axes.line([k, k], [low, high], f"{low:.3f} to {high:.3f}", stroke=colour, stroke_width=4, opacity=0.5)
-        axes.mark(k, layer.ei, f"{layer.name}: {layer.ei:.3f} bits", colour)
-    return axes.svg()
+    """EI of the layers side by side, with intervals."""
+    intervals = [layer.ei_interval for layer in layers]
+    names = [layer.name for layer in layers]
+    return values_beside(names, [layer.ei for layer in layers], intervals, title="EI of each layer", colours=colours)
 
 
 def layer_in_html(layer: "LayerReport") -> Html:

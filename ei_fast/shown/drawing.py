@@ -145,6 +145,25 @@ def _said(words: str) -> tuple[Html, ...]:
     return (tag("title", words),) if words else ()
 
 
+def values_beside(
+    names: Sequence[str],
+    values: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    *,
+    title: str,
+    colours: Sequence[str],
+) -> Html | None:
+    """Figures of layers in bits beside each other, with intervals; None where there is none."""
+    if not any(map(isfinite, values)):
+        return None
+    ends = [end for interval in intervals for end in interval]
+    axes = Axes((-0.5, len(names) - 0.5), spread([*values, *ends], 0.0), title, "layer", "bits", whole=True)
+    for k, (name, value, (low, high), colour) in enumerate(zip(names, values, intervals, colours, strict=True)):
+        axes.line([k, k], [low, high], f"{low:.3f} to {high:.3f}", stroke=colour, stroke_width=4, opacity=0.5)
+        axes.mark(k, value, f"{name}: {value:.3f} bits", colour)
+    return axes.svg()
+
+
 def scale_of(
     value: float, interval: tuple[float, float], bounds: tuple[float, float], *, ceiling: float
 ) -> Html | None:
