@@ -1,11 +1,11 @@
 """What notebooks are given: well-formed, complete, nothing that runs, and names of strangers are text and no more."""
 
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from chromium import Chromium, found
+from read_html import Read
 
 import ei_fast as ef
 
@@ -19,38 +19,10 @@ EVIL = (
     "&lt;b&gt; & ]]> <!-- \x00\x1b \u202etxt \ud800",
     "שלום",
 )
-VOID = {"br", "img", "hr", "meta", "link", "input"}
 KNOWN = {
     *("div", "style", "table", "thead", "tbody", "tr", "th", "td", "p", "b", "bdi", "span", "abbr"),
     *("svg", "path", "circle", "rect", "polygon", "text", "title"),
 }
-
-
-class Read(HTMLParser):
-    """Elements and text of HTML; it fails where elements do not close in order."""
-
-    def __init__(self, html):
-        super().__init__(convert_charrefs=True)
-        self.open, self.tags, self.attributes, self.texts = [], [], [], []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        assert tag not in VOID
-        assert len(dict(attrs)) == len(attrs), f"an attribute of {tag} is given twice"
-        self.open.append(tag)
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append((self.open[-1] if self.open else "", data))
-
-    def said_in(self, *tags):
-        return [data for tag, data in self.texts if tag in tags]
 
 
 def checked(shown):
