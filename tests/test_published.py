@@ -93,7 +93,10 @@ def test_surfaces_of_two_inputs(ran):
     assert max(left["on_axes"].values()) < 0.01
     for phi in left["phi"].values():
         assert phi.min() > -1e-6
-    assert 100 * left["above"]["sigmoid", 64] == 100 * left["above"]["tanh", 64] == 0
+    assert left["above"]["sigmoid", 64] == left["above"]["tanh", 64] == left["above"]["relu", 128] == 0
+    for report in left["at_many"].values():
+        assert report.sensitivity == 0.0
+        assert report.ei_interval[0] > 1.0
     _says(
         f"not on {100 * left['above']['sigmoid', 8]:.1f} % of the plane",
         f"fails on {100 * left['above']['relu', 64]:.1f} %",
