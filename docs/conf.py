@@ -18,7 +18,7 @@ version = release = __version__
 html_title = f"ei_fast {__version__}"
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
@@ -27,6 +27,15 @@ extensions = [
     "mathml",
 ]
 exclude_patterns = ["_ext"]
+
+# Notebooks are pages as well, and run when the site is built: with this copy of the package, away from the sources.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH"))))
+nb_execution_mode = "auto"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
+nb_render_markdown_format = "gfm"
 
 # Pages are read at GitHub too: what both understand is preferred to directives.
 myst_enable_extensions = ["colon_fence", "dollarmath"]

@@ -244,7 +244,7 @@ def test_options_of_analyze_are_parameters(net):
         (("--out", "report.txt"), "must end in .npz, .csv or .json. Got 'report.txt'"),
         (("--out", "nowhere/report.csv"), "must be in a folder that exists"),
         (("--ranges", "hull", "--out-range", 0, 1), "must not be given together"),
-        (("--ranges", "wide"), "--ranges must be auto, hull, neuron or seen. Got 'wide'"),
+        (("--ranges", "wide"), "--ranges must be auto, hull, neuron, dynamic or seen. Got 'wide'"),
         (("--joint", "best"), "'joint' parameter"),
         (("--n-samples", 3), "'n_samples' parameter"),
         (("--effort", 0), "'effort' parameter"),

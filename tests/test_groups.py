@@ -228,14 +228,3 @@ def test_mutual_information_over_the_vectors_own_ranges():
 def test_bad_vectors(args, error, message):
     with pytest.raises(error, match=message):
         ef.mutual_information(*args)
-
-
-def test_counting_is_for_whole_layers_and_says_so(random_weight):
-    weight = random_weight(3, 2, 2.0)
-    params = {"joint": "plugin", "n_samples": 4096, "random_state": 0}
-    whole = ef.analyze(weight, **params)[0]
-    named = ef.effective_information(weight, inputs=[0, 1, 2], outputs=[1, 0], **params)
-    assert named.value == whole.ei
-    for inputs, outputs, said in (([0], [1], "1 of 3 inputs and 1 of 2"), ([0, 1], None, "2 of 3 inputs and 2 of 2")):
-        with pytest.raises(ValueError, match=f"joint='plugin' counts the states of all inputs.*{said}"):
-            ef.effective_information(weight, inputs=inputs, outputs=outputs, **params)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The folder of a site that was built anew; what it needs is the extra ``docs``."""
-    for name in ("sphinx", "myst_parser", "furo", "sphinx_copybutton", "sphinx_design"):
+    for name in ("sphinx", "myst_parser", "myst_nb", "furo", "sphinx_copybutton", "sphinx_design"):
         pytest.importorskip(name)
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-d", f"{out}-doctrees", "docs", out]
@@ -58,6 +58,21 @@ def test_every_public_name_and_command_has_a_place(pages):
 def test_formulas_are_drawn_by_the_browser(pages):
     assert "<math" in pages["measured.html"]
     assert not any(re.search(r"<script[^>]*mathjax", text, re.IGNORECASE) for text in pages.values())
+
+
+def test_notebooks_have_run(pages):
+    for name in ("one-edge", "two-inputs", "convergence", "trainings"):
+        text = pages[f"published/{name}.html"]
+        pictures = re.findall(r'<img alt="([^"]*)"[^>]*src="\.\./_images/', text)
+        assert len(pictures) >= 2, name
+        # Whoever does not see a picture is told of it.
+        assert all(len(alt) > 20 for alt in pictures), name
+        assert text.count("<table") >= 2, name
+        assert "Traceback" not in text
+        assert "| --- |" not in text
+    # A trajectory as notebooks show it, with its pictures and in the colours of the page.
+    assert '<div class="ei-fast">' in pages["published/trainings.html"]
+    assert "currentColor" in pages["published/trainings.html"]
 
 
 def test_words_are_found(site):

@@ -17,7 +17,9 @@ def how_to_measure(command: Command) -> Command:
         click.option("--bins", type=int, default=8, show_default=True, help="Bins of each neuron."),
         click.option("--out-range", nargs=2, type=float, metavar="LOW HIGH", help="Range of every layer's outputs."),
         click.option(
-            "--ranges", metavar="RULE", help="How ranges of outputs are derived: auto, hull, neuron or seen [auto]."
+            "--ranges",
+            metavar="RULE",
+            help="How ranges of outputs are derived: auto, hull, neuron, dynamic or seen [auto].",
         ),
         click.option("--out-of-range", default="clip", show_default=True, help="Outputs outside: clip or drop."),
         click.option("--baseline", type=float, default=0.0, show_default=True, help="Other inputs' in sensitivity."),

@@ -31,7 +31,7 @@ class EffectiveInformation(Measurement, BaseEstimator):
         Range of the first layer's inputs. ``"auto"`` is the network's own range, (0, 1) unless it says otherwise.
         ``"seen"``, with `example_inputs`: of every layer, the smallest and largest number that it received while the
         model ran on them as they are.
-    out_range : "auto", "hull", "neuron", "seen" or (float, float), default "auto"
+    out_range : "auto", "hull", "neuron", "dynamic", "seen" or (float, float), default "auto"
         Range of the outputs of every layer; or how it is derived where a layer has none of its own:
 
         - ``"auto"``: the codomain of a bounded activation. Of an unbounded one, what the layer reaches under
@@ -40,6 +40,8 @@ class EffectiveInformation(Measurement, BaseEstimator):
           range grows with the number of inputs faster than what is reached;
         - ``"neuron"``: what each neuron reaches, a range for every neuron. The inputs of the next layer move over
           these ranges;
+        - ``"dynamic"``: the smallest and largest output of each neuron among 10,000 draws of the inputs, the same draws
+          at every call: the ranges of samples that other packages take, for comparison;
         - ``"seen"``, with `example_inputs`: the smallest and largest number that the layer gave while the model ran on
           them as they are. A layer that gave a single number has a range of 1 around it.
 

@@ -6,8 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex, to_rgba
 
-# Okabe & Ito's palette without black and yellow, which vanish against text and paper.
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+from ei_fast.shown.colours import FEW
 
 # Share of the viridis scale that stands out against light paper, and against dark.
 _ON_LIGHT, _ON_DARK = (0.0, 0.86), (0.3, 1.0)
@@ -38,8 +37,8 @@ def is_dark() -> bool:
 
 def layer_colours(n_layers: int) -> list[str]:
     """One colour a layer, the same in every picture; beyond six from the viridis scale, first to last."""
-    if n_layers <= len(_PALETTE):
-        return list(_PALETTE[:n_layers])
+    if n_layers <= len(FEW):
+        return list(FEW[:n_layers])
     scale = matplotlib.colormaps["viridis"]
     return [to_hex(scale(share)) for share in np.linspace(*(_ON_DARK if is_dark() else _ON_LIGHT), n_layers)]
 

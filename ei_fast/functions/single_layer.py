@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ei_fast.adapters import as_network
 from ei_fast.estimator import flags_of
 from ei_fast.estimator.measurement import Measurement
+from ei_fast.functions.notebook import group_in_html
 from ei_fast.intervention.streams import resolve_seed
 from ei_fast.measures.edges.auto import edge_measure
 from ei_fast.measures.edges.estimate import EdgeEstimate, Matrix
@@ -58,6 +59,9 @@ class GroupEI:
 
     def __float__(self) -> float:
         return self.value
+
+    def _repr_html_(self) -> str:
+        return group_in_html(self)
 
 
 @shows_keywords(Measurement, as_network)

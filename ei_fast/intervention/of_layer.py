@@ -29,8 +29,7 @@ def intervention_on(
     binned : BinnedLayer
     seed : int
     inputs, outputs : ndarray of int, optional
-        The neurons whose bins make up a cell, and the outputs that are watched; all where not given. Of a dense layer
-        all outputs are watched here; some of them are watched through its components.
+        The neurons whose bins make up a cell, and the outputs that are watched; all where not given.
     drop : bool, optional
         Of a `Function`, whether to drop what leaves the range, in place of what the layer says. A dense layer drops
         what its step table drops.
@@ -64,9 +63,8 @@ def intervention_on_component(
 def _dense(
     binned: BinnedLayer, seed: int, inputs: Neurons | None, outputs: Neurons | None, drop: bool
 ) -> DenseIntervention:
-    assert outputs is None or len(outputs) == binned.layer.n_out
     assert drop == binned.steps.drops
-    return DenseIntervention(
+    whole = DenseIntervention(
         binned.weight,
         binned.bias,
         binned.steps,
@@ -77,6 +75,7 @@ def _dense(
         drop=drop,
         inputs=inputs,
     )
+    return whole if outputs is None or len(outputs) == whole.n_out else whole.restricted(outputs)
 
 
 def _function(

@@ -10,6 +10,7 @@ from ei_fast.network.bins import Range, Ranges, check_range, hull_of
 from ei_fast.network.chain import AnyLayer, check_chain, check_one_place, inputs_from, joined, with_names
 from ei_fast.network.function import Function
 from ei_fast.network.layer import Layer
+from ei_fast.network.notebook import network_in_html
 from ei_fast.network.parameter_count import ParameterCount
 from ei_fast.network.reach import check_reach, outputs_over
 from ei_fast.network.seen import Seen, check_seen, seen_at
@@ -131,6 +132,9 @@ class Network:
     def __repr__(self) -> str:
         widths = " -> ".join(str(n) for n in [self.layers[0].n_in, *(layer.n_out for layer in self.layers)])
         return f"Network({widths}, in_range={self.in_range})"
+
+    def _repr_html_(self) -> str:
+        return network_in_html(self)
 
     def over(self, in_range: Range) -> "Network":
         """Return the same network with another range of the first layer's inputs.
@@ -275,7 +279,7 @@ class Network:
         ----------
         in_range : (float, float) or "seen", optional
             Range of the first layer's inputs; or the ranges seen at the inputs of every layer.
-        out_range : (float, float), "auto", "hull", "neuron" or "seen", default "auto"
+        out_range : (float, float), "auto", "hull", "neuron", "dynamic" or "seen", default "auto"
             Range of the outputs of every layer; how ranges are derived, as of `EffectiveInformation`, for layers
             that have none of their own; or the ranges seen at the outputs of every layer.
         known : sequence of (range, range), default ()
@@ -284,8 +288,8 @@ class Network:
         Returns
         -------
         list of (range, range)
-            Input and output range of every layer. A range is (low, high); under ``"neuron"`` a tuple of one such
-            pair for each neuron.
+            Input and output range of every layer. A range is (low, high); under ``"neuron"`` and
+            ``"dynamic"`` a tuple of one such pair for each neuron.
 
         Raises
         ------

@@ -8,6 +8,7 @@ grows as n_in, where outputs spread as sqrt(n_in), so that at hundreds of inputs
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ei_fast.kernels.marginals import lower_quantiles
 from ei_fast.network.bins import Ranges, ends_of, hull_of, widened
@@ -19,9 +20,15 @@ from ei_fast.network.stored import in_memory
 REACH = 1e-4
 """Probability that an output lies below its reach, and that it lies above; docs/ranges.md shows EI against it."""
 
-RULES = ("auto", "hull", "neuron", "seen")
+DRAWS = 10_000
+"""Draws of the inputs from whose outputs ``"dynamic"`` takes ranges: the same at every call, for every layer."""
+
+_DRAWS_AT_ONCE = 1_000
+
+RULES = ("auto", "hull", "neuron", "dynamic", "seen")
 """Ways to derive an output range: what the layer reaches, what interval arithmetic allows, what each neuron reaches,
-and what was seen while the model ran on examples, which `derived_range` does not know."""
+what each gave for some draws of the inputs, and what was seen while the model ran on examples, which `derived_range`
+does not know."""
 
 
 def outputs_over(index: int, layer: Layer | Function, in_range: Ranges, given: Ranges | None, rule: str) -> Ranges:
@@ -49,11 +56,12 @@ def check_reach(index: int, layer: Layer | Function, in_range: Ranges) -> None:
 
 
 def derived_range(layer: Layer, in_range: Ranges, rule: str) -> Ranges:
-    """The range of a layer's outputs by one of the first three of `RULES`.
+    """The range of a layer's outputs by one of the first four of `RULES`.
 
     ``"auto"`` and ``"hull"`` give the codomain of a bounded activation. For an unbounded one ``"auto"`` gives the hull
     over the neurons of what they reach, and ``"hull"`` the hull of what interval arithmetic allows. ``"neuron"`` gives,
-    for any activation, what each neuron reaches. A range of a single point is widened by 1/2 to both sides.
+    for any activation, what each neuron reaches, and ``"dynamic"`` the smallest and largest output of each among
+    `DRAWS` draws of the inputs. A range of a single point is widened by 1/2 to both sides.
 
     Raises
     ------
@@ -61,8 +69,8 @@ def derived_range(layer: Layer, in_range: Ranges, rule: str) -> Ranges:
         Where outputs overflow.
     """
     low, high = layer.activation.codomain
-    if rule == "neuron":
-        lows, highs = reached(layer, in_range)
+    if rule in ("neuron", "dynamic"):
+        lows, highs = (reached if rule == "neuron" else drawn)(layer, in_range)
         _check_finite(layer, in_range, lows, highs)
         return tuple(widened(float(a), float(b)) for a, b in zip(lows, highs, strict=True))
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -104,6 +112,23 @@ def reached(layer: Layer, in_range: Ranges) -> tuple[NDArray[np.float64], NDArra
     bottom = np.where(alone, smallest, np.clip(centre + below * scale, smallest, largest))
     top = np.where(alone, largest, np.clip(centre - below * scale, smallest, largest))
     return layer.activation.image(bottom, top)
+
+
+def drawn(layer: Layer, in_range: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smallest and largest value of each output among `DRAWS` uniform draws of the inputs, (n_out,) each.
+
+    Draws are those of ``numpy.random.default_rng(0).random((DRAWS, n_in))``.
+    """
+    low, high = ends_of(in_range, layer.n_in)
+    rng = np.random.default_rng(0)
+    smallest, largest = np.full(layer.n_out, np.inf), np.full(layer.n_out, -np.inf)
+    # With one thread: how many there are must not change a bit. What overflows is refused afterwards.
+    with threadpool_limits(1, "blas"), np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(DRAWS // _DRAWS_AT_ONCE):
+            y = layer(low + (high - low) * rng.random((_DRAWS_AT_ONCE, layer.n_in)))
+            np.minimum(smallest, y.min(axis=0), out=smallest)
+            np.maximum(largest, y.max(axis=0), out=largest)
+    return smallest, largest
 
 
 def _check_finite(layer: Layer, in_range: Ranges, lows: NDArray[np.float64], highs: NDArray[np.float64]) -> None:

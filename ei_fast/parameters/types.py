@@ -13,7 +13,7 @@ OWNER = "EffectiveInformation"
 
 Activations = str | Activation | Sequence[str | Activation]
 InRange = Range | Literal["auto", "seen"]
-OutRange = Range | Literal["auto", "hull", "neuron", "seen"]
+OutRange = Range | Literal["auto", "hull", "neuron", "dynamic", "seen"]
 OutOfRange = Literal["clip", "drop"]
 JointName = Literal["auto", "conditional", "plugin", "gaussian", "annealed"]
 PairwiseMethod = Literal["auto", "exact", "histogram", "none"]

@@ -12,8 +12,8 @@ from ei_fast.results.flags import Flag
 from ei_fast.results.layer_report import ENDS, LayerReport
 from ei_fast.results.matching import left_out, matched
 from ei_fast.results.report import Report
-from ei_fast.results.skips import skips_in_lines
 from ei_fast.results.tables import frame_of, lines_of
+from ei_fast.shown.skips import skips_in_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -7,6 +7,7 @@ from ei_fast.measures.edges.estimate import Matrix
 from ei_fast.measures.joint.auto import METHODS
 from ei_fast.network.bins import Ranges
 from ei_fast.results.flags import explanation_of
+from ei_fast.results.notebook import layer_in_html
 from ei_fast.results.tables import shape_of
 
 ENDS = {
@@ -220,3 +221,6 @@ class LayerReport:
         'No output leaves its bin anywhere on the input range, so that everything is exactly 0.'
         """
         return explanation_of(flag, self.share_outside)
+
+    def _repr_html_(self) -> str:
+        return layer_in_html(self)

@@ -2,23 +2,22 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from ei_fast.measures.quantities import EDGE_MEASURES, NAMES, QUANTITIES
 from ei_fast.network.bins import hull_of
 from ei_fast.network.parameter_count import ParameterCount
-from ei_fast.results.blocks import in_blocks
+from ei_fast.network.shares import share_in_lines
 from ei_fast.results.flags import Flag
 
 # Most imports take all three from here, and pickles of older versions look for a layer's report here.
 from ei_fast.results.layer_report import ENDS as ENDS
 from ei_fast.results.layer_report import LayerReport as LayerReport
-from ei_fast.results.shares import share_in_lines
-from ei_fast.results.skips import skips_in_lines
+from ei_fast.results.notebook import report_in_html
 from ei_fast.results.tables import frame_of, lines_in_blocks, lines_of, shape_of, widths_text
 from ei_fast.runtime.files import from_json, known_format, npz_path, read_npz, to_json, write_npz
+from ei_fast.shown.skips import skips_in_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -317,22 +316,9 @@ class Report(Sequence[LayerReport]):
         return [] if counted is None else share_in_lines(ParameterCount.from_dict(counted), len(self))
 
     def _repr_html_(self) -> str:
-        """The same table for a notebook; what a flag means comes with it."""
-        head = "".join(f"<th>{escape(title)}</th>" for title in _HEADER)
-        lines, before = [], ""
-        blocks = in_blocks([layer.name for layer in self._layers]) or [("", "")] * len(self)
-        for layer, (block, _) in zip(self._layers, blocks, strict=True):
-            if block not in (before, ""):
-                lines.append(f'<tr><th colspan="{len(_HEADER)}" style="text-align: left">{escape(block)}</th></tr>')
-            before = block
-            *figures, _ = (f"<td>{escape(cell)}</td>" for cell in _row(layer))
-            flags = ", ".join(
-                f'<abbr title="{escape(layer.meaning(flag))}">{escape(flag)}</abbr>' for flag in layer.flags
-            )
-            lines.append(f"<tr>{''.join(figures)}<td>{flags}</td></tr>")
+        """The same table for a notebook, with a picture; what a flag means comes with it."""
         told = [*self._bounds(), *skips_in_lines(self.skipped), *self._share()]
-        skipped = "".join(f"<p>{escape(line)}</p>" for line in told)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>{skipped}"
+        return report_in_html(_HEADER, [_row(layer) for layer in self._layers], self._layers, told)
 
 
 def _provenance_in(arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,11 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ei_fast.errors import missing_extra
-from ei_fast.results.blocks import in_blocks
+
+# Rooms above take both from here.
+from ei_fast.network.rows import shape_of as shape_of
+from ei_fast.network.rows import widths_text as widths_text
+from ei_fast.shown.blocks import in_blocks
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,15 +53,3 @@ def frame_of(rows: Sequence[dict[str, Any]], columns: Sequence[str], what: str) 
     except ImportError as error:
         raise missing_extra(what, "pandas", "pandas") from error
     return DataFrame(rows, columns=list(columns))
-
-
-def shape_of(patch: Sequence[int]) -> str:
-    """A shape as text: 3x5x5."""
-    return "x".join(map(str, patch))
-
-
-def widths_text(layer: Any) -> str:
-    """Numbers of inputs and outputs of a layer or of its report, as text; those of one patch, or of one position."""
-    if layer.patch is None:
-        return f"{layer.n_in} -> {layer.n_out}" + (" per position" if layer.per_position else "")
-    return f"{shape_of(layer.patch)} -> {layer.n_out} per patch"

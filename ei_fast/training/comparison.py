@@ -13,8 +13,8 @@ from ei_fast.results.comparison import COLUMNS, identical
 from ei_fast.results.differences import Difference, Known, difference_of, known_of
 from ei_fast.results.flags import Flag
 from ei_fast.results.matching import Match, left_out, matched
-from ei_fast.results.skips import skips_in_lines
 from ei_fast.results.tables import frame_of
+from ei_fast.shown.skips import skips_in_lines
 from ei_fast.training.columns import MEASURES
 
 if TYPE_CHECKING:

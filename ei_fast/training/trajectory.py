@@ -22,6 +22,7 @@ from ei_fast.training.contents import (
     whole_steps,
     with_record,
 )
+from ei_fast.training.notebook import ShownInNotebooks
 from ei_fast.training.ranges import SAID, LayerRanges
 from ei_fast.training.stored import Stored
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-class Trajectory(Comparable, Stored):
+class Trajectory(Comparable, Stored, ShownInNotebooks):
     """Measures of every layer over training steps, with the metrics that were recorded beside them.
 
     Parameters

@@ -81,12 +81,6 @@ def _(said):
     ef.analyze(np.eye(2) + 1, joint="plugin", **QUICK)
 
 
-@follows("joint='plugin' counts the states of all inputs with those of all outputs.")
-def _(said):
-    said.refused(ef.effective_information, np.ones((3, 3)), inputs=[0, 1], joint="plugin")
-    ef.effective_information(np.ones((3, 3)), inputs=[0, 1], joint="auto", **QUICK)
-
-
 @follows("Use one of them, or pass a function of your own with its codomain.")
 def _(said):
     message = said.refused(ef.Activation, "swoosh")

@@ -75,9 +75,55 @@ def test_what_would_not_fit_is_refused_before_any_work(random_weight):
         ef.analyze(random_weight(4, 4), joint="plugin", n_samples=100_000_000)
 
 
-def test_groups_are_not_counted(random_weight):
-    with pytest.raises(ValueError, match="joint=.plugin. counts the states of all inputs"):
-        ef.effective_information(random_weight(4, 4), inputs=[0], joint="plugin")
+GROUPS = [([0], None), (None, [2]), ([3, 1], [0, 2]), ([2], [1]), ([0, 1, 2, 3], [0, 1, 2]), ([1, 2, 3], [0, 1, 2])]
+
+
+@pytest.mark.parametrize("convention", ["clip", "drop"])
+@pytest.mark.parametrize(("inputs", "outputs"), GROUPS)
+def test_groups_are_counted_while_all_inputs_move(random_weight, inputs, outputs, convention):
+    weight = random_weight(4, 3, 3.0)
+    layer = ef.Layer(weight, activation="linear", out_range=(-0.8, 0.8))
+    params = {"joint": "plugin", "n_samples": 4000, "random_state": 6, "out_of_range": convention}
+    counted = ef.effective_information(layer, inputs=inputs, outputs=outputs, **params)
+    x = _points(4, 4000, 6)
+    a = list(range(4)) if inputs is None else sorted(inputs)
+    y = (x @ weight)[:, list(range(3)) if outputs is None else sorted(outputs)]
+    if convention == "drop":
+        kept = (np.abs(y) <= 0.8).all(axis=1)
+        assert 100 < kept.sum() < 3900
+        x, y = x[kept], y[kept]
+    of_x, of_y = naive.bins_of(x[:, a], (0.0, 1.0), 8), naive.bins_of(np.clip(y, -0.8, 0.8), (-0.8, 0.8), 8)
+    expected = naive.entropy(of_x) + naive.entropy(of_y) - naive.entropy(np.hstack([of_x, of_y]))
+    assert counted.value == pytest.approx(expected, abs=1e-9)
+
+
+def test_groups_that_name_all_neurons_are_the_layer(random_weight):
+    weight = random_weight(4, 3, 3.0)
+    params = {"joint": "plugin", "n_samples": 5000, "random_state": 1}
+    whole = ef.analyze(weight, **params)[0]
+    for inputs, outputs in ((None, None), (range(4), range(3)), ([3, 2, 1, 0], (2, 0, 1)), (None, np.arange(3))):
+        group = ef.effective_information(weight, inputs=inputs, outputs=outputs, **params)
+        assert (group.value, group.stderr, group.interval) == (whole.ei, whole.ei_stderr, whole.ei_interval)
+
+
+def test_the_interval_of_an_undersampled_group_is_that_of_auto(random_weight):
+    weight = random_weight(25, 5, 3.0)
+    params = {"inputs": list(range(20)), "outputs": [0, 1, 2, 3], "random_state": 0, "n_samples": 60_000}
+    counted = ef.effective_information(weight, joint="plugin", **params)
+    auto = ef.effective_information(weight, joint="auto", **params)
+    assert "undersampled" in counted.flags
+    assert counted.interval == auto.interval
+    assert counted.bounds == auto.bounds
+    assert counted.value > auto.value
+
+
+def test_groups_of_a_function_are_counted(random_weight):
+    weight = random_weight(3, 3, 5.0)
+    block = ef.Function(lambda x: naive.outputs(x, weight, 0.0, "sigmoid"), 3, 3, (0.0, 1.0))
+    params = {"joint": "plugin", "n_samples": 3000, "random_state": 1, "inputs": [0, 2], "outputs": [1]}
+    assert ef.effective_information(block, **params).value == pytest.approx(
+        ef.effective_information(weight, **params).value, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize(("n", "flagged"), [(300, True), (1000, False)])

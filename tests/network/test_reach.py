@@ -86,6 +86,66 @@ def test_scale_is_all_that_a_scaled_layers_range_changes_by():
         assert _range(scaled) == (low * factor, high * factor)
 
 
+def _drawn(layer, low=-1.0, high=1.0):
+    x = low + (high - low) * np.random.default_rng(0).random((10_000, layer.n_in))
+    return naive.outputs(x, layer.weight, layer.bias, layer.activation.name)
+
+
+@pytest.mark.parametrize("activation", ["relu", "linear", "sigmoid", "tanh"])
+@pytest.mark.parametrize("n_in", [1, 30])
+def test_dynamic_ranges_are_the_ends_of_each_neurons_outputs_for_ten_thousand_draws(activation, n_in):
+    layer = _random_layer(n_in, 5, activation)
+    y = _drawn(layer)
+    assert np.allclose(_range(layer, out_range="dynamic"), np.stack([y.min(axis=0), y.max(axis=0)], axis=1), atol=1e-12)
+
+
+def test_of_other_draws_about_two_in_ten_thousand_leave_dynamic_ranges():
+    layer = _random_layer(20, 40, "linear")
+    low, high = np.transpose(_range(layer, out_range="dynamic"))
+    y = layer(np.random.default_rng(1).uniform(-1, 1, (100_000, 20)))
+    # At either end 1 in 10,001 on average, of 80 ends each of which is as likely 0.3 as 2 times that.
+    assert 1e-4 < ((y < low) | (y > high)).mean() < 4e-4
+
+
+def test_inputs_of_the_next_layer_move_over_dynamic_ranges_and_one_point_is_widened():
+    layers = [_random_layer(6, 4, "relu", 1), _random_layer(4, 3, "tanh", 2)]
+    (_, first), (inputs, _) = ef.Network(layers).ranges(out_range="dynamic")
+    assert inputs == first
+    assert len(first) == 4
+    dead = ef.Layer(np.ones((3, 1)), [-9.0], "relu")
+    assert _range(dead, out_range="dynamic") == ((-0.5, 0.5),)
+
+
+def test_dynamic_ranges_are_the_same_at_every_call_for_every_seed_and_number_of_threads():
+    layer = _random_layer(200, 50, "relu")
+    reports = [
+        ef.analyze(layer, out_range="dynamic", random_state=seed, n_jobs=jobs, pairwise="none", tol=1.0)[0]
+        for seed, jobs in ((0, 1), (0, 2), (5, 1))
+    ]
+    assert reports[0].out_range == reports[1].out_range == reports[2].out_range
+    assert reports[0].ei == reports[1].ei
+    assert len(reports[0].out_range) == 50
+
+
+def test_edges_over_dynamic_ranges_with_drop_are_histograms_over_the_samples_own_ranges():
+    # What the authors' package does with out_range="dynamic": counts of an edge over each output's own range.
+    layer = _random_layer(3, 2, "linear")
+    exact = ef.ei_parts_matrix(layer, in_range=(-1.0, 1.0), out_range="dynamic", out_of_range="drop")
+    rng, n = np.random.default_rng(3), 400_000
+    first = rng.uniform(-1, 1, (10_000, 3))
+    x = rng.uniform(-1, 1, (n, 3))
+    low, high = (x_end for x_end in (layer(first).min(axis=0), layer(first).max(axis=0)))
+    for i in range(3):
+        for j in range(2):
+            y = layer(x)[:, j]
+            counts = np.histogram2d(x[:, i], y, 8, ((-1, 1), (low[j], high[j])))[0]
+            p = counts / counts.sum()
+            outer = p.sum(axis=1, keepdims=True) * p.sum(axis=0)
+            bits = (p[p > 0] * np.log2(p[p > 0] / outer[p > 0])).sum()
+            # Ranges of other draws differ by a few thousandths of their width.
+            assert exact[i, j] == pytest.approx(bits, abs=0.02)
+
+
 UNBOUNDED = ("relu", "gelu", "silu", "linear")
 
 

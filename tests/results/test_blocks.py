@@ -12,9 +12,9 @@ from torch import nn
 
 import ei_fast as ef
 from ei_fast.cli import main
-from ei_fast.results.blocks import in_blocks, without_numbers
-from ei_fast.results.shares import share_in_words, short
-from ei_fast.results.skips import skips_in_lines
+from ei_fast.network.shares import share_in_words, short
+from ei_fast.shown.blocks import in_blocks, without_numbers
+from ei_fast.shown.skips import skips_in_lines
 
 QUICK = {"random_state": 0, "tol": 1.0, "pairwise": "none", "bins": 4}
 
@@ -187,7 +187,7 @@ def test_a_notebook_shows_the_blocks(report):
     html = report._repr_html_()
     assert html.count('<th colspan="') == 3
     assert html.count("<tr>") == 1 + len(report) + 3
-    assert html.index("bert.encoder.layer.1</th>") < html.index("bert.encoder.layer.1.attention.self.query")
+    assert html.index("bert.encoder.layer.1</th>") < html.index("<bdi>bert.encoder.layer.1.attention.self.query")
     assert html.count("<p>skipped") <= 6
 
 

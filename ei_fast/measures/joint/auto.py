@@ -55,14 +55,14 @@ def joint_ei(
     Raises
     ------
     ValueError
-        Where the method that was asked for is not open to the group.
+        Where the method that was asked for is not open to a component.
 
     Notes
     -----
     What is decided, in this order:
 
-    1. ``joint="plugin"`` counts the joint states of the whole layer. Where more than a tenth of the samples
-       are in states seen once, the interval is that of "auto".
+    1. ``joint="plugin"`` counts the joint states of the layer, or of the groups, as they stand. Where more than a tenth
+       of the samples are in states seen once, the interval is that of "auto".
     2. One edge of a dense layer is exact: its entry of EI_parts.
     3. Where samples are dropped and an output is outside its range whatever the input, EI is undefined (NaN).
     4. A dense layer is split into components that share no neuron; outputs that stay in one bin, repeated outputs and
@@ -81,7 +81,7 @@ def joint_ei(
     asked = METHODS.get(options.joint)
     layer = JointProblem(binned, seed, inputs=inputs, outputs=outputs)
     if asked is not None and not asked.by_component:
-        return (yield from _of_whole_layer(asked, layer, options))
+        return (yield from _as_it_stands(asked, layer, options))
     if layer.is_an_edge:
         return (yield from METHODS["exact"].estimate(layer, options))
     if binned.layer.kind == "dense" and _never_kept(binned, outputs):
@@ -153,18 +153,18 @@ def chosen_method(problem: JointProblem, options: MeasureOptions, is_one_of_seve
     raise ValueError(f"{problem.binned.title}: {refusals[-1]}")
 
 
-def _of_whole_layer(method: JointMethod, layer: JointProblem, options: MeasureOptions) -> Method[JointEI]:
-    """By a method that takes a layer as it stands; where it is undersampled the interval is that of "auto"."""
-    refusal = method.refusal(layer)
-    if refusal is not None:
-        raise ValueError(refusal)
+def _as_it_stands(method: JointMethod, layer: JointProblem, options: MeasureOptions) -> Method[JointEI]:
+    """By a method that takes a layer, or groups of it, as it stands; undersampled, the interval is that of "auto"."""
     estimate = yield from method.estimate(layer, options)
     if estimate.is_undefined:
         return estimate
     bounds = estimate
     if estimate.undersampled:
-        bounds = yield from joint_ei(layer.binned, replace(options, joint="auto"), layer.seed)
-    low, high = (min(max(end, 0.0), layer.binned.ceiling()) for end in (bounds.low, bounds.high))
+        bounds = yield from joint_ei(
+            layer.binned, replace(options, joint="auto"), layer.seed, layer.inputs, layer.outputs
+        )
+    ceiling = layer.binned.ceiling(layer.inputs, layer.outputs)
+    low, high = (min(max(end, 0.0), ceiling) for end in (bounds.low, bounds.high))
     return replace(estimate, value=max(estimate.value, 0.0), low=low, high=high, bounds=bounds.bounds)
 
 

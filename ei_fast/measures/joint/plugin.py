@@ -42,16 +42,8 @@ class PlugIn:
     by_component = False
 
     def refusal(self, problem: JointProblem) -> str | None:
-        """Open to whole layers."""
-        if problem.is_whole_layer:
-            return None
-        layer = problem.binned.layer
-        return (
-            "joint='plugin' counts the states of all inputs with those of all outputs. Got a group of "
-            f"{layer.n_in if problem.inputs is None else len(problem.inputs)} of {layer.n_in} inputs and "
-            f"{layer.n_out if problem.outputs is None else len(problem.outputs)} of {layer.n_out} outputs; "
-            "use joint='auto'."
-        )
+        """Open to every layer, and to every group of its neurons."""
+        return None
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
         """As it was asked for."""
@@ -142,7 +134,10 @@ class JointStates(SimulationStage):
         """Keys of inputs, outputs and pairs of samples number `first`, ...; dropped ones are dropped in all three."""
         do = self.intervention
         x_codes, y_codes = do.codes_anywhere(Stream.PLUGIN, first, len(keys[0]))
-        pack_codes(x_codes, max(1, (do.in_bins - 1).bit_length()), NEVER, keys[0])
+        # All inputs move; those of the group are told apart.
+        pack_codes(
+            x_codes if do.whole_cells else x_codes[do.inputs], max(1, (do.in_bins - 1).bit_length()), NEVER, keys[0]
+        )
         pack_codes(y_codes, do.code_width, do.outside, keys[1])
         # The pair's key is a hash of both: two odd multipliers, mixed.
         keys[2][:] = _mixed(keys[0] * np.uint64(0x9E3779B97F4A7C15) ^ _mixed(keys[1]))

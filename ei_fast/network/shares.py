@@ -3,7 +3,7 @@
 import math
 
 from ei_fast.network.parameter_count import ParameterCount
-from ei_fast.results.blocks import SMALL
+from ei_fast.shown.blocks import SMALL
 
 # Kinds of what was not measured that are listed.
 _MOST_SHOWN = 4

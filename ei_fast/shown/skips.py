@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ei_fast.results.blocks import without_numbers
+from ei_fast.shown.blocks import without_numbers
 
 _FEW = 8
 # Names that are listed of those that have one reason.
