@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.results.notebook import printed_in_html, squares
 from ei_fast.results.tables import frame_of, lines_of
+from ei_fast.shown.drawing import map_of
 from ei_fast.validation import refusal
 
 if TYPE_CHECKING:
@@ -211,16 +213,30 @@ class Ablation:
 
     def __str__(self) -> str:
         """A table of those that the measure loses most by, and how many others there are."""
+        title, *told = self._told()
+        return "\n".join([title, *lines_of(self._header, self._lines(), range(1, 5)), *told])
+
+    def _repr_html_(self) -> str:
+        squares_of = squares(-np.atleast_2d(self.ei_change))
+        across, down = ("outputs", "inputs") if self.what == "edges" else (self.what, "")
+        drawn = map_of(squares_of, f"EI lost without one of {self.what}", across, down)
+        return printed_in_html(self._header, self._lines(), range(1, 5), self._told(), drawn)
+
+    @property
+    def _header(self) -> tuple[str, ...]:
+        return ONE_OF[self.what], "EI", "95 % interval", "sensitivity", "EI_parts"
+
+    def _lines(self) -> list[tuple[str, ...]]:
         order = np.argsort(np.where(np.isnan(self.ei_change), 0.0, self.ei_change).ravel(), kind="stable")
         rows = self.rows()
-        lines = lines_of(
-            (ONE_OF[self.what], "EI", "95 % interval", "sensitivity", "EI_parts"),
-            [_line(rows[k]) for k in order[:_SHOWN]],
-            range(1, 5),
-        )
-        lines.insert(0, f"{self.name}: change without one of {len(rows)} {self.what}; EI {self.ei:.3f}, ")
-        lines[0] += f"sensitivity {self.sensitivity:.3f}, EI_parts {self.ei_parts:.3f}"
-        return "\n".join([*lines, *([f"and {len(rows) - _SHOWN} more"] if len(rows) > _SHOWN else [])])
+        return [_line(rows[k]) for k in order[:_SHOWN]]
+
+    def _told(self) -> list[str]:
+        """What the table is of, and what is said below it."""
+        n = self.ei_change.size
+        title = f"{self.name}: change without one of {n} {self.what}; EI {self.ei:.3f}, "
+        title += f"sensitivity {self.sensitivity:.3f}, EI_parts {self.ei_parts:.3f}"
+        return [title, *([f"and {n - _SHOWN} more"] if n > _SHOWN else [])]
 
 
 _COLUMNS = {

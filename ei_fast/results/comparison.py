@@ -11,8 +11,11 @@ from ei_fast.results.differences import Difference, Known, difference_of, known_
 from ei_fast.results.flags import Flag
 from ei_fast.results.layer_report import ENDS, LayerReport
 from ei_fast.results.matching import left_out, matched
+from ei_fast.results.notebook import printed_in_html
 from ei_fast.results.report import Report
 from ei_fast.results.tables import frame_of, lines_of
+from ei_fast.shown.colours import colours_of
+from ei_fast.shown.drawing import values_beside
 from ei_fast.shown.skips import skips_in_lines
 
 if TYPE_CHECKING:
@@ -185,12 +188,30 @@ class Comparison(Sequence[LayerComparison]):
         return f"Comparison({len(self)} layers: {', '.join(layer.name for layer in self._layers)})"
 
     def __str__(self) -> str:
-        lines = lines_of(_HEADER, [_line(layer, k) for layer in self._layers for k in range(len(NAMES))], range(2, 7))
+        return "\n".join([*lines_of(_HEADER, self._lines(), range(2, 7)), *self._told()])
+
+    def _repr_html_(self) -> str:
+        ei = [layer.ei for layer in self._layers]
+        drawn = values_beside(
+            [layer.name for layer in self._layers],
+            [float(found.difference) for found in ei],
+            [(float(found.low), float(found.high)) for found in ei],
+            title="EI, b - a",
+            colours=colours_of(len(self)),
+        )
+        return printed_in_html(_HEADER, self._lines(), range(2, 7), self._told(), drawn)
+
+    def _lines(self) -> list[tuple[str, ...]]:
+        return [_line(layer, k) for layer in self._layers for k in range(len(NAMES))]
+
+    def _told(self) -> list[str]:
+        """What is said below the table."""
+        told = []
         if self.repeats is not None:
-            lines.append(f"errors: of differences, measured with {self.repeats} seeds that both have in common")
+            told.append(f"errors: of differences, measured with {self.repeats} seeds that both have in common")
         elif not all(layer.is_same for layer in self._layers):
-            lines.append("errors: as if those of both were independent; with one seed for both mostly too large")
-        return "\n".join([*lines, *skips_in_lines(self.skipped, "not compared")])
+            told.append("errors: as if those of both were independent; with one seed for both mostly too large")
+        return [*told, *skips_in_lines(self.skipped, "not compared")]
 
 
 def _line(layer: LayerComparison, k: int) -> tuple[str, ...]:

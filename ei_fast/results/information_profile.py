@@ -12,6 +12,7 @@ from ei_fast.measures.profile.figure import Figure
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import Ranges
 from ei_fast.results.flags import Flag, explanation_of
+from ei_fast.results.notebook import printed_in_html
 from ei_fast.results.tables import frame_of, lines_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ DEGREES = {
 
 _COLUMNS = ("side", "neuron", "information", "conditional_information")
 _ENDS = ("stderr", "low", "high")
+
+
+_HEADER = ("figure", "value", "error", "low", "high")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -243,11 +247,16 @@ input range, so that everything is exactly 0.
         return " ".join([f"{self.name}: {how}", *(f"[{flag}] {_meaning(flag)}" for flag in self.flags)])
 
     def __str__(self) -> str:
-        rows = [("EI", "ei"), ("synergy", "synergy"), *((title, name) for name, title in DEGREES.items())]
-        table = [(title, *self._numbers(name)) for title, name in rows]
-        lines = lines_of(("figure", "value", "error", "low", "high"), table, right=(1, 2, 3, 4))
         flags = [f"flags: {', '.join(self.flags)}"] if self.flags else []
-        return "\n".join([f"{self.name}, {self.n_in} -> {self.n_out}", *lines, *flags])
+        head = f"{self.name}, {self.n_in} -> {self.n_out}"
+        return "\n".join([head, *lines_of(_HEADER, self._lines(), right=(1, 2, 3, 4)), *flags])
+
+    def _repr_html_(self) -> str:
+        return printed_in_html(_HEADER, self._lines(), (1, 2, 3, 4), [self.explain()])
+
+    def _lines(self) -> list[tuple[str, ...]]:
+        rows = [("EI", "ei"), ("synergy", "synergy"), *((title, name) for name, title in DEGREES.items())]
+        return [(title, *self._numbers(name)) for title, name in rows]
 
     def __repr__(self) -> str:
         names = ("ei", "synergy", *DEGREES)

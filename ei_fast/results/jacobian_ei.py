@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ei_fast.measures.constants import Z95
+from ei_fast.results.notebook import printed_in_html
 from ei_fast.results.tables import frame_of
 
 if TYPE_CHECKING:
@@ -170,6 +171,11 @@ class JacobianEI:
         row |= {"per_dimension": self.per_dimension, "low": self.interval[0], "high": self.interval[1]}
         row["flags"] = ", ".join(self.flags)
         return frame_of([row], list(row), "JacobianEI.to_frame")
+
+    def _repr_html_(self) -> str:
+        header = ("layer", "EI, bits", "standard error", "bits a dimension", "method")
+        cells = (f"{self.value:.4f}", f"{self.stderr:.2g}", f"{self.per_dimension:.4f}", self.method)
+        return printed_in_html(header, [(str(self.name or ""), *cells)], range(1, 4), [self.explain()])
 
     def __repr__(self) -> str:
         figures = [f"value={self.value:.8g}", f"stderr={self.stderr:.2g}", f"per_dimension={self.per_dimension:.7g}"]

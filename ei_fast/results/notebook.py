@@ -1,6 +1,6 @@
 """Reports as a notebook shows them: pictures, a table, and what flags mean where one points at them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any
@@ -134,3 +134,15 @@ def _mean(part: Any, axis: int) -> Any:
     there = np.isfinite(part)
     n = there.sum(axis)
     return np.where(n > 0, np.where(there, part, 0.0).sum(axis) / np.maximum(n, 1), np.nan)
+
+
+def printed_in_html(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Collection[int],
+    told: Sequence[str],
+    *drawn: Html | None,
+) -> Html:
+    """A table as it is printed, names first, below pictures and above lines."""
+    cells = [(named(row[0]), *row[1:]) for row in rows]
+    return page(pictures(*drawn), table(header, cells, right), lines(told))

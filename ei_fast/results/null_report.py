@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.measures.constants import Z95
 from ei_fast.measures.quantities import BY_NAME, NAMES, QUANTITIES
 from ei_fast.results.differences import in_stderrs
 from ei_fast.results.flags import Flag
 from ei_fast.results.layer_report import LayerReport
+from ei_fast.results.notebook import printed_in_html
 from ei_fast.results.report import Report
 from ei_fast.results.tables import frame_of, lines_of
+from ei_fast.shown.colours import colours_of
+from ei_fast.shown.drawing import values_beside
 from ei_fast.shown.skips import skips_in_lines
 
 if TYPE_CHECKING:
@@ -223,10 +227,27 @@ class NullReport(Sequence[LayerNull]):
         return f"NullReport({len(self)} layers beside {self.n} with {_KINDS[self.kind]})"
 
     def __str__(self) -> str:
-        lines = lines_of(_HEADER, [_line(layer, k) for layer in self._layers for k in range(len(NAMES))], range(2, 7))
+        return "\n".join([*lines_of(_HEADER, self._lines(), range(2, 7)), *self._told()])
+
+    def _repr_html_(self) -> str:
+        ei = [layer.ei for layer in self._layers]
+        drawn = values_beside(
+            [layer.name for layer in self._layers],
+            [figure.value for figure in ei],
+            [(figure.mean - Z95 * figure.sd, figure.mean + Z95 * figure.sd) for figure in ei],
+            title="EI, and where chance has it (bars)",
+            colours=colours_of(len(self)),
+        )
+        return printed_in_html(_HEADER, self._lines(), range(2, 7), self._told(), drawn)
+
+    def _lines(self) -> list[tuple[str, ...]]:
+        return [_line(layer, k) for layer in self._layers for k in range(len(NAMES))]
+
+    def _told(self) -> list[str]:
+        """What is said below the table."""
         by = f", by the rule {self.init}" if self.init else ""
-        lines.append(f"by chance: {self.n} networks with {_KINDS[self.kind]}{by}, each over ranges of its own")
-        return "\n".join([*lines, *skips_in_lines(self.skipped, "without a null")])
+        told = f"by chance: {self.n} networks with {_KINDS[self.kind]}{by}, each over ranges of its own"
+        return [told, *skips_in_lines(self.skipped, "without a null")]
 
 
 def _line(layer: LayerNull, k: int) -> tuple[str, ...]:
