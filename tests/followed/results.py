@@ -100,3 +100,11 @@ def _(said):
     said.refused(ef.Report.load, path)
     report.save(path)
     ef.Report.load(path)
+
+
+@follows("--explain and --verbose are for reading. Got them with --format {}. Leave them out.")
+def _(said):
+    path = said.npz("net.npz", w0=np.eye(2))
+    typed = ["analyze", path, "--format", "csv", "--explain"]
+    assert "Leave them out" in said.typed(*typed, code=1)
+    assert said.typed(*typed[:-1]).startswith("name,")
