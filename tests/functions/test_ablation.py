@@ -307,7 +307,7 @@ def test_the_change_is_that_of_plain_counting():
         assert abs(found.ei_change[index] - change) < 4 * np.hypot(found.ei_change_stderr[index], stderr) + 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("case", LAYERS)
 @pytest.mark.parametrize("what", ["inputs", "edges"])
 def test_intervals_hold_the_truth(case, what):

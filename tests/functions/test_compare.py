@@ -243,7 +243,7 @@ def _truth(n, scale, activation, known):
     return naive.joint_ei_on_a_grid(layer.weight, layer.bias, activation, in_range, 8, out_range, 8, points=400)
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("pair", PAIRS)
 def test_intervals_of_differences_hold_the_truth(pair):
     truth = _truth(*pair[1]) - _truth(*pair[0])

@@ -255,7 +255,7 @@ def _fresh_of_keras(seed):
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("fresh", [_fresh_of_torch, _fresh_of_keras])
 @pytest.mark.parametrize("kind", ["reinitialised", "shuffled"])
 def test_of_fresh_networks_z_is_that_of_chance(fresh, kind):

@@ -29,7 +29,7 @@ def _reference(name):
     return ef.jacobian_ei(_map(name), 0.01, random_state=10**6, n_samples=2**20)
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.parametrize("name", MAPS)
 def test_intervals_hold(name):
     truth = _reference(name)

@@ -179,7 +179,7 @@ def test_the_oracle_agrees(layer):
     assert profile.flags == ()
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_intervals_cover(layer):
     measured, bins, truth = layer
     n = 200
