@@ -4,7 +4,8 @@ import signal
 import sys
 import tomllib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from types import FrameType
@@ -184,18 +185,30 @@ def run(
     """
     from ei_fast.cluster import run as run_shards
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
-    summary = run_shards(
-        folder,
-        shard,
-        processes=processes,
-        max_memory=None if max_memory is None else _bytes_in(max_memory),
-        dask_scheduler=dask_scheduler,
-    )
+    with _ended_by_signals():
+        summary = run_shards(
+            folder,
+            shard,
+            processes=processes,
+            max_memory=None if max_memory is None else _bytes_in(max_memory),
+            dask_scheduler=dask_scheduler,
+        )
     click.echo(str(summary))
     if summary.failed:
         sys.exit(FAILED_OR_MISSING)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let signals end what is done here, and nothing that the process does afterwards."""
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # One that has come stays ignored until the process has ended.
+            if signal.getsignal(number) is _end:
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 import json
 import pickle
 import random
+import signal
 from itertools import pairwise
 
 import numpy as np
@@ -427,6 +428,16 @@ def test_runs_of_other_layers_are_refused(tmp_path):
 
 def _command(*args, **environment):
     return CliRunner().invoke(main, ["batch", *map(str, args)], env=environment)
+
+
+def test_a_run_leaves_no_handlers_of_signals(tmp_path):
+    _train(tmp_path / "c")
+    plan(tmp_path / "c", tmp_path / "out", 1, _estimator())
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    # Where it ends well, and where it cannot begin.
+    for folder, code in ((tmp_path / "out", 0), (tmp_path / "nothing", 2)):
+        assert _command("run", folder).exit_code == code
+        assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
 def test_the_commands(tmp_path):
