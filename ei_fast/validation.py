@@ -3,6 +3,7 @@
 It imports nothing of the package.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,3 +55,9 @@ def as_float(value: Any) -> float:
 def refusal(owner: str, name: str, rule: str, value: Any, reason: str = "") -> str:
     """Message about a value that is not allowed: name and owner of the parameter, the rule, the value, and a reason."""
     return f"The {name!r} parameter of {owner} must be {rule}. Got {value!r} instead{reason}."
+
+
+def check_one_of(owner: str, name: str, value: Any, options: Sequence[str]) -> None:
+    """Raise ValueError, which names them, where a value is none of some words."""
+    if value not in options:
+        raise ValueError(refusal(owner, name, f"one of {', '.join(map(repr, options))}", value))

@@ -13,7 +13,7 @@ from ei_fast.cli.batch import batch
 from ei_fast.cli.options import how_to_measure, parameters_of
 from ei_fast.cli.reading import how_to_read, network_in, taken_out
 from ei_fast.cli.said import as_typed, said_plainly
-from ei_fast.cli.written import check_report_path, csv_of, json_of, refuse_unmeasured, write_report
+from ei_fast.cli.written import TEXTS, check_report_path, refuse_unmeasured, write_report
 from ei_fast.functions import description
 from ei_fast.warmup import compile_kernels
 
@@ -75,7 +75,7 @@ def demo(name: str, out: Path | None, epochs: int | None, every: int | None, bin
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json"]),
+    type=click.Choice(["table", *TEXTS]),
     default="table",
     show_default=True,
     help="Print a table for reading, or what other programs read, and nothing else.",
@@ -99,7 +99,7 @@ def analyze(
     """
     if out is not None:
         check_report_path(out)
-    if form != "table" and (explain or verbose):
+    if form in TEXTS and (explain or verbose):
         raise ValueError(f"--explain and --verbose are for reading. Got them with --format {form}. Leave them out.")
     reading = taken_out(options)
     parameters = parameters_of(**options)
@@ -108,15 +108,15 @@ def analyze(
     estimator.check(network)
     compile_kernels()
     report = estimator.fit(network).report_
-    if form != "table":
-        click.echo({"csv": csv_of, "json": json_of}[form](report).rstrip())
+    if form in TEXTS:
+        click.echo(TEXTS[form](report).rstrip())
     else:
         click.echo(as_typed(report.text(verbose)))
     if explain:
         click.echo(as_typed("\n" + "\n\n".join(layer.explain() for layer in report)))
     if out is not None:
         write_report(report, out)
-        click.echo(f"\nwrote {out}", err=form != "table")
+        click.echo(f"\nwrote {out}", err=form in TEXTS)
 
 
 @main.command()

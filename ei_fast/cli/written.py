@@ -71,7 +71,7 @@ def _holds_weights(path: Path) -> bool:
     return True
 
 
-def csv_of(report: Report) -> str:
+def _csv_of(report: Report) -> str:
     """Comma-separated columns of `Report.to_frame`, nothing where there is no number."""
     rows = report.rows()
     text = io.StringIO()
@@ -82,7 +82,7 @@ def csv_of(report: Report) -> str:
     return text.getvalue()
 
 
-def json_of(report: Report) -> str:
+def _json_of(report: Report) -> str:
     """The same rows, what was skipped, and the provenance; null where there is no finite number."""
     content = {"layers": report.rows(), "skipped": report.skipped, "provenance": report.provenance}
     return json.dumps(_without_nan(plain(content)), indent=1, allow_nan=False)
@@ -101,8 +101,10 @@ def _without_nan(value: Any) -> Any:
     return [_without_nan(entry) for entry in value] if isinstance(value, list) else value
 
 
+TEXTS: dict[str, Callable[[Report], str]] = {"csv": _csv_of, "json": _json_of}
+"""A report as text that other programs read, by the name of its format."""
+
 _WRITERS: dict[str, Callable[[Report, Path], None]] = {
     ".npz": Report.save,
-    ".csv": _writes(csv_of),
-    ".json": _writes(json_of),
+    **{f".{form}": _writes(text_of) for form, text_of in TEXTS.items()},
 }

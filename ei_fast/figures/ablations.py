@@ -13,6 +13,7 @@ from ei_fast.figures.colours import ink, layer_colours
 from ei_fast.figures.style import LEGEND, SMALL, quiet
 from ei_fast.measures.quantities import BY_NAME
 from ei_fast.results.ablation import MEASURES, ONE_OF, Ablation, AblationCurve
+from ei_fast.validation import check_one_of
 
 _DIVERGING = "PuOr"
 
@@ -58,11 +59,7 @@ def plot_ablation(ablation: Ablation, measure: str = "ei", ax: Axes | None = Non
             f"The 'ablation' parameter of plot_ablation must be an Ablation. Got {type(ablation).__name__} instead. "
             "Make one first: ef.ablation(layer)."
         )
-    if measure not in MEASURES:
-        raise ValueError(
-            f"The 'measure' parameter of plot_ablation must be one of {', '.join(map(repr, MEASURES))}. Got "
-            f"{measure!r} instead."
-        )
+    check_one_of("plot_ablation", "measure", measure, MEASURES)
     check_axes(ax, "plot_ablation")
     ax = axes_or_new(ax, (4.8, 3.2))
     title = f"change of {BY_NAME[measure].symbol} [bits]"

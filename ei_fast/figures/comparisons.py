@@ -17,6 +17,7 @@ from ei_fast.results.comparison import Comparison
 from ei_fast.results.differences import Difference
 from ei_fast.results.null_report import NullReport
 from ei_fast.training.comparison import TrajectoryComparison
+from ei_fast.validation import check_one_of
 
 # Height of a layer's row, and of all that is not a row, in inches.
 _ROW, _REST = 0.32, 1.1
@@ -67,7 +68,7 @@ def plot_comparison(
             "The 'comparison' parameter of plot_comparison must be what ef.compare or Trajectory.compare returns. Got "
             f"{type(comparison).__name__} instead. Compare two reports first: ef.compare(a, b)."
         )
-    _check_measure(measure, "plot_comparison")
+    check_one_of("plot_comparison", "measure", measure, NAMES)
     check_axes(ax, "plot_comparison")
     if isinstance(comparison, TrajectoryComparison):
         return _plot_over_steps(comparison, measure, ax)
@@ -155,7 +156,7 @@ def plot_null(null: NullReport, measure: str = "ei", ax: Axes | None = None) -> 
             f"The 'null' parameter of plot_null must be a NullReport. Got {type(null).__name__} instead. Make one "
             "first: ef.null_report(model)."
         )
-    _check_measure(measure, "plot_null")
+    check_one_of("plot_null", "measure", measure, NAMES)
     check_axes(ax, "plot_null")
     ax = axes_or_new(ax, (4.8, _REST + _ROW * len(null)))
     (colour,) = layer_colours(1)
@@ -189,10 +190,3 @@ def _name_rows(ax: Axes, names: list[str]) -> None:
     quiet(ax)
     ax.set_yticks(np.arange(len(names)), shortened(names))
     ax.set_ylim(len(names) - 0.4, -0.6)
-
-
-def _check_measure(measure: Any, owner: str) -> None:
-    if measure not in NAMES:
-        raise ValueError(
-            f"The 'measure' parameter of {owner} must be one of {', '.join(map(repr, NAMES))}. Got {measure!r} instead."
-        )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ei_fast.results.notebook import printed_in_html, squares
 from ei_fast.results.tables import frame_of, lines_of
 from ei_fast.shown.drawing import map_of
-from ei_fast.validation import refusal
+from ei_fast.validation import check_one_of, refusal
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -152,8 +152,7 @@ class Ablation:
         >>> ef.ablation(np.diag([1.0, 0.5, 0.1]), "inputs", activation="linear").ranked().tolist()
         [2, 1, 0]
         """
-        if by not in MEASURES:
-            raise ValueError(refusal("Ablation.least", "by", f"one of {', '.join(map(repr, MEASURES))}", by))
+        check_one_of("Ablation.least", "by", by, MEASURES)
         changes: Values = getattr(self, f"{by}_change").ravel()
         if np.isnan(changes).any():
             raise ValueError(

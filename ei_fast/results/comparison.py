@@ -1,12 +1,13 @@
 """What two measurements differ in: a `Comparison`, layer by layer and figure by figure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ei_fast.measures.quantities import EDGE_MEASURES, NAMES, QUANTITIES
+from ei_fast.results.by_name import LayersByName
 from ei_fast.results.differences import Difference, Known, difference_of, known_of
 from ei_fast.results.flags import Flag
 from ei_fast.results.layer_report import ENDS, LayerReport
@@ -74,7 +75,7 @@ class LayerComparison:
     is_same: bool = False
 
 
-class Comparison(Sequence[LayerComparison]):
+class Comparison(LayersByName[LayerComparison]):
     """Differences of the figures of two networks: a sequence of `LayerComparison` in the order of the first.
 
     A layer is found by its place or by its name in the first network. Printing gives a table.
@@ -116,24 +117,6 @@ class Comparison(Sequence[LayerComparison]):
         self._layers = tuple(layers)
         self.skipped = list(skipped)
         self.repeats = repeats
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __iter__(self) -> Iterator[LayerComparison]:
-        return iter(self._layers)
-
-    @overload
-    def __getitem__(self, index: int | str) -> LayerComparison: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[LayerComparison]: ...
-    def __getitem__(self, index: int | str | slice) -> LayerComparison | Sequence[LayerComparison]:
-        if isinstance(index, str):
-            for layer in self._layers:
-                if layer.name == index:
-                    return layer
-            raise KeyError(f"{index!r}: the layers are {', '.join(layer.name for layer in self._layers)}")
-        return self._layers[index]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the differences as plain numbers and text.

@@ -1,14 +1,15 @@
 """A network's figures beside those of networks drawn by chance: a `NullReport`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.measures.constants import Z95
 from ei_fast.measures.quantities import BY_NAME, NAMES, QUANTITIES
+from ei_fast.results.by_name import LayersByName
 from ei_fast.results.differences import in_stderrs
 from ei_fast.results.flags import Flag
 from ei_fast.results.layer_report import LayerReport
@@ -96,7 +97,7 @@ class LayerNull:
     phi_ff: NullFigure
 
 
-class NullReport(Sequence[LayerNull]):
+class NullReport(LayersByName[LayerNull]):
     """Figures of a network beside those of networks drawn by chance: a sequence of `LayerNull` in its order.
 
     A layer is found by its place or by its name. Printing gives a table.
@@ -157,24 +158,6 @@ class NullReport(Sequence[LayerNull]):
     def n(self) -> int:
         """Number of networks drawn by chance."""
         return len(self._layers[0].ei.draws)
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __iter__(self) -> Iterator[LayerNull]:
-        return iter(self._layers)
-
-    @overload
-    def __getitem__(self, index: int | str) -> LayerNull: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[LayerNull]: ...
-    def __getitem__(self, index: int | str | slice) -> LayerNull | Sequence[LayerNull]:
-        if isinstance(index, str):
-            for layer in self._layers:
-                if layer.name == index:
-                    return layer
-            raise KeyError(f"{index!r}: the layers are {', '.join(layer.name for layer in self._layers)}")
-        return self._layers[index]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the figures as plain numbers and text.

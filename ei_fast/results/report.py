@@ -1,14 +1,15 @@
 """What was measured of a network: a `Report`, as a sequence, a table, a frame, a page and a file."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from ei_fast.measures.quantities import EDGE_MEASURES, NAMES, QUANTITIES
 from ei_fast.network.bins import hull_of
 from ei_fast.network.parameter_count import ParameterCount
 from ei_fast.network.shares import share_in_lines
+from ei_fast.results.by_name import LayersByName
 from ei_fast.results.flags import Flag
 
 # Most imports take all three from here, and pickles of older versions look for a layer's report here.
@@ -27,7 +28,7 @@ _KIND, _FORMAT = "report", 2
 _RANGES = {"each": "this record", "first": "the first record", "all": "all records together"}
 
 
-class Report(Sequence[LayerReport]):
+class Report(LayersByName[LayerReport]):
     """Measures of all layers of a network: a sequence of `LayerReport` in the network's order.
 
     A layer is found by its place or by its name: ``report[0]``, ``report["fc1"]``. Printing a report gives a table, in
@@ -66,24 +67,6 @@ class Report(Sequence[LayerReport]):
         self._layers = tuple(layers)
         self.skipped = list(skipped)
         self.provenance = provenance
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __iter__(self) -> Iterator[LayerReport]:
-        return iter(self._layers)
-
-    @overload
-    def __getitem__(self, index: int | str) -> LayerReport: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[LayerReport]: ...
-    def __getitem__(self, index: int | str | slice) -> LayerReport | Sequence[LayerReport]:
-        if isinstance(index, str):
-            for layer in self._layers:
-                if layer.name == index:
-                    return layer
-            raise KeyError(f"{index!r}: the layers are {', '.join(layer.name for layer in self._layers)}")
-        return self._layers[index]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the figures of every layer as plain numbers and text, all but the matrices.
