@@ -1,5 +1,6 @@
 """EI in noise form: of a layer, of a network, or of any map that can be differentiated."""
 
+import math
 from typing import Any, Unpack
 
 import numpy as np
@@ -136,7 +137,7 @@ def _measured(found: DifferentiableMap, noise: GaussianNoise, sampling: Sampling
 def _in_bits(found: DifferentiableMap, volume: LogVolume, method: str, derivative: str) -> JacobianEI:
     """The result, of the mean log volume in nats."""
     low, high = ends_of(found.in_range, found.n_in)
-    gaussian = 0.5 * found.n_in * np.log(2 * np.pi * np.e)
+    gaussian = 0.5 * found.n_in * math.log(2 * math.pi * math.e)
     value, regular = (volume.value - gaussian) / _LN2, (volume.regular_value - gaussian) / _LN2
     input_entropy = float(np.log2(high - low).sum())
     flags = {

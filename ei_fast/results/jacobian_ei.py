@@ -1,5 +1,6 @@
 """What `jacobian_ei` returns: EI in noise form with its error, what it is the sum of, and what to know of it."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,7 @@ class JacobianEI:
     @property
     def gaussian_entropy(self) -> float:
         """Differential entropy of as many independent standard normal numbers as there are inputs, in bits."""
-        return 0.5 * self.n_in * float(np.log2(2 * np.pi * np.e))
+        return 0.5 * self.n_in * math.log2(2 * math.pi * math.e)
 
     @property
     def interval(self) -> tuple[float, float]:
