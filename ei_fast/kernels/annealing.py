@@ -8,7 +8,7 @@ import numpy as np
 from ei_fast.kernels.chains import forward_chains, reverse_chains
 from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.levels import ROOT_12
-from ei_fast.kernels.normal import normal_between, normal_quantile
+from ei_fast.kernels.normal import log_mass_between, normal_quantile
 from ei_fast.kernels.rectangles import (
     bounded_outputs,
     draw_in_rectangle,
@@ -126,8 +126,7 @@ def _end(factor, weight, low, high, n_draws, key, x, noise):
         mean = 0.0
         for i in range(j):
             mean += factor[j, i] * s[i]
-        log_mass, _ = normal_between((low[j] - mean) / factor[j, j], (high[j] - mean) / factor[j, j], 0.5)
-        own += log_mass
+        own += log_mass_between((low[j] - mean) / factor[j, j], (high[j] - mean) / factor[j, j])
         s[j] = (s[j] + noise[j] - mean) / factor[j, j]
     log_weights[0] = own
     return log_mean_exp(log_weights)[0]

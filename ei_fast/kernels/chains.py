@@ -31,7 +31,7 @@ import numpy as np
 from ei_fast.kernels.extrema import larger, smaller
 from ei_fast.kernels.jit import inlined, inner, jit
 from ei_fast.kernels.levels import END, GRID, ROOT_12, density, draw_between, mass_between, place_of
-from ei_fast.kernels.normal import normal_between
+from ei_fast.kernels.normal import log_mass_between, normal_between
 from ei_fast.kernels.rectangles import uniform_of
 
 _MIN_MASS = 1e-250
@@ -150,13 +150,20 @@ def _redraw_all(tables, guides, level, is_forward, weight, inverse, keys, number
 
 
 @inner
-def _noise_ratio(old, new, low, high):
-    """Return ln of what a noise of standard deviation `new` has between low and high over what one of `old` has."""
-    log_old, _ = normal_between(low / old, high / old, 0.5)
-    if new > 0.0:
-        log_new, _ = normal_between(low / new, high / new, 0.5)
-        return log_new - log_old
-    return -log_old if low <= 0.0 <= high else -np.inf
+def _redraw_noise(old, new, is_forward, low, high, uniform):
+    """Return ln of what noise of standard deviation `new` has between low and high over what one of `old` has; a draw.
+
+    A forward chain goes on from the new one, a reverse one from the old one, as in `_redraw`.
+    """
+    if not new > 0.0:
+        log_old, z = normal_between(low / old, high / old, uniform)
+        ratio = -log_old if low <= 0.0 <= high else -np.inf
+        return ratio, 0.0 if is_forward else z * old
+    if is_forward:
+        log_new, z = normal_between(low / new, high / new, uniform)
+        return log_new - log_mass_between(low / old, high / old), z * new
+    log_old, z = normal_between(low / old, high / old, uniform)
+    return log_mass_between(low / new, high / new) - log_old, z * old
 
 
 @inner
@@ -167,14 +174,10 @@ def _change_noise(old, new, is_forward, key, number, noise, below, above):
     for k in range(m):
         j = k if is_forward else m - 1 - k
         low, high = below[j] + noise[j], above[j] + noise[j]
-        log_weight += _noise_ratio(old, new, low, high)
+        ratio, drawn = _redraw_noise(old, new, is_forward, low, high, uniform_of(key, number + k))
+        log_weight += ratio
         if log_weight == -np.inf:
             return log_weight
-        sd = new if is_forward else old
-        drawn = 0.0
-        if sd > 0.0:
-            _, z = normal_between(low / sd, high / sd, uniform_of(key, number + k))
-            drawn = z * sd
         below[j] += noise[j] - drawn
         above[j] += noise[j] - drawn
         noise[j] = drawn

@@ -143,6 +143,26 @@ def normal_quantile(p):
 
 
 @inner
+def _log_of_tail(high, width):
+    """Return ln P(low < Z < high) far below 0, low = high - width, with the rate of the exponential and its decay.
+
+    The density at high + y, y < 0, is that at high times exp(-rate * -y), exact as |high| grows.
+    """
+    rate = max(-high, 1.0)
+    decay = np.exp(-rate * min(width, 1e6))
+    return -0.5 * high * high - _LOG_ROOT_TWO_PI - np.log(rate) + np.log(max(1.0 - decay, 1e-300)), rate, decay
+
+
+@inner
+def log_mass_between(low, high):
+    """Return ln P(low < Z < high), as `normal_between` does, to the last bit."""
+    if low > 0.0:
+        low, high = -high, -low
+    mass = normal_cdf(high) - normal_cdf(low)
+    return np.log(mass) if mass > _MIN_MASS else _log_of_tail(high, high - low)[0]
+
+
+@inner
 def normal_between(low, high, uniform):
     """Return ln P(low < Z < high), and the point of the interval below which that share `uniform` of its mass lies.
 
@@ -156,7 +176,7 @@ def normal_between(low, high, uniform):
     Notes
     -----
     An interval above 0 is mirrored, so that differences of the CDF keep their digits in the tail. Where even
-    those vanish the tail is an exponential of rate |end|, exact as |end| grows.
+    those vanish the tail is an exponential of rate |end|.
     """
     mirrored = low > 0.0
     if mirrored:
@@ -168,10 +188,7 @@ def normal_between(low, high, uniform):
         share = below + uniform * mass
         z = normal_quantile(share) if share < 1.0 else high
     else:
-        # Density at high + y, y < 0, as a multiple of that at high: exp(-rate * -y).
-        rate = max(-high, 1.0)
-        decay = np.exp(-rate * min(high - low, 1e6))
-        log_mass = -0.5 * high * high - _LOG_ROOT_TWO_PI - np.log(rate) + np.log(max(1.0 - decay, 1e-300))
+        log_mass, rate, decay = _log_of_tail(high, high - low)
         z = high + np.log(1.0 - uniform * (1.0 - decay)) / rate
     z = min(max(z, low), high)
     return log_mass, -z if mirrored else z

@@ -20,7 +20,7 @@ import numpy as np
 
 from ei_fast.kernels.covariances import MIN_VARIANCE
 from ei_fast.kernels.jit import inner, jit
-from ei_fast.kernels.normal import normal_between, normal_cdf, rough_cdf
+from ei_fast.kernels.normal import log_mass_between, normal_between, normal_cdf, rough_cdf
 from ei_fast.kernels.search import count_at_most
 from ei_fast.kernels.uniforms import GAMMA, fill_uniforms, mix64
 
@@ -323,5 +323,4 @@ def marginal_surprise(low, high, out):
         out[r] = 0.0
         for j in range(low.shape[1]):
             if low[r, j] > -FAR or high[r, j] < FAR:
-                log_mass, _ = normal_between(low[r, j], high[r, j], 0.5)
-                out[r] -= log_mass
+                out[r] -= log_mass_between(low[r, j], high[r, j])
