@@ -21,10 +21,11 @@ those are compiled that are taken.
 import numpy as np
 from numpy.typing import NDArray
 
+from ei_fast.kernels.characteristic import characteristic
 from ei_fast.kernels.closed_form import closed_cdf
 from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.series import MAX_TERMS, dominated_cdf
-from ei_fast.kernels.uniform_sums import CLOSED_FORM_INPUTS, half_widths_of, sinc, support_of, terms_needed
+from ei_fast.kernels.uniform_sums import CLOSED_FORM_INPUTS, half_widths_of, support_of, terms_needed
 
 FAR = 8.6
 """Standard deviations beyond which a sum of uniforms has a probability of at most 2 exp(-8.6**2 / 2) = 2e-16, the
@@ -60,16 +61,6 @@ def _series_terms(half_widths, extent):
     if half_widths.shape[0] <= CLOSED_FORM_INPUTS:
         return MAX_TERMS + 1
     return terms_needed(half_widths, np.int64(0), half_widths[0], 2 * extent, MAX_TERMS)
-
-
-@inner
-def characteristic(half_widths, extent, phi):
-    """Write the characteristic function of the sum at the frequencies pi (m + 1) / extent into `phi` (terms,)."""
-    for m in range(phi.shape[0]):
-        t = np.pi * (m + 1) / extent
-        phi[m] = 1.0
-        for k in range(half_widths.shape[0]):
-            phi[m] *= sinc(t * half_widths[k])
 
 
 @inner

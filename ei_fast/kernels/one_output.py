@@ -9,8 +9,9 @@ uniforms, the middles of the inputs' bins, with the characteristic function of `
 
 import numpy as np
 
+from ei_fast.kernels.characteristic import characteristic
 from ei_fast.kernels.jit import jit
-from ei_fast.kernels.marginals import characteristic, extent_of, sum_cdf, sum_cdf_terms
+from ei_fast.kernels.marginals import extent_of, sum_cdf, sum_cdf_terms
 
 
 @jit
