@@ -336,8 +336,9 @@ MIN_SCORED = 128
 FEWEST_SCORED, SHORT_PILOT = 32, 16
 """States that are scored for an entropy, and in a pilot of it, where a Gaussian is all there is and work is short: for
 1536 -> 384 the standard error is then 0.7 bits of 660, where bounds are 400 apart."""
-LAST_RESORT = 3.0
-"""Times the work of a layer that a Gaussian may take where nothing else gives a figure."""
+LAST_RESORT, BESIDE_FEWEST = 3.0, 1.5
+"""Times the work of a layer that a Gaussian may take where nothing else gives a figure; and times that of the fewest
+scores that it takes, if a layer's work does not suffice for them with samples of their control beside them."""
 MAX_SCORED = 2**14
 """States that are scored for an entropy, at the most."""
 CONTROLS_A_SCORE = 32
@@ -349,11 +350,13 @@ ANNEALING_WORK_OF_EDGE = 3 * 2**20
 MIN_ANNEALING_WORK = 5 * 2**29
 """Multiply-adds of annealing and scoring that a layer may take however small it is."""
 WORK_OF_REDRAW = 425
-"""Multiply-adds of a simulation that it costs to draw an input anew; measured as 0.2 ns each, as are the next three."""
+"""Multiply-adds of a simulation that it costs to draw an input anew; measured as 0.2 ns each, as are the next four."""
 WORK_OF_MIRROR = 75
 """The same for a mirror move."""
 WORK_OF_EDGE = 3
 """The same for each edge of an input that is redrawn or mirrored."""
+WORK_OF_NOISE = 300
+"""The same for the noise of an output that is drawn anew."""
 WORK_OF_SITE = 400
 """The same for a site of expectation propagation that is chosen anew."""
 WORK_OF_INTERVAL = 400

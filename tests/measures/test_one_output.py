@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import ei_fast as ef
+from ei_fast.measures.joint import one_output
 from ei_fast.measures.joint.auto import components
 from ei_fast.measures.joint.conditional import Conditional
 from ei_fast.measures.joint.one_output import one_output_ei
@@ -66,6 +67,13 @@ EVERY_CELL = {
 }
 
 
+@pytest.fixture(params=["by a series", "cell by cell"])
+def way(request, monkeypatch):
+    """Both ways to the mean over cells, for the same few cells."""
+    monkeypatch.setattr(one_output, "MAX_ENUMERATED_CELLS", 0 if request.param == "by a series" else 2**12)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("given", EVERY_CELL.values(), ids=EVERY_CELL)
 def test_it_is_the_mean_over_every_cell(given):
     weight, bias, activation, in_range, out_range, bins = given
@@ -79,6 +87,18 @@ def test_it_is_the_mean_over_every_cell(given):
     assert (found.method, found.stderr, found.n_samples) == ("exact", 0.0, 0)
 
 
+@pytest.mark.parametrize(
+    ("weight", "bins"),
+    [([1.0, 1.0], (8, 8)), ([2.0, -0.3], (7, 4)), ([1.0, 0.2, 1e-6], (8, 8)), ([3.0, 1e-9, 1.0, 0.5], (6, 5))],
+    ids=["equal", "two", "a narrow one", "of all sizes"],
+)
+def test_few_inputs_are_exact(weight, bins):
+    found = one_output_ei(problem_of(weight, -0.3, "tanh", (-1.0, 1.0), (-1.0, 1.0), bins))
+    assert found is not None
+    assert found.value == pytest.approx(by_every_cell(weight, -0.3, "tanh", (-1.0, 1.0), (-1.0, 1.0), bins), abs=2e-8)
+
+
+@pytest.mark.usefixtures("way")
 def test_a_group_of_its_inputs():
     weight, bias, bins = [0.7, -1.1, 0.4, 0.9, -0.3, 0.5], 0.1, (4, 5)
     found = one_output_ei(problem_of(weight, bias, "tanh", bins=bins, inputs=np.array([0, 3])))
@@ -112,8 +132,8 @@ def test_it_is_what_sampling_finds(activation, n):
     assert found.output_entropy == pytest.approx(sampled.output_entropy, abs=0.02)
 
 
-@pytest.mark.parametrize("weight", [[1.0, 1.0], [1.0, 1e-6, 1e-6, 1e-6, 1e-6]], ids=["few inputs", "one dominates"])
-def test_what_is_too_rough_is_sampled(weight):
+def test_what_is_too_rough_is_sampled():
+    weight = [1.0, 1e-6, 1e-6, 1e-6, 1e-6]
     assert one_output_ei(problem_of(weight, -0.8, bins=(8, 8))) is None
     columns = np.zeros((2 * len(weight), 2))
     columns[: len(weight), 0] = columns[len(weight) :, 1] = weight

@@ -33,6 +33,7 @@ from ei_fast.measures.constants import (
     WORK_OF_EDGE,
     WORK_OF_INTERVAL,
     WORK_OF_MIRROR,
+    WORK_OF_NOISE,
     WORK_OF_REDRAW,
     WORK_OF_SITE,
 )
@@ -90,7 +91,10 @@ class Costs:
     def annealed(self, n_levels: int, n_chains: int) -> float:
         """A sample with so many forward chains and a reverse one."""
         an_input = WORK_OF_REDRAW + MIRRORS * WORK_OF_MIRROR + (1 + MIRRORS) * WORK_OF_EDGE * self.n_bounded
-        chain = n_levels * self.n_in * an_input + self._draws(CHAIN_DRAWS) + 8.0 * self.n_in * self.n_bounded
+        # More outputs than inputs depend on each other: each has a noise that is led from level to level.
+        noise = WORK_OF_NOISE * self.n_bounded if self.n_bounded > self.n_in else 0.0
+        a_level = self.n_in * an_input + noise
+        chain = n_levels * a_level + self._draws(CHAIN_DRAWS) + 8.0 * self.n_in * self.n_bounded
         return self.control + self._factor + (1 + n_chains) * chain
 
 

@@ -68,8 +68,8 @@ def joint_ei(
     4. A dense layer is split into components that share no neuron; outputs that stay in one bin, repeated outputs and
        inputs that nothing listens to are left out. The EI of the components adds up, and `tol` is shared out.
     5. A component with one input is exact: its outputs are step functions of one number.
-    6. Under "auto" one of several components that has one output is exact to 1e-8 bits, where the entropy inside cells
-       is smooth enough and no number of points is given: inputs of a depthwise convolution's channel are such.
+    6. Under "auto" one of several components that has one output is exact to 1e-8 bits, where its cells are few or the
+       entropy inside them is smooth enough, and no number of points is given: channels of a depthwise convolution.
     7. Any other goes to the method that was asked for. "auto" counts, as "conditional" does: every input cell is
        visited where the cells are few (4,096, and fewer where points are given), otherwise cells are drawn.
     8. Where counting does not resolve both entropies, "auto" anneals: each entropy, or H(Y) alone where H(Y | X)

@@ -11,6 +11,7 @@ from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import (
     ANNEALING_PILOT,
+    BESIDE_FEWEST,
     FEWEST_SCORED,
     LAST_RESORT,
     LEAST_FOR_BOUNDS,
@@ -126,8 +127,10 @@ def _least_scores(problem: JointProblem, options: MeasureOptions) -> _Scores | N
     ceiling = work_ceiling(do.n_in, do.n_out, options.effort)
     if 2 * MIN_SCORED * score <= ceiling:
         return _Scores(ANNEALING_PILOT, MIN_SCORED, ceiling)
-    left = LAST_RESORT * ceiling - 2 * SHORT_PILOT * score
-    return _Scores(SHORT_PILOT, FEWEST_SCORED, left) if 2 * FEWEST_SCORED * score <= left else None
+    fewest, left = 2 * FEWEST_SCORED * score, LAST_RESORT * ceiling - 2 * SHORT_PILOT * score
+    if fewest > left:
+        return None
+    return _Scores(SHORT_PILOT, FEWEST_SCORED, min(max(ceiling, BESIDE_FEWEST * fewest), left))
 
 
 def points_of_all_work(problem: JointProblem, options: MeasureOptions) -> float:

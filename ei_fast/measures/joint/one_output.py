@@ -3,7 +3,8 @@
 H(Y) follows from the distribution of the pre-activation. H(Y | X) is the mean over cells of h(C), h(s) being the
 entropy of the binned output in a cell whose centre is s, and C the centre of a cell drawn at random. Over a period T
 that holds all that C reaches, and beyond both ends all that a cell does, h is a Fourier series, and its mean the sum
-over frequencies t = 2 pi m / T of the coefficient times the characteristic function of C, a product over inputs.
+over frequencies t = 2 pi m / T of the coefficient times the characteristic function of C, a product over inputs. Where
+cells are few, h is computed in each of them: for few inputs it is too rough a function for a series.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from ei_fast.kernels.marginals import extent_of
 from ei_fast.kernels.one_output import characteristic_of_centres, entropies_at
 from ei_fast.measures.constants import (
     FEWEST_CENTRES,
-    FEWEST_INPUTS,
+    MAX_ENUMERATED_CELLS,
     MOST_CENTRES,
     ONE_OUTPUT_ERROR,
     ONE_OUTPUT_POINTS,
@@ -32,7 +33,7 @@ Array = NDArray[np.float64]
 
 
 class OneOutput:
-    """Exact to `ONE_OUTPUT_ERROR`; by sampling, where the entropy inside cells is too rough a function for that."""
+    """Exact to `ONE_OUTPUT_ERROR`; by sampling, where cells are many and their entropy is too rough a function."""
 
     name = "one output"
     by_component = True
@@ -42,8 +43,6 @@ class OneOutput:
         component = problem.component
         if component is None or len(component.outputs) > 1:
             return "it is no component with a single output"
-        if len(component.inputs) < FEWEST_INPUTS:
-            return "the entropy inside cells of so few inputs is too rough a function of their centres"
         return "samples are dropped" if problem.binned.joint_steps.drops else None
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
@@ -97,6 +96,11 @@ def _mean_entropy(
     if not met.size:
         return 0.0
     codes = codes[met[0] : met[-1] + 2]
+    if bins ** len(half_steps) <= MAX_ENUMERATED_CELLS:
+        centres = _every_centre(half_steps, bins)
+        entropies = np.empty(len(centres))
+        entropies_at(inside, centres, breaks[met], codes, n_bins + 1, entropies)
+        return float(entropies.mean())
     half_period = of_centres + 2 * of_cell
     n, entropies = FEWEST_CENTRES, np.empty(0)
     while n <= MOST_CENTRES:
@@ -115,6 +119,14 @@ def _mean_entropy(
             return float((coefficients.real[: len(phi)] * phi).sum())
         n *= 2
     return None
+
+
+def _every_centre(half_steps: Array, bins: int) -> Array:
+    """Centres of all cells."""
+    centres = np.zeros(1)
+    for half_step in half_steps:
+        centres = np.add.outer(centres, half_step * (2 * np.arange(bins) - (bins - 1))).ravel()
+    return centres
 
 
 def _twice_as_many(entropies: Array, n: int, half_period: float, *given: Any) -> Array:
