@@ -70,8 +70,8 @@ class Bounds:
     n_samples: int
 
 
-def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
-    """Bounds where the entropies of a `sample` cannot be relied on."""
+def bounds_on(intervention: Intervention, sample: Sample, least: float = 0.0) -> Method[Bounds]:
+    """Bounds where the entropies of a `sample` cannot be relied on; `least` is a lower bound on EI, known already."""
     output, inside, n_samples = sample.output, sample.inside, sample.n_samples
     output_low = least_entropy(output)
     conditional_low = inside.mean(inside.plugin) - Z95 * inside.mean_stderr(inside.plugin)
@@ -81,7 +81,8 @@ def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
             # Where nothing is kept no samples were tried.
             kept *= inside.n_cells / 2.0**intervention.log2_cells
         bounds = yield from bounds_of_kept(intervention, kept)
-        output_high, conditional_high, least = bounds.output_high, bounds.conditional_high, bounds.ei_low
+        output_high, conditional_high = bounds.output_high, bounds.conditional_high
+        least = max(least, bounds.ei_low)
         n_samples += bounds.n_samples
         if inside.n_effective < MIN_EFFECTIVE_CELLS:
             conditional_low = 0.0
@@ -94,9 +95,13 @@ def bounds_on(intervention: Intervention, sample: Sample) -> Method[Bounds]:
         output_high, inside_sum = float(outputs.sum()), inside_outputs.sum(axis=0)
         conditional_high = float(inside_sum.mean() + Z95 * inside_sum.std(ddof=1) / np.sqrt(len(inside_sum)))
         inside_means = inside_outputs.mean(axis=1)
-        least, n_tries = yield InThreads(
-            lambda threads: _ei_of_a_subset(intervention, share, outputs, inside_means, threads)
-        )
+        n_tries = 0
+        # As many outputs as can be counted together have no more EI than that.
+        if least < SUBSET_BITS:
+            of_subset, n_tries = yield InThreads(
+                lambda threads: _ei_of_a_subset(intervention, share, outputs, inside_means, threads)
+            )
+            least = max(least, of_subset)
         n_inside = inside_outputs.shape[1] * OUTPUT_POINTS_A_CELL
         n_anywhere = int(share * OUTPUT_POINTS) if intervention.output_entropies is None else 0
         of_singles = len(intervention.output_groups()) * (n_inside + n_anywhere)

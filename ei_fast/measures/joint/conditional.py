@@ -93,9 +93,10 @@ def ei_of_sample(intervention: Intervention, sample: Sample) -> JointEI:
 
 def bracketed_ei(intervention: Intervention, sample: Sample, least: float = 0.0) -> Method[JointEI]:
     """Bounds on EI where a sample does not resolve an entropy; `least` is a lower bound that is known already."""
-    bounds = yield from bounds_on(intervention, sample)
-    least = max(bounds.least, least)
-    return compose(bounds.output, bounds.conditional, method=Conditional.name, n_samples=bounds.n_samples, least=least)
+    bounds = yield from bounds_on(intervention, sample, least)
+    return compose(
+        bounds.output, bounds.conditional, method=Conditional.name, n_samples=bounds.n_samples, least=bounds.least
+    )
 
 
 def sampled(
