@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType
@@ -100,10 +101,23 @@ def as_given(value: Any) -> Any:
     return tuple(value) if pair else value
 
 
-def provenance_of(estimator: EffectiveInformation, frozen: RangesAndSeed, layers: Layers | Widths) -> dict[str, Any]:
-    """How a recording is made, as plain values: all that `continued` needs to know."""
+def provenance_of(
+    estimator: EffectiveInformation,
+    frozen: RangesAndSeed,
+    layers: Layers | Widths,
+    before: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """How a recording is made, as plain values: all that `continued` needs to know.
+
+    `before` is the provenance of the records that it goes on from: other versions that measured some of them are named.
+    """
+    before = before or {}
+    earlier = list(before.get("earlier_versions", ()))
+    if before.get("ei_fast", __version__) not in (__version__, *earlier):
+        earlier.append(before["ei_fast"])
     return {
         "ei_fast": __version__,
+        **({"earlier_versions": earlier} if earlier else {}),
         "parameters": plain(estimator.parameters),
         "seed": frozen.seed,
         "convention": frozen.convention,
@@ -143,17 +157,23 @@ def continued(
     ------
     ValueError
         Where it was recorded with other settings, naming the first that differs.
+
+    Warns
+    -----
+    UserWarning
+        Where another version of ei_fast recorded it.
     """
     try:
+        version = str(known["ei_fast"])
         frozen = RangesAndSeed(ranges_from(known["ranges"]), int(known["seed"]), str(known.get("convention", "first")))
         layers: Layers = [
             (str(name), int(n_in), int(n_out), *map(str, kind)) for name, n_in, n_out, *kind in known["layers"]
         ]
         # Older versions know no effort.
-        before = {"effort": 1.0} | dict(known["parameters"]) | {"ei_fast": known["ei_fast"]}
+        before = {"effort": 1.0} | dict(known["parameters"])
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{named} does not say how it was recorded, and cannot be continued. Begin anew.") from None
-    now = plain(estimator.parameters) | {"ei_fast": __version__}
+    now = plain(estimator.parameters)
     if "convention" in known:
         before, now = before | {"ranges": known["convention"]}, now | {"ranges": convention}
     differing = [name for name in now if name not in FREE and now[name] != before.get(name)]
@@ -164,5 +184,12 @@ def continued(
         raise ValueError(
             f"{named} was recorded with {name}={before.get(name)!r}, and cannot be continued with "
             f"{name}={now[name]!r}. Use the same settings, or begin anew."
+        )
+    if version != __version__:
+        warnings.warn(
+            f"{named} was recorded by ei_fast {version}, and is continued by {__version__}: figures before and after "
+            "this step may differ by more than their errors. Begin anew for figures of one version.",
+            UserWarning,
+            stacklevel=4,
         )
     return frozen, layers

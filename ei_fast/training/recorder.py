@@ -253,7 +253,7 @@ class Recorder:
         report = self._estimator.measure(network, self._settings, replace(frozen, ranges=ranges))
         frozen = replace(frozen, ranges=known)
         trajectory = before.extended(step, report, metrics, network if self._keep_weights else None)
-        trajectory.provenance = provenance_of(self._estimator, frozen, self._layers or layers)
+        trajectory.provenance = provenance_of(self._estimator, frozen, self._layers or layers, before.provenance)
         if self._path is not None:
             trajectory.save(self._path)
         # After saving, so that a record that could not be written is neither in the file nor here.
@@ -352,6 +352,11 @@ class Recorder:
         ------
         ValueError
             Where it was recorded with other settings, which are named.
+
+        Warns
+        -----
+        UserWarning
+            Where another version of ei_fast recorded it.
 
         Examples
         --------

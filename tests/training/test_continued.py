@@ -103,11 +103,20 @@ def test_other_settings_are_refused_by_name(tmp_path, random_weight, params, mes
     assert len(_record(path, [1], random_weight, random_state=5)) == 2
 
 
-def test_another_version_is_refused(tmp_path, random_weight, monkeypatch):
-    _record(tmp_path / "run.npz", [0], random_weight)
-    monkeypatch.setattr("ei_fast.training.continuation.__version__", "9.0")
-    with pytest.raises(ValueError, match="was recorded with ei_fast='.*', and cannot be continued with ei_fast='9.0'"):
-        _record(tmp_path / "run.npz", [1], random_weight)
+def test_another_version_goes_on_with_a_warning_and_is_named(tmp_path, random_weight, monkeypatch):
+    path = tmp_path / "run.npz"
+    first = ef.__version__
+    _record(path, [0], random_weight)
+    for step, version in enumerate(("9.0", "9.0", "9.1"), start=1):
+        monkeypatch.setattr("ei_fast.training.continuation.__version__", version)
+        if step == 2:
+            _record(path, [step], random_weight)
+        else:
+            with pytest.warns(UserWarning, match=f"was recorded by ei_fast .*, and is continued by {version}: figures"):
+                _record(path, [step], random_weight)
+    provenance = ef.Trajectory.load(path).provenance
+    assert (provenance["ei_fast"], provenance["earlier_versions"]) == ("9.1", [first, "9.0"])
+    assert len(ef.Trajectory.load(path)) == 4
 
 
 def test_other_files_are_not_overwritten(tmp_path, trajectory):

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import ei_fast as ef
 
@@ -28,7 +29,10 @@ def test_an_old_recording_goes_on_over_the_ranges_that_it_began_with(tmp_path):
     path = tmp_path / "run.npz"
     shutil.copy(OLD / "format3.npz", path)
     began = ef.Trajectory.load(path).provenance["ranges"][0]
-    with ef.Recorder(ef.EffectiveInformation(random_state=0, tol=0.05), path=path) as recorder:
+    with (
+        pytest.warns(UserWarning, match="was recorded by ei_fast 0.1.0"),
+        ef.Recorder(ef.EffectiveInformation(random_state=0, tol=0.05), path=path) as recorder,
+    ):
         report = recorder.record(_layer(5), step=2, loss=0.1)
     assert [list(report[0].in_range), list(report[0].out_range)] == began
     # The hull of interval arithmetic, as derived then: what is outside by now is said.
@@ -51,7 +55,10 @@ def test_a_recording_without_bounds_is_read_and_goes_on(tmp_path):
     assert np.isnan([before.ei_bounds_low, before.ei_bounds_high]).all()
     assert before.to_frame()["ei_bounds_low"].isna().all()
     layer = ef.Layer(np.array([[0.5, -1.0], [2.0, 0.25]]) * 21, [0.0, 0.5], "relu", name="fc1")
-    with ef.Recorder(ef.EffectiveInformation(bins=4, random_state=0), path=path) as recorder:
+    with (
+        pytest.warns(UserWarning, match="was recorded by ei_fast 0.1.0"),
+        ef.Recorder(ef.EffectiveInformation(bins=4, random_state=0), path=path) as recorder,
+    ):
         report = recorder.record(layer, step=20, loss=1 / 21)
     after = ef.Trajectory.load(path)
     np.testing.assert_array_equal(after.ei[:2], before.ei)
