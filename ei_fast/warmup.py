@@ -215,8 +215,8 @@ def _call_every_kernel() -> None:
     # Cells that are drawn, with control variates; enumerated; and inputs alone.
     for weight in (rng.normal(size=(6, 6)), rng.normal(size=(2, 2)), np.eye(2)):
         _measure(Layer(weight))
-    # Several components with one output each.
-    _measure(Layer(np.kron(np.eye(2), rng.normal(size=(4, 1)))), n_samples=None)
+    # Several components with one output each, of more cells than are looked at one by one.
+    _measure(Layer(np.kron(np.eye(2), rng.normal(size=(5, 1)))), n_samples=None)
     _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise="histogram")
     _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise_edges=30)
     _measure(Layer(rng.normal(size=(6, 6))), joint="annealed", n_samples=512)
