@@ -215,3 +215,12 @@ def test_where_most_states_are_new_all_that_is_found_may_be_wrong(random_weight)
     for seed in range(4):
         report = ef.analyze(layer, random_state=seed, **params)[0]
         assert abs(report.ei_parts - exact) < report.ei_parts_stderr
+
+
+@pytest.mark.parametrize("n_samples", [256, 400])
+def test_of_an_output_that_follows_from_its_input_nothing_is_unseen(n_samples):
+    # The upper half of 256 bins, most of which were met once or never: as many are unseen of both as of the input alone.
+    layer = ef.Layer([[1.0]], activation="linear")
+    ranges = {"in_range": (0.0, 1.0), "out_range": (0.0, 1.0), "bins": (256, 2)}
+    bits = ef.ei_parts_matrix(layer, pairwise="histogram", n_samples=n_samples, random_state=0, **ranges)
+    assert bits[0, 0] == pytest.approx(1.0, abs=0.02)
