@@ -1,4 +1,4 @@
-"""Samples of interventions against uniforms made one by one: which inputs they are of, and which bins they fall into."""
+"""Samples of interventions against uniforms made one by one: which inputs they are of, which bins they fall into."""
 
 import naive
 import numpy as np

@@ -219,7 +219,7 @@ def test_where_most_states_are_new_all_that_is_found_may_be_wrong(random_weight)
 
 @pytest.mark.parametrize("n_samples", [256, 400])
 def test_of_an_output_that_follows_from_its_input_nothing_is_unseen(n_samples):
-    # The upper half of 256 bins, most of which were met once or never: as many are unseen of both as of the input alone.
+    # The upper half of 256 bins, most met once or never: as many are unseen of both as of the input alone.
     layer = ef.Layer([[1.0]], activation="linear")
     ranges = {"in_range": (0.0, 1.0), "out_range": (0.0, 1.0), "bins": (256, 2)}
     bits = ef.ei_parts_matrix(layer, pairwise="histogram", n_samples=n_samples, random_state=0, **ranges)
