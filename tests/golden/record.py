@@ -357,15 +357,13 @@ def public(found: Any) -> Any:
 
 
 def newer_cases() -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Annealed and scored states, profiles, ablations, noise-form EI."""
+    """Scored states, profiles, ablations, noise-form EI."""
     few = {"pairwise": "none", "effort": 0.02}
-    for joint in ("annealed", "gaussian"):
-        yield f"{joint} (25, 6)", lambda joint=joint: report(weights(25, 6, 1.0), joint=joint, **few)
-        yield f"{joint} (6, 8)", lambda joint=joint: report(weights(6, 8, 2.0), joint=joint, **few)
-        yield (
-            f"{joint} of given points",
-            lambda joint=joint: report(weights(12, 4, 1.0), joint=joint, n_samples=600, pairwise="none"),
-        )
+    # Not of chains, which branch by the last digits of numbers and so differ from processor to processor.
+    yield "gaussian (25, 6)", lambda: report(weights(25, 6, 1.0), joint="gaussian", **few)
+    yield "gaussian (6, 8)", lambda: report(weights(6, 8, 2.0), joint="gaussian", **few)
+    given = {"joint": "gaussian", "n_samples": 600, "pairwise": "none"}
+    yield "gaussian of given points", lambda: report(weights(12, 4, 1.0), **given)
     yield "profile of every cell", lambda: profile(weights(3, 2, 2.0), tol=0.05)
     yield "profile of drawn cells", lambda: profile(weights(9, 3, 2.0), tol=0.1, bins=4)
     yield "profile of given points", lambda: profile(weights(8, 3, 2.0), n_samples=20_000)

@@ -224,3 +224,12 @@ def test_of_an_output_that_follows_from_its_input_nothing_is_unseen(n_samples):
     ranges = {"in_range": (0.0, 1.0), "out_range": (0.0, 1.0), "bins": (256, 2)}
     bits = ef.ei_parts_matrix(layer, pairwise="histogram", n_samples=n_samples, random_state=0, **ranges)
     assert bits[0, 0] == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-5])
+def test_samples_suffice_for_the_sensitivity_that_is_asked_for(random_weight, tol):
+    layer = ef.Layer(random_weight(3, 2, 4.0))
+    report = ef.analyze(layer, pairwise="histogram", tol=tol, n_samples="auto", joint="plugin", random_state=0)[0]
+    assert 0 < report.sensitivity_stderr <= tol
+    exact = ef.sensitivity_matrix(layer, pairwise="exact").sum()
+    assert abs(report.sensitivity - exact) < 4 * report.sensitivity_stderr + 1e-12
