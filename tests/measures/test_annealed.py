@@ -396,3 +396,10 @@ def test_effort_is_checked():
         ef.analyze(np.eye(2), effort=0.0)
     assert MeasureOptions(tol=0.01).tol_of(93.0) == pytest.approx(0.093)
     assert MeasureOptions(tol=0.01).tol_of(3.0) == 0.01
+
+
+def test_no_more_is_annealed_than_tol_asks_for(random_weight):
+    found = _joint(random_weight(30, 20, 2.0), joint="annealed", effort=1.0, tol=0.1)
+    # `tol`, or a tenth of it relative to EI where that is more.
+    aim = 0.1 * max(1.0, 0.1 * found.value)
+    assert 0.4 * aim < np.hypot(found.stderr, found.bias) < aim

@@ -9,6 +9,7 @@ from scipy import integrate
 from scipy.special import expit
 
 import ei_fast as ef
+from ei_fast.measures.noise import mean_slopes
 
 GAUSSIAN = 0.5 * np.log2(2 * np.pi * np.e)
 """Differential entropy of a standard normal number, bits."""
@@ -421,3 +422,17 @@ def test_a_square_map_that_is_injective_has_at_least_as_much_information():
     truth = -(p * np.log2(p / 5e-5)).sum() - GAUSSIAN - np.log2(noise)
     value = ef.jacobian_ei(layer, noise).value
     assert 0 < value < truth < value + 1
+
+
+def test_the_rule_of_gauss_and_kronrod_is_exact_for_polynomials_of_its_degrees():
+    for weights, degree in ((mean_slopes._WEIGHTS, 22), (mean_slopes._WEIGHTS_OF_GAUSS, 13)):
+        for power in range(degree + 1):
+            exact = 2 / (power + 1) if power % 2 == 0 else 0.0
+            assert weights @ mean_slopes._POINTS**power == pytest.approx(exact, abs=1e-14)
+        assert abs(weights @ mean_slopes._POINTS ** (degree + 2 - degree % 2) - 2 / (degree + 3 - degree % 2)) > 1e-12
+
+
+def test_what_is_flat_for_a_share_of_inputs_takes_no_sample():
+    found = ef.jacobian_ei(ef.Layer(np.eye(3), activation="relu", in_range=(-1.0, 1.0)), 0.1)
+    assert found.value == -np.inf
+    assert found.n_samples == 0

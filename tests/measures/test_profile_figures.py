@@ -151,3 +151,53 @@ def test_coverage_is_that_inside_bins():
     assert found.m == 16
     assert found.coverage == pytest.approx(1 - (63 / 64) ** 15, abs=0.03)
     assert not found.resolved
+
+
+def _three_states(x):
+    """How many of two thresholds the sum of two inputs is above; the third input does nothing."""
+    s = x[:, :1] + x[:, 1:2]
+    return 0.5 * (s > 0.83) + 0.5 * (s > 1.21)
+
+
+def _truths():
+    """What each input tells alone, and given the others, of `_three_states`, by the bins of 4 on a fine grid."""
+    n = 512
+    grid = (np.arange(n) + 0.5) / n
+    x = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    y, bins = (2 * _three_states(x)[:, 0]).astype(int), (4 * x).astype(int)
+
+    def entropy(*labels):
+        p = np.unique(np.stack(labels), axis=1, return_counts=True)[1] / n**2
+        return -float((p * np.log2(p)).sum())
+
+    alone = [entropy(y) + 2 - entropy(y, bins[:, i]) for i in (0, 1)]
+    given = [entropy(y, bins[:, 1 - i]) + 2 - entropy(y, bins[:, 0], bins[:, 1]) for i in (0, 1)]
+    return {"input_information": [*alone, 0.0], "conditional_information": [*given, 0.0]}
+
+
+TRUTHS = _truths()
+
+
+def test_errors_where_every_cell_is_visited_are_those_seen():
+    function = ef.Function(_three_states, 3, 1, (0.0, 1.0))
+    profiles = [
+        ef.information_profile(function, bins=(4, 3), n_samples=4096, random_state=seed, n_jobs=1)
+        for seed in range(150)
+    ]
+    # A spread of 150 is known to 6 %. What tells nothing is above 0 by chance alone, as half a chi-square.
+    for name in ("input_information", "conditional_information"):
+        seen = np.std([getattr(profile, name) for profile in profiles], axis=0)
+        stated = np.sqrt(np.mean([getattr(profile, f"{name}_stderr") ** 2 for profile in profiles], axis=0))
+        np.testing.assert_allclose((stated / seen)[:2], 1.0, atol=0.3)
+        # Cells have equal numbers of points, which takes most of the chance out of what an idle input has alone.
+        assert 0.75 < (stated / seen)[2] < 6
+        means = np.mean([getattr(profile, name) for profile in profiles], axis=0)
+        # The truth, by the same function on a fine grid.
+        np.testing.assert_allclose(means, TRUTHS[name], atol=0.004)
+
+
+def test_an_output_that_stays_in_its_bin_tells_nothing_exactly():
+    weight = np.column_stack([np.random.default_rng(0).normal(size=(4, 2)), np.zeros(4)])
+    profile = ef.information_profile(weight, random_state=0, n_samples=2**14)
+    assert profile.output_information[2] == profile.output_information_stderr[2] == 0.0
+    assert profile.output_information_interval[2].tolist() == [0.0, 0.0]

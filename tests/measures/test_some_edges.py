@@ -199,3 +199,9 @@ def test_costs_know_of_the_subset():
     assert seconds_of(binned, some, "ei_parts") < seconds_of(binned, every, "ei_parts") / 10
     larger = Settings.checked(ef.EffectiveInformation(pairwise_edges=400 * 600).get_params())
     assert seconds_of(binned, larger, "ei_parts") == seconds_of(binned, every, "ei_parts")
+
+
+def test_what_is_measured_exactly_has_no_error():
+    for measure in MEASURES:
+        found = _measured(_layer(n_in=4, n_out=3), measure, MeasureOptions())
+        assert (found.stderr, found.bias, found.n_samples) == (0.0, 0.0, 0)
