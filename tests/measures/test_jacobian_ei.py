@@ -430,9 +430,3 @@ def test_the_rule_of_gauss_and_kronrod_is_exact_for_polynomials_of_its_degrees()
             exact = 2 / (power + 1) if power % 2 == 0 else 0.0
             assert weights @ mean_slopes._POINTS**power == pytest.approx(exact, abs=1e-14)
         assert abs(weights @ mean_slopes._POINTS ** (degree + 2 - degree % 2) - 2 / (degree + 3 - degree % 2)) > 1e-12
-
-
-def test_what_is_flat_for_a_share_of_inputs_takes_no_sample():
-    found = ef.jacobian_ei(ef.Layer(np.eye(3), activation="relu", in_range=(-1.0, 1.0)), 0.1)
-    assert found.value == -np.inf
-    assert found.n_samples == 0
