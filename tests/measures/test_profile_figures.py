@@ -201,3 +201,14 @@ def test_an_output_that_stays_in_its_bin_tells_nothing_exactly():
     profile = ef.information_profile(weight, random_state=0, n_samples=2**14)
     assert profile.output_information[2] == profile.output_information_stderr[2] == 0.0
     assert profile.output_information_interval[2].tolist() == [0.0, 0.0]
+
+
+def test_what_single_inputs_tell_has_bounds_where_their_cells_are_counted_and_all_states_are_not():
+    # An identity of 12 inputs: 8**12 states of all outputs, eight of them where all other inputs are held.
+    identity = ef.Function(lambda x: x, 12, 12, (0.0, 1.0))
+    profile = ef.information_profile(identity, random_state=0, n_samples=2**15)
+    assert "undersampled" in profile.flags
+    low, high = profile.input_information_interval.T
+    assert (low > 2.5).all()
+    assert (high >= 3.0 - 1e-9).all()
+    assert ((profile.conditional_information - 3.0) < 0.1).all()
