@@ -5,9 +5,15 @@ import pytest
 
 import ei_fast as ef
 from ei_fast.intervention.dense import DenseIntervention
+from ei_fast.intervention.of_layer import intervention_on
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
 from ei_fast.measures.counting.sampled import entropy_of_keys
+from ei_fast.measures.entropies.to_tol import sample_for_bounds
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.stages import run_here
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.runtime.threads import Threads
 
 PILOTS = {Stream.PILOT_CELLS, Stream.PILOT_POINTS, Stream.PILOT_MARGINAL}
 
@@ -100,3 +106,11 @@ def test_layers_that_do_not_feed_each_other_are_not_taken_as_one():
         network.between(0, 1)
     # It may begin where the restart is.
     assert network.between(1, 2).n_in == 3
+
+
+def test_bounds_rest_on_as_many_points_inside_cells_as_anywhere():
+    weight = np.random.default_rng(0).uniform(-5, 5, (40, 30)) / np.sqrt(40)
+    do = intervention_on(BinnedLayer(ef.Layer(weight), 0, (0.0, 1.0), (0.0, 1.0), 8, 8), 0)
+    with Threads(1) as threads:
+        sample = run_here(sample_for_bounds(do, MeasureOptions()), threads)
+    assert sample.inside.n_points == pytest.approx(sample.output.n_samples, rel=0.02)
