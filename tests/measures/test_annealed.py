@@ -19,6 +19,7 @@ from ei_fast.measures.entropies.annealing_sizes import (
 )
 from ei_fast.measures.entropies.path import tables_of
 from ei_fast.measures.entropies.scored import Scores, surrogate_error
+from ei_fast.measures.joint.annealed import is_affordable
 from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import run_here
@@ -403,3 +404,18 @@ def test_no_more_is_annealed_than_tol_asks_for(random_weight):
     # `tol`, or a tenth of it relative to EI where that is more.
     aim = 0.1 * max(1.0, 0.1 * found.value)
     assert 0.4 * aim < np.hypot(found.stderr, found.bias) < aim
+
+
+def test_chains_are_believed_where_a_gaussian_is_known_to_be_worse():
+    # Sums of three inputs, tied to each other too weakly to matter: no density is further from a Gaussian's.
+    weight = np.kron(np.eye(16), [[1.0], [0.9], [0.7]]) + 1e-3
+    few, enough = (_joint(weight, joint="auto", effort=effort, tol=0.01) for effort in (0.3, 1.0))
+    assert (few.method, enough.method) == ("gaussian", "annealed")
+    assert enough.bias < 0.3 * few.bias
+    assert abs(few.value - enough.value) < few.bias + 3 * few.stderr
+
+
+def test_work_for_chains_is_not_enough_where_pilots_take_too_much():
+    assert is_affordable(Costs(200, 20, 20.0), MeasureOptions())
+    assert not is_affordable(Costs(2000, 40, 40.0), MeasureOptions())
+    assert not is_affordable(Costs(200, 20, 20.0), MeasureOptions(effort=1e-4))
