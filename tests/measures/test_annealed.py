@@ -9,6 +9,7 @@ from ei_fast.intervention.of_layer import intervention_on_component
 from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
 from ei_fast.kernels.levels import GRID, GRID_SIZE
 from ei_fast.measures.constants import STUDENT_T
+from ei_fast.measures.entropies import annealing_sizes
 from ei_fast.measures.entropies.annealed import LogProbabilities, annealed_entropy
 from ei_fast.measures.entropies.annealing_sizes import (
     Aim,
@@ -419,3 +420,12 @@ def test_work_for_chains_is_not_enough_where_pilots_take_too_much():
     assert is_affordable(Costs(200, 20, 20.0), MeasureOptions())
     assert not is_affordable(Costs(2000, 40, 40.0), MeasureOptions())
     assert not is_affordable(Costs(200, 20, 20.0), MeasureOptions(effort=1e-4))
+
+
+def test_sizes_have_the_variance_that_is_wanted():
+    pilot = EntropyPilot(Costs(64, 32, 30.0), 30.0, 2.0, 3.0, correction=0.8, divergence=0.06, gap=1.0, n_levels=50)
+    (size,), _, variance = annealing_sizes._sizes([pilot], 16, [50], False, 0.004, Aim(0.1, 0.0, 1e15, 100.0))
+    assert variance == pytest.approx(0.004, rel=0.05)
+    by_hand = 3.0**2 / size.n_controls + 2.0**2 / size.n_scored + 0.8**2 / size.n_propagated
+    # And what chains have in common with nothing else.
+    assert by_hand < variance

@@ -212,3 +212,14 @@ def test_what_single_inputs_tell_has_bounds_where_their_cells_are_counted_and_al
     assert (low > 2.5).all()
     assert (high >= 3.0 - 1e-9).all()
     assert ((profile.conditional_information - 3.0) < 0.1).all()
+
+
+def test_bounds_are_of_fewer_outputs_where_half_of_them_have_too_many_states():
+    weight = np.random.default_rng(4).uniform(-1, 1, (14, 14))
+    wide = ef.Function(lambda x: np.tanh(x @ weight), 14, 14, (-1.0, 1.0))
+    profile = ef.information_profile(wide, effort=0.01, random_state=0, pairwise="none")
+    assert "undersampled" in profile.flags
+    low, high = profile.conditional_information_interval.T
+    # Outputs that move with an input, whose others are held, tell of it.
+    assert (low > 0.3).all()
+    assert (high <= 3.0).all()
