@@ -1,5 +1,7 @@
 """What figures rest on and nothing else would notice: coverage, points of brackets, restarts."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,10 @@ from ei_fast.intervention.of_layer import intervention_on
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
 from ei_fast.measures.counting.sampled import entropy_of_keys
+from ei_fast.measures.entropies.bounds import least_entropy
 from ei_fast.measures.entropies.to_tol import sample_for_bounds
 from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.profile.brackets import LeastOfInputs
 from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.runtime.threads import Threads
@@ -114,3 +118,27 @@ def test_bounds_rest_on_as_many_points_inside_cells_as_anywhere():
     with Threads(1) as threads:
         sample = run_here(sample_for_bounds(do, MeasureOptions()), threads)
     assert sample.inside.n_points == pytest.approx(sample.output.n_samples, rel=0.02)
+
+
+@pytest.mark.parametrize(("n_pairs", "is_bound"), [(99, False), (100, True)])
+def test_pairs_in_one_state_bound_the_entropy_where_they_are_a_hundred(n_pairs, is_bound):
+    n = 10_000
+    keys = np.concatenate([np.repeat(np.arange(n_pairs), 2), n + np.arange(n - 2 * n_pairs)]).astype(np.uint64)
+    low = least_entropy(entropy_of_keys(keys, ZHANG_UNSEEN))
+    # The collision entropy of so many samples, less its margin of 0.6 bits; what is seen has at most log2(n).
+    collision = np.log2(n * (n - 1) / 2 / n_pairs)
+    assert (low > np.log2(n)) == is_bound
+    if is_bound:
+        assert collision - 0.6 < low < collision - 0.5
+
+
+def test_pools_that_bound_inputs_have_points_enough_and_fit_into_memory():
+    def points(n_in, n_out, n_samples=None):
+        return LeastOfInputs(SimpleNamespace(n_in=n_in, n_out=n_out), n_samples).n_points
+
+    assert points(20, 20) == 2**17
+    assert points(20, 20, 5000) == 5000
+    # Pairs of points and inputs, and bins of outputs, are kept; but for 8,192 points in any case.
+    assert points(2**13, 20) * 2**13 == 2**28
+    assert points(20, 2**12) * 2**12 == 2**27
+    assert points(2**20, 2**20) == 2**13
