@@ -1,5 +1,7 @@
 """What a profile is made of: arithmetic of figures with errors, what single inputs tell inside cells, bounds."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import ei_fast as ef
 from ei_fast.intervention.of_layer import intervention_on
 from ei_fast.measures.entropies.sample import points_ceiling
 from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.profile.every_cell import _given
 from ei_fast.measures.profile.figure import Figure, difference, ratio, total
 from ei_fast.measures.profile.freed import freed
 from ei_fast.measures.stages import run_here
@@ -194,6 +197,16 @@ def test_errors_where_every_cell_is_visited_are_those_seen():
         means = np.mean([getattr(profile, name) for profile in profiles], axis=0)
         # The truth, by the same function on a fine grid.
         np.testing.assert_allclose(means, TRUTHS[name], atol=0.004)
+
+
+def test_freedom_is_that_of_tables_of_bins_and_states():
+    rng, n_lines, bins, m = np.random.default_rng(0), 5, 4, 50
+    lines = rng.integers(0, np.arange(1, n_lines + 1)[:, None, None], (n_lines, bins, m)).astype(np.uint64)
+    no_excess = SimpleNamespace(excess=lambda *_: 0.0)
+    value, _, freedom = _given(lines, no_excess, np.repeat(np.arange(n_lines), bins))
+    # Line k has k states, which have nothing to do with the bin: (rows - 1) (columns - 1) of a table each.
+    assert freedom == sum((bins - 1) * (k - 1) for k in range(1, n_lines + 1))
+    assert abs(value) < 0.02
 
 
 def test_an_output_that_stays_in_its_bin_tells_nothing_exactly():
