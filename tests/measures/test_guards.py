@@ -14,6 +14,7 @@ from ei_fast.measures.counting.sampled import entropy_of_keys
 from ei_fast.measures.entropies.bounds import least_entropy
 from ei_fast.measures.entropies.to_tol import sample_for_bounds
 from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.profile import brackets
 from ei_fast.measures.profile.brackets import LeastOfInputs
 from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
@@ -142,3 +143,16 @@ def test_pools_that_bound_inputs_have_points_enough_and_fit_into_memory():
     assert points(2**13, 20) * 2**13 == 2**28
     assert points(20, 2**12) * 2**12 == 2**27
     assert points(2**20, 2**20) == 2**13
+
+
+@pytest.mark.parametrize(("out_bins", "n_looked_at"), [(8, 4), (2, 12), (2**15, 1)])
+def test_outputs_that_bound_an_input_have_states_that_can_be_counted(monkeypatch, out_bins, n_looked_at):
+    looked_at = []
+    monkeypatch.setattr(brackets, "_least", lambda outputs, *_: looked_at.append(len(outputs)) or 0.0)
+    weight = np.random.default_rng(0).uniform(-1, 1, (3, 12))
+    do = intervention_on(BinnedLayer(ef.Layer(weight), 0, (0.0, 1.0), (0.0, 1.0), 8, out_bins), 0)
+    with Threads(1) as threads:
+        LeastOfInputs(do, 256).compute(0, 3, threads)
+    # With the 3 bits of the input they have 17 bits at the most, and one output is looked at in any case.
+    assert looked_at == [n_looked_at] * 3
+    assert n_looked_at == 1 or n_looked_at * np.log2(out_bins) + 3 <= 17
