@@ -9,9 +9,11 @@ import ei_fast as ef
 from ei_fast.intervention.of_layer import intervention_on
 from ei_fast.measures.entropies.sample import points_ceiling
 from ei_fast.measures.options import MeasureOptions
+from ei_fast.measures.profile import pairs
 from ei_fast.measures.profile.every_cell import _given
 from ei_fast.measures.profile.figure import Figure, difference, ratio, total
 from ei_fast.measures.profile.freed import freed
+from ei_fast.measures.profile.pairs import PairCounts
 from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.runtime.threads import Threads
@@ -236,3 +238,14 @@ def test_bounds_are_of_fewer_outputs_where_half_of_them_have_too_many_states():
     # Outputs that move with an input, whose others are held, tell of it.
     assert (low > 0.2).all()
     assert (high <= 3.0).all()
+
+
+def test_pairs_of_many_states_are_counted_as_those_of_few(monkeypatch):
+    rng = np.random.default_rng(0)
+    states, codes = rng.integers(0, 40, 3000).astype(np.int32), rng.integers(0, 8, 3000).astype(np.uint16)
+    table = PairCounts.of(states, codes, 40, 8)
+    monkeypatch.setattr(pairs, "MAX_PAIRS_IN_TABLE", 100)
+    listed = PairCounts.of(states, codes, 40, 8)
+    by_hand = np.histogram2d(states, codes, bins=(range(41), range(9)))[0][states, codes]
+    for counts in (table, listed):
+        np.testing.assert_array_equal(counts.multiplicities(states, codes), by_hand)
