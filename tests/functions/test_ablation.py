@@ -1,5 +1,7 @@
 """Who carries it: changes of measures without inputs, outputs and edges."""
 
+from dataclasses import replace
+
 import naive
 import numpy as np
 import pytest
@@ -7,8 +9,12 @@ from truths import OUT_RANGES
 
 import ei_fast as ef
 from ei_fast.functions.ablating import ablation
-from ei_fast.measures.ablation import counted
-from ei_fast.measures.ablation.variants import NOTHING, gone_of
+from ei_fast.measures.ablation import counted, ei
+from ei_fast.measures.ablation.variants import NOTHING, Variants, gone_of
+from ei_fast.measures.joint.estimate import JointEI
+from ei_fast.measures.options import MeasureOptions
+from ei_fast.network.binned import BinnedLayer
+from ei_fast.runtime.threads import Threads
 
 WHAT = ("inputs", "outputs", "edges")
 LINEAR = {"activation": "linear", "random_state": 0}
@@ -352,3 +358,22 @@ def test_an_output_that_stays_in_its_bin_can_go():
     found = ef.ablation(ef.Layer(_weight(4, 3, 4.0), [0.0, -60.0, 0.0]), "outputs", random_state=0)
     assert found.ei_change[1] == found.ei_change_high[1] == found.ei_change_stderr[1] == 0.0
     assert (found.ei_change[[0, 2]] < 0).all()
+
+
+def test_biases_of_layers_measured_apart_add_up_on_either_side(monkeypatch):
+    def estimate(value, stderr, below, above):
+        ends = {"low": value - 1.959963984540054 * stderr - below, "high": value + 1.959963984540054 * stderr + above}
+        return replace(JointEI.exact(value, value), stderr=stderr, **ends)
+
+    whole, lacking_one = estimate(5.0, 0.1, 0.3, 0.05), estimate(4.0, 0.2, 0.02, 0.4)
+    monkeypatch.setattr(ei, "run_here", lambda *_: lacking_one)
+    binned = BinnedLayer(ef.Layer(np.ones((3, 2))), 0, (0.0, 1.0), (0.0, 1.0), 8, 8)
+    (component,) = binned.components()
+    with Threads(1) as threads:
+        problem = ei.AblationProblem(binned, 0.0, MeasureOptions(), 0, threads)
+        found = ei._separately(problem, component, Variants.all_of("inputs", 3, 2), whole)
+    half = 1.959963984540054 * np.hypot(0.1, 0.2)
+    # What is left may be lower than it says by 0.02 while the whole is higher by 0.05; and the other way round.
+    np.testing.assert_allclose(found.change, -1.0)
+    np.testing.assert_allclose(found.low, -1.0 - half - 0.02 - 0.05)
+    np.testing.assert_allclose(found.high, -1.0 + half + 0.4 + 0.3)

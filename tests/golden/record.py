@@ -339,6 +339,50 @@ def more_cases() -> Iterator[tuple[str, Callable[[], Any]]]:
         yield f"remeasured {ranges}", lambda ranges=ranges: trajectory(recorded().remeasure(ranges=ranges, tol=0.05))
 
 
+PROFILED = ("ei", "synergy", "redundancy_degree", "vulnerability_degree", "output_redundancy_degree")
+PROFILED_NEURONS = ("input_information", "conditional_information", "output_information")
+
+
+def profile(model: Any, **params: Any) -> Any:
+    """Figures of a profile with errors and intervals, its flags, and how many points it took."""
+    found = ef.information_profile(model, **({"random_state": 0} | params))
+    names = [name + end for name in (*PROFILED, *PROFILED_NEURONS) for end in ("", "_stderr", "_interval")]
+    return {name: getattr(found, name) for name in names} | {"flags": list(found.flags)}
+
+
+def public(found: Any) -> Any:
+    """Arrays, numbers and texts among the fields of a result."""
+    named = {field.name: getattr(found, field.name) for field in fields(found)}
+    return {name: value for name, value in named.items() if isinstance(value, (np.ndarray, float, int, str))}
+
+
+def newer_cases() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Scored states, profiles, ablations, noise-form EI."""
+    few = {"pairwise": "none", "effort": 0.02}
+    # Not of chains, which branch by the last digits of numbers and so differ from processor to processor.
+    yield "gaussian (25, 6)", lambda: report(weights(25, 6, 1.0), joint="gaussian", **few)
+    yield "gaussian (6, 8)", lambda: report(weights(6, 8, 2.0), joint="gaussian", **few)
+    given = {"joint": "gaussian", "n_samples": 600, "pairwise": "none"}
+    yield "gaussian of given points", lambda: report(weights(12, 4, 1.0), **given)
+    yield "profile of every cell", lambda: profile(weights(3, 2, 2.0), tol=0.05)
+    yield "profile of drawn cells", lambda: profile(weights(9, 3, 2.0), tol=0.1, bins=4)
+    yield "profile of given points", lambda: profile(weights(8, 3, 2.0), n_samples=20_000)
+    yield "profile of one output", lambda: profile(weights(6, 1, 2.0), tol=0.05)
+    yield "profile in blocks", lambda: profile(np.kron(np.eye(2), weights(5, 2, 2.0)), n_samples=20_000)
+    wide = ef.Function(lambda x: np.tanh(x @ weights(14, 12, 1.0, 4)), 14, 12, (-1.0, 1.0))
+    yield "bounds of a profile", lambda: profile(wide, n_samples=4096)
+    for what in ("inputs", "outputs", "edges"):
+        yield (
+            f"ablation of {what}",
+            lambda what=what: public(ef.ablation(weights(9, 3, 1.0), what, random_state=0, tol=0.1, bins=4)),
+        )
+    yield "ablation of a value", lambda: public(ef.ablation(weights(8, 2, 1.0), held_at=0.5, random_state=0, tol=0.1))
+    for activation in ("tanh", "leaky_relu", "elu"):
+        layer = ef.Layer(weights(4, 6, 1.0), activation=activation, in_range=(-1.0, 1.0))
+        yield f"noise {activation}", lambda layer=layer: public(ef.jacobian_ei(layer, 0.1, random_state=0, tol=0.1))
+    yield "noise far apart", lambda: public(ef.jacobian_ei(ef.Layer(weights(2, 3, 20.0)), 0.1, random_state=0, tol=0.1))
+
+
 # For `tests/test_golden.py`: every kind of layer, measure and method, each in a case of about 0.1 s at the most.
 CHEAP = (
     *("linear (2, 2) clip", "sigmoid (7, 3) clip", "relu (1, 3) drop", "gelu (2, 2) drop", "hardtanh (7, 3) clip"),
@@ -350,12 +394,13 @@ CHEAP = (
     *("parts exact", "mutual information chao-shen", "sweep", "trajectory each", "remeasured", "batch"),
     *("256 points clip", "undersampled auto", "undersampled auto drop", "undersampled plugin plugin", "few cells move"),
     *("repeated outputs", "restarts", "undersampled function", "group of few points", "one output"),
+    *(name for name, _ in newer_cases()),
 )
 
 
 def cheap_cases() -> Iterator[tuple[str, Callable[[], Any]]]:
     """The cases named in `CHEAP`, in its order."""
-    found = dict(cases()) | dict(more_cases())
+    found = dict(cases()) | dict(more_cases()) | dict(newer_cases())
     yield from ((name, found[name]) for name in CHEAP)
 
 

@@ -104,3 +104,9 @@ def test_seeds():
     for bad in (1.0, "1", True, np.random.RandomState(0)):
         with pytest.raises(TypeError, match="'random_state' parameter of f must be"):
             resolve_seed(bad, "f")
+
+
+def test_seeds_of_generators_are_those_that_earlier_versions_made_of_them():
+    # Four words of 32 bits each, so that figures can be found again.
+    assert resolve_seed(np.random.default_rng(1), "f") == 323426036258213350132837265928416847103
+    assert resolve_seed(np.random.SeedSequence(1), "f") == 184604907047474905646082804055624094207

@@ -2,14 +2,25 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import ei_fast as ef
 from ei_fast.intervention.of_layer import intervention_on_component
 from ei_fast.intervention.rectangles import Rectangles, states_are_rectangles
+from ei_fast.kernels.levels import GRID, GRID_SIZE
 from ei_fast.measures.constants import STUDENT_T
+from ei_fast.measures.entropies import annealing_sizes
 from ei_fast.measures.entropies.annealed import LogProbabilities, annealed_entropy
-from ei_fast.measures.entropies.annealing_sizes import Aim, Costs, EntropyPilot, best_annealing_sizes
+from ei_fast.measures.entropies.annealing_sizes import (
+    Aim,
+    Costs,
+    EntropyPilot,
+    best_annealing_sizes,
+    best_scoring_sizes,
+)
+from ei_fast.measures.entropies.path import tables_of
 from ei_fast.measures.entropies.scored import Scores, surrogate_error
+from ei_fast.measures.joint.annealed import is_affordable
 from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import run_here
@@ -311,6 +322,49 @@ def test_sizes():
     assert not best_annealing_sizes([known_mean, pilot], Aim(0.05, 0.0, 2e10, 1.0, gaussian_error=5.0))[1]
 
 
+def test_levels_lie_as_far_apart_as_the_metric_of_the_path_has_it():
+    n = 24
+    tables, _ = tables_of(n)
+    grid = np.arange(-GRID_SIZE, GRID_SIZE + 1) / GRID
+    cdf = tables[:, : len(grid)]
+    # From a Gaussian of the variance of the box, to the box.
+    np.testing.assert_allclose(cdf[0], stats.norm.cdf(grid, scale=np.sqrt(1 / 12)), atol=1e-3)
+    np.testing.assert_allclose(cdf[-1], np.clip(grid + 0.5, 0.0, 1.0), atol=1e-3)
+    # The Bhattacharyya coefficient of neighbours that are ds apart is 1 - ds**2 / 8; all of the path is 1.211 long.
+    p = np.maximum(np.diff(cdf, axis=1), 0.0)
+    steps = np.sqrt(np.maximum(8 * (1 - np.sqrt(p[1:] * p[:-1]).sum(axis=1)), 0.0))
+    # Near the box edges are narrower than the grid is fine, which hides a part.
+    assert steps.sum() == pytest.approx(1.211, rel=0.1)
+    np.testing.assert_allclose(steps[: n // 2], 1.211 / n, rtol=0.1)
+
+
+@pytest.mark.parametrize("tol", [0.3, 0.05])
+def test_scores_reach_the_error_that_is_asked_for(tol):
+    costs = Costs(64, 32, 30.0)
+    pilots = [EntropyPilot(costs, 30.0, 2.0, 0.0), EntropyPilot(costs, 20.0, 1.5, 3.0)]
+    sizes = best_scoring_sizes(pilots, tol, 1e15, 1.0, 2)
+    variance = sum(
+        one.residual**2 / scored + (one.explained**2 / controls if one.explained else 0.0)
+        for one, (controls, scored) in zip(pilots, sizes, strict=True)
+    )
+    assert variance == pytest.approx(tol**2, rel=0.1)
+    # Without work for that, as much as there is.
+    few = best_scoring_sizes(pilots, 1e-9, 1e8, 1.0, 2)
+    work = sum(controls * costs.control + scored * costs.score for controls, scored in few)
+    assert work == pytest.approx(1e8, rel=0.1)
+
+
+def test_few_annealed_states_have_the_error_of_students_t():
+    rng, n = np.random.default_rng(0), 11
+    flat = Scores(np.stack([np.full(n, -9.0), np.zeros(n), np.zeros(n)], axis=1), np.empty(0), 0.0)
+    exact = -9.0 + rng.normal(size=n)
+    found = annealed_entropy(flat, flat.table[:, 0], LogProbabilities(exact, exact), n)
+    ratio, z = found.stderr / (exact.std(ddof=1) / np.sqrt(n)), stats.norm.ppf(0.975)
+    assert ratio == pytest.approx(stats.t.ppf(0.975, n - 1) / z, rel=0.02)
+    # By the first term of the expansion in one over the degrees of freedom (Abramowitz & Stegun 26.7.5).
+    assert ratio == pytest.approx(1 + (z**2 + 1) / 4 / (n - 1), rel=1e-3)
+
+
 def test_errors_of_nested_means_are_those_seen():
     rng, sizes, repeats = np.random.default_rng(0), (300, 60, 20), 600
     # Scores, corrections and divergences depend on each other.
@@ -346,3 +400,34 @@ def test_effort_is_checked():
         ef.analyze(np.eye(2), effort=0.0)
     assert MeasureOptions(tol=0.01).tol_of(93.0) == pytest.approx(0.093)
     assert MeasureOptions(tol=0.01).tol_of(3.0) == 0.01
+
+
+def test_no_more_is_annealed_than_tol_asks_for(random_weight):
+    found = _joint(random_weight(30, 20, 2.0), joint="annealed", effort=1.0, tol=0.1)
+    # `tol`, or a tenth of it relative to EI where that is more.
+    aim = 0.1 * max(1.0, 0.1 * found.value)
+    assert 0.4 * aim < np.hypot(found.stderr, found.bias) < aim
+
+
+def test_chains_are_believed_where_a_gaussian_is_known_to_be_worse():
+    # Sums of three inputs, tied to each other too weakly to matter: no density is further from a Gaussian's.
+    weight = np.kron(np.eye(16), [[1.0], [0.9], [0.7]]) + 1e-3
+    few, enough = (_joint(weight, joint="auto", effort=effort, tol=0.01) for effort in (0.3, 1.0))
+    assert (few.method, enough.method) == ("gaussian", "annealed")
+    assert enough.bias < 0.3 * few.bias
+    assert abs(few.value - enough.value) < few.bias + 3 * few.stderr
+
+
+def test_work_for_chains_is_not_enough_where_pilots_take_too_much():
+    assert is_affordable(Costs(200, 20, 20.0), MeasureOptions())
+    assert not is_affordable(Costs(2000, 40, 40.0), MeasureOptions())
+    assert not is_affordable(Costs(200, 20, 20.0), MeasureOptions(effort=1e-4))
+
+
+def test_sizes_have_the_variance_that_is_wanted():
+    pilot = EntropyPilot(Costs(64, 32, 30.0), 30.0, 2.0, 3.0, correction=0.8, divergence=0.06, gap=1.0, n_levels=50)
+    (size,), _, variance = annealing_sizes._sizes([pilot], 16, [50], False, 0.004, Aim(0.1, 0.0, 1e15, 100.0))
+    assert variance == pytest.approx(0.004, rel=0.05)
+    by_hand = 3.0**2 / size.n_controls + 2.0**2 / size.n_scored + 0.8**2 / size.n_propagated
+    # And what chains have in common with nothing else.
+    assert by_hand < variance

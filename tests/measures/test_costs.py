@@ -5,6 +5,7 @@ import pytest
 
 import ei_fast as ef
 from ei_fast.measures.constants import ANNEALING_WORK, EXPECTED_POINTS, JOINT_POINTS
+from ei_fast.measures.cost import Cost
 from ei_fast.measures.joint.auto import METHODS, chosen_method, components
 from ei_fast.measures.joint.problem import JointProblem
 from ei_fast.measures.layer import MEASURES_OF_LAYER, measure_cost
@@ -91,3 +92,8 @@ def test_a_function_takes_the_work_of_its_calls():
         cost = measure_cost(binned, measure, MeasureOptions())
         assert cost.points > 0
         assert cost.multiply_adds > 500 * cost.points
+
+
+def test_the_cost_of_nothing_is_nothing():
+    assert Cost() == Cost.sum([])
+    assert Cost.sum([Cost.of_points(10, 3.0), Cost()]) == Cost(points=10, multiply_adds=30.0)

@@ -120,3 +120,12 @@ def test_bounds_of_functions_see_the_same_points_as_before(random_weight):
     assert first == second
     # All points anywhere, and all inside cells, of a subset in one call each.
     assert 2**17 in seen
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 5, 8])
+def test_counts_of_several_samples_are_those_of_all_together(n_samples):
+    samples = np.split(_keys("packed")[: 1000 * n_samples] % np.uint64(97), n_samples)
+    found = Counts.sum([Counts.of(keys) for keys in samples])
+    states, counts = np.unique(np.concatenate(samples), return_counts=True)
+    np.testing.assert_array_equal(found.states, states)
+    np.testing.assert_array_equal(found.counts, counts)

@@ -174,3 +174,13 @@ def test_cells_that_keep_nothing_are_known(random_weight):
     said = do.open_cells(cells)
     assert not (keeps & ~said).any()
     assert 0 < keeps.sum() <= said.sum() < 350
+
+
+def test_points_that_found_too_few_cells_are_counted():
+    # The sum of ten inputs is above 8.6 for a share of 1.4**10 / 10!, 8 in a million: too few cells are found.
+    settings = {"in_range": (0.0, 1.0), "out_range": (8.6, 10.0), "out_of_range": "drop", "random_state": 0}
+    layer = ef.Layer(np.ones((10, 1)), activation="linear")
+    report = ef.analyze(layer, joint="conditional", pairwise="none", effort=0.05, **settings)[0]
+    assert "undersampled" in report.flags
+    assert isinstance(report.n_samples, int)
+    assert report.n_samples > 2**18

@@ -9,7 +9,7 @@ from ei_fast.kernels.keys import DROPPED
 from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import estimator_named
 from ei_fast.measures.counting.sampled import entropy_of_keys
-from ei_fast.measures.counting.unseen import UnseenStates
+from ei_fast.measures.counting.unseen import NOTHING_UNSEEN, UnseenStates
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 
 NAMES = ["plugin", "miller-madow", "grassberger", "chao-shen", "auto"]
@@ -186,3 +186,8 @@ def test_any_number_of_threads_of_blas():
         with threadpool_limits(threads, user_api="blas"):
             entropies.append(entropy_of_keys(keys, estimator_named("auto"), _Control()))
     assert entropies[0] == entropies[1]
+
+
+def test_what_was_met_often_leaves_nothing_unseen():
+    assert UnseenStates.after(1000, 0, 0, 0, 0.0) == NOTHING_UNSEEN
+    assert NOTHING_UNSEEN.bits == NOTHING_UNSEEN.model_error == 0.0

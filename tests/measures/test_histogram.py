@@ -9,7 +9,9 @@ import ei_fast as ef
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.function import FunctionIntervention
 from ei_fast.intervention.streams import Stream, neuron_keys
-from ei_fast.measures.edges.histogram import JointHistograms, filled
+from ei_fast.kernels.histograms import histograms_information
+from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
+from ei_fast.measures.edges.histogram import JointHistograms, add_unseen, filled
 from ei_fast.network.steps import StepTable
 from ei_fast.runtime.threads import Threads
 
@@ -215,3 +217,36 @@ def test_where_most_states_are_new_all_that_is_found_may_be_wrong(random_weight)
     for seed in range(4):
         report = ef.analyze(layer, random_state=seed, **params)[0]
         assert abs(report.ei_parts - exact) < report.ei_parts_stderr
+
+
+@pytest.mark.parametrize("n_samples", [256, 400])
+def test_of_an_output_that_follows_from_its_input_nothing_is_unseen(n_samples):
+    # The upper half of 256 bins, most met once or never: as many are unseen of both as of the input alone.
+    layer = ef.Layer([[1.0]], activation="linear")
+    ranges = {"in_range": (0.0, 1.0), "out_range": (0.0, 1.0), "bins": (256, 2)}
+    bits = ef.ei_parts_matrix(layer, pairwise="histogram", n_samples=n_samples, random_state=0, **ranges)
+    assert bits[0, 0] == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-5])
+def test_samples_suffice_for_the_sensitivity_that_is_asked_for(random_weight, tol):
+    layer = ef.Layer(random_weight(3, 2, 4.0))
+    report = ef.analyze(layer, pairwise="histogram", tol=tol, n_samples="auto", joint="plugin", random_state=0)[0]
+    assert 0 < report.sensitivity_stderr <= tol
+    exact = ef.sensitivity_matrix(layer, pairwise="exact").sum()
+    assert abs(report.sensitivity - exact) < 4 * report.sensitivity_stderr + 1e-12
+
+
+def test_all_that_chance_makes_of_two_values_without_a_relation_is_taken_off():
+    # 400 samples of 2 x 256 equally likely cells.
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        histograms = np.zeros((1, 1, 2, 256), np.int32)
+        np.add.at(histograms[0, 0], (rng.integers(0, 2, 400), rng.integers(0, 256, 400)), 1)
+        bits, freedom, kept = np.empty((1, 1)), np.empty((1, 1), np.int64), np.empty((1, 1), np.int64)
+        histograms_information(histograms, *ZHANG_UNSEEN.histogram_tables(4096), bits, freedom, kept)
+        assert bits[0, 0] > 0.3
+        _, bias = add_unseen(histograms, kept, bits)
+        assert abs(bits[0, 0]) < 0.01
+        # All of it may be wrong.
+        assert bias > 0.3

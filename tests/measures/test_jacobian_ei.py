@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from scipy import integrate
 from scipy.special import expit
 
 import ei_fast as ef
+from ei_fast.measures.noise import log_volume, mean_slopes
+from ei_fast.measures.noise.gaussian_noise import GaussianNoise
+from ei_fast.runtime.threads import Threads
 
 GAUSSIAN = 0.5 * np.log2(2 * np.pi * np.e)
 """Differential entropy of a standard normal number, bits."""
@@ -421,3 +425,30 @@ def test_a_square_map_that_is_injective_has_at_least_as_much_information():
     truth = -(p * np.log2(p / 5e-5)).sum() - GAUSSIAN - np.log2(noise)
     value = ef.jacobian_ei(layer, noise).value
     assert 0 < value < truth < value + 1
+
+
+def test_the_rule_of_gauss_and_kronrod_is_exact_for_polynomials_of_its_degrees():
+    for weights, degree in ((mean_slopes._WEIGHTS, 22), (mean_slopes._WEIGHTS_OF_GAUSS, 13)):
+        for power in range(degree + 1):
+            exact = 2 / (power + 1) if power % 2 == 0 else 0.0
+            assert weights @ mean_slopes._POINTS**power == pytest.approx(exact, abs=1e-14)
+        assert abs(weights @ mean_slopes._POINTS ** (degree + 2 - degree % 2) - 2 / (degree + 3 - degree % 2)) > 1e-12
+
+
+@pytest.mark.parametrize("flat_at", ["near", "far"])
+def test_slopes_that_vanish_at_one_step_alone_have_no_known_error(monkeypatch, flat_at):
+    logs = {"near": np.array([0.0, 1.0, 2.0]), "far": np.array([0.5, 1.5, 2.5])}
+    # By steps of one size and by larger ones.
+    samples = iter([SimpleNamespace(logs=logs["near"]), SimpleNamespace(logs=logs["far"])] * 2)
+    monkeypatch.setattr(log_volume, "_sample", lambda *_: next(samples))
+    found = SimpleNamespace(chain_with=lambda step: None)
+    assert log_volume._change(found, 1e-3, None, None) == 0.5
+    logs[flat_at][1] = -np.inf
+    assert log_volume._change(found, 1e-3, None, None) == np.inf
+
+
+def test_a_determinant_that_is_known_to_vanish_takes_no_sample():
+    layer = ef.Layer(np.eye(2), activation="relu")
+    with Threads(1) as threads:
+        found = log_volume.exact_log_volume(layer, (-1.0, 1.0), GaussianNoise.independent(np.ones(2)), threads)
+    assert (found.value, found.n_samples) == (-np.inf, 0)

@@ -6,7 +6,7 @@ import pytest
 import ei_fast as ef
 from ei_fast.cluster.planning.costs import seconds_of
 from ei_fast.measures.edges.auto import edge_measure
-from ei_fast.measures.edges.subset import strata_of
+from ei_fast.measures.edges.subset import SampledEdges, strata_of
 from ei_fast.measures.layer import measure_layer
 from ei_fast.measures.options import MeasureOptions
 from ei_fast.measures.stages import Runner, items_of_part, run_here
@@ -82,6 +82,20 @@ def test_what_is_measured_is_what_all_edges_would_have(measure):
 def test_both_measures_look_at_the_same_edges():
     layer = ef.analyze(_layer().layer, pairwise_edges=1000, random_state=3)[0]
     np.testing.assert_array_equal(np.isnan(layer.sensitivity_matrix), np.isnan(layer.ei_parts_matrix))
+
+
+@pytest.mark.parametrize("in_bins", [2, 8])
+def test_bits_that_are_expected_of_weak_edges_are_those_measured(in_bins):
+    rng = np.random.default_rng(2)
+    weight = rng.uniform(-1, 1, (60, 8)) * np.linspace(0.5, 2, 8)
+    binned = BinnedLayer(ef.Layer(weight), 0, (-1.0, 2.0), (0.0, 1.0), in_bins, 8)
+    stage = SampledEdges(binned, tuple(strata_of(binned, 200)), 0, "ei_parts")
+    with Threads(1) as threads:
+        _, drawn, strata = stage.compute(0, stage.n_items, threads)
+    # Sums of 60 inputs are nearly normal, and a 60th of their variance is little: to second order, some percent.
+    assert drawn[:, 4].sum() / drawn[:, 0].sum() == pytest.approx(1.0, abs=0.05)
+    assert np.corrcoef(drawn[:, 4], drawn[:, 0])[0, 1] > 0.99
+    assert strata[:, 0].sum() == 480
 
 
 def test_any_threads_and_parts_give_the_same_bits():
@@ -185,3 +199,9 @@ def test_costs_know_of_the_subset():
     assert seconds_of(binned, some, "ei_parts") < seconds_of(binned, every, "ei_parts") / 10
     larger = Settings.checked(ef.EffectiveInformation(pairwise_edges=400 * 600).get_params())
     assert seconds_of(binned, larger, "ei_parts") == seconds_of(binned, every, "ei_parts")
+
+
+def test_what_is_measured_exactly_has_no_error():
+    for measure in MEASURES:
+        found = _measured(_layer(n_in=4, n_out=3), measure, MeasureOptions())
+        assert (found.stderr, found.bias, found.n_samples) == (0.0, 0.0, 0)

@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 
-from ei_fast.network.bins import bin_edges, bin_index, check_bins, check_range
+from ei_fast.network.bins import bin_edges, bin_index, check_bins, check_range, check_ranges
 
 
 @pytest.mark.parametrize("bins", [2, 3, 7, 8, 10, 49, 64, 100, 256])
@@ -68,3 +68,9 @@ def test_ranges_of_a_wrong_type(limits):
 def test_a_reversed_range_is_told_how_to_mend_it():
     with pytest.raises(ValueError, match="Swap the two ends"):
         check_range((1.0, -1.0), "out_range", "f")
+
+
+@pytest.mark.parametrize("limits", [5, None, "", [], (), np.empty(0)])
+def test_what_is_no_range_for_any_number_of_neurons(limits):
+    with pytest.raises(TypeError, match=r"'in_range' parameter of f must be two finite numbers"):
+        check_ranges(limits, 3, "in_range", "f")

@@ -20,7 +20,7 @@ from ei_fast.measures.constants import (
 from ei_fast.measures.edges.estimate import EdgeEstimate
 from ei_fast.measures.edges.matrices import Target
 from ei_fast.measures.options import MeasureOptions
-from ei_fast.measures.stages import Arrays, Method, Stage
+from ei_fast.measures.stages import Arrays, Method, Stage, below_each_other
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.runtime.threads import Threads
 
@@ -128,8 +128,10 @@ class SampledEdges(Stage):
 
     def compute(self, begin: int, end: int, threads: Threads) -> Arrays:
         before = [0, *accumulate(stratum.draws for stratum in self.strata)]
+        # Of no strata, as parts have where there are more jobs than strata.
+        nothing = np.empty((0, 2), np.int64), np.empty((0, 7)), np.empty((0, 5))
         found = threads.map(lambda s: self._stratum(s, self.strata[s], before[s]), range(begin, end))
-        return tuple(np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        return below_each_other([nothing, *found])
 
     def _stratum(self, number: int, stratum: Stratum, first_draw: int) -> Arrays:
         edges = _Edges.of(self.binned, stratum)

@@ -72,16 +72,6 @@ class JointProblem:
             and all(group is not None and len(group) == 1 for group in groups)
         )
 
-    @property
-    def is_whole_layer(self) -> bool:
-        """Whether it is a layer with all inputs and all outputs."""
-        layer = self.binned.layer
-        return (
-            self.component is None
-            and (self.inputs is None or len(self.inputs) == layer.n_in)
-            and (self.outputs is None or len(self.outputs) == layer.n_out)
-        )
-
 
 class JointChoice(Protocol):
     """A way to find the joint EI of a problem, which may go on to one of the `JointMethod` objects.
