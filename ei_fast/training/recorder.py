@@ -344,7 +344,7 @@ class Recorder:
         Parameters
         ----------
         trajectory : Trajectory
-            A recording that was made with the same settings.
+            A recording that was made with the same settings; one of another version of ei_fast with a warning.
         named : str, default "The trajectory"
             Its name at the beginning of messages.
 
@@ -352,11 +352,6 @@ class Recorder:
         ------
         ValueError
             Where it was recorded with other settings, which are named.
-
-        Warns
-        -----
-        UserWarning
-            Where another version of ei_fast recorded it.
 
         Examples
         --------
