@@ -104,3 +104,10 @@ def test_public_names():
         assert name in dir(ef)
     with pytest.raises(AttributeError, match="no_such_name"):
         ef.no_such_name  # noqa: B018
+
+
+def test_names_can_be_used_first_where_numpy_raises_at_every_underflow():
+    code = (
+        "import numpy as np, ei_fast as ef\nwith np.errstate(all='raise'):\n    ef.Recorder, ef.analyze, ef.jacobian_ei"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
