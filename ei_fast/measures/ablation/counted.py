@@ -1,6 +1,8 @@
 """By how much EI changes without a neuron or edge, counted from samples that all such layers share."""
 
 from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +40,8 @@ CONTROL_CELLS = 2**16
 _CONTROL_ENTRIES = 2**25
 _GRID = 1024
 _BLOCK = 2**13
-_LAYERS_A_TASK = 16
+_FEWEST_A_TASK, _KEYS_A_TASK = 16, 2**22
+"""Layers of one thread's task, which all of them draw points for anew, and keys that it keeps beyond these: 32 MiB."""
 _WORDS = 31
 """Told apart from the streams of uniforms of the same place."""
 
@@ -172,7 +175,11 @@ class SharedSamples:
             return None
         # Of an edge and of an output one output alone is concerned.
         most = self.most if variants.outputs[0] == NOTHING else self.most / len(self._bias)
-        tasks = [slice(first, first + _LAYERS_A_TASK) for first in range(0, len(variants), _LAYERS_A_TASK)]
+        most_a_task = max(_FEWEST_A_TASK, _KEYS_A_TASK // n)
+        # An even number, for two threads.
+        n_tasks = 2 * ceil(len(variants) / (2 * most_a_task)) if len(variants) > _FEWEST_A_TASK else 1
+        ends = np.linspace(0, len(variants), n_tasks + 1).astype(int)
+        tasks = [slice(first, last) for first, last in pairwise(ends.tolist())]
 
         def compared(some: slice) -> list[tuple[float, float, float, bool]]:
             counted = self._counted(variants.at(some), n)
