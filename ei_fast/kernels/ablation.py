@@ -7,8 +7,27 @@ changes, or is no longer watched, two words say what the key becomes.
 import numpy as np
 
 from ei_fast.kernels.counting import HASH_MULTIPLIER
-from ei_fast.kernels.jit import jit
+from ei_fast.kernels.jit import inner, jit
 from ei_fast.kernels.search import count_at_most
+
+_LINE = 1024
+"""Samples that are binned in one go: they stay in the nearest cache."""
+_MOST_COMPARED = 24
+"""Breakpoints up to which each is compared with all samples, which is done for several samples at once."""
+
+
+@inner
+def _places(breaks, values, found):
+    """Write how many of `breaks`, in rising order, are at most each of `values` (m,) into found (m,), int32."""
+    if breaks.shape[0] > _MOST_COMPARED:
+        for t in range(values.shape[0]):
+            found[t] = count_at_most(breaks, values[t])
+        return
+    for t in range(values.shape[0]):
+        found[t] = 0
+    for b in breaks:
+        for t in range(values.shape[0]):
+            found[t] += np.int32(b <= values[t])
 
 
 @jit
@@ -40,12 +59,16 @@ def words_of_codes(s, breaks, sizes, codes, rows, words, found, keys):
         One for each code of each output.
     """
     keys[:] = np.uint64(0)
+    places = np.empty(_LINE, np.int32)
     for j in range(s.shape[0]):
         own_breaks, own_codes, own_words = breaks[rows[j], : sizes[rows[j]]], codes[rows[j]], words[j]
-        for t in range(s.shape[1]):
-            word = own_words[own_codes[count_at_most(own_breaks, s[j, t])]]
-            found[j, t] = word
-            keys[t] ^= word
+        for begin in range(0, s.shape[1], _LINE):
+            end = min(begin + _LINE, s.shape[1])
+            _places(own_breaks, s[j, begin:end], places[: end - begin])
+            for t in range(begin, end):
+                word = own_words[own_codes[places[t - begin]]]
+                found[j, t] = word
+                keys[t] ^= word
 
 
 @jit
@@ -66,6 +89,7 @@ def ablated_keys(weight, values, inputs, outputs, x, s, breaks, sizes, codes, ro
     keys : (n, >= first + m) uint64, output
     """
     n_out, m = s.shape
+    without, places = np.empty(_LINE), np.empty(_LINE, np.int32)
     for v in range(inputs.shape[0]):
         i, j = inputs[v], outputs[v]
         own = keys[v]
@@ -83,9 +107,13 @@ def ablated_keys(weight, values, inputs, outputs, x, s, breaks, sizes, codes, ro
             if w == 0.0:
                 continue
             own_breaks, own_codes, own_words = breaks[rows[k], : sizes[rows[k]]], codes[rows[k]], words[k]
-            for t in range(m):
-                without = s[k, t] - w * (of_input[t] - value)
-                own[first + t] ^= found[k, t] ^ own_words[own_codes[count_at_most(own_breaks, without)]]
+            for start in range(0, m, _LINE):
+                stop = min(start + _LINE, m)
+                for t in range(start, stop):
+                    without[t - start] = s[k, t] - w * (of_input[t] - value)
+                _places(own_breaks, without[: stop - start], places[: stop - start])
+                for t in range(start, stop):
+                    own[first + t] ^= found[k, t] ^ own_words[own_codes[places[t - start]]]
 
 
 @jit
@@ -121,6 +149,14 @@ def multiplicities(keys, slot_keys, slot_counts, slots, out):
     return n_states
 
 
+@inner
+def _read(table, place, last):
+    """What a table has at a place between its entries, and beyond its ends."""
+    inside = min(max(place, 0.0), last - 1e-9)
+    n = np.int64(inside)
+    return table[n] + (inside - n) * (table[n + 1] - table[n])
+
+
 @jit
 def control_of_cells(weight, values, inputs, outputs, middles, bins, centres, lows, widths, tables, out):
     """Write by how much a control of each cell changes in several layers, each of which lacks something.
@@ -145,6 +181,10 @@ def control_of_cells(weight, values, inputs, outputs, middles, bins, centres, lo
     """
     n_out, n_cells = centres.shape
     last = tables.shape[1] - 1
+    of_whole = np.empty((n_out, n_cells))
+    for k in range(n_out):
+        for r in range(n_cells):
+            of_whole[k, r] = _read(tables[k], (centres[k, r] - lows[k]) / widths[k], last)
     for v in range(inputs.shape[0]):
         i, j = inputs[v], outputs[v]
         own = out[v]
@@ -158,11 +198,7 @@ def control_of_cells(weight, values, inputs, outputs, middles, bins, centres, lo
                 continue
             table, low, width = tables[k], lows[k], widths[k]
             for r in range(n_cells):
-                place = min(max((centres[k, r] - low) / width, 0.0), last - 1e-9)
-                n = np.int64(place)
-                own[r] -= table[n] + (place - n) * (table[n + 1] - table[n])
+                own[r] -= of_whole[k, r]
                 if i >= 0:
                     centre = centres[k, r] - w * (middles[bins[i, r]] - values[i])
-                    place = min(max((centre - low) / width, 0.0), last - 1e-9)
-                    n = np.int64(place)
-                    own[r] += table[n] + (place - n) * (table[n + 1] - table[n])
+                    own[r] += _read(table, (centre - low) / width, last)

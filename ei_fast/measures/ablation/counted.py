@@ -1,6 +1,8 @@
 """By how much EI changes without a neuron or edge, counted from samples that all such layers share."""
 
 from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +11,12 @@ from scipy.special import entr, ndtr
 from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.kernels.ablation import ablated_keys, control_of_cells, multiplicities, summed, words_of_codes
 from ei_fast.kernels.uniforms import fill_cells, fill_uniforms
+from ei_fast.measures.ablation.noise import PointNoise, influences_of_cells, variance_of_difference
 from ei_fast.measures.ablation.variants import NOTHING, Variants
 from ei_fast.measures.constants import LN2, NONE_SEEN, SKEWNESS, Z95
 from ei_fast.measures.counting.counts import Counts
 from ei_fast.measures.counting.estimators import ZHANG_UNSEEN
-from ei_fast.measures.counting.sampled import SampledEntropy, entropy_of_counts, jackknife_influence
+from ei_fast.measures.counting.sampled import SampledEntropy, entropy_of_counts
 from ei_fast.measures.entropies.cells import CellEntropies, CellStatistics
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.bins import bin_edges
@@ -37,7 +40,8 @@ CONTROL_CELLS = 2**16
 _CONTROL_ENTRIES = 2**25
 _GRID = 1024
 _BLOCK = 2**13
-_LAYERS_A_TASK = 16
+_FEWEST_A_TASK, _KEYS_A_TASK = 16, 2**22
+"""Layers of one thread's task, which all of them draw points for anew, and keys that it keeps beyond these: 32 MiB."""
 _WORDS = 31
 """Told apart from the streams of uniforms of the same place."""
 
@@ -79,14 +83,17 @@ class _Counted:
     Attributes
     ----------
     output : SampledEntropy
-    influence : ndarray (n,)
-        What each point anywhere adds to H(Y), bits.
+    points : PointNoise
+        How H(Y) moves with the points anywhere.
     inside : CellEntropies
+    of_cells : ndarray (r,)
+        What each cell adds to H(Y | X), bits, the noise of what is added for unseen states included.
     """
 
     output: SampledEntropy
-    influence: Values
+    points: PointNoise
     inside: CellEntropies
+    of_cells: Values
 
     @property
     def resolved(self) -> bool:
@@ -168,7 +175,11 @@ class SharedSamples:
             return None
         # Of an edge and of an output one output alone is concerned.
         most = self.most if variants.outputs[0] == NOTHING else self.most / len(self._bias)
-        tasks = [slice(first, first + _LAYERS_A_TASK) for first in range(0, len(variants), _LAYERS_A_TASK)]
+        most_a_task = max(_FEWEST_A_TASK, _KEYS_A_TASK // n)
+        # An even number, for two threads.
+        n_tasks = 2 * ceil(len(variants) / (2 * most_a_task)) if len(variants) > _FEWEST_A_TASK else 1
+        ends = np.linspace(0, len(variants), n_tasks + 1).astype(int)
+        tasks = [slice(first, last) for first, last in pairwise(ends.tolist())]
 
         def compared(some: slice) -> list[tuple[float, float, float, bool]]:
             counted = self._counted(variants.at(some), n)
@@ -195,7 +206,7 @@ class SharedSamples:
             multiplicities(anywhere[k], *scratch, often)
             statistics = CellStatistics.of_keys(inside[k].reshape(-1, POINTS_IN_CELL), ZHANG_UNSEEN)
             cells = CellEntropies(statistics, POINTS_IN_CELL, ZHANG_UNSEEN, n, most=self.most)
-            found.append(_Counted(*_entropy(often), cells))
+            found.append(_Counted(*_entropy(often), cells, influences_of_cells(statistics)))
         return found
 
     def _keys(self, variants: Variants, n: int, inside: bool) -> NDArray[np.uint64]:
@@ -232,26 +243,30 @@ class SharedSamples:
 
 def _change(whole: _Counted, one: _Counted, control: Values, most: float) -> tuple[float, float, float]:
     """The change of EI, by `most` bits at the most, its standard error and the bias that may be left."""
-    of_points = one.influence - whole.influence
     of_cells = one.inside.entropies - whole.inside.entropies
     if len(of_cells) > len(control):
         # So many cells need none.
         control = np.zeros(len(of_cells))
     slope, excess = _regressed(of_cells, control)
     change = one.ei - whole.ei + slope * excess
-    variance = slope**2 * float(np.var(control)) / len(control)
+    of_output, of_points = variance_of_difference(one.points, whole.points)
+    unexplained = one.of_cells - whole.of_cells - slope * control[: len(of_cells)]
+    unexplained -= unexplained.mean()
+    of_cells_variance = float(np.sum(unexplained * unexplained)) / (len(unexplained) - 1) / len(unexplained)
+    variance = of_output + of_cells_variance + slope**2 * float(np.var(control)) / len(control)
     bias = abs(one.output.unseen.model_error - whole.output.unseen.model_error)
     bias += abs(one.inside.unseen.model_error - whole.inside.unseen.model_error)
-    for differences in (of_points, of_cells - slope * control[: len(of_cells)]):
-        n, deviations = len(differences), differences - differences.mean()
-        squares = float(np.sum(deviations * deviations))
-        variance += squares / (n - 1) / n
-        if not differences.any():
-            # Of what no sample has met there may be a little.
-            bias += min(NONE_SEEN / n, 1.0) * most
-        elif squares:
-            bias += SKEWNESS * abs(float(np.sum(deviations * deviations * deviations))) / squares / n
+    bias += _of_few(of_points, most) + _of_few(unexplained, most)
     return change, float(np.sqrt(variance)), bias
+
+
+def _of_few(deviations: Values, most: float) -> float:
+    """Bias of a mean that rests on few draws, by `most` bits at the most where none differs, from its deviations."""
+    n, squares = len(deviations), float(np.sum(deviations * deviations))
+    if not deviations.any():
+        # Of what no sample has met there may be a little.
+        return min(NONE_SEEN / n, 1.0) * most
+    return SKEWNESS * abs(float(np.sum(deviations * deviations * deviations))) / squares / n
 
 
 def _regressed(values: Values, control: Values) -> tuple[float, float]:
@@ -332,13 +347,11 @@ def _entropies_of_normal(centres: Values, spread: float, breaks: Values, codes: 
     return entropies
 
 
-def _entropy(often: NDArray[np.int64]) -> tuple[SampledEntropy, Values]:
+def _entropy(often: NDArray[np.int64]) -> tuple[SampledEntropy, PointNoise]:
     """H(Y) of points whose states occur so often, and what each of them adds to it."""
-    n_points = np.bincount(often)
+    n_points = np.bincount(often, minlength=4)
     multiplicity = np.flatnonzero(n_points)
     n_states = n_points[multiplicity] // multiplicity
     each = np.repeat(multiplicity, n_states)
     output = entropy_of_counts(Counts(np.empty(0, np.uint64), each, (multiplicity, n_states)), len(often), ZHANG_UNSEEN)
-    influences = np.zeros(len(n_points))
-    influences[multiplicity] = jackknife_influence(multiplicity, output.unseen)
-    return output, influences[often]
+    return output, PointNoise.of(often, n_points)

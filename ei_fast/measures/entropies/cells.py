@@ -82,6 +82,11 @@ class CellStatistics:
         return self.array[:, TWICE]
 
     @property
+    def thrice(self) -> NDArray[np.float64]:
+        """... and thrice."""
+        return self.array[:, THRICE]
+
+    @property
     def kept(self) -> NDArray[np.float64]:
         """Number of points that were kept."""
         return self.array[:, KEPT]
