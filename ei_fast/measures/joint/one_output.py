@@ -42,6 +42,8 @@ class OneOutput:
         component = problem.component
         if component is None or len(component.outputs) > 1:
             return "it is no component with a single output"
+        if problem.binned.histograms is not None:
+            return "its inputs are not uniform"
         if len(component.inputs) < FEWEST_INPUTS:
             return "the entropy inside cells of so few inputs is too rough a function of their centres"
         return "samples are dropped" if problem.binned.joint_steps.drops else None
