@@ -204,6 +204,7 @@ def _call_every_kernel() -> None:
     from ei_fast.measures.options import MeasureOptions
     from ei_fast.network.binned import BinnedLayer
     from ei_fast.network.function import Function
+    from ei_fast.network.input_histograms import InputHistograms
     from ei_fast.network.layer import Layer
     from ei_fast.network.network import Network
     from ei_fast.runtime.threads import Threads
@@ -220,6 +221,7 @@ def _call_every_kernel() -> None:
     _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise="histogram")
     _measure(Layer(rng.normal(size=(6, 6))), joint="plugin", pairwise_edges=30)
     _measure(Layer(rng.normal(size=(6, 6))), joint="annealed", n_samples=512)
+    _measure(Layer(rng.normal(size=(6, 6))), histograms=InputHistograms(np.full((6, 8), 1 / 8)))
     _measure(Function(np.tanh, 2, 2, (-1.0, 1.0)), (-1.0, 1.0))
     Counts.sum([Counts(np.arange(2, dtype=np.uint64), np.ones(2, np.int64))] * 2)
     # Of samples that are large enough to be shared out: keys that tables have, and some that they have not.
@@ -240,14 +242,16 @@ def _call_every_kernel() -> None:
     _profile(Layer(rng.normal(size=(6, 6))))
 
 
-def _measure(layer: Any, out_range: tuple[float, float] = (0.0, 1.0), drop: bool = False, **methods: Any) -> None:
+def _measure(
+    layer: Any, out_range: tuple[float, float] = (0.0, 1.0), drop: bool = False, histograms: Any = None, **methods: Any
+) -> None:
     from ei_fast.measures.layer import measure_layer
     from ei_fast.measures.options import MeasureOptions
     from ei_fast.measures.stages import run_here
     from ei_fast.network.binned import BinnedLayer
     from ei_fast.runtime.threads import Threads
 
-    binned = BinnedLayer(layer, 0, (0.0, 1.0), out_range, 8, 8, drop)
+    binned = BinnedLayer(layer, 0, (0.0, 1.0), out_range, 8, 8, drop, histograms=histograms)
     measures = run_here(measure_layer(binned, MeasureOptions(**({"n_samples": 2**15} | methods)), 0), Threads(1))
     # What a report asks for as well.
     _ = measures.occupancy.share_outside, measures.occupancy.output_entropy

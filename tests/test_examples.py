@@ -21,10 +21,11 @@ LEAVES = {
     "flax_loop": ["flax_loop.png"],
     "lightning_trainer": ["lightning_trainer.html"],
     "information_profile": ["information_profile.png"],
+    "inputs": ["inputs.png"],
     "sklearn_partial_fit": ["sklearn_partial_fit.png", "sklearn_edges.png", "sklearn_bins.png"],
 }
 
-NO_TRAINING = {"information_profile"}
+NO_TRAINING = {"information_profile", "inputs"}
 """What is watched there is no training."""
 
 # It takes minutes: thirty records of layers that are annealed.

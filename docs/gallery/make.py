@@ -49,6 +49,10 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
             "ablation_curve.png": "EI and loss against the share of edges left out, in three orders, that cross",
         },
     ),
+    "inputs": (
+        "Other inputs than uniform ones",
+        {"inputs.png": "Three bars with intervals for each of two layers: uniform inputs tell least, and most"},
+    ),
     "pytorch_loop": (
         "PyTorch",
         {"pytorch_loop.png": "Curves of the five measures of two layers, and of two losses"},

@@ -1,24 +1,26 @@
 """Effective information of groups of a layer's neurons, and the measures of its edges."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ei_fast.adapters import as_network
 from ei_fast.estimator import flags_of
 from ei_fast.estimator.measurement import Measurement
 from ei_fast.functions.notebook import group_in_html
 from ei_fast.intervention.streams import resolve_seed
-from ei_fast.measures.edges.auto import edge_measure
+from ei_fast.measures.edges.auto import edge_measure, pairwise_method
 from ei_fast.measures.edges.estimate import EdgeEstimate, Matrix
 from ei_fast.measures.joint.auto import joint_ei
 from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.input_histograms import check_histograms
 from ei_fast.parameters import OWNER, AdapterOptions, MeasuringOptions, Settings, measuring_and_reading, shows_keywords
+from ei_fast.results.flags import Flag
 from ei_fast.runtime.threads import Threads
 from ei_fast.validation import as_numpy_ships
 
@@ -70,6 +72,8 @@ def effective_information(
     layer: Any,
     inputs: Sequence[int] | int | None = None,
     outputs: Sequence[int] | int | None = None,
+    *,
+    in_distribution: ArrayLike | None = None,
     **params: Unpack[MeasuringOptions],
 ) -> GroupEI:
     """Effective information from a group of inputs to a group of outputs.
@@ -80,6 +84,10 @@ def effective_information(
         What is measured.
     inputs, outputs : int or sequence of int, optional
         The groups A and B, by the numbers of their neurons; all neurons where not given.
+    in_distribution : array (in_bins,) or (n_in, in_bins), optional
+        Histograms that the inputs are drawn from, each for itself, in place of uniform distributions: non-negative
+        weights of the bins of all inputs, or of each. Inside a bin an input is uniform. `input_histograms` makes them
+        of observed activations.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
     joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
@@ -115,24 +123,32 @@ def effective_information(
     parameters, reading = measuring_and_reading(params, "effective_information")
     estimator = Measurement(**parameters)
     settings = Settings.checked(estimator.parameters)
-    binned = only_layer(layer, estimator, settings, reading)
+    binned = _with_inputs(only_layer(layer, estimator, settings, reading), in_distribution, "effective_information")
     a = _group(inputs, "inputs", binned.layer.n_in)
     b = _group(outputs, "outputs", binned.layer.n_out)
     seed = resolve_seed(estimator.random_state, OWNER)
     with Threads(settings.n_jobs) as threads:
         joint = run_here(joint_ei(binned, settings.options, seed, a, b), threads)
     flags = tuple(flags_of(joint, settings.options))
+    if binned.histograms is not None:
+        flags = (Flag.NOT_UNIFORM, *flags)
     return GroupEI(joint.value, joint.stderr, (joint.low, joint.high), flags, joint.bounds)
 
 
 @shows_keywords(Measurement, as_network)
-def sensitivity_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
+def sensitivity_matrix(
+    layer: Any, *, in_distribution: ArrayLike | None = None, **params: Unpack[MeasuringOptions]
+) -> Matrix:
     """Measure the sensitivity of every edge of a layer.
 
     Parameters
     ----------
     layer : Layer, Function, 2-D array (n_in, n_out), or a network of one layer
         What is measured.
+    in_distribution : array (in_bins,) or (n_in, in_bins), optional
+        Histograms that the inputs are drawn from, each for itself, in place of uniform distributions: non-negative
+        weights of the bins of all inputs, or of each. Inside a bin an input is uniform. `input_histograms` makes them
+        of observed activations.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
     joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
@@ -165,17 +181,23 @@ def sensitivity_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix
     array([[2., 0.],
            [0., 2.]])
     """
-    return _edges(layer, params, "sensitivity").matrix
+    return _edges(layer, in_distribution, params, "sensitivity").matrix
 
 
 @shows_keywords(Measurement, as_network)
-def ei_parts_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
+def ei_parts_matrix(
+    layer: Any, *, in_distribution: ArrayLike | None = None, **params: Unpack[MeasuringOptions]
+) -> Matrix:
     """Measure EI_parts of every edge of a layer.
 
     Parameters
     ----------
     layer : Layer, Function, 2-D array (n_in, n_out), or a network of one layer
         What is measured.
+    in_distribution : array (in_bins,) or (n_in, in_bins), optional
+        Histograms that the inputs are drawn from, each for itself, in place of uniform distributions: non-negative
+        weights of the bins of all inputs, or of each. Inside a bin an input is uniform. `input_histograms` makes them
+        of observed activations.
     bins, activation, in_range, out_range, out_of_range, baseline : optional
         What is measured: see `EffectiveInformation`.
     joint, pairwise, entropy, n_samples, tol, effort, random_state, n_jobs, verbose, pairwise_edges, matrices : optional
@@ -208,15 +230,17 @@ def ei_parts_matrix(layer: Any, **params: Unpack[MeasuringOptions]) -> Matrix:
     array([[0.18872188],
            [0.18872188]])
     """
-    return _edges(layer, params, "ei_parts").matrix
+    return _edges(layer, in_distribution, params, "ei_parts").matrix
 
 
 @as_numpy_ships
-def _edges(layer: Any, params: MeasuringOptions, measure: str) -> EdgeEstimate:
-    parameters, reading = measuring_and_reading(params, f"{measure}_matrix")
+def _edges(layer: Any, in_distribution: Any, params: MeasuringOptions, measure: str) -> EdgeEstimate:
+    owner = f"{measure}_matrix"
+    parameters, reading = measuring_and_reading(params, owner)
     estimator = Measurement(**parameters)
     settings = Settings.checked(estimator.parameters)
-    binned = only_layer(layer, estimator, settings, reading)
+    binned = _with_inputs(only_layer(layer, estimator, settings, reading), in_distribution, owner)
+    pairwise_method(binned, settings.options)
     seed = resolve_seed(estimator.random_state, OWNER)
     with Threads(settings.n_jobs) as threads:
         return run_here(edge_measure(binned, measure, settings.options, seed), threads)
@@ -230,6 +254,12 @@ def only_layer(layer: Any, estimator: Measurement, settings: Settings, reading: 
             "Use Network.between for several as one."
         )
     return estimator.binned_layers(network, settings, network.ranges(settings.in_range, settings.out_range))[0]
+
+
+def _with_inputs(binned: BinnedLayer, in_distribution: Any, owner: str) -> BinnedLayer:
+    """The layer with inputs drawn from histograms; as it is where there are none, or only uniform ones."""
+    histograms = check_histograms(in_distribution, binned.layer.n_in, binned.in_bins, owner)
+    return binned if histograms is None else replace(binned, histograms=histograms)
 
 
 def _group(neurons: Any, name: str, width: int) -> NDArray[np.intp] | None:

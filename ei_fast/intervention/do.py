@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.kernels.dense import input_codes
-from ei_fast.kernels.keys import NEVER, WORD_BITS
+from ei_fast.kernels.keys import DROPPED, NEVER, WORD_BITS
 from ei_fast.kernels.uniforms import fill_cells, fill_uniforms
 
 Keys = NDArray[np.uint64]
@@ -34,6 +34,9 @@ class Intervention(ABC):
 
     is_costly = False
     """Whether samples are a user's code, which may take any time."""
+
+    cells_weigh_alike = True
+    """Whether all input cells are equally likely, so that to visit every one of them is to sample all inputs."""
 
     def __init__(
         self,
@@ -111,6 +114,18 @@ class Intervention(ABC):
         """Bins (len(outputs), r, m) of one of the `output_groups` in the samples whose keys `keys_inside` returns."""
         return self._bins_of(outputs, self.restricted(outputs).keys_inside(stream, first, cells, m))
 
+    def codes_in(self, stream: Stream, first: int, cells: Cells) -> Codes:
+        """Bins of the outputs (n_out, r) of samples number first, first + 1, ..., each inside a cell (r, n_in)."""
+        # Where samples are dropped, keys of several outputs do not say which of them is outside.
+        groups = [range(j, j + 1) for j in range(self.n_out)] if self.drop else self.key_groups()
+        codes = np.empty((self.n_out, len(cells)), np.uint16)
+        for outputs in groups:
+            keys = self.restricted(outputs).keys_inside(stream, first, cells, 1)[:, 0]
+            codes[outputs.start : outputs.stop] = self._bins_of(outputs, keys)
+            if self.drop:
+                codes[outputs.start, keys == DROPPED] = self.outside
+        return codes
+
     def _bins_of(self, outputs: range, keys: Keys) -> Keys:
         mask = np.uint64((1 << self.code_width) - 1)
         return np.stack([(keys >> np.uint64(k * self.code_width)) & mask for k in range(len(outputs))])
@@ -179,13 +194,17 @@ class Intervention(ABC):
         inside = np.empty((1, count), np.float32)
         fill_uniforms(self._keys_of(stream)[i : i + 1], first, count, inside)
         stretches = np.arange(first, first + count) + (inside[0].astype(np.float64) + 0.5)
-        uniforms = (stretches / n - 0.5).astype(np.float32)[None]
-        # The last of many stretches would be rounded to the end of the range, which lies in no bin.
-        np.minimum(uniforms, np.nextafter(np.float32(0.5), np.float32(0.0)), out=uniforms)
+        uniforms = self._placed(i, stretches / n)[None]
         x_codes, y_codes = np.empty((1, count), np.uint16), np.empty((self.n_out, count), np.uint16)
         input_codes(uniforms, self.in_bins, count, x_codes)
         self._fill_codes_alone(i, baseline, uniforms[0], y_codes)
         return x_codes, y_codes
+
+    def _placed(self, i: int, shares: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Where input i is, on (-1/2, 1/2) over its range, with so large shares of its samples below."""
+        uniforms = (shares - 0.5).astype(np.float32)
+        # The last of many stretches would be rounded to the end of the range, which lies in no bin.
+        return np.minimum(uniforms, np.nextafter(np.float32(0.5), np.float32(0.0)))
 
     @abstractmethod
     def restricted(self, outputs: Outputs) -> "Intervention":

@@ -119,6 +119,9 @@ class FunctionIntervention(Intervention):
         x = self._inputs(self._keys_of(stream), first + m * np.arange(len(cells)), cells, m)
         return self.output_codes(x).reshape(-1, len(cells), m)
 
+    def codes_in(self, stream: Stream, first: int, cells: Cells) -> Codes:
+        return self.codes_inside(stream, first, cells, 1)[:, :, 0]
+
     def _fill_codes_alone(
         self, i: int, baseline: NDArray[np.float64], uniforms: NDArray[np.float32], y_codes: Codes
     ) -> None:

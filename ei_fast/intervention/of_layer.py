@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.do import Intervention
+from ei_fast.intervention.drawn_inputs import DrawnInputs
 from ei_fast.intervention.function import FunctionIntervention
 from ei_fast.network.binned import BinnedLayer
 from ei_fast.network.components import Component
@@ -22,7 +23,7 @@ def intervention_on(
     outputs: Neurons | None = None,
     drop: bool | None = None,
 ) -> Intervention:
-    """do(L1 = H^max) on a layer as it stands.
+    """do(L1 = H^max) on a layer as it stands, or, where its inputs have histograms, do(L1 = these).
 
     Parameters
     ----------
@@ -35,29 +36,37 @@ def intervention_on(
         what its step table drops.
     """
     build = _BUILDERS[binned.layer.kind]
-    return build(binned, seed, inputs, outputs, binned.drop if drop is None else drop)
+    drop = binned.drop if drop is None else drop
+    if binned.histograms is None:
+        return build(binned, seed, inputs, outputs, drop)
+    uniform = build(binned, seed, None, outputs, drop)
+    return DrawnInputs(uniform, binned.histograms, seed=seed, place=(binned.index, 0), inputs=inputs)
 
 
 def intervention_on_component(
     binned: BinnedLayer, component: Component, seed: int, inputs: Neurons | None = None
-) -> DenseIntervention:
-    """do(L1 = H^max) on a component of a dense layer; `inputs` of it are held in a bin inside a cell.
+) -> DenseIntervention | DrawnInputs:
+    """The intervention on a component of a dense layer; `inputs` of it are held in a bin inside a cell.
 
     Its step table is `joint_steps`, which clips where a layer that drops hardly ever does; a layer as it stands has
     its own.
     """
-    steps = binned.joint_steps
-    return DenseIntervention(
+    steps, histograms = binned.joint_steps, binned.histograms
+    place = (binned.index, int(component.inputs[0]))
+    uniform = DenseIntervention(
         component.weight,
         component.bias,
         steps.of_outputs(component.outputs),
         in_range=binned.span,
         in_bins=binned.in_bins,
         seed=seed,
-        place=(binned.index, int(component.inputs[0])),
+        place=place,
         drop=steps.drops,
-        inputs=inputs,
+        inputs=inputs if histograms is None else None,
     )
+    if histograms is None:
+        return uniform
+    return DrawnInputs(uniform, histograms.of(component.inputs), seed=seed, place=place, inputs=inputs)
 
 
 def _dense(

@@ -71,6 +71,14 @@ def words_of_codes(s, breaks, sizes, codes, rows, words, found, keys):
                 keys[t] ^= word
 
 
+@inner
+def _rekey(s, breaks, codes, words, before, places, keys):
+    """Put the words of an output's pre-activations s (m,) into keys (m,), in place of those that were there before."""
+    _places(breaks, s, places[: s.shape[0]])
+    for t in range(s.shape[0]):
+        keys[t] ^= before[t] ^ words[codes[places[t]]]
+
+
 @jit
 def ablated_keys(weight, values, inputs, outputs, x, s, breaks, sizes, codes, rows, words, found, base, first, keys):
     """Write the keys of samples of several layers, each of which lacks something, into keys[:, first : first + m].
@@ -89,7 +97,7 @@ def ablated_keys(weight, values, inputs, outputs, x, s, breaks, sizes, codes, ro
     keys : (n, >= first + m) uint64, output
     """
     n_out, m = s.shape
-    without, places = np.empty(_LINE), np.empty(_LINE, np.int32)
+    places = np.empty(_LINE, np.int32)
     for v in range(inputs.shape[0]):
         i, j = inputs[v], outputs[v]
         own = keys[v]
@@ -108,12 +116,9 @@ def ablated_keys(weight, values, inputs, outputs, x, s, breaks, sizes, codes, ro
                 continue
             own_breaks, own_codes, own_words = breaks[rows[k], : sizes[rows[k]]], codes[rows[k]], words[k]
             for start in range(0, m, _LINE):
-                stop = min(start + _LINE, m)
-                for t in range(start, stop):
-                    without[t - start] = s[k, t] - w * (of_input[t] - value)
-                _places(own_breaks, without[: stop - start], places[: stop - start])
-                for t in range(start, stop):
-                    own[first + t] ^= found[k, t] ^ own_words[own_codes[places[t - start]]]
+                line = slice(start, min(start + _LINE, m))
+                moves, keys_of_line = w * (of_input[line] - value), own[first:][line]
+                _rekey(s[k, line] - moves, own_breaks, own_codes, own_words, found[k, line], places, keys_of_line)
 
 
 @jit

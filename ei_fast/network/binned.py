@@ -15,6 +15,7 @@ from ei_fast.network.column_blocks import blocks_of, in_parts
 from ei_fast.network.components import Component, connected
 from ei_fast.network.function import Function
 from ei_fast.network.grouped import spread_out
+from ei_fast.network.input_histograms import InputHistograms
 from ei_fast.network.layer import Layer
 from ei_fast.network.step_functions import TooFast
 from ei_fast.network.steps import StepTable
@@ -126,6 +127,8 @@ class BinnedLayer:
         Whether samples with outputs outside the range are left out, or counted in the outermost bins.
     baseline : float
         Value of the other inputs in sensitivity.
+    histograms : InputHistograms or None
+        What inputs are drawn from, each for itself; None stands for uniform inputs.
     """
 
     layer: Layer | Function
@@ -136,6 +139,7 @@ class BinnedLayer:
     out_bins: int
     drop: bool = False
     baseline: float = 0.0
+    histograms: InputHistograms | None = None
 
     @property
     def title(self) -> str:
@@ -240,12 +244,17 @@ class BinnedLayer:
     @cached_property
     def marginals(self) -> NDArray[np.float64]:
         """Exact probability of the bins of a dense layer's outputs, (n_out, out_bins + 1); last: of being dropped."""
-        return probabilities_of(self.columns, self.bias, self.span, self.steps)
+        return self._probabilities(self.steps)
 
     def know_marginals(self, threads: Threads) -> None:
         """Have threads compute the `marginals` of a dense layer before they are asked for."""
         if self.layer.kind == "dense" and "marginals" not in self.__dict__:
-            self.__dict__["marginals"] = probabilities_of(self.columns, self.bias, self.span, self.steps, threads)
+            self.__dict__["marginals"] = self._probabilities(self.steps, threads)
+
+    def _probabilities(self, steps: StepTable, threads: Threads | None = None) -> NDArray[np.float64]:
+        if self.histograms is None:
+            return probabilities_of(self.columns, self.bias, self.span, steps, threads)
+        return self.histograms.output_probabilities(self.weight, self.bias, self.span, steps)
 
     @property
     def holds_its_codomain(self) -> bool:
@@ -257,13 +266,19 @@ class BinnedLayer:
     def share_outside(self) -> float:
         """Probability that an output of a dense layer lies outside its range, averaged over the outputs."""
         steps = self.steps if self.drop else self._steps(drop=True)
-        return float(probabilities_of(self.columns, self.bias, self.span, steps)[:, -1].mean())
+        return float(self._probabilities(steps)[:, -1].mean())
 
     def ceiling(self, inputs: NDArray[np.intp] | None = None, outputs: NDArray[np.intp] | None = None) -> float:
-        """Upper bound on joint EI in bits, of all neurons or subsets: min(n_in log2 in_bins, n_out log2 out_bins)."""
+        """Upper bound on joint EI in bits, of all neurons or subsets: min(H(X), n_out log2 out_bins).
+
+        H(X) is n_in log2 in_bins where inputs are uniform, and the sum of what their histograms have elsewhere.
+        """
         n_in = self.layer.n_in if inputs is None else len(inputs)
         n_out = self.layer.n_out if outputs is None else len(outputs)
-        return float(min(n_in * np.log2(self.in_bins), n_out * np.log2(self.out_bins)))
+        of_inputs = n_in * np.log2(self.in_bins)
+        if self.histograms is not None:
+            of_inputs = self.histograms.entropies[slice(None) if inputs is None else inputs].sum()
+        return float(min(of_inputs, n_out * np.log2(self.out_bins)))
 
     def components(self, outputs: NDArray[np.intp] | None = None) -> list[Component]:
         """The connected components of a dense layer, without what cannot contribute to EI.

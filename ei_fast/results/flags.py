@@ -49,6 +49,18 @@ class Flag(StrEnum):
         "than three inputs an output, or outputs that depend on each other, that can be bits. The interval leaves it "
         "out; ei_bounds does not. Use joint='auto' or 'annealed'.",
     )
+    NOT_UNIFORM = (
+        "inputs not uniform",
+        "The inputs are drawn from the histograms of in_distribution, each for itself, and not from uniform "
+        "distributions: this is the effective information of that intervention, at most the entropy of the "
+        "histograms, and no figure to compare with those of reports.",
+    )
+    OBSERVED = (
+        "observed, not do()",
+        "The inputs are as they were observed, with what they have to do with each other, and nothing is set: this "
+        "is mutual information of what happened, no effective information. What inputs share, as by a common cause, "
+        "is in it.",
+    )
     TOL_NOT_REACHED = (
         "tol not reached",
         "The error is above 'tol': the ceiling of work, 'n_samples' or 'pairwise_edges' was reached first. A larger "

@@ -1,6 +1,5 @@
 """Measure a network again and again as it trains."""
 
-import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -44,8 +43,7 @@ _OWN_PARAMETERS = ("estimator", "every", "time_budget", "path", "ranges", "keep_
 RangesOfRecords = Literal["each", "first"]
 _CONVENTION = OneOf(get_args(RangesOfRecords))
 _EVERY = Integer(1)
-# Not by NumPy, which raises where whoever imports this has asked it to raise at an underflow.
-_BUDGET = Number("None or a number above 0 and below 1", math.nextafter(0.0, 1.0), math.nextafter(1.0, 0.0))
+_BUDGET = Number("None or a number above 0 and below 1", 2.0**-1074, 1.0 - 2.0**-53)  # next to 0 and to 1
 
 
 class Recorder:

@@ -13,8 +13,8 @@ VERBS = (
     *("Add", "Ask", "Begin", "Bind", "Bring", "Build", "Call", "Choose", "Close", "Compare", "Convert"),
     *("Copy", "Delete", "Download", "Draw", "Drop", "Export", "Fill", "Fit", "Fix", "Free", "Give", "Go"),
     *("Install", "Judge", "Keep", "Leave", "Let", "Load", "Lower", "Make", "Measure", "Merge", "Move"),
-    *("Name", "Open", "Order", "Pass", "Pick", "Plan", "Print", "Put", "Raise", "Read", "Record"),
-    *("Register", "Remove", "Rename", "Repeat", "Replace", "Restore", "Run", "Save", "Say", "Scale", "See"),
+    *("Name", "Observe", "Open", "Order", "Pass", "Pick", "Plan", "Print", "Put", "Raise", "Read", "Record"),
+    *("Register", "Remove", "Rename", "Repeat", "Reshape", "Replace", "Restore", "Run", "Save", "Say", "Scale", "See"),
     *("Set", "Show", "Split", "Start", "Stop", "Submit", "Take", "Tell", "Train", "Transpose", "Try"),
     *("Turn", "Unset", "Update", "Upgrade", "Use", "Wait", "Write"),
 )

@@ -54,6 +54,16 @@ def _(said):
     ef.Recorder(_estimator(bins=4), path=path).close()
 
 
+@follows("may differ by more than their errors. Begin anew for figures of one version.")
+def _(said):
+    path = said.folder / "run.npz"
+    _recorded(path)
+    said.monkeypatch.setattr("ei_fast.training.continuation.__version__", "9.0")
+    said.warned(ef.Recorder(_estimator()).resume, ef.Trajectory.load(path))
+    path.unlink()
+    assert "earlier_versions" not in _recorded(path).provenance
+
+
 @follows("use another Recorder for another network.")
 def _(said):
     recorder = ef.Recorder(_estimator())

@@ -120,4 +120,10 @@ def pairwise_method(binned: BinnedLayer, options: MeasureOptions) -> str:
             f"counts for {binned.title}, more than the {MAX_HISTOGRAM_ENTRIES:,} it may take. Use fewer bins, "
             f"{other}or pairwise='none'."
         )
-    return "sampled" if method == "exact" and is_subset(binned, options) else method
+    is_sampled = method == "exact" and is_subset(binned, options)
+    if is_sampled and binned.histograms is not None:
+        raise ValueError(
+            f"pairwise_edges={options.pairwise_edges} takes inputs to be uniform, which in_distribution says they are "
+            f"not, in {binned.title}. Use pairwise_edges=None."
+        )
+    return "sampled" if is_sampled else method

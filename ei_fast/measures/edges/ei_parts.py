@@ -7,6 +7,7 @@ import numpy as np
 
 from ei_fast.kernels.parts import edges_parts
 from ei_fast.measures.constants import EI_PARTS_TASK_WORK
+from ei_fast.measures.edges.drawn_inputs import parts_into
 from ei_fast.measures.edges.estimate import EdgeEstimate
 from ei_fast.measures.edges.matrices import Target
 from ei_fast.measures.options import MeasureOptions
@@ -16,12 +17,13 @@ from ei_fast.runtime.threads import Threads
 
 
 def exact_ei_parts(binned: BinnedLayer, options: MeasureOptions) -> Method[EdgeEstimate]:
-    """I(X_i; Y_j) in bits with every input uniform, (n_in, n_out); their sum is EI_parts.
+    """I(X_i; Y_j) in bits with every input uniform, or as its histogram says, (n_in, n_out); their sum is EI_parts.
 
     Notes
     -----
     Exact to about 1e-10: the pre-activation given one input's bin is a sum of uniforms (Mattsson et al. 2020,
-    section 2.4, whose estimate has this as its limit). NaN where an output is dropped whatever the input.
+    section 2.4, whose estimate has this as its limit), or of uniforms and of numbers on lattices. NaN where an output
+    is dropped whatever the input.
     """
     with Target.of(binned, "ei_parts", options) as target:
         (found,) = yield EdgeParts(binned, target)
@@ -53,6 +55,14 @@ class EdgeParts(Stage):
         moving = binned.outputs_that_move()
         n_columns = max(1, EI_PARTS_TASK_WORK // (n_in * binned.in_bins))
         found = self._target.empty(end - begin)
+
+        def of_drawn_inputs(output: int) -> None:
+            weights = np.where(moving[output], weight[:, output], 0.0)
+            found[:, output - begin] = parts_into(binned, output, weights)
+
+        if binned.histograms is not None:
+            threads.map(of_drawn_inputs, range(begin, end), title="EI_parts of edges")
+            return (found.T,)
 
         def columns(first: int) -> None:
             stop = min(first + n_columns, end)

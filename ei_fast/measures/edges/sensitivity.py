@@ -7,6 +7,7 @@ import numpy as np
 
 from ei_fast.kernels.edges import sensitivity_edges
 from ei_fast.measures.constants import SENSITIVITY_TASK_EDGES, SENSITIVITY_TASK_OUTPUTS
+from ei_fast.measures.edges.drawn_inputs import sensitivity_into
 from ei_fast.measures.edges.estimate import EdgeEstimate
 from ei_fast.measures.edges.matrices import Target
 from ei_fast.measures.options import MeasureOptions
@@ -16,7 +17,7 @@ from ei_fast.runtime.threads import Threads
 
 
 def exact_sensitivity(binned: BinnedLayer, options: MeasureOptions) -> Method[EdgeEstimate]:
-    """I(X_i; Y_j) in bits with only x_i uniform and all other inputs at the baseline, (n_in, n_out).
+    """I(X_i; Y_j) in bits with only x_i uniform, or as its histogram says, the others at the baseline, (n_in, n_out).
 
     Notes
     -----
@@ -49,6 +50,13 @@ class EdgeSensitivity(Stage):
         n_in = len(weight)
         edges, n_columns = binned.in_edges, max(SENSITIVITY_TASK_OUTPUTS, SENSITIVITY_TASK_EDGES // n_in)
         found = self.target.empty(end - begin)
+
+        def of_drawn_inputs(output: int) -> None:
+            found[:, output - begin] = sensitivity_into(binned, output, weight[:, output])
+
+        if binned.histograms is not None:
+            threads.map(of_drawn_inputs, range(begin, end), title="sensitivity of edges")
+            return (found,)
 
         def columns(first: int) -> None:
             stop = min(first + n_columns, end)

@@ -38,9 +38,13 @@ from ei_fast.runtime.threads import Threads
 def cells_to_visit(intervention: Intervention, options: MeasureOptions) -> Cells | None:
     """All cells that may keep anything, where they are few enough for each to be given the points that it needs.
 
+    None as well where some are likelier than others: these are drawn as often as they occur.
+
     Where samples are dropped a few points in each cell say so. They are a plain call, not a stage: every job of a
     split measure simulates them, at every attempt, and so does `explain_choice`.
     """
+    if not intervention.cells_weigh_alike:
+        return None
     most, drop = MAX_ENUMERATED_CELLS, intervention.drop
     if options.n_samples is not None:
         most = min(most, options.n_samples // MIN_POINTS)

@@ -55,9 +55,10 @@ class Exact:
 def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:
     """EI of one input onto any number of outputs, exact to rounding.
 
-    The input range is cut at the edges of its bins and wherever an output changes its bin. Inside a
-    piece nothing changes, and its length is its probability: I = H(X) + H(Y) - H(X, Y). Pieces in
-    which an output is to be dropped are left out, and the others' lengths made to add up to 1.
+    The input range is cut at the edges of its bins and wherever an output changes its bin. Inside a piece nothing
+    changes, and its length is its probability, times the density of its bin where the input has a histogram:
+    I = H(X) + H(Y) - H(X, Y). Pieces in which an output is to be dropped are left out, and the others' lengths made to
+    add up to 1.
 
     The joint state of a piece is a sum of random numbers, one for each output's bin: it changes at a cut
     by the difference of two, so that a running sum knows every state in O(K n_out log(K n_out)).
@@ -87,6 +88,11 @@ def exact_ei(binned: BinnedLayer, component: Component) -> JointEI:
         # Cuts that do not exist lie at infinity, as far from each other as can be told.
         length = np.diff(at)
     kept = (length > 0) & (at[:-1] >= low) & (at[:-1] < high) & (leaving[:-1] == 0)
+    if binned.histograms is not None:
+        density = binned.histograms.probabilities[component.inputs[0]]
+        # Pieces outside the range are in no bin.
+        inside = np.clip(cell[:-1], 0, binned.in_bins - 1)
+        length, kept = length * density[inside], kept & (density[inside] > 0)
     if not kept.any():
         return JointEI.undefined(0, EXACT)
     length, cell = length[kept] / length[kept].sum(), cell[:-1][kept]

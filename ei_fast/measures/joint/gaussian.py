@@ -143,6 +143,11 @@ def refusal_without_rectangles(name: str, problem: JointProblem) -> str | None:
     """Why a method that scores rectangles is not open to a problem; None where output states are rectangles."""
     if states_are_rectangles(problem.intervention):
         return None
+    if problem.binned.histograms is not None:
+        return (
+            f"joint={name!r} takes inputs to be uniform, which in_distribution says they are not. Use joint='auto', "
+            "'conditional' or 'plugin'."
+        )
     return (
         f"joint={name!r} is open to dense layers with out_of_range='clip' whose bins are intervals of the "
         "pre-activation. Use joint='auto'."

@@ -43,6 +43,8 @@ class OneOutput:
         component = problem.component
         if component is None or len(component.outputs) > 1:
             return "it is no component with a single output"
+        if problem.binned.histograms is not None:
+            return "its inputs are not uniform"
         return "samples are dropped" if problem.binned.joint_steps.drops else None
 
     def reason(self, problem: JointProblem, options: MeasureOptions) -> str:
