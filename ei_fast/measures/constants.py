@@ -364,8 +364,6 @@ WORK_OF_INTERVAL = 400
 
 ONE_OUTPUT_ERROR = 1e-8
 """Bits by which the exact H(Y | X) of a single output may be off, as the decay of its Fourier coefficients tells."""
-FEWEST_INPUTS = 3
-"""Inputs without which the Fourier series never falls fast enough: its terms fall as a power of one more than these."""
 FEWEST_CENTRES = 2**9
 """Centres of cells at which the entropy of a single output is computed, at first."""
 MOST_CENTRES = 2**14

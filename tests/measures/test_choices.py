@@ -36,7 +36,8 @@ def test_several_kinds_of_components():
     weight[0, 0], weight[1:3, 1:3], weight[3:, 3] = 1.0, [[1.0, 2.0], [3.0, 1.0]], 1.0
     said = explain_choice(_binned(ef.Layer(weight)), MeasureOptions())
     assert said.startswith("1 of 3 components exact: ")
-    assert "2 of 3 components conditional: every one of 64 input cells is visited" in said
+    assert "1 of 3 components conditional: every one of 64 input cells is visited" in said
+    assert "1 of 3 components one output: " in said
 
 
 def test_an_output_that_is_never_kept():

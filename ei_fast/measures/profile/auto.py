@@ -71,7 +71,8 @@ def _of_component(
     if do.n_in == 1:
         return of_one_input(ei)
     cells = cells_to_visit(do, options)
-    if cells is not None and not ei.undersampled:
+    # An EI that is exact has no samples.
+    if cells is not None and ei.n_samples and not ei.undersampled:
         return (yield from of_every_cell(do, cells, ei.n_samples // len(cells)))
     return (yield from _of_drawn(do, ei, options))
 

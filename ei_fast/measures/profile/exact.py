@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.measures.constants import FEWEST_INPUTS
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.one_output import one_output_ei
 from ei_fast.measures.joint.problem import JointProblem
@@ -28,7 +27,7 @@ def has_one_output(problem: JointProblem, options: MeasureOptions) -> bool:
     component = problem.component
     if component is None or len(component.outputs) > 1 or options.n_samples is not None:
         return False
-    return FEWEST_INPUTS <= len(component.inputs) <= MOST_EXACT_INPUTS
+    return len(component.inputs) <= MOST_EXACT_INPUTS
 
 
 def of_one_output(problem: JointProblem, parts: NDArray[np.float64]) -> Method[ComponentProfile | None]:

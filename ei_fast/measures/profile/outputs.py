@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.measures.constants import FEWEST_INPUTS
 from ei_fast.measures.joint.auto import components, joint_ei
 from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.exact import exact_ei
@@ -49,7 +48,7 @@ def _exactly(binned: BinnedLayer, is_free: bool) -> Callable[[int], JointEI | No
         assert problem.component is not None
         if problem.has_one_input:
             return exact_ei(binned, problem.component)
-        return one_output_ei(problem) if is_free and len(problem.component.inputs) >= FEWEST_INPUTS else None
+        return one_output_ei(problem) if is_free else None
 
     return of_output
 
