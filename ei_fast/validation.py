@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 as_numpy_ships = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 """Decorator of public functions: NumPy's own defaults, whatever a caller has set by `numpy.errstate`."""
@@ -23,6 +24,19 @@ def check_unmasked(values: Any, rule: str) -> None:
     """Raise ValueError, beginning with `rule`, where entries are masked."""
     if has_masked(values):
         raise ValueError(f"{rule}. Got a masked array instead, some of whose entries are missing. Fill them in.")
+
+
+def as_numbers(values: Any, rule: str) -> NDArray[Any]:
+    """An array of real numbers; TypeError, beginning with `rule`, where they are none."""
+    check_unmasked(values, rule)
+    try:
+        numbers = np.asarray(without_gradient(values))
+    # The last is what PyTorch raises for tensors that hold no values.
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise TypeError(f"{rule}. Got {type(values).__name__} instead: {error}. Give one array of numbers.") from None
+    if numbers.dtype.kind not in "fiub":
+        raise TypeError(f"{rule}. Got {type(values).__name__} of {numbers.dtype} instead. Give an array of numbers.")
+    return numbers
 
 
 def without_gradient(values: Any) -> Any:

@@ -18,7 +18,7 @@ from ei_fast.measures.joint.estimate import JointEI
 from ei_fast.measures.joint.observed import entropy_of_codes, observed_ei
 from ei_fast.measures.stages import run_here
 from ei_fast.network.binned import BinnedLayer
-from ei_fast.network.bins import bin_index, edges_of_each
+from ei_fast.network.bins import edges_of_each, index_of_each
 from ei_fast.network.observed import as_samples, codes_of_samples
 from ei_fast.parameters import OWNER, MeasuringOptions, Settings, measuring_and_reading, shows_keywords
 from ei_fast.results.flags import Flag
@@ -27,6 +27,8 @@ from ei_fast.validation import as_numpy_ships
 
 _OWNER = "observed_information"
 _METHODS = ("auto", "conditional")
+FEWEST_ROWS = 16
+"""Samples without which nothing can be said of an entropy."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +155,6 @@ def observed_information(layer: Any, samples: ArrayLike, **params: Unpack[Measur
     return _result(joint, entropy_of_codes(_outputs_at(binned, values), binned.out_bins), flags, len(codes))
 
 
-FEWEST_ROWS = 16
-"""Samples without which nothing can be said of an entropy."""
-
-
 def _check_open(settings: Settings) -> None:
     """Refuse what this is not open to."""
     if settings.drop:
@@ -173,8 +171,8 @@ def _check_open(settings: Settings) -> None:
 
 def _outputs_at(binned: BinnedLayer, samples: NDArray[np.float64]) -> NDArray[np.uint16]:
     """Bins (n_out, rows) of the outputs at the samples themselves."""
-    y, edges = binned.layer(samples), edges_of_each(binned.out_range, binned.out_bins)
-    return np.stack([bin_index(y[:, j], edges[j if len(edges) > 1 else 0]) for j in range(binned.layer.n_out)])
+    bins = index_of_each(binned.layer(samples), edges_of_each(binned.out_range, binned.out_bins))
+    return np.ascontiguousarray(bins.T)
 
 
 def _result(joint: JointEI, unbinned: EntropyEstimate, flags: tuple[str, ...], n_rows: int) -> ObservedInformation:

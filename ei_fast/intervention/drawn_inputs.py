@@ -10,6 +10,7 @@ from ei_fast.intervention.dense import DenseIntervention
 from ei_fast.intervention.do import Cells, Codes, Intervention, Keys, Outputs
 from ei_fast.intervention.streams import Stream, neuron_keys
 from ei_fast.kernels.drawn_bins import fill_drawn_bins
+from ei_fast.network.entropies import entropies_of
 from ei_fast.network.input_histograms import InputHistograms
 
 _BINS = 1
@@ -82,11 +83,7 @@ class DrawnInputs(Intervention):
         do = self._uniform
         if do.drop or not isinstance(do, DenseIntervention):
             return None
-        p = self._histograms.output_probabilities(do.weight, do.bias, do.in_range, do.steps)
-        logs = np.zeros_like(p)
-        np.log2(p, out=logs, where=p > 0)
-        bits: NDArray[np.float64] = 0.0 - (p * logs).sum(axis=1)
-        return bits
+        return entropies_of(self._histograms.output_probabilities(do.weight, do.bias, do.in_range, do.steps))
 
     def output_groups(self) -> list[range]:
         return self._uniform.output_groups()

@@ -10,7 +10,7 @@ from ei_fast.intervention.streams import Stream
 from ei_fast.kernels.dense import input_codes
 from ei_fast.kernels.keys import pack_codes
 from ei_fast.kernels.uniforms import fill_uniforms, fill_uniforms_of_cells
-from ei_fast.network.bins import Ranges, bin_index, edges_of_each, ends_of, is_each
+from ei_fast.network.bins import Ranges, edges_of_each, ends_of, index_of_each, is_each
 from ei_fast.network.function import Function
 
 
@@ -74,10 +74,7 @@ class FunctionIntervention(Intervention):
         """Bins (n_out, m) of the outputs at inputs `x` (m, n_in)."""
         y = self._function(x)[:, self._outputs]
         edges = self._out_edges
-        if len(edges) == 1:
-            codes = bin_index(y, edges[0])
-        else:
-            codes = np.stack([bin_index(y[:, j], edges[j]) for j in range(self.n_out)], axis=1)
+        codes = index_of_each(y, edges)
         if self.drop:
             codes[(y < edges[:, 0]) | (y > edges[:, -1])] = self.outside
         return np.ascontiguousarray(codes.T)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ei_fast.kernels.jit import jit
+from ei_fast.kernels.search import count_at_most
 from ei_fast.kernels.uniforms import GAMMA, PAGE, mix64, word_of
 
 _SHIFT_32 = np.uint64(32)
@@ -42,6 +43,7 @@ def fill_drawn_bins(stream_keys, firsts, m, thresholds, out):
         Sample t of cell c is row c * m + t. A bin is the number of thresholds that are not above its random word.
     """
     for i in range(stream_keys.shape[0]):
+        own = thresholds[i]
         last_page, start_key, round_key = np.int64(-1), np.uint32(0), np.uint32(0)
         for c in range(firsts.shape[0]):
             for t in range(m):
@@ -51,11 +53,4 @@ def fill_drawn_bins(stream_keys, firsts, m, thresholds, out):
                     start_key, round_key = np.uint32(page_key >> _SHIFT_32), np.uint32(page_key)
                     last_page = page
                 word = np.uint64(word_of(start_key, round_key, offset))
-                low, high = 0, thresholds.shape[1]
-                while low < high:
-                    middle = (low + high) // 2
-                    if thresholds[i, middle] <= word:
-                        low = middle + 1
-                    else:
-                        high = middle
-                out[c * m + t, i] = np.int32(low)
+                out[c * m + t, i] = np.int32(count_at_most(own, word))

@@ -10,6 +10,7 @@ from ei_fast.intervention.of_layer import intervention_on
 from ei_fast.intervention.streams import Stream
 from ei_fast.measures.constants import OCCUPANCY_POINTS
 from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.entropies import entropies_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,4 @@ class Occupancy:
 def _mean_entropy(weights: NDArray[np.float64]) -> float:
     """Mean over rows of the entropy of what they hold, in bits; 0 of an empty one."""
     p = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
-    logs = np.zeros_like(p)
-    np.log2(p, out=logs, where=p > 0)
-    return float(-(p * logs).sum(axis=1).mean())
+    return float(entropies_of(p).mean())

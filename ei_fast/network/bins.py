@@ -57,6 +57,13 @@ def edges_of_each(limits: Ranges, bins: int) -> NDArray[np.float64]:
     return np.array([bin_edges(of_neuron, bins) for of_neuron in ranges])
 
 
+def index_of_each(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """Bin index of each value of the neurons, (m, n), whose edges are as of `edges_of_each`."""
+    if len(edges) == 1:
+        return bin_index(values, edges[0])
+    return np.stack([bin_index(values[:, j], own) for j, own in enumerate(edges)], axis=1)
+
+
 def can_be_divided(limits: Ranges, bins: int) -> bool:
     """Whether the edges of so many bins differ after rounding."""
     if not is_each(limits):

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from ei_fast.kernels.drawn_bins import thresholds_of
 from ei_fast.kernels.histogram_sums import Contributions, edge_cdfs
 from ei_fast.network.bins import Range
+from ei_fast.network.entropies import entropies_of
 from ei_fast.network.steps import StepTable
-from ei_fast.validation import check_unmasked, without_gradient
+from ei_fast.validation import as_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +34,7 @@ class InputHistograms:
     @cached_property
     def entropies(self) -> NDArray[np.float64]:
         """H(X_i) in bits of every input, (n_in,)."""
-        p = self.probabilities
-        logs = np.zeros_like(p)
-        np.log2(p, out=logs, where=p > 0)
-        bits: NDArray[np.float64] = 0.0 - (p * logs).sum(axis=1)
-        return bits
+        return entropies_of(self.probabilities)
 
     @cached_property
     def thresholds(self) -> NDArray[np.uint64]:
@@ -91,7 +88,7 @@ def check_histograms(values: Any, n_in: int, bins: int, owner: str) -> InputHist
         f"The 'in_distribution' parameter of {owner} must be None, or histograms over the {bins} bins of each input: "
         f"an array of shape ({bins},) for all inputs, or ({n_in}, {bins}), of non-negative weights"
     )
-    weights = _weights(values, rule)
+    weights = as_numbers(values, rule).astype(np.float64)
     if weights.shape not in ((bins,), (n_in, bins)):
         raise ValueError(f"{rule}. Got shape {weights.shape} instead{_remedy_of_shape(weights.shape, n_in, bins)}")
     weights = np.broadcast_to(weights, (n_in, bins))
@@ -113,17 +110,6 @@ def check_histograms(values: Any, n_in: int, bins: int, owner: str) -> InputHist
     # The largest is 1 first, so that no sum overflows.
     scaled = weights / largest
     return InputHistograms(scaled / scaled.sum(axis=1, keepdims=True))
-
-
-def _weights(values: Any, rule: str) -> NDArray[np.float64]:
-    check_unmasked(values, rule)
-    try:
-        weights = np.asarray(without_gradient(values))
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise TypeError(f"{rule}. Got {type(values).__name__} instead: {error}. Give one array of numbers.") from None
-    if weights.dtype.kind not in "fiub":
-        raise TypeError(f"{rule}. Got {type(values).__name__} of {weights.dtype} instead. Give an array of numbers.")
-    return weights.astype(np.float64)
 
 
 def _remedy_of_shape(shape: tuple[int, ...], n_in: int, bins: int) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ei_fast.network.bins import Ranges, bin_index, edges_of_each, ends_of
-from ei_fast.validation import check_unmasked, without_gradient
+from ei_fast.network.bins import Ranges, edges_of_each, ends_of, index_of_each
+from ei_fast.validation import as_numbers
 
 
 def as_samples(values: Any, owner: str, n_in: int | None = None) -> NDArray[np.float64]:
@@ -19,13 +19,7 @@ def as_samples(values: Any, owner: str, n_in: int | None = None) -> NDArray[np.f
     """
     columns = "a column for each input" if n_in is None else f"a column for each of {n_in} inputs"
     rule = f"The 'samples' parameter of {owner} must be an array of finite numbers with a row a sample and {columns}"
-    check_unmasked(values, rule)
-    try:
-        samples = np.asarray(without_gradient(values))
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise TypeError(f"{rule}. Got {type(values).__name__} instead: {error}. Give one array of numbers.") from None
-    if samples.dtype.kind not in "fiub":
-        raise TypeError(f"{rule}. Got {type(values).__name__} of {samples.dtype} instead. Give an array of numbers.")
+    samples = as_numbers(values, rule)
     if samples.ndim != 2 or not samples.size or (n_in is not None and samples.shape[1] != n_in):
         raise ValueError(
             f"{rule}. Got shape {samples.shape} instead. Reshape activations of several axes to two, and transpose "
@@ -49,11 +43,7 @@ def codes_of_samples(samples: NDArray[np.float64], in_range: Ranges, bins: int, 
             f"input {i}, and {samples[row, i]} in row {row}: {int(outside.any(axis=1).sum())} of {len(samples)} rows "
             f"have such. Give in_range={_holding(samples)} here, and where the layer is measured; or clip the samples."
         )
-    edges = edges_of_each(in_range, bins)
-    codes = np.empty(samples.shape, np.int32)
-    for i in range(samples.shape[1]):
-        codes[:, i] = bin_index(samples[:, i], edges[i if len(edges) > 1 else 0])
-    return codes
+    return index_of_each(samples, edges_of_each(in_range, bins)).astype(np.int32)
 
 
 def _holding(samples: NDArray[np.float64]) -> tuple[float, float]:

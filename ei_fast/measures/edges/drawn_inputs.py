@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from ei_fast.kernels.histogram_sums import edge_cdfs
 from ei_fast.network.binned import BinnedLayer
+from ei_fast.network.entropies import entropies_of
 
 Array = NDArray[np.float64]
 
@@ -64,7 +65,4 @@ def _information(binned: BinnedLayer, output: int, cdfs: Array, probabilities: A
 
 def _surprise(weights: Array) -> Array:
     """-sum of w log2 w over all axes but the first."""
-    logs = np.zeros_like(weights)
-    np.log2(weights, out=logs, where=weights > 0)
-    found: Array = -(weights * logs).reshape(len(weights), -1).sum(axis=1)
-    return found
+    return entropies_of(weights.reshape(len(weights), -1))
